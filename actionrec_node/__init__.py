@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action recognition (3D-ResNeXt)."""

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Camera and rigid-body geometry. Camera frame: x right, y down, z forward (optical frame); metres; pixels from the top left centre (0, 0)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perception_kit.types import Intrinsics
+
+
+def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """(H, W, 3) float32 camera-frame points of a (H, W) depth image in metres; 0 or NaN depth gives (0, 0, 0)."""
+    height, width = depth.shape
+    z = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
+    u = (np.arange(width, dtype=np.float32) - np.float32(intrinsics.cx)) / np.float32(intrinsics.fx)
+    v = (np.arange(height, dtype=np.float32) - np.float32(intrinsics.cy)) / np.float32(intrinsics.fy)
+    return np.stack([z * u[None, :], z * v[:, None], z], axis=-1)
+
+
+def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """(N, 2) pixel coordinates of (N, 3) camera-frame points; points with z <= 0 give NaN."""
+    z = np.where(points[:, 2:3] > 0, points[:, 2:3], np.nan)
+    scale = np.array([intrinsics.fx, intrinsics.fy])
+    centre = np.array([intrinsics.cx, intrinsics.cy])
+    return points[:, :2] / z * scale + centre
+
+
+def transform(points: np.ndarray, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """(N, 3) points moved by a (3, 3) rotation and a (3,) translation."""
+    return points @ rotation.T + translation
+
+
+def pose_matrix(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """(4, 4) homogeneous matrix of a (3, 3) rotation and a (3,) translation."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation
+    matrix[:3, 3] = translation
+    return matrix
+
+
+def invert_pose(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of a (4, 4) rigid transform."""
+    rotation = matrix[:3, :3]
+    return pose_matrix(rotation.T, -rotation.T @ matrix[:3, 3])
+
+
+def look_at(eye: np.ndarray, target: np.ndarray, up: np.ndarray = np.array([0.0, 0.0, 1.0])) -> np.ndarray:
+    """(4, 4) camera-to-world matrix of an optical frame at ``eye`` that looks at ``target``. Raises ValueError where ``up`` is along the view."""
+    forward = np.asarray(target, float) - eye
+    right = np.cross(forward, up)
+    if np.linalg.norm(right) < 1e-9 * max(np.linalg.norm(forward), 1e-12):
+        raise ValueError(f"look_at: eye {eye} and target {target} are in line with up {up}")
+    forward /= np.linalg.norm(forward)
+    right /= np.linalg.norm(right)
+    return pose_matrix(np.stack([right, np.cross(forward, right), forward], axis=1), np.asarray(eye, float))
+
+
+def quaternion_to_matrix(wxyz: np.ndarray) -> np.ndarray:
+    """(..., 3, 3) rotation matrices of (..., 4) quaternions w, x, y, z (normalised here; w comes first, unlike in ROS messages)."""
+    q = np.asarray(wxyz, float)
+    w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One trained model is one ``.safetensors`` file whose metadata says all that is needed to run it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+METADATA_KEY = "assistant_perception"
+
+
+class ModelFileError(ValueError):
+    """The file is missing, is not a model file of this project, or holds another kind of model."""
+
+
+def save_model(path: str | Path, kind: str, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
+    """Write ``tensors`` and JSON-serialisable ``metadata`` as one model file of ``kind`` ("segmentation", "pose", "action")."""
+    text = json.dumps({"kind": kind, **metadata}, sort_keys=True)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save_file(contiguous, str(path), metadata={METADATA_KEY: text})
+
+
+def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors (on the CPU) and metadata of a model file of ``kind``. Raises ModelFileError with what to do."""
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"model file '{path}' does not exist: check the parameter or train one (see README, Training)")
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            raw = (file.metadata() or {}).get(METADATA_KEY)
+            if raw is None:
+                raise ModelFileError(
+                    f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata: it was not written by this project's "
+                    "training or conversion commands"
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except SafetensorError as error:
+        raise ModelFileError(f"'{path}' is not a safetensors model file ({error})") from error
+    metadata = json.loads(raw)
+    if metadata.get("kind") != kind:
+        raise ModelFileError(f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model")
+    return tensors, metadata
+
+
+def file_sha256(path: str | Path) -> str:
+    """Hex SHA-256 of a file, as recorded in results."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

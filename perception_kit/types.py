@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plain data that the algorithms exchange. The ROS messages mirror these; see ``msg/`` for the same fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Pinhole camera without distortion.
+
+    ``fx, fy, cx, cy`` in pixels, ``width, height`` in pixels. Raises ValueError for a focal length that is not positive.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if not (self.fx > 0 and self.fy > 0):
+            raise ValueError(
+                f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}: calibrate the camera or check its CameraInfo"
+            )
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(3, 3) float64 camera matrix K."""
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)
+
+
+@dataclass
+class Instance:
+    """One segmented object instance.
+
+    ``box`` (4,) float32 x_min, y_min, x_max, y_max in pixels. ``mask`` (h, w) bool covers the pixel rectangle
+    that starts at ``mask_origin`` = (x, y) of the image. ``descriptor`` (D,) float32 with norm 1, or empty.
+    """
+
+    class_id: int
+    class_name: str
+    score: float
+    box: np.ndarray
+    mask: np.ndarray
+    mask_origin: tuple[int, int]
+    descriptor: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    def full_mask(self, height: int, width: int) -> np.ndarray:
+        """(height, width) bool mask in the whole image."""
+        full = np.zeros((height, width), dtype=bool)
+        x, y = self.mask_origin
+        full[y : y + self.mask.shape[0], x : x + self.mask.shape[1]] = self.mask
+        return full
+
+
+@dataclass
+class PoseEstimate:
+    """6D pose of ``instances[detection_index]``: object model frame in the camera's optical frame.
+
+    ``rotation`` (3, 3), ``translation`` (3,) metres, ``confidence`` 0 to 1, ``size`` (3,) model extents in metres.
+    """
+
+    detection_index: int
+    class_id: int
+    class_name: str
+    rotation: np.ndarray
+    translation: np.ndarray
+    confidence: float
+    size: np.ndarray
+
+
+class TrackState(IntEnum):
+    """Life cycle of a track; the values are those of ``Track.msg``."""
+
+    TENTATIVE = 1
+    CONFIRMED = 2
+    LOST = 3
+
+
+@dataclass
+class TrackEstimate:
+    """One track after a frame; units and frames as in ``Track.msg``. ``position`` and ``rotation`` are None when unknown."""
+
+    id: int
+    class_id: int
+    class_name: str
+    state: TrackState
+    score: float
+    age: int
+    hits: int
+    time_since_update: float
+    detection_index: int
+    box: np.ndarray
+    box_velocity: np.ndarray
+    position: np.ndarray | None = None
+    position_covariance: np.ndarray | None = None
+    velocity: np.ndarray | None = None
+    velocity_covariance: np.ndarray | None = None
+    rotation: np.ndarray | None = None
+
+
+@dataclass
+class ActionEstimate:
+    """Action during one clip. ``class_scores`` (C,) probabilities; clip stamps in nanoseconds; ``track_id`` -1 is the whole image."""
+
+    label: str
+    score: float
+    class_scores: np.ndarray
+    clip_start_ns: int
+    clip_end_ns: int
+    track_id: int = -1

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Renders a scene that no model was trained on, plays it through the three nodes and shows how good they are.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+out=out/demo
+rm -rf "$out"
+mkdir -p "$out"
+./run python -m perception_kit.synth --split test --seed 7 --seconds 20 --out "$out/scene"
+./run python -m perception_kit.replay "$out/scene" --out "$out"
