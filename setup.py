@@ -9,6 +9,7 @@ setup(
     description="6D object pose, tracking and action recognition for a robot assistant with an RGB-D camera",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=[f"{name}{sub}" for name in
-                                    ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node") for sub in ("", ".*")]),
+    packages=find_packages(
+        include=[f"{name}{sub}" for name in ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node") for sub in ("", ".*")]
+    ),
 )

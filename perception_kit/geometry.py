@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera and rigid-body geometry. Camera frame: x right, y down, z forward (optical frame); metres; pixels from the top left centre (0, 0)."""
+"""Camera and rigid-body geometry.
+
+Camera frame: x right, y down, z forward (optical frame); metres; pixel (0, 0) is the centre of the top left pixel.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from perception_kit.types import Intrinsics
+
+WORLD_UP = (0.0, 0.0, 1.0)
 
 
 def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
@@ -44,8 +49,11 @@ def invert_pose(matrix: np.ndarray) -> np.ndarray:
     return pose_matrix(rotation.T, -rotation.T @ matrix[:3, 3])
 
 
-def look_at(eye: np.ndarray, target: np.ndarray, up: np.ndarray = np.array([0.0, 0.0, 1.0])) -> np.ndarray:
-    """(4, 4) camera-to-world matrix of an optical frame at ``eye`` that looks at ``target``. Raises ValueError where ``up`` is along the view."""
+def look_at(eye: np.ndarray, target: np.ndarray, up: np.ndarray | tuple[float, float, float] = WORLD_UP) -> np.ndarray:
+    """(4, 4) camera-to-world matrix of an optical frame at ``eye`` that looks at ``target``.
+
+    Raises ValueError where ``up`` is along the view.
+    """
     forward = np.asarray(target, float) - eye
     right = np.cross(forward, up)
     if np.linalg.norm(right) < 1e-9 * max(np.linalg.norm(forward), 1e-12):

@@ -40,7 +40,7 @@ def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], di
                     f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata: it was not written by this project's "
                     "training or conversion commands"
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a safetensors file does not iterate)
     except SafetensorError as error:
         raise ModelFileError(f"'{path}' is not a safetensors model file ({error})") from error
     metadata = json.loads(raw)

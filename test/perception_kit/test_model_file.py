@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from perception_kit.model_file import ModelFileError, file_sha256, load_model, save_model
+
+
+def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
+    path = tmp_path / "models" / "small.safetensors"
+    weights = torch.arange(6.0).reshape(2, 3).T  # not contiguous
+    save_model(path, "pose", {"weights": weights}, {"class_names": ["cup", "bowl"], "num_points": 500})
+    tensors, metadata = load_model(path, "pose")
+    assert torch.equal(tensors["weights"], weights)
+    assert metadata == {"kind": "pose", "class_names": ["cup", "bowl"], "num_points": 500}
+
+
+def write_text(path: Path) -> None:
+    path.write_text("this is not a model")
+
+
+def write_foreign(path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, str(path))
+
+
+def write_other_kind(path: Path) -> None:
+    save_model(path, "action", {"a": torch.zeros(1)}, {})
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: None, "does not exist"),
+        (write_text, "not a safetensors model file"),
+        (write_foreign, "without 'assistant_perception' metadata"),
+        (write_other_kind, "holds a 'action' model, expected a 'pose' model"),
+    ],
+    ids=["missing", "text file", "foreign safetensors", "other kind"],
+)
+def test_what_is_not_the_model_is_refused_by_name(tmp_path: Path, write, message: str) -> None:
+    path = tmp_path / "model.safetensors"
+    write(path)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_model(path, "pose")
+    assert str(path) in str(caught.value)
+
+
+def test_sha256_of_a_known_text(tmp_path: Path) -> None:
+    path = tmp_path / "abc"
+    path.write_text("abc")
+    assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
