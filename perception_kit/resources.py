@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the package's own files are, and which device a network runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = "assistant_perception"
+_SCHEME = f"package://{PACKAGE}/"
+
+
+def package_folder() -> Path:
+    """Folder of ``config/``, ``launch/`` and ``models/``: the source tree, else the installed share folder.
+
+    Raises FileNotFoundError where the package is neither.
+    """
+    source = Path(__file__).resolve().parents[1]
+    if (source / "package.xml").is_file():
+        return source
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+
+        return Path(get_package_share_directory(PACKAGE))
+    except (ImportError, PackageNotFoundError) as error:
+        raise FileNotFoundError(f"package '{PACKAGE}' is not installed: build it and source the workspace's setup file") from error
+
+
+def resolve_path(path: str) -> Path:
+    """A file path, or ``package://assistant_perception/PATH`` as a path below the package's folder."""
+    return package_folder() / path.removeprefix(_SCHEME) if path.startswith(_SCHEME) else Path(path).expanduser()
+
+
+def choose_device(name: str) -> str:
+    """PyTorch device for ``cpu``, ``cuda``, ``cuda:N`` or ``auto``: the GPU where there is one. Raises ValueError where it is missing."""
+    import torch  # takes seconds, and not all who ask for a path need it
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device is '{name}' but PyTorch finds no usable GPU: set it to 'cpu' or 'auto', or check the driver")
+    return name

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the training commands share: arguments, time budget, checkpoints that survive a kill, and the record kept beside each model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+
+
+def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, batch_size: int) -> None:
+    """The arguments that every training command has, with this command's defaults."""
+    parser.add_argument("--out", type=Path, required=True, help="model file to write (.safetensors); its record goes to OUT.json")
+    parser.add_argument("--run-dir", type=Path, required=True, help="folder for last.ckpt and log.jsonl")
+    parser.add_argument("--max-minutes", type=float, default=max_minutes, help="wall time to train for (default %(default)s)")
+    parser.add_argument("--steps", type=int, help="train for this many steps instead, if that ends before --max-minutes")
+    parser.add_argument("--batch-size", type=int, default=batch_size, help="images or clips in a step (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on from RUN_DIR/last.ckpt")
+    parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
+
+
+def create_fabric(args: argparse.Namespace) -> Fabric:
+    """Seeded Lightning Fabric on one device; bf16 mixed precision on a GPU, float32 on a CPU (bf16 is emulated there)."""
+    gpu = args.accelerator == "cuda" or (args.accelerator == "auto" and torch.cuda.is_available())
+    fabric = Fabric(accelerator="cuda" if gpu else "cpu", devices=1, precision="bf16-mixed" if gpu else "32-true")
+    fabric.seed_everything(args.seed, verbose=False)
+    return fabric
+
+
+class TrainingClock:
+    """Counts steps and wall time, over resumes, against the limits of a run.
+
+    ``progress`` grows from 0 to 1 and drives schedules, so that they end with the run whether steps or minutes limit it.
+    """
+
+    def __init__(self, max_minutes: float, steps: int | None = None, checkpoint_seconds: float = 120.0) -> None:
+        if max_minutes <= 0 or (steps is not None and steps <= 0):
+            raise ValueError(f"a run needs positive limits, got max_minutes={max_minutes}, steps={steps}")
+        self.max_seconds = max_minutes * 60
+        self.max_steps = steps
+        self.step = 0
+        self._checkpoint_seconds = checkpoint_seconds
+        self._earlier_seconds = 0.0
+        self._start = self._last_checkpoint = time.monotonic()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Wall time trained so far, without the pauses between a kill and its resume."""
+        return self._earlier_seconds + time.monotonic() - self._start
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, 0 to 1."""
+        by_steps = self.step / self.max_steps if self.max_steps else 0.0
+        return min(1.0, max(by_steps, self.elapsed_seconds / self.max_seconds))
+
+    @property
+    def finished(self) -> bool:
+        """True once a limit is reached."""
+        return self.progress >= 1.0
+
+    def tick(self) -> None:
+        """One more step is done."""
+        self.step += 1
+
+    def checkpoint_due(self) -> bool:
+        """True once every ``checkpoint_seconds``; asking when it is due starts the next interval."""
+        due = time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds
+        if due:
+            self._last_checkpoint = time.monotonic()
+        return due
+
+    def state_dict(self) -> dict[str, float]:
+        """What a resumed run needs."""
+        return {"step": self.step, "elapsed_seconds": self.elapsed_seconds}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from ``state_dict()`` of an earlier process."""
+        self.step = int(state["step"])
+        self._earlier_seconds = float(state["elapsed_seconds"])
+        self._start = time.monotonic()
+
+
+def warmup_cosine(progress: float, step: int, warmup_steps: int, final: float = 0.01) -> float:
+    """Factor of the base learning rate: linear over ``warmup_steps``, then a half cosine of ``progress`` down to ``final``."""
+    cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
+    return min(1.0, (step + 1) / warmup_steps) * cosine
+
+
+def random_state(generator: np.random.Generator) -> dict[str, Any]:
+    """State of ``generator`` and of PyTorch's generators, for a checkpoint."""
+    return {"numpy": generator.bit_generator.state, "torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+
+def restore_random_state(state: dict[str, Any], generator: np.random.Generator) -> None:
+    """Undo ``random_state``. GPU generators are left alone where the number of GPUs has changed."""
+    generator.bit_generator.state = state["numpy"]
+    torch.set_rng_state(state["torch"].cpu())
+    if len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` so that a kill at any time leaves either the old or the new checkpoint whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """State on the CPU. Raises FileNotFoundError with what to do where there is none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"--resume: there is no checkpoint '{path}'; leave --resume out to start a new run")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def append_log(run_dir: Path, values: dict[str, Any]) -> None:
+    """Add one line to ``RUN_DIR/log.jsonl``."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with (run_dir / "log.jsonl").open("a") as file:
+        file.write(json.dumps(values) + "\n")
+
+
+def write_record(model_path: Path, args: argparse.Namespace, clock: TrainingClock, data: dict[str, Any], score: dict[str, Any]) -> Path:
+    """Write ``MODEL.json``: how the model was trained and what it scores on held-out data. ``data`` says what was read (sizes, folders)."""
+    device = torch.cuda.get_device_name() if args.accelerator != "cpu" and torch.cuda.is_available() else platform.machine()
+    record = {
+        "command": shlex.join(["python", "-m", _module_name(), *sys.argv[1:]]),
+        "config": {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()},
+        "data": data,
+        "steps": clock.step,
+        "minutes": round(clock.elapsed_seconds / 60, 2),
+        "device": f"{device}, {torch.get_num_threads()} threads",
+        "held_out": score,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "torchvision", "numpy")}},
+    }
+    path = model_path.with_name(model_path.name + ".json")
+    path.write_text(json.dumps(record, indent=2, default=str) + "\n")
+    return path
+
+
+def _module_name() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if spec else Path(sys.argv[0]).name
