@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labelled action videos: people who walk, run, fall, lie and do everyday things in random rooms, seen by random cameras.
+
+A folder holds ``videos/NNNNN.mp4`` (15 frames per second), ``labels.csv`` (video, start, end, label; seconds) and ``classes.txt``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+from tqdm import tqdm
+
+from perception_kit.synth.clips_scene import CameraPath, Take, sample_camera, stage
+from perception_kit.synth.lighting import shade, shadow_scene
+from perception_kit.synth.motion import ACTIONS
+from perception_kit.synth.pool import render_frames
+from perception_kit.synth.render import Item, Rendering, Surface, render
+from perception_kit.synth.room import TexturePool
+from perception_kit.synth.scene import seeded
+from perception_kit.synth.sensor import Sensor
+
+FPS = 15
+WIDTH, HEIGHT = 160, 120
+EMPTY_SHARE = 0.04
+NOTHING = "other"
+"""Label of frames in which nobody can be made out."""
+_BRIGHTNESS = (0.12, 0.36)
+"""Range of the mean linear intensity that the automatic exposure aims at."""
+_MIN_PIXELS, _MIN_VISIBLE = 30, 0.12
+_CLIPS_KEY = 3
+"""Keeps these random numbers apart from those of the other formats."""
+
+Segment = tuple[float, float, str]
+
+
+def write_clips(out: Path, seed: int, count: int, split: str = "train", workers: int = 2, photos: Sequence[Path] = ()) -> None:
+    """Write ``count`` videos and their labels under ``out``; the same arguments give the same files with any number of ``workers``.
+
+    ``photos`` are textures for rooms besides the procedural ones. Raises FileExistsError when ``out`` holds labels already, ValueError
+    for an unknown split or a count below 1.
+    """
+    if count < 1:
+        raise ValueError(f"the number of clips must be at least 1, got {count}")
+    labels = out / "labels.csv"
+    if labels.exists():
+        raise FileExistsError(f"{labels} exists already: choose another folder or remove it")
+    (out / "videos").mkdir(parents=True, exist_ok=True)
+    build = partial(_build_writer, out / "videos", seed, split, tuple(photos))
+    rows: list[tuple[str, str, str, str]] = []
+    for index, segments in enumerate(tqdm(render_frames(build, count, workers), total=count, unit="video")):
+        rows += [(f"videos/{index:05d}.mp4", f"{start:.3f}", f"{end:.3f}", label) for start, end, label in segments]
+    with labels.open("w", newline="") as file:
+        csv.writer(file).writerows([("video", "start", "end", "label"), *rows])
+    (out / "classes.txt").write_text("\n".join(ACTIONS) + "\n")
+
+
+def _build_writer(folder: Path, seed: int, split: str, photos: tuple[Path, ...]) -> Callable[[int], list[Segment]]:
+    """The function that a worker process calls with the number of a video."""
+    textures = TexturePool(split, photos)
+
+    def write(index: int) -> list[Segment]:
+        frames, segments = render_clip(seeded(split, _CLIPS_KEY, seed, index), textures)
+        write_video(folder / f"{index:05d}.mp4", frames, quality=20 + index % 9)
+        return segments
+
+    return write
+
+
+def render_clip(rng: np.random.Generator, textures: TexturePool) -> tuple[np.ndarray, list[Segment]]:
+    """One take: frames (T, HEIGHT, WIDTH, 3) uint8 at ``FPS`` and its labelled segments (start, end, label), seconds."""
+    planned = [] if rng.random() < EMPTY_SHARE else sample_segments(rng)
+    take = stage(rng, textures, planned)
+    length = min(take.script.duration, rng.uniform(8.5, 14.0)) if take.script else rng.uniform(4.0, 8.0)
+    times = _frame_times(rng, length)
+    path = sample_camera(rng, take, times, WIDTH, HEIGHT)
+    frames, labels = zip(*_film(rng, take, path, times, textures.split), strict=True)
+    return np.stack(frames), _runs(labels)
+
+
+def sample_segments(rng: np.random.Generator) -> list[tuple[str, float]]:
+    """Random actions for about 14 seconds. Falls are short, so they are frequent."""
+    segments: list[tuple[str, float]] = []
+    total, previous = 0.0, ""
+    while total < 14.0:
+        odds = {"walking": 0.24, "running": 0.24, "other": 0.14, "falling": 0.36, "lying": 0.02}
+        if previous in odds:
+            odds[previous] = 0.0
+        if previous == "falling":
+            odds = {"walking": 0.45, "running": 0.38, "other": 0.17}
+        if previous == "lying":
+            odds["falling"] = 0.0
+        action = str(rng.choice(list(odds), p=np.array(list(odds.values())) / sum(odds.values())))
+        seconds = {"falling": rng.uniform(1.5, 4.0), "lying": rng.uniform(2, 4)}.get(action, rng.uniform(1.5, 4.5))
+        segments.append((action, seconds))
+        total += seconds
+        previous = action
+    return segments
+
+
+def _frame_times(rng: np.random.Generator, length: float) -> np.ndarray:
+    """Moments that the frames show: a regular grid with the jitter and the repeated frames of real recordings."""
+    times = np.arange(int(length * FPS)) / FPS
+    times += np.clip(rng.normal(0, rng.uniform(0, 0.006), len(times)), -0.02, 0.02)
+    repeated = np.flatnonzero(rng.random(len(times)) < rng.choice([0.0, 0.0, 0.03]))
+    repeated = repeated[repeated > 0]
+    times[repeated] = times[repeated - 1]
+    return np.maximum(times, 0.0)
+
+
+def _film(rng: np.random.Generator, take: Take, path: CameraPath, times: np.ndarray, split: str) -> Iterator[tuple[np.ndarray, str]]:
+    """Frames (HEIGHT, WIDTH, 3) uint8 with their labels."""
+    sensor = _sample_sensor(rng, split)
+    drift, period, brightness = rng.uniform(0, 0.12), rng.uniform(3, 12), rng.uniform(*_BRIGHTNESS)
+    exposure = 0.0
+    colourfulness = rng.choice([0.0, rng.uniform(0.3, 1.0), 1.0], p=[0.06, 0.54, 0.4])
+    static_shadows = shadow_scene([item for item in take.items if not item.backdrop])
+    background: Rendering | None = None
+    for t, camera in zip(times, path.poses, strict=True):
+        if background is None or not path.fixed:
+            background = render(take.items, camera, path.intrinsics)
+        rendering, casters, label = background, [static_shadows], NOTHING
+        if take.script is not None:
+            pose, label = take.script.at(t)
+            person = Item(Surface([take.person.mesh(pose)]), np.eye(4), 1)
+            casters = [static_shadows, person.surface.scene]
+            rendering = _in_front(render([person], camera, path.intrinsics), background)
+        radiance = shade(rendering, take.lighting, casters, camera, path.intrinsics, rng)
+        radiance = np.tensordot(_desaturation(colourfulness), radiance, 1)
+        exposure = exposure or brightness / max(float(radiance.mean()), 1e-3)
+        sensor.exposure = exposure * (1 + drift * np.sin(2 * np.pi * t / period))
+        frame = sensor.colour_image(radiance, rng)
+        hidden = np.count_nonzero(rendering.labels) < _MIN_PIXELS or rendering.visible_fraction(1) < _MIN_VISIBLE
+        yield frame, NOTHING if hidden else label
+
+
+def _desaturation(colourfulness: float) -> np.ndarray:
+    """(3, 3) matrix from linear RGB to RGB with that share of its colour left (luminance weights of Rec. 709)."""
+    grey = np.tile(np.array([0.2126, 0.7152, 0.0722], np.float32), (3, 1))
+    return (colourfulness * np.eye(3, dtype=np.float32) + (1 - colourfulness) * grey).astype(np.float32)
+
+
+def _sample_sensor(rng: np.random.Generator, split: str) -> Sensor:
+    """A camera of the split whose blur suits the small image."""
+    sensor = Sensor.sample(rng, split)
+    sensor.blur_px *= 0.65
+    sensor.motion_px *= 0.35
+    return sensor
+
+
+def _in_front(person: Rendering, background: Rendering) -> Rendering:
+    """The person drawn into a finished background."""
+    nearer = person.depth < background.depth
+    layers = {
+        name: np.where(nearer[..., None] if name == "albedo" else nearer, getattr(person, name), getattr(background, name))
+        for name in ("albedo", "depth", "normals", "gloss", "labels")
+    }
+    return Rendering(**layers, silhouette_pixels=person.silhouette_pixels)
+
+
+def _runs(labels: tuple[str, ...]) -> list[Segment]:
+    """Runs of equal labels as (start, end, label), seconds."""
+    changes = [0, *(k for k in range(1, len(labels)) if labels[k] != labels[k - 1]), len(labels)]
+    return [(first / FPS, last / FPS, labels[first]) for first, last in pairwise(changes)]
+
+
+def write_video(path: Path, frames: np.ndarray, quality: int = 23) -> None:
+    """Write (T, H, W, 3) uint8 RGB frames as H.264 at ``FPS``; ``quality`` is x264's constant rate factor (lower is better)."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(quality), "preset": "veryfast", "threads": "1"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Renders numbered frames in worker processes. A frame depends on its number only, so the result is the same for any number of workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
+
+import cv2
+
+FRAMES_AHEAD = 8
+"""Finished frames that may wait for the reader, per worker."""
+
+_render: Callable[[int], Any] | None = None
+
+
+def _start(build: Callable[[], Callable[[int], Any]]) -> None:
+    global _render
+    cv2.setNumThreads(1)
+    _render = build()
+
+
+def _frame(index: int) -> Any:
+    if _render is None:
+        raise RuntimeError("the worker process was not initialised")
+    return _render(index)
+
+
+def render_frames(build: Callable[[], Callable[[int], Any]], count: int, workers: int) -> Iterator[Any]:
+    """Results of ``build()(index)`` for index 0 to ``count`` - 1, in order.
+
+    ``build`` is called once in each worker and must be picklable. An error in a worker is raised here.
+    """
+    if workers <= 1:
+        yield from map(build(), range(count))
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(build,)) as pool:
+        waiting: deque[Future] = deque()
+        for index in range(count):
+            waiting.append(pool.submit(_frame, index))
+            if len(waiting) >= workers * FRAMES_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

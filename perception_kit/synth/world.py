@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The choices that a whole data set or recording shares. Small and picklable: worker processes build their own objects from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from perception_kit.synth.catalogue import ObjectClass, read_classes
+from perception_kit.synth.objects import builtin_classes
+from perception_kit.synth.room import TexturePool
+from perception_kit.types import Intrinsics
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """``meshes`` is a folder of textured OBJ files or None for the built-in objects; ``photos`` are background images."""
+
+    split: str
+    intrinsics: Intrinsics
+    meshes: Path | None
+    photos: tuple[Path, ...]
+    with_person: bool
+
+    def classes(self) -> list[ObjectClass]:
+        """The rigid classes. Raises MeshError naming the file that cannot be used."""
+        return builtin_classes() if self.meshes is None else read_classes(self.meshes)[0]
+
+    def textures(self) -> TexturePool:
+        """The textures of the split."""
+        return TexturePool(self.split, self.photos)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from perception_kit.geometry import invert_pose
+from perception_kit.synth import clips
+from perception_kit.synth.clips import FPS, HEIGHT, WIDTH, render_clip, sample_segments, write_clips, write_video
+from perception_kit.synth.clips_scene import sample_camera, stage
+from perception_kit.synth.motion import ACTIONS
+from perception_kit.synth.room import TexturePool
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes of about two seconds, nobody missing."""
+    monkeypatch.setattr(clips, "sample_segments", lambda rng: [("walking", 0.8), ("falling", 1.6)])
+    monkeypatch.setattr(clips, "EMPTY_SHARE", 0.0)
+
+
+def decode(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        assert float(container.streams.video[0].average_rate) == FPS
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.mark.usefixtures("short")
+def test_folder_holds_videos_labels_and_classes(tmp_path: Path):
+    write_clips(tmp_path / "clips", seed=1, count=2, workers=1)
+    with (tmp_path / "clips" / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert (tmp_path / "clips" / "classes.txt").read_text().split() == list(ACTIONS)
+    assert {row["video"] for row in rows} == {"videos/00000.mp4", "videos/00001.mp4"}
+    for name in ("videos/00000.mp4", "videos/00001.mp4"):
+        frames = decode(tmp_path / "clips" / name)
+        of_video = [row for row in rows if row["video"] == name]
+        assert frames.shape[1:] == (HEIGHT, WIDTH, 3)
+        assert float(of_video[0]["start"]) == 0
+        assert float(of_video[-1]["end"]) == pytest.approx(len(frames) / FPS, abs=1e-3)
+        assert [row["end"] for row in of_video[:-1]] == [row["start"] for row in of_video[1:]]
+        assert {row["label"] for row in of_video} <= set(ACTIONS)
+
+
+@pytest.mark.usefixtures("short")
+def test_same_seed_same_take_and_other_seed_another():
+    first, again, other = (render_clip(np.random.default_rng(seed), TexturePool("train")) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert first[1] == again[1]
+    assert first[0].shape != other[0].shape or not np.array_equal(first[0], other[0])
+
+
+def test_rooms_without_people_are_labelled_other(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clips, "EMPTY_SHARE", 1.0)
+    frames, segments = render_clip(np.random.default_rng(0), TexturePool("val"))
+    assert segments == [(0.0, len(frames) / FPS, "other")]
+
+
+def test_written_labels_are_not_overwritten(tmp_path: Path):
+    (tmp_path / "labels.csv").write_text("video,start,end,label\n")
+    with pytest.raises(FileExistsError, match=r"labels\.csv"):
+        write_clips(tmp_path, seed=0, count=1)
+
+
+def test_count_below_one_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="got 0"):
+        write_clips(tmp_path, seed=0, count=0)
+
+
+def test_every_action_is_well_represented():
+    seconds = dict.fromkeys(ACTIONS, 0.0)
+    falls = 0
+    for seed in range(200):
+        for action, length in sample_segments(np.random.default_rng(seed)):
+            seconds[action] += length
+            falls += action == "falling"
+    total = sum(seconds.values())
+    assert falls >= 200
+    assert all(seconds[action] / total > 0.12 for action in ("walking", "running", "other", "falling"))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cameras_stand_in_the_room_and_see_the_action(seed: int):
+    rng = np.random.default_rng(seed)
+    take = stage(rng, TexturePool("train"), [("walking", 2.0), ("falling", 2.0)])
+    times = np.arange(30) / FPS
+    path = sample_camera(rng, take, times, WIDTH, HEIGHT)
+    x_min, x_max, _, y_max = take.room.floor_bounds
+    eyes = path.poses[:, :3, 3]
+    assert (eyes >= [x_min - 0.6, -3.0, 0.25]).all()
+    assert (eyes <= [x_max + 0.6, y_max + 0.65, 2.4]).all()
+    middle = take.script.joints(times).mean(axis=1)
+    seen = 0
+    for pose, point in zip(path.poses, middle, strict=True):
+        x, y, z = invert_pose(pose)[:3, :3] @ point + invert_pose(pose)[:3, 3]
+        k = path.intrinsics
+        seen += z > 0 and 0 <= x / z * k.fx + k.cx < WIDTH and 0 <= y / z * k.fy + k.cy < HEIGHT
+    assert seen > 0.6 * len(times)
+
+
+def test_video_survives_the_codec(tmp_path: Path):
+    ramp = np.linspace(30, 220, WIDTH, dtype=np.uint8)
+    frames = np.broadcast_to(ramp[None, None, :, None], (6, HEIGHT, WIDTH, 3)).copy()
+    write_video(tmp_path / "ramp.mp4", frames, quality=18)
+    decoded = decode(tmp_path / "ramp.mp4")
+    assert decoded.shape == frames.shape
+    assert np.abs(decoded.astype(int) - frames).mean() < 6

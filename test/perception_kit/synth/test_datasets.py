@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Written data, read back: BOP folders, bags, and that the same seed gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import open3d as o3d
+import pytest
+
+from perception_kit.bag import read_messages
+from perception_kit.bop import BopDataset, read_models
+from perception_kit.geometry import back_project
+from perception_kit.synth.__main__ import main
+from perception_kit.synth.bop_writer import BopJob
+from perception_kit.synth.objects import builtin_classes
+from perception_kit.synth.scene import default_intrinsics
+from perception_kit.synth.recording import Recording, action_segments
+from perception_kit.synth.world import WorldConfig
+
+SMALL = default_intrinsics(160, 120)
+DETECTIONS, POSES, TRACKS, ACTIONS = (f"/ground_truth/{name}" for name in ("detections", "poses", "tracks", "actions"))
+IMAGE, DEPTH = "/camera/camera/color/image_raw", "/camera/camera/aligned_depth_to_color/image_raw"
+
+
+def world(split: str) -> WorldConfig:
+    return WorldConfig(split, SMALL, None, (), True)
+
+
+@pytest.fixture(scope="module")
+def bop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bop") / "set"
+    arguments = [
+        "--format",
+        "bop",
+        "--seed",
+        "5",
+        "--frames",
+        "6",
+        "--width",
+        "160",
+        "--height",
+        "120",
+        "--workers",
+        "1",
+        "--out",
+        str(out),
+    ]
+    assert main(arguments) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bag") / "scene"
+    size = ["--width", "160", "--height", "120"]
+    assert main(["--seed", "7", "--seconds", "2", "--fps", "3", *size, "--workers", "1", "--out", str(out)]) == 0
+    return out
+
+
+def test_bop_masks_poses_and_depth_agree(bop: Path) -> None:
+    data, classes = BopDataset(bop), {one.class_id: one for one in builtin_classes()}
+    checked = 0
+    assert len(data) == 6
+    for index in range(len(data)):
+        frame = data[index]
+        points = back_project(frame.depth, frame.intrinsics)
+        for number, one in enumerate(frame.instances, start=1):
+            seen = points[(frame.labels == number) & (frame.depth > 0)]
+            if one.class_id not in classes or len(seen) < 60:
+                continue
+            scene = o3d.t.geometry.RaycastingScene()
+            mesh = classes[one.class_id].mesh
+            scene.add_triangles(mesh.vertices, mesh.faces.astype(np.uint32))
+            local = ((seen - one.translation) @ one.rotation).astype(np.float32)
+            distance = scene.compute_distance(o3d.core.Tensor.from_numpy(local)).numpy()
+            assert np.median(distance) < 0.004, f"frame {index}, instance {number}"
+            checked += 1
+    assert checked >= 10
+
+
+def test_bop_models(bop: Path) -> None:
+    models = read_models(bop / "models")
+    for thing in builtin_classes():
+        model = models[thing.class_id]
+        assert model.name == thing.name
+        assert model.diameter == pytest.approx(thing.diameter, rel=1e-5)
+        assert model.symmetric == (thing.symmetry.axis is not None)
+        np.testing.assert_allclose(model.points(500).max(axis=0), thing.mesh.vertices.max(axis=0), atol=0.02)
+    assert models[7].articulated
+    assert models[7].name == "person"
+
+
+def test_bop_visible_fractions(bop: Path) -> None:
+    info = json.loads((bop / "train/000000/scene_gt_info.json").read_text())
+    entries = [entry for entries in info.values() for entry in entries]
+    assert all(0 < entry["visib_fract"] <= 1 for entry in entries)
+    assert all(entry["px_count_visib"] <= entry["px_count_all"] for entry in entries)
+    assert any(entry["visib_fract"] < 0.9 for entry in entries), "things do cover each other"
+
+
+def test_a_frame_depends_on_its_number_only(bop: Path, tmp_path: Path) -> None:
+    BopJob(tmp_path, world("train"), 5).renderer()(3)
+    for name in ("rgb/000003.jpg", "depth/000003.png", "mask_visib/000003_000000.png"):
+        assert (tmp_path / "000000" / name).read_bytes() == (bop / "train/000000" / name).read_bytes()
+    BopJob(tmp_path / "other", world("train"), 6).renderer()(3)
+    assert (tmp_path / "other/000000/rgb/000003.jpg").read_bytes() != (bop / "train/000000/rgb/000003.jpg").read_bytes()
+
+
+def test_sequence_renders_the_same_frame_again() -> None:
+    recording = Recording(world("test"), 7, 2.0, 3.0)
+    first, second = recording.renderer()(4), recording.renderer()(4)
+    np.testing.assert_array_equal(first.frame.rgb, second.frame.rgb)
+    np.testing.assert_array_equal(first.frame.depth_mm, second.frame.depth_mm)
+
+
+def test_bag_has_all_topics_on_one_grid_of_stamps(bag: Path) -> None:
+    stamps: dict[str, list[int]] = {}
+    for item in read_messages(bag, [IMAGE, DEPTH, IMAGE.replace("image_raw", "camera_info"), DETECTIONS, POSES, TRACKS, ACTIONS]):
+        header = item.message.header
+        stamps.setdefault(item.topic, []).append(header.stamp.sec * 10**9 + header.stamp.nanosec)
+        assert header.frame_id == "camera_color_optical_frame"
+    expected = [1_700_000_000 * 10**9 + round(k * 1e9 / 3) for k in range(6)]
+    assert len(stamps) == 7
+    assert all(times == expected for times in stamps.values())
+
+
+def test_bag_truth_is_consistent(bag: Path) -> None:
+    frames: dict[int, dict] = {}
+    for item in read_messages(bag, [IMAGE, DEPTH, DETECTIONS, POSES, TRACKS, ACTIONS]):
+        frames.setdefault(item.stamp_ns, {})[item.topic] = item.message
+    identities = []
+    for frame in frames.values():
+        detections, poses, tracks = frame[DETECTIONS].detections, frame[POSES].poses, frame[TRACKS].tracks
+        assert frame[IMAGE].encoding == "rgb8"
+        assert frame[DEPTH].encoding == "16UC1"
+        assert [one.detection_id for one in detections] == list(range(len(detections)))
+        scores = [one.score for one in detections]
+        assert scores == sorted(scores, reverse=True)
+        names = [one.class_name for one in detections]
+        assert "person" in names
+        assert any(names.count(name) > 1 for name in names), "two of a kind in view"
+        assert {pose.detection_id for pose in poses} == {one.detection_id for one in detections if one.class_name != "person"}
+        assert sorted(track.detection_id for track in tracks) == list(range(len(detections)))
+        for track in tracks:
+            assert track.class_name == names[track.detection_id]
+        identities.append({track.id: track.class_name for track in tracks})
+        (action,) = frame[ACTIONS].actions
+        assert action.class_scores[frame[ACTIONS].class_names.index(action.label)] == 1
+        assert identities[-1][action.track_id] == "person"
+        _check_masks(detections)
+    for known in identities:
+        assert all(identities[0].get(identity, name) == name for identity, name in known.items())
+
+
+def _check_masks(detections: list) -> None:
+    for one in detections:
+        roi = one.mask_roi
+        assert len(one.mask) == roi.height * ((roi.width + 7) // 8)
+        mask = np.unpackbits(one.mask.reshape(roi.height, -1), axis=1)[:, : roi.width]
+        assert mask.any(axis=0)[[0, -1]].all()
+        assert mask.any(axis=1)[[0, -1]].all()
+        assert one.box.tolist() == [roi.x_offset, roi.y_offset, roi.x_offset + roi.width, roi.y_offset + roi.height]
+
+
+@pytest.mark.parametrize("seconds", [4, 10, 20, 60])
+def test_sequences_walk_run_fall_and_lie(seconds: float) -> None:
+    segments = action_segments(seconds)
+    assert {"walking", "running", "falling", "lying"} <= {action for action, _ in segments}
+    assert sum(length for _, length in segments) >= seconds - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--meshes", "nowhere"], "nowhere"),
+        (["--backgrounds", "."], "images to use as backgrounds"),
+        (["--seconds", "-1"], "positive length"),
+    ],
+    ids=["no_meshes", "no_photos", "negative_length"],
+)
+def test_unusable_input_is_explained(
+    arguments: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--out", "scene"]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_existing_output_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--out", str(tmp_path)]) == 2
+    assert "exists already" in capsys.readouterr().err
