@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of recognised actions against labelled frames.
+
+Truth and predictions are equally long arrays of class names, one entry per frame. A truth of ``""`` is a frame that nobody labelled:
+it counts nowhere. A prediction of ``""`` says that there was none: it is wrong wherever there is a truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+NONE = ""
+
+
+def _labelled(truth: Sequence[str], predicted: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays, without the frames that nobody labelled. Raises ValueError for different lengths."""
+    if len(truth) != len(predicted):
+        raise ValueError(f"truth has {len(truth)} frames, the predictions have {len(predicted)}: give one entry per frame in both")
+    truth_array, predicted_array = np.asarray(truth, dtype=np.str_), np.asarray(predicted, dtype=np.str_)
+    keep = truth_array != NONE
+    return truth_array[keep], predicted_array[keep]
+
+
+def frame_accuracy(truth: Sequence[str], predicted: Sequence[str]) -> float | None:
+    """Share of the labelled frames with the right prediction; None where no frame is labelled."""
+    truth_array, predicted_array = _labelled(truth, predicted)
+    return float((truth_array == predicted_array).mean()) if len(truth_array) else None
+
+
+def per_class(truth: Sequence[str], predicted: Sequence[str], class_names: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
+    """``precision``, ``recall``, ``f1`` and ``support`` (labelled frames) of each class.
+
+    A value that is undefined (the precision of a class never predicted, the recall of one that never occurs) is None.
+    """
+    truth_array, predicted_array = _labelled(truth, predicted)
+    if not len(truth_array):
+        return {name: {"precision": None, "recall": None, "f1": None, "support": 0} for name in class_names}
+    scores = precision_recall_fscore_support(truth_array, predicted_array, labels=list(class_names), zero_division=np.nan)
+    return {
+        name: {
+            "precision": _number(precision),
+            "recall": _number(recall),
+            "f1": _number(f1),
+            "support": int(support),
+        }
+        for name, precision, recall, f1, support in zip(class_names, *scores, strict=True)
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def confusion(truth: Sequence[str], predicted: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
+    """(C, C + 1) frame counts: row = true class, column = predicted class, last column = no prediction or a class not in the list."""
+    truth_array, predicted_array = _labelled(truth, predicted)
+    predicted_array = np.where(np.isin(predicted_array, class_names), predicted_array, NONE)
+    names = [*class_names, NONE]
+    if not np.isin(truth_array, class_names).any():
+        return np.zeros((len(class_names), len(names)), np.int64)
+    return confusion_matrix(truth_array, predicted_array, labels=names)[:-1]
+
+
+@dataclass(frozen=True)
+class FallDelays:
+    """For each fall in the order of time: seconds from its start to the first frame that reports it, or None where none did."""
+
+    delays_s: tuple[float | None, ...]
+
+    @property
+    def missed(self) -> int:
+        """Falls that were not reported."""
+        return sum(delay is None for delay in self.delays_s)
+
+    @property
+    def mean_s(self) -> float | None:
+        """Mean delay of the reported falls; None where there are none."""
+        reported = [delay for delay in self.delays_s if delay is not None]
+        return float(np.mean(reported)) if reported else None
+
+
+def fall_delays(
+    stamps_s: Sequence[float], truth: Sequence[str], predicted: Sequence[str], label: str = "falling", grace_s: float = 1.0
+) -> FallDelays:
+    """How long after its start each fall is reported.
+
+    A fall is a run of frames with the truth ``label``. A prediction reports it from its first frame until ``grace_s`` after its last
+    one, but not once the next fall has begun. ``stamps_s`` (N,) seconds, increasing. Raises ValueError for different lengths.
+    """
+    if not len(stamps_s) == len(truth) == len(predicted):
+        raise ValueError(f"got {len(stamps_s)} stamps, {len(truth)} truths, {len(predicted)} predictions: give one of each per frame")
+    stamps = np.asarray(stamps_s, dtype=np.float64)
+    falling = np.asarray(truth, dtype=np.str_) == label
+    reported = np.asarray(predicted, dtype=np.str_) == label
+    edges = np.diff(np.concatenate([[False], falling, [False]]).astype(np.int8))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)  # `ends` is exclusive
+    delays: list[float | None] = []
+    for start, end, next_start in zip(starts, ends, np.append(starts, len(stamps))[1:], strict=True):
+        window = reported & (stamps >= stamps[start]) & (stamps <= stamps[end - 1] + grace_s)
+        window[next_start:] = False
+        hits = np.flatnonzero(window)
+        delays.append(float(stamps[hits[0]] - stamps[start]) if len(hits) else None)
+    return FallDelays(tuple(delays))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of 6D poses: ADD (Hinterstoisser et al., ACCV 2012), ADD-S and its area under the curve (Xiang et al., PoseCNN, RSS 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from perception_kit.geometry import transform
+
+RECALL_DIAMETER_FRACTION = 0.1
+AUC_MAX_ERROR = 0.1  # metres
+
+
+def add(
+    points: np.ndarray, rotation: np.ndarray, translation: np.ndarray, true_rotation: np.ndarray, true_translation: np.ndarray
+) -> float:
+    """Mean distance in metres between the (N, 3) model points at the estimated and at the true pose, point by point."""
+    difference = transform(points, rotation, translation) - transform(points, true_rotation, true_translation)
+    return float(np.linalg.norm(difference, axis=1).mean())
+
+
+def adds(
+    points: np.ndarray, rotation: np.ndarray, translation: np.ndarray, true_rotation: np.ndarray, true_translation: np.ndarray
+) -> float:
+    """Mean distance in metres from each of the (N, 3) model points at the true pose to the nearest one at the estimated pose."""
+    distances, _ = KDTree(transform(points, rotation, translation)).query(transform(points, true_rotation, true_translation))
+    return float(distances.mean())
+
+
+def recall(errors: Sequence[float], thresholds: np.ndarray | float) -> float | None:
+    """Fraction of the N ``errors`` below ``thresholds`` ((N,) or one for all); a miss is an infinite error. None without errors."""
+    values = np.asarray(errors, float)
+    return float((values < thresholds).mean()) if values.size else None
+
+
+def auc(errors: Sequence[float], max_error: float = AUC_MAX_ERROR) -> float | None:
+    """Area under recall over threshold from 0 to ``max_error``, divided by ``max_error``; a miss is an infinite error. None without errors.
+
+    The recall curve is a staircase, so its exact area is the mean of max(0, 1 - error / max_error).
+    """
+    values = np.asarray(errors, float)
+    return float(np.clip(1.0 - values / max_error, 0.0, 1.0).mean()) if values.size else None
+
+
+@dataclass(frozen=True)
+class PoseError:
+    """Errors of one visible true instance, metres. ``add`` and ``adds`` are infinite for a miss."""
+
+    class_name: str
+    diameter: float
+    symmetric: bool
+    add: float = np.inf
+    adds: float = np.inf
+
+    @property
+    def error(self) -> float:
+        """ADD, or ADD-S for a symmetric object."""
+        return self.adds if self.symmetric else self.add
+
+
+def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:
+    """``recall_0.1d`` (ADD, symmetric objects ADD-S, below a tenth of the diameter) and ``adds_auc`` (ADD-S of all objects, up to 0.1 m).
+
+    ``per_class`` has the same for each class name, ``count`` is the number of instances. Every visible true instance must be in
+    ``errors``, a missed one with infinite errors. Values are None without errors.
+    """
+    names = sorted({error.class_name for error in errors})
+    per_class = {name: _summary([error for error in errors if error.class_name == name]) for name in names}
+    return {**_summary(errors), "per_class": per_class}
+
+
+def _summary(errors: Sequence[PoseError]) -> dict[str, Any]:
+    thresholds = np.array([RECALL_DIAMETER_FRACTION * error.diameter for error in errors])
+    return {
+        "recall_0.1d": recall([error.error for error in errors], thresholds),
+        "adds_auc": auc([error.adds for error in errors]),
+        "count": len(errors),
+    }

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Square RGB-D crops of instances, and the network inputs made of them: masked colour and normalised points.
+
+The points are given to the networks in a frame of their own: its origin is the median of the instance's points, its z axis the viewing
+ray through it, its unit the diameter of the object's class. So the networks need not learn where in the image or how large an object is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from perception_kit.types import Intrinsics
+from pose6d_node.densefusion.rotations import viewing_rotation
+
+MIN_POINTS = 50
+COLOUR_MEAN = (0.485, 0.456, 0.406)
+COLOUR_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass
+class Crops:
+    """B instances cut out of their images as S x S pixels.
+
+    ``colour`` (B, S, S, 3) uint8; ``depth`` (B, S, S) float32 metres, 0 unknown; ``mask`` (B, S, S) bool; ``window`` (B, 3) int64: left,
+    top and side of the cut square in image pixels; ``camera`` (B, 4) float32: fx, fy, cx, cy; ``class_index`` (B,) int64 from 0.
+    Depth and mask are taken from the nearest image pixel, so that points stay exact.
+    """
+
+    colour: Tensor
+    depth: Tensor
+    mask: Tensor
+    window: Tensor
+    camera: Tensor
+    class_index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.class_index)
+
+    def select(self, index: Tensor) -> Crops:
+        """The crops at ``index``."""
+        return Crops(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    def to(self, device: torch.device | str) -> Crops:
+        """The crops on ``device``."""
+        return Crops(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    @staticmethod
+    def concatenate(parts: Sequence[Crops]) -> Crops:
+        """One batch of several."""
+        return Crops(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Crops)})
+
+    def points(self) -> Tensor:
+        """(B, S, S, 3) camera-frame points in metres; (0, 0, 0) where the depth is unknown."""
+        left, top, side = self.window.unsqueeze(2).unbind(1)
+        steps = nearest_pixels(self.depth.shape[1], side)
+        fx, fy, cx, cy = self.camera.unsqueeze(2).unbind(1)
+        x = ((left + steps - cx) / fx).unsqueeze(1) * self.depth
+        y = ((top + steps - cy) / fy).unsqueeze(2) * self.depth
+        return torch.stack([x, y, self.depth], dim=-1)
+
+
+@dataclass
+class NetworkInputs:
+    """What the networks see of B instances, and how to return from there to the camera frame.
+
+    ``image`` (B, 3, S, S) normalised colour, 0 outside the mask; ``cloud`` (B, N, 3) points in the networks' frame; ``pixels`` (B, N, 2)
+    their places in the crop, -1..1; ``class_index`` (B,). The networks' frame: ``view`` (B, 3, 3) its axes in the camera frame,
+    ``centre`` (B, 3) its origin in metres, ``scale`` (B,) its unit in metres.
+    """
+
+    image: Tensor
+    cloud: Tensor
+    pixels: Tensor
+    class_index: Tensor
+    view: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def to_network_frame(self, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
+        """Poses (B, 3, 3), (B, 3) from the camera frame (metres) to the networks' frame."""
+        moved = (translation - self.centre) / self.scale.unsqueeze(1)
+        return self.view.mT @ rotation, (self.view.mT @ moved.unsqueeze(2)).squeeze(2)
+
+    def to_camera_frame(self, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
+        """Poses (B, 3, 3), (B, 3) from the networks' frame to the camera frame (metres)."""
+        turned = (self.view @ translation.unsqueeze(2)).squeeze(2)
+        return self.view @ rotation, self.centre + self.scale.unsqueeze(1) * turned
+
+
+def nearest_pixels(size: int, side: Tensor) -> Tensor:
+    """(B, size) offsets of the image pixels nearest to the crop's pixels, for (B, 1) sides of the cut square."""
+    return ((torch.arange(size, device=side.device) + 0.5) * side / size).long()
+
+
+def cut_crop(
+    rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics, mask: np.ndarray, class_index: int, size: int, margin: float
+) -> Crops:
+    """One crop of ``size`` pixels around a (H, W) bool mask, its square ``margin`` times the longer side of the mask's box.
+
+    ``rgb`` (H, W, 3) uint8, ``depth`` (H, W) float32 metres (0 or NaN unknown). Raises ValueError for an empty mask.
+    """
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width == 0:
+        raise ValueError("the mask is empty: there is nothing to cut out")
+    side = max(int(np.ceil(margin * max(width, height))), 2)
+    left, top = x + (width - side) // 2, y + (height - side) // 2
+    steps = nearest_pixels(size, torch.tensor([[side]]))[0].numpy()
+    rows, columns = top + steps, left + steps
+    inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))[None, :]
+    nearest = np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))
+    return Crops(
+        colour=torch.from_numpy(_resized_square(rgb, left, top, side, size)).unsqueeze(0),
+        depth=torch.from_numpy(np.nan_to_num(depth[nearest] * inside, posinf=0.0, neginf=0.0).astype(np.float32)).unsqueeze(0),
+        mask=torch.from_numpy(mask[nearest] & inside).unsqueeze(0),
+        window=torch.tensor([[left, top, side]]),
+        camera=torch.tensor([[intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]], dtype=torch.float32),
+        class_index=torch.tensor([class_index]),
+    )
+
+
+def _resized_square(rgb: np.ndarray, left: int, top: int, side: int, size: int) -> np.ndarray:
+    """(size, size, 3) colour of a square that may reach over the image's edge (black there)."""
+    height, width = rgb.shape[:2]
+    part = rgb[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    before_y, before_x = max(-top, 0), max(-left, 0)
+    after_y, after_x = max(top + side - height, 0), max(left + side - width, 0)
+    square = cv2.copyMakeBorder(part, before_y, after_y, before_x, after_x, cv2.BORDER_CONSTANT)
+    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+
+
+def make_inputs(crops: Crops, diameters: Tensor, num_points: int, order: Tensor) -> NetworkInputs:
+    """Network inputs of B crops whose masks hold at least one known depth each.
+
+    ``diameters`` (C,) of the classes in metres. ``order`` (B or 1, S * S) random numbers decide which points are taken: the same numbers
+    take the same points whatever else is in the batch. Where there are fewer than ``num_points``, they repeat.
+    """
+    size = crops.depth.shape[1]
+    points = crops.points().flatten(1, 2)
+    valid = (crops.mask & (crops.depth > 0)).flatten(1)
+    centre = points.masked_fill(~valid.unsqueeze(2), torch.nan).nanmedian(dim=1).values
+    scale = diameters[crops.class_index]
+    distance = (points - centre.unsqueeze(1)).norm(dim=2)
+    # What is further away than the object is long belongs to something else that the mask spilled over. The nearest point always stays.
+    near = valid & (distance <= torch.maximum(scale, distance.masked_fill(~valid, torch.inf).amin(dim=1)).unsqueeze(1))
+    chosen = _choose(near, num_points, order)
+    view = viewing_rotation(centre)
+    cloud = (points.gather(1, chosen.unsqueeze(2).expand(-1, -1, 3)) - centre.unsqueeze(1)) / scale.view(-1, 1, 1)
+    pixels = (2 * torch.stack([chosen % size, chosen // size], dim=2) + 1) / size - 1
+    colour = (crops.colour / 255 - crops.colour.new_tensor(COLOUR_MEAN, dtype=torch.float32)) / crops.colour.new_tensor(
+        COLOUR_STD, dtype=torch.float32
+    )
+    image = (colour * crops.mask.unsqueeze(3)).permute(0, 3, 1, 2)
+    return NetworkInputs(image, cloud @ view, pixels, crops.class_index, view, centre, scale)
+
+
+def _choose(valid: Tensor, count: int, order: Tensor) -> Tensor:
+    """(B, count) indices of true entries of (B, P) ``valid``, those with the largest ``order`` first, repeated where there are fewer."""
+    ranked = order.expand_as(valid).masked_fill(~valid, -1.0).topk(min(count, valid.shape[1]), dim=1).indices
+    available = valid.sum(dim=1, keepdim=True).clamp(max=ranked.shape[1])
+    return ranked.gather(1, torch.arange(count, device=valid.device) % available)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Annotated instances of a BOP folder, cut out once and kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from perception_kit.bop import BopDataset, BopFrame, BopInstance
+from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop
+from pose6d_node.densefusion.pose_model import PoseModelConfig
+
+
+@dataclass
+class PoseDataset:
+    """N instances with ``rotation`` (N, 3, 3) and ``translation`` (N, 3) in metres, model to camera.
+
+    ``too_few_points`` lists the class index of each visible instance left out because its mask holds fewer than 50 known depths.
+    """
+
+    crops: Crops
+    rotation: Tensor
+    translation: Tensor
+    too_few_points: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def sampling_weights(self) -> Tensor:
+        """(N,) weights that make each class that occurs as frequent as any other."""
+        counts = torch.bincount(self.crops.class_index).float()
+        return 1 / counts[self.crops.class_index]
+
+
+def load_instances(folder: Path, config: PoseModelConfig, min_visible: float, split: str = "train") -> PoseDataset:
+    """Instances in ``folder`` of the classes of ``config`` (by name) of which at least the share ``min_visible`` is seen.
+
+    Raises ValueError where there is none.
+    """
+    frames = BopDataset(folder, split)
+    index_of = {name: index for index, name in enumerate(config.class_names)}
+    class_index = {class_id: index_of[model.name] for class_id, model in frames.models.items() if model.name in index_of}
+    parts: list[Crops] = []
+    poses: list[BopInstance] = []
+    too_few: list[int] = []
+    for number in tqdm(range(len(frames)), desc=f"reading {folder}", unit="frame"):
+        frame = frames[number]
+        for label, instance in enumerate(frame.instances, start=1):
+            if instance.class_id not in class_index or instance.visible_fraction < min_visible:
+                continue
+            crop = _cut_instance(frame, label, class_index[instance.class_id], config)
+            if crop is None:
+                too_few.append(class_index[instance.class_id])
+            else:
+                parts.append(crop)
+                poses.append(instance)
+    if not parts:
+        raise ValueError(f"'{folder}' shows no instance of {config.class_names} that is at least {min_visible:.0%} visible")
+    return PoseDataset(Crops.concatenate(parts), _stack([p.rotation for p in poses]), _stack([p.translation for p in poses]), too_few)
+
+
+def _cut_instance(frame: BopFrame, label: int, class_index: int, config: PoseModelConfig) -> Crops | None:
+    mask = frame.labels == label
+    if np.count_nonzero(mask & (frame.depth > 0)) < MIN_POINTS:
+        return None
+    crop = cut_crop(frame.rgb, frame.depth, frame.intrinsics, mask, class_index, config.crop_size, config.crop_margin)
+    return crop if bool((crop.mask & (crop.depth > 0)).any()) else None
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).float()

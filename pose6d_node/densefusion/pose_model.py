@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pose model: both networks with the table of the objects they know, as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from perception_kit.bop import ObjectModel
+from perception_kit.model_file import ModelFileError, load_model, save_model
+from pose6d_node.densefusion.compact_colour_net import CompactColourNet
+from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
+from pose6d_node.densefusion.psp_net import PSPNet
+from pose6d_node.densefusion.refine_net import PoseRefineNet
+
+MODEL_POINTS = 1000
+ARCHITECTURES = {
+    "densefusion": (PSPNet, PUBLISHED_WIDTHS),
+    "densefusion_compact": (CompactColourNet, Widths(local=(32, 64), pooled=(256, 512), head=(192, 128, 64), refiner_head=(256, 64))),
+}
+
+
+@dataclass
+class PoseModelConfig:
+    """What the model file states beside the tensors; lists run over the classes. Lengths in metres.
+
+    ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the identity first. ``crop_size`` (a multiple
+    of 8) and ``crop_margin`` say how instances are cut out, ``num_points`` how many points of each the networks see.
+    """
+
+    class_names: list[str]
+    diameters: list[float]
+    sizes: list[list[float]]
+    symmetries: list[list[list[list[float]]]] = field(repr=False)
+    architecture: str = "densefusion_compact"
+    crop_size: int = 64
+    crop_margin: float = 1.25
+    num_points: int = 256
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise ValueError(f"unknown pose architecture '{self.architecture}': expected one of {sorted(ARCHITECTURES)}")
+
+    @property
+    def symmetric(self) -> list[bool]:
+        """Classes that at least one transform besides the identity maps onto themselves."""
+        return [len(transforms) > 1 for transforms in self.symmetries]
+
+    @classmethod
+    def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModelConfig:
+        """Configuration of a new model of ``objects``."""
+        return cls(
+            class_names=[one.name for one in objects],
+            diameters=[one.diameter for one in objects],
+            sizes=[one.size.tolist() for one in objects],
+            symmetries=[[transform.tolist() for transform in one.symmetries] for one in objects],
+            architecture=architecture,
+        )
+
+
+class PoseModel(nn.Module):
+    """Estimator, refiner and object table. ``model_points`` (C, 1000, 3) metres, ``diameters`` (C,) metres, ``symmetric`` (C,) bool,
+    ``symmetries`` (C, K, 4, 4) metres, K being the largest number of any class; others repeat the identity.
+    """
+
+    def __init__(self, config: PoseModelConfig, model_points: torch.Tensor) -> None:
+        super().__init__()
+        colour_network, widths = ARCHITECTURES[config.architecture]
+        self.config = config
+        num_classes = len(config.class_names)
+        self.estimator = PoseNet(colour_network(), num_classes, widths)
+        self.refiner = PoseRefineNet(num_classes, colour_network.embedding_size, widths)
+        self.estimator.cnn.to(memory_format=torch.channels_last)  # a third faster on a CPU
+        self.register_buffer("model_points", model_points)
+        self.register_buffer("diameters", torch.tensor(config.diameters), persistent=False)
+        self.register_buffer("symmetric", torch.tensor(config.symmetric), persistent=False)
+        most = max(len(transforms) for transforms in config.symmetries)
+        padded = [transforms + transforms[:1] * (most - len(transforms)) for transforms in config.symmetries]
+        self.register_buffer("symmetries", torch.tensor(padded), persistent=False)
+
+    @classmethod
+    def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModel:
+        """A new, untrained model of ``objects``, which must have meshes."""
+        points = torch.stack([torch.from_numpy(one.points(MODEL_POINTS)) for one in objects])
+        model = cls(PoseModelConfig.for_objects(objects, architecture), points)
+        model.initialise()
+        return model
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """Weights to start training from (He et al. 2015); the refiner starts by correcting nothing.
+
+        PyTorch's default would shrink the signal by half in each of these layers, most of which have no normalisation.
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        for layer in (self.estimator.conv4_t, self.refiner.conv3_r, self.refiner.conv3_t):
+            layer.weight.mul_(0.1)
+        self.refiner.conv3_r.bias.view(-1, 4)[:, 0] = 1.0
+
+    def save(self, path: str | Path, training: dict[str, Any]) -> None:
+        """Write the model file; ``training`` says how it was trained."""
+        save_model(path, "pose", self.state_dict(), {**asdict(self.config), "training": training})
+
+    @classmethod
+    def load(cls, path: str | Path) -> PoseModel:
+        """The model of a file, ready for inference on the CPU. Raises ModelFileError where the file does not fit."""
+        tensors, metadata = load_model(path, "pose")
+        try:
+            config = PoseModelConfig(**{name: metadata[name] for name in PoseModelConfig.__dataclass_fields__})
+            model = cls(config, tensors["model_points"])
+            model.load_state_dict(tensors)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise ModelFileError(f"'{path}' is a pose model that this version cannot read ({error}): train or convert it again") from error
+        return model.eval()

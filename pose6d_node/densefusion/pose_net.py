@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DenseFusion's pose network (Wang et al. 2019, section 3): colour and geometry fused point by point, a pose voted by every point.
+
+The published sizes are the defaults, and the tensors then have the names of the published checkpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Layer widths: two local layers and two global ones of the features, three of each head, two of the refiner's heads."""
+
+    local: tuple[int, int] = (64, 128)
+    pooled: tuple[int, int] = (512, 1024)
+    head: tuple[int, int, int] = (640, 256, 128)
+    refiner_head: tuple[int, int] = (512, 128)
+
+
+PUBLISHED_WIDTHS = Widths()
+
+
+class PointPoses(NamedTuple):
+    """What every point votes, and the features behind it.
+
+    ``quaternions`` (B, P, 4) wxyz, not normalised; ``offsets`` (B, P, 3) from the point to the object's origin; ``confidence`` (B, P) in
+    0..1; ``embedding`` (B, E, N) colour embedding of all points; ``local`` (B, L, P) and ``pooled`` (B, G) features.
+    """
+
+    quaternions: Tensor
+    offsets: Tensor
+    confidence: Tensor
+    embedding: Tensor
+    local: Tensor
+    pooled: Tensor
+
+
+def sample_embedding(embedding: Tensor, pixels: Tensor) -> Tensor:
+    """(B, C, N) values of a (B, C, H, W) map at (B, N, 2) positions x, y in -1..1 (the outer edges of the image), bilinear."""
+    return F.grid_sample(embedding, pixels.unsqueeze(1), mode="bilinear", padding_mode="border", align_corners=False).squeeze(2)
+
+
+class FusionFeatures(nn.Module):
+    """Local features of points and colours at two levels, and one global feature pooled from their fusion."""
+
+    def __init__(self, embedding_size: int, widths: Widths, pooled_inputs: int) -> None:
+        super().__init__()
+        first, second = widths.local
+        self.conv1 = nn.Conv1d(3, first, 1)
+        self.e_conv1 = nn.Conv1d(embedding_size, first, 1)
+        self.conv2 = nn.Conv1d(first, second, 1)
+        self.e_conv2 = nn.Conv1d(first, second, 1)
+        self.conv5 = nn.Conv1d(pooled_inputs, widths.pooled[0], 1)
+        self.conv6 = nn.Conv1d(widths.pooled[0], widths.pooled[1], 1)
+
+    def local(self, cloud: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N, 3) points and (B, E, N) embeddings to the fused features (B, 2 * width, N) of each of the two levels."""
+        points = F.relu(self.conv1(cloud.transpose(1, 2)))
+        colours = F.relu(self.e_conv1(embedding))
+        first = torch.cat([points, colours], dim=1)
+        return first, torch.cat([F.relu(self.conv2(points)), F.relu(self.e_conv2(colours))], dim=1)
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """(B, C, N) to the mean (B, pooled[1]) over the points."""
+        return F.relu(self.conv6(F.relu(self.conv5(features)))).mean(dim=2)
+
+
+def select_class(layer: nn.Module, features: Tensor, class_index: Tensor, size: int) -> Tensor:
+    """Outputs (B, size, N) of the rows that belong to each instance's class, from a layer of ``num_classes * size`` outputs.
+
+    ``features`` (B, C, N), ``class_index`` (B,) from 0. The other classes' outputs are not computed.
+    """
+    weight = layer.weight.reshape(-1, size, features.shape[1])[class_index]
+    bias = layer.bias.reshape(-1, size)[class_index]
+    return torch.baddbmm(bias.unsqueeze(2), weight, features)
+
+
+class PoseNet(nn.Module):
+    """Quaternion, translation and confidence from every point, for the class of each instance."""
+
+    def __init__(self, colour_network: nn.Module, num_classes: int, widths: Widths = PUBLISHED_WIDTHS) -> None:
+        super().__init__()
+        first, second = (2 * width for width in widths.local)
+        self.cnn = colour_network
+        self.feat = FusionFeatures(colour_network.embedding_size, widths, pooled_inputs=second)
+        self.local_size, self.pooled_size = first + second, widths.pooled[1]
+        for name, size in (("r", 4), ("t", 3), ("c", 1)):
+            sizes = (self.local_size + self.pooled_size, *widths.head, num_classes * size)
+            for number in range(4):
+                setattr(self, f"conv{number + 1}_{name}", nn.Conv1d(sizes[number], sizes[number + 1], 1))
+
+    def forward(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor, head_points: int | None = None) -> PointPoses:
+        """Predict from (B, 3, H, W) crops and the (B, N, 3) points at (B, N, 2) ``pixels`` (-1..1) of them; ``class_index`` (B,).
+
+        All N points vote, or only the first ``head_points``.
+        """
+        embedding = sample_embedding(self.cnn(image), pixels)
+        first, second = self.feat.local(cloud, embedding)
+        pooled = self.feat.pooled(second)
+        local = torch.cat([first, second], dim=1)[:, :, :head_points]
+        rotation = self._head("r", local, pooled, class_index, 4)
+        translation = self._head("t", local, pooled, class_index, 3)
+        confidence = self._head("c", local, pooled, class_index, 1).sigmoid()
+        return PointPoses(rotation.transpose(1, 2), translation.transpose(1, 2), confidence.squeeze(1), embedding, local, pooled)
+
+    def _head(self, name: str, local: Tensor, pooled: Tensor, class_index: Tensor, size: int) -> Tensor:
+        layers = [getattr(self, f"conv{number}_{name}") for number in (1, 2, 3, 4)]
+        # The pooled part of the input is the same for all points, so its share of the first layer is computed once per instance.
+        weight = layers[0].weight
+        shared = F.linear(pooled, weight[:, self.local_size :, 0], layers[0].bias)
+        x = F.relu(F.conv1d(local, weight[:, : self.local_size]) + shared.unsqueeze(2))
+        x = F.relu(layers[2](F.relu(layers[1](x))))
+        return select_class(layers[3], x, class_index, size)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Colour embedding of the published DenseFusion: a PSPNet (Zhao et al. 2017) on a dilated ResNet-18 without normalisation layers.
+
+The tensors have the names of the published checkpoints, less the prefix ``cnn.model.module.``.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He et al. 2016), without batch normalisation."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int, dilation: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
+        changes_shape = stride != 1 or in_channels != channels
+        self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False)) if changes_shape else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, channels, H / stride, W / stride)."""
+        return F.relu(self.conv2(F.relu(self.conv1(x))) + self.downsample(x))
+
+
+class DilatedResNet18(nn.Module):
+    """ResNet-18 whose last two stages keep the resolution and widen their view by dilation 2 and 4: output stride 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1)
+        self.layer1 = self._stage(64, 64, stride=1, dilation=1)
+        self.layer2 = self._stage(64, 128, stride=2, dilation=1)
+        self.layer3 = self._stage(128, 256, stride=1, dilation=2)
+        self.layer4 = self._stage(256, 512, stride=1, dilation=4)
+
+    @staticmethod
+    def _stage(in_channels: int, channels: int, stride: int, dilation: int) -> nn.Sequential:
+        # As published, only the second block of a stage is dilated.
+        return nn.Sequential(BasicBlock(in_channels, channels, stride, 1), BasicBlock(channels, channels, 1, dilation))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, 512, H / 8, W / 8)."""
+        x = self.maxpool(F.relu(self.conv1(x)))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+class PyramidPooling(nn.Module):
+    """Context of the whole image at four grid sizes, joined to each position."""
+
+    def __init__(self, channels: int, out_channels: int, sizes: tuple[int, ...] = (1, 2, 3, 6)) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.AdaptiveAvgPool2d(size), nn.Conv2d(channels, channels, 1, bias=False)) for size in sizes
+        )
+        self.bottleneck = nn.Conv2d(channels * (len(sizes) + 1), out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) to (B, out_channels, H, W)."""
+        context = [F.interpolate(stage(x), size=x.shape[2:], mode="bilinear", align_corners=False) for stage in self.stages]
+        return F.relu(self.bottleneck(torch.cat([*context, x], dim=1)))
+
+
+class Upsampling(nn.Module):
+    """Twice the resolution, then a 3x3 convolution and a PReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1),
+            nn.PReLU(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, 2 H, 2 W)."""
+        return self.conv(x)
+
+
+class PSPNet(nn.Module):
+    """Per-pixel colour embedding: log-softmax over 32 channels at the resolution of the input."""
+
+    embedding_size = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feats = DilatedResNet18()
+        self.psp = PyramidPooling(512, 1024)
+        self.up_1 = Upsampling(1024, 256)
+        self.up_2 = Upsampling(256, 64)
+        self.up_3 = Upsampling(64, 64)
+        self.final = nn.Sequential(nn.Conv2d(64, self.embedding_size, 1), nn.LogSoftmax(dim=1))
+        self.drop_1 = nn.Dropout2d(0.3)
+        self.drop_2 = nn.Dropout2d(0.15)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, H, W)."""
+        x = self.drop_1(self.psp(self.feats(image)))
+        x = self.drop_2(self.up_1(x))
+        x = self.drop_2(self.up_2(x))
+        return self.final(self.up_3(x))

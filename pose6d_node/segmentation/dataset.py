@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training data for the segmentation: a BOP folder held in memory at the network's input size, augmented as it is read."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from torchvision.ops import masks_to_boxes
+from tqdm import tqdm
+
+from perception_kit.bop import BopDataset, BopError
+from pose6d_node.segmentation.augmentation import augment
+
+MIN_VISIBLE_FRACTION = 0.1
+MIN_PIXELS = 20
+MIN_SIDE = 3
+
+
+@dataclass
+class Frames:
+    """Annotated images in memory.
+
+    ``rgb`` (N, H, W, 3) uint8; ``labels`` (N, H, W) uint8, 0 background; ``classes`` holds for each frame an array in which element k is
+    the class label (1-based position in ``class_names``) of instance k, and 0 for the background and for instances to ignore.
+    """
+
+    rgb: np.ndarray
+    labels: np.ndarray
+    classes: list[np.ndarray]
+    class_names: list[str]
+
+
+def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train") -> Frames:
+    """Read a whole BOP split at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored."""
+    dataset = BopDataset(folder, split)
+    label_of = {class_id: number for number, class_id in enumerate(dataset.models, start=1)}
+    width, height = size
+    rgb = np.empty((len(dataset), height, width, 3), np.uint8)
+    labels = np.empty((len(dataset), height, width), np.uint8)
+
+    def load(index: int) -> np.ndarray:
+        rgb[index] = cv2.resize(dataset.rgb(index), size, interpolation=cv2.INTER_AREA)
+        labels[index] = cv2.resize(dataset.labels(index), size, interpolation=cv2.INTER_NEAREST)
+        classes = np.zeros(256, np.int64)
+        for number, instance in enumerate(dataset.instances(index), start=1):
+            if instance.class_id not in label_of:
+                raise BopError(f"'{folder}' frame {index} shows object {instance.class_id}, which models_info.json does not list")
+            classes[number] = label_of[instance.class_id] * (instance.visible_fraction >= MIN_VISIBLE_FRACTION)
+        return classes
+
+    with ThreadPoolExecutor(4) as pool:
+        progress = tqdm(pool.map(load, range(len(dataset))), total=len(dataset), desc=f"reading {folder}", unit="frame")
+        classes = list(progress)
+    return Frames(rgb, labels, classes, [model.name for model in dataset.models.values()])
+
+
+class TrainingSamples(Dataset):
+    """``count`` augmented samples: shuffled passes over ``frames``, one after another.
+
+    Sample n depends on ``seed`` and n alone, so that a resumed run goes on with the samples it would have seen.
+    """
+
+    def __init__(self, frames: Frames, seed: int, start: int, count: int) -> None:
+        self.frames = frames
+        self.seed = seed
+        self.start = start
+        self.count = count
+        self._order = lru_cache(maxsize=2)(self._shuffle)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(3, H, W) uint8 image, (H, W) uint8 labels and the (256,) class label of each label value."""
+        number = self.start + index
+        total = len(self.frames.classes)
+        frame = self._order(number // total)[number % total]
+        rgb, labels = augment(self.frames.rgb[frame], self.frames.labels[frame], np.random.default_rng((self.seed, number)))
+        classes = torch.from_numpy(self.frames.classes[frame])
+        return torch.from_numpy(rgb).permute(2, 0, 1), torch.from_numpy(labels), classes
+
+    def _shuffle(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng((self.seed, 1 << 40, epoch)).permutation(len(self.frames.classes))
+
+
+def detection_target(labels: torch.Tensor, classes: torch.Tensor) -> dict[str, torch.Tensor]:
+    """torchvision's target of one image: ``boxes`` (N, 4), ``labels`` (N,) and ``masks`` (N, H, W) uint8.
+
+    Instances too small to learn from are left out. Boxes end one pixel after the last pixel of the mask: their width is the mask's.
+    """
+    values = torch.nonzero(classes).squeeze(1)
+    masks = labels[None] == values[:, None, None].to(labels.dtype)
+    large = masks.sum(dim=(1, 2)) >= MIN_PIXELS
+    masks, values = masks[large], values[large]
+    boxes = masks_to_boxes(masks) if len(masks) else torch.zeros((0, 4), device=labels.device)
+    boxes[:, 2:] += 1
+    wide = ((boxes[:, 2:] - boxes[:, :2]) >= MIN_SIDE).all(dim=1)
+    return {"boxes": boxes[wide], "labels": classes[values[wide]], "masks": masks[wide].to(torch.uint8)}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Mask R-CNN networks (He et al., "Mask R-CNN", ICCV 2017), built on torchvision's implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.rpn import RPNHead
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import MultiScaleRoIAlign
+
+from pose6d_node.segmentation.thin_resnet import thin_resnet
+
+ARCHITECTURES = ("compact", "resnet50")
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+PYRAMID_LEVELS = ["0", "1", "2", "3"]
+ANCHOR_SIZES = ((16, 24), (36, 54), (80, 120), (180, 260))  # pixels, for strides 8, 16, 32 and 64
+ANCHOR_RATIOS = ((0.5, 1.0, 2.0),) * len(ANCHOR_SIZES)
+
+
+class CoarseAnchors(AnchorGenerator):
+    """Anchors for all pyramid levels but the finest, which only serves the masks: it is 3/4 of all positions."""
+
+    def forward(self, image_list: ImageList, feature_maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Anchors (N, 4) of each image."""
+        return super().forward(image_list, feature_maps[1:])
+
+
+class CoarseRPNHead(RPNHead):
+    """Region proposal head for the levels of ``CoarseAnchors``."""
+
+    def forward(self, x: list[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Objectness and box deltas of each level."""
+        return super().forward(x[1:])
+
+
+class NativeSize(GeneralizedRCNNTransform):
+    """Normalises and pads images; unlike torchvision's own, it keeps their size (its ``_skip_resize`` only acts in training)."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__(min_size=0, max_size=0, image_mean=list(mean), image_std=list(std))
+
+    def resize(
+        self, image: torch.Tensor, target: dict[str, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor] | None]:
+        """Image and target as they are."""
+        return image, target
+
+
+def build_network(
+    architecture: str, num_classes: int, mean: Sequence[float] = IMAGE_MEAN, std: Sequence[float] = IMAGE_STD, proposals: int = 100
+) -> MaskRCNN:
+    """Untrained network for ``num_classes`` classes without the background, whose labels are 1 to ``num_classes``.
+
+    The network takes images in [0, 1] at the size they have (no rescaling inside) and normalises them by ``mean`` and ``std``;
+    ``proposals`` is the number of regions that reach the heads at test time. Raises ValueError for an unknown architecture.
+    """
+    settings = {
+        "rpn_pre_nms_top_n_test": 3 * proposals,
+        "rpn_post_nms_top_n_test": proposals,
+    }
+    if architecture == "compact":
+        network = _compact(num_classes + 1, settings)
+    elif architecture == "resnet50":
+        network = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=num_classes + 1, **settings)
+    else:
+        raise ValueError(f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}")
+    network.transform = NativeSize(mean, std)
+    return network
+
+
+def _compact(outputs: int, settings: dict[str, Any]) -> MaskRCNN:
+    """Thin ResNet-18, a 64-channel pyramid and light heads: most of Mask R-CNN's time on a CPU is spent in its heads."""
+    widths, channels, hidden = (32, 64, 128, 256), 64, 256
+    layers = {f"layer{number + 1}": level for number, level in enumerate(PYRAMID_LEVELS)}
+    backbone = BackboneWithFPN(thin_resnet(widths), layers, list(widths), channels, norm_layer=nn.BatchNorm2d)
+    return MaskRCNN(
+        backbone,
+        rpn_anchor_generator=CoarseAnchors(ANCHOR_SIZES, ANCHOR_RATIOS),
+        rpn_head=CoarseRPNHead(channels, len(ANCHOR_SIZES[0]) * len(ANCHOR_RATIOS[0])),
+        rpn_pre_nms_top_n_train=300,
+        rpn_post_nms_top_n_train=150,
+        box_roi_pool=MultiScaleRoIAlign(PYRAMID_LEVELS, output_size=7, sampling_ratio=2, canonical_scale=112),
+        box_head=TwoMLPHead(channels * 7 * 7, hidden),
+        box_predictor=FastRCNNPredictor(hidden, outputs),
+        box_batch_size_per_image=64,
+        mask_roi_pool=MultiScaleRoIAlign(PYRAMID_LEVELS, output_size=14, sampling_ratio=2, canonical_scale=112),
+        mask_head=MaskRCNNHeads(channels, [channels] * 2, dilation=1, norm_layer=nn.BatchNorm2d),
+        mask_predictor=MaskRCNNPredictor(channels, channels, outputs),
+        **settings,
+    )
+
+
+def load_matching(network: nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
+    """Copy the tensors whose name and shape fit, as a start for fine-tuning on other classes.
+
+    Returns the names that keep their initial values. Raises ValueError where nothing fits.
+    """
+    own = network.state_dict()
+    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise ValueError(f"none of the {len(tensors)} tensors fits this network: are these weights of another architecture?")
+    network.load_state_dict(fitting, strict=False)
+    return sorted(set(own) - set(fitting))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a segmentation model file on images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+from torchvision.models.detection.image_list import ImageList
+
+from perception_kit.model_file import load_model
+from perception_kit.types import Instance
+from pose6d_node.segmentation.network import build_network
+
+MASK_THRESHOLD = 0.5
+
+
+class Segmenter:
+    """Instance segmentation of colour images.
+
+    ``device`` is a PyTorch device name. Instances below ``score_threshold`` are dropped, and at most ``max_detections`` are kept.
+    Raises ModelFileError where ``model_path`` is not a segmentation model.
+    """
+
+    def __init__(self, model_path: str | Path, device: str = "cpu", score_threshold: float = 0.5, max_detections: int = 50) -> None:
+        tensors, metadata = load_model(model_path, "segmentation")
+        self.class_names: list[str] = metadata["class_names"]
+        self.descriptor_size: int = metadata["descriptor_size"]
+        self.input_size: tuple[int, int] = tuple(metadata["input_size"])
+        self.device = torch.device(device)
+        network = build_network(metadata["architecture"], len(self.class_names), metadata["mean"], metadata["std"])
+        network.load_state_dict(tensors)
+        network.roi_heads.score_thresh = score_threshold
+        network.roi_heads.detections_per_img = max_detections
+        self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+
+    @property
+    def score_threshold(self) -> float:
+        """Instances below this score are dropped; may be set at any time."""
+        return self.network.roi_heads.score_thresh
+
+    @score_threshold.setter
+    def score_threshold(self, value: float) -> None:
+        self.network.roi_heads.score_thresh = value
+
+    @torch.inference_mode()
+    def __call__(self, rgb: np.ndarray) -> list[Instance]:
+        """Instances of an (H, W, 3) uint8 image of any size, highest score first; boxes and masks in its pixels.
+
+        Raises ValueError for an array of another shape or type.
+        """
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
+            raise ValueError(f"expected an (H, W, 3) uint8 colour image, got shape {rgb.shape} and type {rgb.dtype}")
+        height, width = rgb.shape[:2]
+        scale = min(self.input_size[0] / width, self.input_size[1] / height)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        image = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
+        boxes, labels, scores, masks, descriptors = (tensor.cpu().numpy() for tensor in self._forward(image))
+        boxes = boxes * np.array([width / size[0], height / size[1]] * 2, np.float32)
+        instances = []
+        for box, label, score, mask, descriptor in zip(boxes, labels, scores, masks, descriptors, strict=True):
+            pixels, origin = paste_mask(mask, box, height, width)
+            if pixels.any():
+                name = self.class_names[label - 1]
+                instances.append(Instance(int(label), name, float(score), box, pixels, origin, descriptor))
+        return instances
+
+    def _forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Boxes (N, 4), labels (N,), scores (N,), mask probabilities (N, M, M) and descriptors (N, D) of a (3, h, w) image."""
+        network = self.network
+        # Not network.transform(): outside of training it enlarges the image to 800 pixels, whatever `_skip_resize` says.
+        padded = network.transform.batch_images([network.transform.normalize(image)])
+        images = ImageList(padded, [tuple(image.shape[-2:])])
+        features = network.backbone(images.tensors)
+        proposals, _ = network.rpn(images, features)
+        detections, _ = network.roi_heads(features, proposals, images.image_sizes)
+        found = detections[0]
+        pooled = network.roi_heads.box_roi_pool(features, [found["boxes"]], images.image_sizes)
+        descriptors = normalize(pooled.mean(dim=(2, 3)), dim=1)
+        return found["boxes"], found["labels"], found["scores"], found["masks"][:, 0], descriptors
+
+
+def paste_mask(mask: np.ndarray, box: np.ndarray, height: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """Boolean pixels of an (M, M) float32 mask that spans ``box``, cropped to the image, and the (x, y) of their top left corner."""
+    left, top = np.maximum(np.floor(box[:2]).astype(int), 0)
+    right, bottom = np.minimum(np.ceil(box[2:]).astype(int), (width, height))
+    if right <= left or bottom <= top:
+        return np.zeros((0, 0), bool), (int(left), int(top))
+    step = np.array(mask.shape[::-1]) / np.maximum(box[2:] - box[:2], 1e-3)
+    # Pixel centre (x + 0.5) of the image lies at ((x + 0.5) - box) * step - 0.5 in the grid of the mask's cell centres.
+    shift = (np.array([left, top]) + 0.5 - box[:2]) * step - 0.5
+    to_mask = np.array([[step[0], 0, shift[0]], [0, step[1], shift[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    pasted = cv2.warpAffine(mask, to_mask, (int(right - left), int(bottom - top)), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return pasted >= MASK_THRESHOLD, (int(left), int(top))

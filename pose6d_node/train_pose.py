@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train DenseFusion on a BOP folder: ``python -m pose6d_node.train_pose --data DIR --val DIR --out FILE --run-dir DIR``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from perception_kit.bop import read_models
+from perception_kit.training import (
+    TrainingClock,
+    add_training_arguments,
+    append_log,
+    create_fabric,
+    load_checkpoint,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+    warmup_cosine,
+    write_record,
+)
+from pose6d_node.densefusion.augmentation import augment_crops, augment_view
+from pose6d_node.densefusion.coordinate_head import CoordinateHead, coordinate_loss
+from pose6d_node.densefusion.crops import NetworkInputs, make_inputs
+from pose6d_node.densefusion.dataset import PoseDataset, load_instances
+from pose6d_node.densefusion.evaluation import evaluate, format_scores
+from pose6d_node.densefusion.inference import best_hypothesis, refine_once
+from pose6d_node.densefusion.losses import pose_distance, voting_loss
+from pose6d_node.densefusion.pose_model import ARCHITECTURES, PoseModel
+from pose6d_node.densefusion.rotations import quaternion_to_matrix
+
+TRAINING_POINTS = 128  # points per instance in a training step: features are pooled by a mean, so more can be given in use
+HEAD_POINTS = 64  # of these, how many vote
+LOSS_POINTS = 100  # model points per instance in a training step
+WARMUP_STEPS = 100
+EMA_DECAY = 0.995
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="BOP folder to train on")
+    parser.add_argument("--val", type=Path, required=True, help="BOP folder to measure on, rendered from held-out seeds")
+    add_training_arguments(parser, max_minutes=30, batch_size=32)
+    parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="densefusion_compact")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--min-visible", type=float, default=0.15, help="share of an instance that must be seen to train on it")
+    parser.add_argument("--confidence-weight", type=float, default=0.02, help="w of the loss, in object diameters")
+    parser.add_argument("--coordinate-weight", type=float, default=1.0, help="weight of the auxiliary object-coordinate loss")
+    parser.add_argument("--refine-margin", type=float, default=0.05, help="mean error in diameters below which the refiner joins in")
+    parser.add_argument("--refine-after", type=float, default=0.4, help="share of the run after which the refiner joins in at the latest")
+    parser.add_argument("--refine-iterations", type=int, default=2)
+    parser.add_argument("--max-roll", type=float, default=0.35, help="random rotation about the viewing ray, radians")
+    return parser.parse_args()
+
+
+@dataclass
+class Progress:
+    """What the loop remembers beside weights and clock: a running mean of the estimator's error in diameters, and the refiner's turn."""
+
+    mean_error: float = 1.0
+    refining: bool = False
+
+    def update(self, error: float, run_progress: float, args: argparse.Namespace) -> None:
+        """Follow the error; the refiner joins in once the estimator passes the margin (section 3.6) or its share of the run is over."""
+        self.mean_error += 0.02 * (error - self.mean_error)
+        self.refining = self.refining or self.mean_error < args.refine_margin or run_progress > args.refine_after
+
+
+def sample_batch(
+    dataset: PoseDataset, model: PoseModel, args: argparse.Namespace, device: torch.device
+) -> tuple[NetworkInputs, Tensor, Tensor]:
+    """Augmented inputs and their true rotations and translations in the networks' frame; classes are equally frequent."""
+    index = torch.multinomial(dataset.sampling_weights(), args.batch_size, replacement=len(dataset) < args.batch_size)
+    crops = augment_crops(dataset.crops.select(index).to(device))
+    order = torch.rand(len(crops), crops.mask[0].numel(), device=device)
+    inputs = augment_view(make_inputs(crops, model.diameters, TRAINING_POINTS, order), args.max_roll)
+    return inputs, *inputs.to_network_frame(dataset.rotation[index].to(device), dataset.translation[index].to(device))
+
+
+def training_loss(
+    model: PoseModel,
+    coordinate_head: CoordinateHead,
+    batch: tuple[NetworkInputs, Tensor, Tensor],
+    args: argparse.Namespace,
+    refining: bool,
+) -> tuple[Tensor, dict[str, float]]:
+    """Loss of one batch, and its mean errors in diameters: of all votes, of the object coordinates, and of the refined pose."""
+    inputs, true_rotation, true_translation = batch
+    classes = inputs.class_index
+    chosen = torch.randperm(model.model_points.shape[1], device=classes.device)[:LOSS_POINTS]
+    points = model.model_points[classes][:, chosen] / inputs.scale.view(-1, 1, 1)
+    target = true_rotation, true_translation, points, model.symmetric[classes]
+    votes = model.estimator(inputs.image, inputs.cloud, inputs.pixels, classes, head_points=HEAD_POINTS)
+    voters = inputs.cloud[:, :HEAD_POINTS]
+    distance = pose_distance(quaternion_to_matrix(votes.quaternions), voters + votes.offsets, *target)
+    coordinates = coordinate_head(votes.local, votes.pooled, classes)
+    auxiliary = coordinate_loss(coordinates, voters, true_rotation, true_translation, model.symmetries[classes], inputs.scale)
+    loss = voting_loss(distance, votes.confidence, args.confidence_weight) + args.coordinate_weight * auxiliary
+    errors = {"error": distance.mean().item(), "coordinates": auxiliary.item()}
+    if refining:
+        best = best_hypothesis(votes.quaternions.detach(), votes.offsets.detach(), votes.confidence.detach(), inputs.cloud)
+        refined = refiner_loss(model, inputs, votes.embedding.detach(), best[:2], target, args.refine_iterations)
+        loss = loss + refined.mean()
+        errors["refined_error"] = refined[-1].item()
+    return loss, errors
+
+
+def refiner_loss(
+    model: PoseModel,
+    inputs: NetworkInputs,
+    embedding: Tensor,
+    start: tuple[Tensor, Tensor],
+    target: tuple[Tensor, Tensor, Tensor, Tensor],
+    iterations: int,
+) -> Tensor:
+    """(iterations,) mean distances after each refinement; no gradient flows from one to the one before."""
+    (rotation, translation), distances = start, []
+    for _ in range(iterations):
+        rotation, translation = refine_once(
+            model.refiner, inputs.cloud, embedding, inputs.class_index, rotation.detach(), translation.detach()
+        )
+        distances.append(pose_distance(rotation.unsqueeze(1), translation.unsqueeze(1), *target).mean())
+    return torch.stack(distances)
+
+
+def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, dataset: PoseDataset) -> tuple[PoseModel, TrainingClock]:
+    """Train until the clock ends; returns the moving average of the weights, which is what is saved and used."""
+    clock, progress = TrainingClock(args.max_minutes, args.steps), Progress()
+    generator = np.random.default_rng(args.seed)
+    model = fabric.to_device(model)
+    estimator = model.estimator
+    coordinate_head = CoordinateHead(estimator.local_size, estimator.pooled_size, len(model.config.class_names))
+    coordinate_head = fabric.to_device(coordinate_head)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=False)
+    weights = [*model.parameters(), *coordinate_head.parameters()]
+    optimizer = fabric.setup_optimizers(torch.optim.AdamW(weights, lr=args.learning_rate, weight_decay=1e-4))
+    parts = {"model": model, "coordinate_head": coordinate_head, "average": average, "optimizer": optimizer, "clock": clock}
+    checkpoint = args.run_dir / "last.ckpt"
+    if args.resume:
+        loaded = load_checkpoint(checkpoint)
+        for name, part in parts.items():
+            part.load_state_dict(loaded[name])
+        progress = Progress(**loaded["progress"])
+        restore_random_state(loaded["random"], generator)
+    bar = tqdm(total=100.0, desc="training", unit="%", bar_format="{l_bar}{bar}| {elapsed}{postfix}")
+    model.train()
+    while not clock.finished:
+        factor = warmup_cosine(clock.progress, clock.step, WARMUP_STEPS)
+        for group in optimizer.param_groups:
+            group["lr"] = args.learning_rate * factor
+        batch = sample_batch(dataset, model, args, fabric.device)
+        loss, errors = training_loss(model, coordinate_head, batch, args, progress.refining)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        average.update_parameters(model)
+        clock.tick()
+        progress.update(errors["error"], clock.progress, args)
+        bar.update(100 * clock.progress - bar.n)
+        if clock.step % 20 == 0:
+            bar.set_postfix(step=clock.step, loss=f"{loss.item():.4f}", **{name: f"{value:.4f}" for name, value in errors.items()})
+            append_log(args.run_dir, {"step": clock.step, "loss": loss.item(), "lr_factor": factor, **errors})
+        if clock.checkpoint_due() or clock.finished:
+            states = {name: part.state_dict() for name, part in parts.items()}
+            save_checkpoint(checkpoint, {**states, "progress": vars(progress), "random": random_state(generator)})
+    bar.close()
+    return average.module, clock
+
+
+def main() -> None:
+    """Train, measure on held-out data, write the model and its record."""
+    args = parse_arguments()
+    fabric = create_fabric(args)
+    objects = [model for model in read_models(args.data / "models").values() if not model.articulated]
+    model = PoseModel.for_objects(objects, args.architecture)
+    dataset = load_instances(args.data, model.config, args.min_visible)
+    trained, clock = train(args, fabric, model, dataset)
+    held_out = load_instances(args.val, model.config, min_visible=0.1)
+    scores = evaluate(trained, held_out, args.refine_iterations)
+    print(format_scores(scores))
+    data = {"train": str(args.data), "val": str(args.val), "instances": len(dataset), "val_instances": len(held_out)}
+    trained.save(args.out, {"data": data, "steps": clock.step, "held_out": scores})
+    record = write_record(args.out, args, clock, data, scores)
+    print(f"wrote {args.out} and {record}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pose errors with answers computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from perception_kit.metrics.pose import PoseError, add, adds, auc, pose_metrics, recall
+
+SQUARE = np.array([[1.0, 1, 0], [1, -1, 0], [-1, -1, 0], [-1, 1, 0]])
+IDENTITY, ORIGIN = np.eye(3), np.zeros(3)
+QUARTER_TURN = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+
+ERROR_CASES = {
+    "exact": (IDENTITY, ORIGIN, 0.0, 0.0),
+    "moved 3 m away along z": (IDENTITY, np.array([0, 0, 3.0]), 3.0, 3.0),
+    "turned onto itself": (QUARTER_TURN, ORIGIN, 2.0, 0.0),
+    "moved by one side": (IDENTITY, np.array([2.0, 0, 0]), 2.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("case", ERROR_CASES)
+def test_add_and_adds(case: str) -> None:
+    rotation, translation, expected_add, expected_adds = ERROR_CASES[case]
+    assert add(SQUARE, rotation, translation, IDENTITY, ORIGIN) == pytest.approx(expected_add)
+    assert adds(SQUARE, rotation, translation, IDENTITY, ORIGIN) == pytest.approx(expected_adds)
+
+
+@given(st.integers(0, 2**31))
+def test_adds_never_exceeds_add(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(30, 3))
+    estimate = (Rotation.random(random_state=seed).as_matrix(), rng.normal(size=3))
+    truth = (Rotation.random(random_state=seed + 1).as_matrix(), rng.normal(size=3))
+    assert adds(points, *estimate, *truth) <= add(points, *estimate, *truth) + 1e-12
+
+
+AUC_CASES = {
+    "all exact": ([0.0, 0.0], 1.0),
+    "all missed": ([np.inf, np.inf], 0.0),
+    "at the limit": ([0.1], 0.0),
+    "half way": ([0.05], 0.5),
+    "one exact, one missed": ([0.0, np.inf], 0.5),
+    "none": ([], None),
+}
+
+
+@pytest.mark.parametrize("case", AUC_CASES)
+def test_auc(case: str) -> None:
+    errors, expected = AUC_CASES[case]
+    assert auc(errors) == (None if expected is None else pytest.approx(expected))
+
+
+@given(st.lists(st.floats(0, 0.3), min_size=1, max_size=20))
+def test_auc_is_the_area_under_the_recall_curve(errors: list[float]) -> None:
+    thresholds = (np.arange(20000) + 0.5) / 20000 * 0.1
+    curve = (np.asarray(errors)[None, :] < thresholds[:, None]).mean(axis=1)
+    assert auc(errors) == pytest.approx(curve.mean(), abs=1e-4)
+
+
+def test_recall_counts_errors_strictly_below_their_threshold() -> None:
+    assert recall([0.01, 0.02, np.inf], np.array([0.02, 0.02, 0.02])) == pytest.approx(1 / 3)
+    assert recall([], 0.1) is None
+
+
+def test_pose_metrics_uses_add_for_asymmetric_and_adds_for_symmetric_objects() -> None:
+    errors = [
+        PoseError("mug", diameter=0.2, symmetric=False, add=0.03, adds=0.01),  # ADD 0.03 >= 0.02: wrong
+        PoseError("bowl", diameter=0.2, symmetric=True, add=0.03, adds=0.01),  # ADD-S 0.01 < 0.02: right
+        PoseError("bowl", diameter=0.2, symmetric=True),  # missed
+    ]
+    metrics = pose_metrics(errors)
+    assert metrics["recall_0.1d"] == pytest.approx(1 / 3)
+    assert metrics["adds_auc"] == pytest.approx((0.9 + 0.9 + 0) / 3)
+    assert metrics["per_class"]["mug"] == {"recall_0.1d": 0.0, "adds_auc": pytest.approx(0.9), "count": 1}
+    assert metrics["per_class"]["bowl"] == {"recall_0.1d": 0.5, "adds_auc": pytest.approx(0.45), "count": 2}
+
+
+def test_pose_metrics_without_truth_is_none() -> None:
+    assert pose_metrics([]) == {"recall_0.1d": None, "adds_auc": None, "count": 0, "per_class": {}}

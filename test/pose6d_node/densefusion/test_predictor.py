@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The predictor names what it skips, repeats itself exactly, and treats each instance alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from perception_kit.bop import read_models
+from perception_kit.model_file import ModelFileError, save_model
+from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
+from pose6d_node.densefusion.predictor import PoseEstimator
+
+
+@pytest.fixture(scope="module", params=["densefusion_compact", "densefusion"])
+def model_path(request, bop_folder: Path, tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model") / "pose.safetensors"
+    PoseModel.for_objects(list(read_models(bop_folder / "models").values()), request.param).save(path, {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def estimator(model_path: Path) -> PoseEstimator:
+    return PoseEstimator(model_path)
+
+
+def test_a_saved_model_is_complete(model_path: Path, bop_folder: Path) -> None:
+    model = PoseModel.load(model_path)
+    box = read_models(bop_folder / "models")[1]
+    assert model.config.class_names == ["box"]
+    assert model.config.diameters == pytest.approx([box.diameter])
+    assert model.config.symmetric == [False]
+    np.testing.assert_allclose(model.model_points[0].numpy(), box.points(1000))
+
+
+def test_poses_are_rotations_in_the_cameras_frame(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    (pose,) = estimator(view.rgb, view.depth, camera, [view.instance()])
+    np.testing.assert_allclose(pose.rotation @ pose.rotation.T, np.eye(3), atol=1e-5)
+    assert np.linalg.det(pose.rotation) == pytest.approx(1.0, abs=1e-5)
+    assert 0 <= pose.confidence <= 1
+    assert (pose.class_id, pose.class_name, pose.detection_index) == (7, "box", 0)
+    np.testing.assert_allclose(pose.size, [0.10, 0.06, 0.16], rtol=1e-5)
+    assert estimator.skipped == []
+
+
+def test_an_instance_does_not_depend_on_the_others(estimator, box_views, camera) -> None:
+    view, other = box_views[0], box_views[1]
+    instance = view.instance()
+    moved = replace(other.instance(), mask=other.instance().mask[::2, ::2])
+    (alone,) = estimator(view.rgb, view.depth, camera, [instance])
+    (again,) = estimator(view.rgb, view.depth, camera, [instance])
+    together = estimator(view.rgb, view.depth, camera, [moved, instance, moved])[1]
+    np.testing.assert_array_equal(alone.rotation, again.rotation)
+    np.testing.assert_array_equal(alone.translation, again.translation)
+    np.testing.assert_allclose(alone.rotation, together.rotation, atol=1e-4)
+    np.testing.assert_allclose(alone.translation, together.translation, atol=1e-5)
+
+
+def test_what_cannot_be_estimated_is_skipped_by_name(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    good, unknown = view.instance(), view.instance("teapot")
+    empty = replace(good, mask=np.zeros_like(good.mask))
+    small = replace(good, mask=np.eye(*good.mask.shape, dtype=bool) & (np.arange(good.mask.shape[0]) < 20)[:, None])
+    poses = estimator(view.rgb, view.depth, camera, [unknown, empty, small, good])
+    assert [pose.detection_index for pose in poses] == [3]
+    assert [index for index, _ in estimator.skipped] == [0, 1, 2]
+    assert [word in reason for word, (_, reason) in zip(("teapot", "empty", "known depths"), estimator.skipped, strict=True)] == [True] * 3
+
+
+def test_no_depth_at_all_gives_no_pose(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    for depth in (np.zeros_like(view.depth), np.full_like(view.depth, np.nan)):
+        assert estimator(view.rgb, depth, camera, [view.instance()]) == []
+        assert len(estimator.skipped) == 1
+    assert estimator(view.rgb, view.depth, camera, []) == []
+
+
+def test_depth_of_another_size_is_refused(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    with pytest.raises(ValueError, match="aligned"):
+        estimator(view.rgb, view.depth[::2], camera, [view.instance()])
+
+
+def test_an_incomplete_model_file_is_refused(tmp_path: Path) -> None:
+    save_model(tmp_path / "broken.safetensors", "pose", {"model_points": torch.zeros(1, 10, 3)}, {"class_names": ["box"]})
+    with pytest.raises(ModelFileError, match="cannot read"):
+        PoseEstimator(tmp_path / "broken.safetensors")
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of"):
+        PoseModelConfig(["box"], [0.1], [[0.1, 0.1, 0.1]], [[np.eye(4).tolist()]], architecture="pvnet")

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training command runs, goes on after a kill, and writes a model with its record."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pose6d_node import train_pose
+from pose6d_node.densefusion.predictor import PoseEstimator
+from pose6d_node.train_pose import Progress
+
+
+def run(monkeypatch: pytest.MonkeyPatch, bop_folder: Path, out: Path, *extra: str) -> dict[str, object]:
+    """One training command; returns the record that it wrote."""
+    arguments = f"--data {bop_folder} --val {bop_folder} --out {out / 'pose.safetensors'} --run-dir {out} --accelerator cpu --batch-size 4"
+    monkeypatch.setattr(sys, "argv", ["train_pose", *arguments.split(), *extra])
+    train_pose.main()
+    return json.loads((out / "pose.safetensors.json").read_text())
+
+
+def test_training_writes_a_model_and_resumes(monkeypatch, bop_folder: Path, box_views, camera, tmp_path: Path) -> None:
+    first = run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--refine-after", "0.4")
+    assert first["steps"] == 2
+    assert first["held_out"]["count"] == len(box_views)
+    before = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert before["progress"]["refining"]
+    second = run(monkeypatch, bop_folder, tmp_path, "--steps", "3", "--resume")
+    after = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert second["steps"] == after["clock"]["step"] == 3
+    key = "estimator.conv4_r.weight"
+    assert 0 < float((after["model"][key] - before["model"][key]).abs().max()) < 0.01
+    view = box_views[0]
+    assert len(PoseEstimator(tmp_path / "pose.safetensors")(view.rgb, view.depth, camera, [view.instance()])) == 1
+
+
+def test_resuming_without_a_checkpoint_says_so(monkeypatch, bop_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--resume")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "run_progress", "refining"),
+    [("neither", 0.2, 0.1, False), ("margin passed", 0.01, 0.1, True), ("share of the run is over", 0.2, 0.6, True)],
+)
+def test_when_the_refiner_joins_in(name: str, error: float, run_progress: float, refining: bool) -> None:
+    progress = Progress(mean_error=error)
+    progress.update(error, run_progress, argparse.Namespace(refine_margin=0.05, refine_after=0.5))
+    assert progress.refining is refining, name
+    progress.update(1.0, 0.1, argparse.Namespace(refine_margin=0.05, refine_after=0.5))
+    assert progress.refining is refining, "the refiner never leaves again"

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Segmenter: what it accepts, what it returns, and how masks come back into the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perception_kit.model_file import ModelFileError, save_model
+from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
+from pose6d_node.segmentation.predictor import Segmenter, paste_mask
+
+CLASS_NAMES = ["mug", "bowl"]
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model file of a network with random weights and full masks: it detects noise, which is enough for shapes and invariants."""
+    torch.manual_seed(0)
+    network = build_network("compact", len(CLASS_NAMES))
+    torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 20.0)
+    path = tmp_path_factory.mktemp("model") / "seg.safetensors"
+    metadata = {"architecture": "compact", "class_names": CLASS_NAMES, "input_size": [160, 120], "mean": IMAGE_MEAN, "std": IMAGE_STD}
+    save_model(path, "segmentation", network.state_dict(), {**metadata, "descriptor_size": network.backbone.out_channels})
+    return path
+
+
+@pytest.mark.parametrize("shape", [(120, 160), (480, 640), (90, 200), (37, 23)])
+def test_instances_lie_in_the_image(untrained: Path, shape: tuple[int, int]) -> None:
+    segmenter = Segmenter(untrained, score_threshold=0.0, max_detections=7)
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    instances = segmenter(rgb)
+    assert 0 < len(instances) <= 7
+    scores = [instance.score for instance in instances]
+    assert scores == sorted(scores, reverse=True)
+    for instance in instances:
+        assert instance.class_name == CLASS_NAMES[instance.class_id - 1]
+        assert instance.full_mask(*shape).sum() == instance.mask.sum() > 0
+        assert np.all(instance.box >= 0)
+        assert np.all(instance.box[2:] <= np.array(shape[::-1]) + 1e-3)
+        assert instance.descriptor.shape == (segmenter.descriptor_size,)
+        assert np.linalg.norm(instance.descriptor) == pytest.approx(1, abs=1e-5)
+
+
+def test_same_image_gives_same_result(untrained: Path) -> None:
+    segmenter = Segmenter(untrained, score_threshold=0.0)
+    rgb = np.random.default_rng(1).integers(0, 256, (120, 160, 3)).astype(np.uint8)
+    for first, second in zip(segmenter(rgb), segmenter(rgb), strict=True):
+        assert first.score == second.score
+        np.testing.assert_array_equal(first.mask, second.mask)
+        np.testing.assert_array_equal(first.descriptor, second.descriptor)
+
+
+def test_score_above_the_threshold_only(untrained: Path) -> None:
+    assert Segmenter(untrained, score_threshold=1.0)(np.zeros((120, 160, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_other_arrays_are_refused(untrained: Path, image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"expected an \(H, W, 3\) uint8 colour image, got shape"):
+        Segmenter(untrained)(image)
+
+
+def test_other_model_kinds_are_refused(tmp_path: Path) -> None:
+    save_model(tmp_path / "pose.safetensors", "pose", {"weight": torch.zeros(1)}, {})
+    with pytest.raises(ModelFileError, match="'pose' model, expected a 'segmentation' model"):
+        Segmenter(tmp_path / "pose.safetensors")
+
+
+@given(
+    left=st.integers(-10, 50), top=st.integers(-10, 40), width=st.integers(3, 60), height=st.integers(3, 60), size=st.sampled_from([14, 28])
+)
+def test_full_mask_fills_its_box(left: int, top: int, width: int, height: int, size: int) -> None:
+    box = np.array([left, top, left + width, top + height], np.float32)
+    pixels, (x, y) = paste_mask(np.ones((size, size), np.float32), box, 50, 60)
+    expected = np.zeros((50, 60), bool)
+    expected[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = True
+    full = np.zeros((50, 60), bool)
+    full[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
+    np.testing.assert_array_equal(full, expected)
+
+
+def test_half_mask_covers_half_its_box() -> None:
+    mask = np.zeros((28, 28), np.float32)
+    mask[:, :14] = 1
+    pixels, origin = paste_mask(mask, np.array([10, 20, 50, 60], np.float32), 100, 100)
+    assert origin == (10, 20)
+    assert pixels[:, :20].all()
+    assert not pixels[:, 21:].any()

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training command: it learns, survives a kill, and starts from other weights."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from perception_kit.model_file import load_model
+from perception_kit.training import load_checkpoint
+from pose6d_node import train_segmentation
+from pose6d_node.segmentation.network import build_network, load_matching
+from pose6d_node.segmentation.predictor import Segmenter
+from test.pose6d_node.segmentation.rectangles import write_rectangles
+
+COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2", "--max-minutes", "5"]
+
+# Checkpoints after every step and kills itself, as the kernel would, once two are done.
+KILLED_AFTER_TWO_STEPS = """
+import os, signal
+from perception_kit.training import TrainingClock
+from pose6d_node import train_segmentation
+
+def due(clock):
+    if clock.step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+
+TrainingClock.checkpoint_due = due
+train_segmentation.main()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_rectangles(tmp_path / "boxes", frames=4, size=(96, 64))
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    where = ["--data", str(folder), "--out", str(folder.parent / "seg.safetensors"), "--run-dir", str(folder.parent / "run")]
+    return [*where, *COMMON, *more]
+
+
+def test_model_file_describes_itself_and_is_scored(folder: Path) -> None:
+    train_segmentation.main(command(folder, "--steps", "2", "--val", str(folder)))
+    path = folder.parent / "seg.safetensors"
+    _, metadata = load_model(path, "segmentation")
+    assert metadata["class_names"] == ["red_box", "blue_box", "person"]
+    assert metadata["input_size"] == [96, 64]
+    record = json.loads((folder.parent / "seg.safetensors.json").read_text())
+    assert record["steps"] == 2
+    assert record["held_out"]["total"] > 0
+    assert 0 <= record["held_out"]["map"] <= record["held_out"]["map50"] <= 1
+    assert Segmenter(path).class_names == metadata["class_names"]
+
+
+def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
+    train_segmentation.main(command(folder, "--steps", "4"))
+    whole = load_checkpoint(folder.parent / "run" / "last.ckpt")
+    (folder.parent / "run" / "last.ckpt").unlink()
+    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_TWO_STEPS, *command(folder, "--steps", "4")], timeout=200)
+    assert killed.returncode == -signal.SIGKILL
+    assert load_checkpoint(folder.parent / "run" / "last.ckpt")["clock"]["step"] == 2
+    train_segmentation.main(command(folder, "--steps", "4", "--resume"))
+    resumed = load_checkpoint(folder.parent / "run" / "last.ckpt")
+    assert resumed["clock"]["step"] == whole["clock"]["step"] == 4
+    for name, tensor in whole["averaged"].items():
+        torch.testing.assert_close(resumed["averaged"][name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_resume_without_a_checkpoint_says_so(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="leave --resume out"):
+        train_segmentation.main(command(folder, "--steps", "2", "--resume"))
+
+
+def test_weights_of_other_classes_start_all_but_the_last_layers() -> None:
+    source, target = build_network("compact", 3), build_network("compact", 5)
+    fresh = load_matching(target, source.state_dict())
+    assert {name.split(".")[1] for name in fresh} == {"box_predictor", "mask_predictor"}
+    torch.testing.assert_close(target.backbone.state_dict(), source.backbone.state_dict())
+
+
+def test_weights_of_another_architecture_are_refused() -> None:
+    with pytest.raises(ValueError, match="another architecture"):
+        load_matching(build_network("compact", 3), {"encoder.weight": torch.zeros(3)})

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pose6d_node as a process, over DDS, with small untrained models."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray
+from ros_graph import FRAME_ID, HEIGHT, WIDTH, RosGraph, color_message, depth_message, header, info_message, value_of
+from sensor_msgs.msg import CameraInfo, Image
+from visualization_msgs.msg import Marker, MarkerArray
+
+from perception_kit.model_file import save_model
+from perception_kit.ros.bringup import NodeGroup
+from perception_kit.ros.convert import detections_from_message, poses_from_message
+from perception_kit.ros.image import color_image, depth_image, image_to_array, intrinsics_from_camera_info
+from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
+from pose6d_node.densefusion.predictor import PoseEstimator
+from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
+from pose6d_node.segmentation.predictor import Segmenter
+
+pytestmark = pytest.mark.ros
+NODE = "pose6d_node"
+CLASSES = ["cup", "box"]
+MAX_DETECTIONS = 3
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Parameters with an untrained segmentation model, which finds something in any image, and an untrained pose model."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    network = build_network("compact", len(CLASSES))
+    torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 5.0)
+    metadata = {"architecture": "compact", "class_names": CLASSES, "input_size": [WIDTH, HEIGHT], "mean": IMAGE_MEAN, "std": IMAGE_STD}
+    save_model(folder / "segmentation.safetensors", "segmentation", network.state_dict(), metadata | {"descriptor_size": 64})
+    config = PoseModelConfig(CLASSES, [0.1, 0.2], [[0.06, 0.06, 0.05], [0.1, 0.1, 0.1]], [[np.eye(4).tolist()]] * 2)
+    PoseModel(config, torch.rand(2, 1000, 3) * 0.1).save(folder / "pose.safetensors", {})
+    return {"segmentation_model": str(folder / "segmentation.safetensors"), "pose_model": str(folder / "pose.safetensors")}
+
+
+@pytest.fixture(scope="module")
+def graph() -> Iterator[RosGraph]:
+    graph = RosGraph()
+    yield graph
+    graph.close()
+
+
+@pytest.fixture(scope="module")
+def group(graph: RosGraph, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
+    parameters = {"score_threshold": 0.0, "max_detections": MAX_DETECTIONS, "device": "cpu"}
+    with graph.start(NODE, models | parameters, tmp_path_factory.mktemp("log")) as group:
+        yield group
+
+
+class Camera:
+    """Sends frames and records what the node makes of them."""
+
+    def __init__(self, graph: RosGraph) -> None:
+        self.graph = graph
+        self.detections: list[InstanceDetectionArray] = graph.record(InstanceDetectionArray, f"/{NODE}/detections")
+        self.poses: list[ObjectPoseArray] = graph.record(ObjectPoseArray, f"/{NODE}/poses")
+        self._color = graph.publisher(Image, "/color/image_raw")
+        self._depth = graph.publisher(Image, "/depth/image_raw")
+        self._info = graph.publisher(CameraInfo, "/color/camera_info")
+
+    def send(self, color: Image, depth: Image | None, info: CameraInfo | None) -> None:
+        self.detections.clear()
+        self.poses.clear()
+        for publisher, message in ((self._info, info), (self._depth, depth), (self._color, color)):
+            if message is not None:
+                publisher.publish(message)
+
+    def send_good(self, stamp_ns: int) -> tuple[InstanceDetectionArray, ObjectPoseArray]:
+        """The results of a frame in which nothing is wrong."""
+        self.send(color_message(stamp_ns), depth_message(stamp_ns), info_message(stamp_ns))
+        self.graph.wait(lambda: self.detections and self.poses, f"results of {stamp_ns}")
+        assert len(self.detections) == len(self.poses) == 1
+        assert self.detections[0].header == self.poses[0].header == header(stamp_ns)
+        return self.detections[0], self.poses[0]
+
+
+@pytest.fixture(scope="module")
+def camera(graph: RosGraph, group: NodeGroup) -> Camera:
+    return Camera(graph)
+
+
+def test_results_are_those_of_the_algorithms(camera: Camera, models: dict[str, str]) -> None:
+    stamp_ns = 100 * 10**9
+    detections, poses = camera.send_good(stamp_ns)
+    color, depth = color_message(stamp_ns), depth_message(stamp_ns)
+    rgb = color_image(color)
+    expected = Segmenter(models["segmentation_model"], "cpu", 0.0, MAX_DETECTIONS)(rgb)
+    received = detections_from_message(detections)
+    assert detections.header.frame_id == FRAME_ID
+    assert (detections.image_width, detections.image_height) == (WIDTH, HEIGHT)
+    assert [one.detection_id for one in detections.detections] == list(range(len(expected)))
+    assert len(received) == len(expected) > 0
+    for got, want in zip(received, expected, strict=True):
+        assert (got.class_id, got.class_name, got.mask_origin) == (want.class_id, want.class_name, want.mask_origin)
+        assert got.score == pytest.approx(want.score, abs=1e-4)
+        np.testing.assert_array_equal(got.mask, want.mask)
+        np.testing.assert_allclose(got.box, want.box, atol=0.1)
+        np.testing.assert_allclose(got.descriptor, want.descriptor, atol=1e-3)
+    intrinsics = intrinsics_from_camera_info(info_message(stamp_ns), color)
+    expected_poses = PoseEstimator(models["pose_model"], "cpu")(rgb, depth_image(depth), intrinsics, expected)
+    received_poses = poses_from_message(poses)
+    assert [pose.detection_index for pose in received_poses] == [pose.detection_index for pose in expected_poses] != []
+    for got, want in zip(received_poses, expected_poses, strict=True):
+        np.testing.assert_allclose(got.translation, want.translation, atol=1e-3)
+        np.testing.assert_allclose(got.rotation, want.rotation, atol=1e-3)
+        np.testing.assert_allclose(got.size, want.size, atol=1e-6)
+
+
+def test_a_frame_in_which_nothing_is_found_gives_empty_arrays(graph: RosGraph, camera: Camera) -> None:
+    assert graph.set_parameter(NODE, "score_threshold", 1.0).successful
+    detections, poses = camera.send_good(200 * 10**9)
+    assert (detections.detections, poses.poses) == ([], [])
+    assert graph.set_parameter(NODE, "score_threshold", 0.0).successful
+    assert len(camera.send_good(201 * 10**9)[0].detections) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [("score_threshold", 2.0, "Max: 1.0"), ("refine_iterations", -1, "Min: 0"), ("device", "cuda:7", "clean the node up first")],
+)
+def test_a_parameter_change_that_is_refused_says_why(graph: RosGraph, camera: Camera, name: str, value: object, reason: str) -> None:
+    result = graph.set_parameter(NODE, name, value)
+    assert not result.successful
+    assert reason in result.reason
+
+
+def shortened(message: Image) -> Image:
+    message.data = message.data[:1000]
+    return message
+
+
+@pytest.mark.parametrize(
+    ("depth", "info", "reason"),
+    [
+        (lambda stamp: renamed(depth_message(stamp), "8UC3"), info_message, "depth encoding '8UC3' has no known unit"),
+        (lambda stamp: depth_message(stamp, width=48), info_message, "depth image is 48x72, colour image 96x72"),
+        (lambda stamp: depth_message(stamp, "32FC1", np.nan), info_message, "depth image has no valid pixel"),
+        (
+            lambda stamp: shortened(depth_message(stamp)),
+            info_message,
+            "holds 1000 bytes of data, expected step * height = 192 * 72",
+        ),
+        (depth_message, lambda stamp: info_message(stamp, fx=0.0), "focal lengths must be positive, got fx=0.0"),
+    ],
+    ids=["unknown encoding", "other size", "all NaN", "short data", "fx is 0"],
+)
+def test_bad_depth_gives_detections_but_no_poses(
+    graph: RosGraph, camera: Camera, depth: Callable[[int], Image], info: Callable[[int], CameraInfo], reason: str
+) -> None:
+    stamp_ns = camera_time(graph)
+    camera.send(color_message(stamp_ns), depth(stamp_ns), info(stamp_ns))
+    graph.problem(reason)
+    assert [array.header for array in camera.detections] == [header(stamp_ns)]
+    assert camera.poses == []
+    camera.send_good(stamp_ns + 10**8)
+
+
+def renamed(message: Image, encoding: str) -> Image:
+    message.encoding = encoding
+    return message
+
+
+def camera_time(graph: RosGraph) -> int:
+    """A stamp that grows from call to call."""
+    return graph.node.get_clock().now().nanoseconds
+
+
+def test_a_colour_image_that_is_cut_short_gives_no_result(graph: RosGraph, camera: Camera) -> None:
+    stamp_ns = camera_time(graph)
+    camera.send(shortened(color_message(stamp_ns)), depth_message(stamp_ns), info_message(stamp_ns))
+    graph.problem("96x72 rgb8 image holds 1000 bytes of data")
+    assert camera.detections == []
+    camera.send_good(stamp_ns + 10**8)
+
+
+def test_the_watchdog_names_a_missing_input(graph: RosGraph, camera: Camera) -> None:
+    for _ in range(2):
+        stamp_ns = camera_time(graph)
+        camera.send(color_message(stamp_ns), depth_message(stamp_ns), None)
+        graph.spin(1.0)
+    status = graph.problem("nothing received on '/color/camera_info' (1 publisher)")
+    assert "depth" not in status.message
+    assert camera.detections == []
+    camera.send_good(camera_time(graph))
+
+
+def test_the_watchdog_names_the_gap_between_stamps(graph: RosGraph, camera: Camera) -> None:
+    def send_until_told() -> bool:
+        stamp_ns = camera_time(graph)
+        camera.send(color_message(stamp_ns), depth_message(stamp_ns - 50_000_000), info_message(stamp_ns))
+        graph.spin(0.5)
+        return any("0.050 s for 'depth'" in status.message for status in graph._diagnostics)
+
+    graph._diagnostics.clear()
+    graph.wait(send_until_told, "diagnostics that name the gap")
+    camera.send_good(camera_time(graph))
+
+
+def test_stamps_that_go_back_are_told_and_processed(graph: RosGraph, camera: Camera) -> None:
+    now_ns = camera_time(graph)
+    camera.send_good(now_ns)
+    camera.send_good(now_ns - 3 * 10**9)
+    graph.problem("went back by 3.000 s")
+
+
+def test_overlay_and_markers_are_made_for_subscribers(graph: RosGraph, camera: Camera) -> None:
+    overlays, markers = graph.record(Image, f"/{NODE}/overlay"), graph.record(MarkerArray, f"/{NODE}/markers")
+    stamp_ns = camera_time(graph)
+
+    def sent() -> bool:  # the node learns of a new subscriber a moment later
+        camera.send_good(stamp_ns)
+        return bool(overlays and any(array.markers[0].action == Marker.ADD for array in markers))
+
+    while not sent():
+        stamp_ns += 10**8
+    picture = image_to_array(overlays[-1])
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+    assert not np.array_equal(picture, color_image(color_message(stamp_ns)))
+    assert all(one.lifetime.sec + one.lifetime.nanosec > 0 for array in markers for one in array.markers if one.action == Marker.ADD)
+
+
+def test_life_cycle_and_diagnostics(graph: RosGraph, camera: Camera, models: dict[str, str]) -> None:
+    camera.send_good(camera_time(graph))
+    status = graph.status(lambda status: "active" in status.message, "diagnostics")
+    assert status.hardware_id == "cpu"
+    assert value_of(status, "segmentation_model") == models["segmentation_model"]
+    for stage in ("segmentation", "pose", "receive_to_done"):
+        assert float(value_of(status, f"latency_ms/{stage} max")) >= float(value_of(status, f"latency_ms/{stage} p50")) > 0
+    assert graph.change_state(NODE, "deactivate")
+    camera.send(*(make(camera_time(graph)) for make in (color_message, depth_message, info_message)))
+    graph.spin(0.5)
+    assert camera.detections == []
+    assert graph.change_state(NODE, "cleanup")
+    assert graph.set_parameter(NODE, "pose_model", "").successful
+    assert graph.change_state(NODE, "configure")
+    assert graph.change_state(NODE, "activate")
+    assert graph.node.count_publishers(f"/{NODE}/poses") == 0, "without a pose model the node does not promise poses"
+
+
+def test_sigterm_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: NodeGroup) -> None:
+    os.kill(group.process_id(NODE), signal.SIGTERM)
+    graph.wait(lambda: group.poll()[NODE] is not None, "the end of the node")
+    assert group.stop() == {NODE: 0}
+    assert "Traceback" not in Path(group.log_path(NODE)).read_text()
+
+
+def test_without_a_usable_model_the_node_stays_unconfigured(graph: RosGraph, models: dict[str, str], tmp_path: Path) -> None:
+    text_file = tmp_path / "notes.safetensors"
+    text_file.write_text("not a model")
+    with graph.start(NODE, {"segmentation_model": "", "pose_model": "", "device": "cpu"}, tmp_path) as group:
+        status = graph.problem("set the parameter 'segmentation_model'")
+        assert status.level == status.ERROR
+        assert graph.state(NODE) == "unconfigured"
+        assert graph.set_parameter(NODE, "segmentation_model", str(text_file)).successful
+        assert not graph.change_state(NODE, "configure")
+        graph.problem("is not a safetensors model file")
+        assert graph.set_parameter(NODE, "segmentation_model", models["segmentation_model"]).successful
+        assert graph.change_state(NODE, "configure")
+        assert graph.state(NODE) == "inactive"
+        assert group.stop() == {NODE: 0}
