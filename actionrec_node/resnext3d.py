@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""3D-ResNeXt: Hara, Kataoka, Satoh, "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and ImageNet?", CVPR 2018.
+
+Tensor names are those of the public 3D-ResNets-PyTorch checkpoints, so that these load as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+EXPANSION = 2  # output channels of a ResNeXt block / its inner width
+
+
+@dataclass(frozen=True)
+class ResNeXt3dConfig:
+    """Shape of one network. ``widths`` are the inner channels of the four stages and must be multiples of ``cardinality``.
+
+    ``stem_kernel`` and ``stem_stride`` are (time, height, width). ``pool_time_stride`` is the temporal stride of the max pooling
+    behind the stem.
+    """
+
+    layers: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int] = (128, 256, 512, 1024)
+    cardinality: int = 32
+    stem_channels: int = 128
+    stem_kernel: tuple[int, int, int] = (7, 7, 7)
+    stem_stride: tuple[int, int, int] = (1, 2, 2)
+    pool_time_stride: int = 2
+    shortcut: Literal["A", "B"] = "B"
+
+
+ARCHITECTURES: dict[str, ResNeXt3dConfig] = {
+    "resnext3d_50": ResNeXt3dConfig((3, 4, 6, 3)),
+    "resnext3d_101": ResNeXt3dConfig((3, 4, 23, 3)),
+    "resnext3d_compact": ResNeXt3dConfig(
+        (1, 2, 2, 2), widths=(32, 64, 128, 256), cardinality=8, stem_channels=32, stem_kernel=(3, 7, 7), stem_stride=(1, 4, 4)
+    ),
+}
+
+
+class _ZeroPadShortcut(nn.Module):
+    """Shortcut type A: subsample, then fill the missing channels with zeros. It has no parameters."""
+
+    def __init__(self, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.out_channels, self.stride = out_channels, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, :, :: self.stride, :: self.stride, :: self.stride]
+        return functional.pad(x, (0, 0, 0, 0, 0, 0, 0, self.out_channels - x.shape[1]))
+
+
+class ResNeXtBlock(nn.Module):
+    """1x1x1 reduction, grouped 3x3x3 convolution, 1x1x1 expansion, and the shortcut around them."""
+
+    def __init__(self, in_channels: int, width: int, cardinality: int, stride: int, shortcut: str) -> None:
+        super().__init__()
+        out_channels = width * EXPANSION
+        self.conv1 = nn.Conv3d(in_channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm3d(width)
+        self.conv2 = nn.Conv3d(width, width, 3, stride=stride, padding=1, groups=cardinality, bias=False)
+        self.bn2 = nn.BatchNorm3d(width)
+        self.conv3 = nn.Conv3d(width, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm3d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != out_channels:
+            if shortcut == "A":
+                self.downsample = _ZeroPadShortcut(out_channels, stride)
+            else:
+                self.downsample = nn.Sequential(
+                    nn.Conv3d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm3d(out_channels)
+                )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.relu(self.bn3(self.conv3(out)) + residual)
+
+
+class ResNeXt3d(nn.Module):
+    """Clips (N, 3, T, H, W) float32, normalised, to class logits (N, num_classes)."""
+
+    def __init__(self, config: ResNeXt3dConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        padding = tuple(size // 2 for size in config.stem_kernel)
+        self.conv1 = nn.Conv3d(3, config.stem_channels, config.stem_kernel, stride=config.stem_stride, padding=padding, bias=False)
+        self.bn1 = nn.BatchNorm3d(config.stem_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool3d(3, stride=(config.pool_time_stride, 2, 2), padding=1)
+        channels = config.stem_channels
+        for stage, (blocks, width) in enumerate(zip(config.layers, config.widths, strict=True), start=1):
+            setattr(self, f"layer{stage}", self._stage(channels, width, blocks, stride=1 if stage == 1 else 2))
+            channels = width * EXPANSION
+        self.avgpool = nn.AdaptiveAvgPool3d(1)
+        self.fc = nn.Linear(channels, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    def _stage(self, channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+        first = ResNeXtBlock(channels, width, self.config.cardinality, stride, self.config.shortcut)
+        rest = (ResNeXtBlock(width * EXPANSION, width, self.config.cardinality, 1, self.config.shortcut) for _ in range(blocks - 1))
+        return nn.Sequential(first, *rest)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(clips))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))
+
+
+def build(architecture: str, num_classes: int, **overrides: object) -> ResNeXt3d:
+    """The named network. Raises ValueError for an unknown name.
+
+    ``overrides`` replace fields of its ResNeXt3dConfig, for example ``stem_channels=64`` for the Kinetics checkpoints of 2018.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}")
+    return ResNeXt3d(replace(ARCHITECTURES[architecture], **overrides), num_classes)
+
+
+def strip_module_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Names without the ``module.`` that DataParallel puts in front of them when it saves."""
+    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}

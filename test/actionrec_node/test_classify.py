@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actionrec_node import classify
+
+
+def test_windows_of_a_video_as_json(write_video, model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = write_video("v.mkv", np.arange(30) / 15)
+    assert classify.main([str(video), "--model", str(model_path), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [(window["start"], window["end"]) for window in result["windows"]] == [(0.0, 1.0), (0.267, 1.267), (0.533, 1.533), (0.8, 1.8)]
+    for window in result["windows"]:
+        assert sum(window["scores"].values()) == pytest.approx(1, abs=1e-3)
+        assert window["label"] == max(window["scores"], key=window["scores"].get)
+    assert result["label"] in result["windows"][0]["scores"]
+
+
+@pytest.mark.parametrize(("seconds", "message"), [(0.2, "the model needs 16"), (0.0, "could not be decoded")])
+def test_a_video_that_cannot_be_classified_is_named(
+    write_video, model_path: Path, capsys: pytest.CaptureFixture[str], seconds: float, message: str
+) -> None:
+    video = write_video("odd.mkv", np.arange(round(seconds * 15)) / 15)
+    if not seconds:
+        video.write_bytes(b"no video")
+    assert classify.main([str(video), "--model", str(model_path)]) == 1
+    error = capsys.readouterr().err
+    assert "odd.mkv" in error
+    assert message in error

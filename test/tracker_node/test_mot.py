@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tracker_node.mot import main
+from tracker_node.motchallenge import read_mot
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Path:
+    """Two objects of 40 frames; the second is hidden in frames 15 to 24. ``det.txt``, ``gt.txt``, ``features.npy``."""
+    detections, truth, features = [], [], []
+    for frame in range(1, 41):
+        for identity, left in ((1, 10 + 2 * frame), (2, 400 - frame)):
+            truth.append(f"{frame},{identity},{left},50,30,60,1,-1,-1,-1")
+            if identity == 1 or not 15 <= frame < 25:
+                detections.append(f"{frame},-1,{left},50,30,60,0.9,-1,-1,-1")
+                features.append(np.eye(4)[identity])
+    (tmp_path / "det.txt").write_text("\n".join(detections))
+    (tmp_path / "gt.txt").write_text("\n".join(truth))
+    np.save(tmp_path / "features.npy", np.array(features))
+    return tmp_path
+
+
+def track(folder: Path, *arguments: str) -> None:
+    main(["--detections", str(folder / "det.txt"), "--out", str(folder / "out/tracks.txt"), *arguments])
+
+
+def test_tracks_and_metrics_are_written(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    features, truth, result = (str(sequence / name) for name in ("features.npy", "gt.txt", "out/metrics.json"))
+    track(sequence, "--features", features, "--lambda", "0.5", "--fps", "25", "--truth", truth, "--json", result)
+    metrics = json.loads((sequence / "out/metrics.json").read_text())
+    # Two frames until a track is confirmed, 10 hidden ones of which the first is predicted.
+    assert metrics["misses"] == 2 + 2 + 9
+    assert (metrics["id_switches"], metrics["false_positives"], metrics["fragments"]) == (0, 0, 1)
+    assert metrics["mota"] == pytest.approx(1 - 13 / 80)
+    assert 0.9 < metrics["motp"] <= 1
+    assert {"idf1", "hota", "mostly_tracked", "mostly_lost"} <= metrics.keys()
+    assert (metrics["config"]["motion_weight"], metrics["config"]["nominal_frame_rate"]) == (0.5, 25.0)
+    tracks = read_mot(sequence / "out/tracks.txt")
+    assert len(tracks) == 80 - 13
+    assert set(tracks.id.tolist()) == {1, 2}
+    assert "2 tracks, 67 boxes" in capsys.readouterr().out
+
+
+def test_unusable_detections_are_named_by_frame(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (sequence / "det.txt").open("a") as file:
+        file.write("\n3,-1,nan,50,30,60,0.9\n5,-1,10,50,30,-60,0.9\n")
+    track(sequence)
+    messages = capsys.readouterr().err
+    assert "frame 3: detection 3 is skipped: box [nan" in messages
+    assert "frame 5: detection 3 is skipped: box is 30 px wide and -60 px high" in messages
+    assert set(read_mot(sequence / "out/tracks.txt").id.tolist()) == {1, 2}
+
+
+def test_no_detections_at_all(sequence: Path) -> None:
+    (sequence / "det.txt").write_text("")
+    track(sequence, "--truth", str(sequence / "gt.txt"), "--json", str(sequence / "metrics.json"))
+    metrics = json.loads((sequence / "metrics.json").read_text())
+    assert (metrics["mota"], metrics["motp"], metrics["misses"]) == (0.0, None, 80)
+
+
+ERRORS = {
+    "broken line": (lambda folder: (folder / "det.txt").write_text("1,-1,5,5,9,9,1\nabc\n"), [], "det.txt, line 2"),
+    "features of another number": (
+        lambda folder: np.save(folder / "features.npy", np.zeros((3, 4))),
+        ["--features", "{}/features.npy"],
+        r"shape \(3, 4\), expected \(70, D\)",
+    ),
+    "features that are no array": (
+        lambda folder: (folder / "features.npy").write_bytes(b"abc"),
+        ["--features", "{}/features.npy"],
+        "cannot be read as a .npy array",
+    ),
+    "lambda outside its range": (lambda folder: None, ["--lambda", "2"], "motion_weight is 2.0, expected 0.0 to 1.0"),
+    "no such truth": (lambda folder: None, ["--truth", "{}/absent.txt"], "absent.txt cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_end_with_a_message(case: str, sequence: Path) -> None:
+    prepare, arguments, message = ERRORS[case]
+    prepare(sequence)
+    with pytest.raises(SystemExit, match=message):
+        track(sequence, *(argument.format(sequence) for argument in arguments))
+
+
+def test_real_sequence_beats_the_sample_tracker(shared_dir: Path, tmp_path: Path) -> None:
+    """TUD-Campus without appearance; the sample tracker has MOTA 52.6 %, IDF1 55.8 % and 7 switches."""
+    folder = shared_dir / "data/mot/mot15/TUD-Campus"
+    main([
+        *("--detections", str(folder / "det/det.txt"), "--truth", str(folder / "gt/gt.txt"), "--fps", "25"),
+        *("--out", str(tmp_path / "tracks.txt"), "--json", str(tmp_path / "metrics.json")),
+    ])  # fmt: skip
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["mota"] > 0.526
+    assert metrics["idf1"] > 0.558
+    assert metrics["id_switches"] < 7

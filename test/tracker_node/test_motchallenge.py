@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker_node.motchallenge import MotFileError, read_mot, read_truth, write_tracks
+
+LAYOUTS = {
+    "MOT15": "1,-1,10.5,20,30,40,0.75,-1,-1,-1\n2,-1,11,20,30,40,0.5,-1,-1,-1\n",
+    "MOT16/17 detections": "1,-1,10.5,20,30,40,0.75\n2,-1,11,20,30,40,0.5\n",
+    "MOT16/17 truth": "1,-1,10.5,20,30,40,0.75,1,0.9\n2,-1,11,20,30,40,0.5,1,0.9\n",
+    "Windows line ends, spaces and an empty line": "1, -1, 10.5, 20, 30, 40, 0.75\r\n\r\n2.0,-1,11,20,30,40,0.5\r\n",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(layout: str, tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    path.write_bytes(LAYOUTS[layout].encode())
+    table = read_mot(path)
+    assert table.frame.tolist() == [1, 2]
+    assert table.id.tolist() == [-1, -1]
+    np.testing.assert_allclose(table.boxes, [[10.5, 20, 40.5, 60], [11, 20, 41, 60]])
+    np.testing.assert_allclose(table.confidence, [0.75, 0.5])
+    assert table.rows_of(2).tolist() == [1]
+
+
+def test_confidence_is_one_where_there_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.txt"
+    path.write_text("1,7,10,20,30,40\n")
+    assert read_mot(path).confidence.tolist() == [1.0]
+
+
+def test_truth_leaves_out_what_is_not_to_be_evaluated(tmp_path: Path) -> None:
+    path = tmp_path / "gt.txt"
+    path.write_text("1,7,10,20,30,40,0,7,1\n1,8,10,20,30,40,1,1,1\n1,9,10,20,30,40,-1,-1,-1,-1\n")
+    assert read_truth(path).id.tolist() == [8, 9]
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text("\n")
+    assert len(read_mot(path)) == 0
+
+
+BROKEN = {
+    "word": ("1,-1,1,2,three,4", "line 3: '1,-1,1,2,three,4' is not comma-separated numbers"),
+    "too few columns": ("1,-1,1,2,3", "line 3: 5 columns, expected at least 6"),
+    "frame 0": ("0,-1,1,2,3,4", "line 3: frame 0"),
+    "part of a frame": ("1.5,-1,1,2,3,4", "line 3: frame 1.5"),
+    "frame NaN": ("nan,-1,1,2,3,4", "line 3: frame nan"),
+    "endless frame": ("inf,-1,1,2,3,4", "line 3: frame inf"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_lines_are_named(case: str, tmp_path: Path) -> None:
+    line, message = BROKEN[case]
+    path = tmp_path / "det.txt"
+    path.write_text(f"1,-1,1,2,3,4\n\n{line}\n1,-1,1,2,3,4\n")
+    with pytest.raises(MotFileError, match=message) as error:
+        read_mot(path)
+    assert str(path) in str(error.value)
+
+
+def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
+    with pytest.raises(MotFileError, match=r"absent\.txt cannot be read"):
+        read_mot(tmp_path / "absent.txt")
+    (tmp_path / "binary.txt").write_bytes(bytes(range(128, 256)))
+    with pytest.raises(MotFileError, match=r"binary\.txt cannot be read as text"):
+        read_mot(tmp_path / "binary.txt")
+
+
+@given(st.lists(st.tuples(st.integers(1, 99), st.integers(1, 99), *[st.floats(-500, 500)] * 2, *[st.floats(0.1, 500)] * 2), max_size=5))
+def test_written_tracks_are_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, ...]]) -> None:
+    path = tmp_path_factory.mktemp("mot") / "tracks.txt"
+    boxes = [np.array([left, top, left + width, top + height]) for _, _, left, top, width, height in rows]
+    write_tracks(path, [(row[0], row[1], box) for row, box in zip(rows, boxes, strict=True)])
+    table = read_mot(path)
+    assert list(zip(table.frame.tolist(), table.id.tolist(), strict=True)) == [row[:2] for row in rows]
+    np.testing.assert_allclose(table.boxes, np.array(boxes).reshape(-1, 4), atol=2e-4)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tracker_node as a process, over DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, TrackArray
+from ros_graph import FRAME_ID, RosGraph, header, value_of
+from visualization_msgs.msg import Marker, MarkerArray
+
+from perception_kit.ros.bringup import NodeGroup
+from perception_kit.ros.convert import detections_to_message, poses_to_message
+from perception_kit.types import Instance, PoseEstimate, TrackState
+
+pytestmark = pytest.mark.ros
+NODE = "tracker_node"
+FRAME_NS = 33_333_333
+
+
+def cup(x: float) -> Instance:
+    """A detected cup whose box starts at ``x``."""
+    box = np.array([x, 20, x + 20, 50], np.float32)
+    return Instance(1, "cup", 0.9, box, np.ones((30, 20), bool), (int(x), 20), np.eye(4, dtype=np.float32)[0])
+
+
+def cup_pose(z: float) -> PoseEstimate:
+    """Pose of the first detection."""
+    return PoseEstimate(0, 1, "cup", np.eye(3), np.array([0.1, 0.0, z]), 0.9, np.array([0.08, 0.08, 0.1]))
+
+
+class Camera:
+    """Sends detections and poses, and waits for the tracks of the same stamp."""
+
+    def __init__(self, graph: RosGraph) -> None:
+        self._graph = graph
+        self.tracks: list[TrackArray] = graph.record(TrackArray, f"/{NODE}/tracks")
+        self.detections = graph.publisher(InstanceDetectionArray, "/pose6d_node/detections")
+        self.poses = graph.publisher(ObjectPoseArray, "/pose6d_node/poses")
+
+    def send(self, stamp_ns: int, instances: list[Instance], poses: list[PoseEstimate] | None = None) -> TrackArray:
+        self.tracks.clear()
+        self.detections.publish(detections_to_message(instances, header(stamp_ns), 96, 72))
+        (answer,) = self._graph.wait(lambda: list(self.tracks), f"tracks of {stamp_ns}")
+        assert answer.header == header(stamp_ns)
+        if poses is not None:
+            self.poses.publish(poses_to_message(poses, header(stamp_ns)))
+        return answer
+
+
+@pytest.fixture(scope="module")
+def graph() -> Iterator[RosGraph]:
+    graph = RosGraph()
+    yield graph
+    graph.close()
+
+
+@pytest.fixture(scope="module")
+def group(graph: RosGraph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
+    with graph.start(NODE, {}, tmp_path_factory.mktemp("log")) as group:
+        yield group
+
+
+@pytest.fixture(scope="module")
+def camera(graph: RosGraph, group: NodeGroup) -> Camera:
+    return Camera(graph)
+
+
+def test_tracks_carry_values_header_and_late_poses(graph: RosGraph, camera: Camera) -> None:
+    start = 100 * 10**9
+    for number in range(6):
+        answer = camera.send(start + number * FRAME_NS, [cup(10 + number)], [cup_pose(0.5 + 0.01 * number)])
+        graph.spin(0.1)  # the poses arrive
+    (track,) = answer.tracks
+    assert answer.header.frame_id == FRAME_ID
+    assert (track.id, track.class_id, track.class_name, track.state) == (1, 1, "cup", TrackState.CONFIRMED)
+    assert (track.age, track.hits, track.detection_id, track.time_since_update) == (6, 6, 0, 0.0)
+    np.testing.assert_allclose(track.box, cup(15).box, atol=1.0)
+    assert track.box_velocity[0] == pytest.approx(30, abs=10)
+    assert track.has_position
+    assert track.pose.pose.position.z == pytest.approx(0.55, abs=0.02)
+    assert track.twist.twist.linear.z == pytest.approx(0.3, abs=0.15)
+
+
+def test_a_frame_without_detections_steps_the_tracks(camera: Camera) -> None:
+    start = 200 * 10**9
+    for number in range(4):
+        camera.send(start + number * FRAME_NS, [cup(10)])
+    (track,) = camera.send(start + 4 * FRAME_NS, []).tracks
+    assert (track.state, track.detection_id) == (TrackState.LOST, -1)
+    assert track.time_since_update == pytest.approx(FRAME_NS * 1e-9)
+    assert camera.send(start + 10**10, []).tracks == []
+
+
+def test_stamps_that_go_back_start_over(graph: RosGraph, camera: Camera) -> None:
+    markers = graph.record(MarkerArray, f"/{NODE}/markers")
+    camera.send(300 * 10**9, [cup(10)])
+    answer = camera.send(295 * 10**9, [cup(50)])
+    assert [track.id for track in answer.tracks] == [1]
+    graph.wait(lambda: [one for array in markers for one in array.markers if one.action == Marker.DELETEALL], "markers that are deleted")
+    graph.problem("went back by 5.000 s")
+
+
+def test_a_parameter_changes_at_run_time_or_says_why_not(graph: RosGraph, camera: Camera) -> None:
+    assert graph.set_parameter(NODE, "n_init", 1).successful
+    assert camera.send(400 * 10**9, [cup(10)]).tracks[0].state == TrackState.CONFIRMED
+    assert graph.set_parameter(NODE, "n_init", 3).successful
+    refused = graph.set_parameter(NODE, "max_iou_distance", 1.5)
+    assert not refused.successful
+    assert "1.5" in refused.reason
+
+
+def test_poses_that_arrive_before_their_detections_wait_for_them(graph: RosGraph, camera: Camera) -> None:
+    start = 500 * 10**9
+    camera.poses.publish(poses_to_message([cup_pose(0.7)], header(start)))
+    graph.spin(0.3)
+    camera.send(start, [cup(10)])
+    (track,) = camera.send(start + FRAME_NS, [cup(10)]).tracks
+    assert track.pose.pose.position.z == pytest.approx(0.7, abs=0.01)
+
+
+def test_a_damaged_detection_array_costs_one_frame(graph: RosGraph, camera: Camera) -> None:
+    message = detections_to_message([cup(10)], header(600 * 10**9), 96, 72)
+    message.detections[0].mask = message.detections[0].mask[:7]
+    camera.detections.publish(message)
+    graph.problem("mask has 7 bytes, expected 30 rows of 3")
+    assert len(camera.send(601 * 10**9, [cup(10)]).tracks) == 1
+
+
+def test_diagnostics_show_rates_and_latency(graph: RosGraph, camera: Camera) -> None:
+    camera.send(700 * 10**9, [cup(10)])
+    status = graph.status(lambda status: status.name == f"/{NODE}: perception", "diagnostics")
+    assert value_of(status, "state") == "active"
+    assert float(value_of(status, "rate_hz/output/tracks")) > 0
+    assert float(value_of(status, "latency_ms/tracking p50")) > 0
+    assert int(value_of(status, "frames_processed")) > 0
+
+
+def test_life_cycle(graph: RosGraph, camera: Camera) -> None:
+    assert graph.state(NODE) == "active"
+    assert not graph.change_state(NODE, "configure"), "a transition that an active node does not have"
+    assert graph.change_state(NODE, "deactivate")
+    assert graph.change_state(NODE, "cleanup")
+    assert graph.state(NODE) == "unconfigured"
+    assert graph.change_state(NODE, "configure")
+    assert graph.change_state(NODE, "activate")
+    fresh = Camera(graph)
+    assert [track.id for track in fresh.send(800 * 10**9, [cup(10)]).tracks] == [1]
+
+
+def test_sigint_ends_the_node_cleanly(graph: RosGraph, group: NodeGroup) -> None:
+    os.kill(group.process_id(NODE), signal.SIGINT)
+    assert group.stop() == {NODE: 0}
+    assert "Traceback" not in Path(group.log_path(NODE)).read_text()

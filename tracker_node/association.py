@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which detection belongs to which track (Wojke 2017, sections 2.2 and 2.3).
+
+Only pairs that pass a gate are ever scored: neighbours are found on the sorted x axis, then compared pair by pair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_kit.boxes import box_iou
+from tracker_node import box_motion
+from tracker_node.assignment import Pairs, assign
+from tracker_node.config import TrackerConfig
+from tracker_node.detections import Detections
+from tracker_node.gallery import Gallery
+from tracker_node.tracks import Tracks
+
+# A pair at its limit must still be better than no match at all.
+NO_MATCH_MARGIN = 1e-5
+
+
+@dataclass
+class Association:
+    """``rows`` of tracks and ``columns`` of detections matched pair by pair, and the detections ``unmatched``, in the order of new ids."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    unmatched: np.ndarray
+
+
+def associate(tracks: Tracks, detections: Detections, gallery: Gallery, config: TrackerConfig) -> Association:
+    """The cascade for confirmed tracks, then overlap for the unconfirmed ones and those that were matched in the frame before."""
+    cascade = matching_cascade(tracks, detections, gallery, config)
+    records = tracks.records
+    lately_seen = records["confirmed"] & (records["missed"] == 1)
+    lately_seen[cascade.rows] = False
+    rows = np.concatenate([np.flatnonzero(~records["confirmed"]), np.flatnonzero(lately_seen)])
+    overlap = match_by_overlap(tracks, rows, detections, cascade.unmatched, config)
+    return Association(np.concatenate([cascade.rows, overlap.rows]), np.concatenate([cascade.columns, overlap.columns]), overlap.unmatched)
+
+
+def matching_cascade(tracks: Tracks, detections: Detections, gallery: Gallery, config: TrackerConfig) -> Association:
+    """Match confirmed tracks by motion and appearance, those seen more recently first (Wojke 2017, listing 1)."""
+    confirmed = np.flatnonzero(tracks.records["confirmed"])
+    rows, columns, distances = pairs_by_motion(tracks, confirmed, detections, config)
+    missed = tracks.records["missed"]
+    free = np.ones(len(detections), bool)
+    result = Association(np.zeros(0, np.int64), np.zeros(0, np.int64), np.arange(len(detections)))
+    for age in np.unique(missed[confirmed]):
+        if len(result.unmatched) == 0:
+            break
+        level = np.flatnonzero((missed[rows] == age) & free[columns])
+        pairs = score_pairs(tracks, rows[level], detections, columns[level], distances[level], gallery, config)
+        matched_rows, matched_columns, unmatched = assign(pairs, confirmed[missed[confirmed] == age], result.unmatched)
+        free[matched_columns] = False
+        result = Association(np.concatenate([result.rows, matched_rows]), np.concatenate([result.columns, matched_columns]), unmatched)
+    return result
+
+
+def pairs_by_motion(
+    tracks: Tracks, candidates: np.ndarray, detections: Detections, config: TrackerConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs (track rows, detection rows, squared Mahalanobis distances) within the motion gate, equation 1; ascending track rows."""
+    positions = tracks.boxes.position[candidates]
+    variance = tracks.boxes.position_variance[candidates] + np.square(box_motion.measurement_std(positions, config))
+    reach = np.sqrt(config.motion_gate * variance[:, 0])
+    near, columns = neighbours(positions[:, 0], reach, detections.measurements[:, 0])
+    distances = (np.square(detections.measurements[columns] - positions[near]) / variance[near]).sum(axis=1)
+    allowed = distances <= config.motion_gate
+    if config.class_aware:
+        allowed &= tracks.records["class_id"][candidates[near]] == detections.class_id[columns]
+    return candidates[near[allowed]], columns[allowed], distances[allowed]
+
+
+def score_pairs(
+    tracks: Tracks,
+    rows: np.ndarray,
+    detections: Detections,
+    columns: np.ndarray,
+    distances: np.ndarray,
+    gallery: Gallery,
+    config: TrackerConfig,
+) -> Pairs:
+    """The pairs within the appearance gate and their cost (equation 5, motion normalised by its gate).
+
+    A pair that lacks a descriptor on either side takes its motion, scaled to the appearance gate, in the place of appearance.
+    """
+    motion = distances / config.motion_gate
+    appearance = motion * config.max_cosine_distance
+    slots = tracks.records["slot"][rows]
+    known = np.flatnonzero(gallery.has_descriptors(slots) & detections.has_descriptor[columns])
+    appearance[known] = gallery.distances(slots[known], columns[known], detections.descriptors)
+    weight = config.motion_weight
+    cost = weight * motion + (1.0 - weight) * appearance
+    allowed = appearance <= config.max_cosine_distance
+    limit = weight + (1.0 - weight) * config.max_cosine_distance + NO_MATCH_MARGIN
+    return Pairs(rows[allowed], columns[allowed], cost[allowed], limit)
+
+
+def match_by_overlap(
+    tracks: Tracks, candidates: np.ndarray, detections: Detections, free: np.ndarray, config: TrackerConfig
+) -> Association:
+    """Match tracks and detections by intersection over union of predicted and detected box (Bewley 2016, section 3.3)."""
+    if len(candidates) == 0 or len(free) == 0:
+        return Association(candidates[:0], free[:0], free)
+    boxes = box_motion.measurements_to_boxes(tracks.boxes.position[candidates])
+    detected = detections.boxes[free]
+    reach = (boxes[:, 2] - boxes[:, 0] + (detected[:, 2] - detected[:, 0]).max()) / 2
+    near, near_free = neighbours(boxes[:, [0, 2]].mean(axis=1), reach, detected[:, [0, 2]].mean(axis=1))
+    rows, columns = candidates[near], free[near_free]
+    cost = 1.0 - box_iou(boxes[near], detected[near_free])
+    allowed = cost <= config.max_iou_distance
+    if config.class_aware:
+        allowed &= tracks.records["class_id"][rows] == detections.class_id[columns]
+    pairs = Pairs(rows[allowed], columns[allowed], cost[allowed], config.max_iou_distance + NO_MATCH_MARGIN)
+    return Association(*assign(pairs, candidates, free))
+
+
+def neighbours(centres: np.ndarray, reach: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs (i, j) with ``|centres[i] - others[j]| <= reach[i]``, ascending i."""
+    order = np.argsort(others)
+    ordered = others[order]
+    first = np.searchsorted(ordered, centres - reach, side="left")
+    counts = np.searchsorted(ordered, centres + reach, side="right") - first
+    rows = np.repeat(np.arange(len(centres)), counts)
+    offsets = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rows, order[first[rows] + offsets]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The detections of a frame as arrays, without those that no tracker could use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_kit.types import Instance
+from tracker_node.box_motion import boxes_to_measurements
+
+# Further out than any image: beyond it, squares of coordinates would drown the noise of the filter.
+MAX_COORDINATE_PX = 1e6
+MIN_SIZE_PX = 1e-3
+MIN_DESCRIPTOR_NORM = 1e-6
+
+
+@dataclass
+class Detections:
+    """N usable detections of one frame.
+
+    ``index`` (N,) position in the list of instances; ``boxes`` (N, 4) x_min, y_min, x_max, y_max in pixels; ``measurements`` (N, 4) for the
+    box filter; ``class_id`` (N,); ``class_name`` (N,) objects; ``score`` (N,); ``descriptors`` (N, D) float32 of norm 1, or rows of zeros
+    where ``has_descriptor`` (N,) is False.
+    """
+
+    index: np.ndarray
+    boxes: np.ndarray
+    measurements: np.ndarray
+    class_id: np.ndarray
+    class_name: np.ndarray
+    score: np.ndarray
+    descriptors: np.ndarray
+    has_descriptor: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def usable_detections(instances: Sequence[Instance], descriptor_length: int) -> tuple[Detections, list[tuple[int, str]]]:
+    """The usable detections, and (index, reason) of each of the others.
+
+    ``descriptor_length`` is that of the descriptors seen before; with 0, the length that is most common in this frame is taken. An empty
+    descriptor means that a detection has no appearance, which is allowed.
+    """
+    length = descriptor_length or _most_common_length(instances)
+    boxes = np.array([_box_or_nan(instance.box) for instance in instances], np.float64).reshape(-1, 4)
+    sizes = [np.size(instance.descriptor) for instance in instances]
+    descriptors = np.zeros((len(instances), length), np.float32)
+    for row, instance in enumerate(instances):
+        if sizes[row] == length:
+            descriptors[row] = instance.descriptor
+    has_descriptor = np.array(sizes, int) > 0
+    norms = np.linalg.norm(descriptors, axis=1)
+    score = np.array([instance.score for instance in instances], np.float64)
+    good = _good_boxes(boxes) & np.isfinite(score) & (~has_descriptor | (np.isfinite(norms) & (norms > MIN_DESCRIPTOR_NORM)))
+    rejected = [(int(row), _reason(instances[row], boxes[row], length)) for row in np.flatnonzero(~good)]
+    index = np.flatnonzero(good)
+    detections = Detections(
+        index=index,
+        boxes=boxes[index],
+        measurements=boxes_to_measurements(boxes[index]),
+        class_id=np.array([instance.class_id for instance in instances], np.int64)[index],
+        class_name=np.array([instance.class_name for instance in instances], object)[index],
+        score=score[index],
+        descriptors=descriptors[index] / np.where(has_descriptor[index], norms[index], 1.0).astype(np.float32)[:, None],
+        has_descriptor=has_descriptor[index],
+    )
+    return detections, rejected
+
+
+def _most_common_length(instances: Sequence[Instance]) -> int:
+    """Most common length of the descriptors that are not empty, 0 when all are."""
+    lengths = Counter(size for instance in instances if (size := np.size(instance.descriptor)))
+    return lengths.most_common(1)[0][0] if lengths else 0
+
+
+def _box_or_nan(box: np.ndarray) -> np.ndarray:
+    return box if np.shape(box) == (4,) else np.full(4, np.nan)
+
+
+def _good_boxes(boxes: np.ndarray) -> np.ndarray:
+    """(N,) whether boxes are finite, inside the allowed range and larger than nothing."""
+    with np.errstate(invalid="ignore"):  # inf - inf
+        large_enough = (boxes[:, 2:] - boxes[:, :2] >= MIN_SIZE_PX).all(axis=1)
+    return large_enough & (np.abs(boxes) <= MAX_COORDINATE_PX).all(axis=1)
+
+
+def _reason(instance: Instance, box: np.ndarray, length: int) -> str:
+    """Why a detection cannot be used."""
+    size = np.size(instance.descriptor)
+    if np.shape(instance.box) != (4,):
+        return f"box has shape {np.shape(instance.box)}, expected (4,)"
+    if not np.isfinite(box).all():
+        return f"box {box.tolist()} is not finite"
+    if np.abs(box).max() > MAX_COORDINATE_PX:
+        return f"box {box.tolist()} lies more than {MAX_COORDINATE_PX:.0f} px out"
+    if (box[2:] - box[:2]).min() < MIN_SIZE_PX:
+        return f"box is {box[2] - box[0]:g} px wide and {box[3] - box[1]:g} px high, expected at least {MIN_SIZE_PX:g} px"
+    if not np.isfinite(instance.score):
+        return f"score is {instance.score}, expected a number"
+    if size != length:
+        return f"descriptor has {size} values, expected {length} as in the other detections"
+    if not np.isfinite(instance.descriptor).all():
+        return "descriptor is not finite"
+    return "descriptor is all zeros, expected a unit vector or an empty one"

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Track the detections of a MOTChallenge text file: ``python -m tracker_node.mot --detections det.txt --out tracks.txt``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.types import Instance, TrackState
+from tracker_node.config import TrackerConfig
+from tracker_node.deep_sort import DeepSort
+from tracker_node.motchallenge import MotTable, read_mot, read_truth, write_tracks
+
+NO_MASK = np.zeros((0, 0), bool)
+NO_DESCRIPTOR = np.zeros(0, np.float32)
+
+
+def track_detections(
+    detections: MotTable, features: np.ndarray | None, frames: int, config: TrackerConfig
+) -> list[tuple[int, int, np.ndarray]]:
+    """Run Deep SORT over frames 1 to ``frames`` at the nominal frame rate.
+
+    ``features`` (N, D) has one descriptor for each row of ``detections``. Returns (frame, track id, box) of the confirmed tracks that were
+    matched in the frame or in the one before. Detections that cannot be used are named on standard error.
+    """
+    tracker = DeepSort(config)
+    period_s = 1.0 / config.nominal_frame_rate
+    tracked = []
+    for frame in tqdm(range(1, frames + 1), desc="tracking", unit="frame", disable=None):
+        instances = [_instance(detections, features, row) for row in detections.rows_of(frame)]
+        for track in tracker.update(instances, round(frame * period_s * 1e9)):
+            if track.state != TrackState.TENTATIVE and track.time_since_update < 1.5 * period_s:
+                tracked.append((frame, track.id, track.box))
+        for index, reason in tracker.rejected:
+            tqdm.write(f"frame {frame}: detection {index + 1} is skipped: {reason}", file=sys.stderr)
+    return tracked
+
+
+def evaluate(truth: MotTable, tracked: list[tuple[int, int, np.ndarray]], frames: int) -> dict[str, float | int | None]:
+    """Tracking metrics of rows (frame, track id, box) over frames 1 to ``frames``."""
+    predicted: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(frames)]
+    for frame, track_id, box in tracked:
+        predicted[frame - 1].append((track_id, box))
+    truth_rows = [truth.rows_of(frame) for frame in range(1, frames + 1)]
+    return tracking_metrics(
+        [TrackedBoxes(truth.id[rows], truth.boxes[rows]) for rows in truth_rows],
+        [TrackedBoxes([track_id for track_id, _ in rows], [box for _, box in rows]) for rows in predicted],
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the files that the command line names, track, write the tracks and, with truth, the metrics."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.json and not options.truth:
+        parser.error("--json writes metrics and needs --truth to compute them")
+    threadpool_limits(1)  # the arrays are small: more BLAS threads only wait for each other
+    try:
+        config = TrackerConfig(motion_weight=options.motion_weight, nominal_frame_rate=options.fps)
+        detections = read_mot(options.detections)
+        truth = read_truth(options.truth) if options.truth else None
+        features = _read_features(options.features, len(detections)) if options.features else None
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    frames = int(max(detections.frame.max(initial=0), truth.frame.max(initial=0) if truth else 0))
+    tracked = track_detections(detections, features, frames, config)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_tracks(options.out, tracked)
+    identities = {track_id for _, track_id, _ in tracked}
+    print(f"{len(detections)} detections in {frames} frames: {len(identities)} tracks, {len(tracked)} boxes in {options.out}")
+    if truth is not None:
+        metrics = evaluate(truth, tracked, frames)
+        _report(metrics)
+        if options.json:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            options.json.write_text(json.dumps({**metrics, "config": asdict(config)}, indent=2) + "\n", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tracker_node.mot", description="Track the detections of a MOTChallenge text file.")
+    parser.add_argument("--detections", type=Path, required=True, help="frame,-1,left,top,width,height,confidence,… one line each")
+    parser.add_argument("--features", type=Path, help=".npy array with one appearance descriptor for each line of --detections")
+    parser.add_argument("--lambda", dest="motion_weight", type=float, default=0.0, help="weight of motion in the cost, 0 (published) to 1")
+    parser.add_argument("--truth", type=Path, help="ground truth to compare with: frame,id,left,top,width,height,…")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the sequence (default: 30)")
+    parser.add_argument("--out", type=Path, required=True, help="where the tracks go: confirmed, matched in this frame or the one before")
+    parser.add_argument("--json", type=Path, help="where the metrics go, with the configuration (needs --truth)")
+    return parser
+
+
+def _read_features(path: Path, count: int) -> np.ndarray:
+    """(count, D) float32 descriptors. Raises ValueError for another number of rows or a file that is not an array."""
+    try:
+        features = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} cannot be read as a .npy array: {error}") from error
+    if not isinstance(features, np.ndarray) or features.ndim != 2 or len(features) != count:
+        raise ValueError(f"{path} has shape {np.shape(features)}, expected ({count}, D): one descriptor for each detection")
+    return features.astype(np.float32)
+
+
+def _instance(detections: MotTable, features: np.ndarray | None, row: int) -> Instance:
+    return Instance(
+        class_id=1,
+        class_name="object",
+        score=float(detections.confidence[row]),
+        box=detections.boxes[row],
+        mask=NO_MASK,
+        mask_origin=(0, 0),
+        descriptor=NO_DESCRIPTOR if features is None else features[row],
+    )
+
+
+def _report(metrics: dict[str, float | int | None]) -> None:
+    """Print the metrics, fractions as percentages."""
+    for name in ("mota", "motp", "idf1", "hota", "deta", "assa"):
+        print(f"{name:20} {'-' if metrics[name] is None else f'{100 * metrics[name]:.1f} %'}")
+    for name, value in metrics.items():
+        if isinstance(value, int):
+            print(f"{name:20} {value}")
+
+
+if __name__ == "__main__":
+    main()

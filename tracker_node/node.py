@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ROS 2 node: detections and poses in, tracks out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, TrackArray
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from perception_kit.ros.convert import detections_from_message, poses_from_message, tracks_to_message
+from perception_kit.ros.inputs import Frame, Input
+from perception_kit.ros.lifecycle import PerceptionNode
+from perception_kit.ros.markers import delete_all, track_markers
+from perception_kit.ros.run_node import run_node
+from tracker_node.config import TrackerConfig
+from tracker_node.deep_sort import DeepSort
+
+_QUEUE_LENGTH = 10  # both inputs share the queue, and detections are small: work on every one of them
+
+
+class TrackerNode(PerceptionNode):
+    """Publishes ``~/tracks`` as soon as the detections of a frame are there; its poses, which come later, improve the next frame's tracks.
+
+    ``~/markers`` are made only while somebody subscribes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("tracker_node", TrackerConfig, leader="detections", queue_length=_QUEUE_LENGTH, input_reliability="reliable")
+        self._tracker = DeepSort(self.config)
+        self._early_poses: Frame | None = None  # came before the detections they belong to
+
+    def load(self) -> None:
+        """Start without tracks."""
+        self._tracker = DeepSort(self.config)
+        self.results.add(TrackArray, "tracks")
+        self.results.add(MarkerArray, "markers")
+
+    def unload(self) -> None:
+        """Forget all tracks."""
+        self._tracker.reset()
+
+    def inputs(self) -> Sequence[Input]:
+        """Detections make the frames; poses may be missing."""
+        return [Input("detections", InstanceDetectionArray, "detections"), Input("poses", ObjectPoseArray, "poses", required=False)]
+
+    def process(self, frame: Frame) -> None:
+        """Track the detections, or add poses to the frame they belong to."""
+        if self.config != self._tracker.config:
+            self._tracker.configure(self.config)
+        if "detections" in frame.messages:
+            self._track(frame)
+        elif self._last_stamp_ns is None or frame.stamp_ns > self._last_stamp_ns:
+            self._early_poses = frame
+        else:
+            self._add_poses(frame)
+
+    def _track(self, frame: Frame) -> None:
+        message = frame.messages["detections"]
+        instances = detections_from_message(message)
+        with self.statistics.stage("tracking"):
+            tracks = self._tracker.update(instances, frame.stamp_ns)
+        self.results.publish("tracks", tracks_to_message(tracks, message.header))
+        if self.results.has_subscribers("markers"):
+            self.results.publish("markers", track_markers(tracks, message.header))
+        if self._tracker.rejected:
+            reasons = "; ".join(f"detection {index}: {reason}" for index, reason in self._tracker.rejected)
+            self.problems.report("detections", f"not tracked: {reasons}")
+        if self._early_poses is not None and self._early_poses.stamp_ns <= frame.stamp_ns:
+            self._add_poses(self._early_poses)
+            self._early_poses = None
+
+    def _add_poses(self, frame: Frame) -> None:
+        self._tracker.add_poses(frame.stamp_ns, poses_from_message(frame.messages["poses"]))
+
+    def reset(self) -> None:
+        """Forget all tracks and remove what RViz still shows."""
+        self._tracker.reset()
+        self._early_poses = None
+        self.results.publish("markers", delete_all(Header()))
+
+    def diagnostic_values(self) -> dict[str, str]:
+        """Which poses of the last array were of no use."""
+        return {"device": "cpu", "poses_not_used": "; ".join(f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses)}
+
+
+def main() -> None:
+    """Run the node; the process ends with its exit code."""
+    sys.exit(run_node(TrackerNode))
+
+
+if __name__ == "__main__":
+    main()

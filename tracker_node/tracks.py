@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All living tracks as arrays with one row each, oldest (smallest id) first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tracker_node import box_motion
+from tracker_node.config import TrackerConfig
+from tracker_node.detections import Detections
+from tracker_node.kalman import ConstantVelocityStates
+
+TRACK_RECORD = np.dtype(
+    [
+        ("id", np.int64),
+        ("class_id", np.int64),
+        ("class_name", object),
+        ("score", np.float64),  # of the last matched detection
+        ("confirmed", bool),
+        ("age", np.int64),  # frames since the first detection, that one included
+        ("hits", np.int64),  # matched frames
+        ("missed", np.int64),  # frames since the last match, 0 when matched in the newest frame
+        ("matched_ns", np.int64),  # stamp of the last match
+        ("detection_index", np.int64),  # matched instance of the newest frame, or -1
+        ("slot", np.int64),  # of the gallery
+        ("has_pose", bool),
+        ("pose_ns", np.int64),  # stamp of the last pose that was taken in
+        ("rotation", np.float64, (3, 3)),  # of that pose
+    ]
+)
+
+
+class Tracks:
+    """``records`` (T,) of TRACK_RECORD, ``boxes``: states (T, 4) of the image filter, ``positions``: states (T, 3) of the 3D filter.
+
+    The box filter is at the newest frame; the 3D filter of each track stands at its own last pose (see positions.py).
+    """
+
+    def __init__(self) -> None:
+        self.records = np.zeros(0, TRACK_RECORD)
+        self.boxes = ConstantVelocityStates(np.zeros((5, 0, 4)))
+        self.positions = ConstantVelocityStates(np.zeros((5, 0, 3)))
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def start(
+        self, detections: Detections, rows: np.ndarray, ids: np.ndarray, slots: np.ndarray, stamp_ns: int, config: TrackerConfig
+    ) -> None:
+        """Add a track for each of the detections ``rows``."""
+        new = np.zeros(len(rows), TRACK_RECORD)
+        new["id"], new["slot"], new["matched_ns"] = ids, slots, stamp_ns
+        new["class_id"], new["class_name"] = detections.class_id[rows], detections.class_name[rows]
+        new["score"], new["detection_index"] = detections.score[rows], detections.index[rows]
+        new["age"] = new["hits"] = 1
+        new["confirmed"] = config.n_init <= 1
+        self.records = np.concatenate([self.records, new])
+        self.boxes = self.boxes.joined(box_motion.start(detections.measurements[rows], config))
+        self.positions = self.positions.joined(ConstantVelocityStates(np.zeros((5, len(rows), 3))))
+
+    def predict(self, steps: float, config: TrackerConfig) -> None:
+        """Move to a new frame that is ``steps`` nominal frames after the last one; no track is matched yet."""
+        box_motion.predict(self.boxes, steps, config)
+        self.records["age"] += 1
+        self.records["missed"] += 1
+        self.records["detection_index"] = -1
+
+    def match(self, rows: np.ndarray, detections: Detections, columns: np.ndarray, stamp_ns: int, config: TrackerConfig) -> None:
+        """Take in the detections ``columns`` for the tracks ``rows``, pair by pair."""
+        box_motion.correct(self.boxes, rows, detections.measurements[columns], config)
+        records = self.records
+        records["hits"][rows] += 1
+        records["missed"][rows] = 0
+        records["matched_ns"][rows] = stamp_ns
+        records["score"][rows] = detections.score[columns]
+        records["detection_index"][rows] = detections.index[columns]
+        records["confirmed"] |= records["hits"] >= config.n_init
+
+    def remove(self, gone: np.ndarray) -> None:
+        """Delete the tracks where ``gone`` (T,) is True."""
+        self.records = self.records[~gone]
+        self.boxes = self.boxes.rows(~gone)
+        self.positions = self.positions.rows(~gone)
