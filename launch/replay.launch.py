@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The perception nodes on a recorded bag: ``ros2 launch assistant_perception replay.launch.py bag:=PATH rate:=1.0 loop:=false``.
+
+Takes the arguments of ``perception.launch.py``, too. For measurements use ``python -m perception_kit.replay``, which waits for the nodes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The nodes in simulated time, and the player that gives it."""
+    nodes = PythonLaunchDescriptionSource(str(Path(__file__).with_name("perception.launch.py")))
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("bag", description="rosbag2 folder or file"),
+            DeclareLaunchArgument("rate", default_value="1.0", description="factor of the recorded speed"),
+            DeclareLaunchArgument("loop", default_value="false", choices=["true", "false"], description="start again at the end"),
+            IncludeLaunchDescription(nodes, launch_arguments={"use_sim_time": "true"}.items()),
+            OpaqueFunction(function=_player),
+        ]
+    )
+
+
+def _player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """``ros2 bag play`` with /clock."""
+    bag, rate, loop = (LaunchConfiguration(name).perform(context) for name in ("bag", "rate", "loop"))
+    command = ["ros2", "bag", "play", bag, "--clock", "--rate", rate]
+    return [ExecuteProcess(cmd=[*command, "--loop"] if loop == "true" else command, output="screen")]

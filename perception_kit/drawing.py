@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the nodes see, drawn on the image: masks, boxes, identities, poses and actions. Each class name has one colour everywhere."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from zlib import crc32
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from perception_kit.geometry import project, transform
+from perception_kit.types import ActionEstimate, Instance, Intrinsics, PoseEstimate, TrackEstimate, TrackState
+
+Color = tuple[int, int, int]
+
+FALL_LABEL = "falling"
+FALL_COLOR: Color = (226, 20, 32)
+WHITE: Color = (255, 255, 255)
+_BANNER_COLOR: Color = (24, 26, 30)
+_AXIS_COLORS: tuple[Color, ...] = ((255, 64, 64), (64, 230, 64), (80, 140, 255))  # x, y, z as in RViz
+_MASK_OPACITY = 0.35
+_BOX_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+_BOX_EDGES = [(i, j) for i in range(8) for j in range(i + 1, 8) if np.count_nonzero(_BOX_CORNERS[i] != _BOX_CORNERS[j]) == 1]
+
+
+def class_color(name: str) -> Color:
+    """Red, green, blue (0 to 255) of a class name: the same in every run, and never the red of a fall."""
+    code = crc32(name.encode())
+    hue = 0.07 + 0.86 * (code % 997) / 997
+    saturation, value = ((0.75, 1.0), (0.5, 1.0), (0.85, 0.85))[code // 997 % 3]
+    return tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(hue, saturation, value))
+
+
+@dataclass
+class Scene:
+    """What is known about one image. Poses and tracks refer to ``instances`` by index; poses are drawn where ``intrinsics`` are known."""
+
+    instances: Sequence[Instance] = ()
+    poses: Sequence[PoseEstimate] = ()
+    tracks: Sequence[TrackEstimate] = ()
+    actions: Sequence[ActionEstimate] = ()
+    intrinsics: Intrinsics | None = None
+
+
+def draw_overlay(rgb: np.ndarray, scene: Scene) -> np.ndarray:
+    """A copy of the (H, W, 3) uint8 RGB image with everything in ``scene`` drawn on it; line and text sizes follow the image height."""
+    canvas = _Canvas(np.ascontiguousarray(rgb).copy())
+    canvas.reserve(scene.actions)
+    posed = {pose.detection_index for pose in scene.poses} if scene.intrinsics is not None else set()
+    for instance in scene.instances:
+        _draw_mask(canvas, instance)
+    if scene.intrinsics is not None:
+        for pose in scene.poses:
+            _draw_pose(canvas, pose, scene.intrinsics)
+    tracked = {track.detection_index for track in scene.tracks}
+    for index, instance in enumerate(scene.instances):
+        if index not in tracked:
+            _draw_box(canvas, instance.box, f"{instance.class_name} {instance.score:.2f}", class_color(instance.class_name), index in posed)
+    spoken = {action.track_id: action.label for action in scene.actions}
+    for track in scene.tracks:
+        _draw_track(canvas, track, track.detection_index in posed, spoken.get(track.id))
+    _draw_banner(canvas, scene.actions)
+    return canvas.pixels
+
+
+@dataclass
+class _Canvas:
+    """The picture, the size of lines and text for its height, and where labels may still go."""
+
+    pixels: np.ndarray
+    labels: list[tuple[int, int, int, int]] = field(default_factory=list)
+    banner: int = 0  # height in pixels
+    frame: int = 0  # width in pixels of the frame that a fall puts around the image
+
+    @property
+    def line(self) -> int:
+        return max(1, round(self.pixels.shape[0] / 300))
+
+    @property
+    def text_size(self) -> int:
+        return max(10, round(self.pixels.shape[0] / 38))
+
+    def reserve(self, actions: Sequence[ActionEstimate]) -> None:
+        """Keep labels away from what the actions will cover."""
+        rows = self.pixels.shape[0]
+        if any(action.label == FALL_LABEL for action in actions):
+            self.banner, self.frame = round(rows / 9), max(2, round(rows / 60))
+        elif actions:
+            self.banner = round(rows / 14)
+
+    def free_place(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
+        """The place at or below (x, y) that covers no other label and lies in the picture."""
+        right, bottom = self.pixels.shape[1] - self.frame - width, self.pixels.shape[0] - self.frame - height
+        x, y = max(self.frame, min(x, right)), max(self.banner, min(y, bottom))
+        y = next((top for top in range(y, bottom + 1) if not self._is_taken(x, top, width, height)), y)
+        self.labels.append((x, y, x + width, y + height))
+        return x, y
+
+    def _is_taken(self, x: int, y: int, width: int, height: int) -> bool:
+        return any(left < x + width and x < right and top < y + height and y < bottom for left, top, right, bottom in self.labels)
+
+
+def _draw_mask(canvas: _Canvas, instance: Instance) -> None:
+    if instance.mask.size == 0:
+        return
+    color = class_color(instance.class_name)
+    x, y = instance.mask_origin
+    height, width = instance.mask.shape
+    mask = instance.mask.astype(np.uint8)
+    region = canvas.pixels[y : y + height, x : x + width]
+    tint = np.broadcast_to(np.array(color, np.uint8), region.shape)
+    region[:] = cv2.copyTo(cv2.addWeighted(region, 1 - _MASK_OPACITY, tint, _MASK_OPACITY, 0), mask, region.copy())
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
+    cv2.drawContours(canvas.pixels, contours, -1, color, canvas.line, cv2.LINE_AA)
+
+
+def _draw_pose(canvas: _Canvas, pose: PoseEstimate, intrinsics: Intrinsics) -> None:
+    """The model's box and its axes, which are as long as half the box."""
+    corners = project(transform(_BOX_CORNERS * pose.size, pose.rotation, pose.translation), intrinsics)
+    for start, end in _BOX_EDGES:
+        _draw_line(canvas, corners[start], corners[end], class_color(pose.class_name), max(1, canvas.line - 1))
+    length = 0.5 * float(np.max(pose.size))
+    tips = project(transform(np.vstack([np.zeros(3), np.eye(3) * length]), pose.rotation, pose.translation), intrinsics)
+    for axis, color in enumerate(_AXIS_COLORS):
+        _draw_line(canvas, tips[0], tips[axis + 1], color, canvas.line + 1)
+
+
+def _draw_line(canvas: _Canvas, start: np.ndarray, end: np.ndarray, color: Color, width: int) -> None:
+    if np.isfinite([start, end]).all() and np.abs([start, end]).max() < 1e5:  # behind or beside the camera: nothing to see
+        cv2.line(canvas.pixels, tuple(np.rint(start).astype(int)), tuple(np.rint(end).astype(int)), color, width, cv2.LINE_AA)
+
+
+def _draw_track(canvas: _Canvas, track: TrackEstimate, has_pose: bool, action: str | None) -> None:
+    """A confirmed track in its class colour, a tentative one without its number, a lost one in grey."""
+    color = class_color(track.class_name) if track.state is not TrackState.LOST else (170, 170, 170)
+    text = track.class_name if track.state is TrackState.TENTATIVE else f"{track.class_name} #{track.id}"
+    if track.state is TrackState.LOST:
+        text += " lost"
+    if action is not None:
+        text += f": {action}"
+        color = FALL_COLOR if action == FALL_LABEL else color
+    _draw_box(canvas, track.box, text, color, has_pose)
+
+
+def _draw_box(canvas: _Canvas, box: np.ndarray, text: str, color: Color, has_pose: bool) -> None:
+    """Label above the box's left top corner; the rectangle only where no model box shows the extent already."""
+    left, top, right, bottom = (round(float(value)) for value in np.clip(box, -1e4, 1e4))
+    if not has_pose:
+        cv2.rectangle(canvas.pixels, (left, top), (right, bottom), color, canvas.line, cv2.LINE_AA)
+    letters = _letters(text, canvas.text_size)
+    margin = max(2, canvas.text_size // 6)
+    height, width = letters.shape[0] + 2 * margin, letters.shape[1] + 2 * margin
+    x, y = canvas.free_place(left, top - height, width, height)
+    region = canvas.pixels[y : y + height, x : x + width]
+    region[:] = (region * 0.2 + np.array(color) * 0.8).astype(np.uint8)
+    brightness = np.dot(color, (0.299, 0.587, 0.114))
+    _draw_letters(canvas.pixels, letters, x + margin, y + margin, WHITE if brightness < 110 else (0, 0, 0))
+
+
+def _draw_banner(canvas: _Canvas, actions: Sequence[ActionEstimate]) -> None:
+    """A bar at the top with the action; a fall turns it red, and frames the whole image."""
+    if not actions:
+        return
+    falls = [action for action in actions if action.label == FALL_LABEL]
+    shown = max(falls or actions, key=lambda action: action.score)
+    rows, columns = canvas.pixels.shape[:2]
+    bar = canvas.pixels[: canvas.banner]
+    bar[:] = FALL_COLOR if falls else (bar * 0.25 + np.array(_BANNER_COLOR) * 0.75).astype(np.uint8)
+    letters = _letters(f"{'FALL' if falls else shown.label}  {shown.score:.0%}", max(8, round(canvas.banner * 0.62)))
+    _draw_letters(bar, letters, max(0, (columns - letters.shape[1]) // 2), max(0, (canvas.banner - letters.shape[0]) // 2), WHITE)
+    if falls:
+        cv2.rectangle(canvas.pixels, (0, 0), (columns - 1, rows - 1), FALL_COLOR, 2 * canvas.frame)
+
+
+@lru_cache(maxsize=512)
+def _letters(text: str, size: int) -> np.ndarray:
+    """(h, w) float32 coverage, 0 to 1, of a line of text whose capitals and descenders all fit."""
+    font = ImageFont.load_default(size)
+    ascent, descent = font.getmetrics()
+    picture = Image.new("L", (max(1, round(font.getlength(text)) + 1), ascent + descent))
+    ImageDraw.Draw(picture).text((0, 0), text, fill=255, font=font)
+    return np.asarray(picture, np.float32) / 255
+
+
+def _draw_letters(pixels: np.ndarray, letters: np.ndarray, x: int, y: int, color: Color) -> None:
+    region = pixels[y : y + letters.shape[0], x : x + letters.shape[1]]
+    coverage = letters[: region.shape[0], : region.shape[1], None]
+    region[:] = (region * (1 - coverage) + np.array(color, np.float32) * coverage).astype(np.uint8)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays a recorded RGB-D bag through the three nodes, records their results and scores them.
+
+The nodes run as processes of their own, in a ROS domain of their own. Each frame is published when the results of the one before are in,
+so the scores do not depend on the machine's speed. Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from perception_kit.bag import BagError
+from perception_kit.bop import BopError
+from perception_kit.model_file import ModelFileError
+from perception_kit.replay.session import run_replay
+from perception_kit.replay.settings import ReplaySettings
+from perception_kit.resources import package_folder
+from perception_kit.truth import TruthError
+
+EXIT_BAD_INPUT, EXIT_NODE_GONE, EXIT_INTERRUPTED = 2, 3, 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    demo = package_folder() / "models" / "demo"
+    parser = argparse.ArgumentParser(
+        prog="python -m perception_kit.replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap or .db3 file")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results; those of an earlier replay in it are replaced")
+    parser.add_argument(
+        "--truth", type=Path, help="folder of the YCB-Video data set to compare with (default: the bag's /ground_truth topics)"
+    )
+    parser.add_argument(
+        "--models", type=Path, help="BOP models folder for pose errors (default: BAG/models, else the pose model's own points)"
+    )
+    parser.add_argument("--segmentation-model", type=Path, default=demo / "segmentation.safetensors")
+    parser.add_argument("--pose-model", type=Path, default=demo / "pose.safetensors")
+    parser.add_argument("--action-model", type=Path, default=demo / "action.safetensors")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
+    parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
+    parser.add_argument("--depth-topic", help="depth images aligned to colour (default: found by name and type)")
+    parser.add_argument("--camera-info-topic", help="camera information of the colour images (default: found by name and type)")
+    parser.add_argument("--slop", type=float, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)")
+    parser.add_argument("--timeout", type=float, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)")
+    return parser
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    settings = ReplaySettings(**vars(_parser().parse_args()))
+    try:
+        return 0 if run_replay(settings) else EXIT_NODE_GONE
+    except (BagError, TruthError, BopError, ModelFileError) as error:
+        print(f"replay: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"replay: interrupted; '{settings.out}' holds the frames so far, without scores", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of the recorded results of a bag against its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from perception_kit.boxes import box_iou
+from perception_kit.drawing import Scene
+from perception_kit.metrics.actions import confusion, fall_delays, frame_accuracy, per_class
+from perception_kit.metrics.instances import count_found, is_evaluated, match_instances
+from perception_kit.metrics.pose import PoseError, add, adds, pose_metrics
+from perception_kit.metrics.segmentation import mask_average_precision
+from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.replay.object_models import PointModel
+from perception_kit.truth import FrameTruth
+from perception_kit.types import TrackState
+
+_POSE_KEYS = ("recall_0.1d", "adds_auc")
+_TRACKING_KEYS = ("mota", "idf1", "hota", "id_switches", "fragments")
+_IGNORE_IOU = 0.5
+
+
+@dataclass
+class Evaluation:
+    """``metrics``: the parts of ``metrics.json`` that need truth, None where there is none. ``details``: what is behind them.
+
+    ``notes`` say in words why a part is None although there is truth.
+    """
+
+    metrics: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(("segmentation", "pose", "tracking", "actions", "instances")))
+    details: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class EvaluatedFrame:
+    """One frame of the recording: its stamp, its truth, and what the nodes answered (empty where they did not)."""
+
+    stamp_ns: int
+    truth: FrameTruth
+    results: Scene
+
+
+def evaluate(
+    frames: Sequence[EvaluatedFrame],
+    image_size: tuple[int, int],
+    models: Mapping[str, PointModel],
+    action_classes: Sequence[str],
+    without: Mapping[str, str],
+) -> Evaluation:
+    """Every score that the truth of ``frames`` allows; a frame whose truth is unknown counts nowhere.
+
+    ``image_size`` (height, width) pixels; ``models`` by class name; ``action_classes`` of the action model. ``without`` names the parts
+    that get no score although there is truth, with the reason (a node that is gone).
+    """
+    evaluation = Evaluation()
+    evaluators = {
+        "segmentation": lambda part: _segmentation(evaluation, part, image_size),
+        "instances": lambda part: _instances(evaluation, part),
+        "pose": lambda part: _pose(evaluation, part, models),
+        "tracking": lambda part: _tracking(evaluation, part),
+        "actions": lambda part: _actions(evaluation, part, action_classes),
+    }
+    for name, evaluator in evaluators.items():
+        known = [frame for frame in frames if _truth_of(name, frame.truth) is not None]
+        if known and name in without:
+            evaluation.notes.append(f"{name} is not scored: {without[name]}")
+        elif known:
+            evaluator(known)
+    return evaluation
+
+
+def _truth_of(part: str, truth: FrameTruth) -> Any:
+    if part == "pose" and truth.instances is None:
+        return None
+    fields = {"segmentation": truth.instances, "instances": truth.instances, "pose": truth.poses}
+    return {**fields, "tracking": truth.tracks, "actions": truth.action}[part]
+
+
+def _segmentation(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], image_size: tuple[int, int]) -> None:
+    truth, predictions = [frame.truth.instances for frame in frames], [frame.results.instances for frame in frames]
+    scores = mask_average_precision(truth, predictions, *image_size)
+    if scores["map"] is not None:
+        evaluation.metrics["segmentation"] = {key: scores[key] for key in ("map", "map50")}
+        evaluation.details["segmentation"] = scores
+
+
+def _instances(evaluation: Evaluation, frames: Sequence[EvaluatedFrame]) -> None:
+    truth, predictions = [frame.truth.instances for frame in frames], [frame.results.instances for frame in frames]
+    evaluation.metrics["instances"] = count_found(truth, predictions)
+
+
+def _pose(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], models: Mapping[str, PointModel]) -> None:
+    names = {pose.class_name for frame in frames for pose in frame.truth.poses}
+    if unknown := sorted(names - set(models)):
+        evaluation.notes.append(f"pose is not scored: no model points of {', '.join(unknown)}; give a BOP models folder with --models")
+        return
+    errors = [error for frame in frames for error in _pose_errors(frame, models)]
+    if not errors:
+        return
+    scores = pose_metrics(errors)
+    found = [error for error in errors if np.isfinite(error.adds)]
+    evaluation.metrics["pose"] = {key: scores[key] for key in _POSE_KEYS}
+    evaluation.details["pose"] = {
+        **scores,
+        "posed": len(found),
+        "posed_add_mean_m": float(np.mean([error.add for error in found])) if found else None,
+        "posed_adds_mean_m": float(np.mean([error.adds for error in found])) if found else None,
+        "posed_adds_median_m": float(np.median([error.adds for error in found])) if found else None,
+    }
+
+
+def _pose_errors(frame: EvaluatedFrame, models: Mapping[str, PointModel]) -> list[PoseError]:
+    """Error of each visible true pose; infinite where its instance was not found or got no pose."""
+    truth = [pose for pose in frame.truth.poses if is_evaluated(frame.truth.instances[pose.detection_index])]
+    visible = [frame.truth.instances[pose.detection_index] for pose in truth]
+    prediction_of = dict(match_instances(visible, frame.results.instances))
+    estimate_of = {pose.detection_index: pose for pose in frame.results.poses}
+    errors = []
+    for k, pose in enumerate(truth):
+        model = models[pose.class_name]
+        estimate = estimate_of.get(prediction_of.get(k, -1))
+        measured = {}
+        if estimate is not None:
+            poses = estimate.rotation, estimate.translation, pose.rotation, pose.translation
+            measured = {"add": add(model.points, *poses), "adds": adds(model.points, *poses)}
+        errors.append(PoseError(pose.class_name, model.diameter, model.symmetric, **measured))
+    return errors
+
+
+def _tracking(evaluation: Evaluation, frames: Sequence[EvaluatedFrame]) -> None:
+    pairs = [_tracked_boxes(frame) for frame in frames]
+    scores = tracking_metrics([truth for truth, _ in pairs], [predicted for _, predicted in pairs])
+    if scores["mota"] is not None:
+        evaluation.metrics["tracking"] = {key: scores[key] for key in _TRACKING_KEYS}
+        evaluation.details["tracking"] = scores
+
+
+def _tracked_boxes(frame: EvaluatedFrame) -> tuple[TrackedBoxes, TrackedBoxes]:
+    """True boxes that are visible enough, and confirmed tracks without those on true boxes that are not."""
+    instances = frame.truth.instances or []
+    counted, ignored = [], []
+    for track in frame.truth.tracks:
+        linked = instances[track.detection_index] if 0 <= track.detection_index < len(instances) else None
+        (counted if linked is None or is_evaluated(linked) else ignored).append(track)
+    tracks = [track for track in frame.results.tracks if track.state is TrackState.CONFIRMED]
+    on_ignored = _best_iou(tracks, ignored) >= _IGNORE_IOU
+    on_counted = _best_iou(tracks, counted) >= _IGNORE_IOU
+    kept = [track for k, track in enumerate(tracks) if on_counted[k] or not on_ignored[k]]
+    return _as_boxes(counted), _as_boxes(kept)
+
+
+def _best_iou(tracks: Sequence[Any], others: Sequence[Any]) -> np.ndarray:
+    """(N,) largest IoU of each track with one of ``others`` of its class, 0 without any."""
+    boxes, other_boxes = (np.array([item.box for item in items]).reshape(-1, 4) for items in (tracks, others))
+    iou = box_iou(boxes[:, None], other_boxes)
+    same = np.array([[track.class_name == other.class_name for other in others] for track in tracks], bool).reshape(iou.shape)
+    return np.where(same, iou, 0.0).max(axis=1, initial=0.0)
+
+
+def _as_boxes(tracks: Sequence[Any]) -> TrackedBoxes:
+    names = np.array([track.class_name for track in tracks], dtype=np.str_)
+    return TrackedBoxes(np.array([track.id for track in tracks]), np.array([track.box for track in tracks]), names)
+
+
+def _actions(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], action_classes: Sequence[str]) -> None:
+    truth = [frame.truth.action for frame in frames]
+    predicted = [max(frame.results.actions, key=lambda action: action.score).label if frame.results.actions else "" for frame in frames]
+    accuracy = frame_accuracy(truth, predicted)
+    if accuracy is None:
+        return
+    names = [*action_classes, *sorted({label for label in truth if label} - set(action_classes))]
+    falls = fall_delays([frame.stamp_ns * 1e-9 for frame in frames], truth, predicted)
+    evaluation.metrics["actions"] = {
+        "frame_accuracy": accuracy,
+        "per_class": per_class(truth, predicted, names),
+        "fall_delay_s": falls.mean_s,
+    }
+    evaluation.details["actions"] = {
+        "class_names": names,
+        "confusion": confusion(truth, predicted, names).tolist(),
+        "fall_delays_s": falls.delays_s,
+        "falls_missed": falls.missed,
+    }

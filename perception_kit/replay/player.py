@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes camera frames over DDS one at a time, each when the results of the one before are in (lock step)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from time import monotonic
+from types import TracebackType
+from typing import Any
+
+import assistant_perception.msg
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo, Image
+
+from perception_kit.bag import open_typestore
+from perception_kit.replay.frames import CameraFrame
+from perception_kit.replay.results import STAGES, Stage
+from perception_kit.ros.convert import stamp_to_ns
+from perception_kit.ros.qos import result_qos
+
+_POLL_S = 0.2
+
+
+@dataclass
+class Answers:
+    """What came back for one frame, by stage name: messages, their CDR bytes, and seconds from publishing the frame to receiving them."""
+
+    messages: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, bytes] = field(default_factory=dict)
+    latency_s: dict[str, float] = field(default_factory=dict)
+
+
+class Player:
+    """A ROS node that publishes frames and collects the results with their stamp. Messages stay CDR bytes in both directions.
+
+    Use as a context manager.
+    """
+
+    def __init__(self, domain_id: int) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self.node = Node("replay", context=self._context)
+        self.executor = SingleThreadedExecutor(context=self._context)
+        self.executor.add_node(self.node)
+        self._color = self.node.create_publisher(Image, "/color/image_raw", result_qos())
+        self._depth = self.node.create_publisher(Image, "/depth/image_raw", result_qos())
+        self._camera_info = self.node.create_publisher(CameraInfo, "/color/camera_info", result_qos())
+        for stage in STAGES:
+            message_type = getattr(assistant_perception.msg, stage.message)
+            self.node.create_subscription(message_type, stage.topic, self._receiver(stage), result_qos(), raw=True)
+        self._typestore = open_typestore()
+        self._stamp_ns: int | None = None
+        self._published_s = 0.0
+        self._answers = Answers()
+
+    def missing_links(self, stages: Collection[Stage]) -> list[str]:
+        """What DDS has not connected yet, of what the ``stages`` need; empty when everything can be sent and received."""
+        nodes = {stage.node for stage in stages}
+        links = [f"nobody publishes {stage.topic}" for stage in stages if not self.node.count_publishers(stage.topic)]
+        listeners = {
+            self._color: nodes & {"pose6d_node", "actionrec_node"},
+            self._depth: nodes & {"pose6d_node"},
+            self._camera_info: nodes & {"pose6d_node"},
+        }
+        few = [publisher for publisher, expected in listeners.items() if publisher.get_subscription_count() < len(expected)]
+        return links + [f"not all nodes listen to {publisher.topic_name}" for publisher in few]
+
+    def play(self, frame: CameraFrame, awaited: Callable[[], Collection[Stage]], timeout_s: float) -> Answers:
+        """Publish ``frame`` and collect results until all ``awaited`` stages have answered or ``timeout_s`` has passed.
+
+        ``awaited`` is asked again and again, so that a node that dies while it works on the frame is no longer waited for.
+        """
+        self._answers = Answers()
+        self._stamp_ns = frame.stamp_ns
+        self._published_s = monotonic()
+        deadline_s = self._published_s + timeout_s
+        for publisher, message in ((self._camera_info, frame.camera_info), (self._depth, frame.depth), (self._color, frame.color)):
+            if message is not None:
+                self._publish(publisher, message.data, deadline_s)
+        while any(stage.name not in self._answers.data for stage in awaited()) and monotonic() < deadline_s:
+            self.executor.spin_once(_POLL_S)
+        self._stamp_ns = None
+        return self._answers
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def _publish(self, publisher: Publisher, data: bytes, deadline_s: float) -> None:
+        """Publish; where the middleware refuses under load, again until the deadline, after which the frame has no answers."""
+        while monotonic() < deadline_s:
+            try:
+                publisher.publish(data)
+                return
+            except rclpy_implementation.RCLError as error:
+                self.node.get_logger().warning(f"{publisher.topic_name}: {error}; trying again")
+                self.executor.spin_once(_POLL_S)
+
+    def _receiver(self, stage: Stage) -> Callable[[bytes], None]:
+        def receive(data: bytes) -> None:
+            message = self._typestore.deserialize_cdr(data, stage.type_name)
+            if stamp_to_ns(message.header.stamp) == self._stamp_ns:
+                self._answers.latency_s[stage.name] = monotonic() - self._published_s
+                self._answers.data[stage.name] = data
+                self._answers.messages[stage.name] = message
+
+        return receive
+
+    def __enter__(self) -> Player:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps what the nodes answered: a bag of the results, an annotated video, and the timing of each frame."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from perception_kit.bag import BagWriter, RawMessage
+from perception_kit.drawing import Scene, draw_overlay
+from perception_kit.replay.frames import CameraFrame
+from perception_kit.replay.player import Answers
+from perception_kit.replay.results import STAGES, Stage, scene_from_messages
+from perception_kit.replay.video import VideoWriter
+from perception_kit.ros.image import ImageError, color_image, intrinsics_from_camera_info
+from perception_kit.truth import FrameKey
+
+
+class Recorder:
+    """Writes the bag ``results`` and the video ``video``; ``input`` is the number of colour images to come. Use as a context manager.
+
+    ``frames`` are those that were played; ``skipped`` counts the ones that could not be.
+    """
+
+    def __init__(self, results: Path, video: Path, input: int) -> None:
+        self.input = input
+        self.skipped = 0
+        self.frames: list[FrameKey] = []
+        self.processed = 0
+        self.image_size: tuple[int, int] = (0, 0)
+        self._latency_s: dict[str, list[float]] = defaultdict(list)
+        self._bag = BagWriter(results)
+        self._video = VideoWriter(video)
+
+    def add(self, number: int, frame: CameraFrame, answers: Answers, expected: Collection[Stage]) -> None:
+        """Keep the answers to the bag's frame ``number`` (from 0); it counts as processed when all ``expected`` stages answered."""
+        self.frames.append(FrameKey(number, frame.stamp_ns))
+        self.image_size = (frame.color.message.height, frame.color.message.width)
+        for stage in STAGES:  # always in this order, so that the same answers give the same file
+            if stage.name in answers.data:
+                self._bag.write_raw(RawMessage(stage.topic, stage.type_name, frame.stamp_ns, answers.data[stage.name]))
+                self._latency_s[stage.name].append(answers.latency_s[stage.name])
+        if expected and all(stage.name in answers.data for stage in expected):
+            self.processed += 1
+            self._latency_s["total"].append(max(answers.latency_s.values()))
+        self._draw(frame, scene_from_messages(answers.messages))
+
+    def frame_counts(self) -> dict[str, int]:
+        """``frames`` of metrics.json."""
+        return {"input": self.input, "processed": self.processed, "dropped": self.input - self.processed}
+
+    def latency_ms(self) -> dict[str, Any]:
+        """``latency_ms`` of metrics.json: milliseconds from publishing a frame until a stage's result (``total``: the last one) is here."""
+        return {name: _percentiles(values) for name, values in sorted(self._latency_s.items())}
+
+    def close(self) -> None:
+        """Finish both files."""
+        self._bag.close()
+        self._video.close()
+
+    def _draw(self, frame: CameraFrame, scene: Scene) -> None:
+        """One picture of the video; none of an image that the nodes cannot use either (they say why)."""
+        try:
+            rgb = color_image(frame.color.message)
+            if frame.camera_info is not None:
+                scene.intrinsics = intrinsics_from_camera_info(frame.camera_info.message, frame.color.message)
+        except ImageError:
+            return
+        self._video.write(draw_overlay(rgb, scene), frame.stamp_ns)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+
+def _percentiles(seconds: list[float]) -> dict[str, float]:
+    milliseconds = np.array(seconds) * 1e3
+    p50, p95 = np.percentile(milliseconds, [50, 95])
+    return {"p50": float(p50), "p95": float(p95), "max": float(milliseconds.max())}

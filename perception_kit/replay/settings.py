@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """Files, topics (None: found in the bag) and limits of one replay; ``models`` None: those of the bag or of the pose model file."""
+
+    bag: Path
+    out: Path
+    segmentation_model: Path
+    pose_model: Path
+    action_model: Path
+    truth: Path | None = None
+    models: Path | None = None
+    color_topic: str | None = None
+    depth_topic: str | None = None
+    camera_info_topic: str | None = None
+    slop: float = 0.03
+    timeout: float = 30.0
+    device: str = "auto"
+
+    def node_parameters(self) -> dict[str, dict[str, str | float]]:
+        """Parameters of the nodes: reliable inputs, because in lock step every frame counts."""
+        reliable: dict[str, str | float] = {"input_reliability": "reliable"}
+        models = {"segmentation_model": str(self.segmentation_model.absolute()), "pose_model": str(self.pose_model.absolute())}
+        return {
+            "pose6d_node": {**reliable, **models, "device": self.device, "slop": self.slop},
+            "tracker_node": reliable,
+            "actionrec_node": {**reliable, "model": str(self.action_model.absolute()), "device": self.device},
+        }

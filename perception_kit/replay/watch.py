@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which nodes are there: they become active at the start, and may end, or stop to answer, at any time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from time import monotonic
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+from perception_kit.replay.frames import CameraFrame
+from perception_kit.replay.player import Answers, Player
+from perception_kit.replay.results import NODES, STAGES, Stage
+from perception_kit.ros.bringup import NodeGroup
+from perception_kit.ros.qos import result_qos
+
+START_LIMIT_S = 300.0
+_TELL_EVERY_S = 15.0
+_TIMEOUTS_TO_BE_GONE = 2
+_TOLD_PROBLEMS = 3
+_LOST_FRAMES = ("frames_failed", "frames_without_poses")  # counters of the nodes' diagnostics
+
+
+class NodeWatch:
+    """Follows the processes of ``group`` and the diagnostics of their nodes; tells ``say`` in words when one is gone.
+
+    ``gone`` maps a node's name to the reason. ``unanswered`` counts the frames that a running node gave no result for.
+    ``diagnostics`` holds each node's newest status.
+    """
+
+    def __init__(self, group: NodeGroup, player: Player, say: Callable[[str], None]) -> None:
+        self.gone: dict[str, str] = {}
+        self.unanswered: Counter[str] = Counter()
+        self.diagnostics: dict[str, DiagnosticStatus] = {}
+        self._group, self._player, self._say = group, player, say
+        self._frame_number: int | None = None
+        self._timeouts: Counter[str] = Counter()
+        self._lost_before: dict[str, int] = {}
+        player.node.create_subscription(DiagnosticArray, "/diagnostics", self._receive, result_qos())
+
+    def wait_until_active(self) -> None:
+        """Return when every node is active and connected, or gone (ended, refused its configuration, or not active after 5 minutes)."""
+        start_s = told_s = monotonic()
+        while waiting := self._waiting():
+            self._player.executor.spin_once(0.2)
+            if monotonic() - start_s > START_LIMIT_S:
+                for node, reason in waiting.items():
+                    self._lose(node, f"{reason} {START_LIMIT_S:.0f} s after its start")
+            elif monotonic() - told_s > _TELL_EVERY_S:
+                told_s = monotonic()
+                self._say("waiting: " + "; ".join(f"{node} {reason}" for node, reason in waiting.items()))
+
+    def available(self) -> list[Stage]:
+        """Stages whose nodes are all there."""
+        self._check_processes()
+        return [stage for stage in STAGES if not any(node in self.gone for node in stage.needs)]
+
+    def start_frame(self, number: int) -> None:
+        """The bag's frame ``number`` (from 0) is going to be published."""
+        self._frame_number = number
+        self._lost_before = {node: self._lost(node) for node in NODES}
+
+    def awaited(self, frame: CameraFrame) -> list[Stage]:
+        """Stages whose results of ``frame`` may still come: the inputs are there, and no node has said that it lost the frame."""
+        without = {node for node in NODES if self._lost(node) > self._lost_before[node]}
+        if frame.depth is None or frame.camera_info is None:
+            without.add("pose6d_node")
+        return [stage for stage in self.available() if not any(node in without for node in stage.needs)]
+
+    def end_frame(self, frame: CameraFrame, answers: Answers, awaited: Collection[Stage]) -> None:
+        """Note who gave no result. A node that leaves two frames in a row unanswered without a word is gone from now on.
+
+        ``awaited`` are the stages that were waited for until the end.
+        """
+        timed_out = {stage.node for stage in awaited if stage.name not in answers.data}
+        for node in NODES:
+            if node == "tracker_node" and "segmentation" not in answers.data:
+                continue  # it got nothing to work on
+            missing = [stage.name for stage in self.available() if stage.node == node and stage.name not in answers.data]
+            if missing:
+                self._tell_missing(node, missing, frame)
+            self._timeouts[node] = self._timeouts[node] + 1 if missing and node in timed_out else 0
+            if self._timeouts[node] == _TIMEOUTS_TO_BE_GONE:
+                self._lose(node, f"gave no result for {_TIMEOUTS_TO_BE_GONE} frames in a row, although its process is running")
+
+    def reported_values(self) -> dict[str, dict[str, str]]:
+        """The newest values of each node's diagnostics: rates, latencies as the node sees them, counters, device, models."""
+        return {node: {pair.key: pair.value for pair in status.values} for node, status in sorted(self.diagnostics.items())}
+
+    def _tell_missing(self, node: str, missing: list[str], frame: CameraFrame) -> None:
+        self.unanswered[node] += 1
+        if self.unanswered[node] > _TOLD_PROBLEMS:
+            return
+        status = self.diagnostics[node]
+        why = f": {status.message}" if status.level != DiagnosticStatus.OK else ""
+        if node == "pose6d_node":
+            lacks = [name for name, part in (("depth image", frame.depth), ("camera information", frame.camera_info)) if part is None]
+            why = f": the bag has no {' and no '.join(lacks)} near its stamp" if lacks else why
+        self._say(f"frame {self._frame_number}: {node} gave no result of {' and '.join(missing)}{why}")
+
+    def _waiting(self) -> dict[str, str]:
+        """What each node that is neither ready nor gone still lacks."""
+        self._check_processes()
+        waiting = {}
+        for node in [node for node in NODES if node not in self.gone]:
+            status = self.diagnostics.get(node)
+            state = "not heard of" if status is None else _value(status, "state")
+            links = self._player.missing_links([stage for stage in STAGES if stage.node == node])
+            if state == "unconfigured" and status.level == DiagnosticStatus.ERROR:
+                self._lose(node, f"stays {status.message}")
+            elif state != "active":
+                waiting[node] = f"is {state}"
+            elif links:
+                waiting[node] = f"is active, but {'; '.join(links)}"
+        return waiting
+
+    def _check_processes(self) -> None:
+        for node, code in self._group.poll().items():
+            if code is not None and node not in self.gone:
+                self._lose(node, f"ended by signal {-code}" if code < 0 else f"ended with return code {code}")
+
+    def _lose(self, node: str, reason: str) -> None:
+        self.gone[node] = reason
+        when = f"at frame {self._frame_number}" if self._frame_number is not None else "before the first frame"
+        self._say(f"{node} is gone {when}: {reason}. Its log: {self._group.log_path(node)}. The others go on.")
+
+    def _lost(self, node: str) -> int:
+        """Frames that the node says it gave no result for, as far as known."""
+        status = self.diagnostics.get(node)
+        return 0 if status is None else sum(int(_value(status, counter) or 0) for counter in _LOST_FRAMES)
+
+    def _receive(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            node = status.name.partition(":")[0].strip("/")
+            if node in NODES:
+                self.diagnostics[node] = status
+
+
+def _value(status: DiagnosticStatus, key: str) -> str:
+    return next((pair.value for pair in status.values if pair.key == key), "")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's problems and counters, for ``/diagnostics``."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from time import monotonic
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
+
+_LOG_PERIOD_S = 5.0
+_RECENT_S = 3.0
+
+
+class ProblemLog:
+    """Problems by kind. Each kind is logged at most every 5 seconds, and is current for 3 seconds after it was last seen."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[float, str]] = {}
+        self._logged_s: dict[str, float] = {}
+
+    def report(self, kind: str, message: str) -> None:
+        """A problem of ``kind`` is there now."""
+        now = monotonic()
+        with self._lock:
+            self._seen[kind] = (now, message)
+            is_due = now - self._logged_s.get(kind, -_LOG_PERIOD_S) >= _LOG_PERIOD_S
+            if is_due:
+                self._logged_s[kind] = now
+        if is_due:
+            self._log(message)
+
+    def current(self) -> list[str]:
+        """Messages of the problems that are there now, oldest kind first."""
+        now = monotonic()
+        with self._lock:
+            return [message for seen_s, message in self._seen.values() if now - seen_s <= _RECENT_S]
+
+
+def diagnostic_array(header: Header, name: str, device: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticArray:
+    """One status as a message for ``/diagnostics``; ``level`` is a constant of ``DiagnosticStatus``."""
+    status = DiagnosticStatus(name=name, hardware_id=device, level=level, message=message)
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return DiagnosticArray(header=header, status=[status])
+
+
+def describe_error(error: Exception) -> str:
+    """The message of an error that is written for the user; any other error with its type and its place in the code."""
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"

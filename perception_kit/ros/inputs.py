@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The subscriptions of a node: received in the executor, joined by stamp, processed in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+
+from perception_kit.ros.convert import stamp_to_ns
+from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.qos import input_events, input_qos
+from perception_kit.ros.statistics import FrameStatistics
+from perception_kit.ros.sync import FrameJoiner
+from perception_kit.ros.worker import FrameWorker
+
+QUIET_S = 2.0
+
+
+@dataclass(frozen=True)
+class Input:
+    """A topic to receive; without a message on each required one there is no frame."""
+
+    name: str
+    message_type: type
+    topic: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Messages that belong together, by input name; ``stamp_ns`` is that of the first; ``received_s`` of the monotonic clock."""
+
+    stamp_ns: int
+    messages: dict[str, Any]
+    received_s: float
+
+
+class FrameInputs:
+    """Receives ``inputs`` and calls ``process`` in a worker thread for each frame.
+
+    With a ``joiner`` its messages make frames together, else each message is a frame. ``queue_length`` frames may wait for the worker;
+    a newer one pushes out the oldest.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        inputs: Sequence[Input],
+        process: Callable[[Frame], None],
+        statistics: FrameStatistics,
+        problems: ProblemLog,
+        joiner: FrameJoiner | None,
+        reliability: str,
+        queue_length: int,
+    ) -> None:
+        self._node, self._inputs, self._joiner = node, tuple(inputs), joiner
+        self._statistics, self._problems = statistics, problems
+        self._opened_s = monotonic()
+        self._last_frame_s = monotonic()
+        self._worker = FrameWorker(process, queue_length)
+        self._subscriptions = {entry.name: self._subscribe(entry, reliability) for entry in inputs}
+
+    def close(self) -> None:
+        """Stop receiving; returns when the frame in progress is done. Waiting frames are forgotten."""
+        for subscription in self._subscriptions.values():
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        self._worker.stop()
+
+    @property
+    def dropped(self) -> int:
+        """Frames dropped because the worker was busy, or because no partner came."""
+        return self._worker.dropped + (self._joiner.dropped if self._joiner is not None else 0)
+
+    def check(self) -> None:
+        """Watchdog: reports what is missing when there was no frame for 2 seconds."""
+        quiet_s = monotonic() - self._last_frame_s
+        if quiet_s < QUIET_S:
+            return
+        missing = [self._missing(entry) for entry in self._inputs if entry.required and self._quiet_for(entry) >= QUIET_S]
+        if not missing and self._joiner is not None:
+            gaps = [f"{gap * 1e-9:.3f} s for '{name}'" for name, gap in self._joiner.smallest_gap_ns.items()]
+            missing = [
+                f"the stamps of the inputs do not match: smallest gap to '{self._joiner.leader}' seen is {', '.join(gaps) or 'unknown'}, "
+                f"slop is {self._joiner.slop_ns * 1e-9:.3f} s"
+            ]
+        self._problems.report("no frame", f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}")
+
+    def _subscribe(self, entry: Input, reliability: str) -> Subscription:
+        topic = self._node.resolve_topic_name(entry.topic)
+        return self._node.create_subscription(
+            entry.message_type,
+            entry.topic,
+            lambda message: self._receive(entry.name, message),
+            input_qos(reliability),
+            event_callbacks=input_events(
+                topic,
+                warn=lambda text: self._problems.report(f"QoS of {topic}", text),
+                lost=lambda number: self._statistics.count("lost_in_transport", number),
+            ),
+        )
+
+    def _receive(self, name: str, message: Any) -> None:
+        self._statistics.event(f"input/{name}")
+        messages: dict[str, Any] | None = {name: message}
+        if self._joiner is not None:
+            messages = self._joiner.add(name, stamp_to_ns(message.header.stamp), message)
+        if messages is None:
+            return
+        self._last_frame_s = monotonic()
+        leading = next(iter(messages.values()))
+        self._worker.submit(Frame(stamp_to_ns(leading.header.stamp), messages, self._last_frame_s))
+
+    def _quiet_for(self, entry: Input) -> float:
+        since_opened = monotonic() - self._opened_s
+        since_message = self._statistics.seconds_since(f"input/{entry.name}")
+        return since_opened if since_message is None else min(since_message, since_opened)
+
+    def _missing(self, entry: Input) -> str:
+        topic = self._subscriptions[entry.name].topic_name
+        publishers = self._node.count_publishers(topic)
+        return f"nothing received on '{topic}' ({publishers} publisher{'' if publishers == 1 else 's'})"

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all nodes have in common: life cycle, parameters, frames in stamp order, watchdog and diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_msgs.msg import Header
+
+from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
+from perception_kit.ros.inputs import Frame, FrameInputs, Input
+from perception_kit.ros.parameters import declare_parameters, parameter, updated_config
+from perception_kit.ros.qos import RELIABILITIES, result_qos
+from perception_kit.ros.results import Results
+from perception_kit.ros.statistics import FrameStatistics
+from perception_kit.ros.sync import FrameJoiner
+
+_RELIABLE_QUEUE_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """Parameters that every node has."""
+
+    autostart: bool = parameter(True, "configure and activate by itself after the start", fixed=True)
+    input_reliability: str = parameter(
+        "best_effort",
+        "QoS of the inputs. best_effort: work on the newest message, drop older ones. "
+        "reliable: work on every message in order, for a replay that waits for the results",
+        choices=RELIABILITIES,
+        fixed=True,
+    )
+
+
+class PerceptionNode(LifecycleNode):
+    """Lifecycle node that receives frames in the executor and processes them in a worker thread.
+
+    ``leader`` is the input whose stamps must grow; one that goes back resets the node. ``self.config``, an instance of ``config_type``,
+    is replaced as a whole when a parameter changes, so ``process`` reads it once a frame. ``defaults`` are the node's own defaults for
+    fields of NodeConfig.
+    """
+
+    def __init__(self, name: str, config_type: type, leader: str, queue_length: int = 1, **defaults: Any) -> None:
+        super().__init__(name)
+        self.statistics = FrameStatistics()
+        self.problems = ProblemLog(lambda message: self.get_logger().warning(message))
+        self.results = Results(self, self.statistics, self.problems)
+        self.node_config = declare_parameters(self, NodeConfig, **defaults)
+        self.config = declare_parameters(self, config_type)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+        self._leader, self._queue_length = leader, queue_length
+        self._inputs: FrameInputs | None = None
+        self._last_stamp_ns: int | None = None
+        self._configure_error = ""
+        self._survive_wrong_transitions()
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs on while simulated time stands still
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
+        self.create_timer(1.0, self._diagnose, clock=steady)
+        self._start_timer = self.create_timer(0.0, self._start, clock=steady)
+
+    def load(self) -> None:
+        """Build what ``self.config`` asks for and add the results. What it raises is logged and keeps the node unconfigured."""
+        raise NotImplementedError
+
+    def unload(self) -> None:
+        """Let go of what ``load`` built, or of the part of it that was built."""
+        raise NotImplementedError
+
+    def inputs(self) -> Sequence[Input]:
+        """The topics to receive."""
+        raise NotImplementedError
+
+    def joiner(self) -> FrameJoiner | None:
+        """How messages of several inputs make one frame; None where each message is one."""
+        return None
+
+    def process(self, frame: Frame) -> None:
+        """Compute and publish the results of one frame, in the worker thread. What it raises is logged and costs this frame only."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget earlier frames: the node was deactivated, or time has jumped back."""
+
+    def diagnostic_values(self) -> dict[str, str]:
+        """What else to show in the diagnostics; ``device`` also becomes the hardware id."""
+        return {}
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the models; FAILURE (the node stays unconfigured) where that is not possible."""
+        try:
+            self.load()
+        except Exception as error:  # whatever is wrong with a file, a device or a parameter: the node says so and lives on
+            self._configure_error = describe_error(error)
+            self.get_logger().error(f"stays unconfigured: {self._configure_error}")
+            self._release()
+            return TransitionCallbackReturn.FAILURE
+        self._configure_error = ""
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Enable the results, then start to receive."""
+        result = super().on_activate(state)
+        reliability = self.node_config.input_reliability
+        queue_length = max(self._queue_length, _RELIABLE_QUEUE_LENGTH if reliability == "reliable" else 1)
+        self._inputs = FrameInputs(
+            self, self.inputs(), self._process, self.statistics, self.problems, self.joiner(), reliability, queue_length
+        )
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Finish the frame in progress and stop to receive."""
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the models."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and let go of the models, from whatever state."""
+        self._stop()
+        self._release()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Finish the frame in progress, then close everything."""
+        self._stop()
+        super().destroy_node()
+
+    def _survive_wrong_transitions(self) -> None:
+        """rclpy raises out of ``spin``, which ends the node, when asked for a transition that the current state does not have."""
+        change_state = self._service_change_state.callback
+
+        def guarded(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            try:
+                return change_state(request, response)
+            except rclpy_implementation.RCLError as error:
+                self.get_logger().error(
+                    f"transition {request.transition.label or request.transition.id} refused in state '{self._state}': {error}"
+                )
+                response.success = False
+                return response
+
+        self._service_change_state.callback = guarded
+
+    def _start(self) -> None:
+        self._start_timer.cancel()
+        if self.node_config.autostart and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _stop(self) -> None:
+        if self._inputs is not None:
+            self._inputs.close()
+            self.statistics.count("dropped", self._inputs.dropped)
+            self._inputs = None
+            self._forget()
+
+    def _release(self) -> None:
+        self.results.clear()
+        self.unload()
+
+    def _forget(self) -> None:
+        self._last_stamp_ns = None
+        self.reset()
+
+    def _process(self, frame: Frame) -> None:
+        try:
+            if self._leader in frame.messages and not self._advance(frame.stamp_ns):
+                return
+            self.process(frame)
+        except Exception as error:  # one bad frame must not end the node
+            self.statistics.count("failed")
+            message = f"the frame at {frame.stamp_ns * 1e-9:.3f} s failed: {describe_error(error)}"
+            self.problems.report(f"frame {type(error).__name__}", message)
+            return
+        self.statistics.count("processed")
+        self.statistics.latency("receive_to_done", monotonic() - frame.received_s)
+
+    def _advance(self, stamp_ns: int) -> bool:
+        """Keep stamps growing; returns False for a frame to drop."""
+        last_ns = self._last_stamp_ns
+        if stamp_ns == last_ns:
+            self.statistics.count("dropped")
+            self.problems.report("stamp", f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is dropped")
+            return False
+        if last_ns is not None and stamp_ns < last_ns:
+            back_s = (last_ns - stamp_ns) * 1e-9
+            self.problems.report("stamp", f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?): starting over")
+            self._forget()
+        self._last_stamp_ns = stamp_ns
+        return True
+
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            for config in (self.config, self.node_config):
+                updated_config(config, parameters, configured=self._state != "unconfigured")
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_parameters(self, parameters: list[Parameter]) -> None:
+        self.node_config = updated_config(self.node_config, parameters, configured=False)
+        self.config = updated_config(self.config, parameters, configured=False)
+
+    @property
+    def _state(self) -> str:
+        return self._state_machine.current_state[1]
+
+    def _diagnose(self) -> None:
+        """Watchdog and one status on ``/diagnostics``."""
+        if self._inputs is not None:
+            self._inputs.check()
+        problems = self.problems.current()
+        level, message = DiagnosticStatus.OK, self._state
+        if self._configure_error:
+            level, message = DiagnosticStatus.ERROR, f"{self._state}: {self._configure_error}"
+        elif problems:
+            level, message = DiagnosticStatus.WARN, "; ".join(problems)
+        values = {"state": self._state} | self.diagnostic_values() | self.statistics.values()
+        if self._inputs is not None:
+            values["frames_dropped"] = str(int(values.get("frames_dropped", 0)) + self._inputs.dropped)
+        header = Header(stamp=self.get_clock().now().to_msg())
+        name = f"{self.get_fully_qualified_name()}: perception"
+        self._diagnostics.publish(diagnostic_array(header, name, values.get("device", ""), level, message, values))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the instance segmentation on a BOP folder: ``python -m pose6d_node.train_segmentation --help``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+from safetensors.torch import load_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
+from tqdm import tqdm
+
+from perception_kit.model_file import save_model
+from perception_kit.training import (
+    TrainingClock,
+    add_training_arguments,
+    append_log,
+    create_fabric,
+    load_checkpoint,
+    save_checkpoint,
+    warmup_cosine,
+    write_record,
+)
+from pose6d_node.segmentation.dataset import Frames, TrainingSamples, detection_target, load_frames
+from pose6d_node.segmentation.evaluation import evaluate_segmentation
+from pose6d_node.segmentation.network import ARCHITECTURES, IMAGE_MEAN, IMAGE_STD, build_network, load_matching
+
+WARMUP_STEPS = 100
+MAX_GRADIENT_NORM = 5.0
+EMA_DECAY = 0.998
+LOG_EVERY = 20
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, save the averaged weights as a model file, and score it on held-out data."""
+    args = parse_arguments(arguments)
+    fabric = create_fabric(args)
+    frames = load_frames(args.data, tuple(args.input_size))
+    network = build_network(args.architecture, len(frames.class_names))
+    if args.weights:
+        fresh = load_matching(network, read_weights(args.weights))
+        print(f"{args.weights}: {len(fresh)} tensors do not fit and start untrained")
+    clock = TrainingClock(args.max_minutes, args.steps)
+    averaged = train(fabric, args, network, frames, clock)
+    metadata = {
+        "architecture": args.architecture,
+        "class_names": frames.class_names,
+        "input_size": args.input_size,
+        "mean": IMAGE_MEAN,
+        "std": IMAGE_STD,
+        "descriptor_size": network.backbone.out_channels,
+    }
+    save_model(args.out, "segmentation", averaged.state_dict(), metadata)
+    score = evaluate_segmentation(args.out, args.val, str(fabric.device), args.val_split) if args.val else {}
+    record = write_record(args.out, args, clock, {"frames": len(frames.classes), "classes": frames.class_names}, score)
+    print(f"mask mAP {score['map']:.3f}, mAP@0.5 {score['map50']:.3f}" if score else "no --val folder: not scored")
+    print(f"wrote {args.out} and {record}")
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Command line of the trainer."""
+    parser = argparse.ArgumentParser(prog="python -m pose6d_node.train_segmentation", description="Train Mask R-CNN on a BOP folder.")
+    parser.add_argument("--data", type=Path, required=True, help="BOP folder to train on")
+    parser.add_argument("--val", type=Path, help="BOP folder to score the model on; other scenes than --data")
+    parser.add_argument("--val-split", default="train", help="split folder in --val (default %(default)s)")
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="compact")
+    parser.add_argument("--weights", help="start from a .safetensors or .pth file, or 'coco' (resnet50: torchvision's download)")
+    parser.add_argument("--input-size", type=int, nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of AdamW, at the peak (default %(default)s)")
+    parser.add_argument("--workers", type=int, help="processes that augment images (default: 0 on a CPU, 8 with a GPU)")
+    add_training_arguments(parser, max_minutes=40, batch_size=8)
+    return parser.parse_args(arguments)
+
+
+def read_weights(source: str) -> dict[str, torch.Tensor]:
+    """State dict of a ``.safetensors`` or ``.pth`` file, or torchvision's COCO weights for "coco"."""
+    if source == "coco":
+        return MaskRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True)
+    if source.endswith(".safetensors"):
+        return load_file(source)
+    return torch.load(source, map_location="cpu", weights_only=True)
+
+
+def train(fabric: Fabric, args: argparse.Namespace, network: nn.Module, frames: Frames, clock: TrainingClock) -> nn.Module:
+    """Run the optimisation until ``clock`` is finished. Returns the network with exponentially averaged weights."""
+    network = network.to(memory_format=torch.channels_last).train()
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    model, optimizer = fabric.setup(network, torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.05))
+    averaged = AveragedModel(network, multi_avg_fn=moving_average, use_buffers=True)
+    parts = {"network": network, "averaged": averaged, "optimizer": optimizer, "clock": clock}
+    checkpoint = args.run_dir / "last.ckpt"
+    if args.resume:
+        state = load_checkpoint(checkpoint)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        torch.set_rng_state(state["random"])
+    progress_bar = tqdm(total=100, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}", desc="training")
+    for images, labels, classes in batches(fabric, args, frames, clock):
+        losses = training_step(fabric, model, optimizer, (images, labels, classes), args.learning_rate, clock)
+        averaged.update_parameters(network)
+        clock.tick()
+        if clock.step % LOG_EVERY == 0:
+            values = {name: round(loss.item(), 4) for name, loss in losses.items()}
+            append_log(args.run_dir, {"step": clock.step, "minutes": round(clock.elapsed_seconds / 60, 2), **values})
+            progress_bar.set_postfix(step=clock.step, loss=f"{sum(values.values()):.3f}", refresh=False)
+        progress_bar.update(100 * clock.progress - progress_bar.n)
+        if clock.checkpoint_due() or clock.finished:
+            save_checkpoint(checkpoint, {name: part.state_dict() for name, part in parts.items()} | {"random": torch.get_rng_state()})
+        if clock.finished:
+            break
+    progress_bar.close()
+    return averaged.module
+
+
+def moving_average(averaged: list[torch.Tensor], current: list[torch.Tensor], updates: torch.Tensor) -> None:
+    """Exponential moving average whose memory grows with the number of updates, so that the first steps do not linger in short runs."""
+    count = int(updates)
+    get_ema_multi_avg_fn(min(EMA_DECAY, (1 + count) / (10 + count)))(averaged, current, updates)
+
+
+def batches(fabric: Fabric, args: argparse.Namespace, frames: Frames, clock: TrainingClock) -> DataLoader:
+    """Endless batches from the clock's step on. With a GPU, processes prepare them ahead; a CPU has no core to spare for that."""
+    gpu = fabric.device.type == "cuda"
+    samples = TrainingSamples(frames, args.seed, start=clock.step * args.batch_size, count=1 << 40)
+    workers = args.workers if args.workers is not None else (8 if gpu else 0)
+    return DataLoader(samples, args.batch_size, sampler=range(len(samples)), num_workers=workers, pin_memory=gpu)
+
+
+def training_step(
+    fabric: Fabric,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    learning_rate: float,
+    clock: TrainingClock,
+) -> dict[str, torch.Tensor]:
+    """One update of the weights. Returns Mask R-CNN's losses; raises FloatingPointError where their sum is not finite."""
+    images, labels, classes = (tensor.to(fabric.device, non_blocking=True) for tensor in batch)
+    targets = [detection_target(*pair) for pair in zip(labels, classes, strict=True)]
+    losses = model(list(images.float() / 255), targets)
+    total = torch.stack(list(losses.values())).sum()
+    if not math.isfinite(total.item()):
+        raise FloatingPointError(
+            f"loss is {total.item()} at step {clock.step}: lower --learning-rate and --resume from the last checkpoint"
+        )
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * warmup_cosine(clock.progress, clock.step, WARMUP_STEPS)
+    optimizer.zero_grad()
+    fabric.backward(total)
+    nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
+    optimizer.step()
+    return losses
+
+
+if __name__ == "__main__":
+    main()

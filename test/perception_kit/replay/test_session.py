@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole replays of a synthetic scene of six frames with small untrained models, over DDS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import torch
+import yaml
+
+pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
+
+from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
+from perception_kit.bag import BagReader
+from perception_kit.bop import read_models
+from perception_kit.model_file import save_model
+from perception_kit.replay import session
+from perception_kit.replay.results import NODES, STAGES
+from perception_kit.replay.session import run_replay
+from perception_kit.replay.settings import ReplaySettings
+from perception_kit.replay.watch import NodeWatch
+from perception_kit.ros.bringup import NodeGroup
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+FRAMES = 6
+STAGE_NAMES = [stage.name for stage in STAGES]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six small frames with truth."""
+    path = tmp_path_factory.mktemp("scene") / "scene"
+    arguments = ["--seed", "3", "--seconds", "0.4", "--width", "160", "--height", "120", "--workers", "1", "--out", str(path)]
+    subprocess.run([sys.executable, "-m", "perception_kit.synth", *arguments], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplaySettings:
+    """A segmentation model that takes everything for the scene's first class, an untrained pose and an untrained action model."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    objects = [model for model in read_models(scene / "models").values() if not model.articulated]
+    names = [model.name for model in objects]
+    network = build_network("compact", len(names))
+    torch.nn.init.constant_(network.roi_heads.box_predictor.cls_score.bias[1:2], 8.0)
+    torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 5.0)
+    metadata = {"architecture": "compact", "class_names": names, "input_size": [160, 120], "mean": IMAGE_MEAN, "std": IMAGE_STD}
+    save_model(folder / "segmentation.safetensors", "segmentation", network.state_dict(), metadata | {"descriptor_size": 64})
+    PoseModel.for_objects(objects, "densefusion_compact").save(folder / "pose.safetensors", {})
+    spec = ActionModelSpec("resnext3d_compact", ("falling", "lying", "other", "running", "walking"), clip_length=4, input_size=(32, 32))
+    save_action_model(folder / "action.safetensors", ActionModel(spec))
+    models = {f"{name}_model": folder / f"{name}.safetensors" for name in ("segmentation", "pose", "action")}
+    return ReplaySettings(bag=scene, out=Path("given by the test"), timeout=60.0, device="cpu", **models)
+
+
+def contents(bag: Path) -> list[tuple[str, int, bytes]]:
+    with BagReader(bag) as reader:
+        return [(item.topic, item.stamp_ns, bytes(item.data)) for item in reader.raw_messages(reader.topics)]
+
+
+def metrics_of(out: Path) -> dict[str, Any]:
+    return json.loads((out / "metrics.json").read_text())
+
+
+def test_replay_is_complete_and_repeatable(settings: ReplaySettings, tmp_path: Path) -> None:
+    outs = [tmp_path / "first", tmp_path / "second"]
+    assert all(run_replay(replace(settings, out=out)) for out in outs)
+    first = contents(outs[0] / "results")
+    assert first == contents(outs[1] / "results")
+    assert len(first) == FRAMES * len(STAGES)
+
+    metrics = metrics_of(outs[0])
+    assert set(metrics) == {"segmentation", "pose", "tracking", "actions", "instances", "frames", "latency_ms"}
+    assert set(metrics["segmentation"]) == {"map", "map50"}
+    assert set(metrics["pose"]) == {"recall_0.1d", "adds_auc"}
+    assert set(metrics["tracking"]) == {"mota", "idf1", "hota", "id_switches", "fragments"}
+    assert set(metrics["actions"]) == {"frame_accuracy", "per_class", "fall_delay_s"}
+    assert all(set(scores) == {"precision", "recall", "f1", "support"} for scores in metrics["actions"]["per_class"].values())
+    assert set(metrics["instances"]) == {"total", "found"}
+    assert metrics["instances"]["total"] >= FRAMES
+    assert metrics["frames"] == {"input": FRAMES, "processed": FRAMES, "dropped": 0}
+    assert set(metrics["latency_ms"]) == {*STAGE_NAMES, "total"}
+    assert all(0 < values["p50"] <= values["p95"] <= values["max"] for values in metrics["latency_ms"].values())
+
+    with av.open(str(outs[0] / "overlay.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == FRAMES
+    for node in NODES:
+        parameters = yaml.safe_load((outs[0] / "config" / f"{node}.yaml").read_text())[f"/**/{node}"]["ros__parameters"]
+        assert parameters["input_reliability"] == "reliable"
+    effective = yaml.safe_load((outs[0] / "config" / "replay.yaml").read_text())
+    assert effective["topics"]["color"] == "/camera/camera/color/image_raw"
+    assert set(effective["model_sha256"]) == {"segmentation", "pose", "action"}
+
+
+@pytest.fixture
+def signal_at_frame(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, signal.Signals], None]:
+    """``signal_at_frame(number, node, signal)``: the node gets the signal just before that frame is published."""
+    groups: list[NodeGroup] = []
+    start_nodes, start_frame = session.start_nodes, NodeWatch.start_frame
+
+    def arrange(number: int, node: str, what: signal.Signals) -> None:
+        def capture(*arguments: Any, **options: Any) -> NodeGroup:
+            groups.append(start_nodes(*arguments, **options))
+            return groups[-1]
+
+        def disturb(watch: NodeWatch, current: int) -> None:
+            if current == number:
+                os.kill(groups[-1].process_id(node), what)
+            start_frame(watch, current)
+
+        monkeypatch.setattr(session, "start_nodes", capture)
+        monkeypatch.setattr(NodeWatch, "start_frame", disturb)
+
+    return arrange
+
+
+KILLED = {
+    # node: (parts that are still scored, numbers of messages of each stage)
+    "pose6d_node": (["actions"], [2, 2, 2, 6]),
+    "tracker_node": (["segmentation", "pose", "instances", "actions"], [6, 6, 2, 6]),
+    "actionrec_node": (["segmentation", "pose", "instances", "tracking"], [6, 6, 6, 2]),
+}
+
+
+@pytest.mark.parametrize("node", ["pose6d_node", "actionrec_node"])
+def test_killed_node_is_named_and_the_others_go_on(
+    node: str, settings: ReplaySettings, tmp_path: Path, signal_at_frame: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    signal_at_frame(2, node, signal.SIGKILL)
+    assert not run_replay(replace(settings, out=tmp_path))
+    printed = capfd.readouterr().err
+    assert f"{node} is gone at frame 2: ended by signal 9. Its log: {tmp_path / 'logs' / node}.log. The others go on." in printed
+    scored, counts = KILLED[node]
+    metrics = metrics_of(tmp_path)
+    assert [part for part in ("segmentation", "pose", "instances", "tracking", "actions") if metrics[part] is not None] == scored
+    with BagReader(tmp_path / "results") as reader:
+        assert [reader.topics[stage.topic].count for stage in STAGES] == counts
+    assert metrics["frames"]["input"] == FRAMES
+
+
+def test_node_that_hangs_and_node_without_a_model(
+    settings: ReplaySettings, tmp_path: Path, signal_at_frame: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    no_model = tmp_path / "notes.safetensors"
+    no_model.write_text("not a model")
+    signal_at_frame(2, "tracker_node", signal.SIGSTOP)
+    assert not run_replay(replace(settings, out=tmp_path / "out", action_model=no_model, timeout=5.0))
+    printed = capfd.readouterr().err
+    assert f"actionrec_node is gone before the first frame: stays unconfigured: '{no_model}' is not a safetensors model file" in printed
+    assert "tracker_node is gone at frame 3: gave no result for 2 frames in a row, although its process is running" in printed
+    metrics = metrics_of(tmp_path / "out")
+    assert metrics["tracking"] is None
+    assert metrics["actions"] is None
+    assert metrics["instances"]["total"] >= FRAMES
+    with BagReader(tmp_path / "out" / "results") as reader:
+        assert reader.topics["/pose6d_node/detections"].count == FRAMES

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dataclasses come back from their messages as they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Quaternion
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from rclpy.serialization import deserialize_message, serialize_message
+from scipy.spatial.transform import Rotation
+from std_msgs.msg import Header
+
+from perception_kit.ros.convert import (
+    actions_from_message,
+    actions_to_message,
+    detections_from_message,
+    detections_to_message,
+    ns_to_stamp,
+    poses_from_message,
+    poses_to_message,
+    quaternion_message,
+    rotation_from_message,
+    stamp_to_ns,
+    tracks_from_message,
+    tracks_to_message,
+)
+from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState
+
+HEADER = Header(stamp=ns_to_stamp(1_700_000_000_123_456_789), frame_id="camera_color_optical_frame")
+seeds = st.integers(0, 2**32)
+
+
+def wired(message: object) -> object:
+    """The message as it arrives over DDS."""
+    return deserialize_message(serialize_message(message), type(message))
+
+
+def rotation(seed: int) -> np.ndarray:
+    return Rotation.random(random_state=seed % 2**32).as_matrix()
+
+
+@given(st.integers(0, 2**31 * 10**9 - 1))
+def test_stamps_keep_their_nanoseconds(stamp_ns: int) -> None:
+    assert stamp_to_ns(ns_to_stamp(stamp_ns)) == stamp_ns
+
+
+@given(seeds)
+def test_rotations_come_back_and_w_is_not_negative(seed: int) -> None:
+    quaternion = quaternion_message(rotation(seed))
+    assert quaternion.w >= 0
+    assert np.linalg.norm([quaternion.x, quaternion.y, quaternion.z, quaternion.w]) == pytest.approx(1)
+    np.testing.assert_allclose(rotation_from_message(quaternion), rotation(seed), atol=1e-9)
+
+
+def test_a_quarter_turn_about_z_is_xyzw() -> None:
+    quarter = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    message = quaternion_message(quarter)
+    np.testing.assert_allclose([message.x, message.y, message.z, message.w], [0, 0, np.sqrt(0.5), np.sqrt(0.5)], atol=1e-12)
+
+
+def test_a_quaternion_of_length_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="zero norm"):
+        rotation_from_message(Quaternion(x=0.0, y=0.0, z=0.0, w=0.0))
+
+
+@given(
+    mask=hnp.arrays(bool, st.tuples(st.integers(0, 20), st.integers(0, 20))),
+    origin=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    seed=seeds,
+)
+def test_instances_come_back(mask: np.ndarray, origin: tuple[int, int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    instance = Instance(3, "cup", 0.75, rng.random(4).astype(np.float32) * 100, mask, origin, rng.random(8).astype(np.float32))
+    message = wired(detections_to_message([instance, instance], HEADER, 640, 480))
+    assert (message.header, message.image_width, message.image_height) == (HEADER, 640, 480)
+    assert [detection.detection_id for detection in message.detections] == [0, 1]
+    for back in detections_from_message(message):
+        assert (back.class_id, back.class_name, back.score, back.mask_origin) == (3, "cup", 0.75, origin)
+        np.testing.assert_array_equal(back.mask, mask)
+        np.testing.assert_array_equal(back.box, instance.box)
+        np.testing.assert_array_equal(back.descriptor, instance.descriptor)
+
+
+def test_mask_bits_are_as_the_message_says() -> None:
+    mask = np.zeros((2, 10), bool)
+    mask[0, [0, 9]] = mask[1, 7] = True
+    instance = Instance(1, "cup", 1.0, np.zeros(4, np.float32), mask, (4, 5))
+    (detection,) = detections_to_message([instance], HEADER, 64, 48).detections
+    assert list(detection.mask) == [0b10000000, 0b01000000, 0b00000001, 0]
+    roi = detection.mask_roi
+    assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (4, 5, 10, 2)
+
+
+def test_a_mask_of_the_wrong_length_is_refused_with_the_numbers() -> None:
+    message = detections_to_message([Instance(1, "cup", 1.0, np.zeros(4), np.ones((3, 10), bool), (0, 0))], HEADER, 64, 48)
+    message.detections[0].mask = message.detections[0].mask[:5]
+    with pytest.raises(ValueError, match="detection 0: mask has 5 bytes, expected 3 rows of 2 for its 10x3 rectangle"):
+        detections_from_message(message)
+
+
+@given(seeds)
+def test_poses_come_back(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pose = PoseEstimate(4, 2, "box", rotation(seed), rng.normal(size=3), 0.5, rng.random(3))
+    message = wired(poses_to_message([pose], HEADER))
+    assert message.header == HEADER
+    (back,) = poses_from_message(message)
+    assert (back.detection_index, back.class_id, back.class_name, back.confidence) == (4, 2, "box", 0.5)
+    np.testing.assert_allclose(back.rotation, pose.rotation, atol=1e-9)
+    np.testing.assert_array_equal(back.translation, pose.translation)
+    np.testing.assert_array_equal(back.size, pose.size)
+
+
+def track(**known: object) -> TrackEstimate:
+    values = {
+        "id": 7,
+        "class_id": 2,
+        "class_name": "box",
+        "state": TrackState.LOST,
+        "score": 0.5,
+        "age": 9,
+        "hits": 6,
+        "time_since_update": 0.25,
+        "detection_index": -1,
+        "box": np.array([1, 2, 30, 40], np.float32),
+        "box_velocity": np.array([-1, 0, 1, 2], np.float32),
+    }
+    return TrackEstimate(**(values | known))
+
+
+def test_a_track_in_the_image_only_comes_back() -> None:
+    message = wired(tracks_to_message([track()], HEADER))
+    (sent,) = message.tracks
+    assert (sent.has_position, sent.has_orientation) == (False, False)
+    (back,) = tracks_from_message(message)
+    assert (back.id, back.class_id, back.class_name, back.state, back.score) == (7, 2, "box", TrackState.LOST, 0.5)
+    assert (back.age, back.hits, back.time_since_update, back.detection_index) == (9, 6, 0.25, -1)
+    np.testing.assert_array_equal(back.box, [1, 2, 30, 40])
+    np.testing.assert_array_equal(back.box_velocity, [-1, 0, 1, 2])
+    assert back.position is back.velocity is back.rotation is None
+
+
+@given(seeds)
+def test_a_track_in_space_comes_back(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    known = {"position": rng.normal(size=3), "velocity": rng.normal(size=3), "rotation": rotation(seed)}
+    known |= {"position_covariance": rng.random((3, 3)), "velocity_covariance": rng.random((3, 3))}
+    message = wired(tracks_to_message([track(**known)], HEADER))
+    assert message.tracks[0].pose.covariance[6] == known["position_covariance"][1, 0], "row 1, column 0 of a row-major 6x6 matrix"
+    (back,) = tracks_from_message(message)
+    for name, value in known.items():
+        np.testing.assert_allclose(getattr(back, name), value, atol=1e-9)
+
+
+def test_actions_come_back() -> None:
+    scores = np.array([0.25, 0.75], np.float32)
+    action = ActionEstimate("walking", 0.75, scores, 1_700_000_000_000_000_001, 1_700_000_001_000_000_002, 7)
+    message = wired(actions_to_message([action], ["falling", "walking"], HEADER))
+    assert (message.header, message.class_names) == (HEADER, ["falling", "walking"])
+    (back,) = actions_from_message(message)
+    np.testing.assert_array_equal(back.class_scores, scores)
+    assert (back.label, back.score, back.track_id) == ("walking", 0.75, 7)
+    assert (back.clip_start_ns, back.clip_end_ns) == (action.clip_start_ns, action.clip_end_ns)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        detections_to_message([], HEADER, 64, 48),
+        poses_to_message([], HEADER),
+        tracks_to_message([], HEADER),
+        actions_to_message([], ["a"], HEADER),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_an_empty_array_keeps_its_header(message: object) -> None:
+    assert wired(message).header == HEADER

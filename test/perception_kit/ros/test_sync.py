@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joining by stamp, for any order in which the inputs' messages arrive."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perception_kit.ros.sync import FrameJoiner
+
+MS = 1_000_000
+FRAME = 33 * MS
+
+
+def joiner(slop: float = 0.03) -> FrameJoiner:
+    return FrameJoiner("color", ["depth", "info"], slop)
+
+
+def run(events: list[tuple[str, int]], slop: float = 0.03) -> tuple[list[dict[str, int]], FrameJoiner]:
+    """Stamps of the joined messages, and the joiner; each message is its own stamp."""
+    join = joiner(slop)
+    joined = [join.add(name, stamp, stamp) for name, stamp in events]
+    return [one for one in joined if one is not None], join
+
+
+@st.composite
+def interleavings(draw: st.DrawFn, streams: dict[str, list[int]]) -> list[tuple[str, int]]:
+    """The messages of all streams: each stream in its order, the streams mixed in any way."""
+    waiting = {name: list(stamps) for name, stamps in streams.items()}
+    events = []
+    while any(waiting.values()):
+        name = draw(st.sampled_from([name for name, stamps in waiting.items() if stamps]))
+        events.append((name, waiting[name].pop(0)))
+    return events
+
+
+def test_first_frame_is_joined_whatever_comes_last() -> None:
+    for order in (("color", "depth", "info"), ("info", "color", "depth"), ("depth", "info", "color")):
+        frames, _ = run([(name, 5) for name in order])
+        assert frames == [{"color": 5, "depth": 5, "info": 5}]
+
+
+@given(data=st.data(), period=st.sampled_from([4 * MS, 16 * MS, FRAME]), count=st.integers(1, 8))
+def test_equal_stamps_are_never_mixed_up(data: st.DataObject, period: int, count: int) -> None:
+    # The first frame comes whole: until then nothing tells how far apart frames are.
+    first = [("color", 0), ("depth", 0), ("info", 0)]
+    stamps = [number * period for number in range(1, count + 1)]
+    events = data.draw(interleavings({"color": stamps, "depth": stamps, "info": stamps}))
+    frames, join = run(first + events)
+    assert all(len(set(frame.values())) == 1 for frame in frames)
+    assert frames[-1]["color"] == stamps[-1]
+    assert len(frames) + join.dropped == count + 1
+
+
+@given(
+    data=st.data(),
+    jitters=st.lists(st.integers(-6 * MS, 6 * MS), min_size=2, max_size=8),
+    lost=st.sets(st.integers(0, 7), max_size=3),
+    slop_ms=st.integers(0, 40),
+)
+def test_a_frame_is_within_the_slop_and_newer_than_the_one_before(
+    data: st.DataObject, jitters: list[int], lost: set[int], slop_ms: int
+) -> None:
+    color = [number * FRAME for number in range(len(jitters))]
+    depth = [stamp + jitter for number, (stamp, jitter) in enumerate(zip(color, jitters, strict=True)) if number not in lost]
+    events = data.draw(interleavings({"color": color, "depth": depth, "info": color}))
+    frames, _ = run(events, slop_ms * 1e-3)
+    for frame in frames:
+        assert abs(frame["depth"] - frame["color"]) <= slop_ms * MS
+        assert abs(frame["info"] - frame["color"]) <= slop_ms * MS
+    stamps = [frame["color"] for frame in frames]
+    assert stamps == sorted(set(stamps))
+
+
+@pytest.mark.parametrize("offset_ms", [-5, 5])
+def test_a_constant_offset_costs_no_frame_of_delay(offset_ms: int) -> None:
+    join = joiner()
+    for number in range(5):
+        stamp = number * FRAME
+        messages = sorted([("color", stamp), ("info", stamp), ("depth", stamp + offset_ms * MS)], key=lambda entry: entry[1])
+        joined = [join.add(name, at, at) for name, at in messages]
+        assert joined[-1] is not None
+        assert joined[-1]["color"] == stamp
+
+
+def test_a_depth_that_a_later_one_may_beat_is_not_taken() -> None:
+    join = joiner()
+    for name in ("color", "depth", "info"):
+        join.add(name, 0, 0)
+    fast = 16 * MS  # the slop alone would allow the depth of the frame before
+    assert join.add("info", fast, fast) is None
+    assert join.add("color", fast, fast) is None
+    assert join.add("depth", fast, fast) == {"color": fast, "depth": fast, "info": fast}
+
+
+def test_only_the_newest_complete_frame_is_kept_and_drops_are_counted() -> None:
+    frames, join = run([("color", 0), ("color", FRAME), ("depth", FRAME), ("info", FRAME)])
+    assert [frame["color"] for frame in frames] == [FRAME]
+    assert join.dropped == 1
+
+
+def test_a_missing_partner_drops_frames_without_end_of_memory() -> None:
+    frames, join = run([(name, number * FRAME) for number in range(100) for name in ("color", "info")])
+    assert frames == []
+    assert join.dropped == 84
+    assert "depth" not in join.smallest_gap_ns
+
+
+def test_smallest_gap_is_told_while_nothing_fits() -> None:
+    frames, join = run(
+        [(name, number * FRAME + (50 * MS if name == "depth" else 0)) for number in range(1) for name in ("color", "depth", "info")]
+    )
+    assert frames == []
+    assert join.smallest_gap_ns["depth"] == 50 * MS
+
+
+def test_after_a_jump_back_the_new_stamps_are_joined() -> None:
+    late = [(name, 100 * FRAME) for name in ("color", "depth", "info")]
+    early = [(name, number * FRAME) for number in range(3) for name in ("info", "color", "depth")]
+    frames, _ = run(late + early)
+    assert [frame["color"] for frame in frames] == [100 * FRAME, 0, FRAME, 2 * FRAME]

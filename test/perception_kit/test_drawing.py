@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is drawn, where, and in which colour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perception_kit.drawing import FALL_COLOR, Scene, class_color, draw_overlay
+from perception_kit.types import ActionEstimate, Instance, Intrinsics, PoseEstimate, TrackEstimate, TrackState
+
+SIZES = [(480, 640), (1080, 1920), (33, 41)]
+
+
+def scene_of_everything(height: int, width: int, action: str = "walking") -> Scene:
+    box = np.array([0.25 * width, 0.4 * height, 0.5 * width, 0.8 * height], np.float32)
+    left, top, right, bottom = box.astype(int)
+    instance = Instance(1, "mug", 0.9, box, np.ones((bottom - top, right - left), bool), (int(left), int(top)))
+    pose = PoseEstimate(0, 1, "mug", np.eye(3), np.array([0.0, 0.0, 1.0]), 0.8, np.array([0.1, 0.1, 0.1]))
+    tracks = [
+        TrackEstimate(k, 1, "mug", state, 0.9, 5, 5, 0.0, 0 if k == 1 else -1, box + 3 * k, np.zeros(4))
+        for k, state in enumerate(TrackState, 1)
+    ]
+    intrinsics = Intrinsics(width, width, width / 2, height / 2, width, height)
+    return Scene([instance], [pose], tracks, [ActionEstimate(action, 0.7, np.zeros(5), 0, 0)], intrinsics)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_everything_is_drawn_on_a_copy(height: int, width: int) -> None:
+    rgb = np.full((height, width, 3), 90, np.uint8)
+    drawn = draw_overlay(rgb, scene_of_everything(height, width))
+    assert drawn.shape == rgb.shape
+    assert drawn.dtype == np.uint8
+    assert (rgb == 90).all()
+    assert (drawn != rgb).any(axis=-1).mean() > 0.1
+
+
+def test_nothing_to_draw_leaves_the_image_as_it_is() -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    assert np.array_equal(draw_overlay(rgb, Scene()), rgb)
+
+
+def test_mask_is_tinted_in_the_colour_of_its_class() -> None:
+    scene = scene_of_everything(480, 640)
+    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(instances=scene.instances))
+    assert np.allclose(drawn[300, 200], np.array(class_color("mug")) * 0.35, atol=1)
+    assert (drawn[100, 500] == 0).all()
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES[:2])
+def test_only_a_fall_frames_the_image_in_red(height: int, width: int) -> None:
+    rgb = np.full((height, width, 3), 90, np.uint8)
+    fall = draw_overlay(rgb, scene_of_everything(height, width, "falling"))
+    walk = draw_overlay(rgb, scene_of_everything(height, width, "walking"))
+    for row, column in ((2, 2), (height // 2, 1), (height // 2, width - 2), (height - 2, width // 2)):
+        assert tuple(fall[row, column]) == FALL_COLOR
+        assert tuple(walk[row, column]) != FALL_COLOR
+
+
+def test_fall_of_anybody_wins_over_higher_scores() -> None:
+    actions = [ActionEstimate("walking", 0.99, np.zeros(5), 0, 0, 1), ActionEstimate("falling", 0.5, np.zeros(5), 0, 0, 2)]
+    assert tuple(draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(actions=actions))[2, 2]) == FALL_COLOR
+
+
+def test_poses_need_intrinsics() -> None:
+    scene = scene_of_everything(480, 640)
+    rgb = np.zeros((480, 640, 3), np.uint8)
+    with_pose = draw_overlay(rgb, Scene(poses=scene.poses, intrinsics=scene.intrinsics))
+    assert np.any(with_pose[:, :, 0] > 200)
+    assert not draw_overlay(rgb, Scene(poses=scene.poses)).any()
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-2, 2).map(lambda z: round(z, 6)))
+def test_boxes_and_poses_outside_the_image_do_no_harm(x: float, y: float, z: float) -> None:
+    scene = scene_of_everything(48, 64)
+    scene.tracks[0].box = np.array([x, y, x + 50, y + 50], np.float32)
+    scene.poses[0].translation = np.array([x, y, z])
+    assert draw_overlay(np.zeros((48, 64, 3), np.uint8), scene).shape == (48, 64, 3)
+
+
+@given(st.text(max_size=20))
+def test_class_colours_are_fixed_and_never_the_red_of_a_fall(name: str) -> None:
+    red, green, blue = color = class_color(name)
+    assert color == class_color(name)
+    assert not (red > 200 and green < 60 and blue < 60)
