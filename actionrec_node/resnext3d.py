@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+DIFFERENCE_GAIN = 3.0  # brings frame differences to about the spread of the frames
 EXPANSION = 2  # output channels of a ResNeXt block / its inner width
 
 
@@ -21,7 +23,8 @@ class ResNeXt3dConfig:
     """Shape of one network. ``widths`` are the inner channels of the four stages and must be multiples of ``cardinality``.
 
     ``stem_kernel`` and ``stem_stride`` are (time, height, width). ``pool_time_stride`` is the temporal stride of the max pooling
-    behind the stem.
+    behind the stem. ``frame_differences``: the network sees, beside each frame, its difference to the frame before (RGB difference,
+    Wang et al., "Temporal Segment Networks", ECCV 2016), which a small network would need long to learn.
     """
 
     layers: tuple[int, int, int, int]
@@ -32,13 +35,20 @@ class ResNeXt3dConfig:
     stem_stride: tuple[int, int, int] = (1, 2, 2)
     pool_time_stride: int = 2
     shortcut: Literal["A", "B"] = "B"
+    frame_differences: bool = False
 
 
 ARCHITECTURES: dict[str, ResNeXt3dConfig] = {
     "resnext3d_50": ResNeXt3dConfig((3, 4, 6, 3)),
     "resnext3d_101": ResNeXt3dConfig((3, 4, 23, 3)),
     "resnext3d_compact": ResNeXt3dConfig(
-        (1, 2, 2, 2), widths=(32, 64, 128, 256), cardinality=8, stem_channels=32, stem_kernel=(3, 7, 7), stem_stride=(1, 4, 4)
+        (1, 2, 2, 2),
+        widths=(32, 64, 128, 256),
+        cardinality=8,
+        stem_channels=32,
+        stem_kernel=(3, 7, 7),
+        stem_stride=(1, 4, 4),
+        frame_differences=True,
     ),
 }
 
@@ -91,7 +101,10 @@ class ResNeXt3d(nn.Module):
         super().__init__()
         self.config = config
         padding = tuple(size // 2 for size in config.stem_kernel)
-        self.conv1 = nn.Conv3d(3, config.stem_channels, config.stem_kernel, stride=config.stem_stride, padding=padding, bias=False)
+        in_channels = 6 if config.frame_differences else 3
+        self.conv1 = nn.Conv3d(
+            in_channels, config.stem_channels, config.stem_kernel, stride=config.stem_stride, padding=padding, bias=False
+        )
         self.bn1 = nn.BatchNorm3d(config.stem_channels)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d(3, stride=(config.pool_time_stride, 2, 2), padding=1)
@@ -111,6 +124,9 @@ class ResNeXt3d(nn.Module):
         return nn.Sequential(first, *rest)
 
     def forward(self, clips: Tensor) -> Tensor:
+        if self.config.frame_differences:
+            before = torch.cat([clips[:, :, :1], clips[:, :, :-1]], dim=2)
+            clips = torch.cat([clips, DIFFERENCE_GAIN * (clips - before)], dim=1)
         x = self.maxpool(self.relu(self.bn1(self.conv1(clips))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))

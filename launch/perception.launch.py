@@ -9,13 +9,13 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from perception_kit.resources import PACKAGE, package_folder
-from perception_kit.ros.bringup import LINKS, NODE_ENVIRONMENT, NODES, camera_topics, transport_environment
+from perception_kit.ros.bringup import LINKS, NODE_ENVIRONMENT, NODES, camera_topics, process_environment
 
 RVIZ_TOPICS = ("pose6d_node/overlay", "pose6d_node/markers", "tracker_node/markers")
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, settings of the transport, and the nodes."""
+    """Arguments, settings of the processes, and the nodes."""
     as_in_config = "; empty: as in config/"
     return LaunchDescription(
         [
@@ -29,7 +29,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "use_sim_time", default_value="false", choices=["true", "false"], description="take the time from /clock"
             ),
-            *(SetEnvironmentVariable(name, value) for name, value in transport_environment().items()),
+            *(SetEnvironmentVariable(name, value) for name, value in process_environment().items()),
             OpaqueFunction(function=_nodes),
         ]
     )

@@ -29,6 +29,7 @@ from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import delete_all, pose_markers
 from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
+from perception_kit.ros.standard import Detection2DArray, Detection3DArray, detections_2d, detections_3d
 from perception_kit.ros.sync import FrameJoiner
 
 
@@ -49,7 +50,8 @@ class Pose6dNode(PerceptionNode):
     """Publishes ``~/detections`` before pose estimation starts, then ``~/poses``.
 
     Where depth or camera information cannot be used, the detections are still published, but no poses: an empty array would say that
-    none was found. ``~/markers`` and ``~/overlay`` are made only while somebody subscribes.
+    none was found. ``~/markers`` and ``~/overlay`` are made only while somebody subscribes; where ``vision_msgs`` is installed, so are
+    ``~/detections_2d`` and ``~/detections_3d``.
     """
 
     def __init__(self) -> None:
@@ -77,6 +79,9 @@ class Pose6dNode(PerceptionNode):
         self.results.add(InstanceDetectionArray, "detections")
         self.results.add(MarkerArray, "markers")
         self.results.add(Image, "overlay")
+        if Detection2DArray is not None:
+            self.results.add(Detection2DArray, "detections_2d")
+            self.results.add(Detection3DArray, "detections_3d")
 
     def unload(self) -> None:
         """Free the models."""
@@ -102,6 +107,8 @@ class Pose6dNode(PerceptionNode):
         with self.statistics.stage("segmentation"):
             instances = self._segmenter(rgb)
         self.results.publish("detections", detections_to_message(instances, color.header, color.width, color.height))
+        if self.results.has_subscribers("detections_2d"):
+            self.results.publish("detections_2d", detections_2d(instances, color.header))
         scene = Scene(instances)
         if self._estimator is not None:
             self._estimator.refine_iterations = config.refine_iterations
@@ -124,6 +131,8 @@ class Pose6dNode(PerceptionNode):
             scene.poses = self._estimator(rgb, depth_m, scene.intrinsics, scene.instances)
         self._skipped = "; ".join(f"detection {index}: {reason}" for index, reason in self._estimator.skipped)
         self.results.publish("poses", poses_to_message(scene.poses, color.header))
+        if self.results.has_subscribers("detections_3d"):
+            self.results.publish("detections_3d", detections_3d(scene.poses, color.header))
         if self.results.has_subscribers("markers"):
             self.results.publish("markers", pose_markers(scene.poses, color.header))
 

@@ -28,17 +28,14 @@ from perception_kit.training import (
     write_record,
 )
 from pose6d_node.densefusion.augmentation import augment_crops, augment_view
-from pose6d_node.densefusion.coordinate_head import CoordinateHead, coordinate_loss
 from pose6d_node.densefusion.crops import NetworkInputs, make_inputs
 from pose6d_node.densefusion.dataset import PoseDataset, load_instances
 from pose6d_node.densefusion.evaluation import evaluate, format_scores
-from pose6d_node.densefusion.inference import best_hypothesis, refine_once
-from pose6d_node.densefusion.losses import pose_distance, voting_loss
+from pose6d_node.densefusion.inference import refine_once
+from pose6d_node.densefusion.losses import Target, pose_distance, voting_loss
 from pose6d_node.densefusion.pose_model import ARCHITECTURES, PoseModel
-from pose6d_node.densefusion.rotations import quaternion_to_matrix
 
 TRAINING_POINTS = 128  # points per instance in a training step: features are pooled by a mean, so more can be given in use
-HEAD_POINTS = 64  # of these, how many vote
 LOSS_POINTS = 100  # model points per instance in a training step
 WARMUP_STEPS = 100
 EMA_DECAY = 0.995
@@ -54,7 +51,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--min-visible", type=float, default=0.15, help="share of an instance that must be seen to train on it")
     parser.add_argument("--confidence-weight", type=float, default=0.02, help="w of the loss, in object diameters")
-    parser.add_argument("--coordinate-weight", type=float, default=1.0, help="weight of the auxiliary object-coordinate loss")
     parser.add_argument("--refine-margin", type=float, default=0.05, help="mean error in diameters below which the refiner joins in")
     parser.add_argument("--refine-after", type=float, default=0.4, help="share of the run after which the refiner joins in at the latest")
     parser.add_argument("--refine-iterations", type=int, default=2)
@@ -75,61 +71,39 @@ class Progress:
         self.refining = self.refining or self.mean_error < args.refine_margin or run_progress > args.refine_after
 
 
-def sample_batch(
-    dataset: PoseDataset, model: PoseModel, args: argparse.Namespace, device: torch.device
-) -> tuple[NetworkInputs, Tensor, Tensor]:
-    """Augmented inputs and their true rotations and translations in the networks' frame; classes are equally frequent."""
+def sample_batch(dataset: PoseDataset, model: PoseModel, args: argparse.Namespace, device: torch.device) -> tuple[NetworkInputs, Target]:
+    """Augmented inputs and their targets; classes are equally frequent."""
     index = torch.multinomial(dataset.sampling_weights(), args.batch_size, replacement=len(dataset) < args.batch_size)
     crops = augment_crops(dataset.crops.select(index).to(device))
     order = torch.rand(len(crops), crops.mask[0].numel(), device=device)
     inputs = augment_view(make_inputs(crops, model.diameters, TRAINING_POINTS, order), args.max_roll)
-    return inputs, *inputs.to_network_frame(dataset.rotation[index].to(device), dataset.translation[index].to(device))
+    classes, unit = inputs.class_index, inputs.scale.view(-1, 1, 1)
+    chosen = torch.randperm(model.model_points.shape[1], device=device)[:LOSS_POINTS]
+    symmetries = model.symmetries[classes].clone()
+    symmetries[:, :, :3, 3] /= unit
+    pose = inputs.to_network_frame(dataset.rotation[index].to(device), dataset.translation[index].to(device))
+    return inputs, Target(*pose, model.model_points[classes][:, chosen] / unit, model.symmetric[classes], symmetries)
 
 
 def training_loss(
-    model: PoseModel,
-    coordinate_head: CoordinateHead,
-    batch: tuple[NetworkInputs, Tensor, Tensor],
-    args: argparse.Namespace,
-    refining: bool,
+    model: PoseModel, inputs: NetworkInputs, target: Target, args: argparse.Namespace, refining: bool
 ) -> tuple[Tensor, dict[str, float]]:
-    """Loss of one batch, and its mean errors in diameters: of all votes, of the object coordinates, and of the refined pose."""
-    inputs, true_rotation, true_translation = batch
-    classes = inputs.class_index
-    chosen = torch.randperm(model.model_points.shape[1], device=classes.device)[:LOSS_POINTS]
-    points = model.model_points[classes][:, chosen] / inputs.scale.view(-1, 1, 1)
-    target = true_rotation, true_translation, points, model.symmetric[classes]
-    votes = model.estimator(inputs.image, inputs.cloud, inputs.pixels, classes, head_points=HEAD_POINTS)
-    voters = inputs.cloud[:, :HEAD_POINTS]
-    distance = pose_distance(quaternion_to_matrix(votes.quaternions), voters + votes.offsets, *target)
-    coordinates = coordinate_head(votes.local, votes.pooled, classes)
-    auxiliary = coordinate_loss(coordinates, voters, true_rotation, true_translation, model.symmetries[classes], inputs.scale)
-    loss = voting_loss(distance, votes.confidence, args.confidence_weight) + args.coordinate_weight * auxiliary
-    errors = {"error": distance.mean().item(), "coordinates": auxiliary.item()}
+    """Loss of one batch, and its mean errors in diameters: of the votes and, while ``refining``, of the refined poses."""
+    votes = model.estimator(inputs.image, inputs.cloud, inputs.pixels, inputs.class_index)
+    distance = votes.distance(inputs.cloud, target)
+    loss = voting_loss(distance, votes.confidence, args.confidence_weight)
+    errors = {"error": distance.mean().item()}
     if refining:
-        best = best_hypothesis(votes.quaternions.detach(), votes.offsets.detach(), votes.confidence.detach(), inputs.cloud)
-        refined = refiner_loss(model, inputs, votes.embedding.detach(), best[:2], target, args.refine_iterations)
-        loss = loss + refined.mean()
-        errors["refined_error"] = refined[-1].item()
+        rotation, translation, _ = votes.pose(inputs.cloud)
+        distances = []
+        for _ in range(args.refine_iterations):
+            # No gradient flows from one refinement to the one before, nor to the estimator.
+            start = rotation.detach(), translation.detach()
+            rotation, translation = refine_once(model.refiner, inputs.cloud, votes.features.detach(), inputs.class_index, *start)
+            distances.append(pose_distance(rotation.unsqueeze(1), translation.unsqueeze(1), target).mean())
+        loss = loss + torch.stack(distances).mean()
+        errors["refined_error"] = distances[-1].item()
     return loss, errors
-
-
-def refiner_loss(
-    model: PoseModel,
-    inputs: NetworkInputs,
-    embedding: Tensor,
-    start: tuple[Tensor, Tensor],
-    target: tuple[Tensor, Tensor, Tensor, Tensor],
-    iterations: int,
-) -> Tensor:
-    """(iterations,) mean distances after each refinement; no gradient flows from one to the one before."""
-    (rotation, translation), distances = start, []
-    for _ in range(iterations):
-        rotation, translation = refine_once(
-            model.refiner, inputs.cloud, embedding, inputs.class_index, rotation.detach(), translation.detach()
-        )
-        distances.append(pose_distance(rotation.unsqueeze(1), translation.unsqueeze(1), *target).mean())
-    return torch.stack(distances)
 
 
 def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, dataset: PoseDataset) -> tuple[PoseModel, TrainingClock]:
@@ -137,13 +111,9 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
     clock, progress = TrainingClock(args.max_minutes, args.steps), Progress()
     generator = np.random.default_rng(args.seed)
     model = fabric.to_device(model)
-    estimator = model.estimator
-    coordinate_head = CoordinateHead(estimator.local_size, estimator.pooled_size, len(model.config.class_names))
-    coordinate_head = fabric.to_device(coordinate_head)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=False)
-    weights = [*model.parameters(), *coordinate_head.parameters()]
-    optimizer = fabric.setup_optimizers(torch.optim.AdamW(weights, lr=args.learning_rate, weight_decay=1e-4))
-    parts = {"model": model, "coordinate_head": coordinate_head, "average": average, "optimizer": optimizer, "clock": clock}
+    optimizer = fabric.setup_optimizers(torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=1e-4))
+    parts = {"model": model, "average": average, "optimizer": optimizer, "clock": clock}
     checkpoint = args.run_dir / "last.ckpt"
     if args.resume:
         loaded = load_checkpoint(checkpoint)
@@ -157,11 +127,11 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
         factor = warmup_cosine(clock.progress, clock.step, WARMUP_STEPS)
         for group in optimizer.param_groups:
             group["lr"] = args.learning_rate * factor
-        batch = sample_batch(dataset, model, args, fabric.device)
-        loss, errors = training_loss(model, coordinate_head, batch, args, progress.refining)
+        inputs, target = sample_batch(dataset, model, args, fabric.device)
+        loss, errors = training_loss(model, inputs, target, args, progress.refining)
         optimizer.zero_grad()
         fabric.backward(loss)
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         average.update_parameters(model)
         clock.tick()

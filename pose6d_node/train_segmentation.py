@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
-from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
+from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from tqdm import tqdm
 
 from perception_kit.model_file import save_model
@@ -28,6 +28,7 @@ from perception_kit.training import (
     write_record,
 )
 from pose6d_node.segmentation.dataset import Frames, TrainingSamples, detection_target, load_frames
+from pose6d_node.segmentation.descriptor import fit_descriptor
 from pose6d_node.segmentation.evaluation import evaluate_segmentation
 from pose6d_node.segmentation.network import ARCHITECTURES, IMAGE_MEAN, IMAGE_STD, build_network, load_matching
 
@@ -48,13 +49,14 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{args.weights}: {len(fresh)} tensors do not fit and start untrained")
     clock = TrainingClock(args.max_minutes, args.steps)
     averaged = train(fabric, args, network, frames, clock)
+    fit_descriptor(averaged, frames)
     metadata = {
         "architecture": args.architecture,
         "class_names": frames.class_names,
         "input_size": args.input_size,
         "mean": IMAGE_MEAN,
         "std": IMAGE_STD,
-        "descriptor_size": network.backbone.out_channels,
+        "descriptor_size": averaged.descriptor.size,
     }
     save_model(args.out, "segmentation", averaged.state_dict(), metadata)
     score = evaluate_segmentation(args.out, args.val, str(fabric.device), args.val_split) if args.val else {}
@@ -87,7 +89,7 @@ def read_weights(source: str) -> dict[str, torch.Tensor]:
     return torch.load(source, map_location="cpu", weights_only=True)
 
 
-def train(fabric: Fabric, args: argparse.Namespace, network: nn.Module, frames: Frames, clock: TrainingClock) -> nn.Module:
+def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: Frames, clock: TrainingClock) -> MaskRCNN:
     """Run the optimisation until ``clock`` is finished. Returns the network with exponentially averaged weights."""
     network = network.to(memory_format=torch.channels_last).train()
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
@@ -103,8 +105,10 @@ def train(fabric: Fabric, args: argparse.Namespace, network: nn.Module, frames: 
             part.load_state_dict(state[name])
         torch.set_rng_state(state["random"])
     progress_bar = tqdm(total=100, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}", desc="training")
-    for images, labels, classes in batches(fabric, args, frames, clock):
-        losses = training_step(fabric, model, optimizer, (images, labels, classes), args.learning_rate, clock)
+    for batch in batches(fabric, args, frames, clock):
+        if clock.finished:
+            break
+        losses = training_step(fabric, model, optimizer, batch, args.learning_rate, clock)
         averaged.update_parameters(network)
         clock.tick()
         if clock.step % LOG_EVERY == 0:
@@ -114,8 +118,6 @@ def train(fabric: Fabric, args: argparse.Namespace, network: nn.Module, frames: 
         progress_bar.update(100 * clock.progress - progress_bar.n)
         if clock.checkpoint_due() or clock.finished:
             save_checkpoint(checkpoint, {name: part.state_dict() for name, part in parts.items()} | {"random": torch.get_rng_state()})
-        if clock.finished:
-            break
     progress_bar.close()
     return averaged.module
 

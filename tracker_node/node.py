@@ -15,6 +15,7 @@ from perception_kit.ros.inputs import Frame, Input
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import delete_all, track_markers
 from perception_kit.ros.run_node import run_node
+from perception_kit.ros.standard import TFMessage, track_frames
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 
@@ -24,7 +25,7 @@ _QUEUE_LENGTH = 10  # both inputs share the queue, and detections are small: wor
 class TrackerNode(PerceptionNode):
     """Publishes ``~/tracks`` as soon as the detections of a frame are there; its poses, which come later, improve the next frame's tracks.
 
-    ``~/markers`` are made only while somebody subscribes.
+    ``~/markers`` are made only while somebody subscribes; where ``tf2_msgs`` is installed, so are TF frames ``CLASS_ID``.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,8 @@ class TrackerNode(PerceptionNode):
         self._tracker = DeepSort(self.config)
         self.results.add(TrackArray, "tracks")
         self.results.add(MarkerArray, "markers")
+        if TFMessage is not None:
+            self.results.add(TFMessage, "tf", "/tf")
 
     def unload(self) -> None:
         """Forget all tracks."""
@@ -63,6 +66,8 @@ class TrackerNode(PerceptionNode):
         with self.statistics.stage("tracking"):
             tracks = self._tracker.update(instances, frame.stamp_ns)
         self.results.publish("tracks", tracks_to_message(tracks, message.header))
+        if self.results.has_subscribers("tf"):
+            self.results.publish("tf", track_frames(tracks, message.header))
         if self.results.has_subscribers("markers"):
             self.results.publish("markers", track_markers(tracks, message.header))
         if self._tracker.rejected:

@@ -8,6 +8,7 @@ so the scores do not depend on the machine's speed. Exit code: 0; 2 for input th
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Entry point; returns the exit code."""
     settings = ReplaySettings(**vars(_parser().parse_args()))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
     try:
         return 0 if run_replay(settings) else EXIT_NODE_GONE
     except (BagError, TruthError, BopError, ModelFileError) as error:

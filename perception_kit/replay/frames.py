@@ -45,6 +45,11 @@ class _Partners:
 
     messages: list[StampedMessage] = field(default_factory=list)
 
+    def add(self, message: StampedMessage) -> None:
+        """Keep a message; the oldest goes where no colour image comes for long."""
+        self.messages.append(message)
+        del self.messages[: -2 * _LOOK_AHEAD]
+
     def is_settled(self, stamp_ns: int) -> bool:
         """No later message can be nearer to ``stamp_ns``."""
         return bool(self.messages) and self.messages[-1].stamp_ns >= stamp_ns
@@ -75,7 +80,7 @@ def camera_frames(reader: BagReader, topics: CameraTopics, slop_s: float) -> Ite
         if raw.topic == topics.color:
             waiting.append(stamped)
         else:
-            buffers[raw.topic].messages.append(stamped)
+            buffers[raw.topic].add(stamped)
         while waiting and (len(waiting) > _LOOK_AHEAD or all(buffer.is_settled(waiting[0].stamp_ns) for buffer in buffers.values())):
             yield complete(waiting.popleft())
     while waiting:

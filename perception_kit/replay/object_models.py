@@ -23,7 +23,7 @@ class PointModel:
     symmetric: bool
 
 
-def load_point_models(models: Path | None, bag: Path, pose_model: Path | None) -> dict[str, PointModel]:
+def load_point_models(models: Path | None, bag: Path, pose_model: Path) -> dict[str, PointModel]:
     """Point models by class name: of the BOP folder ``models``, else of the bag's own ``models`` folder, else of the pose model file.
 
     Raises BopError or ModelFileError for a folder or file that cannot be read.
@@ -32,8 +32,6 @@ def load_point_models(models: Path | None, bag: Path, pose_model: Path | None) -
     if models is not None or (folder / "models_info.json").is_file():
         rigid = [model for model in read_models(folder).values() if not model.articulated]
         return {model.name: PointModel(model.points(_POINTS), model.diameter, model.symmetric) for model in rigid}
-    if pose_model is None:
-        return {}
     tensors, metadata = load_model(pose_model, "pose")
     described = zip(metadata["class_names"], metadata["diameters"], metadata["symmetries"], strict=True)
     return {

@@ -14,6 +14,7 @@ import numpy as np
 from perception_kit.bag import BagWriter, RawMessage
 from perception_kit.drawing import Scene, draw_overlay
 from perception_kit.replay.frames import CameraFrame
+from perception_kit.replay.live import count_live_drops
 from perception_kit.replay.player import Answers
 from perception_kit.replay.results import STAGES, Stage, scene_from_messages
 from perception_kit.replay.video import VideoWriter
@@ -22,18 +23,19 @@ from perception_kit.truth import FrameKey
 
 
 class Recorder:
-    """Writes the bag ``results`` and the video ``video``; ``input`` is the number of colour images to come. Use as a context manager.
+    """Writes the bag ``results`` and the video ``video``; ``frame_count`` is the number of colour images to come. Use as a context manager.
 
     ``frames`` are those that were played; ``skipped`` counts the ones that could not be.
     """
 
-    def __init__(self, results: Path, video: Path, input: int) -> None:
-        self.input = input
+    def __init__(self, results: Path, video: Path, frame_count: int) -> None:
+        self.frame_count = frame_count
         self.skipped = 0
         self.frames: list[FrameKey] = []
         self.processed = 0
         self.image_size: tuple[int, int] = (0, 0)
         self._latency_s: dict[str, list[float]] = defaultdict(list)
+        self._busy_s: list[float] = []
         self._bag = BagWriter(results)
         self._video = VideoWriter(video)
 
@@ -45,18 +47,25 @@ class Recorder:
             if stage.name in answers.data:
                 self._bag.write_raw(RawMessage(stage.topic, stage.type_name, frame.stamp_ns, answers.data[stage.name]))
                 self._latency_s[stage.name].append(answers.latency_s[stage.name])
+        self._busy_s.append(max(answers.latency_s.values(), default=0.0))
         if expected and all(stage.name in answers.data for stage in expected):
             self.processed += 1
-            self._latency_s["total"].append(max(answers.latency_s.values()))
+            self._latency_s["total"].append(self._busy_s[-1])
         self._draw(frame, scene_from_messages(answers.messages))
 
     def frame_counts(self) -> dict[str, int]:
         """``frames`` of metrics.json."""
-        return {"input": self.input, "processed": self.processed, "dropped": self.input - self.processed}
+        return {"input": self.frame_count, "processed": self.processed, "dropped": self.frame_count - self.processed}
 
     def latency_ms(self) -> dict[str, Any]:
         """``latency_ms`` of metrics.json: milliseconds from publishing a frame until a stage's result (``total``: the last one) is here."""
-        return {name: _percentiles(values) for name, values in sorted(self._latency_s.items())}
+        names = [stage.name for stage in STAGES] + ["total"]
+        return {name: _percentiles(self._latency_s[name]) for name in names if name in self._latency_s}
+
+    def live_drops(self) -> int:
+        """Frames that would be dropped if they came at their stamps, when each takes as long as it did here."""
+        stamps_s = [(key.stamp_ns - self.frames[0].stamp_ns) * 1e-9 for key in self.frames]
+        return count_live_drops(stamps_s, self._busy_s)
 
     def close(self) -> None:
         """Finish both files."""

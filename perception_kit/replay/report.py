@@ -7,56 +7,60 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _NOT_KNOWN = "–"
 
 
-def print_report(metrics: dict[str, Any], notes: Sequence[str], files: Sequence[tuple[str, str]]) -> None:
-    """Scores, latencies, ``notes`` and the ``files`` to look at (path, what it is)."""
+def print_report(metrics: dict[str, Any], details: dict[str, Any], files: Sequence[tuple[str, str]]) -> None:
+    """Scores, latencies, the notes of ``details`` and the ``files`` to look at (path, what it is)."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_scores(metrics))
+    console.print(_scores(metrics, details))
     console.print(_latencies(metrics["latency_ms"]))
-    for note in notes:
-        console.print(f"[bold yellow]Note:[/] {note}")
+    for note in details["notes"]:
+        console.print(f"[bold yellow]Note:[/] {escape(note)}")
     width = max(len(path) for path, _ in files)
     console.print("Look at:")
     for path, what in files:
-        console.print(f"  {path:<{width}}  {what}")
+        console.print(f"  {escape(path):<{width}}  {what}")
 
 
-def _scores(metrics: dict[str, Any]) -> Table:
-    table = Table(title="What the nodes made of the bag", title_justify="left")
-    for column in ("part", "measure", "value"):
-        table.add_column(column, justify="right" if column == "value" else "left")
-    frames = metrics["frames"]
-    table.add_row("frames", "processed / input", f"{frames['processed']} / {frames['input']}")
-    instances = metrics["instances"]
-    found = f"{instances['found']} / {instances['total']}" if instances else _NOT_KNOWN
-    table.add_row("instances", "found / visible (mask IoU 0.5)", found)
+def _scores(metrics: dict[str, Any], details: dict[str, Any]) -> Table:
+    """A row for each score; a dash where there is no truth."""
+    frames, instances, actions = metrics["frames"], metrics["instances"] or {}, metrics["actions"] or {}
+    segmentation, pose, tracking = (metrics[part] or {} for part in ("segmentation", "pose", "tracking"))
     rows = [
-        ("segmentation", "mask mAP", "map", "{:.3f}"),
-        ("", "mask mAP at IoU 0.5", "map50", "{:.3f}"),
-        ("pose", "ADD(-S) below 0.1 diameter", "recall_0.1d", "{:.1%}"),
-        ("", "ADD-S AUC", "adds_auc", "{:.3f}"),
-        ("tracking", "MOTA", "mota", "{:.3f}"),
-        ("", "IDF1", "idf1", "{:.3f}"),
-        ("", "HOTA", "hota", "{:.3f}"),
-        ("", "identity switches", "id_switches", "{}"),
-        ("", "fragments", "fragments", "{}"),
-        ("actions", "frames right", "frame_accuracy", "{:.1%}"),
-        ("", "delay of fall alarm", "fall_delay_s", "{:.2f} s"),
+        ("frames", "in the bag", "{}", frames["input"]),
+        ("", "with all results", "{}", frames["processed"]),
+        ("", "dropped by a live run on this machine (estimate)", "{}", details["live_drops"]),
+        ("instances", "visible", "{}", instances.get("total")),
+        ("", "found: right class, mask IoU 0.5", "{}", instances.get("found")),
+        ("segmentation", "mask mAP", "{:.3f}", segmentation.get("map")),
+        ("", "mask mAP at IoU 0.5", "{:.3f}", segmentation.get("map50")),
+        ("pose", "ADD(-S) below a tenth of the diameter, a miss counts", "{:.1%}", pose.get("recall_0.1d")),
+        ("", "ADD-S AUC up to 0.1 m, a miss counts", "{:.3f}", pose.get("adds_auc")),
+        ("", "ADD-S of the found, median", "{:.4f} m", details.get("pose", {}).get("posed_adds_median_m")),
+        ("tracking", "MOTA", "{:.3f}", tracking.get("mota")),
+        ("", "IDF1", "{:.3f}", tracking.get("idf1")),
+        ("", "HOTA", "{:.3f}", tracking.get("hota")),
+        ("", "identity switches", "{}", tracking.get("id_switches")),
+        ("", "fragments", "{}", tracking.get("fragments")),
+        ("actions", "frames with the right action", "{:.1%}", actions.get("frame_accuracy")),
+        ("", "delay of the fall alarm", "{:.2f} s", actions.get("fall_delay_s")),
     ]
-    part = ""
-    for name, measure, key, form in rows:
-        part = name or part
-        value = (metrics[part] or {}).get(key)
-        table.add_row(name, measure, _NOT_KNOWN if value is None else form.format(value))
+    table = Table(title="What the nodes made of the bag", title_justify="left")
+    table.add_column("part")
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    for part, measure, form, value in rows:
+        table.add_row(part, measure, _NOT_KNOWN if value is None else form.format(value))
     return table
 
 
 def _latencies(latency_ms: dict[str, dict[str, float]]) -> Table:
-    table = Table(title="Milliseconds from publishing a frame to its result (the first, slowest frame included)", title_justify="left")
+    title = "Milliseconds from publishing a frame to its result (the first frame, at which nodes warm up, included)"
+    table = Table(title=title, title_justify="left")
     for column in ("stage", "median", "95 %", "max"):
         table.add_column(column, justify="left" if column == "stage" else "right")
     for stage, values in latency_ms.items():

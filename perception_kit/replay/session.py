@@ -27,7 +27,7 @@ from perception_kit.replay.results import NODES, STAGES, read_results
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.topics import CameraTopics, find_camera_topics
 from perception_kit.replay.watch import NodeWatch
-from perception_kit.ros.bringup import start_nodes, transport_environment
+from perception_kit.ros.bringup import process_environment, start_nodes
 from perception_kit.truth import TruthSource
 from perception_kit.truth_bag import BagTruth
 from perception_kit.truth_ycbv import YcbVideoTruth
@@ -51,9 +51,10 @@ def run_replay(settings: ReplaySettings) -> bool:
     evaluation = _evaluate(settings.out / RESULTS, recorder, truth, models, watch)
     notes = _notes(watch, recorder, evaluation)
     metrics = {**evaluation.metrics, "frames": recorder.frame_counts(), "latency_ms": recorder.latency_ms()}
+    details = {**evaluation.details, "live_drops": recorder.live_drops(), "notes": notes, "nodes": watch.reported_values()}
     _write_json(settings.out / METRICS, metrics)
-    _write_json(settings.out / DETAILS, {**evaluation.details, "notes": notes, "nodes": watch.reported_values()})
-    print_report(metrics, notes, _files(settings.out))
+    _write_json(settings.out / DETAILS, details)
+    print_report(metrics, details, _files(settings.out))
     return not watch.gone
 
 
@@ -67,7 +68,7 @@ def _truth_source(settings: ReplaySettings, frame_count: int) -> TruthSource | N
 def _play(settings: ReplaySettings, reader: BagReader, topics: CameraTopics) -> tuple[Recorder, NodeWatch]:
     """Start the nodes in a domain of their own, play every frame and end the nodes."""
     with free_domain() as domain:
-        os.environ |= {**transport_environment(), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        os.environ |= {**process_environment(), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         count = reader.topics[topics.color].count
         nodes = start_nodes(settings.node_parameters(), domain_id=domain, log_dir=settings.out / LOGS)
         with nodes, Player(domain) as player, Recorder(settings.out / RESULTS, settings.out / VIDEO, count) as recorder:
@@ -84,7 +85,7 @@ def _play_frames(
     settings: ReplaySettings, reader: BagReader, topics: CameraTopics, player: Player, watch: NodeWatch, recorder: Recorder
 ) -> None:
     frames = camera_frames(reader, topics, settings.slop)
-    for number, frame in enumerate(tqdm(frames, total=recorder.input, unit="frame", desc="replay")):
+    for number, frame in enumerate(tqdm(frames, total=recorder.frame_count, unit="frame", desc="replay")):
         if not watch.available():
             _say("no node is left: the rest of the bag is not played")
             return

@@ -78,9 +78,12 @@ class FrameInputs:
         return self._worker.dropped + (self._joiner.dropped if self._joiner is not None else 0)
 
     def check(self) -> None:
-        """Watchdog: reports what is missing when there was no frame for 2 seconds."""
+        """Watchdog: reports what is missing when there was no frame for 2 seconds.
+
+        Not while a frame is in progress: a replay sends the next one afterwards.
+        """
         quiet_s = monotonic() - self._last_frame_s
-        if quiet_s < QUIET_S:
+        if quiet_s < QUIET_S or self._worker.busy:
             return
         missing = [self._missing(entry) for entry in self._inputs if entry.required and self._quiet_for(entry) >= QUIET_S]
         if not missing and self._joiner is not None:

@@ -109,13 +109,18 @@ class PerceptionNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Enable the results, then start to receive."""
+        """Enable the results, then start to receive; FAILURE (the node stays inactive) where that is not possible."""
         result = super().on_activate(state)
         reliability = self.node_config.input_reliability
         queue_length = max(self._queue_length, _RELIABLE_QUEUE_LENGTH if reliability == "reliable" else 1)
-        self._inputs = FrameInputs(
-            self, self.inputs(), self._process, self.statistics, self.problems, self.joiner(), reliability, queue_length
-        )
+        try:
+            self._inputs = FrameInputs(
+                self, self.inputs(), self._process, self.statistics, self.problems, self.joiner(), reliability, queue_length
+            )
+        except Exception as error:  # rclpy would drop it without a word
+            self.get_logger().error(f"stays inactive: {describe_error(error)}")
+            super().on_deactivate(state)
+            return TransitionCallbackReturn.FAILURE
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -15,15 +15,15 @@ from perception_kit.ros.statistics import FrameStatistics
 
 
 class Results:
-    """Reliable lifecycle publishers below ``~/``, with their rates and the latency from stamp to publication."""
+    """Reliable lifecycle publishers by name, with their rates and the latency from stamp to publication."""
 
     def __init__(self, node: LifecycleNode, statistics: FrameStatistics, problems: ProblemLog) -> None:
         self._node, self._statistics, self._problems = node, statistics, problems
         self._publishers: dict[str, LifecyclePublisher] = {}
 
-    def add(self, message_type: type, name: str) -> None:
-        """Publisher of ``~/name``."""
-        topic = self._node.resolve_topic_name(f"~/{name}")
+    def add(self, message_type: type, name: str, topic: str | None = None) -> None:
+        """Publisher of the result ``name`` on ``topic``, by default ``~/name``."""
+        topic = self._node.resolve_topic_name(topic or f"~/{name}")
         events = result_events(topic, warn=lambda text: self._problems.report(f"QoS of {topic}", text))
         self._publishers[name] = self._node.create_lifecycle_publisher(message_type, topic, result_qos(), event_callbacks=events)
 
@@ -34,11 +34,11 @@ class Results:
         self._publishers.clear()
 
     def has_subscribers(self, name: str) -> bool:
-        """Whether anybody listens to ``~/name``."""
+        """Whether the result was added and anybody listens to it."""
         return name in self._publishers and self._publishers[name].get_subscription_count() > 0
 
     def publish(self, name: str, message: Any) -> None:
-        """Publish on ``~/name``. Under load the middleware can refuse a message; that is counted and reported."""
+        """Publish a result. Under load the middleware can refuse a message; that is counted and reported."""
         try:
             self._publishers[name].publish(message)
         except rclpy_implementation.RCLError as error:

@@ -12,13 +12,15 @@ from typing import Any
 class FrameWorker:
     """Calls ``process`` for each submitted item, in order, in a thread of its own.
 
-    At most ``capacity`` items wait: a newer item pushes out the oldest, and ``dropped`` counts those. ``process`` must not raise.
+    At most ``capacity`` items wait: a newer item pushes out the oldest, and ``dropped`` counts those. ``busy`` is True while an item is
+    processed. ``process`` must not raise.
     """
 
     def __init__(self, process: Callable[[Any], None], capacity: int = 1) -> None:
         if capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.dropped = 0
+        self.busy = False
         self._process = process
         self._capacity = capacity
         self._items: deque[Any] = deque()
@@ -50,4 +52,6 @@ class FrameWorker:
                 if self._stopping:
                     return
                 item = self._items.popleft()
+            self.busy = True
             self._process(item)
+            self.busy = False

@@ -17,9 +17,9 @@ from perception_kit.synth.catalogue import read_classes
 from perception_kit.synth.clips import write_clips
 from perception_kit.synth.mesh import MeshError
 from perception_kit.synth.pool import render_frames
+from perception_kit.synth.recording import Recording
 from perception_kit.synth.room import find_photos
 from perception_kit.synth.scene import SPLITS, default_intrinsics
-from perception_kit.synth.recording import Recording
 from perception_kit.synth.world import WorldConfig
 
 

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 from perception_kit.bag import BagWriter
 from perception_kit.synth.catalogue import ObjectClass
 from perception_kit.synth.motion import ACTIONS
-from perception_kit.synth.scene import TrueInstance
 from perception_kit.synth.recording import RecordedFrame
+from perception_kit.synth.scene import TrueInstance
 from perception_kit.types import Intrinsics, TrackState
 
 COLOUR = "/camera/camera/color"

@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from perception_kit.geometry import look_at
 
-EYE = np.array([0.0, -1.12, 0.93])
-TARGET = np.array([0.0, 2.9, 0.33])
+EYE = np.array([0.0, -1.16, 0.93])
+TARGET = np.array([0.0, 2.9, 0.3])
 PERIODS = {"train": (9.0,), "val": (7.0, 14.0), "test": (11.3, 5.3, 2.9)}
 """Seconds of the slow swings of each split: a single one is an orbit, two are a figure of eight, three never repeat."""
 

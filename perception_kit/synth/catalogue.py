@@ -13,8 +13,8 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
 from perception_kit.synth.mesh import MeshError, TexturedMesh, read_obj, scale_to_metres
-from perception_kit.synth.render import Surface
 from perception_kit.synth.resting import RestingPose, resting_poses
+from perception_kit.synth.surface import Surface
 from perception_kit.synth.ycb import YCB_SYMMETRIES
 
 SYMMETRY_FILES = ("symmetries.json", "models_info.json")

@@ -11,9 +11,10 @@ import numpy as np
 import open3d as o3d
 
 from perception_kit.geometry import invert_pose
-from perception_kit.synth.render import SRGB_TO_LINEAR, Item, Rendering
+from perception_kit.synth.render import Item, Rendering
 from perception_kit.types import Intrinsics
 
+SRGB_TO_LINEAR = (np.arange(256, dtype=np.float32) / np.float32(255)) ** np.float32(2.2)
 SHADOW_STEP = 2
 """Shadow rays are cast for every second pixel in both directions."""
 

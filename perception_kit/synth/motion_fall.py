@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception_kit.synth.motion_everyday import ON_SIDE, PRONE, SUPINE
 from perception_kit.synth.motion_keyframes import KeyframedMotion, Posture, mirrored, posture
+from perception_kit.synth.motion_postures import ON_SIDE, PRONE, SUPINE
 from perception_kit.synth.motion_settle import settle_on_floor
 
 #: For each kind of fall: (share of the fall's way, posture) in between, and the posture at rest. Written for falls to the right.

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from perception_kit.synth.gait import GaitStyle
-from perception_kit.synth.motion_everyday import EVERYDAY, ON_SIDE, PRONE, SUPINE, get_up, lie_down, sit_and_rise, sit_down, sway_posture
+from perception_kit.synth.motion_everyday import EVERYDAY, get_up, lie_down, sit_and_rise, sit_down, sway_posture
 from perception_kit.synth.motion_fall import sample_fall
 from perception_kit.synth.motion_keyframes import Fidget, KeyframedMotion, mirrored, posture
+from perception_kit.synth.motion_postures import ON_SIDE, PRONE, SUPINE
 from perception_kit.synth.motion_settle import settle_on_floor
 from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS
 

@@ -7,57 +7,12 @@ every other class has prints or parts that tell all its sides apart.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from perception_kit.synth import shapes
+from perception_kit.synth.atlas import BLACK, BLUE, CREAM, GREEN, GREY, ORANGE, RED, TEAL, WHITE, YELLOW, Atlas
 from perception_kit.synth.catalogue import ObjectClass, Symmetry
 from perception_kit.synth.mesh import TexturedMesh, merge
-
-ATLAS = 512
-RED, ORANGE, YELLOW, GREEN = (200, 30, 35), (235, 120, 25), (245, 205, 60), (40, 140, 70)
-BLUE, WHITE, BLACK, GREY, CREAM, TEAL = (35, 75, 170), (240, 240, 236), (28, 28, 32), (125, 128, 132), (244, 228, 190), (25, 140, 150)
-Colour = tuple[int, int, int]
-
-
-class _Atlas:
-    """A texture that is filled rectangle by rectangle; coordinates are fractions with v up."""
-
-    def __init__(self, base: Colour) -> None:
-        self.image = np.full((ATLAS, ATLAS, 3), base, np.uint8)
-
-    def paint(self, region: shapes.Region, base: Colour) -> np.ndarray:
-        """Fill a region; returns its pixels, the top row first, to draw on."""
-        u0, v0, u1, v1 = (round(value * ATLAS) for value in region)
-        view = self.image[ATLAS - v1 : ATLAS - v0, u0:u1]
-        view[:] = base
-        return view
-
-    def label(self, region: shapes.Region, base: Colour, ink: Colour, title: str, lines: int, seed: int) -> shapes.Region:
-        """A printed side: a big title, a blob as a picture, and lines of small print."""
-        view = self.paint(region, base)
-        height, width = view.shape[:2]
-        canvas = np.ascontiguousarray(view)
-        rng = np.random.default_rng(seed)
-        scale = width / max(cv2.getTextSize(title, cv2.FONT_HERSHEY_DUPLEX, 1.0, 2)[0][0], 1) * 0.9
-        scale = min(scale, height / 90)
-        cv2.putText(
-            canvas,
-            title,
-            (int(width * 0.05), int(height * 0.28)),
-            cv2.FONT_HERSHEY_DUPLEX,
-            scale,
-            ink,
-            max(1, round(2.2 * scale)),
-            cv2.LINE_AA,
-        )
-        centre = (int(width * rng.uniform(0.35, 0.65)), int(height * 0.5))
-        cv2.ellipse(canvas, centre, (max(3, width // 4), max(3, height // 9)), float(rng.uniform(-30, 30)), 0, 360, ink, -1, cv2.LINE_AA)
-        for line in range(lines):
-            y = int(height * (0.68 + 0.26 * line / max(lines, 1)))
-            cv2.line(canvas, (int(width * 0.08), y), (int(width * rng.uniform(0.4, 0.92)), y), ink, max(1, height // 90))
-        view[:] = canvas
-        return region
 
 
 def _centred(meshes: list[TexturedMesh]) -> TexturedMesh:
@@ -72,7 +27,7 @@ def _shifted(mesh: TexturedMesh, x: float = 0.0, y: float = 0.0, z: float = 0.0)
 
 def cracker_box() -> TexturedMesh:
     """Red carton, 6 x 16 x 21 cm, another print on each side."""
-    atlas = _Atlas(RED)
+    atlas = Atlas(RED)
     regions = {
         "front": atlas.label((0.0, 0.4, 0.42, 1.0), RED, YELLOW, "CRISPY", 3, 1),
         "back": atlas.label((0.42, 0.4, 0.84, 1.0), CREAM, RED, "Recipe", 7, 2),
@@ -86,7 +41,7 @@ def cracker_box() -> TexturedMesh:
 
 def mug() -> TexturedMesh:
     """Blue mug with a handle towards +x, a white badge towards +y and a yellow one towards -y."""
-    atlas = _Atlas(BLUE)
+    atlas = Atlas(BLUE)
     outside: shapes.Region = (0.0, 0.5, 1.0, 1.0)
     view = atlas.paint(outside, BLUE)
     view[: view.shape[0] // 8] = TEAL
@@ -115,7 +70,7 @@ def mug() -> TexturedMesh:
 
 def cleanser_bottle() -> TexturedMesh:
     """White bottle of oval section with a blue cap; front (+x) and back prints differ, the +y edge is green, the -y edge orange."""
-    atlas = _Atlas(WHITE)
+    atlas = Atlas(WHITE)
     body: shapes.Region = (0.0, 0.3, 1.0, 1.0)
     atlas.paint(body, WHITE)
     atlas.label((0.36, 0.34, 0.64, 0.86), TEAL, WHITE, "back", 8, 21)
@@ -139,7 +94,7 @@ def cleanser_bottle() -> TexturedMesh:
 
 def soup_can() -> TexturedMesh:
     """Can of 6.8 x 10.2 cm with rings only: the same from all around, but top and bottom differ."""
-    atlas = _Atlas(GREY)
+    atlas = Atlas(GREY)
     view = atlas.paint((0.0, 0.4, 1.0, 1.0), WHITE)
     height = view.shape[0]
     for low, high, shade in ((0.0, 0.45, RED), (0.45, 0.5, YELLOW), (0.62, 0.68, RED), (0.8, 0.86, BLACK), (0.92, 1.0, GREEN)):
@@ -166,7 +121,7 @@ def soup_can() -> TexturedMesh:
 
 def bowl() -> TexturedMesh:
     """Bowl of 15 cm, orange outside with a white ring, cream inside with green rings: the same from all around."""
-    atlas = _Atlas(ORANGE)
+    atlas = Atlas(ORANGE)
     outside = atlas.paint((0.0, 0.5, 1.0, 1.0), ORANGE)
     outside[: outside.shape[0] // 5] = WHITE
     outside[outside.shape[0] // 2 : outside.shape[0] * 6 // 10] = BLUE
@@ -192,7 +147,7 @@ def bowl() -> TexturedMesh:
 
 def power_drill() -> TexturedMesh:
     """Cordless drill: yellow motor along x, black grip, battery with another print on each side, steel chuck."""
-    atlas = _Atlas(BLACK)
+    atlas = Atlas(BLACK)
     motor = {
         "left": atlas.label((0.0, 0.7, 0.5, 1.0), YELLOW, BLACK, "DRILL 18", 1, 31),
         "right": atlas.label((0.5, 0.7, 1.0, 1.0), YELLOW, RED, "POWER", 3, 32),

@@ -12,7 +12,8 @@ import numpy as np
 
 from perception_kit.synth import shapes
 from perception_kit.synth.mesh import MeshError, TexturedMesh, merge
-from perception_kit.synth.render import Item, Surface
+from perception_kit.synth.render import Item
+from perception_kit.synth.surface import Surface
 from perception_kit.synth.textures import random_texture
 
 SPLIT_SHARE = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random scenes: independent ones for training frames, and the one that a recorded sequence shows."""
+"""Random scenes: independent ones for training frames, and the one that a recording shows."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _random_person(rng: np.random.Generator, room: Room, camera: np.ndarray, spl
 
 
 def bag_scene(rng: np.random.Generator, classes: list[ObjectClass], textures: TexturePool) -> Scene:
-    """The scene of a sequence: a low table with two of one class side by side, upright mostly, and free floor behind for a person."""
+    """The scene of a recording: a low table with two of one class side by side, upright mostly, and free floor behind for a person."""
     room = sample_room(rng, textures, BAG_ROOM)
     scene = Scene(room, [], [], sample_lighting(rng, varied=False), Sensor.sample(rng, textures.split), gloss=0.25)
     table = TableTop((0.9, 0.42), room.table_height, room.table_yaw)

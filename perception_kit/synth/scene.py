@@ -13,9 +13,10 @@ from perception_kit.geometry import invert_pose
 from perception_kit.synth.catalogue import ObjectClass
 from perception_kit.synth.lighting import Lighting, shade, shadow_scene
 from perception_kit.synth.mesh import TexturedMesh
-from perception_kit.synth.render import Item, Rendering, Surface, render
+from perception_kit.synth.render import Item, Rendering, render
 from perception_kit.synth.room import Room
 from perception_kit.synth.sensor import Sensor
+from perception_kit.synth.surface import Surface
 from perception_kit.types import Intrinsics
 
 PERSON = "person"
@@ -43,7 +44,7 @@ class Placed:
 
 @dataclass
 class Scene:
-    """Everything that stands still; complete before it is first rendered. The k-th of ``objects`` is instance k + 1; a person comes last."""
+    """Everything that stands still, complete before it is first rendered. The k-th object is instance k + 1; a person comes last."""
 
     room: Room
     objects: list[Placed]

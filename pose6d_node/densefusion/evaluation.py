@@ -29,7 +29,7 @@ def predict_poses(model: PoseModel, dataset: PoseDataset, refine_iterations: int
     for index in torch.arange(len(dataset)).split(batch_size):
         crops = dataset.crops.select(index).to(device)
         inputs = make_inputs(crops, model.diameters, model.config.num_points, order)
-        rotation, translation, _ = estimate(model.estimator, model.refiner, inputs, refine_iterations)
+        rotation, translation, _ = estimate(model, inputs, refine_iterations)
         rotations.append(rotation.cpu())
         translations.append(translation.cpu())
     return torch.cat(rotations).double().numpy(), torch.cat(translations).double().numpy()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from torch import nn
 from perception_kit.bop import ObjectModel
 from perception_kit.model_file import ModelFileError, load_model, save_model
 from pose6d_node.densefusion.compact_colour_net import CompactColourNet
+from pose6d_node.densefusion.coordinate_net import CoordinateNet
 from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
 
 MODEL_POINTS = 1000
-ARCHITECTURES = {
-    "densefusion": (PSPNet, PUBLISHED_WIDTHS),
-    "densefusion_compact": (CompactColourNet, Widths(local=(32, 64), pooled=(256, 512), head=(192, 128, 64), refiner_head=(256, 64))),
+COMPACT_WIDTHS = Widths(local=(32, 64), pooled=(256, 512), head=(192, 128, 64), refiner_head=(256, 64))
+ARCHITECTURES: dict[str, tuple[Callable[[int], nn.Module], Widths]] = {
+    "densefusion": (lambda num_classes: PoseNet(PSPNet(), num_classes), PUBLISHED_WIDTHS),
+    "densefusion_compact": (lambda num_classes: CoordinateNet(CompactColourNet(), num_classes, COMPACT_WIDTHS), COMPACT_WIDTHS),
 }
 
 
@@ -70,11 +72,11 @@ class PoseModel(nn.Module):
 
     def __init__(self, config: PoseModelConfig, model_points: torch.Tensor) -> None:
         super().__init__()
-        colour_network, widths = ARCHITECTURES[config.architecture]
+        make_estimator, widths = ARCHITECTURES[config.architecture]
         self.config = config
         num_classes = len(config.class_names)
-        self.estimator = PoseNet(colour_network(), num_classes, widths)
-        self.refiner = PoseRefineNet(num_classes, colour_network.embedding_size, widths)
+        self.estimator = make_estimator(num_classes)
+        self.refiner = PoseRefineNet(num_classes, self.estimator.refiner_inputs, widths)
         self.estimator.cnn.to(memory_format=torch.channels_last)  # a third faster on a CPU
         self.register_buffer("model_points", model_points)
         self.register_buffer("diameters", torch.tensor(config.diameters), persistent=False)
@@ -93,7 +95,7 @@ class PoseModel(nn.Module):
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Weights to start training from (He et al. 2015); the refiner starts by correcting nothing.
+        """Weights to start training from (He et al. 2015); the refiner starts by correcting little.
 
         PyTorch's default would shrink the signal by half in each of these layers, most of which have no normalisation.
         """
@@ -102,7 +104,7 @@ class PoseModel(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        for layer in (self.estimator.conv4_t, self.refiner.conv3_r, self.refiner.conv3_t):
+        for layer in (self.refiner.conv3_r, self.refiner.conv3_t):
             layer.weight.mul_(0.1)
         self.refiner.conv3_r.bias.view(-1, 4)[:, 0] = 1.0
 

@@ -7,11 +7,13 @@ The published sizes are the defaults, and the tensors then have the names of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from pose6d_node.densefusion.losses import Target, pose_distance
+from pose6d_node.densefusion.rotations import quaternion_to_matrix
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,29 @@ class Widths:
 PUBLISHED_WIDTHS = Widths()
 
 
-class PointPoses(NamedTuple):
-    """What every point votes, and the features behind it.
+@dataclass
+class PoseVotes:
+    """What every point votes.
 
-    ``quaternions`` (B, P, 4) wxyz, not normalised; ``offsets`` (B, P, 3) from the point to the object's origin; ``confidence`` (B, P) in
-    0..1; ``embedding`` (B, E, N) colour embedding of all points; ``local`` (B, L, P) and ``pooled`` (B, G) features.
+    ``quaternions`` (B, N, 4) wxyz, not normalised; ``offsets`` (B, N, 3) from the point to the object's origin; ``confidence`` (B, N) in
+    0..1; ``features`` (B, E, N) the colour embedding, which the refiner sees.
     """
 
     quaternions: Tensor
     offsets: Tensor
     confidence: Tensor
-    embedding: Tensor
-    local: Tensor
-    pooled: Tensor
+    features: Tensor
+
+    def pose(self, cloud: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotation (B, 3, 3), translation (B, 3) and confidence (B,) that the most confident of the (B, N, 3) points votes for."""
+        best = self.confidence.argmax(dim=1)
+        row = torch.arange(len(best), device=best.device)
+        rotation = quaternion_to_matrix(self.quaternions[row, best])
+        return rotation, cloud[row, best] + self.offsets[row, best], self.confidence[row, best]
+
+    def distance(self, cloud: Tensor, target: Target) -> Tensor:
+        """(B, N) error of each vote in diameters: the mean distance of the model's points (equations 1 and 2)."""
+        return pose_distance(quaternion_to_matrix(self.quaternions), cloud + self.offsets, target)
 
 
 def sample_embedding(embedding: Tensor, pixels: Tensor) -> Tensor:
@@ -90,25 +102,23 @@ class PoseNet(nn.Module):
         first, second = (2 * width for width in widths.local)
         self.cnn = colour_network
         self.feat = FusionFeatures(colour_network.embedding_size, widths, pooled_inputs=second)
-        self.local_size, self.pooled_size = first + second, widths.pooled[1]
+        self.local_size = first + second
+        self.refiner_inputs = colour_network.embedding_size
         for name, size in (("r", 4), ("t", 3), ("c", 1)):
-            sizes = (self.local_size + self.pooled_size, *widths.head, num_classes * size)
+            sizes = (self.local_size + widths.pooled[1], *widths.head, num_classes * size)
             for number in range(4):
                 setattr(self, f"conv{number + 1}_{name}", nn.Conv1d(sizes[number], sizes[number + 1], 1))
 
-    def forward(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor, head_points: int | None = None) -> PointPoses:
-        """Predict from (B, 3, H, W) crops and the (B, N, 3) points at (B, N, 2) ``pixels`` (-1..1) of them; ``class_index`` (B,).
-
-        All N points vote, or only the first ``head_points``.
-        """
+    def forward(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor) -> PoseVotes:
+        """Votes from (B, 3, H, W) crops and the (B, N, 3) points at (B, N, 2) ``pixels`` (-1..1) of them; ``class_index`` (B,)."""
         embedding = sample_embedding(self.cnn(image), pixels)
         first, second = self.feat.local(cloud, embedding)
         pooled = self.feat.pooled(second)
-        local = torch.cat([first, second], dim=1)[:, :, :head_points]
+        local = torch.cat([first, second], dim=1)
         rotation = self._head("r", local, pooled, class_index, 4)
         translation = self._head("t", local, pooled, class_index, 3)
         confidence = self._head("c", local, pooled, class_index, 1).sigmoid()
-        return PointPoses(rotation.transpose(1, 2), translation.transpose(1, 2), confidence.squeeze(1), embedding, local, pooled)
+        return PoseVotes(rotation.transpose(1, 2), translation.transpose(1, 2), confidence.squeeze(1), embedding)
 
     def _head(self, name: str, local: Tensor, pooled: Tensor, class_index: Tensor, size: int) -> Tensor:
         layers = [getattr(self, f"conv{number}_{name}") for number in (1, 2, 3, 4)]

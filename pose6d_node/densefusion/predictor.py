@@ -72,7 +72,7 @@ class PoseEstimator:
     def _estimate(self, crops: list[Crops], indices: list[int], instances: Sequence[Instance]) -> list[PoseEstimate]:
         batch = Crops.concatenate(crops).to(self.device)
         inputs = make_inputs(batch, self.model.diameters, self.model.config.num_points, self._order)
-        rotations, translations, confidences = estimate(self.model.estimator, self.model.refiner, inputs, self.refine_iterations)
+        rotations, translations, confidences = estimate(self.model, inputs, self.refine_iterations)
         return [
             PoseEstimate(
                 detection_index=index,

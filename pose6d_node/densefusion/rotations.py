@@ -31,3 +31,24 @@ def roll_matrix(angle: Tensor) -> Tensor:
     """(B, 3, 3) rotations about the optical axis by (B,) angles in radians; positive turns x towards y (clockwise in the image)."""
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     return torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, zero + 1], dim=-1).unflatten(-1, (3, 3))
+
+
+@torch.no_grad()
+def fit_rigid(source: Tensor, target: Tensor, weights: Tensor, iterations: int = 4, tolerance: float = 0.02) -> tuple[Tensor, Tensor]:
+    """Rotation (B, 3, 3) and translation (B, 3) that take (B, N, 3) ``source`` to ``target`` best (Kabsch 1976), without gradient.
+
+    Weighted by (B, N) ``weights``; reweighted ``iterations`` times so that the distances, not their squares, are minimised and outliers
+    count little. ``tolerance`` is the distance below which points are not told apart.
+    """
+    robust = weights
+    for _ in range(iterations):
+        share = (robust / robust.sum(dim=1, keepdim=True)).unsqueeze(2)
+        source_mean, target_mean = ((points * share).sum(dim=1, keepdim=True) for points in (source, target))
+        u, _, vh = torch.linalg.svd(((source - source_mean) * share).mT @ (target - target_mean))
+        sign = torch.ones_like(u[:, :, 0])
+        sign[:, 2] = torch.linalg.det(vh.mT @ u.mT).sign()  # a rotation, not a reflection
+        rotation = vh.mT @ (sign.unsqueeze(2) * u.mT)
+        translation = (target_mean - source_mean @ rotation.mT).squeeze(1)
+        distance = (source @ rotation.mT + translation.unsqueeze(1) - target).norm(dim=2)
+        robust = weights / (distance + tolerance)
+    return rotation, translation

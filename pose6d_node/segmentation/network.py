@@ -18,6 +18,7 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import MultiScaleRoIAlign
 
+from pose6d_node.segmentation.descriptor import Descriptor
 from pose6d_node.segmentation.thin_resnet import thin_resnet
 
 ARCHITECTURES = ("compact", "resnet50")
@@ -63,7 +64,8 @@ def build_network(
     """Untrained network for ``num_classes`` classes without the background, whose labels are 1 to ``num_classes``.
 
     The network takes images in [0, 1] at the size they have (no rescaling inside) and normalises them by ``mean`` and ``std``;
-    ``proposals`` is the number of regions that reach the heads at test time. Raises ValueError for an unknown architecture.
+    ``proposals`` is the number of regions that reach the heads at test time. Its module ``descriptor`` is not part of torchvision's
+    network: it is fitted after training and called with RoIAlign features. Raises ValueError for an unknown architecture.
     """
     settings = {
         "rpn_pre_nms_top_n_test": 3 * proposals,
@@ -76,6 +78,7 @@ def build_network(
     else:
         raise ValueError(f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}")
     network.transform = NativeSize(mean, std)
+    network.descriptor = Descriptor(network.backbone.out_channels)
     return network
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch.nn.functional import normalize
-from torchvision.models.detection.image_list import ImageList
 
 from perception_kit.model_file import load_model
 from perception_kit.types import Instance
@@ -28,11 +26,11 @@ class Segmenter:
     def __init__(self, model_path: str | Path, device: str = "cpu", score_threshold: float = 0.5, max_detections: int = 50) -> None:
         tensors, metadata = load_model(model_path, "segmentation")
         self.class_names: list[str] = metadata["class_names"]
-        self.descriptor_size: int = metadata["descriptor_size"]
         self.input_size: tuple[int, int] = tuple(metadata["input_size"])
         self.device = torch.device(device)
         network = build_network(metadata["architecture"], len(self.class_names), metadata["mean"], metadata["std"])
         network.load_state_dict(tensors)
+        self.descriptor_size: int = network.descriptor.size
         network.roi_heads.score_thresh = score_threshold
         network.roi_heads.detections_per_img = max_detections
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
@@ -72,16 +70,13 @@ class Segmenter:
     def _forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Boxes (N, 4), labels (N,), scores (N,), mask probabilities (N, M, M) and descriptors (N, D) of a (3, h, w) image."""
         network = self.network
-        # Not network.transform(): outside of training it enlarges the image to 800 pixels, whatever `_skip_resize` says.
-        padded = network.transform.batch_images([network.transform.normalize(image)])
-        images = ImageList(padded, [tuple(image.shape[-2:])])
+        images, _ = network.transform([image])
         features = network.backbone(images.tensors)
         proposals, _ = network.rpn(images, features)
         detections, _ = network.roi_heads(features, proposals, images.image_sizes)
         found = detections[0]
         pooled = network.roi_heads.box_roi_pool(features, [found["boxes"]], images.image_sizes)
-        descriptors = normalize(pooled.mean(dim=(2, 3)), dim=1)
-        return found["boxes"], found["labels"], found["scores"], found["masks"][:, 0], descriptors
+        return found["boxes"], found["labels"], found["scores"], found["masks"][:, 0], network.descriptor(pooled)
 
 
 def paste_mask(mask: np.ndarray, box: np.ndarray, height: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:

@@ -15,7 +15,7 @@ from ros_graph import DOMAIN_ID
 
 from perception_kit import bringup as command_line
 from perception_kit.ros import bringup
-from perception_kit.ros.bringup import BringupError, NodeGroup, start_nodes, transport_environment
+from perception_kit.ros.bringup import BringupError, NodeGroup, process_environment, start_nodes
 
 LIMIT_S = 60.0
 
@@ -64,7 +64,7 @@ def test_unknown_nodes_are_refused() -> None:
 def test_settings_that_are_there_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
     monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/own.xml")
-    added = transport_environment()
+    added = process_environment()
     assert added["MALLOC_TOP_PAD_"] == str(64 * 1024 * 1024)
     assert "FASTRTPS_DEFAULT_PROFILES_FILE" not in added
 

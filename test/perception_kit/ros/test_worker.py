@@ -52,9 +52,11 @@ def test_stop_finishes_the_item_in_progress_and_forgets_the_rest() -> None:
     stopper.start()
     stopper.join(timeout=0.05)
     assert stopper.is_alive(), "item 0 is still in progress"
+    assert worker.busy
     slow.go.release()
     stopper.join(timeout=LIMIT_S)
     assert not stopper.is_alive()
+    assert not worker.busy
     assert slow.done == [0]
 
 

@@ -102,6 +102,13 @@ def test_cameras_stand_in_the_room_and_see_the_action(seed: int):
     assert seen > 0.6 * len(times)
 
 
+def test_same_frames_give_the_same_file(tmp_path: Path):
+    frames = np.random.default_rng(0).integers(60, 190, (12, HEIGHT, WIDTH, 3), np.uint8)
+    for number in range(4):
+        write_video(tmp_path / f"{number}.mp4", frames)
+    assert len({(tmp_path / f"{number}.mp4").read_bytes() for number in range(4)}) == 1
+
+
 def test_video_survives_the_codec(tmp_path: Path):
     ramp = np.linspace(30, 220, WIDTH, dtype=np.uint8)
     frames = np.broadcast_to(ramp[None, None, :, None], (6, HEIGHT, WIDTH, 3)).copy()

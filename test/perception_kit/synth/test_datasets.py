@@ -16,8 +16,8 @@ from perception_kit.geometry import back_project
 from perception_kit.synth.__main__ import main
 from perception_kit.synth.bop_writer import BopJob
 from perception_kit.synth.objects import builtin_classes
-from perception_kit.synth.scene import default_intrinsics
 from perception_kit.synth.recording import Recording, action_segments
+from perception_kit.synth.scene import default_intrinsics
 from perception_kit.synth.world import WorldConfig
 
 SMALL = default_intrinsics(160, 120)
@@ -109,7 +109,17 @@ def test_a_frame_depends_on_its_number_only(bop: Path, tmp_path: Path) -> None:
     assert (tmp_path / "other/000000/rgb/000003.jpg").read_bytes() != (bop / "train/000000/rgb/000003.jpg").read_bytes()
 
 
-def test_sequence_renders_the_same_frame_again() -> None:
+@pytest.mark.slow
+def test_number_of_workers_does_not_matter(bop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    size = ["--width", "160", "--height", "120"]
+    assert main(["--format", "bop", "--seed", "5", "--frames", "6", *size, "--workers", "2", "--out", str(out)]) == 0
+    files = sorted(path.relative_to(bop) for path in bop.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
+    assert all((bop / path).read_bytes() == (out / path).read_bytes() for path in files)
+
+
+def test_recording_renders_the_same_frame_again() -> None:
     recording = Recording(world("test"), 7, 2.0, 3.0)
     first, second = recording.renderer()(4), recording.renderer()(4)
     np.testing.assert_array_equal(first.frame.rgb, second.frame.rgb)
@@ -166,7 +176,7 @@ def _check_masks(detections: list) -> None:
 
 
 @pytest.mark.parametrize("seconds", [4, 10, 20, 60])
-def test_sequences_walk_run_fall_and_lie(seconds: float) -> None:
+def test_recordings_walk_run_fall_and_lie(seconds: float) -> None:
     segments = action_segments(seconds)
     assert {"walking", "running", "falling", "lying"} <= {action for action, _ in segments}
     assert sum(length for _, length in segments) >= seconds - 1e-6

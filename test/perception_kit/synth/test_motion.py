@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from perception_kit.synth.gait import RUN_STANCE, GaitStyle
 from perception_kit.synth.motion import ACTIONS, ActionScript
-from perception_kit.synth.motion_everyday import PRONE, SUPINE
 from perception_kit.synth.motion_fall import FALL_KINDS, sample_fall
 from perception_kit.synth.motion_keyframes import STAND, KeyframedMotion, mirrored, posture
+from perception_kit.synth.motion_postures import PRONE, SUPINE
 from perception_kit.synth.motion_settle import settle_on_floor
 from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS, JOINT_INDEX, Skeleton
 

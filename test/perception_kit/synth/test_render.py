@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from perception_kit.geometry import look_at, pose_matrix, project
 from perception_kit.synth import shapes
 from perception_kit.synth.lighting import Lighting, shade, shadow_scene
-from perception_kit.synth.render import Item, Surface, render
+from perception_kit.synth.render import Item, render
+from perception_kit.synth.surface import Surface
 from perception_kit.types import Intrinsics
 
 CAMERA = Intrinsics(200.0, 200.0, 79.5, 59.5, 160, 120)

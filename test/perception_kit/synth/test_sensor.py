@@ -9,8 +9,9 @@ import pytest
 from perception_kit.geometry import pose_matrix
 from perception_kit.synth import shapes
 from perception_kit.synth.camera_path import PERIODS, CameraPath
-from perception_kit.synth.render import Item, Rendering, Surface, render
+from perception_kit.synth.render import Item, Rendering, render
 from perception_kit.synth.sensor import Sensor
+from perception_kit.synth.surface import Surface
 from perception_kit.synth.textures import FAMILIES, random_texture
 from perception_kit.types import Intrinsics
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses agree with the metrics they stand for, and the confidence term has its optimum where the paper says."""
+"""Losses agree with the metrics they stand for, and votes become poses as the paper says."""
 
 from __future__ import annotations
 
@@ -7,18 +7,35 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
 from perception_kit.metrics.pose import add, adds
-from pose6d_node.densefusion.coordinate_head import coordinate_loss
-from pose6d_node.densefusion.inference import best_hypothesis, refine_once
-from pose6d_node.densefusion.losses import pose_distance, voting_loss
+from pose6d_node.densefusion.coordinate_net import CoordinateVotes
+from pose6d_node.densefusion.inference import refine_once
+from pose6d_node.densefusion.losses import Target, coordinate_distance, pose_distance, voting_loss
+from pose6d_node.densefusion.pose_net import PoseVotes
+from pose6d_node.densefusion.rotations import fit_rigid
 
 
 def random_pose(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return Rotation.random(random_state=int(rng.integers(2**31))).as_matrix(), rng.normal(size=3)
 
 
-def test_distances_are_add_and_adds_per_instance() -> None:
+def target_of(poses: list[tuple[np.ndarray, np.ndarray]], points: np.ndarray, symmetric: list[bool], symmetries: Tensor) -> Target:
+    rotations, translations = (torch.tensor(np.array(part)) for part in zip(*poses, strict=True))
+    return Target(
+        rotations, translations, torch.tensor(points), torch.tensor(symmetric), symmetries.expand(len(poses), -1, -1, -1).double()
+    )
+
+
+def half_turn() -> Tensor:
+    """(2, 4, 4) the identity and a half turn about z through (0.1, 0, 0)."""
+    turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0, 1.0]))
+    turn[0, 3] = 0.2
+    return torch.stack([torch.eye(4), turn])
+
+
+def test_pose_distances_are_add_and_adds_per_instance() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(2, 30, 3))
     truth = [random_pose(rng) for _ in range(2)]
@@ -26,14 +43,23 @@ def test_distances_are_add_and_adds_per_instance() -> None:
     distance = pose_distance(
         torch.tensor(np.array([[rotation for rotation, _ in row] for row in guesses])),
         torch.tensor(np.array([[translation for _, translation in row] for row in guesses])),
-        torch.tensor(np.array([rotation for rotation, _ in truth])),
-        torch.tensor(np.array([translation for _, translation in truth])),
-        torch.tensor(points),
-        torch.tensor([False, True]),
+        target_of(truth, points, [False, True], half_turn()),
     )
     for k, metric in enumerate((add, adds)):
         expected = [metric(points[k], *guess, *truth[k]) for guess in guesses[k]]
         np.testing.assert_allclose(distance[k].numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("turned", "shift", "expected"), [(0, 0.0, 0.0), (1, 0.0, 0.0), (0, 1.0, 1.0), (1, 0.5, 0.5)])
+def test_object_coordinates_are_right_under_any_symmetry(turned: int, shift: float, expected: float) -> None:
+    rng = np.random.default_rng(2)
+    pose = random_pose(rng)
+    coordinates = torch.tensor(rng.normal(size=(1, 20, 3)))
+    target = target_of([pose], np.zeros((1, 1, 3)), [True], half_turn())
+    cloud = coordinates @ target.rotation.mT + target.translation.unsqueeze(1)
+    symmetry = half_turn()[turned].double()
+    predicted = coordinates @ symmetry[:3, :3].T + symmetry[:3, 3] + torch.tensor([0.0, 0.0, shift])
+    np.testing.assert_allclose(coordinate_distance(predicted, cloud, target).numpy(), np.full((1, 20), expected), atol=1e-5)
 
 
 @pytest.mark.parametrize(("distance", "expected"), [(0.1, 0.2), (0.04, 0.5), (0.01, 1.0)])
@@ -43,13 +69,39 @@ def test_best_confidence_is_weight_over_distance(distance: float, expected: floa
     assert float(confidences[int(np.argmin(losses))]) == pytest.approx(expected, abs=0.002)
 
 
-def test_the_most_confident_point_votes() -> None:
+def test_the_most_confident_point_decides() -> None:
     quaternions = torch.tensor([[[1.0, 0, 0, 0], [0, 0, 0, 2]], [[0, 1, 0, 0], [1, 0, 0, 0]]])
-    offsets, cloud = torch.ones(2, 2, 3), torch.arange(18.0).view(2, 3, 3)
-    rotation, translation, confidence = best_hypothesis(quaternions, offsets, torch.tensor([[0.1, 0.7], [0.9, 0.2]]), cloud)
+    cloud = torch.arange(12.0).view(2, 2, 3)
+    votes = PoseVotes(quaternions, torch.ones(2, 2, 3), torch.tensor([[0.1, 0.7], [0.9, 0.2]]), torch.zeros(2, 1, 2))
+    rotation, translation, confidence = votes.pose(cloud)
     torch.testing.assert_close(rotation[0], torch.diag(torch.tensor([-1.0, -1.0, 1.0])))
     torch.testing.assert_close(translation, torch.stack([cloud[0, 1], cloud[1, 0]]) + 1)
     assert confidence.tolist() == pytest.approx([0.7, 0.9])
+
+
+def test_object_coordinates_give_the_pose_in_spite_of_outliers() -> None:
+    rng = np.random.default_rng(3)
+    poses = [random_pose(rng) for _ in range(3)]
+    coordinates = torch.tensor(rng.normal(size=(3, 60, 3)))
+    target = target_of(poses, np.zeros((3, 1, 3)), [False] * 3, half_turn()[:1])
+    cloud = coordinates @ target.rotation.mT + target.translation.unsqueeze(1)
+    wrong = coordinates.clone()
+    wrong[:, :15] += 1.0
+    confidence = torch.full((3, 60), 0.6, dtype=torch.float64)
+    exact = CoordinateVotes(coordinates, confidence, torch.zeros(1)).pose(cloud)
+    torch.testing.assert_close(exact[0], target.rotation)
+    torch.testing.assert_close(exact[1], target.translation)
+    assert exact[2].tolist() == pytest.approx([0.6] * 3)
+    robust, plain = fit_rigid(wrong, cloud, confidence)[1], fit_rigid(wrong, cloud, confidence, iterations=1)[1]
+    assert float((robust - target.translation).norm()) < 0.3 * float((plain - target.translation).norm())
+    confidence[:, :15] = 1e-6
+    torch.testing.assert_close(fit_rigid(wrong, cloud, confidence)[0], target.rotation, atol=1e-4, rtol=0)
+
+
+def test_points_in_a_plane_still_give_a_rotation() -> None:
+    source = torch.rand(5, 30, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 1.0, 0.0])
+    rotation, _ = fit_rigid(source, source, torch.ones(5, 30))
+    torch.testing.assert_close(rotation, torch.eye(3).expand(5, 3, 3), atol=1e-4, rtol=0)
 
 
 def test_a_perfect_residual_corrects_the_pose() -> None:
@@ -60,7 +112,7 @@ def test_a_perfect_residual_corrects_the_pose() -> None:
     cloud = model @ true[0].mT + true[1].unsqueeze(1)
     residual = guess[0].mT @ true[0]
 
-    def refiner(moved: torch.Tensor, embedding: torch.Tensor, class_index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def refiner(moved: Tensor, features: Tensor, class_index: Tensor) -> tuple[Tensor, Tensor]:
         torch.testing.assert_close(moved, (cloud - guess[1].unsqueeze(1)) @ guess[0])
         xyzw = Rotation.from_matrix(residual[0].numpy()).as_quat()
         return torch.tensor(np.roll(xyzw, 1))[None], ((true[1] - guess[1]).unsqueeze(1) @ guess[0]).squeeze(1)
@@ -68,25 +120,3 @@ def test_a_perfect_residual_corrects_the_pose() -> None:
     rotation, translation = refine_once(refiner, cloud, torch.zeros(1), torch.zeros(1), *guess)
     torch.testing.assert_close(rotation, true[0])
     torch.testing.assert_close(translation, true[1])
-
-
-def half_turn() -> torch.Tensor:
-    """(2, 4, 4) the identity and a half turn about z through (0.1, 0, 0) metres."""
-    turn = torch.diag(torch.tensor([-1.0, -1.0, 1.0, 1.0]))
-    turn[0, 3] = 0.2
-    return torch.stack([torch.eye(4), turn])
-
-
-@pytest.mark.parametrize(("symmetry", "expected"), [(0, 0.0), (1, 0.0), (None, 1.0)], ids=["as annotated", "turned", "neither"])
-def test_object_coordinates_are_right_under_any_symmetry(symmetry: int | None, expected: float) -> None:
-    rng = np.random.default_rng(2)
-    rotation, translation = (torch.tensor(part)[None].float() for part in random_pose(rng))
-    scale = torch.tensor([0.5])
-    coordinates = torch.tensor(rng.normal(size=(1, 20, 3))).float()
-    points = coordinates @ rotation.mT + translation.unsqueeze(1)
-    transform = half_turn()[symmetry or 0]
-    predicted = coordinates @ transform[:3, :3].T + transform[:3, 3] / scale
-    if symmetry is None:
-        predicted = predicted + torch.tensor([0.0, 0.0, 1.0])
-    loss = coordinate_loss(predicted, points, rotation, translation, half_turn()[None], scale)
-    assert float(loss) == pytest.approx(expected, abs=1e-5)

@@ -33,7 +33,7 @@ def test_training_writes_a_model_and_resumes(monkeypatch, bop_folder: Path, box_
     second = run(monkeypatch, bop_folder, tmp_path, "--steps", "3", "--resume")
     after = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert second["steps"] == after["clock"]["step"] == 3
-    key = "estimator.conv4_r.weight"
+    key = "estimator.coordinates.2.weight"
     assert 0 < float((after["model"][key] - before["model"][key]).abs().max()) < 0.01
     view = box_views[0]
     assert len(PoseEstimator(tmp_path / "pose.safetensors")(view.rgb, view.depth, camera, [view.instance()])) == 1

@@ -26,7 +26,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 20.0)
     path = tmp_path_factory.mktemp("model") / "seg.safetensors"
     metadata = {"architecture": "compact", "class_names": CLASS_NAMES, "input_size": [160, 120], "mean": IMAGE_MEAN, "std": IMAGE_STD}
-    save_model(path, "segmentation", network.state_dict(), {**metadata, "descriptor_size": network.backbone.out_channels})
+    save_model(path, "segmentation", network.state_dict(), metadata | {"descriptor_size": network.descriptor.size})
     return path
 
 

@@ -70,8 +70,10 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "4", "--resume"))
     resumed = load_checkpoint(folder.parent / "run" / "last.ckpt")
     assert resumed["clock"]["step"] == whole["clock"]["step"] == 4
-    for name, tensor in whole["averaged"].items():
-        torch.testing.assert_close(resumed["averaged"][name], tensor, rtol=1e-4, atol=1e-5)
+    # Adam's first moments are sums of gradients: they agree only if samples, random numbers, weights and moments were all restored.
+    for parameter, moments in whole["optimizer"]["state"].items():
+        difference = resumed["optimizer"]["state"][parameter]["exp_avg"] - moments["exp_avg"]
+        assert difference.norm() <= 0.02 * moments["exp_avg"].norm() + 1e-6
 
 
 def test_resume_without_a_checkpoint_says_so(folder: Path) -> None:

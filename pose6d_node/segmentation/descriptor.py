@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Appearance descriptor of an instance: its RoIAlign features, averaged, whitened and normalised."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+from torchvision.models.detection import MaskRCNN
+
+from pose6d_node.segmentation.dataset import Frames, detection_target
+
+DESCRIPTOR_SIZE = 32
+RIDGE = 1e-3  # of the mean variance; keeps directions that hardly vary from being blown up
+
+
+class Descriptor(nn.Module):
+    """Whitened mean of RoIAlign features, with norm 1.
+
+    The box head's embedding is trained to be the same for all instances of a class; the features before it still tell two of them apart.
+    Averages of convolutional features are all alike (cosine distances of 0.1 between different things); whitened by their covariance over
+    many objects, different things lie about 1 apart, so that a tracker's distance threshold means something.
+    """
+
+    def __init__(self, channels: int, size: int = DESCRIPTOR_SIZE) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("projection", torch.eye(channels, size))
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """(N, D) descriptors of (N, C, h, w) RoIAlign features."""
+        return normalize((pooled.mean(dim=(2, 3)) - self.mean) @ self.projection, dim=1)
+
+    def fit(self, averages: torch.Tensor) -> None:
+        """Set mean and projection (the largest principal components, scaled to unit variance) from (M, C) averaged features."""
+        self.mean = averages.mean(dim=0)
+        centred = averages - self.mean
+        covariance = centred.T @ centred / max(len(averages), 1)
+        variances, directions = torch.linalg.eigh(covariance)
+        ridge = RIDGE * variances.mean().clamp(min=1e-12)
+        self.projection = directions[:, -self.size :] / (variances[-self.size :].clamp(min=0) + ridge).sqrt()
+
+
+@torch.inference_mode()
+def fit_descriptor(network: MaskRCNN, frames: Frames, max_frames: int = 300) -> None:
+    """Fit ``network.descriptor`` to the annotated boxes of at most ``max_frames`` training frames.
+
+    Raises ValueError where they show no instance.
+    """
+    device = next(network.parameters()).device
+    network.eval()
+    chosen = np.unique(np.linspace(0, len(frames.classes) - 1, min(max_frames, len(frames.classes))).astype(int))
+    averages = []
+    for index in chosen:
+        image = torch.from_numpy(frames.rgb[index]).to(device).permute(2, 0, 1).float() / 255
+        boxes = detection_target(torch.from_numpy(frames.labels[index]), torch.from_numpy(frames.classes[index]))["boxes"]
+        if len(boxes):
+            images, _ = network.transform([image])
+            pooled = network.roi_heads.box_roi_pool(network.backbone(images.tensors), [boxes.to(device)], images.image_sizes)
+            averages.append(pooled.mean(dim=(2, 3)))
+    if not averages:
+        raise ValueError("the training frames show no instance large enough to learn from: check mask_visib and scene_gt_info.json")
+    network.descriptor.fit(torch.cat(averages))

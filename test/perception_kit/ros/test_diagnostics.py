@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Problems are logged in moderation and shown while they last."""
+
+from __future__ import annotations
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import Header
+
+from perception_kit.ros import diagnostics
+from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
+
+
+class Clock:
+    """Replaces ``monotonic``."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(diagnostics, "monotonic", clock)
+    return clock
+
+
+def test_each_kind_is_logged_once_in_five_seconds(clock: Clock) -> None:
+    logged: list[str] = []
+    problems = ProblemLog(logged.append)
+    for second in range(11):
+        clock.now = 1000.0 + second
+        problems.report("depth", f"depth {second}")
+        if second == 2:
+            problems.report("stamp", "stamp")
+    assert logged == ["depth 0", "stamp", "depth 5", "depth 10"]
+
+
+def test_a_problem_is_current_until_three_seconds_after_it_was_seen(clock: Clock) -> None:
+    problems = ProblemLog(lambda message: None)
+    problems.report("depth", "no depth")
+    clock.now += 2.9
+    problems.report("stamp", "went back")
+    assert problems.current() == ["no depth", "went back"]
+    clock.now += 0.2
+    assert problems.current() == ["went back"]
+
+
+def test_errors_for_users_are_their_message_and_others_have_a_place() -> None:
+    assert describe_error(ValueError("score_threshold is 2, expected 0 to 1")) == "score_threshold is 2, expected 0 to 1"
+    try:
+        _ = {}["missing"]
+    except KeyError as error:
+        text = describe_error(error)
+    assert text.startswith("KeyError: 'missing' (")
+    assert "test_diagnostics.py" in text
+
+
+def test_status_message() -> None:
+    array = diagnostic_array(Header(frame_id="x"), "/node: perception", "cpu", DiagnosticStatus.WARN, "slow", {"state": "active"})
+    (status,) = array.status
+    assert (status.name, status.hardware_id, status.level, status.message) == ("/node: perception", "cpu", DiagnosticStatus.WARN, "slow")
+    assert [(pair.key, pair.value) for pair in status.values] == [("state", "active")]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Appearance descriptors: unit norm, whitened, and closer for the same thing than for another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pose6d_node.segmentation.dataset import Frames
+from pose6d_node.segmentation.descriptor import Descriptor, fit_descriptor
+from pose6d_node.segmentation.network import build_network
+
+
+def features(count: int, seed: int) -> torch.Tensor:
+    """Averages as a network makes them: one common part, and what differs is small and correlated."""
+    rng = np.random.default_rng(seed)
+    mixing = np.random.default_rng(99).normal(size=(64, 64))
+    return torch.from_numpy(5 + 0.1 * rng.normal(size=(count, 64)) @ mixing).float()
+
+
+def test_different_things_are_about_one_apart_after_whitening() -> None:
+    descriptor = Descriptor(64)
+    descriptor.fit(features(2000, seed=0))
+    others = descriptor(features(200, seed=1)[..., None, None])
+    torch.testing.assert_close(others.norm(dim=1), torch.ones(200))
+    distances = 1 - (others @ others.T)[~torch.eye(200, dtype=bool)]
+    assert distances.mean().item() == pytest.approx(1, abs=0.02)
+    noisy = descriptor((features(200, seed=1) + 0.01)[..., None, None])
+    assert (1 - (others * noisy).sum(dim=1)).max() < 0.1
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_fewer_objects_than_dimensions_still_give_finite_descriptors(count: int) -> None:
+    descriptor = Descriptor(64)
+    descriptor.fit(features(count, seed=0))
+    assert torch.isfinite(descriptor(features(3, seed=1)[..., None, None])).all()
+
+
+def test_frames_without_instances_are_refused() -> None:
+    frames = Frames(np.zeros((1, 64, 96, 3), np.uint8), np.zeros((1, 64, 96), np.uint8), [np.zeros(256, np.int64)], ["mug"])
+    with pytest.raises(ValueError, match="show no instance"):
+        fit_descriptor(build_network("compact", 1), frames)
