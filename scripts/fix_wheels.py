@@ -21,8 +21,8 @@ def main() -> None:
     if not (Path(python_include) / "Python.h").is_file():
         sys.exit(f"setup: Python.h is missing in {python_include}: install the Python headers (Debian: apt-get install python3-dev)")
     replacements = [
-        (re.compile(r"/opt/python/[^;\"]*?/numpy/_core/include"), numpy.get_include()),
-        (re.compile(r"/opt/python/[^;\"]*?/include/python3\.\d+"), python_include),
+        (re.compile(r"/[^;:<>\"\s]*/numpy/_core/include"), numpy.get_include()),
+        (re.compile(r"/[^;:<>\"\s]*/include/python3\.\d+"), python_include),
     ]
     changed = 0
     for path in Path(sys.prefix, "share").rglob("*.cmake"):
@@ -31,6 +31,7 @@ def main() -> None:
         for pattern, target in replacements:
             fixed = pattern.sub(lambda _, target=target: target, fixed)
         if fixed != text:
+            path.unlink()  # the file may be a hard link into the installer's cache, which other environments share
             path.write_text(fixed, encoding="utf-8", errors="surrogateescape")
             changed += 1
     print(f"setup: include folders rewritten in {changed} CMake files of the ROS 2 wheels")
