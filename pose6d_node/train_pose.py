@@ -154,8 +154,8 @@ def main() -> None:
     objects = [model for model in read_models(args.data / "models").values() if not model.articulated]
     model = PoseModel.for_objects(objects, args.architecture)
     dataset = load_instances(args.data, model.config, args.min_visible)
-    trained, clock = train(args, fabric, model, dataset)
     held_out = load_instances(args.val, model.config, min_visible=0.1)
+    trained, clock = train(args, fabric, model, dataset)
     scores = evaluate(trained, held_out, args.refine_iterations)
     print(format_scores(scores))
     data = {"train": str(args.data), "val": str(args.val), "instances": len(dataset), "val_instances": len(held_out)}

@@ -133,7 +133,8 @@ def batches(fabric: Fabric, args: argparse.Namespace, frames: Frames, clock: Tra
     gpu = fabric.device.type == "cuda"
     samples = TrainingSamples(frames, args.seed, start=clock.step * args.batch_size, count=1 << 40)
     workers = args.workers if args.workers is not None else (8 if gpu else 0)
-    return DataLoader(samples, args.batch_size, sampler=range(len(samples)), num_workers=workers, pin_memory=gpu)
+    own = torch.Generator()  # a loader draws a number when it starts, which would shift the random numbers of a resumed run
+    return DataLoader(samples, args.batch_size, sampler=range(len(samples)), num_workers=workers, pin_memory=gpu, generator=own)
 
 
 def training_step(

@@ -19,7 +19,8 @@ START_LIMIT_S = 300.0
 _TELL_EVERY_S = 15.0
 _TIMEOUTS_TO_BE_GONE = 2
 _TOLD_PROBLEMS = 3
-_LOST_FRAMES = ("frames_failed", "frames_without_poses")  # counters of the nodes' diagnostics
+# Counters of a node's diagnostics, and the stages that get nothing of a frame that is counted there.
+_LOSSES = {"frames_failed": ("segmentation", "pose", "tracking", "actions"), "frames_without_poses": ("pose",)}
 
 
 class NodeWatch:
@@ -36,7 +37,7 @@ class NodeWatch:
         self._group, self._player, self._say = group, player, say
         self._frame_number: int | None = None
         self._timeouts: Counter[str] = Counter()
-        self._lost_before: dict[str, int] = {}
+        self._losses_before: dict[tuple[str, str], int] = {}
         player.node.create_subscription(DiagnosticArray, "/diagnostics", self._receive, result_qos())
 
     def wait_until_active(self) -> None:
@@ -59,14 +60,15 @@ class NodeWatch:
     def start_frame(self, number: int) -> None:
         """The bag's frame ``number`` (from 0) is going to be published."""
         self._frame_number = number
-        self._lost_before = {node: self._lost(node) for node in NODES}
+        self._losses_before = self._losses()
 
     def awaited(self, frame: CameraFrame) -> list[Stage]:
         """Stages whose results of ``frame`` may still come: the inputs are there, and no node has said that it lost the frame."""
-        without = {node for node in NODES if self._lost(node) > self._lost_before[node]}
+        stages = self.available()
         if frame.depth is None or frame.camera_info is None:
-            without.add("pose6d_node")
-        return [stage for stage in self.available() if not any(node in without for node in stage.needs)]
+            stages = [stage for stage in stages if "pose6d_node" not in stage.needs]
+        losses = [key for key, count in self._losses().items() if count > self._losses_before[key]]
+        return [stage for stage in stages if not any(node in stage.needs and stage.name in _LOSSES[counter] for node, counter in losses)]
 
     def end_frame(self, frame: CameraFrame, answers: Answers, awaited: Collection[Stage]) -> None:
         """Note who gave no result. A node that leaves two frames in a row unanswered without a word is gone from now on.
@@ -108,7 +110,7 @@ class NodeWatch:
             state = "not heard of" if status is None else _value(status, "state")
             links = self._player.missing_links([stage for stage in STAGES if stage.node == node])
             if state == "unconfigured" and status.level == DiagnosticStatus.ERROR:
-                self._lose(node, f"stays {status.message}")
+                self._lose(node, f"stays {status.message.splitlines()[0]}")  # its log has the rest
             elif state != "active":
                 waiting[node] = f"is {state}"
             elif links:
@@ -125,10 +127,10 @@ class NodeWatch:
         when = f"at frame {self._frame_number}" if self._frame_number is not None else "before the first frame"
         self._say(f"{node} is gone {when}: {reason}. Its log: {self._group.log_path(node)}. The others go on.")
 
-    def _lost(self, node: str) -> int:
-        """Frames that the node says it gave no result for, as far as known."""
-        status = self.diagnostics.get(node)
-        return 0 if status is None else sum(int(_value(status, counter) or 0) for counter in _LOST_FRAMES)
+    def _losses(self) -> dict[tuple[str, str], int]:
+        """Frames that each node says it gave no result for, as far as known, by node and counter."""
+        known = {(node, counter): _value(self.diagnostics[node], counter) for node in self.diagnostics for counter in _LOSSES}
+        return {(node, counter): int(known.get((node, counter)) or 0) for node in NODES for counter in _LOSSES}
 
     def _receive(self, message: DiagnosticArray) -> None:
         for status in message.status:

@@ -23,7 +23,7 @@ NODES = {"pose6d_node": "pose6d_node.node", "tracker_node": "tracker_node.node",
 LINKS = {"tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"}}
 # More than one BLAS thread slows the tracker's small matrices down.
 NODE_ENVIRONMENT = {"tracker_node": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}}
-_STOP_SIGNALS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+_STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 _POLL_S = 0.02
 
 

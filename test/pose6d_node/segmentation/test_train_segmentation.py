@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_model_file_describes_itself_and_is_scored(folder: Path) -> None:
     assert Segmenter(path).class_names == metadata["class_names"]
 
 
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sums in the same order in this process and in the ones that it starts, whatever earlier tests did to the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "4"))
     whole = load_checkpoint(folder.parent / "run" / "last.ckpt")

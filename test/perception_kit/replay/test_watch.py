@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is waited for, and who is gone, without processes and DDS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from perception_kit.replay.frames import CameraFrame, StampedMessage
+from perception_kit.replay.player import Answers
+from perception_kit.replay.results import NODES, STAGES
+from perception_kit.replay.watch import NodeWatch
+
+IMAGE = StampedMessage(0, None, b"")
+FRAME = CameraFrame(IMAGE, IMAGE, IMAGE)
+ALL = ["segmentation", "pose", "tracking", "actions"]
+
+
+class Bench:
+    """A watch with stand-ins for the process group and the player's node."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int | None] = dict.fromkeys(NODES)
+        self.said: list[str] = []
+        group = SimpleNamespace(poll=lambda: self.codes, log_path=lambda name: Path(f"{name}.log"))
+        node = SimpleNamespace(create_subscription=self._subscribe)
+        self.watch = NodeWatch(group, SimpleNamespace(node=node), self.said.append)
+        for name in NODES:
+            self.report(name)
+
+    def _subscribe(self, message_type: type, topic: str, callback: object, qos: object) -> None:
+        self._receive = callback
+
+    def report(self, name: str, level: bytes = DiagnosticStatus.OK, message: str = "active", **counters: int) -> None:
+        """Diagnostics of a node."""
+        values = [KeyValue(key=key, value=str(value)) for key, value in counters.items()]
+        self._receive(DiagnosticArray(status=[DiagnosticStatus(name=f"/{name}: perception", level=level, message=message, values=values)]))
+
+    def awaited(self, frame: CameraFrame = FRAME) -> list[str]:
+        return [stage.name for stage in self.watch.awaited(frame)]
+
+    def play(self, number: int, answered: Sequence[str], frame: CameraFrame = FRAME) -> None:
+        """One frame after which only ``answered`` have answered and the time is over."""
+        self.watch.start_frame(number)
+        answers = Answers(data=dict.fromkeys(answered, b""))
+        self.watch.end_frame(frame, answers, self.watch.awaited(frame))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_all_are_awaited_and_nothing_is_said_when_all_answer(bench: Bench) -> None:
+    for number in range(4):
+        bench.play(number, ALL)
+    assert bench.awaited() == ALL
+    assert bench.said == []
+
+
+ENDED = {
+    "pose6d_node": ["actions"],
+    "tracker_node": ["segmentation", "pose", "actions"],
+    "actionrec_node": ["segmentation", "pose", "tracking"],
+}
+
+
+@pytest.mark.parametrize("node", ENDED)
+def test_node_that_ends_is_told_once_with_the_reason(bench: Bench, node: str) -> None:
+    bench.play(0, ALL)
+    bench.watch.start_frame(1)
+    bench.codes[node] = -9
+    assert bench.awaited() == ENDED[node]
+    assert bench.awaited() == ENDED[node]
+    assert bench.said == [f"{node} is gone at frame 1: ended by signal 9. Its log: {node}.log. The others go on."]
+
+
+def test_two_unanswered_frames_in_a_row_make_a_node_gone(bench: Bench) -> None:
+    without_actions = ALL[:3]
+    bench.play(0, without_actions)
+    bench.play(1, ALL)
+    bench.play(2, without_actions)
+    assert bench.watch.gone == {}
+    bench.play(3, without_actions)
+    assert list(bench.watch.gone) == ["actionrec_node"]
+    assert bench.watch.unanswered["actionrec_node"] == 3
+    assert "actionrec_node is gone at frame 3" in bench.said[-1]
+
+
+def test_tracker_is_not_blamed_for_missing_detections(bench: Bench) -> None:
+    for number in range(2):
+        bench.play(number, ["actions"])
+    assert list(bench.watch.gone) == ["pose6d_node"]
+    assert bench.watch.unanswered["tracker_node"] == 0
+
+
+def test_frame_that_a_node_reports_as_lost_is_not_waited_for_and_the_node_stays(bench: Bench) -> None:
+    for number in range(5):
+        bench.watch.start_frame(number)
+        assert "pose" in bench.awaited()
+        bench.report("pose6d_node", DiagnosticStatus.WARN, "no poses: all depth is NaN", frames_without_poses=number + 1)
+        assert bench.awaited() == ["segmentation", "tracking", "actions"]
+        bench.watch.end_frame(FRAME, Answers(data=dict.fromkeys(["segmentation", "tracking", "actions"], b"")), bench.watch.awaited(FRAME))
+    assert bench.watch.gone == {}
+    assert bench.said == [f"frame {number}: pose6d_node gave no result of pose: no poses: all depth is NaN" for number in range(3)]
+
+
+def test_frame_that_segmentation_fails_on_never_gets_to_the_tracker(bench: Bench) -> None:
+    bench.watch.start_frame(0)
+    bench.report("pose6d_node", DiagnosticStatus.WARN, "the image is cut short", frames_failed=1)
+    assert bench.awaited() == ["actions"]
+
+
+def test_frame_without_depth_is_only_for_the_actions(bench: Bench) -> None:
+    frame = CameraFrame(IMAGE, None, IMAGE)
+    for number in range(3):
+        bench.play(number, ["actions"], frame)
+    assert bench.awaited(frame) == ["actions"]
+    assert bench.watch.gone == {}
+    assert bench.said[0] == "frame 0: pose6d_node gave no result of segmentation and pose: the bag has no depth image near its stamp"
+
+
+def test_every_stage_has_a_node() -> None:
+    assert {stage.node for stage in STAGES} == set(NODES)
+    assert all(stage.node in stage.needs for stage in STAGES)
