@@ -233,7 +233,7 @@ def test_overlay_and_markers_are_made_for_subscribers(graph: RosGraph, camera: C
 
 def test_life_cycle_and_diagnostics(graph: RosGraph, camera: Camera, models: dict[str, str]) -> None:
     camera.send_good(camera_time(graph))
-    status = graph.status(lambda status: "active" in status.message, "diagnostics")
+    status = graph.status(lambda status: value_of(status, "state") == "active", "diagnostics of the active node")
     assert status.hardware_id == "cpu"
     assert value_of(status, "segmentation_model") == models["segmentation_model"]
     for stage in ("segmentation", "pose", "receive_to_done"):

@@ -135,7 +135,7 @@ KILLED = {
 }
 
 
-@pytest.mark.parametrize("node", ["pose6d_node", "actionrec_node"])
+@pytest.mark.parametrize("node", KILLED)
 def test_killed_node_is_named_and_the_others_go_on(
     node: str, settings: ReplaySettings, tmp_path: Path, signal_at_frame: Callable[..., None], capfd: pytest.CaptureFixture[str]
 ) -> None:
