@@ -20,7 +20,7 @@ from pose6d_node.segmentation.network import build_network, load_matching
 from pose6d_node.segmentation.predictor import Segmenter
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
-COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2", "--max-minutes", "5"]
+COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2", "--max-minutes", "10000"]  # steps end the runs
 
 # Checkpoints after every step and kills itself, as the kernel would, once two are done.
 KILLED_AFTER_TWO_STEPS = """
