@@ -46,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="BOP folder to train on")
     parser.add_argument("--val", type=Path, required=True, help="BOP folder to measure on, rendered from held-out seeds")
-    add_training_arguments(parser, max_minutes=30, batch_size=32)
+    add_training_arguments(parser, max_minutes=30, batch_size=32, mixed_precision=False)  # metres need float32
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="densefusion_compact")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--min-visible", type=float, default=0.15, help="share of an instance that must be seen to train on it")

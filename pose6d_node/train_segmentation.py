@@ -89,13 +89,26 @@ def read_weights(source: str) -> dict[str, torch.Tensor]:
     return torch.load(source, map_location="cpu", weights_only=True)
 
 
+class Losses(nn.Module):
+    """Mask R-CNN's losses of a batch as it is loaded. Whole numbers go in: Fabric would round the boxes to the precision it computes in."""
+
+    def __init__(self, network: MaskRCNN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor, labels: torch.Tensor, classes: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Losses by name, from images (N, 3, H, W) uint8, instance labels (N, H, W) and the class of each label (N, 256)."""
+        targets = [detection_target(*pair) for pair in zip(labels, classes, strict=True)]
+        return self.network(list(images.float() / 255), targets)
+
+
 def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: Frames, clock: TrainingClock) -> MaskRCNN:
     """Run the optimisation until ``clock`` is finished. Returns the network with exponentially averaged weights."""
     network = network.to(memory_format=torch.channels_last).train()
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    model, optimizer = fabric.setup(network, torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.05))
+    model, optimizer = fabric.setup(Losses(network), torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.05))
     averaged = AveragedModel(network, multi_avg_fn=moving_average, use_buffers=True)
     parts = {"network": network, "averaged": averaged, "optimizer": optimizer, "clock": clock}
     checkpoint = args.run_dir / "last.ckpt"
@@ -146,9 +159,7 @@ def training_step(
     clock: TrainingClock,
 ) -> dict[str, torch.Tensor]:
     """One update of the weights. Returns Mask R-CNN's losses; raises FloatingPointError where their sum is not finite."""
-    images, labels, classes = (tensor.to(fabric.device, non_blocking=True) for tensor in batch)
-    targets = [detection_target(*pair) for pair in zip(labels, classes, strict=True)]
-    losses = model(list(images.float() / 255), targets)
+    losses = model(*(tensor.to(fabric.device, non_blocking=True) for tensor in batch))
     total = torch.stack(list(losses.values())).sum()
     if not math.isfinite(total.item()):
         raise FloatingPointError(

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from ros_graph import RosGraph
 
 settings.register_profile("no_deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no_deadline")
@@ -26,3 +31,13 @@ def shared_dir() -> Path:
 def reference_dir(shared_dir: Path) -> Path:
     """Outputs of the reference implementations."""
     return shared_dir / "reference"
+
+
+@pytest.fixture(scope="module")
+def graph() -> Iterator[RosGraph]:
+    """The test's side of the ROS graph, for tests marked ``ros``."""
+    from ros_graph import RosGraph  # imports ROS 2, which other tests do without
+
+    graph = RosGraph()
+    yield graph
+    graph.close()

@@ -73,6 +73,11 @@ class FrameInputs:
         self._worker.stop()
 
     @property
+    def topics(self) -> list[str]:
+        """Full names of the topics that are received."""
+        return [subscription.topic_name for subscription in self._subscriptions.values()]
+
+    @property
     def dropped(self) -> int:
         """Frames dropped because the worker was busy, or because no partner came."""
         return self._worker.dropped + (self._joiner.dropped if self._joiner is not None else 0)

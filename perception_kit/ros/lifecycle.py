@@ -121,6 +121,7 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().error(f"stays inactive: {describe_error(error)}")
             super().on_deactivate(state)
             return TransitionCallbackReturn.FAILURE
+        self.get_logger().info(f"active, listening to {', '.join(self._inputs.topics)}")
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

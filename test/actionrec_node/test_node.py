@@ -25,13 +25,6 @@ FRAME_NS = 66_666_667
 
 
 @pytest.fixture(scope="module")
-def graph() -> Iterator[RosGraph]:
-    graph = RosGraph()
-    yield graph
-    graph.close()
-
-
-@pytest.fixture(scope="module")
 def group(graph: RosGraph, model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
     with graph.start(NODE, {"model": str(model_path), "device": "cpu", "stride": 8}, tmp_path_factory.mktemp("log")) as group:
         yield group

@@ -46,13 +46,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def graph() -> Iterator[RosGraph]:
-    graph = RosGraph()
-    yield graph
-    graph.close()
-
-
-@pytest.fixture(scope="module")
 def group(graph: RosGraph, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
     parameters = {"score_threshold": 0.0, "max_detections": MAX_DETECTIONS, "device": "cpu"}
     with graph.start(NODE, models | parameters, tmp_path_factory.mktemp("log")) as group:

@@ -54,13 +54,6 @@ class Camera:
 
 
 @pytest.fixture(scope="module")
-def graph() -> Iterator[RosGraph]:
-    graph = RosGraph()
-    yield graph
-    graph.close()
-
-
-@pytest.fixture(scope="module")
 def group(graph: RosGraph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
     with graph.start(NODE, {}, tmp_path_factory.mktemp("log")) as group:
         yield group

@@ -61,6 +61,13 @@ def test_model_file_describes_itself_and_is_scored(folder: Path) -> None:
     assert Segmenter(path).class_names == metadata["class_names"]
 
 
+def test_trains_in_mixed_precision(folder: Path) -> None:
+    train_segmentation.main(command(folder, "--steps", "2", "--precision", "bf16-mixed"))
+    tensors, _ = load_model(folder.parent / "seg.safetensors", "segmentation")
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+    assert torch.bfloat16 not in {tensor.dtype for tensor in tensors.values()}
+
+
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sums in the same order in this process and in the ones that it starts, whatever earlier tests did to the number of threads."""
