@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from actionrec_node.resnext3d import ResNeXt3d, build
-from perception_kit.model_file import ModelFileError, load_model, save_model
+from perception_kit.model_file import ModelFileError, load_model, load_weights, save_model
 
 KIND = "action"
 
@@ -65,9 +65,9 @@ def load_action_model(path: str | Path, device: str = "cpu") -> ActionModel:
     fields = {name: tuple(value) if isinstance(value, list) else value for name, value in metadata.items() if name != "kind"}
     try:
         model = ActionModel(ActionModelSpec(**fields))
-        model.network.load_state_dict(tensors)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError) as error:
         raise ModelFileError(f"'{path}' does not describe a network of this version: {error}") from error
+    load_weights(model.network, tensors, path)
     if model.spec.resize != "stretch":
         raise ModelFileError(f"'{path}' asks for resize '{model.spec.resize}', only 'stretch' is known")
     return model.to(device).eval()

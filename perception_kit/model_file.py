@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 METADATA_KEY = "assistant_perception"
 
@@ -47,6 +48,17 @@ def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], di
     if metadata.get("kind") != kind:
         raise ModelFileError(f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model")
     return tensors, metadata
+
+
+def load_weights(module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Copy the ``tensors`` of the model file ``path`` into ``module``. Raises ModelFileError unless names and shapes match."""
+    own = module.state_dict()
+    shapes = {name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape}
+    faults = {"missing": own.keys() - tensors.keys(), "unknown": tensors.keys() - own.keys(), "of another shape": shapes}
+    if any(faults.values()):
+        found = ", ".join(f"{len(names)} {fault} (such as '{min(names)}')" for fault, names in faults.items() if names)
+        raise ModelFileError(f"the tensors in '{path}' do not fit the network that its metadata names: {found}; train or convert it again")
+    module.load_state_dict(tensors)
 
 
 def file_sha256(path: str | Path) -> str:

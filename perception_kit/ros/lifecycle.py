@@ -182,8 +182,9 @@ class PerceptionNode(LifecycleNode):
         self.reset()
 
     def _process(self, frame: Frame) -> None:
+        leads = self._leader in frame.messages
         try:
-            if self._leader in frame.messages and not self._advance(frame.stamp_ns):
+            if leads and not self._advance(frame.stamp_ns):
                 return
             self.process(frame)
         except Exception as error:  # one bad frame must not end the node
@@ -191,8 +192,9 @@ class PerceptionNode(LifecycleNode):
             message = f"the frame at {frame.stamp_ns * 1e-9:.3f} s failed: {describe_error(error)}"
             self.problems.report(f"frame {type(error).__name__}", message)
             return
-        self.statistics.count("processed")
-        self.statistics.latency("receive_to_done", monotonic() - frame.received_s)
+        if leads:
+            self.statistics.count("processed")
+            self.statistics.latency("receive_to_done", monotonic() - frame.received_s)
 
     def _advance(self, stamp_ns: int) -> bool:
         """Keep stamps growing; returns False for a frame to drop."""

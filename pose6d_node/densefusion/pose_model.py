@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from perception_kit.bop import ObjectModel
-from perception_kit.model_file import ModelFileError, load_model, save_model
+from perception_kit.model_file import ModelFileError, load_model, load_weights, save_model
 from pose6d_node.densefusion.compact_colour_net import CompactColourNet
 from pose6d_node.densefusion.coordinate_net import CoordinateNet
 from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
@@ -119,7 +119,7 @@ class PoseModel(nn.Module):
         try:
             config = PoseModelConfig(**{name: metadata[name] for name in PoseModelConfig.__dataclass_fields__})
             model = cls(config, tensors["model_points"])
-            model.load_state_dict(tensors)
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             raise ModelFileError(f"'{path}' is a pose model that this version cannot read ({error}): train or convert it again") from error
+        load_weights(model, tensors, path)
         return model.eval()

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from perception_kit.model_file import load_model
+from perception_kit.model_file import ModelFileError, load_model, load_weights
 from perception_kit.types import Instance
 from pose6d_node.segmentation.network import build_network
 
@@ -25,11 +25,14 @@ class Segmenter:
 
     def __init__(self, model_path: str | Path, device: str = "cpu", score_threshold: float = 0.5, max_detections: int = 50) -> None:
         tensors, metadata = load_model(model_path, "segmentation")
-        self.class_names: list[str] = metadata["class_names"]
-        self.input_size: tuple[int, int] = tuple(metadata["input_size"])
+        try:
+            self.class_names: list[str] = metadata["class_names"]
+            self.input_size: tuple[int, int] = tuple(metadata["input_size"])
+            network = build_network(metadata["architecture"], len(self.class_names), metadata["mean"], metadata["std"])
+        except (KeyError, ValueError) as error:
+            raise ModelFileError(f"'{model_path}' is a segmentation model that this version cannot read ({error})") from error
+        load_weights(network, tensors, model_path)
         self.device = torch.device(device)
-        network = build_network(metadata["architecture"], len(self.class_names), metadata["mean"], metadata["std"])
-        network.load_state_dict(tensors)
         self.descriptor_size: int = network.descriptor.size
         network.roi_heads.score_thresh = score_threshold
         network.roi_heads.detections_per_img = max_detections

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from perception_kit.model_file import ModelFileError, file_sha256, load_model, save_model
+from perception_kit.model_file import ModelFileError, file_sha256, load_model, load_weights, save_model
 
 
 def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
@@ -53,3 +53,24 @@ def test_sha256_of_a_known_text(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_text("abc")
     assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"weight": torch.zeros(2, 3)}, "1 missing \\(such as 'bias'\\)"),
+        ({"weight": torch.zeros(2, 3), "bias": torch.zeros(2), "scale": torch.zeros(1)}, "1 unknown \\(such as 'scale'\\)"),
+        ({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, "1 of another shape \\(such as 'weight'\\)"),
+    ],
+    ids=["missing", "unknown", "shape"],
+)
+def test_tensors_of_another_network_are_refused_by_name(tensors: dict[str, torch.Tensor], message: str) -> None:
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_weights(torch.nn.Linear(3, 2), tensors, "cups.safetensors")
+    assert "cups.safetensors" in str(caught.value)
+
+
+def test_weights_of_the_same_network_are_copied() -> None:
+    source, copy = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    load_weights(copy, source.state_dict(), "linear.safetensors")
+    assert torch.equal(copy.weight, source.weight)

@@ -31,7 +31,7 @@ from perception_kit.ros.qos import result_qos
 DOMAIN_ID = 10 + os.getpid() % 90  # runs of the tests beside each other do not meet
 FRAME_ID = "camera_color_optical_frame"
 WIDTH, HEIGHT = 96, 72
-_LIMIT_S = 900.0
+_LIMIT_S = 180.0
 
 
 class RosGraph:
