@@ -43,6 +43,8 @@ class Pose6dConfig:
     score_threshold: float = parameter(0.5, "detections with a lower class probability are dropped", 0.0, 1.0)
     max_detections: int = parameter(50, "largest number of detections in a frame", 1, 1000, fixed=True)
     refine_iterations: int = parameter(2, "passes of DenseFusion's refiner; more are slower and more precise", 0, 20)
+    icp: bool = parameter(False, "register each pose to the depth by point-to-plane ICP after the refiner")
+    min_confidence: float = parameter(0.0, "poses that agree less with mask and depth are not published", 0.0, 1.0)
     slop: float = parameter(0.03, "largest difference of the stamps of colour, depth and camera_info, s", 0.0, 1.0, fixed=True)
 
 
@@ -112,6 +114,7 @@ class Pose6dNode(PerceptionNode):
         scene = Scene(instances)
         if self._estimator is not None:
             self._estimator.refine_iterations = config.refine_iterations
+            self._estimator.icp, self._estimator.min_confidence = config.icp, config.min_confidence
             self._add_poses(frame, rgb, scene)
         if self.results.has_subscribers("overlay"):
             self.results.publish("overlay", array_to_image(draw_overlay(rgb, scene), "rgb8", color.header))

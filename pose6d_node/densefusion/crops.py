@@ -82,6 +82,10 @@ class NetworkInputs:
     centre: Tensor
     scale: Tensor
 
+    def points(self) -> Tensor:
+        """(B, N, 3) ``cloud`` in the camera frame, metres."""
+        return self.centre.unsqueeze(1) + self.scale.view(-1, 1, 1) * (self.cloud @ self.view.mT)
+
     def to_network_frame(self, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
         """Poses (B, 3, 3), (B, 3) from the camera frame (metres) to the networks' frame."""
         moved = (translation - self.centre) / self.scale.unsqueeze(1)

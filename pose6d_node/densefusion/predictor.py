@@ -5,34 +5,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
-from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop, make_inputs
+from pose6d_node.densefusion.consistency import consistency
+from pose6d_node.densefusion.crops import MIN_POINTS, Crops, NetworkInputs, cut_crop, make_inputs
 from pose6d_node.densefusion.evaluation import point_order
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
+
+if TYPE_CHECKING:
+    from pose6d_node.densefusion.icp import IcpModel
 
 
 class PoseEstimator:
     """DenseFusion on the instances of a frame.
 
     After each call ``skipped`` lists (index, reason) of the instances that got no pose: a class that the model does not know (classes are
-    matched by name), an empty mask, or fewer than 50 known depths in it. Equal input gives equal output; an instance's pose does not
-    depend on the others in the frame.
+    matched by name), an empty mask, fewer than 50 known depths in it, or a pose whose confidence is below ``min_confidence``. The
+    confidence says how well mask and depth agree with the pose (``consistency``). With ``icp``, each pose is registered to the depth at
+    the end, and the result kept where it agrees better. Equal input gives equal output; an instance's pose does not depend on the others
+    in the frame.
     """
 
-    def __init__(self, model_path: str | Path, device: str = "cpu", refine_iterations: int = 2, seed: int = 0) -> None:
+    def __init__(
+        self,
+        model_path: str | Path,
+        device: str = "cpu",
+        refine_iterations: int = 2,
+        icp: bool = False,
+        min_confidence: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         if refine_iterations < 0:
             raise ValueError(f"refine_iterations must not be negative, got {refine_iterations}")
         self.model = PoseModel.load(model_path).to(device)
         self.device = torch.device(device)
         self.refine_iterations = refine_iterations
+        self.icp = icp
+        self.min_confidence = min_confidence
         self.class_names = self.model.config.class_names
         self.skipped: list[tuple[int, str]] = []
         self._class_index = {name: index for index, name in enumerate(self.class_names)}
+        self._icp_models: dict[int, IcpModel] = {}
         self._order = point_order(self.model.config.crop_size, seed, self.device)
 
     def __call__(self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics, instances: Sequence[Instance]) -> list[PoseEstimate]:
@@ -72,23 +91,44 @@ class PoseEstimator:
     def _estimate(self, crops: list[Crops], indices: list[int], instances: Sequence[Instance]) -> list[PoseEstimate]:
         batch = Crops.concatenate(crops).to(self.device)
         inputs = make_inputs(batch, self.model.diameters, self.model.config.num_points, self._order)
-        rotations, translations, confidences = estimate(self.model, inputs, self.refine_iterations)
-        return [
-            PoseEstimate(
-                detection_index=index,
-                class_id=instances[index].class_id,
-                class_name=instances[index].class_name,
-                rotation=rotation,
-                translation=translation,
-                confidence=float(confidence),
-                size=np.array(self.model.config.sizes[class_index], np.float32),
-            )
-            for index, class_index, rotation, translation, confidence in zip(
-                indices,
-                batch.class_index.tolist(),
-                rotations.double().cpu().numpy(),
-                translations.double().cpu().numpy(),
-                confidences.cpu().numpy(),
-                strict=True,
-            )
-        ]
+        rotations, translations, _ = estimate(self.model, inputs, self.refine_iterations)
+        confidences = self._confidence(batch, rotations, translations)
+        if self.icp:
+            registered = self._register(inputs, rotations, translations)
+            better = self._confidence(batch, *registered) > confidences
+            rotations = torch.where(better.view(-1, 1, 1), registered[0], rotations)
+            translations = torch.where(better.view(-1, 1), registered[1], translations)
+            confidences = self._confidence(batch, rotations, translations)
+        poses = []
+        for k, index in enumerate(indices):
+            confidence = float(confidences[k])
+            if confidence < self.min_confidence:
+                self.skipped.append((index, f"mask and depth contradict the pose: confidence {confidence:.2f}"))
+                continue
+            size = np.array(self.model.config.sizes[int(batch.class_index[k])], np.float32)
+            rotation, translation = rotations[k].double().cpu().numpy(), translations[k].double().cpu().numpy()
+            named = instances[index].class_id, instances[index].class_name
+            poses.append(PoseEstimate(index, *named, rotation, translation, confidence, size))
+        return poses
+
+    def _confidence(self, batch: Crops, rotations: Tensor, translations: Tensor) -> Tensor:
+        points, diameters = self.model.model_points[batch.class_index], self.model.diameters[batch.class_index]
+        return consistency(batch, points, diameters, rotations, translations)
+
+    def _register(self, inputs: NetworkInputs, rotations: Tensor, translations: Tensor) -> tuple[Tensor, Tensor]:
+        """Each pose after ICP of the points that the networks saw."""
+        measured = inputs.points().double().cpu().numpy()
+        poses = zip(
+            inputs.class_index.tolist(), measured, rotations.double().cpu().numpy(), translations.double().cpu().numpy(), strict=True
+        )
+        refined = [self._icp_model(class_index).refine(*rest) for class_index, *rest in poses]
+        turned, moved = (torch.from_numpy(np.stack(part)).to(rotations) for part in zip(*refined, strict=True))
+        return turned, moved
+
+    def _icp_model(self, class_index: int) -> IcpModel:
+        from pose6d_node.densefusion.icp import IcpModel  # Open3D takes seconds to import and is not needed without ICP
+
+        if class_index not in self._icp_models:
+            points = self.model.model_points[class_index].double().cpu().numpy()
+            self._icp_models[class_index] = IcpModel(points, self.model.config.diameters[class_index])
+        return self._icp_models[class_index]

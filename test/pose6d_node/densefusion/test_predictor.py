@@ -96,3 +96,20 @@ def test_an_incomplete_model_file_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_architecture_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of"):
         PoseModelConfig(["box"], [0.1], [[0.1, 0.1, 0.1]], [[np.eye(4).tolist()]], architecture="pvnet")
+
+
+def test_poses_that_contradict_the_depth_are_held_back_when_asked(model_path, box_views, camera) -> None:
+    view = box_views[0]
+    (pose,) = PoseEstimator(model_path)(view.rgb, view.depth, camera, [view.instance()])
+    strict = PoseEstimator(model_path, min_confidence=pose.confidence + 0.01)
+    assert strict(view.rgb, view.depth, camera, [view.instance()]) == []
+    assert "contradict" in strict.skipped[0][1]
+
+
+def test_icp_never_makes_a_pose_less_consistent(model_path, box_views, camera) -> None:
+    plain, registered = PoseEstimator(model_path), PoseEstimator(model_path, icp=True)
+    for view in box_views[:4]:
+        (before,) = plain(view.rgb, view.depth, camera, [view.instance()])
+        (after,) = registered(view.rgb, view.depth, camera, [view.instance()])
+        assert after.confidence >= before.confidence
+        np.testing.assert_allclose(after.rotation @ after.rotation.T, np.eye(3), atol=1e-5)
