@@ -28,9 +28,9 @@ def augment(rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tu
 
 
 def random_affine(rgb: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Scale by 0.8 to 1.25, rotate by up to 10 degrees, shift by up to 10 %."""
+    """Scale by 0.7 to 2, rotate by up to 10 degrees, shift by up to 10 %. The scale covers cameras of other focal lengths."""
     height, width = labels.shape
-    scale = np.exp(rng.uniform(np.log(0.8), np.log(1.25)))
+    scale = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), rng.uniform(-10, 10), scale)
     matrix[:, 2] += rng.uniform(-0.1, 0.1, 2) * (width, height)
     moved = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
