@@ -16,9 +16,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import MultiScaleRoIAlign
 
 from pose6d_node.segmentation.descriptor import Descriptor
+from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
 
 ARCHITECTURES = ("compact", "resnet50")
@@ -75,6 +75,8 @@ def build_network(
         network = _compact(num_classes + 1, settings)
     elif architecture == "resnet50":
         network = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=num_classes + 1, **settings)
+        network.roi_heads.box_roi_pool = GatherRoIAlign(PYRAMID_LEVELS, output_size=7, sampling_ratio=2)
+        network.roi_heads.mask_roi_pool = GatherRoIAlign(PYRAMID_LEVELS, output_size=14, sampling_ratio=2)
     else:
         raise ValueError(f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}")
     network.transform = NativeSize(mean, std)
@@ -93,11 +95,11 @@ def _compact(outputs: int, settings: dict[str, Any]) -> MaskRCNN:
         rpn_head=CoarseRPNHead(channels, len(ANCHOR_SIZES[0]) * len(ANCHOR_RATIOS[0])),
         rpn_pre_nms_top_n_train=300,
         rpn_post_nms_top_n_train=150,
-        box_roi_pool=MultiScaleRoIAlign(PYRAMID_LEVELS, output_size=7, sampling_ratio=2, canonical_scale=112),
+        box_roi_pool=GatherRoIAlign(PYRAMID_LEVELS, output_size=7, sampling_ratio=2, canonical_scale=112),
         box_head=TwoMLPHead(channels * 7 * 7, hidden),
         box_predictor=FastRCNNPredictor(hidden, outputs),
         box_batch_size_per_image=64,
-        mask_roi_pool=MultiScaleRoIAlign(PYRAMID_LEVELS, output_size=14, sampling_ratio=2, canonical_scale=112),
+        mask_roi_pool=GatherRoIAlign(PYRAMID_LEVELS, output_size=14, sampling_ratio=2, canonical_scale=112),
         mask_head=MaskRCNNHeads(channels, [channels] * 2, dilation=1, norm_layer=nn.BatchNorm2d),
         mask_predictor=MaskRCNNPredictor(channels, channels, outputs),
         **settings,
