@@ -25,7 +25,10 @@ def save_model(path: str | Path, kind: str, tensors: dict[str, torch.Tensor], me
     text = json.dumps({"kind": kind, **metadata}, sort_keys=True)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).touch()
+    mode = Path(path).stat().st_mode
     save_file(contiguous, str(path), metadata={METADATA_KEY: text})
+    Path(path).chmod(mode)  # safetensors leaves a file that only its owner can read
 
 
 def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

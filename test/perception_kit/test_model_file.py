@@ -19,6 +19,12 @@ def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
     assert metadata == {"kind": "pose", "class_names": ["cup", "bowl"], "num_points": 500}
 
 
+def test_others_may_read_the_file_as_any_other(tmp_path: Path) -> None:
+    save_model(tmp_path / "cups.safetensors", "pose", {"weights": torch.zeros(1)}, {})
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "cups.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def write_text(path: Path) -> None:
     path.write_text("this is not a model")
 
