@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train DenseFusion on a BOP folder: ``python -m pose6d_node.train_pose --data DIR --val DIR --out FILE --run-dir DIR``."""
+"""Train DenseFusion on a dataset: ``python -m pose6d_node.train_pose --data DIR --val DIR --out FILE --run-dir DIR``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from perception_kit.bop import read_models
+from perception_kit.datasets.opener import open_dataset
 from perception_kit.training import (
     TrainingClock,
     add_training_arguments,
@@ -44,8 +44,9 @@ EMA_DECAY = 0.995
 def parse_arguments() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="BOP folder to train on")
-    parser.add_argument("--val", type=Path, required=True, help="BOP folder to measure on, rendered from held-out seeds")
+    parser.add_argument("--data", type=Path, required=True, help="dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder")
+    parser.add_argument("--val", type=Path, required=True, help="dataset to measure on: other scenes than --data")
+    parser.add_argument("--val-split", default="train", help="split of --val")
     add_training_arguments(parser, max_minutes=30, batch_size=32, mixed_precision=False)  # metres need float32
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="densefusion_compact")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -151,10 +152,13 @@ def main() -> None:
     """Train, measure on held-out data, write the model and its record."""
     args = parse_arguments()
     fabric = create_fabric(args)
-    objects = [model for model in read_models(args.data / "models").values() if not model.articulated]
+    source = open_dataset(args.data, "train")
+    objects = [model for model in source.models.values() if not model.articulated]
+    for note in source.notes:
+        print(note)
     model = PoseModel.for_objects(objects, args.architecture)
     dataset = load_instances(args.data, model.config, args.min_visible)
-    held_out = load_instances(args.val, model.config, min_visible=0.1)
+    held_out = load_instances(args.val, model.config, min_visible=0.1, split=args.val_split)
     trained, clock = train(args, fabric, model, dataset)
     scores = evaluate(trained, held_out, args.refine_iterations)
     print(format_scores(scores))

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from perception_kit.bag import BagError
-from perception_kit.bop import BopError
+from perception_kit.datasets.files import DatasetError
 from perception_kit.model_file import ModelFileError
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
@@ -54,7 +54,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
     try:
         return 0 if run_replay(settings) else EXIT_NODE_GONE
-    except (BagError, TruthError, BopError, ModelFileError) as error:
+    except (BagError, TruthError, DatasetError, ModelFileError) as error:
         print(f"replay: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception_kit.bop import read_models
+from perception_kit.datasets.bop import read_models
 from perception_kit.model_file import load_model
 
 _POINTS = 1000
@@ -26,7 +26,7 @@ class PointModel:
 def load_point_models(models: Path | None, bag: Path, pose_model: Path) -> dict[str, PointModel]:
     """Point models by class name: of the BOP folder ``models``, else of the bag's own ``models`` folder, else of the pose model file.
 
-    Raises BopError or ModelFileError for a folder or file that cannot be read.
+    Raises DatasetError or ModelFileError for a folder or file that cannot be read.
     """
     folder = models if models is not None else bag / "models"
     if models is not None or (folder / "models_info.json").is_file():

@@ -39,8 +39,8 @@ _NEEDED_BY = {"segmentation": "segmentation", "instances": "segmentation", "pose
 def run_replay(settings: ReplaySettings) -> bool:
     """Play ``settings.bag``, write everything into ``settings.out`` (results of an earlier replay there are replaced) and print the table.
 
-    Returns whether all nodes were there to the end. Raises BagError, TruthError, BopError or ModelFileError for input that cannot be used,
-    before any node is started where that can be known.
+    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError or ModelFileError for input that cannot be
+    used, before any node is started where that can be known.
     """
     with BagReader(settings.bag) as reader:
         topics = find_camera_topics(reader.topics, settings.color_topic, settings.depth_topic, settings.camera_info_topic)

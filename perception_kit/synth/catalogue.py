@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -68,7 +69,7 @@ def read_classes(directory: Path) -> tuple[list[ObjectClass], list[str]]:
     folders = sorted(path for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
     if not folders:
         raise MeshError(f"{directory}: expected a folder with one sub-folder per object, each with a textured .obj; found none")
-    symmetries, notes = _read_symmetries(directory), []
+    symmetry_of, notes = read_symmetries(directory), []
     classes = []
     for number, folder in enumerate(folders, start=1):
         files = sorted(folder.glob("*.obj"))
@@ -77,12 +78,21 @@ def read_classes(directory: Path) -> tuple[list[ObjectClass], list[str]]:
         mesh, converted = scale_to_metres(read_obj(files[0]))
         if converted:
             notes.append(f"{files[0]}: extents of more than 10 units, taken as millimetres and converted to metres")
-        symmetry = symmetries.get(folder.name) or symmetries.get(str(number)) or YCB_SYMMETRIES.get(folder.name)
-        classes.append(ObjectClass(number, folder.name, mesh, _symmetry(symmetry or {})))
+        classes.append(ObjectClass(number, folder.name, mesh, _symmetry(symmetry_of(folder.name, number))))
     return classes, notes
 
 
-def _read_symmetries(directory: Path) -> dict[str, dict]:
+def read_symmetries(directory: Path) -> Callable[[str, int], dict]:
+    """Gives the BOP-style symmetry entry (millimetres) of a class by its name and number, empty for an asymmetric one.
+
+    Entries come from the folder's own symmetry file; objects that it does not list are looked up among the YCB-Video objects. Raises
+    MeshError for a damaged file.
+    """
+    entries = _symmetry_file(directory)
+    return lambda name, number: entries.get(name) or entries.get(str(number)) or YCB_SYMMETRIES.get(name) or {}
+
+
+def _symmetry_file(directory: Path) -> dict[str, dict]:
     """BOP-style symmetry entries by class name or number; empty when the folder has no such file."""
     for name in SYMMETRY_FILES:
         path = directory / name

@@ -3,6 +3,7 @@
 
 The points are given to the networks in a frame of their own: its origin is the median of the instance's points, its z axis the viewing
 ray through it, its unit the diameter of the object's class. So the networks need not learn where in the image or how large an object is.
+Networks converted from the published checkpoints are given them in the camera frame, as they were trained.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from perception_kit.types import Intrinsics
 from pose6d_node.densefusion.rotations import viewing_rotation
 
 MIN_POINTS = 50
+OBJECT_FRAME, CAMERA_FRAME = INPUT_FRAMES = ("object", "camera")
 COLOUR_MEAN = (0.485, 0.456, 0.406)
 COLOUR_STD = (0.229, 0.224, 0.225)
 
@@ -138,8 +140,11 @@ def _resized_square(rgb: np.ndarray, left: int, top: int, side: int, size: int) 
     return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
 
 
-def make_inputs(crops: Crops, diameters: Tensor, num_points: int, order: Tensor) -> NetworkInputs:
+def make_inputs(crops: Crops, diameters: Tensor, num_points: int, order: Tensor, input_frame: str = OBJECT_FRAME) -> NetworkInputs:
     """Network inputs of B crops whose masks hold at least one known depth each.
+
+    With ``input_frame`` ``CAMERA_FRAME`` they are those that the published checkpoints were trained on: points in the camera frame in
+    metres, colour that is not masked, and from 0 to 255 when mean and deviation are taken out of it.
 
     ``diameters`` (C,) of the classes in metres. ``order`` (B or 1, S * S) random numbers decide which points are taken: the same numbers
     take the same points whatever else is in the batch. Where there are fewer than ``num_points``, they repeat.
@@ -153,13 +158,16 @@ def make_inputs(crops: Crops, diameters: Tensor, num_points: int, order: Tensor)
     # What is further away than the object is long belongs to something else that the mask spilled over. The nearest point always stays.
     near = valid & (distance <= torch.maximum(scale, distance.masked_fill(~valid, torch.inf).amin(dim=1)).unsqueeze(1))
     chosen = _choose(near, num_points, order)
-    view = viewing_rotation(centre)
-    cloud = (points.gather(1, chosen.unsqueeze(2).expand(-1, -1, 3)) - centre.unsqueeze(1)) / scale.view(-1, 1, 1)
     pixels = (2 * torch.stack([chosen % size, chosen // size], dim=2) + 1) / size - 1
-    colour = (crops.colour / 255 - crops.colour.new_tensor(COLOUR_MEAN, dtype=torch.float32)) / crops.colour.new_tensor(
-        COLOUR_STD, dtype=torch.float32
-    )
-    image = (colour * crops.mask.unsqueeze(3)).permute(0, 3, 1, 2)
+    cloud = points.gather(1, chosen.unsqueeze(2).expand(-1, -1, 3))
+    mean, deviation = (crops.colour.new_tensor(values, dtype=torch.float32) for values in (COLOUR_MEAN, COLOUR_STD))
+    if input_frame == CAMERA_FRAME:
+        image = ((crops.colour - mean) / deviation).permute(0, 3, 1, 2)
+        view = torch.eye(3, device=cloud.device).expand(len(crops), 3, 3)
+        return NetworkInputs(image, cloud, pixels, crops.class_index, view, torch.zeros_like(centre), torch.ones_like(scale))
+    view = viewing_rotation(centre)
+    cloud = (cloud - centre.unsqueeze(1)) / scale.view(-1, 1, 1)
+    image = ((crops.colour / 255 - mean) / deviation * crops.mask.unsqueeze(3)).permute(0, 3, 1, 2)
     return NetworkInputs(image, cloud @ view, pixels, crops.class_index, view, centre, scale)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Annotated instances of a BOP folder, cut out once and kept in memory."""
+"""Annotated instances of a dataset, cut out once and kept in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from perception_kit.bop import BopDataset, BopFrame, BopInstance
+from perception_kit.datasets.frame import Frame, TrueInstance
+from perception_kit.datasets.opener import open_dataset
 from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop
 from pose6d_node.densefusion.pose_model import PoseModelConfig
 
@@ -43,11 +44,11 @@ def load_instances(folder: Path, config: PoseModelConfig, min_visible: float, sp
 
     Raises ValueError where there is none.
     """
-    frames = BopDataset(folder, split)
+    frames = open_dataset(folder, split)
     index_of = {name: index for index, name in enumerate(config.class_names)}
-    class_index = {class_id: index_of[model.name] for class_id, model in frames.models.items() if model.name in index_of}
+    class_index = {class_id: index_of[name] for class_id, name in frames.class_names.items() if name in index_of}
     parts: list[Crops] = []
-    poses: list[BopInstance] = []
+    poses: list[TrueInstance] = []
     too_few: list[int] = []
     for number in tqdm(range(len(frames)), desc=f"reading {folder}", unit="frame"):
         frame = frames[number]
@@ -65,7 +66,7 @@ def load_instances(folder: Path, config: PoseModelConfig, min_visible: float, sp
     return PoseDataset(Crops.concatenate(parts), _stack([p.rotation for p in poses]), _stack([p.translation for p in poses]), too_few)
 
 
-def _cut_instance(frame: BopFrame, label: int, class_index: int, config: PoseModelConfig) -> Crops | None:
+def _cut_instance(frame: Frame, label: int, class_index: int, config: PoseModelConfig) -> Crops | None:
     mask = frame.labels == label
     if np.count_nonzero(mask & (frame.depth > 0)) < MIN_POINTS:
         return None

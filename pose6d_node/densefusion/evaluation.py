@@ -28,7 +28,7 @@ def predict_poses(model: PoseModel, dataset: PoseDataset, refine_iterations: int
     rotations, translations = [], []
     for index in torch.arange(len(dataset)).split(batch_size):
         crops = dataset.crops.select(index).to(device)
-        inputs = make_inputs(crops, model.diameters, model.config.num_points, order)
+        inputs = make_inputs(crops, model.diameters, model.config.num_points, order, model.config.input_frame)
         rotation, translation, _ = estimate(model, inputs, refine_iterations)
         rotations.append(rotation.cpu())
         translations.append(translation.cpu())

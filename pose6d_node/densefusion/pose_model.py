@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from perception_kit.bop import ObjectModel
+from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.model_file import ModelFileError, load_model, load_weights, save_model
 from pose6d_node.densefusion.compact_colour_net import CompactColourNet
 from pose6d_node.densefusion.coordinate_net import CoordinateNet
+from pose6d_node.densefusion.crops import INPUT_FRAMES, OBJECT_FRAME
 from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
@@ -32,7 +33,8 @@ class PoseModelConfig:
     """What the model file states beside the tensors; lists run over the classes. Lengths in metres.
 
     ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the identity first. ``crop_size`` (a multiple
-    of 8) and ``crop_margin`` say how instances are cut out, ``num_points`` how many points of each the networks see.
+    of 8) and ``crop_margin`` say how instances are cut out, ``num_points`` how many points of each the networks see, ``input_frame`` in
+    which frame (see ``make_inputs``).
     """
 
     class_names: list[str]
@@ -43,8 +45,11 @@ class PoseModelConfig:
     crop_size: int = 64
     crop_margin: float = 1.25
     num_points: int = 256
+    input_frame: str = OBJECT_FRAME
 
     def __post_init__(self) -> None:
+        if self.input_frame not in INPUT_FRAMES:
+            raise ValueError(f"unknown input frame '{self.input_frame}': expected one of {INPUT_FRAMES}")
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f"unknown pose architecture '{self.architecture}': expected one of {sorted(ARCHITECTURES)}")
 
@@ -116,6 +121,7 @@ class PoseModel(nn.Module):
     def load(cls, path: str | Path) -> PoseModel:
         """The model of a file, ready for inference on the CPU. Raises ModelFileError where the file does not fit."""
         tensors, metadata = load_model(path, "pose")
+        metadata.setdefault("input_frame", OBJECT_FRAME)  # the only one when the first model files were written
         try:
             config = PoseModelConfig(**{name: metadata[name] for name in PoseModelConfig.__dataclass_fields__})
             model = cls(config, tensors["model_points"])

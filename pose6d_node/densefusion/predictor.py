@@ -90,7 +90,8 @@ class PoseEstimator:
 
     def _estimate(self, crops: list[Crops], indices: list[int], instances: Sequence[Instance]) -> list[PoseEstimate]:
         batch = Crops.concatenate(crops).to(self.device)
-        inputs = make_inputs(batch, self.model.diameters, self.model.config.num_points, self._order)
+        config = self.model.config
+        inputs = make_inputs(batch, self.model.diameters, config.num_points, self._order, config.input_frame)
         rotations, translations, _ = estimate(self.model, inputs, self.refine_iterations)
         confidences = self._confidence(batch, rotations, translations)
         if self.icp:
@@ -105,7 +106,7 @@ class PoseEstimator:
             if confidence < self.min_confidence:
                 self.skipped.append((index, f"mask and depth contradict the pose: confidence {confidence:.2f}"))
                 continue
-            size = np.array(self.model.config.sizes[int(batch.class_index[k])], np.float32)
+            size = np.array(config.sizes[int(batch.class_index[k])], np.float32)
             rotation, translation = rotations[k].double().cpu().numpy(), translations[k].double().cpu().numpy()
             named = instances[index].class_id, instances[index].class_name
             poses.append(PoseEstimate(index, *named, rotation, translation, confidence, size))

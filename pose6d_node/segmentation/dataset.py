@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training data for the segmentation: a BOP folder held in memory at the network's input size, augmented as it is read."""
+"""Training data for the segmentation: a dataset held in memory at the network's input size, augmented as it is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 from torchvision.ops import masks_to_boxes
 from tqdm import tqdm
 
-from perception_kit.bop import BopDataset, BopError
+from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.opener import open_dataset
 from pose6d_node.segmentation.augmentation import augment
 
 MIN_VISIBLE_FRACTION = 0.1
@@ -38,9 +39,11 @@ class Frames:
 
 
 def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train") -> Frames:
-    """Read a whole BOP split at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored."""
-    dataset = BopDataset(folder, split)
-    label_of = {class_id: number for number, class_id in enumerate(dataset.models, start=1)}
+    """Read a whole split at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored."""
+    dataset = open_dataset(folder, split)
+    for note in dataset.notes:
+        print(note)
+    label_of = {class_id: number for number, class_id in enumerate(dataset.class_names, start=1)}
     width, height = size
     rgb = np.empty((len(dataset), height, width, 3), np.uint8)
     labels = np.empty((len(dataset), height, width), np.uint8)
@@ -51,14 +54,14 @@ def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train")
         classes = np.zeros(256, np.int64)
         for number, instance in enumerate(dataset.instances(index), start=1):
             if instance.class_id not in label_of:
-                raise BopError(f"'{folder}' frame {index} shows object {instance.class_id}, which models_info.json does not list")
+                raise DatasetError(f"'{folder}' frame {index} shows object {instance.class_id}, which its models do not list")
             classes[number] = label_of[instance.class_id] * (instance.visible_fraction >= MIN_VISIBLE_FRACTION)
         return classes
 
     with ThreadPoolExecutor(4) as pool:
         progress = tqdm(pool.map(load, range(len(dataset))), total=len(dataset), desc=f"reading {folder}", unit="frame")
         classes = list(progress)
-    return Frames(rgb, labels, classes, [model.name for model in dataset.models.values()])
+    return Frames(rgb, labels, classes, list(dataset.class_names.values()))
 
 
 class TrainingSamples(Dataset):

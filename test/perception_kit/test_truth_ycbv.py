@@ -55,7 +55,7 @@ def test_frames_that_were_not_played_are_left_out(folder: Path) -> None:
 
 def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(TruthError, match=r"holds no NNNNNN-meta\.mat"):
-        YcbVideoTruth(tmp_path, 2)
+        YcbVideoTruth(tmp_path / "models", 2)
     with pytest.raises(TruthError, match="no folder of models with one sub-folder per class"):
         YcbVideoTruth(folder, 2, models=tmp_path / "nowhere")
     (tmp_path / "models" / "003_box").rmdir()

@@ -22,7 +22,7 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 
 from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
 from perception_kit.bag import BagReader
-from perception_kit.bop import read_models
+from perception_kit.datasets.bop import read_models
 from perception_kit.model_file import save_model
 from perception_kit.replay import session
 from perception_kit.replay.results import NODES, STAGES

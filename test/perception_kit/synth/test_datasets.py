@@ -11,7 +11,7 @@ import open3d as o3d
 import pytest
 
 from perception_kit.bag import read_messages
-from perception_kit.bop import BopDataset, read_models
+from perception_kit.datasets.bop import BopDataset, read_models
 from perception_kit.geometry import back_project
 from perception_kit.synth.__main__ import main
 from perception_kit.synth.bop_writer import BopJob

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from perception_kit.bop import read_models
+from perception_kit.datasets.bop import read_models
 from perception_kit.model_file import ModelFileError, save_model
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
 from pose6d_node.densefusion.predictor import PoseEstimator

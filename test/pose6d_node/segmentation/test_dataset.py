@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from perception_kit.bop import BopError
+from perception_kit.datasets.files import DatasetError
 from pose6d_node.segmentation.dataset import TrainingSamples, detection_target, load_frames
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
@@ -41,7 +41,7 @@ def test_unlisted_class_is_named(folder: Path) -> None:
     truth = json.loads(path.read_text())
     truth["2"][0]["obj_id"] = 77
     path.write_text(json.dumps(truth))
-    with pytest.raises(BopError, match="frame 2 shows object 77"):
+    with pytest.raises(DatasetError, match="frame 2 shows object 77"):
         load_frames(folder, (80, 60))
 
 

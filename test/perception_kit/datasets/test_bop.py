@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
@@ -13,47 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from perception_kit.bop import BopDataset, BopError, read_models, symmetry_transforms
-
-HEIGHT, WIDTH = 12, 16
-
-
-def write_models(folder: Path, scale: float = 1.0) -> None:
-    """A 100 x 60 x 40 mm tetrahedron-like model and an articulated class; ``scale`` spoils the mesh's unit."""
-    folder.mkdir(parents=True)
-    vertices = np.array([[0, 0, 0], [100, 0, 0], [0, 60, 0], [0, 0, 40]]) * scale
-    lines = ["ply", "format ascii 1.0", "element vertex 4", "property float x", "property float y", "property float z"]
-    lines += ["element face 4", "property list uchar int vertex_indices", "end_header", *(f"{x} {y} {z}" for x, y, z in vertices)]
-    lines += ["3 0 2 1", "3 0 1 3", "3 0 3 2", "3 1 2 3"]
-    (folder / "obj_000004.ply").write_text("\n".join(lines) + "\n")
-    rigid = {"name": "wedge", "diameter": 117.0, "size_x": 100.0, "size_y": 60.0, "size_z": 40.0}
-    (folder / "models_info.json").write_text(json.dumps({"9": {"name": "person", "articulated": True}, "4": rigid}))
-
-
-def write_scene(folder: Path) -> Path:
-    """One frame: a wedge whose lower part is covered by a person; depth in units of 0.1 mm."""
-    write_models(folder / "models")
-    scene = folder / "train" / "000002"
-    for name in ("rgb", "depth", "mask_visib"):
-        (scene / name).mkdir(parents=True)
-    rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    rgb[..., 0] = 200
-    cv2.imwrite(str(scene / "rgb" / "000007.png"), rgb[..., ::-1])
-    cv2.imwrite(str(scene / "depth" / "000007.png"), np.full((HEIGHT, WIDTH), 12345, np.uint16))
-    for number, rows in enumerate([slice(2, 6), slice(6, 9)]):
-        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-        mask[rows, 3:10] = 255
-        cv2.imwrite(str(scene / "mask_visib" / f"000007_{number:06d}.png"), mask)
-    rotation = Rotation.from_euler("z", 90, degrees=True).as_matrix().ravel().tolist()
-    poses = [{"obj_id": class_id, "cam_R_m2c": rotation, "cam_t_m2c": [10.0, -20.0, 900.0]} for class_id in (4, 9)]
-    files = {
-        "scene_gt": {"7": poses},
-        "scene_gt_info": {"7": [{"visib_fract": 0.5}, {"visib_fract": 1.0}]},
-        "scene_camera": {"7": {"cam_K": [500, 0, 8, 0, 510, 6, 0, 0, 1], "depth_scale": 0.1}},
-    }
-    for name, content in files.items():
-        (scene / f"{name}.json").write_text(json.dumps(content))
-    return scene
+from perception_kit.datasets.bop import BopDataset, read_models
+from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.object_model import symmetry_transforms
+from test.perception_kit.datasets.layouts import HEIGHT, WIDTH, write_models, write_scene
 
 
 def test_frame_is_in_metres_with_one_label_per_instance(tmp_path: Path) -> None:
@@ -86,13 +48,13 @@ def test_models_are_in_metres_and_ascend_by_class(tmp_path: Path) -> None:
     assert points.min() >= -1e-9
     assert np.all(points @ [1 / 0.1, 1 / 0.06, 1 / 0.04] <= 1 + 1e-5)
     np.testing.assert_array_equal(points, wedge.points(500))
-    with pytest.raises(BopError, match=r"'person'.*articulated"):
+    with pytest.raises(DatasetError, match=r"'person'.*articulated"):
         person.points(10)
 
 
 def test_mesh_in_metres_is_refused(tmp_path: Path) -> None:
     write_models(tmp_path / "models", scale=0.001)
-    with pytest.raises(BopError, match=r"models_info.json says 100.0 x 60.0 x 40.0 mm.*millimetres"):
+    with pytest.raises(DatasetError, match=r"models_info file says 100.0 x 60.0 x 40.0 mm.*millimetres"):
         read_models(tmp_path / "models")[4].points(10)
 
 
@@ -131,25 +93,25 @@ def test_continuous_symmetry_turns_about_its_axis(axis: tuple, offset: tuple, st
 )
 def test_missing_file_is_named(tmp_path: Path, missing: str, message: str) -> None:
     (write_scene(tmp_path) / missing).unlink()
-    with pytest.raises(BopError, match=message):
+    with pytest.raises(DatasetError, match=message):
         BopDataset(tmp_path)[0]
 
 
 def test_missing_mesh_is_named(tmp_path: Path) -> None:
     write_models(tmp_path / "models")
     (tmp_path / "models" / "obj_000004.ply").unlink()
-    with pytest.raises(BopError, match=r"lists object 4, but .*obj_000004.ply"):
+    with pytest.raises(DatasetError, match=r"lists object 4, but .*obj_000004.ply"):
         read_models(tmp_path / "models")
 
 
 def test_depth_of_another_size_is_refused(tmp_path: Path) -> None:
     scene = write_scene(tmp_path)
     cv2.imwrite(str(scene / "depth" / "000007.png"), np.zeros((6, 8), np.uint16))
-    with pytest.raises(BopError, match=r"colour is \(12, 16\) but depth is \(6, 8\)"):
+    with pytest.raises(DatasetError, match=r"colour is \(12, 16\), its masks are \(12, 16\), but depth is \(6, 8\)"):
         BopDataset(tmp_path)[0]
 
 
 def test_truncated_json_is_named(tmp_path: Path) -> None:
     (write_scene(tmp_path) / "scene_gt.json").write_text('{"7": [')
-    with pytest.raises(BopError, match=r"scene_gt.json' is not valid JSON"):
+    with pytest.raises(DatasetError, match=r"scene_gt.json' is not valid JSON"):
         BopDataset(tmp_path)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of BOP folders (Hodaň et al., "BOP: Benchmark for 6D Object Pose Estimation", ECCV 2018).
+
+Files are in millimetres by the definition of the format; everything returned here is in metres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from perception_kit.datasets.files import DatasetError, read_colour, read_depth, read_image, read_json, required
+from perception_kit.datasets.frame import FrameDataset, TrueInstance
+from perception_kit.datasets.object_model import MILLIMETRE, ObjectModel, model_from_entry
+from perception_kit.types import Intrinsics
+
+
+def read_models(folder: str | Path) -> dict[int, ObjectModel]:
+    """Object classes of a BOP models folder (the one that holds ``models_info.json``), by class id in ascending order.
+
+    A class without a ``name`` key (as in the published datasets) is called ``obj_000001``. Raises DatasetError for a missing file or key.
+    """
+    path = Path(folder) / "models_info.json"
+    models = {}
+    for class_id, entry in sorted((int(key), value) for key, value in read_json(path).items()):
+        name = entry.get("name", f"obj_{class_id:06d}")
+        if entry.get("articulated", False):
+            size = np.array([entry.get(f"size_{axis}", 0.0) for axis in "xyz"], np.float32) * np.float32(MILLIMETRE)
+            models[class_id] = ObjectModel(class_id, name, entry.get("diameter", 0.0) * MILLIMETRE, size, entry, articulated=True)
+        else:
+            models[class_id] = model_from_entry(class_id, name, entry, path.with_name(f"obj_{class_id:06d}.ply"), path)
+    return models
+
+
+def bop_splits(folder: Path) -> list[str]:
+    """Sub-folders that hold BOP scenes."""
+    return sorted({path.parts[-3] for path in folder.glob("*/[0-9]*/scene_gt.json")})
+
+
+class BopDataset(FrameDataset):
+    """Frames of ``FOLDER/SPLIT/NNNNNN`` in ascending order. Raises DatasetError where the folder is not a BOP split."""
+
+    states_visibility = True
+
+    def __init__(self, folder: str | Path, split: str = "train") -> None:
+        super().__init__(folder)
+        scenes = sorted((self.folder / split).glob("[0-9]*/scene_gt.json"))
+        if not scenes:
+            found = bop_splits(self.folder)
+            has = f"its splits are {', '.join(found)}" if found else "it is not a BOP folder"
+            raise DatasetError(f"'{self.folder}' has no '{split}/NNNNNN/scene_gt.json': {has}")
+        self._truth = {path.parent: read_json(path) for path in scenes}
+        self._info = {path.parent: read_json(path.parent / "scene_gt_info.json") for path in scenes}
+        self._camera = {path.parent: read_json(path.parent / "scene_camera.json") for path in scenes}
+        self._frames = [(scene, key) for scene, frames in self._truth.items() for key in sorted(frames, key=int)]
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @cached_property
+    def models(self) -> dict[int, ObjectModel]:
+        """Object classes of ``FOLDER/models``."""
+        return read_models(self.folder / "models")
+
+    def name(self, index: int) -> str:
+        """Scene and number of a frame."""
+        scene, key = self._frames[index]
+        return f"{scene.name}/{int(key):06d}"
+
+    def rgb(self, index: int) -> np.ndarray:
+        """(H, W, 3) uint8 colour image."""
+        scene, key = self._frames[index]
+        files = [scene / "rgb" / f"{int(key):06d}.{ending}" for ending in ("png", "jpg")]
+        return read_colour(next((file for file in files if file.is_file()), files[0]))
+
+    def depth(self, index: int) -> np.ndarray:
+        """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
+        scene, key = self._frames[index]
+        camera = required(self._camera[scene], key, scene / "scene_camera.json")
+        scale = required(camera, "depth_scale", scene / "scene_camera.json") * MILLIMETRE
+        return read_depth(scene / "depth" / f"{int(key):06d}.png", scale)
+
+    def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
+        """Camera of a frame whose images are ``height`` x ``width``."""
+        scene, key = self._frames[index]
+        path = scene / "scene_camera.json"
+        return read_intrinsics(required(self._camera[scene], key, path), height, width, path)
+
+    def labels(self, index: int) -> np.ndarray:
+        """(H, W) uint8 visible-instance labels: 0 background, k for instance k - 1."""
+        scene, key = self._frames[index]
+        labels = None
+        for number in range(len(self._truth[scene][key])):
+            mask = read_image(scene / "mask_visib" / f"{int(key):06d}_{number:06d}.png", cv2.IMREAD_GRAYSCALE)
+            labels = np.zeros(mask.shape, np.uint8) if labels is None else labels
+            labels[mask > 0] = number + 1
+        return np.zeros(self.rgb(index).shape[:2], np.uint8) if labels is None else labels
+
+    def instances(self, index: int) -> list[TrueInstance]:
+        """Poses of the frame's instances, in the order of ``labels``."""
+        scene, key = self._frames[index]
+        truth, info = self._truth[scene][key], required(self._info[scene], key, scene / "scene_gt_info.json")
+        if len(truth) != len(info):
+            raise DatasetError(f"frame {key} of '{scene}': {len(truth)} instances in scene_gt.json, {len(info)} in scene_gt_info.json")
+        path = scene / "scene_gt.json"
+        return [
+            read_instance(entry, float(required(seen, "visib_fract", scene / "scene_gt_info.json")), path)
+            for entry, seen in zip(truth, info, strict=True)
+        ]
+
+
+def read_instance(entry: Mapping[str, Any], visible_fraction: float, path: Path) -> TrueInstance:
+    """The instance of one entry of scene_gt.json (or gt.yml): ``obj_id``, ``cam_R_m2c`` row by row, ``cam_t_m2c`` in millimetres."""
+    rotation, translation = _numbers(entry, "cam_R_m2c", 9, path), _numbers(entry, "cam_t_m2c", 3, path)
+    return TrueInstance(int(required(entry, "obj_id", path)), rotation.reshape(3, 3), translation * MILLIMETRE, visible_fraction)
+
+
+def read_intrinsics(entry: Mapping[str, Any], height: int, width: int, path: Path) -> Intrinsics:
+    """The camera of one entry of scene_camera.json (or info.yml): ``cam_K`` row by row, in pixels."""
+    k = _numbers(entry, "cam_K", 9, path).reshape(3, 3)
+    return Intrinsics(k[0, 0], k[1, 1], k[0, 2], k[1, 2], width, height)
+
+
+def _numbers(entry: Mapping[str, Any], key: str, count: int, path: Path) -> np.ndarray:
+    values = np.array(required(entry, key, path), float).reshape(-1)
+    if values.size != count or not np.isfinite(values).all():
+        raise DatasetError(f"'{path}': '{key}' is {values.tolist()}, expected {count} finite numbers")
+    return values

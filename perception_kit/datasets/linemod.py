@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of the preprocessed LineMOD layout that DenseFusion (Wang et al., CVPR 2019) is trained on.
+
+``data/NN/{rgb,depth,mask}/NNNN.png``, ``data/NN/{gt,info}.yml``, ``data/NN/{train,test}.txt``, ``models/obj_NN.ply`` and
+``models/models_info.yml``. Lengths are in millimetres; depth is in units of info.yml's ``depth_scale`` millimetres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from perception_kit.datasets.bop import read_instance, read_intrinsics
+from perception_kit.datasets.files import DatasetError, read_colour, read_depth, read_image, read_yaml, required
+from perception_kit.datasets.frame import FrameDataset, TrueInstance
+from perception_kit.datasets.object_model import MILLIMETRE, ObjectModel, model_from_entry
+from perception_kit.types import Intrinsics
+
+# Names and diameters (mm) of the LineMOD objects (Hinterstoisser et al., ACCV 2012) by number. The files hold no names: an object is taken
+# to be LineMOD's where its diameter is, too, so that a user's own objects in this layout are not called by them.
+LINEMOD_OBJECTS = {
+    1: ("ape", 102.09865663),
+    2: ("benchvise", 247.50624233),
+    3: ("bowl", 167.35486092),
+    4: ("camera", 172.49224865),
+    5: ("can", 201.40358597),
+    6: ("cat", 154.54551808),
+    7: ("cup", 124.26430816),
+    8: ("driller", 261.47178102),
+    9: ("duck", 108.99920102),
+    10: ("eggbox", 164.62758848),
+    11: ("glue", 175.88933422),
+    12: ("holepuncher", 145.54287471),
+    13: ("iron", 278.07811733),
+    14: ("lamp", 282.60129399),
+    15: ("phone", 212.35825148),
+}
+# Eggbox and glue are LineMOD's symmetric objects among those that DenseFusion evaluates: a half turn about z.
+HALF_TURN = {"symmetries_discrete": [[-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]]}
+SYMMETRIES = {"eggbox": HALF_TURN, "glue": HALF_TURN}
+
+
+def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
+    """Object classes of a ``models`` folder with ``models_info.yml``, by class id in ascending order.
+
+    LineMOD's own objects have their usual names, others ``obj_01`` unless an entry has a ``name``; symmetries may be given as in BOP's
+    models_info.json. Raises DatasetError.
+    """
+    path = folder / "models_info.yml"
+    models = {}
+    for class_id, entry in sorted((int(key), value) for key, value in read_yaml(path).items()):
+        file = f"obj_{class_id:02d}"
+        known, diameter = LINEMOD_OBJECTS.get(class_id, ("", 0.0))
+        name = known if abs(required(entry, "diameter", path) - diameter) < 0.01 else file
+        described = {"name": name, **SYMMETRIES.get(name, {}), **entry}
+        models[class_id] = model_from_entry(class_id, described["name"], described, folder / f"{file}.ply", path)
+    return models
+
+
+def linemod_splits(folder: Path) -> list[str]:
+    """Splits that at least one object has a list for."""
+    return sorted({path.stem for path in folder.glob("data/[0-9]*/*.txt") if (path.parent / "gt.yml").is_file()})
+
+
+class LinemodDataset(FrameDataset):
+    """Frames that ``data/NN/SPLIT.txt`` lists, object by object. Raises DatasetError where no object has such a list.
+
+    Each frame has a mask of the folder's own object and of no other, so this object alone is annotated, although others are in view (and
+    folder 02 has poses of more of them).
+    """
+
+    states_visibility = False
+
+    def __init__(self, folder: str | Path, split: str = "train") -> None:
+        super().__init__(folder)
+        lists = sorted((self.folder / "data").glob(f"[0-9]*/{split}.txt"))
+        if not lists:
+            found = ", ".join(linemod_splits(self.folder)) or "none"
+            raise DatasetError(f"'{self.folder}' has no 'data/NN/{split}.txt' (splits found: {found})")
+        self._truth = {path.parent: read_yaml(path.parent / "gt.yml") for path in lists}
+        self._camera = {path.parent: read_yaml(path.parent / "info.yml") for path in lists}
+        self._frames = [(path.parent, line.strip()) for path in lists for line in path.read_text().splitlines() if line.strip()]
+        self.notes.append(
+            "only one object in each frame is annotated: what is found of others is not judged, and is background in training"
+        )
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @cached_property
+    def models(self) -> dict[int, ObjectModel]:
+        """Object classes of ``FOLDER/models``."""
+        return read_linemod_models(self.folder / "models")
+
+    def name(self, index: int) -> str:
+        """Object folder and number of a frame."""
+        folder, number = self._frames[index]
+        return f"{folder.name}/{number}"
+
+    def rgb(self, index: int) -> np.ndarray:
+        """(H, W, 3) uint8 colour image."""
+        return read_colour(self._file(index, "rgb"))
+
+    def depth(self, index: int) -> np.ndarray:
+        """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
+        folder, _ = self._frames[index]
+        scale = required(self._entry(self._camera, index, "info.yml"), "depth_scale", folder / "info.yml")
+        return read_depth(self._file(index, "depth"), scale * MILLIMETRE)
+
+    def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
+        """Camera of a frame whose images are ``height`` x ``width``."""
+        folder, _ = self._frames[index]
+        return read_intrinsics(self._entry(self._camera, index, "info.yml"), height, width, folder / "info.yml")
+
+    def labels(self, index: int) -> np.ndarray:
+        """(H, W) uint8: 1 for the folder's object."""
+        return (read_image(self._file(index, "mask"), cv2.IMREAD_GRAYSCALE) > 127).astype(np.uint8)
+
+    def instances(self, index: int) -> list[TrueInstance]:
+        """Pose of the folder's object."""
+        folder, number = self._frames[index]
+        path = folder / "gt.yml"
+        entries = [entry for entry in self._entry(self._truth, index, "gt.yml") if required(entry, "obj_id", path) == int(folder.name)]
+        if len(entries) != 1:
+            raise DatasetError(f"'{path}' has {len(entries)} poses of object {int(folder.name)} in frame {number}, expected one")
+        return [read_instance(entries[0], 1.0, path)]
+
+    def annotated_classes(self, index: int) -> set[str]:
+        """Name of the folder's object."""
+        folder, _ = self._frames[index]
+        return {required(self.class_names, int(folder.name), self.folder / "models" / "models_info.yml")}
+
+    def _entry(self, files: Mapping[Path, Mapping[int, Any]], index: int, file: str) -> Any:
+        folder, number = self._frames[index]
+        return required(files[folder], int(number), folder / file)
+
+    def _file(self, index: int, kind: str) -> Path:
+        folder, number = self._frames[index]
+        return folder / kind / f"{number}.png"

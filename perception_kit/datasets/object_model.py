@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Object classes: mesh, extents and symmetries, in metres whatever unit the files have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
+from scipy.spatial.transform import Rotation
+
+from perception_kit.datasets.files import DatasetError, required
+from perception_kit.geometry import pose_matrix
+
+MILLIMETRE = 1e-3
+CONTINUOUS_STEPS = 36
+
+
+@dataclass
+class ObjectModel:
+    """One object class: extents in metres and its symmetries.
+
+    ``size`` (3,) extents of the model's axis-aligned box. ``symmetry`` holds ``symmetries_discrete`` and ``symmetries_continuous`` as
+    BOP's models_info.json does (millimetres). ``mesh_path`` is a PLY file in millimetres. An articulated object has no rigid mesh:
+    ``mesh_path`` is None and the extents are 0 where they are not stated.
+    """
+
+    class_id: int
+    name: str
+    diameter: float
+    size: np.ndarray
+    symmetry: Mapping[str, Any]
+    articulated: bool
+    mesh_path: Path | None = None
+    _mesh: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_mesh(cls, class_id: int, name: str, vertices: np.ndarray, faces: np.ndarray, symmetry: Mapping[str, Any]) -> ObjectModel:
+        """A model of (V, 3) vertices in metres and (F, 3) triangles, which may be none; extents are measured."""
+        model = cls(class_id, name, 0.0, np.ptp(vertices, axis=0).astype(np.float32), symmetry, False, None, (vertices, faces))
+        model.diameter = float(pdist(model.hull).max())
+        return model
+
+    @cached_property
+    def symmetries(self) -> list[np.ndarray]:
+        """(4, 4) transforms of the model onto itself (metres), the identity first; continuous ones come as equal rotation steps."""
+        return symmetry_transforms(self.symmetry)
+
+    @property
+    def symmetric(self) -> bool:
+        """True where at least one transform other than the identity maps the model onto itself."""
+        return len(self.symmetries) > 1
+
+    def mesh(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (V, 3) float64 in metres and triangles (F, 3) int, F being 0 where only points of the surface are known.
+
+        Raises DatasetError where the object is articulated, the file is damaged, or the mesh's unit contradicts ``size``.
+        """
+        if self._mesh is None:
+            if self.mesh_path is None:
+                raise DatasetError(f"object {self.class_id} ('{self.name}') is articulated: it has no rigid mesh")
+            self._mesh = _read_ply(self.mesh_path)
+            extent = np.ptp(self._mesh[0], axis=0)
+            if not np.allclose(extent, self.size, rtol=0.1, atol=0.002):
+                raise DatasetError(
+                    f"'{self.mesh_path}' is {_in_mm(extent)} mm in size, but its models_info file says {_in_mm(self.size)} mm: "
+                    "this layout's models are in millimetres; scale the mesh or correct the file"
+                )
+        return self._mesh
+
+    @cached_property
+    def hull(self) -> np.ndarray:
+        """(n, 3) vertices of the convex hull in metres: what is farthest apart is among them."""
+        vertices = self.mesh()[0]
+        return vertices[ConvexHull(vertices, qhull_options="QJ").vertices]  # QJ takes flat objects, too
+
+    def points(self, count: int, seed: int = 0) -> np.ndarray:
+        """(count, 3) float32 points in metres, spread evenly over the surface; the same seed gives the same points."""
+        vertices, faces = self.mesh()
+        rng = np.random.default_rng(seed)
+        if len(faces) == 0:
+            return vertices[rng.choice(len(vertices), count, replace=len(vertices) < count)].astype(np.float32)
+        a, b, c = (vertices[faces[:, k]] for k in range(3))
+        area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+        chosen = rng.choice(len(faces), count, p=area / area.sum())
+        u, v = rng.random((2, count, 1))
+        folded = u + v > 1  # a point of the parallelogram's other half, folded back into the triangle
+        u, v = np.where(folded, 1 - u, u), np.where(folded, 1 - v, v)
+        return (a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]).astype(np.float32)
+
+
+def model_from_entry(class_id: int, name: str, entry: Mapping[str, Any], mesh_path: Path, info_path: Path) -> ObjectModel:
+    """The rigid model of an entry of models_info.json or models_info.yml (millimetres). Raises DatasetError for a missing key or file."""
+    if not mesh_path.is_file():
+        raise DatasetError(f"'{info_path}' lists object {class_id}, but '{mesh_path}' does not exist")
+    size = np.array([required(entry, f"size_{axis}", info_path) for axis in "xyz"], np.float32) * np.float32(MILLIMETRE)
+    return ObjectModel(class_id, name, float(required(entry, "diameter", info_path)) * MILLIMETRE, size, entry, False, mesh_path)
+
+
+def symmetry_transforms(entry: Mapping[str, Any], continuous_steps: int = CONTINUOUS_STEPS) -> list[np.ndarray]:
+    """(4, 4) transforms in metres of one ``models_info.json`` entry: each discrete symmetry with each step of each continuous one."""
+    discrete = [np.eye(4)]
+    for values in entry.get("symmetries_discrete", []):
+        matrix = np.array(values, float).reshape(4, 4)
+        matrix[:3, 3] *= MILLIMETRE
+        discrete.append(matrix)
+    turns = [np.eye(4)]
+    for symmetry in entry.get("symmetries_continuous", []):
+        axis, offset = np.array(symmetry["axis"], float), np.array(symmetry["offset"], float) * MILLIMETRE
+        axis /= np.linalg.norm(axis)
+        for angle in 2 * np.pi * np.arange(1, continuous_steps) / continuous_steps:
+            rotation = Rotation.from_rotvec(angle * axis).as_matrix()
+            turns.append(pose_matrix(rotation, offset - rotation @ offset))
+    return [turn @ flip for turn in turns for flip in discrete]
+
+
+def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    import open3d  # here because importing it takes seconds and the segmentation never needs it
+
+    mesh = open3d.io.read_triangle_mesh(str(path))
+    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
+    if len(vertices) == 0:
+        raise DatasetError(f"'{path}' holds no vertices, is damaged or is not a PLY file")
+    # Open3D gives what it has read when a file ends too early.
+    declared = re.search(rb"element face (\d+)", path.read_bytes().partition(b"end_header")[0])
+    if declared and len(faces) < int(declared[1]):
+        raise DatasetError(f"'{path}' declares {int(declared[1])} faces, but {len(faces)} could be read: the file is damaged")
+    if not np.isfinite(vertices).all():
+        raise DatasetError(f"'{path}' has vertices that are not finite: the file is damaged")
+    if faces.size and not (faces.min() >= 0 and faces.max() < len(vertices)):
+        raise DatasetError(f"'{path}' has a triangle with vertex {faces.max()}, but {len(vertices)} vertices: the file is damaged")
+    return vertices * MILLIMETRE, faces
+
+
+def _in_mm(extent: np.ndarray) -> str:
+    return " x ".join(f"{value / MILLIMETRE:.1f}" for value in extent)

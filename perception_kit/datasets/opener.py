@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens a folder of annotated frames, or of object models, in whichever of the known layouts it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
+from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
+from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
+from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
+
+LAYOUTS = (
+    "BOP (SPLIT/NNNNNN/scene_gt.json, models/models_info.json), preprocessed LineMOD (data/NN/gt.yml, models/models_info.yml) "
+    "or YCB-Video (data/NNNN/NNNNNN-meta.mat, models/CLASS/*.obj)"
+)
+
+
+def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
+    """The frames of one split of ``folder``; without ``split``, of "test" where the folder has one, else of "train".
+
+    Raises DatasetError where the folder is in none of the layouts or has no such split.
+    """
+    folder = Path(folder)
+    readers = ((BopDataset, bop_splits), (LinemodDataset, linemod_splits), (YcbVideoDataset, ycb_video_splits))
+    for reader, splits_of in readers:
+        splits = splits_of(folder)
+        if splits or (reader is YcbVideoDataset and find_frames(folder)):
+            return reader(folder, split or ("test" if "test" in splits else "train"))
+    raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
+
+
+def open_models(folder: str | Path) -> dict[int, ObjectModel]:
+    """The object classes of a ``models`` folder in any of the layouts, by class id. Raises DatasetError."""
+    folder = Path(folder)
+    if (folder / "models_info.json").is_file() and any(folder.glob("obj_*.ply")):
+        return read_models(folder)
+    if (folder / "models_info.yml").is_file():
+        return read_linemod_models(folder)
+    return read_ycb_models(class_folders(folder, folder))[0]

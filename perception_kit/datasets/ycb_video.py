@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reader of the YCB-Video data set's own layout (Xiang et al., "PoseCNN", RSS 2018).
+
+``data/NNNN/NNNNNN-{color.png,depth.png,label.png,meta.mat}``: depth in units of 1 / ``factor_depth`` metres, poses in metres, labels are
+class numbers from 1. Class numbers are those of the sub-folders of ``models`` in alphabetic order.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy.io import loadmat
+
+from perception_kit.datasets.files import DatasetError, read_colour, read_depth, read_image, required
+from perception_kit.datasets.frame import FrameDataset, TrueInstance
+from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
+from perception_kit.types import Intrinsics
+
+META = "-meta.mat"
+
+
+def ycb_video_splits(folder: Path) -> list[str]:
+    """Splits that ``image_sets`` lists."""
+    return sorted(path.stem for path in folder.glob("image_sets/*.txt"))
+
+
+def find_frames(folder: Path) -> list[Path]:
+    """The meta.mat files of a data set (in ``data/NNNN``), of a folder of scenes, or of one scene, ascending."""
+    for pattern in (f"data/*/*{META}", f"*/*{META}", f"*{META}"):
+        found = sorted(folder.glob(pattern))
+        if found:
+            return found
+    return []
+
+
+class YcbVideoDataset(FrameDataset):
+    """Frames that ``image_sets/SPLIT.txt`` lists; without ``image_sets``, all frames whatever the split.
+
+    ``folder`` is the data set, or one scene of it; ``models`` the folder of models, which is otherwise looked for in ``folder`` and beside
+    it and its parents. Raises DatasetError where there are no frames or models.
+    """
+
+    states_visibility = False
+
+    def __init__(self, folder: str | Path, split: str = "train", models: str | Path | None = None) -> None:
+        super().__init__(folder)
+        if (self.folder / "image_sets").is_dir():
+            self._metas = self._listed(split)
+        else:
+            self._metas = find_frames(self.folder)
+            self.notes.append(f"'{self.folder}' has no image_sets folder: all its {len(self._metas)} frames are used")
+        if not self._metas:
+            raise DatasetError(
+                f"'{self.folder}' holds no NNNNNN-meta.mat files: give a folder of the YCB-Video data set, such as data/0000"
+            )
+        self._class_folders = class_folders(self.folder, models)
+
+    def __len__(self) -> int:
+        return len(self._metas)
+
+    @cached_property
+    def models(self) -> dict[int, ObjectModel]:
+        """Object classes by number."""
+        models, notes = read_ycb_models(self._class_folders)
+        self.notes += notes
+        return models
+
+    @cached_property
+    def class_names(self) -> dict[int, str]:
+        """Names of the classes by number; the meshes are not read."""
+        return {number: folder.name for number, folder in enumerate(self._class_folders, start=1)}
+
+    def name(self, index: int) -> str:
+        """Scene and number of a frame."""
+        meta = self._metas[index]
+        return f"{meta.parent.name}/{meta.name.removesuffix(META)}"
+
+    def rgb(self, index: int) -> np.ndarray:
+        """(H, W, 3) uint8 colour image."""
+        return read_colour(self._file(index, "color.png"))
+
+    def depth(self, index: int) -> np.ndarray:
+        """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
+        factor = float(np.squeeze(required(self._meta(index), "factor_depth", self._metas[index])))
+        return read_depth(self._file(index, "depth.png"), 1 / factor)
+
+    def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
+        """Camera of a frame whose images are ``height`` x ``width``."""
+        k = required(self._meta(index), "intrinsic_matrix", self._metas[index])
+        return Intrinsics(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), width, height)
+
+    def labels(self, index: int) -> np.ndarray:
+        """(H, W) uint8 visible-instance labels: 0 background, k for instance k - 1."""
+        classes = self._class_labels(index)
+        labels = np.zeros(classes.shape, np.uint8)
+        for number, class_id in enumerate(self._class_ids(index), start=1):
+            labels[classes == class_id] = number
+        return labels
+
+    def instances(self, index: int) -> list[TrueInstance]:
+        """Poses of the frame's instances, in the order of ``labels``; one without visible pixels has ``visible_fraction`` 0."""
+        class_ids, seen = self._class_ids(index), set(np.unique(self._class_labels(index)))
+        poses = required(self._meta(index), "poses", self._metas[index])
+        poses = poses.reshape(*poses.shape[:2], -1)  # the file of a single pose may lack the last axis
+        if poses.shape != (3, 4, len(class_ids)):
+            raise DatasetError(f"'{self._metas[index]}' has poses of shape {poses.shape} for {len(class_ids)} classes")
+        return [
+            TrueInstance(class_id, poses[:, :3, k].astype(float), poses[:, 3, k].astype(float), float(class_id in seen))
+            for k, class_id in enumerate(class_ids)
+        ]
+
+    def _class_ids(self, index: int) -> list[int]:
+        class_ids = required(self._meta(index), "cls_indexes", self._metas[index]).reshape(-1).astype(int).tolist()
+        for class_id in class_ids:
+            if not 1 <= class_id <= len(self._class_folders):
+                raise DatasetError(f"'{self._metas[index]}' names class {class_id}, but there are {len(self._class_folders)} model folders")
+        return class_ids
+
+    def _class_labels(self, index: int) -> np.ndarray:
+        return read_image(self._file(index, "label.png"), cv2.IMREAD_UNCHANGED)
+
+    def _meta(self, index: int) -> dict[str, Any]:
+        path = self._metas[index]
+        try:
+            return loadmat(path)
+        except (OSError, ValueError, TypeError, NotImplementedError) as error:
+            raise DatasetError(f"'{path}' is missing or not a MATLAB file ({error})") from error
+
+    def _file(self, index: int, ending: str) -> Path:
+        meta = self._metas[index]
+        return meta.with_name(meta.name.replace("meta.mat", ending))
+
+    def _listed(self, split: str) -> list[Path]:
+        """Frames of a list whose lines are "0000/000001", below ``data`` or (with "data/" or "data_syn/" before it) below the folder."""
+        path = self.folder / "image_sets" / f"{split}.txt"
+        if not path.is_file():
+            raise DatasetError(f"'{path}' does not exist; '{self.folder}' has the splits {', '.join(ycb_video_splits(self.folder))}")
+        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        candidates = [[root / f"{line}{META}" for root in (self.folder / "data", self.folder)] for line in lines]
+        return [next((file for file in files if file.is_file()), files[0]) for files in candidates]

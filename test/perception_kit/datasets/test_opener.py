@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layout of a folder is recognised by what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perception_kit.datasets.bop import BopDataset
+from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.linemod import LinemodDataset
+from perception_kit.datasets.opener import open_dataset, open_models
+from perception_kit.datasets.ycb_video import YcbVideoDataset
+from test.perception_kit.datasets.layouts import write_linemod, write_scene, write_ycb_video
+
+WRITERS = {
+    "BOP": (write_scene, BopDataset, ["wedge", "person"]),
+    "LineMOD": (lambda folder: write_linemod(folder, {4: 117.0}), LinemodDataset, ["obj_04"]),
+    "YCB-Video": (write_ycb_video, YcbVideoDataset, ["002_can", "003_box", "024_bowl"]),
+}
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_layouts_are_told_apart(layout: str, tmp_path: Path) -> None:
+    write, reader, names = WRITERS[layout]
+    write(tmp_path)
+    dataset = open_dataset(tmp_path)
+    assert type(dataset) is reader
+    assert dataset[0].labels.any()
+    assert list(dataset.class_names.values()) == names
+    assert [model.name for model in open_models(tmp_path / "models").values()] == names
+
+
+def test_test_split_comes_first_and_train_otherwise(tmp_path: Path) -> None:
+    write_linemod(tmp_path / "linemod", {4: 117.0})
+    write_scene(tmp_path / "bop")
+    assert open_dataset(tmp_path / "linemod").name(0) == "04/0003"
+    assert open_dataset(tmp_path / "linemod", "train").name(0) == "04/0000"
+    assert open_dataset(tmp_path / "bop").name(0) == "000002/000007"
+    with pytest.raises(DatasetError, match="its splits are train"):
+        open_dataset(tmp_path / "bop", "val")
+
+
+def test_one_scene_of_ycb_video_is_enough(tmp_path: Path) -> None:
+    write_ycb_video(tmp_path)
+    assert len(open_dataset(tmp_path / "data" / "0007")) == 2
+
+
+def test_other_folders_are_refused_with_the_layouts_that_are_known(tmp_path: Path) -> None:
+    (tmp_path / "frame.png").touch()
+    with pytest.raises(DatasetError, match=r"no frames in a known layout: expected BOP .*LineMOD .*YCB-Video"):
+        open_dataset(tmp_path)
