@@ -68,6 +68,28 @@ def draw_overlay(rgb: np.ndarray, scene: Scene) -> np.ndarray:
     return canvas.pixels
 
 
+def draw_outline(rgb: np.ndarray, silhouette: np.ndarray, color: Color) -> np.ndarray:
+    """A copy of the (H, W, 3) uint8 image with the edge of a (H, W) bool silhouette, holes included, drawn in ``color``."""
+    canvas = _Canvas(np.ascontiguousarray(rgb).copy())
+    contours, _ = cv2.findContours(silhouette.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas.pixels, contours, -1, color, canvas.line, cv2.LINE_AA)
+    return canvas.pixels
+
+
+def draw_caption(rgb: np.ndarray, lines: Sequence[tuple[str, Color]]) -> np.ndarray:
+    """A copy of the (H, W, 3) uint8 image with lines of text, each in its colour, on a dark bar at the top."""
+    canvas = _Canvas(np.ascontiguousarray(rgb).copy())
+    letters = [(_letters(text, canvas.text_size), color) for text, color in lines]
+    margin = canvas.text_size // 3
+    bar = canvas.pixels[: sum(line.shape[0] for line, _ in letters) + 2 * margin]
+    bar[:] = (bar * 0.25 + np.array(_BANNER_COLOR) * 0.75).astype(np.uint8)
+    top = margin
+    for line, color in letters:
+        _draw_letters(canvas.pixels, line, margin, top, color)
+        top += line.shape[0]
+    return canvas.pixels
+
+
 @dataclass
 class _Canvas:
     """The picture, the size of lines and text for its height, and where labels may still go."""

@@ -64,10 +64,12 @@ class PoseError:
 
 
 def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:
-    """``recall_0.1d`` (ADD, symmetric objects ADD-S, below a tenth of the diameter) and ``adds_auc`` (ADD-S of all objects, up to 0.1 m).
+    """Recall below a tenth of the diameter and area under the curve up to 0.1 m.
 
-    ``per_class`` has the same for each class name, ``count`` is the number of instances. Every visible true instance must be in
-    ``errors``, a missed one with infinite errors. Values are None without errors.
+    ``recall_0.1d`` and ``auc`` are of ADD(-S), that is ADD, but ADD-S for symmetric objects; ``add_recall_0.1d`` and ``add_auc`` of ADD for
+    all objects, ``adds_recall_0.1d`` and ``adds_auc`` of ADD-S for all. ``per_class`` has the same for each class name, ``count`` is the
+    number of instances. Every visible true instance must be in ``errors``, a missed one with infinite errors. Values are None without
+    errors.
     """
     names = sorted({error.class_name for error in errors})
     per_class = {name: _summary([error for error in errors if error.class_name == name]) for name in names}
@@ -76,8 +78,8 @@ def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:
 
 def _summary(errors: Sequence[PoseError]) -> dict[str, Any]:
     thresholds = np.array([RECALL_DIAMETER_FRACTION * error.diameter for error in errors])
-    return {
-        "recall_0.1d": recall([error.error for error in errors], thresholds),
-        "adds_auc": auc([error.adds for error in errors]),
-        "count": len(errors),
-    }
+    scores: dict[str, Any] = {}
+    for prefix, name in (("", "error"), ("add_", "add"), ("adds_", "adds")):
+        values = [getattr(error, name) for error in errors]
+        scores |= {f"{prefix}recall_0.1d": recall(values, thresholds), f"{prefix}auc": auc(values)}
+    return {**scores, "count": len(errors)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Average precision of instance masks as COCO defines it, computed by pycocotools."""
+"""Average precision of instance masks and boxes as COCO defines it, computed by pycocotools."""
 
 from __future__ import annotations
 
@@ -27,6 +27,19 @@ def mask_average_precision(
     fraction: below 0.1 the instance is COCO's crowd region, neither a miss nor a false positive. Raises ValueError if the iterables
     have different lengths.
     """
+    return _average_precision(truth, predictions, height, width, "segm")
+
+
+def box_average_precision(
+    truth: Iterable[Sequence[Instance]], predictions: Iterable[Sequence[Instance]], height: int, width: int
+) -> dict[str, Any]:
+    """COCO box AP; as ``mask_average_precision``, but of the instances' boxes."""
+    return _average_precision(truth, predictions, height, width, "bbox")
+
+
+def _average_precision(
+    truth: Iterable[Sequence[Instance]], predictions: Iterable[Sequence[Instance]], height: int, width: int, iou_type: str
+) -> dict[str, Any]:
     true_annotations: list[dict[str, Any]] = []
     predicted_annotations: list[dict[str, Any]] = []
     images = 0
@@ -39,17 +52,19 @@ def mask_average_precision(
     if all(annotation["iscrowd"] for annotation in true_annotations):
         return {"map": None, "map50": None, "per_class": {}}
     image_list = [{"id": image_id, "height": height, "width": width} for image_id in range(1, images + 1)]
-    precision = _precision(_dataset(true_annotations, names, image_list), _dataset(predicted_annotations, names, image_list))
+    precision = _precision(_dataset(true_annotations, names, image_list), _dataset(predicted_annotations, names, image_list), iou_type)
     per_class = {name: {"map": _mean(precision[:, :, k]), "map50": _mean(precision[0, :, k])} for k, name in enumerate(names)}
     return {"map": _mean(precision), "map50": _mean(precision[0]), "per_class": per_class}
 
 
 def _annotation(instance: Instance, image_id: int, height: int, width: int) -> dict[str, Any]:
+    left, top, right, bottom = (float(value) for value in instance.box)
     rle = coco_mask.encode(np.asfortranarray(instance.full_mask(height, width), dtype=np.uint8))
     return {
         "image_id": image_id,
         "class_name": instance.class_name,
         "segmentation": rle,
+        "bbox": [left, top, right - left, bottom - top],
         "area": float(coco_mask.area(rle)),
         "score": float(instance.score),
         "iscrowd": 0,
@@ -71,9 +86,9 @@ def _dataset(annotations: list[dict[str, Any]], names: list[str], images: list[d
     return data
 
 
-def _precision(truth: COCO, predictions: COCO) -> np.ndarray:
+def _precision(truth: COCO, predictions: COCO, iou_type: str) -> np.ndarray:
     """(10 IoU thresholds, 101 recalls, classes) interpolated precision, -1 for a class without true instances that count."""
-    evaluation = COCOeval(truth, predictions, iouType="segm")
+    evaluation = COCOeval(truth, predictions, iouType=iou_type)
     with redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()

@@ -74,11 +74,11 @@ def render(items: Sequence[Item], camera_to_world: np.ndarray, intrinsics: Intri
 
 
 def _draw(rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsics: Intrinsics) -> None:
-    rectangle = _image_rectangle(item.surface.box_corners, invert_pose(camera_to_item), intrinsics, outside=item.instance > 0)
+    rectangle = image_rectangle(item.surface.box_corners, invert_pose(camera_to_item), intrinsics, outside=item.instance > 0)
     if rectangle is None:
         return
     x0, y0, x1, y1 = rectangle
-    rays = _rays(np.arange(x0, x1, dtype=np.float32)[None], np.arange(y0, y1, dtype=np.float32)[:, None], camera_to_item, intrinsics)
+    rays = pixel_rays(np.arange(x0, x1, dtype=np.float32)[None], np.arange(y0, y1, dtype=np.float32)[:, None], camera_to_item, intrinsics)
     hits = item.surface.cast(rays)
     if item.instance:
         rendering.silhouette_pixels[item.instance] = int(np.isfinite(hits.depth).sum())
@@ -93,7 +93,7 @@ def _draw(rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsi
 def _draw_backdrop(rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsics: Intrinsics) -> None:
     pixels = np.flatnonzero(np.isinf(rendering.depth))
     rows, columns = np.divmod(pixels, intrinsics.width)
-    hits = item.surface.cast(_rays(columns.astype(np.float32), rows.astype(np.float32), camera_to_item, intrinsics))
+    hits = item.surface.cast(pixel_rays(columns.astype(np.float32), rows.astype(np.float32), camera_to_item, intrinsics))
     chosen = np.flatnonzero(np.isfinite(hits.depth))
     _fill(rendering, item, camera_to_item, hits.at(chosen), pixels[chosen], intrinsics)
 
@@ -112,7 +112,7 @@ def _fill(rendering: Rendering, item: Item, camera_to_item: np.ndarray, hits: Hi
     rendering.labels.reshape(-1)[pixels] = item.instance
 
 
-def _rays(x: np.ndarray, y: np.ndarray, camera_to_item: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+def pixel_rays(x: np.ndarray, y: np.ndarray, camera_to_item: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     """(..., 6) rays in the item's frame through pixels (x, y).
 
     Directions have z = 1 in the camera frame, so the hit distance is the z-depth.
@@ -127,7 +127,7 @@ def _rays(x: np.ndarray, y: np.ndarray, camera_to_item: np.ndarray, intrinsics: 
     return rays
 
 
-def _image_rectangle(
+def image_rectangle(
     corners: np.ndarray, item_to_camera: np.ndarray, intrinsics: Intrinsics, outside: bool
 ) -> tuple[int, int, int, int] | None:
     """Pixel rectangle of a box; with ``outside`` it may reach one image size beyond the borders. None when it is out of sight."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.drawing import FALL_COLOR, Scene, class_color, draw_overlay
+from perception_kit.drawing import FALL_COLOR, Scene, class_color, draw_caption, draw_outline, draw_overlay
 from perception_kit.types import ActionEstimate, Instance, Intrinsics, PoseEstimate, TrackEstimate, TrackState
 
 SIZES = [(480, 640), (1080, 1920), (33, 41)]
@@ -85,3 +85,27 @@ def test_class_colours_are_fixed_and_never_the_red_of_a_fall(name: str) -> None:
     red, green, blue = color = class_color(name)
     assert color == class_color(name)
     assert not (red > 200 and green < 60 and blue < 60)
+
+
+def test_outline_is_drawn_on_the_edges_and_the_hole_of_a_silhouette() -> None:
+    silhouette = np.zeros((300, 300), bool)
+    silhouette[50:250, 50:250] = True
+    silhouette[120:180, 120:180] = False
+    drawn = draw_outline(np.zeros((300, 300, 3), np.uint8), silhouette, (0, 255, 0))
+    green = drawn[..., 1] > 128
+    assert green[50, 50:250].all()
+    assert green[50:250, 249].all()
+    assert green[119, 130:170].all()
+    assert not green[60:110, 60:240].any()
+    assert not green[130:170, 130:170].any()
+    assert not drawn[..., [0, 2]].any()
+
+
+def test_caption_covers_the_top_only() -> None:
+    rgb = np.full((240, 320, 3), 200, np.uint8)
+    drawn = draw_caption(rgb, [("first", (255, 255, 255)), ("second", (255, 0, 0))])
+    changed = np.flatnonzero((drawn != rgb).any(axis=(1, 2)))
+    assert changed.tolist() == list(range(len(changed)))
+    assert 20 < len(changed) < 60
+    assert ((drawn[..., 0] > 200) & (drawn[..., 1] < 80)).any()
+    assert (rgb == 200).all()

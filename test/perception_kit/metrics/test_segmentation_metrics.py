@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torchmetrics.detection import MeanAveragePrecision
 
-from perception_kit.metrics.segmentation import mask_average_precision
+from perception_kit.metrics.segmentation import box_average_precision, mask_average_precision
 from perception_kit.types import Instance
 
 HEIGHT, WIDTH = 48, 64
@@ -55,6 +57,14 @@ def test_per_class() -> None:
     metrics = mask_average_precision(truth, [[rectangle(*BOX)]], HEIGHT, WIDTH)
     assert metrics["per_class"] == {"bowl": {"map": 0.0, "map50": 0.0}, "mug": {"map": pytest.approx(1.0), "map50": pytest.approx(1.0)}}
     assert metrics["map"] == pytest.approx(0.5)
+
+
+def test_boxes_are_judged_apart_from_masks() -> None:
+    thin = replace(rectangle(*BOX), mask=np.eye(20, dtype=bool))
+    assert mask_average_precision([[rectangle(*BOX)]], [[thin]], HEIGHT, WIDTH)["map"] == 0.0
+    assert box_average_precision([[rectangle(*BOX)]], [[thin]], HEIGHT, WIDTH)["map"] == pytest.approx(1.0)
+    shifted = replace(rectangle(*BOX), box=np.array([5, 5, 25, 21], np.float32))  # IoU 0.8 passes 7 of 10 thresholds
+    assert box_average_precision([[rectangle(*BOX)]], [[shifted]], HEIGHT, WIDTH)["map"] == pytest.approx(0.7)
 
 
 def test_frames_must_pair() -> None:
