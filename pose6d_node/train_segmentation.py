@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the instance segmentation on a BOP folder: ``python -m pose6d_node.train_segmentation --help``."""
+"""Train the instance segmentation on a dataset: ``python -m pose6d_node.train_segmentation --help``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from tqdm import tqdm
 
-from perception_kit.model_file import save_model
 from perception_kit.training import (
     TrainingClock,
     add_training_arguments,
@@ -30,7 +29,7 @@ from perception_kit.training import (
 from pose6d_node.segmentation.dataset import Frames, TrainingSamples, detection_target, load_frames
 from pose6d_node.segmentation.descriptor import fit_descriptor
 from pose6d_node.segmentation.evaluation import evaluate_segmentation
-from pose6d_node.segmentation.network import ARCHITECTURES, IMAGE_MEAN, IMAGE_STD, build_network, load_matching
+from pose6d_node.segmentation.network import ARCHITECTURES, build_network, load_matching, save_segmentation
 
 WARMUP_STEPS = 100
 MAX_GRADIENT_NORM = 5.0
@@ -50,15 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     clock = TrainingClock(args.max_minutes, args.steps)
     averaged = train(fabric, args, network, frames, clock)
     fit_descriptor(averaged, frames)
-    metadata = {
-        "architecture": args.architecture,
-        "class_names": frames.class_names,
-        "input_size": args.input_size,
-        "mean": IMAGE_MEAN,
-        "std": IMAGE_STD,
-        "descriptor_size": averaged.descriptor.size,
-    }
-    save_model(args.out, "segmentation", averaged.state_dict(), metadata)
+    save_segmentation(args.out, averaged, args.architecture, frames.class_names, args.input_size)
     score = evaluate_segmentation(args.out, args.val, str(fabric.device), args.val_split) if args.val else {}
     record = write_record(args.out, args, clock, {"frames": len(frames.classes), "classes": frames.class_names}, score)
     print(f"mask mAP {score['map']:.3f}, mAP@0.5 {score['map50']:.3f}" if score else "no --val folder: not scored")
@@ -67,10 +58,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Command line of the trainer."""
-    parser = argparse.ArgumentParser(prog="python -m pose6d_node.train_segmentation", description="Train Mask R-CNN on a BOP folder.")
-    parser.add_argument("--data", type=Path, required=True, help="BOP folder to train on")
-    parser.add_argument("--val", type=Path, help="BOP folder to score the model on; other scenes than --data")
-    parser.add_argument("--val-split", default="train", help="split folder in --val (default %(default)s)")
+    parser = argparse.ArgumentParser(prog="python -m pose6d_node.train_segmentation", description="Train Mask R-CNN on a dataset.")
+    parser.add_argument("--data", type=Path, required=True, help="dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder")
+    parser.add_argument("--val", type=Path, help="dataset to score the model on; other scenes than --data")
+    parser.add_argument("--val-split", default="train", help="split of --val (default %(default)s)")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="compact")
     parser.add_argument("--weights", help="start from a .safetensors or .pth file, or 'coco' (resnet50: torchvision's download)")
     parser.add_argument("--input-size", type=int, nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from perception_kit.model_file import save_model
 from pose6d_node.segmentation.descriptor import Descriptor
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
@@ -104,6 +106,19 @@ def _compact(outputs: int, settings: dict[str, Any]) -> MaskRCNN:
         mask_predictor=MaskRCNNPredictor(channels, channels, outputs),
         **settings,
     )
+
+
+def save_segmentation(path: str | Path, network: MaskRCNN, architecture: str, class_names: list[str], input_size: list[int]) -> None:
+    """Write a model file of a network of ``build_network`` with default normalisation; ``input_size`` is width and height in pixels."""
+    metadata = {
+        "architecture": architecture,
+        "class_names": class_names,
+        "input_size": input_size,
+        "mean": IMAGE_MEAN,
+        "std": IMAGE_STD,
+        "descriptor_size": network.descriptor.size,
+    }
+    save_model(path, "segmentation", network.state_dict(), metadata)
 
 
 def load_matching(network: nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
