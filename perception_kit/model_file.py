@@ -33,24 +33,36 @@ def save_model(path: str | Path, kind: str, tensors: dict[str, torch.Tensor], me
 
 def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors (on the CPU) and metadata of a model file of ``kind``. Raises ModelFileError with what to do."""
-    path = Path(path)
+    with _open(Path(path)) as file:
+        metadata = _metadata(file, path)
+        if metadata.get("kind") != kind:
+            raise ModelFileError(f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model")
+        return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (a safetensors file does not iterate)
+
+
+def model_kind(path: str | Path) -> str:
+    """Kind of a model file ("segmentation", "pose", "action"); its tensors are not read. Raises ModelFileError."""
+    with _open(Path(path)) as file:
+        return _metadata(file, path).get("kind", "")
+
+
+def _open(path: Path) -> safe_open:
     if not path.is_file():
         raise ModelFileError(f"model file '{path}' does not exist: check the parameter or train one (see README, Training)")
     try:
-        with safe_open(str(path), framework="pt", device="cpu") as file:
-            raw = (file.metadata() or {}).get(METADATA_KEY)
-            if raw is None:
-                raise ModelFileError(
-                    f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata: it was not written by this project's "
-                    "training or conversion commands"
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a safetensors file does not iterate)
+        return safe_open(str(path), framework="pt", device="cpu")
     except SafetensorError as error:
         raise ModelFileError(f"'{path}' is not a safetensors model file ({error})") from error
-    metadata = json.loads(raw)
-    if metadata.get("kind") != kind:
-        raise ModelFileError(f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model")
-    return tensors, metadata
+
+
+def _metadata(file: safe_open, path: str | Path) -> dict[str, Any]:
+    raw = (file.metadata() or {}).get(METADATA_KEY)
+    if raw is None:
+        raise ModelFileError(
+            f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata: it was not written by this project's "
+            "training or conversion commands"
+        )
+    return json.loads(raw)
 
 
 def load_weights(module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from perception_kit.model_file import ModelFileError, file_sha256, load_model, load_weights, save_model
+from perception_kit.model_file import ModelFileError, file_sha256, load_model, load_weights, model_kind, save_model
 
 
 def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
@@ -17,6 +17,13 @@ def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
     tensors, metadata = load_model(path, "pose")
     assert torch.equal(tensors["weights"], weights)
     assert metadata == {"kind": "pose", "class_names": ["cup", "bowl"], "num_points": 500}
+
+
+def test_kind_is_read_without_the_tensors(tmp_path: Path) -> None:
+    save_model(tmp_path / "model.safetensors", "action", {"a": torch.zeros(1)}, {})
+    assert model_kind(tmp_path / "model.safetensors") == "action"
+    with pytest.raises(ModelFileError, match="does not exist"):
+        model_kind(tmp_path / "missing.safetensors")
 
 
 def test_others_may_read_the_file_as_any_other(tmp_path: Path) -> None:

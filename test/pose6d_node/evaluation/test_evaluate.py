@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evaluation command on untrained models: its files, its notes, and what it says about input that cannot be used."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from perception_kit.datasets.bop import read_models
+from perception_kit.model_file import save_model
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.evaluate import EXIT_BAD_INPUT, main
+from pose6d_node.segmentation.network import build_network, save_segmentation
+
+
+@pytest.fixture(scope="module")
+def models(bop_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models")
+    paths = {name: folder / f"{name}.safetensors" for name in ("segmentation", "pose", "other", "action")}
+    save_segmentation(paths["segmentation"], build_network("compact", 2), "compact", ["box", "ball"], [160, 120])
+    model = PoseModel.for_objects(list(read_models(bop_folder / "models").values()), "densefusion_compact")
+    model.save(paths["pose"], {})
+    model.config.class_names[0] = "teapot"
+    model.save(paths["other"], {})
+    save_model(paths["action"], "action", {"x": torch.zeros(1)}, {})
+    return paths
+
+
+def run(bop_folder: Path, out: Path, *models: Path) -> int:
+    given = [argument for path in models for argument in ("--model", str(path))]
+    return main(["--dataset", str(bop_folder), "--out", str(out), "--max-frames", "3", "--worst", "2", "--device", "cpu", *given])
+
+
+def test_files_of_a_whole_evaluation(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+    assert run(bop_folder, tmp_path, models["segmentation"], models["pose"]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["frames"] == 3
+    assert {"map", "map50", "box_map"} <= metrics["segmentation"].keys()
+    assert metrics["instances"]["total"] == 3
+    assert metrics["per_class"]["box"].keys() == {"segmentation", "instances", "pose"}
+    assert {masks: list(stages) for masks, stages in metrics["poses"].items()} == {
+        "given_masks": ["unrefined", "refined", "refined + ICP"],
+        "predicted_masks": ["unrefined", "refined", "refined + ICP"],
+    }
+    with (tmp_path / "instances.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 6 * 3
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert len(config["models"]["pose"]["sha256"]) == 64
+    pictures = list((tmp_path / "worst").iterdir())
+    assert len(pictures) == 2
+    assert all(cv2.imread(str(path)).shape == (120, 160, 3) for path in pictures)
+    assert "given masks" in capsys.readouterr().out
+
+
+def test_class_that_the_pose_model_does_not_know_is_named(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+    assert run(bop_folder, tmp_path, models["other"]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["pose"] is None
+    assert "the pose model does not know box" in metrics["notes"][0]
+    assert "the pose model does not know box" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["action"], "holds a 'action' model"),
+        (["pose", "other"], "holds a 'pose' model: give one"),
+        (["missing"], "does not exist"),
+    ],
+)
+def test_models_that_cannot_be_used_are_named(given: list[str], message: str, bop_folder, models, tmp_path: Path, capsys) -> None:
+    paths = [models.get(name, tmp_path / f"{name}.safetensors") for name in given]
+    assert run(bop_folder, tmp_path / "out", *paths) == EXIT_BAD_INPUT
+    assert message in capsys.readouterr().err
+
+
+def test_folder_that_is_no_dataset_is_named(models: dict[str, Path], tmp_path: Path, capsys) -> None:
+    assert run(tmp_path, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
+    assert "no frames in a known layout" in capsys.readouterr().err
