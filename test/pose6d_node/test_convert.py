@@ -121,7 +121,7 @@ class Surprise:
 
 
 def test_pickled_code_is_not_run(tmp_path: Path, capsys) -> None:
-    (tmp_path / "bad.pth").write_bytes(pickle.dumps(Surprise()))
+    (tmp_path / "bad.pth").write_bytes(pickle.dumps(Surprise(), protocol=2))  # as torch.save does
     torch.save({"model": Surprise()}, tmp_path / "worse.pth")
     for name in ("bad.pth", "worse.pth"):
         assert main([str(tmp_path / name), "--class-names", "mug", "--out", str(tmp_path / "out.safetensors")]) == EXIT_BAD_INPUT
