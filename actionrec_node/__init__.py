@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Action recognition (3D-ResNeXt)."""
+"""Action recognition (3D-ResNeXt, two-stream I3D)."""

@@ -6,29 +6,33 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from actionrec_node.action_model import ActionModel, load_action_model
-from actionrec_node.evaluation import predict_video
-from actionrec_node.video import VideoError, read_video
+from actionrec_node.action_model import ActionModel
+from actionrec_node.evaluation import predict_frames
+from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
+from actionrec_node.video import VideoError, VideoFormat, read_video
 from perception_kit.model_file import ModelFileError
 
 
-def classify(model: ActionModel, path: Path, stride: int) -> dict[str, Any]:
-    """Actions of a video file.
+def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0) -> dict[str, Any]:
+    """Actions of a video: a file, or a folder of pictures taken at ``folder_fps``.
 
     ``windows``: ``start`` and ``end`` of the clip (seconds, its first and last frame), ``label`` and ``scores`` {NAME: probability}.
-    ``label``: the class with the highest mean score. Raises VideoError for a file that does not decode or is shorter than one clip.
+    ``label``: the class with the highest mean score. Raises VideoError for a video that does not decode or is shorter than one clip.
     """
     spec = model.spec
-    frames = read_video(path, spec.clip_fps, spec.input_size[0])
+    if not path.exists():
+        raise VideoError(f"'{path}' does not exist")
+    frames = read_video(path, VideoFormat(spec.clip_fps, spec.size, spec.resize, folder_fps))
     if len(frames) < spec.clip_length:
         seconds = spec.clip_length / spec.clip_fps
         raise VideoError(
             f"'{path}' has {len(frames)} frames at {spec.clip_fps:g} fps, the model needs {spec.clip_length} ({seconds:.2f} s)"
         )
-    ends, scores = predict_video(model, frames, stride)
+    ends, scores = predict_frames(model, frames, stride)
     windows = [
         {
             "start": round((end - spec.clip_length + 1) / spec.clip_fps, 3),
@@ -44,25 +48,26 @@ def classify(model: ActionModel, path: Path, stride: int) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m actionrec_node.classify", description="Say what happens in one video.")
-    parser.add_argument("video", type=Path)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--stride", type=int, default=4, help="frames at the model's clip rate between two windows (default %(default)s)")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("video", type=Path, help="video file, or folder of pictures")
+    add_model_arguments(parser)
+    parser.add_argument("--folder-fps", type=float, default=30.0, help="rate of the pictures in a folder (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON instead of a table")
     args = parser.parse_args(arguments)
-    if args.stride < 1:
-        parser.error(f"--stride must be at least 1, got {args.stride}")
     try:
-        result = classify(load_action_model(args.model, args.device), args.video, args.stride)
+        model = load_chosen_model(args)
+        result = classify(model, args.video, args.stride, args.folder_fps)
     except (VideoError, ModelFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(time_per_clip(model))}
     if args.json:
         print(json.dumps(result, indent=2))
         return 0
     for window in result["windows"]:
         print(f"{window['start']:7.2f} to {window['end']:6.2f} s  {window['label']:<12} {window['scores'][window['label']]:.2f}")
+    seconds = result["seconds_per_clip"]
     print(f"{result['video']}: {result['label']}")
+    print(f"{model.spec.architecture}: {seconds['network']:.3f} s per clip, {seconds['with_preprocessing']:.3f} s with preprocessing")
     return 0
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 NANOSECONDS = 1_000_000_000
+Frame = TypeVar("Frame")
 
 
 @dataclass(frozen=True)
-class Clip:
-    """``frames`` (K, H, W, 3) uint8, oldest first; stamps of the first and the last one in nanoseconds."""
+class Clip(Generic[Frame]):
+    """K ``frames``, oldest first; stamps of the first and the last one in nanoseconds."""
 
-    frames: np.ndarray
+    frames: list[Frame]
     start_ns: int
     end_ns: int
 
 
-class ClipBuffer:
+class ClipBuffer(Generic[Frame]):
     """Keeps just the frames that the newest clip of ``length`` frames at ``fps`` needs.
 
     The clip's instants are ``1 / fps`` apart and end at the newest frame; each takes the frame whose stamp is nearest. A camera
@@ -35,9 +37,9 @@ class ClipBuffer:
         self._span_ns = round((length - 1) / fps * NANOSECONDS)
         self._half_step_ns = round(0.5 / fps * NANOSECONDS)
         self._max_gap_ns = round(max_gap_s * NANOSECONDS)
-        self._frames: deque[tuple[int, np.ndarray]] = deque()
+        self._frames: deque[tuple[int, Frame]] = deque()
 
-    def push(self, frame: np.ndarray, stamp_ns: int) -> bool:
+    def push(self, frame: Frame, stamp_ns: int) -> bool:
         """Add a frame. Returns False when it started a new clip (first frame, gap, stamp going back); a repeated stamp is ignored."""
         if self._frames:
             step = stamp_ns - self._frames[-1][0]
@@ -52,7 +54,7 @@ class ClipBuffer:
             self._frames.popleft()
         return continued
 
-    def clip(self) -> Clip | None:
+    def clip(self) -> Clip[Frame] | None:
         """The newest clip, or None while the frames since the last start do not span one (half a step is tolerated)."""
         if not self._frames or self._frames[-1][0] - self._frames[0][0] < self._span_ns - self._half_step_ns:
             return None
@@ -60,7 +62,12 @@ class ClipBuffer:
         newest = stamps[-1]
         wanted = newest - np.round(np.arange(self.length - 1, -1, -1) / self.fps * NANOSECONDS).astype(np.int64)
         nearest = np.abs(stamps[None, :] - wanted[:, None]).argmin(axis=1)
-        return Clip(np.stack([self._frames[i][1] for i in nearest]), int(stamps[nearest[0]]), int(newest))
+        return Clip([self._frames[index][1] for index in nearest], int(stamps[nearest[0]]), int(newest))
+
+    @property
+    def newest_ns(self) -> int | None:
+        """Stamp of the newest frame, None without one."""
+        return self._frames[-1][0] if self._frames else None
 
     def reset(self) -> None:
         """Forget all frames."""

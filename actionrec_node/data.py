@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled videos in memory, and the clips (windows of consecutive frames) cut from them.
-
-A data folder holds ``labels.csv`` (columns video, start, end, label; times in seconds; video paths relative to the folder), or one
-folder of videos per class, or both. A folder with a video that ``labels.csv`` names is not a class folder.
-"""
+"""Labelled videos in memory, and the clips (windows of consecutive frames) cut from them."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,23 +11,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from actionrec_node.video import VIDEO_SUFFIXES, VideoError, read_video
+from actionrec_node.annotations import Annotations, DataError, Segment, check_labels
+from actionrec_node.video import VideoError, VideoFormat, read_video
 
 UNLABELLED = -1
 MIN_ACTION_FRAMES = 3  # a window whose last action began more recently is too ambiguous to train on
-
-
-class DataError(ValueError):
-    """A data folder that cannot be used; the message says what was found and what was expected."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """``label`` holds from ``start`` (inclusive) to ``end`` (exclusive), in seconds."""
-
-    start: float
-    end: float
-    label: str
+_NAMED_PROBLEMS = 10
 
 
 @dataclass
@@ -44,44 +28,6 @@ class LabelledVideo:
     labels: np.ndarray
 
 
-def read_annotations(folder: str | Path) -> dict[Path, list[Segment]]:
-    """Segments of every labelled video of a data folder. Raises DataError naming the folder or the CSV line."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"data folder '{folder}' does not exist")
-    annotations = _read_csv(folder / "labels.csv") if (folder / "labels.csv").is_file() else {}
-    named_in_csv = {video.parent for video in annotations}
-    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir() and path not in named_in_csv):
-        videos = sorted(path for path in class_folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-        annotations.update({video: [Segment(0.0, float("inf"), class_folder.name)] for video in videos})
-    if not annotations:
-        raise DataError(f"'{folder}' holds neither labels.csv nor class folders with videos ({', '.join(VIDEO_SUFFIXES)})")
-    return annotations
-
-
-def _read_csv(path: Path) -> dict[Path, list[Segment]]:
-    annotations: dict[Path, list[Segment]] = {}
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"video", "start", "end", "label"} - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(f"'{path}' lacks the columns {sorted(missing)}, found {reader.fieldnames}")
-        for row in reader:
-            try:
-                segment = Segment(float(row["start"]), float(row["end"]), row["label"])
-            except (TypeError, ValueError) as error:
-                raise DataError(f"'{path}' line {reader.line_num}: start and end must be seconds, got {row}") from error
-            if not segment.start < segment.end:
-                raise DataError(f"'{path}' line {reader.line_num}: start {segment.start} is not before end {segment.end}")
-            annotations.setdefault(path.parent / row["video"], []).append(segment)
-    return annotations
-
-
-def class_names_of(annotations: dict[Path, list[Segment]]) -> list[str]:
-    """All labels in alphabetical order, the order of the model's outputs."""
-    return sorted({segment.label for segments in annotations.values() for segment in segments})
-
-
 def frame_labels(segments: Sequence[Segment], class_names: Sequence[str], frame_count: int, fps: float) -> np.ndarray:
     """(frame_count,) int64 class index at times ``k / fps``; UNLABELLED where no segment holds."""
     times = np.arange(frame_count) / fps + 1e-6
@@ -91,61 +37,81 @@ def frame_labels(segments: Sequence[Segment], class_names: Sequence[str], frame_
     return labels
 
 
+def load_video(path: Path, segments: Sequence[Segment], class_names: Sequence[str], form: VideoFormat, min_frames: int) -> LabelledVideo:
+    """Decode one video. Raises VideoError for one that does not decode or is shorter than ``min_frames`` at the format's rate."""
+    frames = read_video(path, form)
+    if len(frames) < min_frames:
+        raise VideoError(f"'{path}' has {len(frames)} frames at {form.fps:g} fps, a clip needs {min_frames}: remove it or record longer")
+    return LabelledVideo(path, frames, frame_labels(segments, class_names, len(frames), form.fps))
+
+
 def load_videos(
-    annotations: dict[Path, list[Segment]], class_names: Sequence[str], fps: float, size: int, min_frames: int
+    annotations: Annotations, class_names: Sequence[str], form: VideoFormat, min_frames: int, skip_bad: bool = False
 ) -> list[LabelledVideo]:
     """Decode all videos at once (frames take ``size * size * 3`` bytes each).
 
-    Raises DataError for a label outside ``class_names`` or a video shorter than ``min_frames``, VideoError for one that does not decode.
+    Raises DataError for a label outside ``class_names``, and for videos that do not decode or are shorter than ``min_frames``, naming
+    all of them; with ``skip_bad`` these are printed and left out.
     """
-    for path, segments in annotations.items():
-        unknown = sorted({segment.label for segment in segments} - set(class_names))
-        if unknown:
-            raise DataError(f"'{path}' is labelled {unknown}, but the model's classes are {list(class_names)}")
+    check_labels(annotations, class_names)
 
-    def load(item: tuple[Path, list[Segment]]) -> LabelledVideo:
-        path, segments = item
-        frames = read_video(path, fps, size)
-        if len(frames) < min_frames:
-            raise VideoError(f"'{path}' has {len(frames)} frames at {fps:g} fps, a clip needs {min_frames}: remove it or record longer")
-        return LabelledVideo(path, frames, frame_labels(segments, class_names, len(frames), fps))
+    def load(item: tuple[Path, list[Segment]]) -> LabelledVideo | VideoError:
+        try:
+            return load_video(*item, class_names, form, min_frames)
+        except VideoError as error:
+            return error
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return list(tqdm(pool.map(load, annotations.items()), total=len(annotations), desc="reading videos", unit="video"))
+        loaded = list(tqdm(pool.map(load, annotations.items()), total=len(annotations), desc="reading videos", unit="video"))
+    bad = [item for item in loaded if isinstance(item, VideoError)]
+    if bad:
+        reasons = "\n".join(f"  {error}" for error in bad[:_NAMED_PROBLEMS])
+        more = f"\n  and {len(bad) - _NAMED_PROBLEMS} more" if len(bad) > _NAMED_PROBLEMS else ""
+        message = f"{len(bad)} of {len(loaded)} videos cannot be used:\n{reasons}{more}"
+        if not skip_bad:
+            raise DataError(message)
+        print(f"{message}\nthey are left out")
+    if len(bad) == len(loaded):
+        raise DataError("no video is left")
+    return [item for item in loaded if isinstance(item, LabelledVideo)]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Clips named by their last frame: ``video`` (M,) index into the videos, ``end`` (M,) frame index, ``label`` (M,) class index."""
+    """Clips named by their last frame: ``video`` (M,) index into the videos, ``end`` (M,) frame index, ``label`` (M,) class index.
+
+    ``run`` (M,) numbers the labelled stretch of a video that the last frame lies in, over all videos.
+    """
 
     video: np.ndarray
     end: np.ndarray
     label: np.ndarray
+    run: np.ndarray
 
     def __len__(self) -> int:
         return len(self.label)
 
 
-def list_windows(videos: Sequence[LabelledVideo], clip_length: int, stride: int = 1, min_action_frames: int = 1) -> Windows:
-    """Every ``stride``-th window of ``clip_length`` frames; its label is the action at its last frame.
+def list_windows(labels: Sequence[np.ndarray], clip_length: int, stride: int = 1, min_action_frames: int = 1) -> Windows:
+    """Every ``stride``-th window of ``clip_length`` frames of videos with these ``labels`` (N,); its label is that of its last frame.
 
     Leaves out windows whose last frame is unlabelled or whose last action began fewer than ``min_action_frames`` frames before
     the window's end.
     """
-    video, end, label = [], [], []
-    for index, item in enumerate(videos):
-        changes = np.flatnonzero(np.diff(item.labels)) + 1
-        run_start = np.zeros(len(item.labels), np.int64)
-        run_start[changes] = changes
-        run_length = np.arange(len(item.labels)) - np.maximum.accumulate(run_start) + 1
+    parts: list[tuple[np.ndarray, ...]] = []
+    first_run = 0
+    for index, video_labels in enumerate(labels):
+        is_change = np.diff(video_labels, prepend=video_labels[:1]) != 0
+        run = np.cumsum(is_change)
+        frames = np.arange(len(video_labels))
+        run_length = frames - np.maximum.accumulate(np.where(is_change, frames, 0)) + 1
         # An action that fills the video from its first frame began before it: it is never ambiguous.
-        settled = (run_length >= min_action_frames) | (np.maximum.accumulate(run_start) == 0)
-        ends = np.arange(clip_length - 1, len(item.labels), stride)
-        ends = ends[(item.labels[ends] != UNLABELLED) & settled[ends]]
-        video.append(np.full(len(ends), index))
-        end.append(ends)
-        label.append(item.labels[ends])
-    return Windows(np.concatenate(video), np.concatenate(end), np.concatenate(label))
+        settled = (run_length >= min_action_frames) | (run == 0)
+        ends = np.arange(clip_length - 1, len(video_labels), stride)
+        ends = ends[(video_labels[ends] != UNLABELLED) & settled[ends]]
+        parts.append((np.full(len(ends), index), ends, video_labels[ends], first_run + run[ends]))
+        first_run += int(run[-1]) + 1
+    return Windows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def cut_clip(frames: np.ndarray, end: int, clip_length: int, speed: float = 1.0) -> np.ndarray:

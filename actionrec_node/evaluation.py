@@ -3,62 +3,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from actionrec_node.action_model import ActionModel
-from actionrec_node.data import LabelledVideo, cut_clip
+from actionrec_node.data import MIN_ACTION_FRAMES, LabelledVideo, cut_clip, list_windows
+from actionrec_node.decision import FALL
 from perception_kit.metrics import actions
 
 
-def predict_video(model: ActionModel, frames: np.ndarray, stride: int, batch_size: int = 16) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class PredictedVideo:
+    """What a model says about a video: clips that end at frames ``ends`` (M,) have ``scores`` (M, C); ``labels`` (N,) of all frames."""
+
+    labels: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+
+
+def predict_frames(model: ActionModel, frames: np.ndarray, stride: int, batch_size: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """Last frame (M,) and class probabilities (M, C) of every ``stride``-th clip of a video (N, S, S, 3) uint8 at the clip rate."""
     length = model.spec.clip_length
     ends = np.arange(length - 1, len(frames), stride)
     scores = [
-        model.probabilities(np.stack([cut_clip(frames, end, length) for end in ends[first : first + batch_size]]))
+        model.probabilities([cut_clip(frames, end, length) for end in ends[first : first + batch_size]])
         for first in range(0, len(ends), batch_size)
     ]
     return ends, np.concatenate(scores) if scores else np.zeros((0, len(model.spec.class_names)), np.float32)
 
 
-def evaluate(model: ActionModel, videos: Sequence[LabelledVideo], stride: int = 4) -> dict[str, Any]:
-    """Scores over the frames from the first full clip on, as a robot sees them: each prediction holds until the next one.
-
-    ``frame_accuracy``, ``macro_f1`` (classes that occur), ``per_class``, ``confusion`` (rows true, columns predicted, last column none),
-    ``fall_delay_s`` (mean), ``falls`` and ``falls_missed``. The model is left in the mode it was in.
-    """
+def predict_videos(model: ActionModel, videos: Iterable[LabelledVideo], stride: int = 4) -> list[PredictedVideo]:
+    """Predictions for all videos; one that is shorter than a clip has none. The model is left in the mode it was in."""
     training = model.training
     model.eval()
-    names = np.array([*model.spec.class_names, actions.NONE])  # index UNLABELLED = -1 is the last
-    truth, predicted, delays = [], [], []
-    for video in videos:
-        ends, scores = predict_video(model, video.frames, stride)
-        if not len(ends):
-            continue
-        shown = np.arange(ends[0], len(video.frames))
-        video_truth = names[video.labels[shown]]
-        video_predicted = names[scores.argmax(axis=1)[(shown - ends[0]) // stride]]
-        truth.append(video_truth)
-        predicted.append(video_predicted)
-        delays += actions.fall_delays(shown / model.spec.clip_fps, video_truth, video_predicted).delays_s
+    predicted = [PredictedVideo(video.labels, *predict_frames(model, video.frames, stride)) for video in videos]
     model.train(training)
-    return _scores(np.concatenate(truth), np.concatenate(predicted), list(model.spec.class_names), actions.FallDelays(tuple(delays)))
+    return predicted
 
 
-def _scores(truth: np.ndarray, predicted: np.ndarray, class_names: list[str], falls: actions.FallDelays) -> dict[str, Any]:
-    per_class = actions.per_class(truth, predicted, class_names)
-    occurring = [score["f1"] for score in per_class.values() if score["support"]]
+def evaluate(model: ActionModel, videos: Iterable[LabelledVideo], stride: int = 4) -> dict[str, Any]:
+    """``scores_of`` the model's predictions for the videos."""
+    return scores_of(predict_videos(model, videos, stride), model.spec.class_names, model.spec.clip_length, model.spec.clip_fps)
+
+
+def scores_of(videos: Sequence[PredictedVideo], class_names: Sequence[str], clip_length: int, clip_fps: float) -> dict[str, Any]:
+    """Scores per clip, where a clip is a labelled stretch of a video, and per frame.
+
+    Per clip: ``clips``, ``accuracy``, ``macro_f1`` (classes that occur), ``per_class`` and ``confusion`` (rows true, columns predicted,
+    last column none); the answer is the highest mean score of the windows that end in the clip. ``clips_without_window`` are too short,
+    or too near the start of their video, to be seen. ``frames``: the same over the frames from the first full window on, as a robot sees
+    them: each prediction holds until the next one. ``fall_delay_s`` (mean), ``falls`` and ``falls_missed`` come from the frames.
+    """
+    names = np.array([*class_names, actions.NONE])  # index UNLABELLED = -1 is the last
+    clips, missing = _clip_answers(videos, clip_length)
+    frames = [_shown(video) for video in videos if len(video.ends)]
+    delays = [
+        delay
+        for shown, truth, answers in frames
+        for delay in actions.fall_delays(shown / clip_fps, names[truth], names[answers], FALL).delays_s
+    ]
+    falls = actions.FallDelays(tuple(delays))
+    frame_pairs = np.concatenate([np.stack(pair) for _, *pair in frames], axis=1) if frames else np.zeros((2, 0), np.int64)
     return {
-        "frame_accuracy": actions.frame_accuracy(truth, predicted),
-        "macro_f1": float(np.mean(occurring)) if occurring else None,
-        "per_class": per_class,
-        "confusion": actions.confusion(truth, predicted, class_names).tolist(),
+        "clips": clips.shape[1],
+        "clips_without_window": missing,
+        **_summary(names[clips[0]], names[clips[1]], class_names),
+        "frames": _summary(names[frame_pairs[0]], names[frame_pairs[1]], class_names),
         "fall_delay_s": falls.mean_s,
         "falls": len(falls.delays_s),
         "falls_missed": falls.missed,
+    }
+
+
+def window_scores(videos: Sequence[PredictedVideo], class_index: int) -> tuple[np.ndarray, np.ndarray]:
+    """For every window that ends in a labelled frame: its true class (M,) and its score (M,) of ``class_index``."""
+    truth = np.concatenate([video.labels[video.ends] for video in videos])
+    scores = np.concatenate([video.scores[:, class_index] for video in videos])
+    return truth[truth >= 0], scores[truth >= 0]
+
+
+def _clip_answers(videos: Sequence[PredictedVideo], clip_length: int) -> tuple[np.ndarray, int]:
+    """(2, K) true and predicted class of each labelled stretch, and how many stretches no window ends in."""
+    pairs, stretches = [], 0
+    for video in videos:
+        every = list_windows([video.labels], 1)
+        stretches += len(np.unique(every.run))
+        windows = list_windows([video.labels], clip_length, min_action_frames=MIN_ACTION_FRAMES)
+        run_at = dict(zip(windows.end.tolist(), windows.run.tolist(), strict=True))
+        run = np.array([run_at.get(end, -1) for end in video.ends.tolist()], np.int64)
+        for number in np.unique(run[run >= 0]):
+            chosen = run == number
+            pairs.append((video.labels[video.ends[chosen][0]], video.scores[chosen].mean(axis=0).argmax()))
+    return np.array(pairs, np.int64).reshape(-1, 2).T, stretches - len(pairs)
+
+
+def _shown(video: PredictedVideo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames from the first window's end on, their true class, and the class that is shown at them."""
+    shown = np.arange(video.ends[0], len(video.labels))
+    newest = np.searchsorted(video.ends, shown, side="right") - 1
+    return shown, video.labels[shown], video.scores.argmax(axis=1)[newest]
+
+
+def _summary(truth: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+    per_class = actions.per_class(truth, predicted, class_names)
+    occurring = [score["f1"] for score in per_class.values() if score["support"]]
+    return {
+        "accuracy": actions.frame_accuracy(truth, predicted),
+        "macro_f1": float(np.mean(occurring)) if occurring else None,
+        "per_class": per_class,
+        "confusion": actions.confusion(truth, predicted, class_names).tolist(),
     }
 
 
@@ -68,9 +124,11 @@ def format_scores(scores: dict[str, Any]) -> str:
     def cell(value: float | None) -> str:
         return f"{'-':>9}" if value is None else f"{value:9.3f}"
 
-    lines = [f"{'class':<12}{'precision':>10}{'recall':>10}{'f1':>10}{'frames':>8}"]
+    lines = [f"{'class':<12}{'precision':>10}{'recall':>10}{'f1':>10}{'clips':>8}{'f1 of frames':>14}{'frames':>8}"]
     for name, score in scores["per_class"].items():
-        lines.append(f"{name:<12} {cell(score['precision'])} {cell(score['recall'])} {cell(score['f1'])} {score['support']:7d}")
-    lines.append(f"frame accuracy {cell(scores['frame_accuracy']).strip()}, macro F1 {cell(scores['macro_f1']).strip()}")
+        frames = scores["frames"]["per_class"][name]
+        cells = " ".join(cell(score[key]) for key in ("precision", "recall", "f1"))
+        lines.append(f"{name:<12} {cells} {score['support']:7d}     {cell(frames['f1'])} {frames['support']:7d}")
+    lines.append(f"accuracy {cell(scores['accuracy']).strip()} of clips, {cell(scores['frames']['accuracy']).strip()} of frames")
     lines.append(f"falls {scores['falls']}, missed {scores['falls_missed']}, mean delay {cell(scores['fall_delay_s']).strip()} s")
     return "\n".join(lines)

@@ -1,58 +1,156 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Action recognition of a live stream: one image in, the newest action out."""
+"""Action recognition of a live stream: one image in, the newest action of everybody in view out."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from actionrec_node.action_model import load_action_model
 from actionrec_node.clip_buffer import NANOSECONDS, Clip, ClipBuffer
-from actionrec_node.video import resize_frame
+from actionrec_node.crops import WHOLE, PersonBox, clip_region, crop, shrink
+from actionrec_node.decision import Decision, RecognizerConfig
 from perception_kit.types import ActionEstimate
+
+WHOLE_IMAGE = -1  # the track id of an action of the whole image
+MAX_SIDE = 960  # pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip
+
+
+@dataclass(frozen=True)
+class _View:
+    """An image and where in it somebody is, as shares of its size. Everybody's views of an image share its pixels."""
+
+    rgb: np.ndarray
+    box: np.ndarray
+
+
+@dataclass
+class _Subject:
+    """Whoever is watched: a person, or the whole image."""
+
+    buffer: ClipBuffer[_View]
+    decision: Decision
+    asked_ns: int | None = None  # end of the newest clip given to the network
+    action: ActionEstimate | None = None
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """A clip to classify, and whose it is."""
+
+    track_id: int
+    subject: _Subject
+    clip: Clip[_View]
+
+
+@dataclass(frozen=True)
+class FallReport:
+    """An alarm that has just gone on: ``first_sign_ns`` is the end of the first clip that spoke for the fall, ``alarm_ns`` of the last."""
+
+    track_id: int
+    first_sign_ns: int
+    alarm_ns: int
 
 
 class ActionRecognizer:
-    """Classifies the newest clip of the whole image every ``stride`` frames at the model's clip rate.
+    """Classifies the newest clip of everybody every ``stride`` frames at the model's clip rate, all of them in one batch.
 
-    Raises ModelFileError for an unusable model file and ValueError for a stride below 1.
+    ``push`` does everything in order. For a network slower than the stream, ``add`` and ``actions`` may run in one thread and
+    ``predict`` in another. ``config`` may be replaced between two images, except for ``max_gap``. Raises ModelFileError for an
+    unusable model file.
     """
 
-    def __init__(self, model_path: str | Path, device: str = "cpu", stride: int = 4, max_gap_s: float = 0.5) -> None:
-        if stride < 1:
-            raise ValueError(f"stride must be at least 1 frame, got {stride}")
+    def __init__(self, model_path: str | Path, device: str = "cpu", config: RecognizerConfig | None = None) -> None:
+        self.config = config or RecognizerConfig()
         self._model = load_action_model(model_path, device)
-        spec = self._model.spec
-        self.class_names: list[str] = list(spec.class_names)
-        self._size = spec.input_size[0]
-        self._buffer = ClipBuffer(spec.clip_length, spec.clip_fps, max_gap_s)
-        # Half a frame less: a camera's stamps jitter, and a frame that comes a little early must not wait for the next one.
-        self._min_interval_ns = round((stride - 0.5) / spec.clip_fps * NANOSECONDS)
-        self._newest: ActionEstimate | None = None
+        self.spec = self._model.spec
+        self.class_names: list[str] = list(self.spec.class_names)
+        self._subjects: dict[int, _Subject] = {}
+        self._stamp_ns = 0
+        self._lock = threading.Lock()
 
-    def push(self, rgb: np.ndarray, stamp_ns: int) -> list[ActionEstimate]:
-        """Add an image (H, W, 3) uint8 of any size.
+    def push(self, rgb: np.ndarray, stamp_ns: int, people: Sequence[PersonBox] | None = None) -> list[ActionEstimate]:
+        """``add``, ``predict`` and ``actions`` in one: the newest action of everybody, the earlier one again between two predictions."""
+        if requests := self.add(rgb, stamp_ns, people):
+            self.predict(requests)
+        return self.actions()
 
-        Returns the newest action (the earlier one again between two predictions), or nothing before the first full clip. A stamp
-        that goes back or a gap in the stream starts over. Raises ValueError for anything but an RGB image.
+    def add(self, rgb: np.ndarray, stamp_ns: int, people: Sequence[PersonBox] | None = None) -> list[ClipRequest]:
+        """Take an image (H, W, 3) uint8 of any size; returns the clips that are now due.
+
+        ``people`` are those in the image, whose clips show them alone; None means that nobody looked, and the clip is the whole image.
+        A stamp that goes back or a gap in somebody's stream starts their clip over. Raises ValueError for anything but an RGB image.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise ValueError(f"expected an image (height, width, 3) of uint8, got shape {rgb.shape} of {rgb.dtype}")
-        if not self._buffer.push(resize_frame(rgb, self._size), stamp_ns):
-            self._newest = None
-        if self._newest is None or stamp_ns - self._newest.clip_end_ns >= self._min_interval_ns:
-            clip = self._buffer.clip()
-            if clip is not None:
-                self._newest = self._classify(clip)
-        return [] if self._newest is None else [self._newest]
+        scale = np.array([rgb.shape[1], rgb.shape[0]] * 2, np.float64)
+        boxes = {WHOLE_IMAGE: WHOLE} if people is None else {person.track_id: person.box / scale for person in people}
+        rgb = shrink(rgb, MAX_SIDE)
+        with self._lock:
+            self._stamp_ns = stamp_ns
+            self._forget_absent(boxes, stamp_ns)
+            clips = {track_id: self._add(track_id, _View(rgb, box), stamp_ns) for track_id, box in boxes.items()}
+            return [ClipRequest(track_id, self._subjects[track_id], clip) for track_id, clip in clips.items() if clip is not None]
+
+    def predict(self, requests: Sequence[ClipRequest]) -> list[FallReport]:
+        """Classify the clips together; returns the alarms that went on. Results for somebody who was forgotten meanwhile are dropped."""
+        scores = self._model.probabilities([self._pixels(request.clip) for request in requests])
+        falls = []
+        with self._lock:
+            for request, probabilities in zip(requests, scores, strict=True):
+                track_id, subject, clip = request.track_id, request.subject, request.clip
+                if self._subjects.get(track_id) is not subject:
+                    continue
+                decision, alarmed = subject.decision, subject.decision.alarm
+                label, score = decision.update(probabilities, clip.end_ns, self.config)
+                subject.action = ActionEstimate(label, score, decision.scores, clip.start_ns, clip.end_ns, track_id)
+                if decision.alarm and not alarmed:
+                    falls.append(FallReport(track_id, decision.fall_sign_ns, clip.end_ns))
+        return falls
+
+    def actions(self) -> list[ActionEstimate]:
+        """The newest action of everybody in the newest image, by track id; those whose first clip is not complete have none."""
+        with self._lock:
+            present = [subject for _, subject in sorted(self._subjects.items()) if subject.buffer.newest_ns == self._stamp_ns]
+            return [subject.action for subject in present if subject.action is not None]
 
     def reset(self) -> None:
         """Forget the stream: the next result needs a full clip again."""
-        self._buffer.reset()
-        self._newest = None
+        with self._lock:
+            self._subjects.clear()
 
-    def _classify(self, clip: Clip) -> ActionEstimate:
-        scores = self._model.probabilities(clip.frames[None])[0]
-        best = int(scores.argmax())
-        return ActionEstimate(self.class_names[best], float(scores[best]), scores, clip.start_ns, clip.end_ns)
+    def _forget_absent(self, present: dict[int, np.ndarray], stamp_ns: int) -> None:
+        """Let go of those who were not seen for ``max_gap``: if they come back, their clip starts over anyway."""
+        limit_ns = stamp_ns - round(self.config.max_gap * NANOSECONDS)
+        for track_id in [key for key, subject in self._subjects.items() if key not in present]:
+            newest_ns = self._subjects[track_id].buffer.newest_ns
+            if not limit_ns <= newest_ns < stamp_ns:
+                del self._subjects[track_id]
+
+    def _add(self, track_id: int, view: _View, stamp_ns: int) -> Clip[_View] | None:
+        """Add a view to somebody's clip; returns the clip when it is due."""
+        subject = self._subjects.get(track_id)
+        if subject is None or not subject.buffer.push(view, stamp_ns):
+            buffer = ClipBuffer(self.spec.clip_length, self.spec.clip_fps, self.config.max_gap)
+            subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
+            buffer.push(view, stamp_ns)
+        # Half a frame less: a camera's stamps jitter, and a frame that comes a little early must not wait for the next one.
+        min_interval_ns = round((self.config.stride - 0.5) / self.spec.clip_fps * NANOSECONDS)
+        if subject.asked_ns is not None and stamp_ns - subject.asked_ns < min_interval_ns:
+            return None
+        clip = subject.buffer.clip()
+        if clip is not None:
+            subject.asked_ns = clip.end_ns
+        return clip
+
+    def _pixels(self, clip: Clip[_View]) -> np.ndarray:
+        """(K, S, S, 3) uint8 of a clip, the same region in every frame."""
+        height, width = clip.frames[-1].rgb.shape[:2]
+        whole = clip.frames[-1].box is WHOLE
+        region = WHOLE if whole else clip_region([view.box for view in clip.frames], width / height, self.config.context)
+        resize = self.spec.resize if whole else "stretch"
+        return np.stack([crop(view.rgb, region, self.spec.size, resize) for view in clip.frames])

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """3D-ResNeXt: Hara, Kataoka, Satoh, "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and ImageNet?", CVPR 2018.
 
-Tensor names are those of the public 3D-ResNets-PyTorch checkpoints, so that these load as they are.
+Tensor names are those of the public 3D-ResNets-PyTorch checkpoints. Those trained on Kinetics and published in 2018 have a stem of 64
+channels (``resnext3d_101_stem64``), later ones a stem of 128.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +38,11 @@ class ResNeXt3dConfig:
     frame_differences: bool = False
 
 
-ARCHITECTURES: dict[str, ResNeXt3dConfig] = {
+CONFIGS: dict[str, ResNeXt3dConfig] = {
     "resnext3d_50": ResNeXt3dConfig((3, 4, 6, 3)),
     "resnext3d_101": ResNeXt3dConfig((3, 4, 23, 3)),
+    "resnext3d_50_stem64": ResNeXt3dConfig((3, 4, 6, 3), stem_channels=64),
+    "resnext3d_101_stem64": ResNeXt3dConfig((3, 4, 23, 3), stem_channels=64),
     "resnext3d_compact": ResNeXt3dConfig(
         (1, 2, 2, 2),
         widths=(32, 64, 128, 256),
@@ -95,7 +97,16 @@ class ResNeXtBlock(nn.Module):
 
 
 class ResNeXt3d(nn.Module):
-    """Clips (N, 3, T, H, W) float32, normalised, to class logits (N, num_classes)."""
+    """Clips (N, 3, T, H, W) float32, normalised, to class logits (N, num_classes).
+
+    ``STAGES``: the parts from input to output, each with the prefixes of its tensors; the last is the classifier.
+    """
+
+    STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "conv1": ("conv1.", "bn1."),
+        **{f"layer{number}": (f"layer{number}.",) for number in range(1, 5)},
+        "fc": ("fc.",),
+    }
 
     def __init__(self, config: ResNeXt3dConfig, num_classes: int) -> None:
         super().__init__()
@@ -123,25 +134,10 @@ class ResNeXt3d(nn.Module):
         rest = (ResNeXtBlock(width * EXPANSION, width, self.config.cardinality, 1, self.config.shortcut) for _ in range(blocks - 1))
         return nn.Sequential(first, *rest)
 
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, rgb: Tensor) -> Tensor:
         if self.config.frame_differences:
-            before = torch.cat([clips[:, :, :1], clips[:, :, :-1]], dim=2)
-            clips = torch.cat([clips, DIFFERENCE_GAIN * (clips - before)], dim=1)
-        x = self.maxpool(self.relu(self.bn1(self.conv1(clips))))
+            before = torch.cat([rgb[:, :, :1], rgb[:, :, :-1]], dim=2)
+            rgb = torch.cat([rgb, DIFFERENCE_GAIN * (rgb - before)], dim=1)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(rgb))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))
-
-
-def build(architecture: str, num_classes: int, **overrides: object) -> ResNeXt3d:
-    """The named network. Raises ValueError for an unknown name.
-
-    ``overrides`` replace fields of its ResNeXt3dConfig, for example ``stem_channels=64`` for the Kinetics checkpoints of 2018.
-    """
-    if architecture not in ARCHITECTURES:
-        raise ValueError(f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}")
-    return ResNeXt3d(replace(ARCHITECTURES[architecture], **overrides), num_classes)
-
-
-def strip_module_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Names without the ``module.`` that DataParallel puts in front of them when it saves."""
-    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}

@@ -1,162 +1,125 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train an action model: ``python -m actionrec_node.train --data DIR --val DIR --out FILE --run-dir DIR``."""
+"""Train an action model: ``python -m actionrec_node.train --data DIR --val DIR --out FILE --run-dir DIR``, or ``--config FILE``."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.fabric import Fabric
-from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
-
-from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
-from actionrec_node.data import LabelledVideo, Segment, class_names_of, load_videos, read_annotations
+from actionrec_node.action_model import ActionModel, ActionModelSpec, new_spec, save_action_model
+from actionrec_node.annotations import DataError, check_disjoint, class_names_of, read_folders, split
+from actionrec_node.architectures import ARCHITECTURES
+from actionrec_node.checkpoints import load_pretrained
+from actionrec_node.data import LabelledVideo, load_videos
 from actionrec_node.evaluation import evaluate, format_scores
-from actionrec_node.resnext3d import ARCHITECTURES
-from actionrec_node.training_clips import ClipSettings, TrainingClips, batches, inverse_frequency_weights
+from actionrec_node.options import parse_with_yaml, save_options
+from actionrec_node.trainer import LEARNING_RATES, Trainer
+from actionrec_node.training_clips import ClipSettings, TrainingClips
+from actionrec_node.video import VideoFormat
 from perception_kit import training
+from perception_kit.model_file import ModelFileError
 
 CACHE_MARGIN = 8 / 7  # training frames are kept this much larger than the input, for sharp crops
-EMA_DECAY = 0.998
 
 
-def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The command line of the training command."""
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """The options of the training command, from the command line and the YAML file that it may name."""
     parser = argparse.ArgumentParser(prog="python -m actionrec_node.train", description="Train an action model on labelled videos.")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="training data folder; may be given several times")
-    parser.add_argument("--val", type=Path, required=True, help="held-out data folder, never trained on")
+    _add_data_arguments(parser)
     parser.add_argument("--architecture", choices=list(ARCHITECTURES), default="resnext3d_compact")
+    parser.add_argument("--weights", type=Path, nargs="+", help="fine-tune: a model file or a published checkpoint; I3D: one per stream")
+    parser.add_argument("--freeze-through", metavar="STAGE", help="with --weights, do not train the network up to and with this stage")
     parser.add_argument("--augmentation", choices=["none", "one", "some", "all"], default="some", help="filters applied to a clip")
     parser.add_argument(
         "--balance",
         choices=["sampling", "weights", "none"],
         default="sampling",
-        help="draw all classes equally often, or weight the loss by inverse class frequency, or neither",
+        help="draw all classes equally often, or weighted cross entropy by inverse class frequency, or neither",
     )
-    parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak of AdamW's schedule (default %(default)s)")
+    parser.add_argument("--label-smoothing", type=float, default=0.05, help="of the cross entropy (default %(default)s)")
+    parser.add_argument("--optimizer", choices=list(LEARNING_RATES), default="adamw", help="adamw: warm-up and cosine; sgd: --lr-steps")
+    parser.add_argument("--learning-rate", type=float, help=f"at the peak (default: {LEARNING_RATES})")
+    parser.add_argument("--lr-steps", type=int, nargs="*", default=[], metavar="EPOCH", help="sgd: epochs after which the rate is a tenth")
+    parser.add_argument("--epochs", type=int, help="instead of --steps and --max-minutes: epochs of one clip per labelled stretch")
+    parser.add_argument("--evaluate-every", type=int, default=0, metavar="STEPS", help="held-out scores for TensorBoard; 0: at the end")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare clips (default %(default)s)")
+    parser.add_argument("--devices", type=int, default=1, help="GPUs, or processes on a CPU, each with its own batch (default %(default)s)")
     training.add_training_arguments(parser, max_minutes=25, batch_size=16)
-    return parser.parse_args(arguments)
+    args = parse_with_yaml(parser, arguments)
+    if args.freeze_through and not args.weights:
+        parser.error("--freeze-through needs --weights: stages that were never trained would be frozen")
+    if (args.val is None) == (args.val_share is None):
+        parser.error("give either --val or --val-share: the model is scored on videos that it was not trained on")
+    return args
 
 
-def read_folders(folders: list[Path], held_out: Path) -> tuple[dict[Path, list[Segment]], dict[Path, list[Segment]]]:
-    """Annotations to train on and to score on. Raises ValueError when a video is on both sides."""
-    train_annotations: dict[Path, list[Segment]] = {}
-    for folder in folders:
-        train_annotations |= {path.resolve(): segments for path, segments in read_annotations(folder).items()}
-    val_annotations = {path.resolve(): segments for path, segments in read_annotations(held_out).items()}
-    shared = sorted(train_annotations.keys() & val_annotations.keys())
-    if shared:
-        raise ValueError(
-            f"{len(shared)} videos are in both --data and --val, for example '{shared[0]}': a held-out video must not be trained on"
-        )
-    return train_annotations, val_annotations
-
-
-def moving_average(averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    """Exponential moving average of the weights whose decay grows to EMA_DECAY, so that it forgets the random start at once."""
-    decay = torch.clamp((1 + count) / (10 + count), max=EMA_DECAY)
-    return averaged + (1 - decay) * (current - averaged)
-
-
-class Trainer:
-    """One run: network, its moving average, optimiser and clock."""
-
-    def __init__(self, args: argparse.Namespace, fabric: Fabric, spec: ActionModelSpec, clips: TrainingClips) -> None:
-        self.args, self.fabric, self.clips = args, fabric, clips
-        model = ActionModel(spec)
-        self.average = AveragedModel(model, avg_fn=moving_average, use_buffers=True).to(fabric.device)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=0.02)
-        self.model, self.optimizer = fabric.setup(model, optimizer)
-        self.clock = training.TrainingClock(args.max_minutes, args.steps)
-        self.loss_weights = inverse_frequency_weights(clips.counts).to(fabric.device) if args.balance == "weights" else None
-
-    def step(self, clips: torch.Tensor, labels: torch.Tensor) -> float:
-        """One optimiser step; returns the loss."""
-        factor = training.warmup_cosine(self.clock.progress, self.clock.step, warmup_steps=100)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.args.learning_rate * factor
-        loss = functional.cross_entropy(self.model(clips), labels, weight=self.loss_weights, label_smoothing=0.05)
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=5.0)
-        self.optimizer.step()
-        self.average.update_parameters(self.model.module)
-        self.clock.tick()
-        return loss.item()
-
-    def run(self) -> None:
-        """Train until the clock is finished; a checkpoint at least every two minutes and at the end."""
-        self.model.train()
-        loader = batches(self.clips, self.args.batch_size, self.clock.step, self.args.workers)
-        with tqdm(total=100, desc="training", unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}") as bar:
-            for clips, labels in loader:
-                if self.clock.finished:
-                    break
-                loss = self.step(clips.to(self.fabric.device), labels.to(self.fabric.device))
-                bar.update(100 * self.clock.progress - bar.n)
-                bar.set_postfix(step=self.clock.step, loss=f"{loss:.3f}")
-                if self.clock.step % 20 == 0:
-                    training.append_log(self.args.run_dir, {"step": self.clock.step, "loss": loss, "progress": self.clock.progress})
-                if self.clock.checkpoint_due():
-                    self.save()
-        self.save()
-
-    def save(self) -> None:
-        """Write RUN_DIR/last.ckpt."""
-        state = {
-            "model": self.model.module.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "clock": self.clock.state_dict(),
-        }
-        training.save_checkpoint(self.args.run_dir / "last.ckpt", state)
-
-    def resume(self) -> None:
-        """Go on from RUN_DIR/last.ckpt. The stream of clips needs no state: it goes on from the step."""
-        state = training.load_checkpoint(self.args.run_dir / "last.ckpt")
-        self.model.module.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.clock.load_state_dict(state["clock"])
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, action="append", required=True, help="training data folder; may be given several times")
+    parser.add_argument("--val", type=Path, help="held-out data folder, never trained on")
+    parser.add_argument("--val-share", type=float, help="hold out this share of --data instead, whole videos or subjects")
+    parser.add_argument("--group-pattern", help="with --val-share: regular expression for the part of a path that names the subject")
+    parser.add_argument("--clip-length", type=int, help="frames of a clip (default: 16)")
+    parser.add_argument("--clip-fps", type=float, help="frames per second of a clip (default: the architecture's)")
+    parser.add_argument("--input-size", type=int, help="side of a clip's frames in pixels (default: the architecture's)")
+    parser.add_argument("--folder-fps", type=float, default=30.0, help="rate of the pictures in folders of frames (default %(default)s)")
+    parser.add_argument("--skip-bad", action="store_true", help="leave videos out that cannot be used, instead of stopping")
 
 
 def load_data(args: argparse.Namespace) -> tuple[ActionModelSpec, list[LabelledVideo], list[LabelledVideo]]:
-    """Model specification, training videos and held-out videos."""
-    train_annotations, val_annotations = read_folders(args.data, args.val)
-    spec = ActionModelSpec(args.architecture, tuple(class_names_of(train_annotations)))
-    size = spec.input_size[0]
-    train_videos = load_videos(train_annotations, spec.class_names, spec.clip_fps, round(size * CACHE_MARGIN), spec.clip_length)
-    val_videos = load_videos(val_annotations, spec.class_names, spec.clip_fps, size, spec.clip_length)
-    return spec, train_videos, val_videos
+    """Model specification, training videos and held-out videos. Raises DataError."""
+    annotations = read_folders(args.data)
+    if args.val_share is not None:
+        annotations, held_out = split(annotations, args.val_share, args.seed, args.group_pattern)
+    else:
+        held_out = read_folders([args.val])
+        check_disjoint(annotations, held_out)
+    size = (args.input_size, args.input_size) if args.input_size else None
+    spec = new_spec(args.architecture, class_names_of(annotations), clip_length=args.clip_length, clip_fps=args.clip_fps, input_size=size)
+    videos = []
+    for part, side in ((annotations, round(spec.size * CACHE_MARGIN)), (held_out, spec.size)):
+        form = VideoFormat(spec.clip_fps, side, spec.resize, args.folder_fps)
+        videos.append(load_videos(part, spec.class_names, form, spec.clip_length, args.skip_bad))
+    return spec, *videos
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, score on the held-out videos, write the model and its record."""
-    args = parse_arguments(arguments)
-    fabric = training.create_fabric(args)
+    """The command; ends the program with a message for data and files that cannot be used."""
+    args = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    try:
+        run(args)
+    except (DataError, ModelFileError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, score on the held-out videos, write the model and its record. Raises DataError and ModelFileError."""
+    fabric = training.create_fabric(args, args.devices)
+    fabric.launch()
     spec, train_videos, val_videos = load_data(args)
-    settings = ClipSettings(spec.clip_length, spec.input_size[0], args.augmentation, args.balance, args.seed)
-    clips = TrainingClips(train_videos, spec.class_names, settings)
+    clips = TrainingClips(train_videos, spec, ClipSettings(args.augmentation, args.balance, args.seed))
     data: dict[str, Any] = {
         "train_videos": len(train_videos),
         "held_out_videos": len(val_videos),
         "train_windows": dict(zip(spec.class_names, clips.counts.tolist(), strict=True)),
     }
-    print(f"training on {data}")
-    trainer = Trainer(args, fabric, spec, clips)
+    model = ActionModel(spec)
+    if args.weights:
+        load_pretrained(model.network, args.weights, keep_classifier=False)
+    trainer = Trainer(args, fabric, model, clips, lambda average: evaluate(average, val_videos))
     if args.resume:
         trainer.resume()
+    if fabric.is_global_zero:
+        print(f"training on {data}, {trainer.steps_per_epoch} steps an epoch")
+        save_options(args.run_dir / "config.yaml", args)
     trainer.run()
-    save_action_model(args.out, trainer.average.module)
-    scores = evaluate(trainer.average.module, val_videos)
-    print(format_scores(scores))
-    record = training.write_record(args.out, args, trainer.clock, data, scores)
-    print(f"model {args.out}, record {record}")
+    if fabric.is_global_zero:
+        save_action_model(args.out, trainer.average.module)
+        scores = trainer.score(trainer.average.module)
+        print(format_scores(scores))
+        record = training.write_record(args.out, args, trainer.clock, data, scores)
+        print(f"model {args.out}, record {record}")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from actionrec_node.action_model import ActionModelSpec, prepare_clip
+from actionrec_node.annotations import DataError
 from actionrec_node.augmentation import Mode, augment, random_crop
 from actionrec_node.data import MIN_ACTION_FRAMES, LabelledVideo, cut_clip, list_windows
 
@@ -21,35 +24,39 @@ MAX_SPEED_CHANGE = 0.15
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """``size`` is the side of a clip's frames in pixels."""
+    """How windows are drawn and changed."""
 
-    clip_length: int
-    size: int
-    augmentation: Mode
-    balance: Balance
-    seed: int
+    augmentation: Mode = "some"
+    balance: Balance = "sampling"
+    seed: int = 0
 
 
-class TrainingClips(Dataset[tuple[Tensor, int]]):
-    """Item n: a clip (T, size, size, 3) uint8, cropped, re-timed and augmented by draws that depend on (seed, n) alone, and its label.
+class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
+    """Item n: a clip as the model's ``forward`` takes it, and its label.
 
-    With ``balance="sampling"`` every class is drawn equally often, otherwise every window is. Raises ValueError where a class has no
-    window to train on.
+    The clip (T, S, S, 3) is cropped, re-timed and augmented by draws that depend on (seed, n) alone; flow, where the network sees it, is
+    made from the augmented clip. With ``balance="sampling"`` every class is drawn equally often, otherwise every window is. Raises
+    DataError where a class has no window to train on.
     """
 
-    def __init__(self, videos: Sequence[LabelledVideo], class_names: Sequence[str], settings: ClipSettings) -> None:
-        self._videos, self._settings = videos, settings
-        self._windows = list_windows(videos, settings.clip_length, min_action_frames=MIN_ACTION_FRAMES)
-        self.counts = np.bincount(self._windows.label, minlength=len(class_names))
-        empty = [name for name, count in zip(class_names, self.counts, strict=True) if count == 0]
+    def __init__(self, videos: Sequence[LabelledVideo], spec: ActionModelSpec, settings: ClipSettings) -> None:
+        self._videos, self._spec, self._settings = videos, spec, settings
+        self._windows = list_windows([video.labels for video in videos], spec.clip_length, min_action_frames=MIN_ACTION_FRAMES)
+        self.counts = np.bincount(self._windows.label, minlength=len(spec.class_names))
+        empty = [name for name, number in zip(spec.class_names, self.counts, strict=True) if number == 0]
         if empty:
-            raise ValueError(f"no training window of {settings.clip_length} frames ends in {empty}: add videos of these classes")
-        self._of_class = [np.flatnonzero(self._windows.label == index) for index in range(len(class_names))]
+            raise DataError(f"no training window of {spec.clip_length} frames ends in {empty}: add videos of these classes")
+        self._of_class = [np.flatnonzero(self._windows.label == index) for index in range(len(spec.class_names))]
+
+    @property
+    def epoch_clips(self) -> int:
+        """Clips in an epoch: one for each labelled stretch of a video."""
+        return len(np.unique(self._windows.run))
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, int]:
+    def __getitem__(self, number: int) -> tuple[tuple[Tensor, ...], int]:
         rng = np.random.default_rng((self._settings.seed, number))
         if self._settings.balance == "sampling":
             choices = self._of_class[rng.integers(len(self._of_class))]
@@ -58,32 +65,35 @@ class TrainingClips(Dataset[tuple[Tensor, int]]):
             index = rng.integers(len(self._windows))
         frames = self._videos[self._windows.video[index]].frames
         speed = rng.uniform(1 - MAX_SPEED_CHANGE, 1 + MAX_SPEED_CHANGE)
-        clip = cut_clip(frames, int(self._windows.end[index]), self._settings.clip_length, speed)
-        clip = augment(random_crop(clip, self._settings.size, rng), rng, self._settings.augmentation)
-        return torch.from_numpy(clip), int(self._windows.label[index])
+        clip = cut_clip(frames, int(self._windows.end[index]), self._spec.clip_length, speed)
+        clip = augment(random_crop(clip, self._spec.size, rng), rng, self._settings.augmentation)
+        return prepare_clip(clip, self._spec), int(self._windows.label[index])
 
 
 def inverse_frequency_weights(counts: np.ndarray) -> Tensor:
-    """Loss weight of each class, ``w_c = min(n) / n_c`` for n windows: inverse class frequency, scaled so that the rarest class has 1."""
+    """Loss weight of each class for the weighted cross entropy: inverse class frequency.
+
+    ``w_c = min(f) / f_c`` with the frequencies ``f_c = n_c / sum(n)`` of n_c windows: in (0, 1], and 1 for the rarest class.
+    """
     return torch.from_numpy(counts.min() / counts).float()
 
 
-def _range_from(first: int) -> Iterator[int]:
-    while True:
-        yield first
-        first += 1
+class _Numbers(Sampler[int]):
+    """The clips of one of ``processes`` processes: of each step's ``processes * batch_size`` clips its own part, step after step."""
 
-
-class _CountFrom:
-    """Sampler: first, first + 1, ... without end."""
-
-    def __init__(self, first: int) -> None:
-        self._first = first
+    def __init__(self, first_step: int, batch_size: int, process: int, processes: int) -> None:
+        self._first_step, self._batch_size, self._process, self._processes = first_step, batch_size, process, processes
 
     def __iter__(self) -> Iterator[int]:
-        return _range_from(self._first)
+        for step in count(self._first_step):
+            first = (step * self._processes + self._process) * self._batch_size
+            yield from range(first, first + self._batch_size)
 
 
-def batches(clips: TrainingClips, batch_size: int, first_step: int, workers: int) -> DataLoader:
-    """Batches from ``first_step`` on, without end: clips (N, T, size, size, 3) uint8 and labels (N,)."""
-    return DataLoader(clips, batch_size, sampler=_CountFrom(first_step * batch_size), num_workers=workers)
+def batches(
+    clips: TrainingClips, batch_size: int, first_step: int, workers: int, process: int = 0, processes: int = 1
+) -> DataLoader[tuple[tuple[Tensor, ...], Tensor]]:
+    """Batches from ``first_step`` on, without end: what ``forward`` takes, N clips at once, and labels (N,)."""
+    own = torch.Generator()  # a loader draws a number when it starts, which would shift the random numbers of a resumed run
+    numbers = _Numbers(first_step, batch_size, process, processes)
+    return DataLoader(clips, batch_size, sampler=numbers, num_workers=workers, generator=own)

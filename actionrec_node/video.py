@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video files as square uint8 frames at a fixed rate."""
+"""Video files, and folders of frames, as square uint8 frames at a fixed rate."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -11,41 +13,91 @@ import cv2
 import numpy as np
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+RESIZE_SHARES: dict[str, float | None] = {"stretch": None, "center": 1.0, "center_7_8": 7 / 8}
 
 
 class VideoError(ValueError):
-    """A video file that cannot be used; the message names it."""
+    """A video that cannot be used; the message names it."""
 
 
-def resize_frame(rgb: np.ndarray, size: int) -> np.ndarray:
-    """(H, W, 3) uint8 stretched to (size, size, 3): the whole frame stays in view, whatever its aspect ratio."""
+@dataclass(frozen=True)
+class VideoFormat:
+    """How videos are read: ``fps`` frames per second, each brought to ``size`` x ``size`` pixels by the method ``resize``.
+
+    ``folder_fps`` is the rate at which the pictures of a folder of frames were taken.
+    """
+
+    fps: float
+    size: int
+    resize: str = "stretch"
+    folder_fps: float = 30.0
+
+
+def resize_frame(rgb: np.ndarray, size: int, resize: str = "stretch") -> np.ndarray:
+    """(H, W, 3) uint8 to (size, size, 3) by one of ``RESIZE_SHARES``.
+
+    "stretch": the whole frame, whatever its aspect ratio. The others: the square in its middle whose side is that share of the frame's
+    shorter side; 7/8 is the 224 pixels that I3D sees of frames whose shorter side is 256.
+    """
+    share = RESIZE_SHARES[resize]
+    if share is not None:
+        height, width = rgb.shape[:2]
+        side = max(1, round(min(height, width) * share))
+        top, left = (height - side) // 2, (width - side) // 2
+        rgb = rgb[top : top + side, left : left + side]
     interpolation = cv2.INTER_AREA if min(rgb.shape[:2]) >= size else cv2.INTER_LINEAR
     return cv2.resize(rgb, (size, size), interpolation=interpolation)
 
 
-def read_video(path: str | Path, fps: float, size: int) -> np.ndarray:
+def is_video(path: Path) -> bool:
+    """Whether ``path`` looks like a video: a file with the suffix of one, or a folder with pictures in it."""
+    return path.suffix.lower() in VIDEO_SUFFIXES if path.is_file() else bool(_pictures(path))
+
+
+def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
     """(N, size, size, 3) uint8 RGB: frame k is what the video shows at ``k / fps`` seconds after its first frame.
 
-    Time comes from the presentation stamps, so a variable frame rate is right. Raises VideoError for a file that does not
+    Time comes from the presentation stamps, so a variable frame rate is right. Raises VideoError for a video that does not
     decode or holds no frame.
     """
+    path = Path(path)
     frames: list[np.ndarray] = []
+    show: Callable[[], np.ndarray] | None = None
+    for time, upcoming in _folder_frames(path, form.folder_fps) if path.is_dir() else _file_frames(path):
+        due = math.ceil((time - 1e-6) * form.fps) - len(frames)  # instants before this frame, which show the one before
+        if show is not None and due > 0:
+            frames += [resize_frame(show(), form.size, form.resize)] * due
+        show = upcoming
+    if show is None:
+        raise VideoError(f"'{path}' holds no frame: remove it")
+    frames.append(resize_frame(show(), form.size, form.resize))
+    return np.stack(frames)
+
+
+def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    """Seconds since the first frame, and what makes the (H, W, 3) pixels, of each frame of a video file."""
+    start: float | None = None
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise VideoError(f"'{path}' has no video stream")
-            start: float | None = None
-            current: av.VideoFrame | None = None
             for frame in container.decode(video=0):
                 time = float(frame.time) if frame.time is not None else (start or 0.0)
                 start = time if start is None else start
-                due = math.ceil((time - start - 1e-6) * fps) - len(frames)  # instants before this frame, which show the one before
-                if current is not None and due > 0:
-                    frames += [resize_frame(current.to_ndarray(format="rgb24"), size)] * due
-                current = frame
+                yield time - start, lambda frame=frame: frame.to_ndarray(format="rgb24")
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"'{path}' could not be decoded ({error}): re-encode or remove it") from error
-    if current is None:
-        raise VideoError(f"'{path}' holds no frame: remove it")
-    frames.append(resize_frame(current.to_ndarray(format="rgb24"), size))
-    return np.stack(frames)
+
+
+def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    """The same of the pictures in a folder, in the order of their names."""
+    for index, path in enumerate(_pictures(folder)):
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise VideoError(f"'{path}' is not a picture that can be read: remove it")
+        yield index / fps, lambda picture=picture: cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []

@@ -41,12 +41,12 @@ def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, 
         parser.set_defaults(precision="32-true")
 
 
-def create_fabric(args: argparse.Namespace) -> Fabric:
-    """Seeded Lightning Fabric on one device, in the precision that the arguments name."""
+def create_fabric(args: argparse.Namespace, devices: int = 1) -> Fabric:
+    """Seeded Lightning Fabric on ``devices`` devices (several need its ``launch()``), in the precision that the arguments name."""
     gpu = args.accelerator == "cuda" or (args.accelerator == "auto" and torch.cuda.is_available())
     automatic = "bf16-mixed" if gpu else "32-true"
     precision = automatic if args.precision == "auto" else args.precision
-    fabric = Fabric(accelerator="cuda" if gpu else "cpu", devices=1, precision=precision)
+    fabric = Fabric(accelerator="cuda" if gpu else "cpu", devices=devices, precision=precision)
     fabric.seed_everything(args.seed, verbose=False)
     return fabric
 

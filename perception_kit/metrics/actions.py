@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores of recognised actions against labelled frames.
 
-Truth and predictions are equally long arrays of class names, one entry per frame. A truth of ``""`` is a frame that nobody labelled:
-it counts nowhere. A prediction of ``""`` says that there was none: it is wrong wherever there is a truth.
+Truth and predictions are equally long arrays of class names, one entry per frame (or per clip). A truth of ``""`` is a frame that
+nobody labelled: it counts nowhere. A prediction of ``""`` says that there was none: it is wrong wherever there is a truth.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score, roc_curve
 
 NONE = ""
 
@@ -63,6 +63,25 @@ def confusion(truth: Sequence[str], predicted: Sequence[str], class_names: Seque
     if not np.isin(truth_array, class_names).any():
         return np.zeros((len(class_names), len(names)), np.int64)
     return confusion_matrix(truth_array, predicted_array, labels=names)[:-1]
+
+
+@dataclass(frozen=True)
+class Roc:
+    """Receiver operating characteristic of one class: for falling ``thresholds`` (P,) the share of its examples that score at least
+    that (``recall``), and the share of the others that do (``false_alarms``); ``auc`` is the area under the curve."""
+
+    thresholds: np.ndarray
+    false_alarms: np.ndarray
+    recall: np.ndarray
+    auc: float
+
+
+def roc(is_class: np.ndarray, scores: np.ndarray) -> Roc | None:
+    """ROC of M examples, of which those with ``is_class`` (M,) are of the class, by their ``scores`` (M,); None where all or none are."""
+    if is_class.all() or not is_class.any():
+        return None
+    false_alarms, recall, thresholds = roc_curve(is_class, scores)
+    return Roc(thresholds, false_alarms, recall, float(roc_auc_score(is_class, scores)))
 
 
 @dataclass(frozen=True)

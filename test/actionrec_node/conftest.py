@@ -48,3 +48,14 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "action.safetensors"
     save_action_model(path, ActionModel(ActionModelSpec("resnext3d_compact", ("falling", "running", "walking"))))
     return path
+
+
+@pytest.fixture
+def data_folder(write_video: WriteVideo, tmp_path: Path) -> Path:
+    """Folders ``train`` and ``val``, each with a square that stands still and one that runs."""
+    times = np.arange(24) / 15
+    for side, count in (("train", 2), ("val", 1)):
+        for index in range(count):
+            write_video(f"{side}/standing/{index}.mkv", times, speed=0.0)
+            write_video(f"{side}/running/{index}.mkv", times, speed=30.0)
+    return tmp_path

@@ -19,6 +19,8 @@ def test_windows_of_a_video_as_json(write_video, model_path: Path, capsys: pytes
         assert sum(window["scores"].values()) == pytest.approx(1, abs=1e-3)
         assert window["label"] == max(window["scores"], key=window["scores"].get)
     assert result["label"] in result["windows"][0]["scores"]
+    assert result["architecture"] == "resnext3d_compact"
+    assert 0 < result["seconds_per_clip"]["network"] <= result["seconds_per_clip"]["with_preprocessing"]
 
 
 @pytest.mark.parametrize(("seconds", "message"), [(0.2, "the model needs 16"), (0.0, "could not be decoded")])
@@ -32,3 +34,11 @@ def test_a_video_that_cannot_be_classified_is_named(
     error = capsys.readouterr().err
     assert "odd.mkv" in error
     assert message in error
+
+
+def test_a_model_of_another_architecture_is_refused(write_video, model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = write_video("v.mkv", np.arange(30) / 15)
+    assert classify.main([str(video), "--model", str(model_path), "--architecture", "i3d"]) == 1
+    assert "holds the network 'resnext3d_compact', not 'i3d'" in capsys.readouterr().err
+    assert classify.main([str(video), "--model", "rgb_imagenet.pt", "--architecture", "i3d"]) == 1
+    assert "convert a checkpoint with 'python -m actionrec_node.convert rgb_imagenet.pt" in capsys.readouterr().err

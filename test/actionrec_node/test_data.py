@@ -6,56 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actionrec_node.data import (
-    UNLABELLED,
-    DataError,
-    LabelledVideo,
-    Segment,
-    class_names_of,
-    cut_clip,
-    frame_labels,
-    list_windows,
-    load_videos,
-    read_annotations,
-)
-from actionrec_node.video import VideoError
-
-
-def _video(labels: list[int]) -> LabelledVideo:
-    return LabelledVideo(Path("v.mp4"), np.arange(len(labels), dtype=np.uint8)[:, None, None, None], np.array(labels))
-
-
-def test_csv_and_class_folders_together(tmp_path: Path) -> None:
-    (tmp_path / "walking").mkdir()
-    (tmp_path / "walking" / "a.mp4").touch()
-    (tmp_path / "videos").mkdir()
-    (tmp_path / "videos" / "b.mp4").touch()
-    (tmp_path / "labels.csv").write_text("video,start,end,label\nvideos/b.mp4,0,1.5,falling\nvideos/b.mp4,1.5,3,lying\n")
-    annotations = read_annotations(tmp_path)
-    assert annotations[tmp_path / "videos/b.mp4"] == [Segment(0, 1.5, "falling"), Segment(1.5, 3, "lying")]
-    assert annotations[tmp_path / "walking/a.mp4"] == [Segment(0, float("inf"), "walking")]
-    assert class_names_of(annotations) == ["falling", "lying", "walking"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param("video,start,label\n", r"lacks the columns \['end'\]", id="missing column"),
-        pytest.param("video,start,end,label\na.mp4,zero,1,x\n", "line 2: start and end must be seconds", id="not a number"),
-        pytest.param("video,start,end,label\na.mp4,2,1,x\n", "line 2: start 2.0 is not before end 1.0", id="end before start"),
-    ],
-)
-def test_bad_csv_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_annotations(tmp_path)
-
-
-def test_folder_without_videos_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"neither labels\.csv nor class folders"):
-        read_annotations(tmp_path)
-    with pytest.raises(DataError, match="does not exist"):
-        read_annotations(tmp_path / "nowhere")
+from actionrec_node.annotations import DataError, Segment
+from actionrec_node.data import UNLABELLED, LabelledVideo, cut_clip, frame_labels, list_windows, load_videos
+from actionrec_node.video import VideoFormat
 
 
 def test_frame_labels_at_the_clip_rate() -> None:
@@ -64,31 +17,43 @@ def test_frame_labels_at_the_clip_rate() -> None:
 
 
 def test_a_window_has_the_action_of_its_last_frame() -> None:
-    windows = list_windows([_video([0, 0, 0, 0, 1, 1, 1, 1])], clip_length=3)
+    windows = list_windows([np.array([0, 0, 0, 0, 1, 1, 1, 1])], clip_length=3)
     assert windows.end.tolist() == [2, 3, 4, 5, 6, 7]
     assert windows.label.tolist() == [0, 0, 1, 1, 1, 1]
 
 
 def test_windows_that_end_just_after_a_change_are_left_out() -> None:
-    windows = list_windows([_video([0, 0, 0, 0, 1, 1, 1, 1])], clip_length=3, min_action_frames=3)
+    windows = list_windows([np.array([0, 0, 0, 0, 1, 1, 1, 1])], clip_length=3, min_action_frames=3)
     assert windows.end.tolist() == [2, 3, 6, 7]
 
 
 def test_unlabelled_ends_and_short_videos_give_no_window() -> None:
-    windows = list_windows([_video([0, 0]), _video([0, 0, UNLABELLED, 1])], clip_length=3)
+    windows = list_windows([np.array([0, 0]), np.array([0, 0, UNLABELLED, 1])], clip_length=3)
     assert (windows.video.tolist(), windows.end.tolist()) == ([1], [3])
 
 
 def test_clips_end_at_their_frame_and_stay_in_the_video() -> None:
-    frames = _video([0] * 20).frames
+    frames = np.arange(20, dtype=np.uint8)[:, None, None, None]
     assert cut_clip(frames, 10, 4).ravel().tolist() == [7, 8, 9, 10]
     assert cut_clip(frames, 10, 4, speed=2.0).ravel().tolist() == [4, 6, 8, 10]
     assert cut_clip(frames, 1, 4).ravel().tolist() == [0, 0, 0, 1]
 
 
-def test_loading_names_the_video_with_a_problem(write_video) -> None:
-    path = write_video("short.mkv", np.arange(3) / 30)
-    with pytest.raises(VideoError, match=r"short\.mkv.*a clip needs 16"):
-        load_videos({path: [Segment(0, 1, "walking")]}, ["walking"], fps=15, size=32, min_frames=16)
-    with pytest.raises(DataError, match=r"short\.mkv.*\['swimming'\]"):
-        load_videos({path: [Segment(0, 1, "swimming")]}, ["walking"], fps=15, size=32, min_frames=1)
+def test_windows_of_one_labelled_stretch_have_its_number() -> None:
+    windows = list_windows([np.array([0, 0, 1, 1, 0]), np.array([0, 0, UNLABELLED, 0])], clip_length=1)
+    assert windows.run.tolist() == [0, 0, 1, 1, 2, 3, 3, 5]
+
+
+def test_all_videos_with_a_problem_are_named_or_left_out(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, short = write_video("good.mkv", np.arange(40) / 30), write_video("short.mkv", np.arange(3) / 30)
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    annotations = {path: [Segment(0, 1, "walking")] for path in (good, short, tmp_path / "broken.mp4")}
+    form = VideoFormat(fps=15, size=32)
+    with pytest.raises(DataError, match=r"(?s)2 of 3 videos.*short\.mkv' has 3 frames at 15 fps, a clip needs 16.*broken\.mp4"):
+        load_videos(annotations, ["walking"], form, min_frames=16)
+    (video,) = load_videos(annotations, ["walking"], form, min_frames=16, skip_bad=True)
+    assert isinstance(video, LabelledVideo)
+    assert video.path == good
+    assert "short.mkv" in capsys.readouterr().out
+    with pytest.raises(DataError, match="no video is left"):
+        load_videos({short: annotations[short]}, ["walking"], form, min_frames=16, skip_bad=True)

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assistant_perception.msg import ActionArray
+from assistant_perception.msg import ActionArray, TrackArray
 from ros_graph import RosGraph, color_message, header, value_of
 from sensor_msgs.msg import Image
 
+from actionrec_node.crops import PersonBox
+from actionrec_node.decision import RecognizerConfig
 from actionrec_node.recognizer import ActionRecognizer
 from perception_kit.ros.bringup import NodeGroup
-from perception_kit.ros.convert import actions_from_message, stamp_to_ns
+from perception_kit.ros.convert import actions_from_message, stamp_to_ns, tracks_to_message
 from perception_kit.ros.image import color_image
+from perception_kit.types import TrackEstimate, TrackState
 
 pytestmark = pytest.mark.ros
 NODE = "actionrec_node"
@@ -52,7 +55,7 @@ def camera(graph: RosGraph, group: NodeGroup) -> Camera:
 
 
 def test_results_are_those_of_the_recognizer(camera: Camera, model_path: Path) -> None:
-    recognizer = ActionRecognizer(model_path, "cpu", stride=8)
+    recognizer = ActionRecognizer(model_path, "cpu", RecognizerConfig(stride=8))
     start_ns, lengths = 100 * 10**9, []
     for number in range(20):
         stamp_ns = start_ns + number * FRAME_NS
@@ -67,6 +70,30 @@ def test_results_are_those_of_the_recognizer(camera: Camera, model_path: Path) -
     assert lengths[:15] == [0] * 15, "before the first full clip"
     assert lengths[15:] == [1] * 5
     assert stamp_to_ns(answer.actions[0].clip_start) < stamp_to_ns(answer.actions[0].clip_end) <= stamp_ns
+
+
+def _person(identity: int, box: np.ndarray) -> TrackEstimate:
+    return TrackEstimate(identity, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, np.zeros(4))
+
+
+def test_with_tracks_every_person_has_an_action(graph: RosGraph, camera: Camera, model_path: Path) -> None:
+    tracks = graph.publisher(TrackArray, "/tracks")
+    assert graph.set_parameter(NODE, "smoothing", 0.0).successful
+    boxes = {3: np.array([10.0, 10, 40, 60]), 8: np.array([50.0, 5, 90, 70])}
+    stamps = [150 * 10**9 + number * FRAME_NS for number in range(24)]
+    for number, stamp_ns in enumerate(stamps):
+        tracks.publish(tracks_to_message([_person(*item) for item in boxes.items()], header(stamp_ns)))
+        answer = camera.send(stamp_ns, seed=number)
+    assert [action.track_id for action in answer.actions] == [3, 8]
+    recognizer = ActionRecognizer(model_path, "cpu", RecognizerConfig(smoothing=0.0))
+    got = actions_from_message(answer)
+    first, last = stamps.index(got[0].clip_start_ns), stamps.index(got[0].clip_end_ns)
+    for number in range(first, last + 1):
+        image = color_image(color_message(stamps[number], seed=number))
+        expected = recognizer.push(image, stamps[number], [PersonBox(*item) for item in boxes.items()])
+    for one, other in zip(got, expected, strict=True):
+        assert (one.clip_start_ns, one.clip_end_ns) == (other.clip_start_ns, other.clip_end_ns)
+        np.testing.assert_allclose(one.class_scores, other.class_scores, atol=1e-4)
 
 
 def test_stamps_that_go_back_start_a_new_clip(graph: RosGraph, camera: Camera) -> None:
@@ -93,6 +120,9 @@ def test_life_cycle_parameters_and_diagnostics(graph: RosGraph, camera: Camera, 
     status = graph.status(lambda status: value_of(status, "state") == "active", "diagnostics")
     assert (value_of(status, "model"), value_of(status, "device")) == (str(model_path), "cpu")
     assert float(value_of(status, "latency_ms/action max")) > 0
+    assert (value_of(status, "clips_skipped"), value_of(status, "fall_alarms")) == ("0", "0")
+    assert graph.set_parameter(NODE, "score_threshold", 0.9).successful
+    assert "fall_off must not be above fall_on" in graph.set_parameter(NODE, "fall_on", 0.1).reason
     assert graph.change_state(NODE, "deactivate")
     assert graph.change_state(NODE, "cleanup")
     assert graph.set_parameter(NODE, "stride", 2).successful

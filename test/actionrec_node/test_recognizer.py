@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
 
-from actionrec_node.recognizer import ActionRecognizer
+from actionrec_node.crops import PersonBox
+from actionrec_node.decision import RecognizerConfig
+from actionrec_node.recognizer import MAX_SIDE, ActionRecognizer
 from perception_kit.model_file import ModelFileError, save_model
+from perception_kit.ros.worker import FrameWorker
 from perception_kit.types import ActionEstimate
 
 STEP_NS = 66_666_667  # 15 frames per second
@@ -24,7 +29,7 @@ def _push(recognizer: ActionRecognizer, indices: range) -> list[list[ActionEstim
 
 
 def test_first_result_after_one_clip_then_every_stride(model_path: Path) -> None:
-    recognizer = ActionRecognizer(model_path, stride=4)
+    recognizer = ActionRecognizer(model_path)
     results = _push(recognizer, range(25))
     assert [len(result) for result in results] == [0] * 15 + [1] * 10
     ends = [result[0].clip_end_ns for result in results[15:]]
@@ -37,8 +42,8 @@ def test_result_is_a_distribution_over_the_classes(model_path: Path) -> None:
     (action,) = _push(recognizer, range(16))[-1]
     assert recognizer.class_names == ["falling", "running", "walking"]
     assert action.class_scores.sum() == pytest.approx(1.0, abs=1e-5)
-    assert action.label == recognizer.class_names[int(action.class_scores.argmax())]
-    assert action.score == pytest.approx(action.class_scores.max())
+    if action.label:
+        assert action.score == pytest.approx(action.class_scores[recognizer.class_names.index(action.label)])
     assert (action.clip_start_ns, action.track_id) == (1_000_000_000, -1)
 
 
@@ -69,10 +74,116 @@ def test_not_an_rgb_image_is_refused(model_path: Path, image: np.ndarray) -> Non
         ActionRecognizer(model_path).push(image, 0)
 
 
-def test_bad_settings_and_files_are_named(model_path: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="stride must be at least 1 frame, got 0"):
-        ActionRecognizer(model_path, stride=0)
+def test_an_unknown_network_is_named(tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     save_model(path, "action", {}, {"architecture": "lstm", "class_names": ["walking"]})
     with pytest.raises(ModelFileError, match=r"odd\.safetensors.*unknown architecture 'lstm'"):
         ActionRecognizer(path)
+
+
+class _Answers:
+    """Stands in for the network: remembers the clips and answers with given probabilities of "falling"."""
+
+    def __init__(self, recognizer: ActionRecognizer, falling: list[float] | None = None) -> None:
+        self.batches: list[list[np.ndarray]] = []
+        self._falling = iter(falling or [])
+        recognizer._model.probabilities = self
+
+    def __call__(self, clips: list[np.ndarray]) -> np.ndarray:
+        self.batches.append(clips)
+        score = next(self._falling, 0.0)
+        return np.tile(np.array([[score, 0.0, 1 - score]], np.float32), (len(clips), 1))
+
+
+def _people(index: int, *identities: int) -> list[PersonBox]:
+    return [PersonBox(identity, np.array([identity * 10 + index / 4, 10, identity * 10 + 8 + index / 4, 40.0])) for identity in identities]
+
+
+def test_everybody_has_a_clip_and_all_are_classified_together(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    network = _Answers(recognizer)
+    for index in range(18):
+        people = _people(index, 1, 2) if index >= 2 else _people(index, 2)
+        actions = recognizer.push(_image(index), index * STEP_NS, people)
+    assert [len(clips) for clips in network.batches] == [1, 1], "person 2 first, person 1 two images later"
+    assert [(action.track_id, action.clip_end_ns) for action in actions] == [(1, 17 * STEP_NS), (2, 15 * STEP_NS)]
+    assert recognizer.push(_image(18), 18 * STEP_NS, []) == [], "only those in the image are answered for"
+
+
+def test_a_person_who_does_not_move_in_the_image_is_shown_in_the_middle(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(context=2.0))
+    network = _Answers(recognizer)
+    image = np.zeros((120, 160, 3), np.uint8)
+    image[50:70, 70:90] = 255
+    for index in range(16):
+        recognizer.push(image, index * STEP_NS, [PersonBox(7, np.array([70.0, 50, 90, 70]))])
+    ((clip,),) = network.batches
+    size = clip.shape[1]
+    assert clip.shape == (16, size, size, 3)
+    assert clip[:, size // 3 : -size // 3, size // 3 : -size // 3].min() > 200
+    assert clip[:, : size // 5].max() < 50
+
+
+def test_memory_is_flat_with_people_coming_and_going(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    _Answers(recognizer)
+    kept = []
+    for index in range(600):
+        recognizer.push(_image(index), index * STEP_NS, _people(0, 1 + index // 12, 2 + index // 12))
+        views = [view for subject in recognizer._subjects.values() for _, view in subject.buffer._frames]
+        kept.append((len(recognizer._subjects), len({id(view.rgb) for view in views})))
+    assert max(subjects for subjects, _ in kept) <= 4
+    assert max(images for _, images in kept) <= recognizer.spec.clip_length + 8
+
+
+def test_clips_of_a_person_who_was_forgotten_meanwhile_are_dropped(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    _Answers(recognizer, [0.9, 0.9])
+    for index in range(16):
+        requests = recognizer.add(_image(index), index * STEP_NS, _people(index, 1))
+    recognizer.reset()
+    assert recognizer.predict(requests) == []
+    assert recognizer.actions() == []
+
+
+def test_a_fall_is_reported_once_with_its_first_sign(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
+    _Answers(recognizer, [0.1, 0.4, 0.6, 0.7, 0.1])
+    falls = []
+    for index in range(20):
+        requests = recognizer.add(_image(index), index * STEP_NS)
+        falls += recognizer.predict(requests) if requests else []
+    ((track_id, first_sign_ns, alarm_ns),) = [(fall.track_id, fall.first_sign_ns, fall.alarm_ns) for fall in falls]
+    assert (track_id, first_sign_ns, alarm_ns) == (-1, 16 * STEP_NS, 17 * STEP_NS)
+
+
+def test_a_network_slower_than_the_stream_works_on_the_newest_clips(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    started, go_on = threading.Event(), threading.Event()
+    network = _Answers(recognizer)
+
+    def slow(clips: list[np.ndarray]) -> np.ndarray:
+        started.set()
+        assert go_on.wait(60)
+        return network(clips)
+
+    recognizer._model.probabilities = slow
+    worker = FrameWorker(recognizer.predict)
+    for index in range(40):  # clips are due at 15, 19, 23, 27, 31, 35 and 39
+        if requests := recognizer.add(_image(index), index * STEP_NS):
+            worker.submit(requests)
+            assert started.wait(60)
+        assert recognizer.actions() == [], "nothing waits for the network"
+    go_on.set()
+    while not (actions := recognizer.actions()) or actions[0].clip_end_ns < 39 * STEP_NS:
+        sleep(0.01)
+    worker.stop()
+    assert len(network.batches) == 2
+    assert worker.dropped == 5
+
+
+def test_large_images_are_kept_small(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    recognizer.add(np.zeros((1080, 1920, 3), np.uint8), 0)
+    (subject,) = recognizer._subjects.values()
+    assert max(subject.buffer._frames[0][1].rgb.shape) == MAX_SIDE

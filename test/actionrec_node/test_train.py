@@ -7,94 +7,146 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from actionrec_node import train
 from actionrec_node.action_model import load_action_model
-from actionrec_node.data import LabelledVideo
-from actionrec_node.evaluation import evaluate, format_scores
-from actionrec_node.training_clips import ClipSettings, TrainingClips, inverse_frequency_weights
-
-
-@pytest.fixture
-def data_folder(write_video, tmp_path: Path) -> Path:
-    """Two classes: a square that stands still and one that runs; a held-out video of each."""
-    times = np.arange(24) / 15
-    for side, count in (("train", 2), ("val", 1)):
-        for index in range(count):
-            write_video(f"{side}/standing/{index}.mkv", times, speed=0.0)
-            write_video(f"{side}/running/{index}.mkv", times, speed=30.0)
-    return tmp_path
+from actionrec_node.trainer import EMA_DECAY, Trainer, moving_average
+from perception_kit import training
 
 
 def _arguments(folder: Path, *more: str) -> list[str]:
     run = folder / "run"
     paths = ["--data", str(folder / "train"), "--val", str(folder / "val"), "--out", str(run / "m.safetensors"), "--run-dir", str(run)]
-    return [*paths, "--batch-size", "2", "--workers", "0", "--accelerator", "cpu", *more]
+    tiny = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
+    return [*paths, *tiny, *more]
 
 
-def test_run_writes_model_and_record_and_resumes(data_folder: Path) -> None:
-    train.main(_arguments(data_folder, "--steps", "2"))
-    record = json.loads((data_folder / "run" / "m.safetensors.json").read_text())
+def test_run_writes_model_record_config_and_events(data_folder: Path) -> None:
+    train.main(_arguments(data_folder, "--steps", "2", "--evaluate-every", "1"))
+    run = data_folder / "run"
+    record = json.loads((run / "m.safetensors.json").read_text())
     assert record["steps"] == 2
     assert record["data"]["train_windows"] == {"running": 18, "standing": 18}
-    assert record["held_out"]["per_class"]["standing"]["support"] == 9
-    model = load_action_model(data_folder / "run" / "m.safetensors")
-    assert model.spec.class_names == ("running", "standing")
-    train.main(_arguments(data_folder, "--steps", "3", "--resume"))
-    assert torch.load(data_folder / "run" / "last.ckpt", weights_only=True)["clock"]["step"] == 3
+    assert record["held_out"]["per_class"]["standing"]["support"] == 1
+    assert record["held_out"]["frames"]["per_class"]["standing"]["support"] == 9
+    model = load_action_model(run / "m.safetensors")
+    assert (model.spec.class_names, model.spec.input_size) == (("running", "standing"), (32, 32))
+    assert yaml.safe_load((run / "config.yaml").read_text())["batch-size"] == 2
+    events = EventAccumulator(str(run)).Reload()
+    assert [event.step for event in events.Scalars("held_out/running/recall")] == [1, 2]
 
 
-def test_interrupted_run_sees_the_same_clips_as_an_uninterrupted_one(data_folder: Path) -> None:
-    args = train.parse_arguments(_arguments(data_folder))
-    spec, videos, _ = train.load_data(args)
-    settings = ClipSettings(spec.clip_length, 112, "all", "sampling", seed=3)
-    first, second = (TrainingClips(videos, spec.class_names, settings) for _ in range(2))
-    assert torch.equal(first[1234][0], second[1234][0])
-    assert not torch.equal(first[1234][0], first[1235][0])
+def test_a_run_that_was_killed_and_resumed_is_the_one_that_was_not(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = ("--epochs", "2", "--augmentation", "all")  # four videos, two in a batch: four steps, whose schedule no clock enters
+    train.main(_arguments(data_folder, *more))
+    expected = torch.load(data_folder / "run" / "last.ckpt", weights_only=True)
+    after_step = Trainer._after_step
+
+    def die(trainer: Trainer, loss: float, progress: float) -> None:
+        after_step(trainer, loss, progress)
+        if trainer.clock.step == 3:
+            raise KeyboardInterrupt
+        trainer.save()
+
+    monkeypatch.setattr(Trainer, "_after_step", die)
+    with pytest.raises(KeyboardInterrupt):
+        train.main(_arguments(data_folder, *more))
+    monkeypatch.undo()
+    assert training.load_checkpoint(data_folder / "run" / "last.ckpt")["clock"]["step"] == 2
+    train.main(_arguments(data_folder, *more, "--resume"))
+    resumed = torch.load(data_folder / "run" / "last.ckpt", weights_only=True)
+    assert resumed["clock"]["step"] == 4
+    for name, tensor in expected["average"].items():
+        assert torch.equal(tensor, resumed["average"][name]), name
 
 
-def test_a_video_on_both_sides_is_refused(data_folder: Path) -> None:
-    with pytest.raises(ValueError, match="2 videos are in both --data and --val"):
-        train.read_folders([data_folder / "train", data_folder / "val"], data_folder / "val")
+def test_learning_rate_of_sgd_falls_to_a_tenth_at_chosen_epochs(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = []
+    step = Trainer.step
+
+    def note(trainer: Trainer, *batch: object) -> float:
+        loss = step(trainer, *batch)
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        return loss
+
+    monkeypatch.setattr(Trainer, "step", note)
+    # Four videos, two in a batch: two steps an epoch.
+    train.main(_arguments(data_folder, "--optimizer", "sgd", "--epochs", "3", "--lr-steps", "1", "2"))
+    assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.0001, 0.0001])
 
 
-def _labelled(labels: list[int]) -> LabelledVideo:
-    return LabelledVideo(Path("v"), np.zeros((len(labels), 8, 8, 3), np.uint8), np.array(labels))
+def test_fine_tuning_replaces_the_head_and_leaves_frozen_stages_alone(data_folder: Path) -> None:
+    torch.manual_seed(5)
+    published = train.ActionModel(train.new_spec("resnext3d_compact", [f"class {index}" for index in range(7)])).network.state_dict()
+    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in published.items()}}, data_folder / "published.pth")
+    weights = ["--weights", str(data_folder / "published.pth"), "--freeze-through", "layer2", "--optimizer", "sgd"]
+    train.main(_arguments(data_folder, "--steps", "2", *weights))
+    tuned = load_action_model(data_folder / "run" / "m.safetensors").network.state_dict()
+    frozen = {name for name in published if name.startswith(("conv1.", "bn1.", "layer1.", "layer2."))}
+    assert {name for name in frozen if not torch.equal(published[name], tuned[name])} == set()
+    trained = {name for name in published if name.endswith("conv2.weight")} - frozen
+    assert trained
+    assert all(not torch.equal(published[name], tuned[name]) for name in trained)
+    assert tuned["fc.weight"].shape == (2, 512)
 
 
-def test_classes_are_drawn_equally_often() -> None:
-    videos = [_labelled([0] * 200), _labelled([1] * 17)]
-    counts = {}
-    for balance in ("sampling", "none"):
-        clips = TrainingClips(videos, ["a", "b"], ClipSettings(16, 8, "none", balance, seed=0))
-        counts[balance] = np.bincount([clips[number][1] for number in range(400)], minlength=2)
-    assert 150 < counts["sampling"][1] < 250
-    assert counts["none"][1] < 20
+def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
+    arguments = _arguments(data_folder, "--val-share", "0.5", "--group-pattern", r"(\d)\.mkv")
+    at = arguments.index("--val")
+    args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
+    _, trained, held_out = train.load_data(args)
+    assert [{video.path.name for video in side} for side in (trained, held_out)] in ([{"0.mkv"}, {"1.mkv"}], [{"1.mkv"}, {"0.mkv"}])
 
 
-def test_a_class_without_a_window_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no training window of 16 frames ends in \['b'\]"):
-        TrainingClips([_labelled([0] * 20)], ["a", "b"], ClipSettings(16, 8, "none", "sampling", seed=0))
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--freeze-through", "layer1"], "--freeze-through needs --weights"),
+        (["--val-share", "0.1"], "give either --val or --val-share"),
+    ],
+)
+def test_options_that_do_not_go_together(data_folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str) -> None:
+    with pytest.raises(SystemExit):
+        train.parse_arguments(_arguments(data_folder, *more))
+    assert message in capsys.readouterr().err
 
 
-def test_rarest_class_weighs_one() -> None:
-    assert inverse_frequency_weights(np.array([50, 100, 400])).tolist() == [1.0, 0.5, 0.125]
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("one class", "show the one class ['standing']"),
+        ("both sides", "2 videos are in both --data and --val"),
+        ("no checkpoint", "there is no checkpoint"),
+        ("no weights", "model file 'none.safetensors' does not exist"),
+    ],
+)
+def test_what_cannot_be_trained_on_ends_the_command_with_a_message(data_folder: Path, case: str, message: str) -> None:
+    arguments = _arguments(data_folder, "--steps", "1")
+    if case == "one class":
+        (data_folder / "train" / "running").rename(data_folder / "elsewhere")
+    elif case == "both sides":
+        arguments += ["--data", str(data_folder / "val")]
+    elif case == "no checkpoint":
+        arguments += ["--resume"]
+    else:
+        arguments += ["--weights", "none.safetensors"]
+    with pytest.raises(SystemExit) as ended:
+        train.main(arguments)
+    assert str(ended.value.code).startswith("error: ")
+    assert message in ended.value.code
 
 
 def test_moving_average_forgets_the_start_at_once() -> None:
     start, now = torch.zeros(2), torch.ones(2)
-    assert torch.allclose(train.moving_average(start, now, torch.tensor(1)), torch.full((2,), 9 / 11))
-    assert torch.allclose(train.moving_average(start, now, torch.tensor(10**6)), torch.full((2,), 1 - train.EMA_DECAY))
+    assert torch.allclose(moving_average(start, now, torch.tensor(1)), torch.full((2,), 9 / 11))
+    assert torch.allclose(moving_average(start, now, torch.tensor(10**6)), torch.full((2,), 1 - EMA_DECAY))
 
 
-def test_predictions_hold_until_the_next_one(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = load_action_model(model_path)
-    # Falling is seen by the clip that ends at frame 19, walking by the others (they end at 15, 23, ...).
-    monkeypatch.setattr(model, "probabilities", lambda clips: np.where(clips[:, -1, 0, 0, :1] == 19, [[1, 0, 0]], [[0, 0, 1]]))
-    frames = np.arange(32, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
-    labels = np.array([2] * 17 + [0] * 6 + [2] * 9)
-    scores = evaluate(model, [LabelledVideo(Path("v"), frames, labels)], stride=4)
-    assert scores["per_class"]["falling"] == {"precision": 1.0, "recall": pytest.approx(4 / 6), "f1": pytest.approx(0.8), "support": 6}
-    assert scores["frame_accuracy"] == pytest.approx(15 / 17)
-    assert (scores["falls"], scores["falls_missed"], scores["fall_delay_s"]) == (1, 0, pytest.approx(2 / 15))
-    assert "macro F1" in format_scores(scores)
+def test_i3d_trains_on_frames_and_flow(data_folder: Path) -> None:
+    train.main(_arguments(data_folder, "--steps", "1", "--architecture", "i3d", "--clip-length", "9", "--clip-fps", "15"))
+    model = load_action_model(data_folder / "run" / "m.safetensors")
+    assert model.inputs == ("rgb", "flow")
+    clip = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), np.uint8)
+    assert model.probabilities([clip, clip]).shape == (2, 2)

@@ -3,25 +3,57 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from actionrec_node.video import VideoError, read_video, resize_frame
+from actionrec_node.video import VideoError, VideoFormat, read_video, resize_frame
 
 
 @pytest.mark.parametrize(("rate", "count"), [(30, 60), (15, 30), (10, 20)])
 def test_any_frame_rate_gives_the_clip_rate(write_video, rate: int, count: int) -> None:
-    frames = read_video(write_video("v.mkv", np.arange(count) / rate), fps=15, size=32)
+    frames = read_video(write_video("v.mkv", np.arange(count) / rate), VideoFormat(fps=15, size=32))
     assert abs(len(frames) - 30) <= 2
     assert frames.shape[1:] == (32, 32, 3)
 
 
 def test_frames_follow_the_stamps_of_a_variable_rate(write_video) -> None:
     times = np.concatenate([np.arange(0, 1, 1 / 30), np.arange(1, 2, 1 / 6)])
-    frames = read_video(write_video("v.mkv", times, speed=20.0), fps=15, size=64)
+    frames = read_video(write_video("v.mkv", times, speed=20.0), VideoFormat(fps=15, size=64))
     columns = np.array([frame[22, :, 0].astype(float) @ np.arange(64) / frame[22, :, 0].sum() for frame in frames])
     # One second apart the square is 20 pixels further, whether the camera was fast or slow.
     assert columns[15] - columns[0] == pytest.approx(columns[28] - columns[13], abs=2.5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 3), (33, 101)])
+def test_odd_sizes_and_grey_pictures_of_a_folder(tmp_path: Path, height: int, width: int) -> None:
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((height, width), 100 * index, np.uint8))
+    frames = read_video(tmp_path, VideoFormat(fps=20, size=8, folder_fps=10))
+    assert frames.shape == (5, 8, 8, 3)
+    assert frames.max(axis=(1, 2, 3)).tolist() == [0, 0, 100, 100, 200]
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"no picture")
+    with pytest.raises(VideoError, match=r"1\.png' is not a picture"):
+        read_video(tmp_path, VideoFormat(fps=20, size=8))
+
+
+def test_a_grey_video_has_three_equal_channels(write_video) -> None:
+    frames = read_video(write_video("v.mkv", np.arange(5) / 15), VideoFormat(fps=15, size=32))
+    assert np.ptp(frames.astype(int), axis=3).max() <= 2
+
+
+@pytest.mark.parametrize(("resize", "seen"), [("center", 40), ("center_7_8", 35)])
+def test_the_middle_square_of_a_wide_frame(resize: str, seen: int) -> None:
+    image = np.zeros((40, 100, 3), np.uint8)
+    image[:, 50 - seen // 2 : 50 + seen // 2] = 255
+    out = resize_frame(image, 100, resize)
+    assert out[:, 4:-4].min() == 255, "the square is as large as that"
+    image[:] = 255
+    image[:, 30 + (40 - seen) // 2 : 70 - (40 - seen) // 2] = 0
+    assert resize_frame(image, 100, resize).max() == 0, "and no larger"
 
 
 def test_whole_frame_stays_in_view() -> None:
@@ -35,4 +67,4 @@ def test_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.mp4"
     path.write_bytes(content)
     with pytest.raises(VideoError, match=r"broken\.mp4"):
-        read_video(path, fps=15, size=32)
+        read_video(path, VideoFormat(fps=15, size=32))

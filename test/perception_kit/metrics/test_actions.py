@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception_kit.metrics.actions import confusion, fall_delays, frame_accuracy, per_class
+from perception_kit.metrics.actions import confusion, fall_delays, frame_accuracy, per_class, roc
 
 NAMES = ["falling", "walking"]
 LETTERS = {"f": "falling", "w": "walking", "o": "other", ".": ""}
@@ -74,6 +74,16 @@ def test_fall_delays(truth: str, predicted: str, expected: tuple[float | None, .
     assert delays.missed == expected.count(None)
     reported = [delay for delay in expected if delay is not None]
     assert delays.mean_s == (pytest.approx(np.mean(reported)) if reported else None)
+
+
+def test_roc_counts_what_reaches_each_threshold() -> None:
+    truth, scores = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1])
+    curve = roc(truth, scores)
+    assert curve.auc == pytest.approx(3 / 4)  # of the four pairs, three are in the right order
+    for threshold, false_alarms, recall in zip(curve.thresholds, curve.false_alarms, curve.recall, strict=True):
+        assert recall == (scores[truth] >= threshold).mean()
+        assert false_alarms == (scores[~truth] >= threshold).mean()
+    assert roc(np.array([True, True]), np.array([0.5, 0.6])) is None
 
 
 def test_different_lengths_are_refused() -> None:

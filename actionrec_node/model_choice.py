@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model that ``classify`` and ``evaluate`` are asked to use, and how long it takes."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from actionrec_node.action_model import ActionModel, load_action_model, prepare_clip
+from actionrec_node.architectures import ARCHITECTURES
+from perception_kit.model_file import ModelFileError
+
+_TIMED_CLIPS = 5
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--model``, ``--architecture``, ``--stride`` and ``--device``."""
+    parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
+    parser.add_argument("--architecture", choices=list(ARCHITECTURES), help="refuse a model file that holds another network")
+    parser.add_argument("--stride", type=_positive, default=4, help="frames at the clip rate between two windows (default %(default)s)")
+    parser.add_argument("--device", default="cpu")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def load_chosen_model(args: argparse.Namespace) -> ActionModel:
+    """The model of the arguments. Raises ModelFileError for an unusable file or one of another architecture."""
+    if args.model.suffix != ".safetensors":
+        raise ModelFileError(
+            f"'{args.model}' is no model file (.safetensors): convert a checkpoint with 'python -m actionrec_node.convert {args.model} …'"
+        )
+    model = load_action_model(args.model, args.device)
+    if args.architecture not in (None, model.spec.architecture):
+        raise ModelFileError(f"'{args.model}' holds the network '{model.spec.architecture}', not '{args.architecture}'")
+    return model
+
+
+@dataclass(frozen=True)
+class ClipTime:
+    """Seconds that one clip takes: ``network`` alone, and ``with_preprocessing``, which makes the optical flow where it is needed."""
+
+    network: float
+    with_preprocessing: float
+
+
+def time_per_clip(model: ActionModel) -> ClipTime:
+    """Median over a few clips of noise, one after the other, in the threads that PyTorch has."""
+    shape = (model.spec.clip_length, model.spec.size, model.spec.size, 3)
+    clip = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    model.probabilities([clip])  # the first one also pays for what is set up once
+    network, whole = [], []
+    for _ in range(_TIMED_CLIPS):
+        start = perf_counter()
+        prepared = prepare_clip(clip, model.spec)
+        ready = perf_counter()
+        model.classify([prepared])
+        end = perf_counter()
+        network.append(end - ready)
+        whole.append(end - start)
+    return ClipTime(float(np.median(network)), float(np.median(whole)))

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: one network, its moving average, optimiser, schedule, checkpoints and logs."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from actionrec_node.action_model import ActionModel
+from actionrec_node.fine_tuning import freeze, frozen_prefixes, train_mode
+from actionrec_node.training_clips import TrainingClips, batches, inverse_frequency_weights
+from perception_kit import training
+
+EMA_DECAY = 0.998
+LEARNING_RATES = {"adamw": 2e-3, "sgd": 1e-2}
+LOG_EVERY = 20
+STEP_FACTOR = 0.1
+
+
+def moving_average(averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """Exponential moving average of the weights whose decay grows to EMA_DECAY, so that it forgets the random start at once."""
+    decay = torch.clamp((1 + count) / (10 + count), max=EMA_DECAY)
+    return averaged + (1 - decay) * (current - averaged)
+
+
+def create_optimizer(name: str, model: ActionModel, learning_rate: float) -> torch.optim.Optimizer:
+    """AdamW, or SGD with the momentum and weight decay of the published 3D-ResNeXt training, of what is not frozen."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.02)
+    return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=1e-3)
+
+
+class Trainer:
+    """One run. ``score`` gives the held-out scores of a model."""
+
+    def __init__(
+        self, args: argparse.Namespace, fabric: Fabric, model: ActionModel, clips: TrainingClips, score: Callable[[ActionModel], dict]
+    ) -> None:
+        self.args, self.fabric, self.clips, self.score = args, fabric, clips, score
+        self.steps_per_epoch = math.ceil(clips.epoch_clips / (args.batch_size * fabric.world_size))
+        if args.epochs:
+            self.clock = training.TrainingClock(math.inf, args.epochs * self.steps_per_epoch)
+        else:
+            self.clock = training.TrainingClock(args.max_minutes, args.steps)
+        self.frozen = frozen_prefixes(model.network, args.freeze_through) if args.freeze_through else ()
+        freeze(model.network, self.frozen)
+        self.learning_rate = args.learning_rate or LEARNING_RATES[args.optimizer]
+        self.average = AveragedModel(model, avg_fn=moving_average, use_buffers=True).to(fabric.device)
+        self.model, self.optimizer = fabric.setup(model, create_optimizer(args.optimizer, model, self.learning_rate))
+        self.loss_weights = inverse_frequency_weights(clips.counts).to(fabric.device) if args.balance == "weights" else None
+        self._writer: SummaryWriter | None = None
+
+    def rate_factor(self, progress: float) -> float:
+        """Factor of the learning rate: for SGD 0.1 at each epoch of ``lr_steps`` that is over, else warm-up and cosine."""
+        if self.args.optimizer == "sgd":
+            return STEP_FACTOR ** sum(self.clock.step >= epoch * self.steps_per_epoch for epoch in self.args.lr_steps)
+        return training.warmup_cosine(progress, self.clock.step, warmup_steps=100)
+
+    def step(self, inputs: tuple[torch.Tensor, ...], labels: torch.Tensor, progress: float) -> float:
+        """One optimiser step; returns the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate * self.rate_factor(progress)
+        logits = self.model(*inputs)
+        loss = functional.cross_entropy(logits, labels, weight=self.loss_weights, label_smoothing=self.args.label_smoothing)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=5.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.model.module)
+        self.clock.tick()
+        return loss.item()
+
+    def run(self) -> None:
+        """Train until the clock is finished; a checkpoint at least every two minutes and at the end."""
+        fabric = self.fabric
+        if fabric.is_global_zero:
+            self._writer = SummaryWriter(self.args.run_dir, purge_step=self.clock.step)
+        train_mode(self.model.module.network, self.frozen)
+        loader = batches(self.clips, self.args.batch_size, self.clock.step, self.args.workers, fabric.global_rank, fabric.world_size)
+        bar_format = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+        with tqdm(total=100, desc="training", unit="%", bar_format=bar_format, disable=not fabric.is_global_zero) as bar:
+            for inputs, labels in loader:
+                progress = fabric.broadcast(self.clock.progress)  # the clocks of several processes differ
+                if progress >= 1.0:
+                    break
+                loss = self.step(tuple(part.to(fabric.device) for part in inputs), labels.to(fabric.device), progress)
+                bar.update(100 * progress - bar.n)
+                bar.set_postfix(step=self.clock.step, loss=f"{loss:.3f}", refresh=False)
+                self._after_step(loss, progress)
+        self.save()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _after_step(self, loss: float, progress: float) -> None:
+        """Logs, held-out scores and checkpoint, where they are due; the first process alone does this."""
+        if self._writer is None:
+            return
+        step = self.clock.step
+        if step % LOG_EVERY == 0:
+            rate = self.optimizer.param_groups[0]["lr"]
+            training.append_log(self.args.run_dir, {"step": step, "loss": loss, "learning_rate": rate, "progress": progress})
+            self._writer.add_scalar("train/loss", loss, step)
+            self._writer.add_scalar("train/learning_rate", rate, step)
+        if self.args.evaluate_every and step % self.args.evaluate_every == 0:
+            self.log_scores(self.score(self.average.module))
+        if self.clock.checkpoint_due():
+            self.save()
+
+    def log_scores(self, scores: dict[str, Any]) -> None:
+        """Held-out scores of each class to TensorBoard."""
+        for name, values in scores["per_class"].items():
+            for key in ("precision", "recall", "f1"):
+                if values[key] is not None:
+                    self._writer.add_scalar(f"held_out/{name}/{key}", values[key], self.clock.step)
+
+    def save(self) -> None:
+        """Write RUN_DIR/last.ckpt."""
+        if not self.fabric.is_global_zero:
+            return
+        state = {
+            "model": self.model.module.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "clock": self.clock.state_dict(),
+            "random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
+        }
+        training.save_checkpoint(self.args.run_dir / "last.ckpt", state)
+
+    def resume(self) -> None:
+        """Go on from RUN_DIR/last.ckpt. The stream of clips needs no state: it goes on from the step."""
+        state = training.load_checkpoint(self.args.run_dir / "last.ckpt")
+        self.model.module.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.clock.load_state_dict(state["clock"])
+        torch.set_rng_state(state["random"][0])
+        for device, random in enumerate(state["random"][1 : 1 + torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(random, device)
