@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cut the clips that were tagged in VoTT, and show their classes: ``python -m actionrec_node.clips EXPORT.json… --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import av
+
+from actionrec_node.annotations import DataError, Segment
+from actionrec_node.video import VideoError
+from actionrec_node.vott import read_export
+
+
+def cut_clips(video: Path, segments: Sequence[Segment], out: Path) -> list[Path]:
+    """Write each segment, its last frame included, as ``out/LABEL/VIDEO_STARTms.mp4`` with the frames' own times and sizes.
+
+    A side of odd length loses its last pixel. Raises VideoError for a video that does not decode or ends before a segment begins.
+    """
+    paths = []
+    for segment in segments:
+        path = out / segment.label / f"{video.stem}_{round(segment.start * 1000):07d}ms.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            count = _cut(video, segment, path)
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoError(f"'{video}' could not be decoded ({error}): re-encode or remove it") from error
+        if count == 0:
+            path.unlink(missing_ok=True)
+            raise VideoError(f"'{video}' has no frame from {segment.start:.2f} to {segment.end:.2f} s, where '{segment.label}' is tagged")
+        paths.append(path)
+    return paths
+
+
+def _cut(video: Path, segment: Segment, path: Path) -> int:
+    """Copy the frames of one segment; returns their number."""
+    count = 0
+    with av.open(str(video)) as source, av.open(str(path), "w") as target:
+        if not source.streams.video:
+            raise VideoError(f"'{video}' has no video stream")
+        stream_in = source.streams.video[0]
+        stream_out = target.add_stream("libx264", rate=stream_in.average_rate or 30)
+        stream_out.pix_fmt, stream_out.options = "yuv420p", {"crf": "18"}
+        first: av.VideoFrame | None = None
+        begin: int | None = None
+        for frame in source.decode(stream_in):
+            if frame.pts is None:
+                raise VideoError(f"'{video}' has frames without a time stamp: re-encode it")
+            first = first or frame
+            time = frame.time - first.time
+            if time > segment.end + 1e-6:
+                break
+            if time < segment.start - 1e-6:
+                continue
+            if begin is None:
+                begin = frame.pts
+                stream_out.width, stream_out.height = frame.width - frame.width % 2, frame.height - frame.height % 2
+                stream_out.codec_context.time_base = frame.time_base
+            pixels = frame.to_ndarray(format="rgb24")[: stream_out.height, : stream_out.width]
+            even = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            even.pts, even.time_base = frame.pts - begin, frame.time_base
+            target.mux(stream_out.encode(even))
+            count += 1
+        target.mux(stream_out.encode() if count else [])
+    return count
+
+
+def distribution(segments: Iterable[Segment]) -> str:
+    """Table of the clips, their seconds and their share of each class."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for segment in segments:
+        seconds[segment.label].append(segment.end - segment.start)
+    total = sum(map(len, seconds.values()))
+    lines = [f"{'class':<16}{'clips':>7}{'share':>9}{'seconds':>10}"]
+    lines += [f"{label:<16}{len(each):7d}{len(each) / total:9.1%}{sum(each):10.1f}" for label, each in sorted(seconds.items())]
+    return "\n".join([*lines, f"{'all':<16}{total:7d}{1:9.1%}{sum(map(sum, seconds.values())):10.1f}"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m actionrec_node.clips", description="Cut the clips that were tagged in VoTT.")
+    parser.add_argument("exports", type=Path, nargs="+", help="*-export.json of VoTT 2, or VIDEO.json of VoTT 1")
+    parser.add_argument("--out", type=Path, required=True, help="data folder to write: a folder of clips for each class")
+    parser.add_argument("--videos", type=Path, help="folder with the videos, where the export names another place")
+    parser.add_argument("--end-tag", default="dummy", help="tag of the last frame of an action (default %(default)s)")
+    args = parser.parse_args(arguments)
+    every: list[Segment] = []
+    try:
+        for export in args.exports:
+            for video, segments in read_export(export, args.end_tag, args.videos).items():
+                cut_clips(video, segments, args.out)
+                every += segments
+    except (DataError, VideoError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(distribution(every))
+    print(f"wrote {len(every)} clips to {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
