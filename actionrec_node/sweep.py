@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train and compare several runs: ``python -m actionrec_node.sweep SWEEP.yaml --out DIR``; see ``config/actionrec_sweep.yaml``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from actionrec_node.plots import MEASURES, plot_per_class
+
+
+class SweepError(ValueError):
+    """A sweep file that cannot be used, or a run of it that failed; the message names it."""
+
+
+def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
+    """Options of each run by its name: those under ``common``, with those of the run on top. Raises SweepError naming the file."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise SweepError(f"'{path}': {error}") from error
+    if not isinstance(content, dict) or set(content) != {"common", "runs"} or not isinstance(content["runs"], dict) or not content["runs"]:
+        raise SweepError(f"'{path}' must hold 'common', the options of all runs, and 'runs', the further options of each by its name")
+    return {str(name): {**(content["common"] or {}), **(options or {})} for name, options in content["runs"].items()}
+
+
+def train_run(folder: Path, options: dict[str, Any], data: list[str]) -> dict[str, Any]:
+    """Train one run in ``folder`` unless it is done, from its checkpoint where it has one; returns its record. Raises SweepError."""
+    record = folder / "model.safetensors.json"
+    if not record.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "run.yaml"
+        config.write_text(yaml.safe_dump({**options, "out": str(folder / "model.safetensors"), "run-dir": str(folder)}, sort_keys=False))
+        resume = ["--resume"] if (folder / "last.ckpt").is_file() else []
+        command = [sys.executable, "-m", "actionrec_node.train", "--config", str(config), *data, *resume]
+        if subprocess.run(command, check=False).returncode != 0:
+            raise SweepError(f"run '{folder.name}' failed, see above; what is done is kept: start the sweep again to go on")
+    return json.loads(record.read_text())
+
+
+def write_comparison(out: Path, runs: dict[str, dict[str, Any]], records: dict[str, dict[str, Any]]) -> str:
+    """``comparison.csv`` and ``comparison.png``: precision, recall and F-score of each class of each run, on held-out clips.
+
+    The table also has the options in which the runs differ. Returns it as text for the terminal.
+    """
+    per_class = {name: record["held_out"]["per_class"] for name, record in records.items()}
+    keys = sorted({key for options in runs.values() for key in options})
+    differing = [key for key in keys if len({str(options.get(key)) for options in runs.values()}) > 1]
+    classes = list(next(iter(per_class.values())))
+    header = ["run", *differing, *(f"{name} {measure}" for name in classes for measure in MEASURES)]
+    rows = [
+        [name, *(str(runs[name].get(key, "")) for key in differing)]
+        + ["" if scores[label][measure] is None else f"{scores[label][measure]:.3f}" for label in classes for measure in MEASURES]
+        for name, scores in per_class.items()
+    ]
+    with (out / "comparison.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    plot_per_class(out / "comparison.png", per_class)
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m actionrec_node.sweep", description="Train and compare several runs.")
+    parser.add_argument("sweep", type=Path, help="YAML file with 'common' and 'runs'")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs and their comparison")
+    parser.add_argument("--data", action="append", help="data folder of all runs, in place of the file's; may be given several times")
+    parser.add_argument("--val", help="held-out data folder of all runs, in place of the file's")
+    args = parser.parse_args(arguments)
+    data = [part for folder in args.data or [] for part in ("--data", folder)] + (["--val", args.val] if args.val else [])
+    try:
+        runs = read_sweep(args.sweep)
+        records = {name: train_run(args.out / name, options, data) for name, options in runs.items()}
+    except SweepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(write_comparison(args.out, runs, records))
+    print(f"wrote {args.out}/comparison.csv and comparison.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
