@@ -20,7 +20,10 @@ from perception_kit.resources import package_folder
 
 NODES = {"pose6d_node": "pose6d_node.node", "tracker_node": "tracker_node.node", "actionrec_node": "actionrec_node.node"}
 # Inputs of a node that are results of another, relative to the namespace of both.
-LINKS = {"tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"}}
+LINKS = {
+    "tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"},
+    "actionrec_node": {"tracks": "tracker_node/tracks"},
+}
 # More than one BLAS thread slows the tracker's small matrices down.
 NODE_ENVIRONMENT = {"tracker_node": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}}
 _STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))

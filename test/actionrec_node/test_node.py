@@ -77,7 +77,7 @@ def _person(identity: int, box: np.ndarray) -> TrackEstimate:
 
 
 def test_with_tracks_every_person_has_an_action(graph: RosGraph, camera: Camera, model_path: Path) -> None:
-    tracks = graph.publisher(TrackArray, "/tracks")
+    tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
     assert graph.set_parameter(NODE, "smoothing", 0.0).successful
     boxes = {3: np.array([10.0, 10, 40, 60]), 8: np.array([50.0, 5, 90, 70])}
     stamps = [150 * 10**9 + number * FRAME_NS for number in range(24)]
