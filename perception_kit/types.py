@@ -85,7 +85,9 @@ class TrackState(IntEnum):
 
 @dataclass
 class TrackEstimate:
-    """One track after a frame; units and frames as in ``Track.msg``. ``position`` and ``rotation`` are None when unknown."""
+    """One track after a frame; units and frames as in ``Track.msg``. What belongs to the 3D position or the orientation is None when that
+    is unknown; covariances are (3, 3).
+    """
 
     id: int
     class_id: int
@@ -103,6 +105,9 @@ class TrackEstimate:
     velocity: np.ndarray | None = None
     velocity_covariance: np.ndarray | None = None
     rotation: np.ndarray | None = None
+    rotation_covariance: np.ndarray | None = None
+    angular_velocity: np.ndarray | None = None
+    angular_velocity_covariance: np.ndarray | None = None
 
 
 @dataclass

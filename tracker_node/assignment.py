@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 
 @dataclass
@@ -18,19 +20,24 @@ class Pairs:
     cost: np.ndarray
     limit: float
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def select(self, index: np.ndarray) -> Pairs:
+        """The pairs that a boolean mask or an array of places selects."""
+        return Pairs(self.rows[index], self.columns[index], self.cost[index], self.limit)
+
 
 def assign(pairs: Pairs, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The cheapest one-to-one matches of the tracks ``rows`` (n,) and detections ``columns`` (m,): matched rows, matched columns, the rest.
 
     The rest are the unmatched ``columns`` in the order in which the Hungarian method on the full matrix leaves them, which is the order
-    of new identities in the published tracker: first those without a partner, then those whose partner is not allowed.
+    of new identities in the published tracker: first those without a partner, then those whose partner is not allowed. Only where this
+    order is open is the full matrix solved; otherwise each connected part of the pairs is a problem of its own.
     """
-    if len(rows) == 0 or len(columns) == 0:
-        return rows[:0], columns[:0], columns
-    if _is_decided(pairs, len(rows), len(columns)):
-        free = np.ones(len(columns), bool)
-        free[_places(columns, pairs.columns)] = False
-        return pairs.rows, pairs.columns, columns[free]
+    matched_rows, matched_columns = _assign_by_part(pairs)
+    if len(matched_rows) == len(rows) or len(columns) - len(matched_rows) <= 1:
+        return matched_rows, matched_columns, _without(columns, matched_columns)
     matrix = np.full((len(rows), len(columns)), pairs.limit)
     matrix[_places(rows, pairs.rows), _places(columns, pairs.columns)] = pairs.cost
     row, column = linear_sum_assignment(matrix)
@@ -41,12 +48,47 @@ def assign(pairs: Pairs, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndar
     return rows[row[allowed]], columns[column[allowed]], rest
 
 
-def _is_decided(pairs: Pairs, n: int, m: int) -> bool:
-    """Whether no two pairs share a track or a detection, and at most one detection or no track is left: nothing is there to choose."""
-    matched = len(pairs.rows)
-    if matched < n and m - matched > 1:
-        return False
-    return matched == 0 or bool(np.bincount(pairs.rows).max() == 1 and np.bincount(pairs.columns).max() == 1)
+def _assign_by_part(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the cheapest matches, pair by pair: a pair that shares nothing with others is one, other parts are solved."""
+    if len(pairs) == 0:
+        return pairs.rows, pairs.columns
+    alone = (np.bincount(pairs.rows)[pairs.rows] == 1) & (np.bincount(pairs.columns)[pairs.columns] == 1)
+    if alone.all():
+        return pairs.rows, pairs.columns
+    shared = pairs.select(~alone)
+    solved = [_solve(shared.select(part)) for part in _parts(shared)]
+    found_rows, found_columns = zip((pairs.rows[alone], pairs.columns[alone]), *solved, strict=True)
+    return np.concatenate(found_rows), np.concatenate(found_columns)
+
+
+def _parts(pairs: Pairs) -> list[np.ndarray]:
+    """Places of the pairs of each connected part of the graph whose nodes are the tracks and detections and whose edges are the pairs."""
+    first_column = int(pairs.rows.max()) + 1
+    size = first_column + int(pairs.columns.max()) + 1
+    graph = coo_array((np.ones(len(pairs), bool), (pairs.rows, first_column + pairs.columns)), shape=(size, size))
+    label = connected_components(graph, directed=False)[1][pairs.rows]
+    order = np.argsort(label, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+
+
+def _solve(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the cheapest matches by the Hungarian method."""
+    rows, row = np.unique(pairs.rows, return_inverse=True)
+    columns, column = np.unique(pairs.columns, return_inverse=True)
+    matrix = np.full((len(rows), len(columns)), pairs.limit)
+    matrix[row, column] = pairs.cost
+    row, column = linear_sum_assignment(matrix)
+    allowed = matrix[row, column] < pairs.limit
+    return rows[row[allowed]], columns[column[allowed]]
+
+
+def _without(columns: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """``columns`` in their order, without those that are ``taken``."""
+    if len(taken) == len(columns):
+        return columns[:0]
+    free = np.ones(columns.max() + 1, bool)
+    free[taken] = False
+    return columns[free[columns]]
 
 
 def _places(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:

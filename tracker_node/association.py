@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which detection belongs to which track (Wojke 2017, sections 2.2 and 2.3).
-
-Only pairs that pass a gate are ever scored: neighbours are found on the sorted x axis, then compared pair by pair.
-"""
+"""Which detection belongs to which track (Wojke 2017, sections 2.2 and 2.3). Only pairs that pass the motion gate are ever scored."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from tracker_node.assignment import Pairs, assign
 from tracker_node.config import TrackerConfig
 from tracker_node.detections import Detections
 from tracker_node.gallery import Gallery
+from tracker_node.motion_distance import MotionPairs, Space, neighbours, pairs_by_motion
 from tracker_node.tracks import Tracks
 
 # A pair at its limit must still be better than no match at all.
@@ -30,74 +28,56 @@ class Association:
     columns: np.ndarray
     unmatched: np.ndarray
 
+    def followed_by(self, later: Association) -> Association:
+        """These matches and those that ``later`` found among the unmatched."""
+        return Association(np.concatenate([self.rows, later.rows]), np.concatenate([self.columns, later.columns]), later.unmatched)
 
-def associate(tracks: Tracks, detections: Detections, gallery: Gallery, config: TrackerConfig) -> Association:
-    """The cascade for confirmed tracks, then overlap for the unconfirmed ones and those that were matched in the frame before."""
-    cascade = matching_cascade(tracks, detections, gallery, config)
+
+def associate(tracks: Tracks, detections: Detections, gallery: Gallery, space: Space | None, config: TrackerConfig) -> Association:
+    """The cascade for confirmed tracks, then overlap for the unconfirmed ones and those that were matched in the frame before.
+
+    ``space`` is what is known in 3D, None for nothing.
+    """
+    cascade = matching_cascade(tracks, detections, gallery, space, config)
     records = tracks.records
     lately_seen = records["confirmed"] & (records["missed"] == 1)
     lately_seen[cascade.rows] = False
     rows = np.concatenate([np.flatnonzero(~records["confirmed"]), np.flatnonzero(lately_seen)])
-    overlap = match_by_overlap(tracks, rows, detections, cascade.unmatched, config)
-    return Association(np.concatenate([cascade.rows, overlap.rows]), np.concatenate([cascade.columns, overlap.columns]), overlap.unmatched)
+    return cascade.followed_by(match_by_overlap(tracks, rows, detections, cascade.unmatched, config))
 
 
-def matching_cascade(tracks: Tracks, detections: Detections, gallery: Gallery, config: TrackerConfig) -> Association:
+def matching_cascade(tracks: Tracks, detections: Detections, gallery: Gallery, space: Space | None, config: TrackerConfig) -> Association:
     """Match confirmed tracks by motion and appearance, those seen more recently first (Wojke 2017, listing 1)."""
     confirmed = np.flatnonzero(tracks.records["confirmed"])
-    rows, columns, distances = pairs_by_motion(tracks, confirmed, detections, config)
+    near = pairs_by_motion(tracks, confirmed, detections, space, config)
     missed = tracks.records["missed"]
     free = np.ones(len(detections), bool)
     result = Association(np.zeros(0, np.int64), np.zeros(0, np.int64), np.arange(len(detections)))
     for age in np.unique(missed[confirmed]):
         if len(result.unmatched) == 0:
             break
-        level = np.flatnonzero((missed[rows] == age) & free[columns])
-        pairs = score_pairs(tracks, rows[level], detections, columns[level], distances[level], gallery, config)
-        matched_rows, matched_columns, unmatched = assign(pairs, confirmed[missed[confirmed] == age], result.unmatched)
-        free[matched_columns] = False
-        result = Association(np.concatenate([result.rows, matched_rows]), np.concatenate([result.columns, matched_columns]), unmatched)
+        level = near.select((missed[near.rows] == age) & free[near.columns])
+        pairs = score_pairs(tracks, level, detections, gallery, config)
+        matches = Association(*assign(pairs, confirmed[missed[confirmed] == age], result.unmatched))
+        free[matches.columns] = False
+        result = result.followed_by(matches)
     return result
 
 
-def pairs_by_motion(
-    tracks: Tracks, candidates: np.ndarray, detections: Detections, config: TrackerConfig
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs (track rows, detection rows, squared Mahalanobis distances) within the motion gate, equation 1; ascending track rows."""
-    positions = tracks.boxes.position[candidates]
-    variance = tracks.boxes.position_variance[candidates] + np.square(box_motion.measurement_std(positions, config))
-    reach = np.sqrt(config.motion_gate * variance[:, 0])
-    near, columns = neighbours(positions[:, 0], reach, detections.measurements[:, 0])
-    distances = (np.square(detections.measurements[columns] - positions[near]) / variance[near]).sum(axis=1)
-    allowed = distances <= config.motion_gate
-    if config.class_aware:
-        allowed &= tracks.records["class_id"][candidates[near]] == detections.class_id[columns]
-    return candidates[near[allowed]], columns[allowed], distances[allowed]
-
-
-def score_pairs(
-    tracks: Tracks,
-    rows: np.ndarray,
-    detections: Detections,
-    columns: np.ndarray,
-    distances: np.ndarray,
-    gallery: Gallery,
-    config: TrackerConfig,
-) -> Pairs:
+def score_pairs(tracks: Tracks, near: MotionPairs, detections: Detections, gallery: Gallery, config: TrackerConfig) -> Pairs:
     """The pairs within the appearance gate and their cost (equation 5, motion normalised by its gate).
 
     A pair that lacks a descriptor on either side takes its motion, scaled to the appearance gate, in the place of appearance.
     """
-    motion = distances / config.motion_gate
-    appearance = motion * config.max_cosine_distance
-    slots = tracks.records["slot"][rows]
-    known = np.flatnonzero(gallery.has_descriptors(slots) & detections.has_descriptor[columns])
-    appearance[known] = gallery.distances(slots[known], columns[known], detections.descriptors)
+    appearance = near.distance * config.max_cosine_distance
+    slots = tracks.records["slot"][near.rows]
+    known = np.flatnonzero(gallery.has_descriptors(slots) & detections.has_descriptor[near.columns])
+    appearance[known] = gallery.distances(slots[known], near.columns[known], detections.descriptors)
     weight = config.motion_weight
-    cost = weight * motion + (1.0 - weight) * appearance
+    cost = weight * near.distance + (1.0 - weight) * appearance
     allowed = appearance <= config.max_cosine_distance
     limit = weight + (1.0 - weight) * config.max_cosine_distance + NO_MATCH_MARGIN
-    return Pairs(rows[allowed], columns[allowed], cost[allowed], limit)
+    return Pairs(near.rows[allowed], near.columns[allowed], cost[allowed], limit)
 
 
 def match_by_overlap(
@@ -117,14 +97,3 @@ def match_by_overlap(
         allowed &= tracks.records["class_id"][rows] == detections.class_id[columns]
     pairs = Pairs(rows[allowed], columns[allowed], cost[allowed], config.max_iou_distance + NO_MATCH_MARGIN)
     return Association(*assign(pairs, candidates, free))
-
-
-def neighbours(centres: np.ndarray, reach: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs (i, j) with ``|centres[i] - others[j]| <= reach[i]``, ascending i."""
-    order = np.argsort(others)
-    ordered = others[order]
-    first = np.searchsorted(ordered, centres - reach, side="left")
-    counts = np.searchsorted(ordered, centres + reach, side="right") - first
-    rows = np.repeat(np.arange(len(centres)), counts)
-    offsets = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rows, order[first[rows] + offsets]

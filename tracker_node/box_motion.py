@@ -61,6 +61,11 @@ def correct(states: ConstantVelocityStates, rows: np.ndarray, measurements: np.n
     states.correct(rows, measurements, measurement_std(states.position[rows], config))
 
 
+def innovation_variance(states: ConstantVelocityStates, rows: np.ndarray, config: TrackerConfig) -> np.ndarray:
+    """(M, 4) variance of the difference between the prediction of the tracks ``rows`` and a measurement."""
+    return states.position_variance[rows] + np.square(measurement_std(states.position[rows], config))
+
+
 def measurement_std(positions: np.ndarray, config: TrackerConfig) -> np.ndarray:
     """(N, 4) standard deviations of the measurement expected at the predicted ``positions`` (N, 4)."""
     return _scaled(config.position_weight, ASPECT_MEASUREMENT_STD, positions[:, 3])

@@ -9,9 +9,11 @@ from typing import Any
 
 # 95 % quantile of the χ² distribution with 4 degrees of freedom: Deep SORT's gate on the squared Mahalanobis distance.
 CHI_SQUARE_95_4 = 9.4877
+# The same for the three coordinates of a position in space.
+CHI_SQUARE_95_3 = 7.8147
 
 
-def _parameter(default: float | int | bool, description: str, minimum: float | None = None, maximum: float | None = None) -> Any:
+def _parameter(default: float | int | bool | str, description: str, minimum: float | None = None, maximum: float | None = None) -> Any:
     return field(default=default, metadata={"description": description, "min": minimum, "max": maximum})
 
 
@@ -27,6 +29,10 @@ class TrackerConfig:
     )
     max_cosine_distance: float = _parameter(0.2, "largest cosine distance between a detection and a track's gallery", 0.0, 2.0)
     motion_gate: float = _parameter(CHI_SQUARE_95_4, "largest squared Mahalanobis distance between a detection and a track", 0.01, 1e6)
+    pose_gate: float = _parameter(
+        CHI_SQUARE_95_3, "largest squared Mahalanobis distance between the 3D positions of a detection and a track", 0.01, 1e6
+    )
+    pose_association: bool = _parameter(True, "3D positions, where both sides have one, take the place of boxes in the motion distance")
     max_iou_distance: float = _parameter(0.7, "largest 1 - IoU for a match by overlap", 0.0, 1.0)
     max_age: int = _parameter(30, "a track that stays unmatched for longer is deleted; frames at the nominal frame rate", 1, 100_000)
     n_init: int = _parameter(3, "matched frames in a row that confirm a new track", 1, 1000)
@@ -47,10 +53,28 @@ class TrackerConfig:
     )
     velocity_process_noise: float = _parameter(0.05, "standard deviation that a 3D velocity gains in one nominal frame, m/s", 1e-6, 100.0)
     initial_velocity_noise: float = _parameter(0.5, "standard deviation of the 3D velocity of a new track, m/s", 1e-6, 100.0)
+    rotation_noise: float = _parameter(0.1, "standard deviation of a measured orientation about each axis, rad", 1e-5, 3.0)
+    rotation_process_noise: float = _parameter(
+        0.01, "standard deviation that an orientation gains in one nominal frame beside its motion, rad", 1e-6, 3.0
+    )
+    angular_velocity_process_noise: float = _parameter(
+        0.1, "standard deviation that an angular velocity gains in one nominal frame, rad/s", 1e-6, 100.0
+    )
+    initial_angular_velocity_noise: float = _parameter(0.5, "standard deviation of the angular velocity of a new track, rad/s", 1e-6, 100.0)
+
+    fixed_frame: str = _parameter(
+        "",
+        "TF frame that stands still, in which objects move with constant velocity although the camera moves, such as odom; "
+        "empty: the camera's own frame. A change forgets all tracks",
+    )
 
     def __post_init__(self) -> None:
         for parameter in fields(self):
             value, low, high = getattr(self, parameter.name), parameter.metadata["min"], parameter.metadata["max"]
+            if isinstance(parameter.default, str):
+                if not isinstance(value, str):
+                    raise TypeError(f"{parameter.name} is {value!r}, expected a str")
+                continue
             if isinstance(value, bool) != isinstance(parameter.default, bool) or not isinstance(value, int | float):
                 raise TypeError(f"{parameter.name} is {value!r}, expected a {type(parameter.default).__name__}")
             if isinstance(parameter.default, int) and not isinstance(value, int):

@@ -5,42 +5,51 @@ from __future__ import annotations
 
 import numpy as np
 
+MIN_SLOTS = 16
+
 
 class Gallery:
-    """The ``size`` newest descriptors for each slot; a track owns one slot while it lives. The first descriptor fixes the length of all.
+    """The ``size`` newest descriptors for each slot; a track owns one slot while it lives. All descriptors that are held at one time
+    have the same length.
 
-    The array grows with the number of tracks alive at one time, and freed slots are used again: memory does not grow with time.
+    The array grows with the number of tracks alive at one time, and shrinks again when they are gone.
     """
 
     def __init__(self, size: int) -> None:
         self._descriptors = np.zeros((0, size, 0), np.float32)
         self._added = np.zeros(0, np.int64)
-        self._free: list[int] = []
+        self._used = np.zeros(0, bool)
 
     @property
     def length(self) -> int:
-        """Number of values of a descriptor, 0 while none was added."""
-        return self._descriptors.shape[2]
+        """Number of values of a descriptor, 0 while no slot holds any: then the next one added may have another length."""
+        return self._descriptors.shape[2] if self._added.any() else 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the descriptors take."""
+        return self._descriptors.nbytes
 
     def allocate(self, count: int) -> np.ndarray:
-        """(count,) empty slots."""
-        if len(self._free) < count:
-            capacity = len(self._added)
-            extra = max(count - len(self._free), capacity, 16)
-            self._descriptors = np.concatenate([self._descriptors, np.zeros((extra, *self._descriptors.shape[1:]), np.float32)])
-            self._added = np.concatenate([self._added, np.zeros(extra, np.int64)])
-            self._free.extend(range(capacity + extra - 1, capacity - 1, -1))
-        slots = np.array([self._free.pop() for _ in range(count)], np.int64)
-        self._added[slots] = 0
-        return slots
+        """(count,) empty slots, the lowest that are free."""
+        free = np.flatnonzero(~self._used)
+        if len(free) < count:
+            self._resize(max(len(self._used) + count - len(free), 2 * len(self._used), MIN_SLOTS))
+            free = np.flatnonzero(~self._used)
+        self._used[free[:count]] = True
+        return free[:count]
 
     def release(self, slots: np.ndarray) -> None:
-        """Give slots back."""
-        self._free.extend(slots.tolist())
+        """Empty slots and give them back."""
+        self._added[slots] = 0
+        self._used[slots] = False
+        needed = len(self._used) - int(self._used[::-1].argmax()) if self._used.any() else 0
+        if max(4 * needed, MIN_SLOTS) < len(self._used):
+            self._resize(max(2 * needed, MIN_SLOTS))
 
     def add(self, slots: np.ndarray, descriptors: np.ndarray) -> None:
         """Append one unit descriptor (M, length) to each of the M different slots; the oldest one of a full slot makes room."""
-        if self.length == 0:
+        if self._descriptors.shape[2] != descriptors.shape[1]:
             self._descriptors = np.zeros((*self._descriptors.shape[:2], descriptors.shape[1]), np.float32)
         self._descriptors[slots, self._added[slots] % self._descriptors.shape[1]] = descriptors
         self._added[slots] += 1
@@ -62,3 +71,11 @@ class Gallery:
         for slot, start, stop, count in zip(slots[starts].tolist(), starts.tolist(), stops.tolist(), counts.tolist(), strict=True):
             similarity[start:stop] = (chosen[start:stop] @ self._descriptors[slot, :count].T).max(axis=1)
         return 1.0 - similarity
+
+    def _resize(self, slots: int) -> None:
+        """Keep the first ``slots`` slots, or add empty ones up to that number."""
+        kept = min(slots, len(self._used))
+        descriptors, added, used = self._descriptors[:kept], self._added[:kept], self._used[:kept]
+        self._descriptors = np.zeros((slots, *self._descriptors.shape[1:]), np.float32)
+        self._added, self._used = np.zeros(slots, np.int64), np.zeros(slots, bool)
+        self._descriptors[:kept], self._added[:kept], self._used[:kept] = descriptors, added, used

@@ -53,6 +53,10 @@ class ConstantVelocityStates:
         """(T, n) view, squared units per squared step."""
         return self.data[4]
 
+    def copy(self) -> ConstantVelocityStates:
+        """The same states in an array of their own."""
+        return ConstantVelocityStates(self.data.copy())
+
     def rows(self, index: np.ndarray) -> ConstantVelocityStates:
         """A copy of the states that a boolean mask or an array of row numbers selects."""
         return ConstantVelocityStates(self.data[:, index])

@@ -5,37 +5,66 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, TrackArray
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from perception_kit.resources import resolve_path
+from perception_kit.ros.camera_motion import CameraMotion
 from perception_kit.ros.convert import detections_from_message, poses_from_message, tracks_to_message
 from perception_kit.ros.inputs import Frame, Input
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import delete_all, track_markers
+from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import TFMessage, track_frames
+from perception_kit.types import PoseEstimate
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
+from tracker_node.symmetries import read_symmetries
 
 _QUEUE_LENGTH = 10  # both inputs share the queue, and detections are small: work on every one of them
 
 
+@dataclass(frozen=True)
+class TrackerNodeConfig(TrackerConfig):
+    """Parameters of the tracker and of the node."""
+
+    pose_model: str = parameter(
+        "", "model file of the poses, for the symmetries of its objects; empty: every orientation is taken as it is", fixed=True
+    )
+
+
+@dataclass(frozen=True)
+class EarlyPoses:
+    """Poses that came before the detections they belong to."""
+
+    stamp_ns: int
+    poses: list[PoseEstimate]
+
+
 class TrackerNode(PerceptionNode):
-    """Publishes ``~/tracks`` as soon as the detections of a frame are there; its poses, which come later, improve the next frame's tracks.
+    """Publishes ``~/tracks`` as soon as the detections of a frame are there, with its poses if these are there too. Poses that come later
+    are used for the frame they belong to, and show in the tracks of the next one.
 
     ``~/markers`` are made only while somebody subscribes; where ``tf2_msgs`` is installed, so are TF frames ``CLASS_ID``.
     """
 
     def __init__(self) -> None:
-        super().__init__("tracker_node", TrackerConfig, leader="detections", queue_length=_QUEUE_LENGTH, input_reliability="reliable")
+        super().__init__("tracker_node", TrackerNodeConfig, leader="detections", queue_length=_QUEUE_LENGTH, input_reliability="reliable")
         self._tracker = DeepSort(self.config)
-        self._early_poses: Frame | None = None  # came before the detections they belong to
+        self._early: EarlyPoses | None = None
+        self._camera_motion = CameraMotion(self)
 
     def load(self) -> None:
         """Start without tracks."""
-        self._tracker = DeepSort(self.config)
+        if self.config.fixed_frame:
+            self._camera_motion.check()
+        symmetries = read_symmetries(resolve_path(self.config.pose_model)) if self.config.pose_model else {}
+        self._tracker = DeepSort(self.config, symmetries)
         self.results.add(TrackArray, "tracks")
         self.results.add(MarkerArray, "markers")
         if TFMessage is not None:
@@ -55,16 +84,28 @@ class TrackerNode(PerceptionNode):
             self._tracker.configure(self.config)
         if "detections" in frame.messages:
             self._track(frame)
-        elif self._last_stamp_ns is None or frame.stamp_ns > self._last_stamp_ns:
-            self._early_poses = frame
         else:
-            self._add_poses(frame)
+            self._receive_poses(frame)
+
+    def _receive_poses(self, frame: Frame) -> None:
+        message = frame.messages["poses"]
+        poses = poses_from_message(message)
+        if self._last_stamp_ns is None or frame.stamp_ns > self._last_stamp_ns:
+            self._early = EarlyPoses(frame.stamp_ns, poses)
+        else:
+            self._tracker.add_poses(frame.stamp_ns, poses, self._camera(message.header))
+
+    def _camera(self, header: Header) -> np.ndarray | None:
+        return self._camera_motion.camera_in(self.config.fixed_frame, header) if self.config.fixed_frame else None
 
     def _track(self, frame: Frame) -> None:
         message = frame.messages["detections"]
         instances = detections_from_message(message)
+        poses = self._early.poses if self._early is not None and self._early.stamp_ns == frame.stamp_ns else []
+        if self._early is not None and self._early.stamp_ns <= frame.stamp_ns:
+            self._early = None
         with self.statistics.stage("tracking"):
-            tracks = self._tracker.update(instances, frame.stamp_ns)
+            tracks = self._tracker.update(instances, frame.stamp_ns, poses, self._camera(message.header))
         self.results.publish("tracks", tracks_to_message(tracks, message.header))
         if self.results.has_subscribers("tf"):
             self.results.publish("tf", track_frames(tracks, message.header))
@@ -73,21 +114,15 @@ class TrackerNode(PerceptionNode):
         if self._tracker.rejected:
             reasons = "; ".join(f"detection {index}: {reason}" for index, reason in self._tracker.rejected)
             self.problems.report("detections", f"not tracked: {reasons}")
-        if self._early_poses is not None and self._early_poses.stamp_ns <= frame.stamp_ns:
-            self._add_poses(self._early_poses)
-            self._early_poses = None
-
-    def _add_poses(self, frame: Frame) -> None:
-        self._tracker.add_poses(frame.stamp_ns, poses_from_message(frame.messages["poses"]))
 
     def reset(self) -> None:
         """Forget all tracks and remove what RViz still shows."""
         self._tracker.reset()
-        self._early_poses = None
+        self._early = None
         self.results.publish("markers", delete_all(Header()))
 
     def diagnostic_values(self) -> dict[str, str]:
-        """Which poses of the last array were of no use."""
+        """Which poses of the last array were of no use, and why."""
         return {"device": "cpu", "poses_not_used": "; ".join(f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses)}
 
 

@@ -9,6 +9,7 @@ from tracker_node import box_motion
 from tracker_node.config import TrackerConfig
 from tracker_node.detections import Detections
 from tracker_node.kalman import ConstantVelocityStates
+from tracker_node.pose_motion import PoseStates
 
 TRACK_RECORD = np.dtype(
     [
@@ -22,41 +23,54 @@ TRACK_RECORD = np.dtype(
         ("missed", np.int64),  # frames since the last match, 0 when matched in the newest frame
         ("matched_ns", np.int64),  # stamp of the last match
         ("detection_index", np.int64),  # matched instance of the newest frame, or -1
-        ("slot", np.int64),  # of the gallery
+        ("slot", np.int64),  # of the gallery, -1 while the track is new
         ("has_pose", bool),
         ("pose_ns", np.int64),  # stamp of the last pose that was taken in
-        ("rotation", np.float64, (3, 3)),  # of that pose
+        ("refused_poses", np.int64),  # poses since then that lay outside the gate
     ]
 )
 
 
-class Tracks:
-    """``records`` (T,) of TRACK_RECORD, ``boxes``: states (T, 4) of the image filter, ``positions``: states (T, 3) of the 3D filter.
+NO_SLOT = -1
 
-    The box filter is at the newest frame; the 3D filter of each track stands at its own last pose (see positions.py).
+
+class Tracks:
+    """``records`` (T,) of TRACK_RECORD, ``boxes``: states (T, 4) of the image filter, ``poses``: states of the 3D filter.
+
+    The box filter is at the newest frame; the 3D filter of each track stands at its own last pose (see pose_filter.py).
     """
 
     def __init__(self) -> None:
         self.records = np.zeros(0, TRACK_RECORD)
         self.boxes = ConstantVelocityStates(np.zeros((5, 0, 4)))
-        self.positions = ConstantVelocityStates(np.zeros((5, 0, 3)))
+        self.poses = PoseStates.unknown(0)
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def start(
-        self, detections: Detections, rows: np.ndarray, ids: np.ndarray, slots: np.ndarray, stamp_ns: int, config: TrackerConfig
-    ) -> None:
+    def copy(self) -> Tracks:
+        """The same tracks in arrays of their own."""
+        copied = Tracks()
+        copied.records, copied.boxes, copied.poses = self.records.copy(), self.boxes.copy(), self.poses.copy()
+        return copied
+
+    def rows(self, index: np.ndarray) -> Tracks:
+        """A copy of the tracks that a boolean mask or an array of row numbers selects."""
+        selected = Tracks()
+        selected.records, selected.boxes, selected.poses = self.records[index], self.boxes.rows(index), self.poses.rows(index)
+        return selected
+
+    def start(self, detections: Detections, rows: np.ndarray, ids: np.ndarray, stamp_ns: int, config: TrackerConfig) -> None:
         """Add a track for each of the detections ``rows``."""
         new = np.zeros(len(rows), TRACK_RECORD)
-        new["id"], new["slot"], new["matched_ns"] = ids, slots, stamp_ns
+        new["id"], new["slot"], new["matched_ns"] = ids, NO_SLOT, stamp_ns
         new["class_id"], new["class_name"] = detections.class_id[rows], detections.class_name[rows]
         new["score"], new["detection_index"] = detections.score[rows], detections.index[rows]
         new["age"] = new["hits"] = 1
         new["confirmed"] = config.n_init <= 1
         self.records = np.concatenate([self.records, new])
         self.boxes = self.boxes.joined(box_motion.start(detections.measurements[rows], config))
-        self.positions = self.positions.joined(ConstantVelocityStates(np.zeros((5, len(rows), 3))))
+        self.poses = self.poses.joined(PoseStates.unknown(len(rows)))
 
     def predict(self, steps: float, config: TrackerConfig) -> None:
         """Move to a new frame that is ``steps`` nominal frames after the last one; no track is matched yet."""
@@ -75,9 +89,3 @@ class Tracks:
         records["score"][rows] = detections.score[columns]
         records["detection_index"][rows] = detections.index[columns]
         records["confirmed"] |= records["hits"] >= config.n_init
-
-    def remove(self, gone: np.ndarray) -> None:
-        """Delete the tracks where ``gone`` (T,) is True."""
-        self.records = self.records[~gone]
-        self.boxes = self.boxes.rows(~gone)
-        self.positions = self.positions.rows(~gone)

@@ -168,20 +168,24 @@ def _track_to_message(track: TrackEstimate) -> Track:
     )
     if track.position is not None:
         message.pose.pose.position = point_message(track.position)
-        message.pose.covariance = _covariance_message(track.position_covariance)
     if track.velocity is not None:
         message.twist.twist.linear = vector_message(track.velocity)
-        message.twist.covariance = _covariance_message(track.velocity_covariance)
     if track.rotation is not None:
         message.pose.pose.orientation = quaternion_message(track.rotation)
+    if track.angular_velocity is not None:
+        message.twist.twist.angular = vector_message(track.angular_velocity)
+    message.pose.covariance = _covariance_message(track.position_covariance, track.rotation_covariance)
+    message.twist.covariance = _covariance_message(track.velocity_covariance, track.angular_velocity_covariance)
     return message
 
 
-def _covariance_message(covariance: np.ndarray | None) -> np.ndarray:
-    """(36,) row-major 6x6 covariance with the (3, 3) linear part filled."""
+def _covariance_message(linear: np.ndarray | None, angular: np.ndarray | None) -> np.ndarray:
+    """(36,) row-major 6x6 covariance with its (3, 3) linear and angular parts filled where they are known."""
     full = np.zeros((6, 6))
-    if covariance is not None:
-        full[:3, :3] = covariance
+    if linear is not None:
+        full[:3, :3] = linear
+    if angular is not None:
+        full[3:, 3:] = angular
     return full.reshape(-1)
 
 
@@ -191,7 +195,8 @@ def tracks_from_message(message: TrackArray) -> list[TrackEstimate]:
 
 
 def _track_from_message(track: Track) -> TrackEstimate:
-    known = track.has_position
+    known, turned = track.has_position, track.has_orientation
+    pose_covariance, twist_covariance = (np.reshape(part.covariance, (6, 6)) for part in (track.pose, track.twist))
     return TrackEstimate(
         id=track.id,
         class_id=track.class_id,
@@ -205,10 +210,13 @@ def _track_from_message(track: Track) -> TrackEstimate:
         box=np.asarray(track.box, np.float32),
         box_velocity=np.asarray(track.box_velocity, np.float32),
         position=xyz(track.pose.pose.position) if known else None,
-        position_covariance=np.reshape(track.pose.covariance, (6, 6))[:3, :3].copy() if known else None,
+        position_covariance=pose_covariance[:3, :3].copy() if known else None,
         velocity=xyz(track.twist.twist.linear) if known else None,
-        velocity_covariance=np.reshape(track.twist.covariance, (6, 6))[:3, :3].copy() if known else None,
-        rotation=rotation_from_message(track.pose.pose.orientation) if track.has_orientation else None,
+        velocity_covariance=twist_covariance[:3, :3].copy() if known else None,
+        rotation=rotation_from_message(track.pose.pose.orientation) if turned else None,
+        rotation_covariance=pose_covariance[3:, 3:].copy() if turned else None,
+        angular_velocity=xyz(track.twist.twist.angular) if turned else None,
+        angular_velocity_covariance=twist_covariance[3:, 3:].copy() if turned else None,
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from tracker_node.assignment import Pairs, assign
 
@@ -46,6 +47,22 @@ def test_assignment_is_the_cheapest_and_every_detection_is_accounted_for(problem
     assert sum(cost[match] - LIMIT for match in matches) == pytest.approx(cheapest(pairs))
     assert len(set(matched_rows.tolist())) == len(matches)
     assert sorted([*matched_columns.tolist(), *rest.tolist()]) == sorted(columns.tolist())
+
+
+@given(st.integers(0, 2**31), st.integers(1, 60), st.integers(1, 60), st.floats(0.0, 0.3))
+@settings(max_examples=60, deadline=None)
+def test_same_matches_and_order_as_on_the_full_matrix(seed: int, n: int, m: int, density: float) -> None:
+    """With costs that all differ there is one cheapest assignment."""
+    rng = np.random.default_rng(seed)
+    pair_rows, pair_columns = np.nonzero(rng.random((n, m)) < density)
+    pairs = Pairs(pair_rows, pair_columns, rng.uniform(0, 0.99, len(pair_rows)), LIMIT)
+    matrix = np.full((n, m), LIMIT)
+    matrix[pair_rows, pair_columns] = pairs.cost
+    row, column = linear_sum_assignment(matrix)
+    allowed = matrix[row, column] < LIMIT
+    rows, columns, rest = assign(pairs, np.arange(n), np.arange(m))
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == set(zip(row[allowed].tolist(), column[allowed].tolist(), strict=True))
+    assert rest.tolist() == [*np.setdiff1d(np.arange(m), column), *column[~allowed]]
 
 
 def pairs_of(*triples: tuple[int, int, float]) -> Pairs:

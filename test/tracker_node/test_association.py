@@ -5,12 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from perception_kit.types import Instance
-from tracker_node.association import associate, neighbours, pairs_by_motion
+from tracker_node.association import associate
 from tracker_node.config import TrackerConfig
 from tracker_node.detections import Detections, usable_detections
 from tracker_node.gallery import Gallery
@@ -26,7 +23,8 @@ def make_tracks(instances: list[Instance], missed: list[int], confirmed: bool = 
     tracks, gallery = Tracks(), Gallery(10)
     rows = np.arange(len(instances))
     slots = gallery.allocate(len(instances))
-    tracks.start(detections, rows, rows + 1, slots, 0, config)
+    tracks.start(detections, rows, rows + 1, 0, config)
+    tracks.records["slot"] = slots
     seen = detections.has_descriptor
     gallery.add(slots[seen], detections.descriptors[seen])
     tracks.predict(1.0, config)
@@ -43,30 +41,9 @@ def usable(instances: list[Instance]) -> Detections:
 
 def matches(tracks: Tracks, gallery: Gallery, instances: list[Instance], config: TrackerConfig | None = None) -> dict[int, int]:
     """Detection index by track row."""
-    found = associate(tracks, usable(instances), gallery, config or TrackerConfig())
+    found = associate(tracks, usable(instances), gallery, None, config or TrackerConfig())
     assert sorted([*found.columns.tolist(), *found.unmatched.tolist()]) == list(range(len(instances)))
     return dict(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
-
-
-coordinates = arrays(float, st.integers(0, 8), elements=st.integers(-20, 20).map(float))
-
-
-@given(coordinates, coordinates, st.integers(0, 10))
-def test_neighbours_are_all_pairs_within_reach(centres: np.ndarray, others: np.ndarray, reach: int) -> None:
-    rows, columns = neighbours(centres, np.full(len(centres), float(reach)), others)
-    expected = [(i, j) for i, centre in enumerate(centres) for j, other in enumerate(others) if abs(centre - other) <= reach]
-    assert sorted(zip(rows.tolist(), columns.tolist(), strict=True)) == expected
-    assert (np.diff(rows) >= 0).all()
-
-
-def test_motion_distance_is_the_squared_mahalanobis_distance(detection: Detection) -> None:
-    tracks, _ = make_tracks([detection([100, 100, 140, 200])], [1])
-    detections = usable([detection([104, 98, 148, 196])])
-    _, _, distances = pairs_by_motion(tracks, np.array([0]), detections, TrackerConfig())
-    innovation = detections.measurements[0] - tracks.boxes.position[0]
-    measured = np.diag([5.0, 5.0, 0.1, 5.0]) ** 2
-    covariance = tracks.boxes.covariance()[0, :4, :4] + measured
-    assert distances == pytest.approx(innovation @ np.linalg.inv(covariance) @ innovation)
 
 
 def test_appearance_decides_between_two_tracks_at_one_place(detection: Detection) -> None:

@@ -6,18 +6,19 @@ from dataclasses import fields
 import pytest
 from scipy.stats import chi2
 
-from tracker_node.config import CHI_SQUARE_95_4, TrackerConfig
+from tracker_node.config import CHI_SQUARE_95_3, CHI_SQUARE_95_4, TrackerConfig
 
 
 def test_every_field_has_a_description_and_a_range_that_holds_its_default() -> None:
     for field in fields(TrackerConfig):
         assert len(field.metadata["description"]) > 10
-        if not isinstance(field.default, bool):
+        if not isinstance(field.default, bool | str):
             assert field.metadata["min"] <= field.default <= field.metadata["max"], field.name
 
 
-def test_motion_gate_is_the_95_percent_quantile() -> None:
-    assert pytest.approx(chi2.ppf(0.95, 4), abs=1e-4) == CHI_SQUARE_95_4
+@pytest.mark.parametrize(("gate", "freedom"), [(CHI_SQUARE_95_4, 4), (CHI_SQUARE_95_3, 3)])
+def test_gates_are_the_95_percent_quantiles(gate: float, freedom: int) -> None:
+    assert gate == pytest.approx(chi2.ppf(0.95, freedom), abs=1e-4)
 
 
 BAD_VALUES = {
@@ -27,6 +28,7 @@ BAD_VALUES = {
     "not whole": (dict(n_init=2.5), TypeError, "n_init is 2.5, expected a whole number"),
     "text": (dict(motion_gate="9"), TypeError, "motion_gate is '9'"),
     "truth value for a number": (dict(max_age=True), TypeError, "max_age is True"),
+    "number for a name": (dict(fixed_frame=1), TypeError, "fixed_frame is 1, expected a str"),
     "number for a truth value": (dict(class_aware=1), TypeError, "class_aware is 1"),
 }
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception_kit.types import Instance, TrackEstimate, TrackState
+from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 
@@ -138,6 +138,58 @@ def test_classes_at_one_place_are_tracks_of_their_own(detection: Detection) -> N
     assert [(track.id, track.class_id, track.class_name, track.hits) for track in estimates] == [(1, 1, "class 1", 5), (2, 2, "class 2", 5)]
 
 
+def seen_in_space(
+    detection: Detection, pose: Callable[..., PoseEstimate], places: Sequence[np.ndarray], rng: np.random.Generator
+) -> tuple[list[Instance], list[PoseEstimate]]:
+    """Look-alike objects of 0.2 x 0.3 m at ``places`` (camera frame, m), in random order, with noise in pixels and metres."""
+    instances, poses = [], []
+    for index, place in enumerate(rng.permutation(np.array(places))):
+        half = np.array([50.0, 75.0]) / place[2]
+        centre = np.array([320.0, 240.0]) + 500 * place[:2] / place[2] + rng.normal(scale=1.0, size=2)
+        instances.append(detection([*(centre - half), *(centre + half)]))
+        poses.append(pose(index, place + rng.normal(scale=0.005, size=3)))
+    return instances, poses
+
+
+@pytest.mark.parametrize("rate", [10.0, 30.0])
+@pytest.mark.parametrize("hidden_s", [0.3, 0.9])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_look_alikes_that_cross_at_different_depth_keep_their_identities(
+    rate: float, hidden_s: float, seed: int, detection: Detection, pose: Callable[..., PoseEstimate]
+) -> None:
+    """Two objects of one class without appearance; the farther one is hidden while they pass."""
+    tracker, rng = DeepSort(), np.random.default_rng(seed)
+    for frame in range(int(4 * rate)):
+        time = frame / rate - 2
+        near, far = np.array([0.2 * time, 0.0, 0.9]), np.array([-0.25 * time, 0.02, 1.2])
+        places = [near] if abs(time) < hidden_s / 2 else [near, far]
+        instances, poses = seen_in_space(detection, pose, places, rng)
+        estimates = tracker.update(instances, stamp(frame, rate), poses)
+        if frame == round(rate):
+            of_near, of_far = sorted((track for track in estimates if track.state == CONFIRMED), key=lambda track: track.position[2])
+    assert of_near.id != of_far.id
+    depth = {track.id: track.position[2] for track in estimates if track.state == CONFIRMED}
+    assert depth == {of_near.id: pytest.approx(0.9, abs=0.02), of_far.id: pytest.approx(1.2, abs=0.02)}
+
+
+def test_first_wrong_descriptor_does_not_shut_out_the_others(detection: Detection) -> None:
+    tracker = DeepSort()
+    feed(tracker, [[detection([500, 100, 550, 200], descriptor=[1] * 7)]])
+    estimates = feed(tracker, [[detection([100, 100, 150, 200], descriptor=[1, 0])]] * 4, first=1)
+    assert [(track.state, track.hits) for track in estimates] == [(CONFIRMED, 3)]
+
+
+def test_five_hundred_detections_at_one_spot(detection: Detection) -> None:
+    """Each has a track of its own from then on, and none of them touches the track that was there before."""
+    tracker, box = DeepSort(), [100, 100, 150, 200]
+    feed(tracker, [[detection(box, descriptor=[1, 0])]] * 5)
+    crowd = [detection(box, descriptor=[0, 1])] * 500
+    estimates = feed(tracker, [[*crowd, detection(box, descriptor=[1, 0])]] * 3, first=5)
+    assert len(estimates) == 501
+    assert (estimates[0].id, estimates[0].hits, estimates[0].detection_index) == (1, 8, 500)
+    assert all(track.hits == 3 for track in estimates[1:])
+
+
 BAD_BOXES = [[np.nan] * 4, [0, 0, np.inf, 5], [100, 100, 100, 200], [150, 200, 100, 100], [0, 0, 1e30, 1e30]]
 
 
@@ -154,15 +206,6 @@ def test_bad_detections_do_not_touch_the_other_tracks(detection: Detection) -> N
         np.testing.assert_array_equal([track.box for track in actual], [track.box for track in expected])
     assert clean.rejected == []
     assert [track.detection_index for track in actual] == [0, len(bad) + 1]
-
-
-def test_many_detections_at_one_spot(detection: Detection) -> None:
-    """Every one of them gets a track of its own, and the track that was there before keeps its detection."""
-    tracker, box = DeepSort(), [100, 100, 150, 200]
-    feed(tracker, [[detection(box, descriptor=[1, 0])]] * 5)
-    estimates = feed(tracker, [[detection(box, descriptor=[0, 1])] * 200 + [detection(box, descriptor=[1, 0])]] * 2, first=5)
-    assert len(estimates) == 201
-    assert (estimates[0].id, estimates[0].hits, estimates[0].detection_index) == (1, 7, 200)
 
 
 def test_repeated_frame_changes_nothing(detection: Detection) -> None:
@@ -232,7 +275,7 @@ def test_memory_does_not_grow_with_time(detection: Detection) -> None:
         instances = [detection([*corner, *(corner + 50)], descriptor=rng.normal(size=8)) for corner in corners]
         instances.append(moving(detection, [(7 * frame) % 900, 2000], [0, 0], [1] * 8, 0.0))
         estimates = tracker.update(instances, stamp(frame))
-        sizes.append((len(estimates), tracker._gallery._descriptors.nbytes, len(tracker._history._frames)))
+        sizes.append((len(estimates), tracker._gallery.nbytes, len(tracker._history.frames)))
     assert max(size[0] for size in sizes) <= 20
     assert max(size[1] for size in sizes[100:]) == sizes[100][1]
     assert max(size[2] for size in sizes) <= 7

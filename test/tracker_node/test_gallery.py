@@ -48,9 +48,35 @@ def test_memory_does_not_grow_with_time() -> None:
     for _ in range(200):
         slots = gallery.allocate(7)
         gallery.add(slots, unit(np.random.default_rng(0), 7))
-        sizes.add(gallery._descriptors.nbytes)
+        sizes.add(gallery.nbytes)
         gallery.release(slots)
     assert len(sizes) == 1
+
+
+def test_memory_of_a_crowd_is_freed() -> None:
+    """What is kept after the crowd has left is untouched, and the next crowd finds empty slots."""
+    gallery, rng = Gallery(10), np.random.default_rng(0)
+    kept = gallery.allocate(3)
+    known = unit(rng, 3)
+    gallery.add(kept, known)
+    small = gallery.nbytes
+    for _ in range(3):
+        crowd = gallery.allocate(500)
+        assert not gallery.has_descriptors(crowd).any()
+        gallery.add(crowd, unit(rng, 500))
+        gallery.release(crowd)
+        assert gallery.nbytes == small
+    np.testing.assert_allclose(gallery.distances(kept, np.arange(3), known), 0, atol=1e-6)
+
+
+def test_another_length_may_come_when_nothing_is_held() -> None:
+    gallery = Gallery(3)
+    slots = gallery.allocate(1)
+    gallery.add(slots, unit(np.random.default_rng(0), 1, length=7))
+    gallery.release(slots)
+    assert gallery.length == 0
+    gallery.add(gallery.allocate(1), unit(np.random.default_rng(0), 1, length=8))
+    assert gallery.length == 8
 
 
 def test_slots_from_before_the_first_descriptor_stay_valid() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,10 @@ def test_tracks_carry_values_header_and_late_poses(graph: RosGraph, camera: Came
     assert track.has_position
     assert track.pose.pose.position.z == pytest.approx(0.55, abs=0.02)
     assert track.twist.twist.linear.z == pytest.approx(0.3, abs=0.15)
+    assert track.has_orientation
+    assert track.pose.pose.orientation.w == pytest.approx(1.0, abs=1e-3)
+    assert np.count_nonzero(np.diag(np.reshape(track.pose.covariance, (6, 6)))) == 6
+    assert np.count_nonzero(np.diag(np.reshape(track.twist.covariance, (6, 6)))) == 6
 
 
 def test_a_frame_without_detections_steps_the_tracks(camera: Camera) -> None:
@@ -112,9 +117,28 @@ def test_poses_that_arrive_before_their_detections_wait_for_them(graph: RosGraph
     start = 500 * 10**9
     camera.poses.publish(poses_to_message([cup_pose(0.7)], header(start)))
     graph.spin(0.3)
-    camera.send(start, [cup(10)])
-    (track,) = camera.send(start + FRAME_NS, [cup(10)]).tracks
+    (track,) = camera.send(start, [cup(10)]).tracks
     assert track.pose.pose.position.z == pytest.approx(0.7, abs=0.01)
+
+
+def test_a_damaged_pose_array_costs_no_detections(graph: RosGraph, camera: Camera) -> None:
+    start = 550 * 10**9
+    message = poses_to_message([cup_pose(0.7)], header(start))
+    message.poses[0].pose.orientation.w = 0.0
+    camera.poses.publish(message)
+    graph.problem("zero norm")
+    (track,) = camera.send(start, [cup(10)]).tracks
+    assert not track.has_position
+
+
+def test_a_fixed_frame_needs_tf2(graph: RosGraph, camera: Camera) -> None:
+    if find_spec("tf2_ros") is not None:
+        pytest.skip("tf2_ros is installed")
+    assert graph.set_parameter(NODE, "fixed_frame", "odom").successful
+    assert len(camera.send(560 * 10**9, [cup(10)]).tracks) == 1
+    graph.problem("needs tf2_ros")
+    assert graph.set_parameter(NODE, "fixed_frame", "").successful
+    assert len(camera.send(570 * 10**9, [cup(10)]).tracks) == 1
 
 
 def test_a_damaged_detection_array_costs_one_frame(graph: RosGraph, camera: Camera) -> None:

@@ -20,7 +20,7 @@ from perception_kit.resources import package_folder
 from perception_kit.ros.lifecycle import NodeConfig
 from perception_kit.ros.parameters import declare_parameters, parameter, updated_config
 from pose6d_node.node import Pose6dConfig
-from tracker_node.config import TrackerConfig
+from tracker_node.node import TrackerNodeConfig
 
 pytestmark = pytest.mark.ros
 
@@ -109,7 +109,7 @@ def test_a_fixed_parameter_may_change_while_unconfigured_or_to_the_value_it_has(
 
 
 @pytest.mark.parametrize(
-    ("name", "config_type"), [("pose6d_node", Pose6dConfig), ("tracker_node", TrackerConfig), ("actionrec_node", ActionConfig)]
+    ("name", "config_type"), [("pose6d_node", Pose6dConfig), ("tracker_node", TrackerNodeConfig), ("actionrec_node", ActionConfig)]
 )
 def test_the_yaml_of_a_node_has_every_parameter_and_only_those(name: str, config_type: type) -> None:
     text = (package_folder() / "config" / f"{name}.yaml").read_text()

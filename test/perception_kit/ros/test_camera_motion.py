@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from rclpy.time import Time
+from scipy.spatial.transform import Rotation
+from std_msgs.msg import Header
+
+from perception_kit.ros import camera_motion
+from perception_kit.ros.camera_motion import CameraMotion, transform_matrix
+from perception_kit.ros.convert import ns_to_stamp
+
+HEADER = Header(stamp=ns_to_stamp(5_000_000_007), frame_id="camera")
+
+
+class UnknownTransform(Exception):
+    """Stands for ``tf2_ros.TransformException``."""
+
+
+class FakeBuffer:
+    """Knows where ``camera`` is in ``odom`` at one time."""
+
+    def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
+        if (target, source, time.nanoseconds) != ("odom", "camera", 5_000_000_007):
+            raise UnknownTransform(f"{target} {source} {time.nanoseconds}")
+        return TransformStamped(transform=Transform(translation=Vector3(x=1.0, y=2.0, z=3.0), rotation=Quaternion(z=1.0, w=0.0)))
+
+
+class FakeNode:
+    """Collects reports."""
+
+    def __init__(self) -> None:
+        self.reports: list[str] = []
+        self.problems = SimpleNamespace(report=lambda key, text: self.reports.append(text))
+
+
+@pytest.fixture
+def motion(monkeypatch: pytest.MonkeyPatch) -> CameraMotion:
+    monkeypatch.setattr(camera_motion, "Buffer", FakeBuffer)
+    monkeypatch.setattr(camera_motion, "TransformListener", lambda buffer, node: None, raising=False)
+    monkeypatch.setattr(camera_motion, "TransformException", UnknownTransform, raising=False)
+    return CameraMotion(FakeNode())
+
+
+def test_matrix_moves_points_from_the_camera_to_the_fixed_frame(motion: CameraMotion) -> None:
+    expected = [[-1, 0, 0, 1], [0, -1, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]]
+    np.testing.assert_allclose(motion.camera_in("odom", HEADER), expected, atol=1e-12)
+
+
+def test_an_unknown_transform_is_reported(motion: CameraMotion) -> None:
+    assert motion.camera_in("map", HEADER) is None
+    assert motion._node.reports == ["no 3D tracking: map camera 5000000007"]
+
+
+def test_without_tf2_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_motion, "Buffer", None)
+    motion = CameraMotion(FakeNode())
+    with pytest.raises(RuntimeError, match="needs tf2_ros"):
+        motion.check()
+    assert motion.camera_in("odom", HEADER) is None
+    assert "needs tf2_ros" in motion._node.reports[0]
+
+
+def test_rotation_is_that_of_the_quaternion() -> None:
+    rotation = Rotation.from_rotvec([0.3, -0.2, 0.9])
+    x, y, z, w = rotation.as_quat()
+    matrix = transform_matrix(Transform(rotation=Quaternion(x=x, y=y, z=z, w=w)))
+    np.testing.assert_allclose(matrix[:3, :3], rotation.as_matrix(), atol=1e-12)

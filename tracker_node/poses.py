@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The 6D poses of a frame as arrays, without those that no filter could use, in the frame in which tracks move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception_kit.types import PoseEstimate
+
+ROTATION_TOLERANCE = 1e-3
+MAX_DISTANCE_M = 1e4
+
+
+@dataclass
+class Poses:
+    """N usable poses: ``index`` (N,) of each in the list that was given, ``detection_index`` (N,), ``class_name`` (N,) objects,
+    ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3).
+    """
+
+    index: np.ndarray
+    detection_index: np.ndarray
+    class_name: np.ndarray
+    position: np.ndarray
+    rotation: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows(self, index: np.ndarray) -> Poses:
+        """The poses that a boolean mask or an array of row numbers selects."""
+        return Poses(self.index[index], self.detection_index[index], self.class_name[index], self.position[index], self.rotation[index])
+
+    def of_detections(self, detection_index: np.ndarray) -> np.ndarray:
+        """(N,) row of the pose of each detection, -1 where it has none."""
+        row_of = dict(zip(self.detection_index.tolist(), range(len(self)), strict=True))
+        return np.array([row_of.get(index, -1) for index in detection_index.tolist()], np.int64)
+
+
+def usable_poses(poses: Sequence[PoseEstimate], camera: np.ndarray) -> tuple[Poses, list[tuple[int, str]]]:
+    """The usable poses, moved by the (4, 4) transform ``camera`` to the frame in which tracks move, and (index, reason) of the others."""
+    kept, rejected, taken = [], [], set()
+    for index, pose in enumerate(poses):
+        repeated = f"detection {pose.detection_index} has more than one pose" if pose.detection_index in taken else ""
+        reason = _reason_against(pose) or repeated
+        if reason:
+            rejected.append((index, reason))
+        else:
+            kept.append(index)
+            taken.add(pose.detection_index)
+    position = np.array([poses[index].translation for index in kept], np.float64).reshape(-1, 3)
+    rotation = np.array([poses[index].rotation for index in kept], np.float64).reshape(-1, 3, 3)
+    usable = Poses(
+        index=np.array(kept, np.int64),
+        detection_index=np.array([poses[index].detection_index for index in kept], np.int64),
+        class_name=np.array([poses[index].class_name for index in kept], object),
+        position=position @ camera[:3, :3].T + camera[:3, 3],
+        rotation=camera[:3, :3] @ rotation,
+    )
+    return usable, rejected
+
+
+def nearest_equivalents(poses: Poses, expected: np.ndarray, symmetries: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (N, 3) and rotations (N, 3, 3) of the poses, each replaced by its symmetric equivalent nearest to ``expected`` (N, 3, 3).
+
+    ``symmetries`` gives the (K, 4, 4) transforms of a class's model onto itself in metres, the identity included: a pose T equals T S.
+    The angle between two rotations falls as the trace of their quotient grows.
+    """
+    position, rotation = poses.position.copy(), poses.rotation.copy()
+    for row, name in enumerate(poses.class_name):
+        if name in symmetries:
+            candidates = rotation[row] @ symmetries[name][:, :3, :3]
+            best = np.einsum("kij,ij->k", candidates, expected[row]).argmax()
+            position[row] += rotation[row] @ symmetries[name][best, :3, 3]
+            rotation[row] = candidates[best]
+    return position, rotation
+
+
+def _reason_against(pose: PoseEstimate) -> str:
+    """Why a pose cannot be used, empty when it can."""
+    translation, rotation = np.asarray(pose.translation), np.asarray(pose.rotation)
+    if translation.shape != (3,) or not np.isfinite(translation).all():
+        return f"translation {translation.tolist()} is not three finite numbers"
+    if np.abs(translation).max() > MAX_DISTANCE_M:
+        return f"translation {translation.tolist()} lies more than {MAX_DISTANCE_M:.0f} m out"
+    if rotation.shape != (3, 3) or not _is_rotation(rotation):
+        return "rotation is not a rotation matrix"
+    return ""
+
+
+def _is_rotation(matrix: np.ndarray) -> bool:
+    """Whether a (3, 3) matrix is orthonormal and not a reflection; NaN compares False."""
+    return bool(np.abs(matrix @ matrix.T - np.eye(3)).max() < ROTATION_TOLERANCE and np.linalg.det(matrix) > 0)
