@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perception_kit.metrics.tracking import TrackedBoxes
+from tracker_node.kitti import in_a_row, main, without_ignored
+from tracker_node.kitti_files import read_labels
+
+FRAMES = 30
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Path:
+    """Two people 6 m apart in depth who pass each other in the image; while they overlap, the camera shakes by half a box."""
+    detections, labels = [], []
+    for frame in range(FRAMES):
+        shake = 14 * (-1) ** frame if 10 <= frame < 20 else 0
+        for identity, (left, depth) in enumerate([(100 + 4 * frame, 6.0), (216 - 4 * frame, 12.0)]):
+            box = f"{left + shake} 50 {left + shake + 30} 130"
+            place = f"1.8 0.6 0.8 {(left - 150) * depth / 700:.4f} 1.5 {depth} 0"
+            labels.append(f"{frame} {identity} Pedestrian 0 0 0 {box} {place}")
+            detections.append(f"{frame},1,{box.replace(' ', ',')},3,{place.replace(' ', ',')},0")
+    for folder, rows in (("det", detections), ("label", labels)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0001.txt").write_text("\n".join(rows))
+    return tmp_path
+
+
+def compare(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, float]]:
+    main(["--detections", str(folder / "det"), "--labels", str(folder / "label"), "--json", str(folder / "out.json"), *arguments])
+    return {(row["sequence"], row["motion"]): row for row in json.loads((folder / "out.json").read_text())["results"]}
+
+
+def test_positions_keep_identities_that_boxes_lose(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = compare(sequence)
+    assert results["0001", "3D"]["id_switches"] == 0
+    assert results["0001", "2D"]["id_switches"] > 0
+    assert results["0001", "3D"]["mota"] == pytest.approx(1 - 4 / (2 * FRAMES)), "two frames until a track is confirmed"
+    assert results["all", "3D"]["mota"] == results["0001", "3D"]["mota"]
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["sequence", "motion", "MOTA", "MOTP", "IDF1", "HOTA", "switches", "fragments"]
+    assert len(table) == 5
+
+
+def test_min_score_leaves_detections_out(sequence: Path) -> None:
+    assert compare(sequence, "--min-score", "4")["all", "3D"]["mota"] == 0.0
+
+
+def test_what_the_benchmark_ignores_is_neither_right_nor_wrong(tmp_path: Path) -> None:
+    shape = "1.8 0.6 0.8 0 1.5 8 0"
+    (tmp_path / "0001.txt").write_text(
+        f"0 1 Pedestrian 0 0 0 100 50 130 130 {shape}\n"
+        f"0 2 Pedestrian 0 3 0 200 50 230 130 {shape}\n"
+        f"0 3 Person 0 0 0 300 50 330 130 {shape}\n"
+        f"0 -1 DontCare -1 -1 -10 400 0 600 200 {shape}\n"
+        f"0 4 Car 0 0 0 700 50 730 130 {shape}\n"
+    )
+    boxes = [[left, 50, left + 30, 130] for left in (100, 200, 300, 450, 700)] + [[800, 50, 810, 70]]
+    (kept,) = without_ignored([TrackedBoxes(np.arange(1, 7), boxes)], read_labels(tmp_path / "0001.txt"))
+    assert kept.ids.tolist() == [1, 5]
+
+
+def test_identities_of_two_sequences_do_not_meet() -> None:
+    frames = [TrackedBoxes([1], [[0, 0, 1, 1]])]
+    assert len({boxes.ids[0] for boxes in in_a_row([frames, frames])}) == 2
+
+
+ERRORS = {
+    "no labels": (lambda folder: (folder / "label" / "0001.txt").unlink(), "no label files"),
+    "no detections": (lambda folder: (folder / "det" / "0001.txt").unlink(), r"0001\.txt cannot be read"),
+    "broken line": (lambda folder: (folder / "det" / "0001.txt").write_text("abc\n"), "line 1"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_end_with_a_message(case: str, sequence: Path) -> None:
+    prepare, message = ERRORS[case]
+    prepare(sequence)
+    with pytest.raises(SystemExit, match=message):
+        compare(sequence)
+
+
+@pytest.mark.slow
+def test_positions_switch_less_on_real_sequences(shared_dir: Path, tmp_path: Path) -> None:
+    folder = shared_dir / "data/mot/kitti_ped"
+    main(["--detections", str(folder / "det"), "--labels", str(folder / "label"), "--json", str(tmp_path / "out.json")])
+    results = {(row["sequence"], row["motion"]): row for row in json.loads((tmp_path / "out.json").read_text())["results"]}
+    assert results["all", "3D"]["id_switches"] < results["all", "2D"]["id_switches"]
+    assert results["all", "3D"]["mota"] >= results["all", "2D"]["mota"]

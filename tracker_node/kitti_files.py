@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text files of the KITTI tracking benchmark: labels, and detections with 2D and 3D boxes as AB3DMOT writes them. Frames count from 0.
+
+A label line is ``frame id type truncated occluded alpha x1 y1 x2 y2 h w l x y z ry``; a detection line is
+``frame,type,x1,y1,x2,y2,score,h,w,l,x,y,z,ry,alpha``. Boxes in pixels; the rest in metres and radians in the camera's optical frame, where
+x, y, z is the middle of the box's bottom and ry turns about the y axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from perception_kit.types import Instance, PoseEstimate
+
+LABEL_COLUMNS = 17
+DETECTION_COLUMNS = 15
+NO_MASK = np.zeros((0, 0), bool)
+PEDESTRIAN = "Pedestrian"
+
+
+class KittiFileError(ValueError):
+    """A file that is not in KITTI's form; the message names the file and the line."""
+
+
+@dataclass
+class KittiDetections:
+    """N detections in file order: ``frame`` (N,), ``boxes`` (N, 4) px, ``score`` (N,), ``size`` (N, 3) along the object's own x (length),
+    y (height), z (width), ``centre`` (N, 3), ``rotation`` (N, 3, 3).
+    """
+
+    frame: np.ndarray
+    boxes: np.ndarray
+    score: np.ndarray
+    size: np.ndarray
+    centre: np.ndarray
+    rotation: np.ndarray
+
+    def of_frame(self, frame: int, min_score: float) -> tuple[list[Instance], list[PoseEstimate]]:
+        """The pedestrians of a frame that score at least ``min_score``, and a pose for each."""
+        rows = np.flatnonzero((self.frame == frame) & (self.score >= min_score))
+        instances = [Instance(1, PEDESTRIAN, float(self.score[row]), self.boxes[row], NO_MASK, (0, 0)) for row in rows]
+        poses = [
+            PoseEstimate(index, 1, PEDESTRIAN, self.rotation[row], self.centre[row], float(self.score[row]), self.size[row])
+            for index, row in enumerate(rows)
+        ]
+        return instances, poses
+
+
+@dataclass
+class KittiLabels:
+    """N labels in file order: ``frame`` (N,), ``id`` (N,) (-1 in areas without labels), ``kind`` (N,) type names, ``truncated`` (N,),
+    ``occluded`` (N,) 0 (fully visible) to 3 (unknown), ``boxes`` (N, 4) px.
+    """
+
+    frame: np.ndarray
+    id: np.ndarray
+    kind: np.ndarray
+    truncated: np.ndarray
+    occluded: np.ndarray
+    boxes: np.ndarray
+
+
+def read_detections(path: Path) -> KittiDetections:
+    """Read detections. Raises KittiFileError with the number of a broken line."""
+    rows = [_numbers(path, number, line.split(","), DETECTION_COLUMNS) for number, line in _lines(path)]
+    values = np.array(rows, np.float64).reshape(-1, DETECTION_COLUMNS)
+    height, width, length = values[:, 7:10].T
+    centre = values[:, 10:13].copy()
+    centre[:, 1] -= height / 2
+    return KittiDetections(
+        frame=values[:, 0].astype(np.int64),
+        boxes=values[:, 2:6],
+        score=values[:, 6],
+        size=np.stack([length, height, width], axis=1),
+        centre=centre,
+        rotation=Rotation.from_rotvec(values[:, 13:14] * [0.0, 1.0, 0.0]).as_matrix(),
+    )
+
+
+def read_labels(path: Path) -> KittiLabels:
+    """Read labels. Raises KittiFileError with the number of a broken line."""
+    rows, kinds = [], []
+    for number, line in _lines(path):
+        words = line.split()
+        kinds.append(words.pop(2) if len(words) > 2 else "")
+        rows.append(_numbers(path, number, words, LABEL_COLUMNS - 1))
+    values = np.array(rows, np.float64).reshape(-1, LABEL_COLUMNS - 1)
+    return KittiLabels(
+        frame=values[:, 0].astype(np.int64),
+        id=values[:, 1].astype(np.int64),
+        kind=np.array(kinds, np.str_),
+        truncated=values[:, 2],
+        occluded=values[:, 3].astype(np.int64),
+        boxes=values[:, 5:9],
+    )
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """(number, text) of the lines that are not empty."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KittiFileError(f"{path} cannot be read as text: {error}") from error
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _numbers(path: Path, number: int, words: list[str], count: int) -> list[float]:
+    """The ``count`` numbers of a line, the first of which is a frame."""
+    try:
+        values = [float(word) for word in words]
+    except ValueError as error:
+        raise KittiFileError(f"{path}, line {number}: {error}") from error
+    if len(values) != count:
+        raise KittiFileError(f"{path}, line {number}: {len(values)} numbers, expected {count}")
+    if not (values[0].is_integer() and values[0] >= 0):
+        raise KittiFileError(f"{path}, line {number}: frame {values[0]:g}, expected a whole number from 0")
+    return values
