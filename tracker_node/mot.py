@@ -36,8 +36,7 @@ def track_detections(
     period_s = 1.0 / config.nominal_frame_rate
     tracked = []
     for frame in tqdm(range(1, frames + 1), desc="tracking", unit="frame", disable=None):
-        instances = [_instance(detections, features, row) for row in detections.rows_of(frame)]
-        for track in tracker.update(instances, round(frame * period_s * 1e9)):
+        for track in tracker.update(instances_of(detections, features, frame), round(frame * period_s * 1e9)):
             if track.state != TrackState.TENTATIVE and track.time_since_update < 1.5 * period_s:
                 tracked.append((frame, track.id, track.box))
         for index, reason in tracker.rejected:
@@ -68,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = TrackerConfig(motion_weight=options.motion_weight, nominal_frame_rate=options.fps)
         detections = read_mot(options.detections)
         truth = read_truth(options.truth) if options.truth else None
-        features = _read_features(options.features, len(detections)) if options.features else None
+        features = read_features(options.features, len(detections)) if options.features else None
     except ValueError as error:
         sys.exit(f"error: {error}")
     frames = int(max(detections.frame.max(initial=0), truth.frame.max(initial=0) if truth else 0))
@@ -97,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_features(path: Path, count: int) -> np.ndarray:
+def read_features(path: Path, count: int) -> np.ndarray:
     """(count, D) float32 descriptors. Raises ValueError for another number of rows or a file that is not an array."""
     try:
         features = np.load(path, allow_pickle=False)
@@ -108,16 +107,20 @@ def _read_features(path: Path, count: int) -> np.ndarray:
     return features.astype(np.float32)
 
 
-def _instance(detections: MotTable, features: np.ndarray | None, row: int) -> Instance:
-    return Instance(
-        class_id=1,
-        class_name="object",
-        score=float(detections.confidence[row]),
-        box=detections.boxes[row],
-        mask=NO_MASK,
-        mask_origin=(0, 0),
-        descriptor=NO_DESCRIPTOR if features is None else features[row],
-    )
+def instances_of(detections: MotTable, features: np.ndarray | None, frame: int) -> list[Instance]:
+    """The detections of a frame; ``features`` (N, D) has one descriptor for each row of ``detections``."""
+    return [
+        Instance(
+            class_id=1,
+            class_name="object",
+            score=float(detections.confidence[row]),
+            box=detections.boxes[row],
+            mask=NO_MASK,
+            mask_origin=(0, 0),
+            descriptor=NO_DESCRIPTOR if features is None else features[row],
+        )
+        for row in detections.rows_of(frame)
+    ]
 
 
 def _report(metrics: dict[str, float | int | None]) -> None:

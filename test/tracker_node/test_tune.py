@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perception_kit.bag import BagWriter
+from perception_kit.metrics.tracking import TrackedBoxes
+from perception_kit.types import Instance
+from tracker_node.config import TrackerConfig
+from tracker_node.distances import Distances, collect_distances
+from tracker_node.tune import main
+from tracker_node.tuning_data import NO_IDENTITY, LabelledFrame
+
+Detection = Callable[..., Instance]
+FRAMES = 25
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A MOTChallenge folder of two objects that look different and pass each other."""
+    detections, truth, features = [], [], []
+    for frame in range(1, FRAMES + 1):
+        for identity, left in ((1, 100 + 4 * frame), (2, 200 - 4 * frame)):
+            truth.append(f"{frame},{identity},{left},50,30,60,1,-1,-1,-1")
+            detections.append(f"{frame},-1,{left},50,30,60,0.9,-1,-1,-1")
+            features.append(np.eye(4)[identity] + 0.05 * np.sin(frame + np.arange(4)))
+    for name, rows in (("det", detections), ("gt", truth)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.txt").write_text("\n".join(rows))
+    np.save(tmp_path / "features.npy", np.array(features))
+    return tmp_path
+
+
+def test_report_and_plot_are_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "out"
+    main(["--mot", str(folder), "--features", str(folder / "features.npy"), "--out", str(out), "--lambdas", "0.25", "0.5"])
+    report = json.loads((out / "tune.json").read_text())
+    appearance = report["distances"]["appearance"]
+    assert (appearance["parameter"], appearance["present"]) == ("max_cosine_distance", 0.2)
+    assert appearance["same_quantiles"][2] < appearance["suggested"] < appearance["different_quantiles"][0]
+    assert appearance["errors_suggested"] == [0.0, 0.0]
+    assert appearance["same_count"] == appearance["different_count"] == 2 * (FRAMES - 1)
+    assert report["distances"]["motion"]["errors_present"][1] > 0, "while they pass, one is where the other should be"
+    assert [(row["lambda"], row["id_switches"]) for row in report["sweep"]] == [(0.25, 0), (0.5, 0)]
+    assert (out / "tune.png").stat().st_size > 1000
+    assert "switches" in capsys.readouterr().out
+
+
+def test_without_appearance_only_motion_is_suggested(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--mot", str(folder), "--out", str(folder / "out"), "--lambdas", "0"])
+    assert list(json.loads((folder / "out/tune.json").read_text())["distances"]) == ["motion"]
+    assert "appearance: not known" in capsys.readouterr().out
+
+
+ERRORS = {
+    "no truth": (lambda folder: (folder / "gt/gt.txt").write_text(""), "0 true boxes"),
+    "broken line": (lambda folder: (folder / "det/det.txt").write_text("abc"), r"det\.txt, line 1"),
+    "other features": (lambda folder: np.save(folder / "features.npy", np.zeros((3, 4))), r"shape \(3, 4\)"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_end_with_a_message(case: str, folder: Path) -> None:
+    prepare, message = ERRORS[case]
+    prepare(folder)
+    with pytest.raises(SystemExit, match=message):
+        main(["--mot", str(folder), "--features", str(folder / "features.npy"), "--out", str(folder / "out")])
+
+
+def test_a_bag_without_detections_says_what_to_do(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag") as writer:
+        message = writer.typestore.types["std_msgs/msg/String"](data="hello")
+        writer.write("/chatter", message, 1)
+    with pytest.raises(SystemExit, match=r"has no detections: play it .* perception_kit\.replay"):
+        main(["--bag", str(tmp_path / "bag"), "--out", str(tmp_path / "out")])
+
+
+def test_detections_get_the_identity_of_the_true_box_of_their_class(detection: Detection) -> None:
+    truth = TrackedBoxes([7, 8, 9], [[0, 0, 10, 10], [50, 0, 60, 10], [90, 0, 99, 9]], ["class 1", "class 2", "class 1"])
+    seen = [detection([51, 0, 61, 10]), detection([1, 0, 11, 10]), detection([51, 0, 61, 10], class_id=2), detection([200, 0, 210, 10])]
+    assert LabelledFrame(0, seen, [], truth).identities().tolist() == [NO_IDENTITY, 7, 8, NO_IDENTITY]
+
+
+def test_distances_are_those_of_the_true_tracks(detection: Detection) -> None:
+    """Two objects swap places: the tracker would follow the place, the distances follow the identity."""
+    boxes = [[100, 100, 150, 200], [140, 100, 190, 200]]
+    looks = [[1, 0], [0.6, 0.8]]
+    frames = []
+    for number, order in enumerate([(0, 1), (1, 0)]):
+        seen = [detection(boxes[place], descriptor=looks[identity]) for place, identity in enumerate(order)]
+        frames.append(LabelledFrame(number * 33_333_333, seen, [], TrackedBoxes([1 + identity for identity in order], boxes)))
+    found = collect_distances(frames, TrackerConfig())
+    np.testing.assert_allclose(found["appearance"].same, [0, 0], atol=1e-6)
+    np.testing.assert_allclose(found["appearance"].different, [0.4, 0.4], atol=1e-6)
+    assert found["motion"].same.min() > 5 > 1e-6 > found["motion"].different.max()
+
+
+tenths = st.lists(st.integers(0, 50).map(lambda number: number / 10), min_size=1, max_size=20)
+
+
+@given(tenths, tenths)
+def test_no_threshold_is_better_than_the_suggested_one(same: list[float], different: list[float]) -> None:
+    distances = Distances(np.array(same), np.array(different))
+    best = sum(distances.errors(distances.best_threshold()))
+    assert all(best <= sum(distances.errors(threshold)) + 1e-9 for threshold in [*same, *different])

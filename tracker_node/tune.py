@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which thresholds and which λ fit a recording with known identities: ``python -m tracker_node.tune``.
+
+Prints and plots the distances of same and different identities, suggests a threshold for each, and sweeps λ, the weight of motion in the
+association cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from perception_kit.bag import BagError
+from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.types import TrackState
+from tracker_node.config import TrackerConfig
+from tracker_node.deep_sort import DeepSort
+from tracker_node.distances import Distances, collect_distances
+from tracker_node.tuning_data import LabelledFrame, read_bag, read_mot_folder
+
+# The parameter that each distance is gated by.
+GATES = {"appearance": "max_cosine_distance", "motion": "motion_gate"}
+LAMBDAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+QUANTILES = (0.05, 0.5, 0.95)
+
+
+def sweep(frames: Sequence[LabelledFrame], lambdas: Sequence[float], config: TrackerConfig) -> list[dict[str, Any]]:
+    """Tracking metrics for each λ; scored are confirmed tracks that were matched in the frame."""
+    results = []
+    for weight in tqdm(lambdas, desc="sweep of lambda", disable=None):
+        tracker = DeepSort(replace(config, motion_weight=weight))
+        tracked = []
+        for frame in frames:
+            tracks = tracker.update(frame.instances, frame.stamp_ns, frame.poses)
+            shown = [one for one in tracks if one.state == TrackState.CONFIRMED]
+            names = None if frame.truth.classes is None else np.array([one.class_name for one in shown], np.str_)
+            tracked.append(TrackedBoxes([one.id for one in shown], [one.box for one in shown], names))
+        results.append({"lambda": weight, **tracking_metrics([frame.truth for frame in frames], tracked)})
+    return results
+
+
+def suggestions(distances: dict[str, Distances], config: TrackerConfig) -> dict[str, dict[str, Any]]:
+    """For each distance that is known on both sides: its parameter, the suggested value, and both errors there and at the present value."""
+    result = {}
+    for name, values in distances.items():
+        if values.is_known:
+            present, best = getattr(config, GATES[name]), values.best_threshold()
+            result[name] = {
+                "parameter": GATES[name],
+                "present": present,
+                "suggested": best,
+                "errors_present": values.errors(present),
+                "errors_suggested": values.errors(best),
+                "same_quantiles": np.quantile(values.same, QUANTILES).tolist(),
+                "different_quantiles": np.quantile(values.different, QUANTILES).tolist(),
+                "same_count": len(values.same),
+                "different_count": len(values.different),
+            }
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read what the command line names, print the tables, write ``tune.json`` and ``tune.png``."""
+    options = _parser().parse_args(arguments)
+    threadpool_limits(1)
+    try:
+        config = TrackerConfig(nominal_frame_rate=options.fps)
+        frames = read_mot_folder(options.mot, options.features, options.fps) if options.mot else read_bag(options.bag, options.results)
+        distances = collect_distances(frames, config)
+        results = sweep(frames, options.lambdas, config)
+    except (ValueError, BagError) as error:
+        sys.exit(f"error: {error}")
+    found = suggestions(distances, config)
+    _print(distances, found, results)
+    options.out.mkdir(parents=True, exist_ok=True)
+    report = {"distances": found, "sweep": results, "config": asdict(config)}
+    (options.out / "tune.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    plot(distances, found, results).savefig(options.out / "tune.png")
+    print(f"written: {options.out / 'tune.json'}, {options.out / 'tune.png'}")
+
+
+def plot(distances: dict[str, Distances], found: dict[str, dict[str, Any]], results: Sequence[dict[str, Any]]) -> Figure:
+    """Histograms of the distances, and identity switches and fragments over λ."""
+    figure = Figure(figsize=(14, 4), layout="constrained")
+    for axes, (name, values) in zip(figure.subplots(1, 3), [*distances.items(), ("sweep", None)], strict=True):
+        if values is not None:
+            _histogram(axes, name, values, found.get(name))
+        else:
+            for key, label in (("id_switches", "identity switches"), ("fragments", "fragments")):
+                axes.plot([result["lambda"] for result in results], [result[key] for result in results], marker="o", label=label)
+            axes.set(title="sweep of λ", xlabel="λ (weight of motion)", ylabel="count", ylim=(0, None))
+            axes.legend()
+    return figure
+
+
+def _histogram(axes: Axes, name: str, values: Distances, found: dict[str, Any] | None) -> None:
+    axes.set(title=name, ylabel="share of pairs")
+    if found is None:
+        axes.text(0.5, 0.5, "no data", ha="center", transform=axes.transAxes)
+        return
+    if name == "motion":  # from a fraction of one standard deviation to the other end of the image
+        bins = np.geomspace(1e-2, max(10.0, values.different.max()), 50)
+        axes.set(xscale="log", xlabel="squared Mahalanobis distance")
+    else:
+        bins = np.linspace(0, max(values.same.max(), values.different.max()), 50)
+        axes.set(xlabel="smallest cosine distance")
+    for pairs, label in ((values.same, "same identity"), (values.different, "different identity")):
+        axes.hist(pairs, bins, weights=np.full(len(pairs), 1 / len(pairs)), alpha=0.6, label=label)
+    for key, style in (("present", "--"), ("suggested", "-")):
+        axes.axvline(found[key], color="black", linestyle=style, label=f"{key} {found['parameter']}: {found[key]:.3g}")
+    axes.legend()
+
+
+def _print(distances: dict[str, Distances], found: dict[str, dict[str, Any]], results: Sequence[dict[str, Any]]) -> None:
+    for name in distances:
+        if name not in found:
+            print(f"{name}: not known for both same and different identities, nothing to suggest")
+            continue
+        entry = found[name]
+        print(f"{name}, quantiles {', '.join(f'{100 * quantile:g} %' for quantile in QUANTILES)}")
+        for side in ("same", "different"):
+            values = "  ".join(f"{value:10.4g}" for value in entry[f"{side}_quantiles"])
+            print(f"  {side + ' identity':20}{values}   ({entry[f'{side}_count']} pairs)")
+        for key in ("present", "suggested"):
+            missed, confused = entry[f"errors_{key}"]
+            print(
+                f"  {entry['parameter']} {entry[key]:.4g} ({key}): {missed:.1%} of the same left out, {confused:.1%} of the others let in"
+            )
+    print(f"{'λ':>6}{'switches':>10}{'fragments':>11}{'MOTA':>8}{'IDF1':>8}{'HOTA':>8}")
+    for result in results:
+        scores = "".join(f"{100 * result[key]:8.1f}" for key in ("mota", "idf1", "hota"))
+        print(f"{result['lambda']:>6g}{result['id_switches']:>10}{result['fragments']:>11}{scores}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tracker_node.tune", description="Suggest thresholds and λ from known identities.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--mot", type=Path, help="MOTChallenge folder with det/det.txt and gt/gt.txt")
+    source.add_argument("--bag", type=Path, help="bag with /ground_truth topics")
+    parser.add_argument("--features", type=Path, help="with --mot: .npy array with one appearance descriptor for each detection")
+    parser.add_argument(
+        "--results", type=Path, help="with --bag: bag with the detections, OUT/results of a replay (default: the bag itself)"
+    )
+    parser.add_argument("--fps", type=float, default=30.0, help="nominal frame rate; with --mot also that of the sequence (default: 30)")
+    parser.add_argument("--lambdas", type=float, nargs="+", default=LAMBDAS, help="weights of motion to try (default: 0 0.25 0.5 0.75 1)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for tune.json and tune.png")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

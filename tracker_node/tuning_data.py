@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detections with known identities, from a MOTChallenge folder or from a bag with truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from perception_kit.boxes import box_iou
+from perception_kit.metrics.instances import is_evaluated
+from perception_kit.metrics.tracking import TrackedBoxes
+from perception_kit.truth import FrameKey, FrameTruth
+from perception_kit.types import Instance, PoseEstimate
+from tracker_node.mot import instances_of, read_features
+from tracker_node.motchallenge import read_mot, read_truth
+
+MATCH_IOU = 0.5
+NO_IDENTITY = -1
+
+
+class TuningDataError(ValueError):
+    """There is nothing to tune with; the message says what is missing."""
+
+
+@dataclass
+class LabelledFrame:
+    """What was detected at ``stamp_ns``, and the true boxes, with classes where detections have them."""
+
+    stamp_ns: int
+    instances: list[Instance]
+    poses: list[PoseEstimate]
+    truth: TrackedBoxes
+
+    def identities(self) -> np.ndarray:
+        """(N,) identity of the true box that each detection belongs to (IoU of 0.5, same class, best overall), else NO_IDENTITY."""
+        identities = np.full(len(self.instances), NO_IDENTITY, np.int64)
+        iou = box_iou(np.array([one.box for one in self.instances], float).reshape(-1, 1, 4), self.truth.boxes)
+        if self.truth.classes is not None:
+            names = np.array([one.class_name for one in self.instances], np.str_)
+            iou[names[:, None] != self.truth.classes] = 0.0
+        rows, columns = linear_sum_assignment(iou, maximize=True)
+        good = iou[rows, columns] >= MATCH_IOU
+        identities[rows[good]] = self.truth.ids[columns[good]]
+        return identities
+
+
+def read_mot_folder(folder: Path, features: Path | None, fps: float) -> list[LabelledFrame]:
+    """Frames of ``det/det.txt`` and ``gt/gt.txt``, with one descriptor a detection from a .npy file. Raises MotFileError,
+    ValueError for other features, and TuningDataError for empty files.
+    """
+    detections, truth = read_mot(folder / "det/det.txt"), read_truth(folder / "gt/gt.txt")
+    descriptors = read_features(features, len(detections)) if features else None
+    if not (len(detections) and len(truth)):
+        raise TuningDataError(f"{folder} has {len(detections)} detections and {len(truth)} true boxes: there is nothing to compare")
+    frames = int(max(detections.frame.max(), truth.frame.max()))
+    result = []
+    for frame in range(1, frames + 1):
+        rows = truth.rows_of(frame)
+        boxes = TrackedBoxes(truth.id[rows], truth.boxes[rows])
+        result.append(LabelledFrame(round(frame / fps * 1e9), instances_of(detections, descriptors, frame), [], boxes))
+    return result
+
+
+def read_bag(bag: Path, results: Path | None) -> list[LabelledFrame]:
+    """Frames of the detections in ``results`` (a bag that a replay wrote; default: in ``bag`` itself) with the truth in ``bag``.
+
+    Raises BagError, and TuningDataError where one of them has nothing of the kind.
+    """
+    from perception_kit.replay.results import read_results  # imports ROS messages, which MOTChallenge files do without
+    from perception_kit.truth_bag import BagTruth
+
+    scenes, _ = read_results(results or bag)
+    if not any(scene.instances for scene in scenes.values()):
+        raise TuningDataError(
+            f"bag '{results or bag}' has no detections: play it through the nodes with 'python -m perception_kit.replay {bag} --out OUT' "
+            "and name the bag of the results with --results"
+        )
+    stamps = sorted(scenes)
+    keys = [FrameKey(number, stamp) for number, stamp in enumerate(stamps)]
+    pairs = zip(stamps, BagTruth(bag).frames(keys), strict=True)
+    frames = [LabelledFrame(stamp, scenes[stamp].instances, scenes[stamp].poses, _visible(truth)) for stamp, truth in pairs if truth.tracks]
+    if not frames:
+        raise TuningDataError(f"bag '{bag}' has no /ground_truth/tracks with the stamps of the detections: identities are not known")
+    return frames
+
+
+def _visible(truth: FrameTruth) -> TrackedBoxes:
+    """The true boxes of the objects that are visible enough to be evaluated."""
+    instances = truth.instances or []
+    seen = [
+        track for track in truth.tracks if not 0 <= track.detection_index < len(instances) or is_evaluated(instances[track.detection_index])
+    ]
+    names = np.array([track.class_name for track in seen], np.str_)
+    return TrackedBoxes(np.array([track.id for track in seen]), np.array([track.box for track in seen]), names)
