@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The few commands a person needs. `demo` and `test` set everything up first.
-.PHONY: setup demo test lint
+# The few commands a person needs. All set everything up first.
+.PHONY: setup demo test bench lint
 
 setup:
 	@scripts/setup.sh
@@ -10,6 +10,11 @@ demo: setup
 
 test: setup
 	@./run pytest
+
+bench: setup
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements/bench.txt
+	@./run python -m bench.tracking --json out/bench/tracking.json
+	@./run python -m bench.memory
 
 lint: setup
 	@./run ruff check .
