@@ -84,6 +84,38 @@ def test_hota_prefers_the_identity_that_fits_the_whole_sequence() -> None:
     assert metrics["hota"] == pytest.approx(18 / 19 * np.sqrt(4 / 5))
 
 
+def noisy_sequence(seed: int) -> tuple[list[TrackedBoxes], list[TrackedBoxes]]:
+    """Eight objects; tracks of noisy boxes that are lost, that appear from nowhere, and that swap their identities."""
+    rng = np.random.default_rng(seed)
+    corner, velocity = rng.uniform(0, 200, (8, 2)), rng.normal(0, 3, (8, 2))
+    identity = np.arange(8)
+    truth, tracks = [], []
+    for frame in range(60):
+        if rng.random() < 0.1:
+            identity = rng.permutation(12)[:8]
+        boxes = np.hstack([corner + frame * velocity, corner + frame * velocity + 60])
+        seen, found = rng.random(8) < 0.9, rng.random(8) < 0.8
+        false = rng.uniform(0, 200, (rng.integers(0, 3), 2))
+        truth.append(TrackedBoxes(np.flatnonzero(seen), boxes[seen]))
+        noisy = boxes[found] + rng.normal(0, 6, (found.sum(), 4))
+        tracks.append(TrackedBoxes([*identity[found], *(20 + np.arange(len(false)))], [*noisy, *np.hstack([false, false + 60])]))
+    return truth, tracks
+
+
+# Computed with TrackEval 1.3.0's HOTA on the same similarities.
+TRACKEVAL = {
+    0: dict(hota=0.26266074304638576, deta=0.46362745024437946, assa=0.1500400619509457),
+    1: dict(hota=0.24286258730711144, deta=0.47164226062144254, assa=0.12610875352688386),
+    2: dict(hota=0.28663135388551614, deta=0.4804186636361439, assa=0.17210480568682632),
+}
+
+
+@pytest.mark.parametrize("seed", TRACKEVAL)
+def test_hota_is_that_of_trackeval(seed: int) -> None:
+    metrics = tracking_metrics(*noisy_sequence(seed))
+    assert {key: metrics[key] for key in TRACKEVAL[seed]} == pytest.approx(TRACKEVAL[seed], abs=1e-12)
+
+
 def test_sample_tracker_has_the_published_scores(shared_dir: Path) -> None:
     """MOTA, IDF1, switches and fragments from py-motmetrics' documentation; HOTA, DetA, AssA computed with TrackEval 1.3.0."""
     folder = shared_dir / "data/mot/mot15/TUD-Campus"
