@@ -43,6 +43,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     }
     own = {
         "pose6d_node": {"segmentation_model": given["segmentation_model"], "pose_model": given["pose_model"], "device": given["device"]},
+        "tracker_node": {"pose_model": given["pose_model"]},
         "actionrec_node": {"model": given["action_model"], "device": given["device"]},
     }
     use_sim_time = given["use_sim_time"] == "true"

@@ -44,7 +44,7 @@ def node_parameters(args: argparse.Namespace) -> dict[str, dict[str, object]]:
     """Parameters that were given on the command line, by node."""
     given = {
         "pose6d_node": {"segmentation_model": args.segmentation_model, "pose_model": args.pose_model, "device": args.device},
-        "tracker_node": {},
+        "tracker_node": {"pose_model": args.pose_model},
         "actionrec_node": {"model": args.action_model, "device": args.device},
     }
     for parameters in given.values():

@@ -31,6 +31,6 @@ class ReplaySettings:
         models = {"segmentation_model": str(self.segmentation_model.absolute()), "pose_model": str(self.pose_model.absolute())}
         return {
             "pose6d_node": {**reliable, **models, "device": self.device, "slop": self.slop},
-            "tracker_node": reliable,
+            "tracker_node": {**reliable, "pose_model": models["pose_model"]},
             "actionrec_node": {**reliable, "model": str(self.action_model.absolute()), "device": self.device},
         }

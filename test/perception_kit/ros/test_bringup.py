@@ -73,7 +73,7 @@ def test_command_line_overrides_only_what_is_given() -> None:
     args = command_line.parse_arguments(["--device", "cpu", "--pose-model", "p.safetensors", "--use-sim-time"])
     assert command_line.node_parameters(args) == {
         "pose6d_node": {"pose_model": "p.safetensors", "device": "cpu", "use_sim_time": True},
-        "tracker_node": {"use_sim_time": True},
+        "tracker_node": {"pose_model": "p.safetensors", "use_sim_time": True},
         "actionrec_node": {"device": "cpu", "use_sim_time": True},
     }
 
