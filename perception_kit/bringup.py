@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from time import sleep
@@ -16,6 +17,7 @@ _POLL_S = 0.5
 def main(arguments: list[str] | None = None) -> int:
     """Start the nodes and wait for Ctrl-C; returns 0, or 1 when a node ended by itself or cannot be started."""
     args = parse_arguments(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
     try:
         group = start_nodes(node_parameters(args), camera_topics(args.camera), args.namespace, log_dir=args.log_dir, nodes=args.nodes)
     except (BringupError, FileNotFoundError) as error:

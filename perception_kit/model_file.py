@@ -37,7 +37,11 @@ def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], di
         metadata = _metadata(file, path)
         if metadata.get("kind") != kind:
             raise ModelFileError(f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model")
-        return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (a safetensors file does not iterate)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a safetensors file does not iterate)
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise ModelFileError(f"'{path}' holds values that are not finite (in '{broken[0]}'): its training went wrong; train it again")
+    return tensors, metadata
 
 
 def model_kind(path: str | Path) -> str:
@@ -48,7 +52,7 @@ def model_kind(path: str | Path) -> str:
 
 def _open(path: Path) -> safe_open:
     if not path.is_file():
-        raise ModelFileError(f"model file '{path}' does not exist: check the parameter or train one (see README, Training)")
+        raise ModelFileError(f"model file '{path}' does not exist: check the parameter or train one (see README)")
     try:
         return safe_open(str(path), framework="pt", device="cpu")
     except SafetensorError as error:

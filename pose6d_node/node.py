@@ -22,6 +22,7 @@ from perception_kit.ros.image import (
     check_same_size,
     color_image,
     depth_image,
+    doubts,
     intrinsics_from_camera_info,
 )
 from perception_kit.ros.inputs import Frame, Input
@@ -44,7 +45,7 @@ class Pose6dConfig:
     max_detections: int = parameter(50, "largest number of detections in a frame", 1, 1000, fixed=True)
     refine_iterations: int = parameter(2, "passes of DenseFusion's refiner; more are slower and more precise", 0, 20)
     icp: bool = parameter(False, "register each pose to the depth by point-to-plane ICP after the refiner")
-    min_confidence: float = parameter(0.0, "poses that agree less with mask and depth are not published", 0.0, 1.0)
+    min_confidence: float = parameter(0.1, "poses that agree less with mask and depth are not published", 0.0, 1.0)
     slop: float = parameter(0.03, "largest difference of the stamps of colour, depth and camera_info, s", 0.0, 1.0, fixed=True)
 
 
@@ -130,6 +131,8 @@ class Pose6dNode(PerceptionNode):
             self.statistics.count("without_poses")
             self.problems.report("depth", f"no poses, detections only: {error}")
             return
+        for doubt in doubts(color, depth, info):
+            self.problems.report(doubt.split()[0], doubt)
         with self.statistics.stage("pose"):
             scene.poses = self._estimator(rgb, depth_m, scene.intrinsics, scene.instances)
         self._skipped = "; ".join(f"detection {index}: {reason}" for index, reason in self._estimator.skipped)

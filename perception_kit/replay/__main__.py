@@ -8,6 +8,7 @@ so the scores do not depend on the machine's speed. Exit code: 0; 2 for input th
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from perception_kit.bag import BagError
 from perception_kit.datasets.files import DatasetError
 from perception_kit.model_file import ModelFileError
-from perception_kit.replay.session import run_replay
+from perception_kit.replay.session import OutputError, run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import package_folder
 from perception_kit.truth import TruthError
@@ -43,9 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
     parser.add_argument("--depth-topic", help="depth images aligned to colour (default: found by name and type)")
     parser.add_argument("--camera-info-topic", help="camera information of the colour images (default: found by name and type)")
-    parser.add_argument("--slop", type=float, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)")
+    parser.add_argument("--slop", type=_seconds, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)")
+    parser.add_argument("--timeout", type=_seconds, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)")
     return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number of seconds, got {text}")
+    return value
 
 
 def main() -> int:
@@ -54,7 +62,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
     try:
         return 0 if run_replay(settings) else EXIT_NODE_GONE
-    except (BagError, TruthError, DatasetError, ModelFileError) as error:
+    except (BagError, TruthError, DatasetError, ModelFileError, OutputError) as error:
         print(f"replay: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

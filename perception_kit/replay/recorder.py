@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +15,7 @@ from perception_kit.drawing import Scene, draw_overlay
 from perception_kit.replay.frames import CameraFrame
 from perception_kit.replay.live import count_live_drops
 from perception_kit.replay.player import Answers
-from perception_kit.replay.results import STAGES, Stage, scene_from_messages
+from perception_kit.replay.results import STAGES, scene_from_messages
 from perception_kit.replay.video import VideoWriter
 from perception_kit.ros.image import ImageError, color_image, intrinsics_from_camera_info
 from perception_kit.truth import FrameKey
@@ -39,8 +38,8 @@ class Recorder:
         self._bag = BagWriter(results)
         self._video = VideoWriter(video)
 
-    def add(self, number: int, frame: CameraFrame, answers: Answers, expected: Collection[Stage]) -> None:
-        """Keep the answers to the bag's frame ``number`` (from 0); it counts as processed when all ``expected`` stages answered."""
+    def add(self, number: int, frame: CameraFrame, answers: Answers) -> None:
+        """Keep the answers to the bag's frame ``number`` (from 0); it counts as processed when all stages answered."""
         self.frames.append(FrameKey(number, frame.stamp_ns))
         self.image_size = (frame.color.message.height, frame.color.message.width)
         for stage in STAGES:  # always in this order, so that the same answers give the same file
@@ -48,7 +47,7 @@ class Recorder:
                 self._bag.write_raw(RawMessage(stage.topic, stage.type_name, frame.stamp_ns, answers.data[stage.name]))
                 self._latency_s[stage.name].append(answers.latency_s[stage.name])
         self._busy_s.append(max(answers.latency_s.values(), default=0.0))
-        if expected and all(stage.name in answers.data for stage in expected):
+        if all(stage.name in answers.data for stage in STAGES):
             self.processed += 1
             self._latency_s["total"].append(self._busy_s[-1])
         self._draw(frame, scene_from_messages(answers.messages))

@@ -33,24 +33,35 @@ from perception_kit.truth_bag import BagTruth
 from perception_kit.truth_ycbv import YcbVideoTruth
 
 RESULTS, VIDEO, CONFIG, LOGS, METRICS, DETAILS = "results", "overlay.mp4", "config", "logs", "metrics.json", "details.json"
+MARKER = ".replay"
 _NEEDED_BY = {"segmentation": "segmentation", "instances": "segmentation", "pose": "pose", "tracking": "tracking", "actions": "actions"}
+
+
+class OutputError(ValueError):
+    """The folder for the results cannot be used. The message says why."""
 
 
 def run_replay(settings: ReplaySettings) -> bool:
     """Play ``settings.bag``, write everything into ``settings.out`` (results of an earlier replay there are replaced) and print the table.
 
-    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError or ModelFileError for input that cannot be
-    used, before any node is started where that can be known.
+    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError, ModelFileError or OutputError for input that
+    cannot be used, before any node is started where that can be known.
     """
     with BagReader(settings.bag) as reader:
         topics = find_camera_topics(reader.topics, settings.color_topic, settings.depth_topic, settings.camera_info_topic)
         truth = _truth_source(settings, reader.topics[topics.color].count)
         models = load_point_models(settings.models, settings.bag, settings.pose_model) if truth is not None else {}
+        settings.check_models()
         _clear(settings.out)
         recorder, watch = _play(settings, reader, topics)
     evaluation = _evaluate(settings.out / RESULTS, recorder, truth, models, watch)
     notes = _notes(watch, recorder, evaluation)
-    metrics = {**evaluation.metrics, "frames": recorder.frame_counts(), "latency_ms": recorder.latency_ms()}
+    metrics = {
+        **evaluation.metrics,
+        "frames": recorder.frame_counts(),
+        "latency_ms": recorder.latency_ms(),
+        "nodes_gone": dict(watch.gone),
+    }
     details = {**evaluation.details, "live_drops": recorder.live_drops(), "notes": notes, "nodes": watch.reported_values()}
     _write_json(settings.out / METRICS, metrics)
     _write_json(settings.out / DETAILS, details)
@@ -95,7 +106,7 @@ def _play_frames(
         watch.start_frame(number)
         answers = player.play(frame, partial(watch.awaited, frame), settings.timeout)
         watch.end_frame(frame, answers, watch.awaited(frame))
-        recorder.add(number, frame, answers, watch.available())
+        recorder.add(number, frame, answers)
 
 
 def _evaluate(results: Path, recorder: Recorder, truth: TruthSource | None, models: dict[str, PointModel], watch: NodeWatch) -> Evaluation:
@@ -124,12 +135,19 @@ def _notes(watch: NodeWatch, recorder: Recorder, evaluation: Evaluation) -> list
 
 
 def _clear(out: Path) -> None:
-    """Make the folder and remove what an earlier replay wrote into it."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name in (RESULTS, CONFIG, LOGS):
-        shutil.rmtree(out / name, ignore_errors=True)
-    for name in (VIDEO, METRICS, DETAILS):
-        (out / name).unlink(missing_ok=True)
+    """Make the folder and remove what an earlier replay wrote into it. Raises OutputError for files that another program wrote."""
+    names = (RESULTS, CONFIG, LOGS, VIDEO, METRICS, DETAILS)
+    marker = out / MARKER
+    in_the_way = [name for name in names if (out / name).exists()]
+    if in_the_way and not marker.exists():
+        raise OutputError(f"'{out}' holds {', '.join(in_the_way)}, but not of an earlier replay: give a new folder as --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        marker.write_text("written by perception_kit.replay, which replaces its files here\n")
+    except OSError as error:
+        raise OutputError(f"'{out}' cannot be written ({error}): give another folder as --out") from error
+    for name in in_the_way:
+        shutil.rmtree(out / name) if (out / name).is_dir() else (out / name).unlink()
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

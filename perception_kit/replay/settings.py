@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from perception_kit.model_file import ModelFileError, model_kind
+
 
 @dataclass(frozen=True)
 class ReplaySettings:
@@ -24,6 +26,12 @@ class ReplaySettings:
     slop: float = 0.03
     timeout: float = 30.0
     device: str = "auto"
+
+    def check_models(self) -> None:
+        """Raises ModelFileError unless the three files are models of the kinds they are given as."""
+        for kind, path in (("segmentation", self.segmentation_model), ("pose", self.pose_model), ("action", self.action_model)):
+            if (found := model_kind(path)) != kind:
+                raise ModelFileError(f"'{path}' holds a '{found}' model, expected a '{kind}' model")
 
     def node_parameters(self) -> dict[str, dict[str, str | float]]:
         """Parameters of the nodes: reliable inputs, because in lock step every frame counts."""

@@ -109,6 +109,22 @@ def check_same_size(color: Image, depth: Image) -> None:
         )
 
 
+def doubts(color: Image, depth: Image, info: CameraInfo) -> list[str]:
+    """What makes poses from these messages doubtful, in words: depth of another frame, a lens distortion that nobody corrects."""
+    found = []
+    if depth.header.frame_id != color.header.frame_id:
+        found.append(
+            f"depth is of frame '{depth.header.frame_id}', colour of '{color.header.frame_id}': "
+            "poses are wrong unless the driver registers depth to colour"
+        )
+    if any(info.d):
+        found.append(
+            f"camera_info states a {info.distortion_model} lens distortion ({', '.join(f'{value:.3g}' for value in info.d)}), which is "
+            "not corrected: give rectified images, whose camera_info has none"
+        )
+    return found
+
+
 def intrinsics_from_camera_info(info: CameraInfo, image: Image) -> Intrinsics:
     """Pinhole intrinsics of the raw ``image`` (matrix K; lens distortion is not modelled).
 
@@ -121,7 +137,7 @@ def intrinsics_from_camera_info(info: CameraInfo, image: Image) -> Intrinsics:
         )
     fx, cx, fy, cy = (float(info.k[index]) for index in (0, 2, 4, 5))
     if not np.isfinite([fx, fy, cx, cy]).all():
-        raise ImageError(f"camera_info has fx={fx}, fy={fy}, cx={cx}, cy={cy}: calibrate the camera")
+        raise ImageError(f"camera_info has fx={fx}, fy={fy}, cx={cx}, cy={cy}, expected finite numbers: calibrate the camera")
     try:
         return Intrinsics(fx, fy, cx, cy, info.width, info.height)
     except ValueError as error:

@@ -19,7 +19,7 @@ from perception_kit.synth.mesh import MeshError
 from perception_kit.synth.pool import render_frames
 from perception_kit.synth.recording import Recording
 from perception_kit.synth.room import find_photos
-from perception_kit.synth.scene import SPLITS, default_intrinsics
+from perception_kit.synth.scene import SPLITS, pinhole
 from perception_kit.synth.world import WorldConfig
 
 
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clips", type=_positive, default=400, help="clips: number of videos (default: %(default)s)")
     parser.add_argument("--width", type=_positive, default=640, help="bag and bop: pixels (default: %(default)s)")
     parser.add_argument("--height", type=_positive, default=480, help="bag and bop: pixels (default: %(default)s)")
+    parser.add_argument("--focal-length", type=_positive, help="bag and bop: of your camera, pixels (default: 610 at a width of 640)")
     parser.add_argument(
         "--meshes",
         type=Path,
@@ -63,7 +64,7 @@ def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
         for note in read_classes(args.meshes)[1]:
             print(note, file=sys.stderr)
     with_person = args.person if args.person is not None else args.meshes is None or args.format == "bag"
-    return WorldConfig(args.split, default_intrinsics(args.width, args.height), args.meshes, photos, with_person)
+    return WorldConfig(args.split, pinhole(args.width, args.height, args.focal_length), args.meshes, photos, with_person)
 
 
 def _write_bop(args: argparse.Namespace, world: WorldConfig) -> None:

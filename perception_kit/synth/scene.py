@@ -28,9 +28,9 @@ def seeded(split: str, *key: int) -> np.random.Generator:
     return np.random.default_rng([SPLITS.index(split), *key])
 
 
-def default_intrinsics(width: int, height: int) -> Intrinsics:
-    """Like a RealSense colour camera: 55 degrees wide at 4:3."""
-    focal = 610.0 * width / 640
+def pinhole(width: int, height: int, focal: float | None = None) -> Intrinsics:
+    """A camera of ``focal`` pixels with its centre in the image's; None: like a RealSense colour camera, 55 degrees wide at 4:3."""
+    focal = focal or 610.0 * width / 640
     return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
 
 

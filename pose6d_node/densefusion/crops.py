@@ -20,6 +20,7 @@ from perception_kit.types import Intrinsics
 from pose6d_node.densefusion.rotations import viewing_rotation
 
 MIN_POINTS = 50
+MAX_DEPTH = 50.0  # metres; RGB-D cameras see no further, and larger values count as unknown
 OBJECT_FRAME, CAMERA_FRAME = INPUT_FRAMES = ("object", "camera")
 COLOUR_MEAN = (0.485, 0.456, 0.406)
 COLOUR_STD = (0.229, 0.224, 0.225)
@@ -120,9 +121,11 @@ def cut_crop(
     rows, columns = top + steps, left + steps
     inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))[None, :]
     nearest = np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))
+    seen = depth[nearest]
+    known = inside & (seen > 0) & (seen <= MAX_DEPTH)
     return Crops(
         colour=torch.from_numpy(_resized_square(rgb, left, top, side, size)).unsqueeze(0),
-        depth=torch.from_numpy(np.nan_to_num(depth[nearest] * inside, posinf=0.0, neginf=0.0).astype(np.float32)).unsqueeze(0),
+        depth=torch.from_numpy(np.where(known, seen, 0).astype(np.float32)).unsqueeze(0),
         mask=torch.from_numpy(mask[nearest] & inside).unsqueeze(0),
         window=torch.tensor([[left, top, side]]),
         camera=torch.tensor([[intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]], dtype=torch.float32),

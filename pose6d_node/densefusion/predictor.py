@@ -13,7 +13,7 @@ from torch import Tensor
 
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.densefusion.consistency import consistency
-from pose6d_node.densefusion.crops import MIN_POINTS, Crops, NetworkInputs, cut_crop, make_inputs
+from pose6d_node.densefusion.crops import MAX_DEPTH, MIN_POINTS, Crops, NetworkInputs, cut_crop, make_inputs
 from pose6d_node.densefusion.evaluation import point_order
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
@@ -26,10 +26,10 @@ class PoseEstimator:
     """DenseFusion on the instances of a frame.
 
     After each call ``skipped`` lists (index, reason) of the instances that got no pose: a class that the model does not know (classes are
-    matched by name), an empty mask, fewer than 50 known depths in it, or a pose whose confidence is below ``min_confidence``. The
-    confidence says how well mask and depth agree with the pose (``consistency``). With ``icp``, each pose is registered to the depth at
-    the end, and the result kept where it agrees better. Equal input gives equal output; an instance's pose does not depend on the others
-    in the frame.
+    matched by name), an empty mask, fewer than 50 known depths in it, depth beyond 50 m, or a pose whose confidence is below
+    ``min_confidence``. The confidence says how well mask and depth agree with the pose (``consistency``). With ``icp``, each pose is
+    registered to the depth at the end, and the result kept where it agrees better. Equal input gives equal output; an instance's pose
+    does not depend on the others in the frame.
     """
 
     def __init__(
@@ -79,7 +79,10 @@ class PoseEstimator:
             return f"class '{instance.class_name}' is unknown to the pose model"
         if not mask.any():
             return "the mask is empty"
-        known = np.count_nonzero(depth[mask] > 0)
+        values = depth[mask]
+        known = np.count_nonzero((values > 0) & (values <= MAX_DEPTH))
+        if known < MIN_POINTS and np.count_nonzero(values > MAX_DEPTH) >= MIN_POINTS:
+            return f"its depth is {np.median(values[values > MAX_DEPTH]):.4g} m: is depth in millimetres sent as metres (32FC1)?"
         if known < MIN_POINTS:
             return f"{known} known depths in the mask, at least {MIN_POINTS} are needed"
         return None
@@ -100,8 +103,12 @@ class PoseEstimator:
             rotations = torch.where(better.view(-1, 1, 1), registered[0], rotations)
             translations = torch.where(better.view(-1, 1), registered[1], translations)
             confidences = self._confidence(batch, rotations, translations)
+        finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
         poses = []
         for k, index in enumerate(indices):
+            if not finite[k]:
+                self.skipped.append((index, "the network gave no finite pose"))
+                continue
             confidence = float(confidences[k])
             if confidence < self.min_confidence:
                 self.skipped.append((index, f"mask and depth contradict the pose: confidence {confidence:.2f}"))

@@ -29,7 +29,8 @@ FRAME_NS = 66_666_667
 
 @pytest.fixture(scope="module")
 def group(graph: RosGraph, model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
-    with graph.start(NODE, {"model": str(model_path), "device": "cpu", "stride": 8}, tmp_path_factory.mktemp("log")) as group:
+    parameters = {"model": str(model_path), "device": "cpu", "stride": 8, "per_person": True}
+    with graph.start(NODE, parameters, tmp_path_factory.mktemp("log")) as group:
         yield group
 
 

@@ -40,6 +40,10 @@ def write_foreign(path: Path) -> None:
     save_file({"a": torch.zeros(1)}, str(path))
 
 
+def write_not_finite(path: Path) -> None:
+    save_model(path, "pose", {"a": torch.tensor([1.0, torch.nan])}, {})
+
+
 def write_other_kind(path: Path) -> None:
     save_model(path, "action", {"a": torch.zeros(1)}, {})
 
@@ -50,9 +54,10 @@ def write_other_kind(path: Path) -> None:
         (lambda path: None, "does not exist"),
         (write_text, "not a safetensors model file"),
         (write_foreign, "without 'assistant_perception' metadata"),
+        (write_not_finite, "not finite"),
         (write_other_kind, "holds a 'action' model, expected a 'pose' model"),
     ],
-    ids=["missing", "text file", "foreign safetensors", "other kind"],
+    ids=["missing", "text file", "foreign safetensors", "not finite", "other kind"],
 )
 def test_what_is_not_the_model_is_refused_by_name(tmp_path: Path, write, message: str) -> None:
     path = tmp_path / "model.safetensors"

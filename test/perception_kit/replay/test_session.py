@@ -23,7 +23,7 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
 from perception_kit.bag import BagReader
 from perception_kit.datasets.bop import read_models
-from perception_kit.model_file import save_model
+from perception_kit.model_file import ModelFileError, save_model
 from perception_kit.replay import session
 from perception_kit.replay.results import NODES, STAGES
 from perception_kit.replay.session import run_replay
@@ -83,7 +83,8 @@ def test_replay_is_complete_and_repeatable(settings: ReplaySettings, tmp_path: P
     assert len(first) == FRAMES * len(STAGES)
 
     metrics = metrics_of(outs[0])
-    assert set(metrics) == {"segmentation", "pose", "tracking", "actions", "instances", "frames", "latency_ms"}
+    assert set(metrics) == {"segmentation", "pose", "tracking", "actions", "instances", "frames", "latency_ms", "nodes_gone"}
+    assert metrics["nodes_gone"] == {}
     assert set(metrics["segmentation"]) == {"map", "map50"}
     assert set(metrics["pose"]) == {"recall_0.1d", "adds_auc"}
     assert set(metrics["tracking"]) == {"mota", "idf1", "hota", "id_switches", "fragments"}
@@ -127,6 +128,27 @@ def signal_at_frame(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, sign
     return arrange
 
 
+def test_files_that_no_replay_wrote_are_kept(settings: ReplaySettings, tmp_path: Path) -> None:
+    precious = tmp_path / "config" / "precious.yaml"
+    precious.parent.mkdir()
+    precious.touch()
+    with pytest.raises(session.OutputError, match="holds config"):
+        run_replay(replace(settings, out=tmp_path))
+    assert precious.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(settings: ReplaySettings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(session.OutputError, match="cannot be written"):
+        run_replay(replace(settings, out=tmp_path / "file"))
+
+
+def test_a_model_of_another_kind_is_refused_before_anything_is_written(settings: ReplaySettings, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="'action' model, expected a 'segmentation' model"):
+        run_replay(replace(settings, out=tmp_path / "out", segmentation_model=settings.action_model))
+    assert not (tmp_path / "out").exists()
+
+
 KILLED = {
     # node: (parts that are still scored, numbers of messages of each stage)
     "pose6d_node": (["actions"], [2, 2, 2, 6]),
@@ -146,6 +168,8 @@ def test_killed_node_is_named_and_the_others_go_on(
     scored, counts = KILLED[node]
     metrics = metrics_of(tmp_path)
     assert [part for part in ("segmentation", "pose", "instances", "tracking", "actions") if metrics[part] is not None] == scored
+    assert list(metrics["nodes_gone"]) == [node]
+    assert metrics["frames"] == {"input": FRAMES, "processed": 2, "dropped": FRAMES - 2}
     with BagReader(tmp_path / "results") as reader:
         assert [reader.topics[stage.topic].count for stage in STAGES] == counts
     assert metrics["frames"]["input"] == FRAMES

@@ -20,6 +20,7 @@ from perception_kit.ros.image import (
     check_same_size,
     color_image,
     depth_image,
+    doubts,
     image_to_array,
     intrinsics_from_camera_info,
 )
@@ -170,3 +171,11 @@ def test_intrinsics_are_those_of_k() -> None:
 def test_camera_info_that_cannot_be_used_says_why(info: CameraInfo, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
         intrinsics_from_camera_info(info, Image(width=640, height=480))
+
+
+def test_what_makes_poses_doubtful_is_said() -> None:
+    color, depth = Image(header=Header(frame_id="rgb")), Image(header=Header(frame_id="ir"))
+    info = CameraInfo(distortion_model="plumb_bob", d=[0.1, 0.0, 0.0, 0.0, 0.0])
+    assert doubts(color, color, CameraInfo(d=[0.0] * 5)) == []
+    assert ["'ir'" in text for text in doubts(color, depth, CameraInfo())] == [True]
+    assert ["plumb_bob" in text for text in doubts(color, color, info)] == [True]

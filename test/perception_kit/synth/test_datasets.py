@@ -17,10 +17,10 @@ from perception_kit.synth.__main__ import main
 from perception_kit.synth.bop_writer import BopJob
 from perception_kit.synth.objects import builtin_classes
 from perception_kit.synth.recording import Recording, action_segments
-from perception_kit.synth.scene import default_intrinsics
+from perception_kit.synth.scene import pinhole
 from perception_kit.synth.world import WorldConfig
 
-SMALL = default_intrinsics(160, 120)
+SMALL = pinhole(160, 120)
 DETECTIONS, POSES, TRACKS, ACTIONS = (f"/ground_truth/{name}" for name in ("detections", "poses", "tracks", "actions"))
 IMAGE, DEPTH = "/camera/camera/color/image_raw", "/camera/camera/aligned_depth_to_color/image_raw"
 

@@ -113,3 +113,21 @@ def test_icp_never_makes_a_pose_less_consistent(model_path, box_views, camera) -
         (after,) = registered(view.rgb, view.depth, camera, [view.instance()])
         assert after.confidence >= before.confidence
         np.testing.assert_allclose(after.rotation @ after.rotation.T, np.eye(3), atol=1e-5)
+
+
+def test_depth_in_the_wrong_unit_is_named(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    assert estimator(view.rgb, view.depth * 1000, camera, [view.instance()]) == []
+    assert "millimetres" in estimator.skipped[0][1]
+
+
+def test_absurd_depth_on_one_object_leaves_the_others(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    good = view.instance()
+    spoilt = replace(good, mask_origin=(0, 0))
+    depth = view.depth.copy()
+    depth[: good.mask.shape[0], : good.mask.shape[1]][~view.mask[: good.mask.shape[0], : good.mask.shape[1]]] = 1e30
+    poses = estimator(view.rgb, depth, camera, [spoilt, good])
+    (expected,) = [pose for pose in estimator(view.rgb, view.depth, camera, [good]) if pose.detection_index == 0]
+    np.testing.assert_allclose(poses[-1].rotation, expected.rotation, atol=1e-4)
+    assert all(np.isfinite(pose.translation).all() for pose in poses)
