@@ -26,6 +26,7 @@ from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import FrameJoiner
 
 _RELIABLE_QUEUE_LENGTH = 10
+_LATE_S = 0.1  # a frame that is later than a newer one by no more than this was overtaken; more is a jump, such as of a bag that loops
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,12 @@ class PerceptionNode(LifecycleNode):
             self.statistics.count("dropped")
             self.problems.report("stamp", f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is dropped")
             return False
-        if last_ns is not None and stamp_ns < last_ns:
-            back_s = (last_ns - stamp_ns) * 1e-9
+        back_s = (last_ns - stamp_ns) * 1e-9 if last_ns is not None else 0.0
+        if 0 < back_s <= _LATE_S:
+            self.statistics.count("dropped")
+            self.problems.report("stamp", f"a frame that comes {back_s:.3f} s after a newer one is dropped")
+            return False
+        if back_s > 0:
             self.problems.report("stamp", f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?): starting over")
             self._forget()
         self._last_stamp_ns = stamp_ns

@@ -104,6 +104,14 @@ def test_stamps_that_go_back_start_over(graph: RosGraph, camera: Camera) -> None
     graph.problem("went back by 5.000 s")
 
 
+def test_a_frame_that_was_overtaken_is_dropped(graph: RosGraph, camera: Camera) -> None:
+    start = 350 * 10**9
+    before = camera.send(start, [cup(10)]).tracks[0].id
+    camera.detections.publish(detections_to_message([cup(50)], header(start - FRAME_NS), 96, 72))
+    graph.problem("after a newer one is dropped")
+    assert camera.send(start + FRAME_NS, [cup(10)]).tracks[0].id == before
+
+
 def test_a_parameter_changes_at_run_time_or_says_why_not(graph: RosGraph, camera: Camera) -> None:
     assert graph.set_parameter(NODE, "n_init", 1).successful
     assert camera.send(400 * 10**9, [cup(10)]).tracks[0].state == TrackState.CONFIRMED

@@ -178,12 +178,12 @@ def test_killed_node_is_named_and_the_others_go_on(
 def test_node_that_hangs_and_node_without_a_model(
     settings: ReplaySettings, tmp_path: Path, signal_at_frame: Callable[..., None], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    no_model = tmp_path / "notes.safetensors"
-    no_model.write_text("not a model")
+    no_model = tmp_path / "incomplete.safetensors"
+    save_model(no_model, "action", {"weight": torch.zeros(1)}, {"architecture": "lstm", "class_names": ["walking"]})
     signal_at_frame(2, "tracker_node", signal.SIGSTOP)
     assert not run_replay(replace(settings, out=tmp_path / "out", action_model=no_model, timeout=15.0))
     printed = capfd.readouterr().err
-    assert f"actionrec_node is gone before the first frame: stays unconfigured: '{no_model}' is not a safetensors model file" in printed
+    assert f"actionrec_node is gone before the first frame: stays unconfigured: '{no_model}' does not describe a network" in printed
     assert "tracker_node is gone at frame 3: gave no result for 2 frames in a row, although its process is running" in printed, printed
     metrics = metrics_of(tmp_path / "out")
     assert metrics["tracking"] is None
