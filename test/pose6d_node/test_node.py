@@ -47,7 +47,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def group(graph: RosGraph, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
-    parameters = {"score_threshold": 0.0, "max_detections": MAX_DETECTIONS, "device": "cpu"}
+    parameters = {"score_threshold": 0.0, "max_detections": MAX_DETECTIONS, "min_confidence": 0.0, "device": "cpu"}
     with graph.start(NODE, models | parameters, tmp_path_factory.mktemp("log")) as group:
         yield group
 
