@@ -29,7 +29,7 @@ def run_node(node_type: Callable[[], PerceptionNode]) -> int:
             return 1
         rclpy.spin(node)
     except (_Leave, ExternalShutdownException):
-        pass
+        pass  # asked to end: the clean-up below is all that is left to do
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up

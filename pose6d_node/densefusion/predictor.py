@@ -99,10 +99,11 @@ class PoseEstimator:
         confidences = self._confidence(batch, rotations, translations)
         if self.icp:
             registered = self._register(inputs, rotations, translations)
-            better = self._confidence(batch, *registered) > confidences
+            registered_confidences = self._confidence(batch, *registered)
+            better = registered_confidences > confidences
             rotations = torch.where(better.view(-1, 1, 1), registered[0], rotations)
             translations = torch.where(better.view(-1, 1), registered[1], translations)
-            confidences = self._confidence(batch, rotations, translations)
+            confidences = torch.where(better, registered_confidences, confidences)
         finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
         poses = []
         for k, index in enumerate(indices):
