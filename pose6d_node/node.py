@@ -32,6 +32,7 @@ from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import Detection2DArray, Detection3DArray, detections_2d, detections_3d
 from perception_kit.ros.sync import FrameJoiner
+from perception_kit.types import Intrinsics
 
 
 @dataclass(frozen=True)
@@ -93,54 +94,63 @@ class Pose6dNode(PerceptionNode):
     def inputs(self) -> Sequence[Input]:
         """Colour, and what the poses need beside it."""
         color = Input("color", Image, "color/image_raw")
-        if self._estimator is None:
+        if not self._needs_depth:
             return [color]
         return [Input("info", CameraInfo, "color/camera_info"), Input("depth", Image, "depth/image_raw"), color]
 
     def joiner(self) -> FrameJoiner | None:
         """Colour leads."""
-        return None if self._estimator is None else FrameJoiner("color", ["depth", "info"], self.config.slop)
+        return None if not self._needs_depth else FrameJoiner("color", ["depth", "info"], self.config.slop)
 
     def process(self, frame: Frame) -> None:
         """Segment, publish, estimate poses, publish. Raises ImageError for a colour image that cannot be used."""
         config = self.config
         color = frame.messages["color"]
         rgb = color_image(color)
+        geometry = self._geometry(frame) if self._needs_depth else None
         self._segmenter.score_threshold = config.score_threshold
         with self.statistics.stage("segmentation"):
-            instances = self._segmenter(rgb)
+            instances = self._segmenter(rgb, *(geometry or ()))
         self.results.publish("detections", detections_to_message(instances, color.header, color.width, color.height))
         if self.results.has_subscribers("detections_2d"):
             self.results.publish("detections_2d", detections_2d(instances, color.header))
         scene = Scene(instances)
-        if self._estimator is not None:
-            self._estimator.refine_iterations = config.refine_iterations
-            self._estimator.icp, self._estimator.min_confidence = config.icp, config.min_confidence
-            self._add_poses(frame, rgb, scene)
+        if self._estimator is not None and geometry is not None:
+            self._add_poses(color.header, rgb, *geometry, scene)
         if self.results.has_subscribers("overlay"):
             self.results.publish("overlay", array_to_image(draw_overlay(rgb, scene), "rgb8", color.header))
 
-    def _add_poses(self, frame: Frame, rgb: np.ndarray, scene: Scene) -> None:
-        """Estimate and publish the poses of ``scene.instances``, or report why that is not possible."""
+    @property
+    def _needs_depth(self) -> bool:
+        return self._estimator is not None or self._segmenter.uses_depth
+
+    def _geometry(self, frame: Frame) -> tuple[np.ndarray, Intrinsics] | None:
+        """Depth in metres and the camera, or None, reported, where they cannot be used."""
         color, depth, info = (frame.messages[name] for name in ("color", "depth", "info"))
         try:
             check_same_size(color, depth)
-            depth_m = depth_image(depth)
-            scene.intrinsics = intrinsics_from_camera_info(info, color)
+            geometry = depth_image(depth), intrinsics_from_camera_info(info, color)
         except ImageError as error:
             self.statistics.count("without_poses")
             self.problems.report("depth", f"no poses, detections only: {error}")
-            return
+            return None
         for doubt in doubts(color, depth, info):
             self.problems.report(doubt.split()[0], doubt)
+        return geometry
+
+    def _add_poses(self, header: Header, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics, scene: Scene) -> None:
+        """Estimate and publish the poses of ``scene.instances``."""
+        scene.intrinsics = intrinsics
+        self._estimator.refine_iterations = self.config.refine_iterations
+        self._estimator.icp, self._estimator.min_confidence = self.config.icp, self.config.min_confidence
         with self.statistics.stage("pose"):
-            scene.poses = self._estimator(rgb, depth_m, scene.intrinsics, scene.instances)
+            scene.poses = self._estimator(rgb, depth, intrinsics, scene.instances)
         self._skipped = "; ".join(f"detection {index}: {reason}" for index, reason in self._estimator.skipped)
-        self.results.publish("poses", poses_to_message(scene.poses, color.header))
+        self.results.publish("poses", poses_to_message(scene.poses, header))
         if self.results.has_subscribers("detections_3d"):
-            self.results.publish("detections_3d", detections_3d(scene.poses, color.header))
+            self.results.publish("detections_3d", detections_3d(scene.poses, header))
         if self.results.has_subscribers("markers"):
-            self.results.publish("markers", pose_markers(scene.poses, color.header))
+            self.results.publish("markers", pose_markers(scene.poses, header))
 
     def reset(self) -> None:
         """Remove what RViz still shows."""

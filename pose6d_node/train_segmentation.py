@@ -26,10 +26,17 @@ from perception_kit.training import (
     warmup_cosine,
     write_record,
 )
-from pose6d_node.segmentation.dataset import Frames, TrainingSamples, detection_target, load_frames
+from pose6d_node.segmentation.dataset import Frames, TrainingSamples, detection_target, load_frames, network_image
 from pose6d_node.segmentation.descriptor import fit_descriptor
 from pose6d_node.segmentation.evaluation import evaluate_segmentation
-from pose6d_node.segmentation.network import ARCHITECTURES, build_network, load_matching, save_segmentation
+from pose6d_node.segmentation.network import (
+    ARCHITECTURES,
+    build_network,
+    freeze_first_layers,
+    imagenet_weights,
+    load_matching,
+    save_segmentation,
+)
 
 WARMUP_STEPS = 100
 MAX_GRADIENT_NORM = 5.0
@@ -41,10 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, save the averaged weights as a model file, and score it on held-out data."""
     args = parse_arguments(arguments)
     fabric = create_fabric(args)
-    frames = load_frames(args.data, tuple(args.input_size))
-    network = build_network(args.architecture, len(frames.class_names))
+    frames = load_frames(args.data, tuple(args.input_size), with_depth=args.depth)
+    network = build_network(args.architecture, len(frames.class_names), depth=args.depth)
     if args.weights:
-        fresh = load_matching(network, read_weights(args.weights))
+        fresh = load_matching(network, read_weights(args.weights, args.architecture))
         print(f"{args.weights}: {len(fresh)} tensors do not fit and start untrained")
     clock = TrainingClock(args.max_minutes, args.steps)
     averaged = train(fabric, args, network, frames, clock)
@@ -63,7 +70,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--val", type=Path, help="dataset to score the model on; other scenes than --data")
     parser.add_argument("--val-split", default="train", help="split of --val (default %(default)s)")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="compact")
-    parser.add_argument("--weights", help="start from a .safetensors or .pth file, or 'coco' (resnet50: torchvision's download)")
+    parser.add_argument("--depth", action="store_true", help="depth as a fourth input channel; the node then needs depth to segment")
+    start = "a .safetensors or .pth file, 'imagenet' (efficientnet_lite0) or 'coco' (resnet50: torchvision's download)"
+    parser.add_argument("--weights", help=f"start from {start}; stem and first layer then keep these weights")
     parser.add_argument("--input-size", type=int, nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="of AdamW, at the peak (default %(default)s)")
     parser.add_argument("--workers", type=int, help="processes that augment images (default: 0 on a CPU, 8 with a GPU)")
@@ -71,8 +80,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read_weights(source: str) -> dict[str, torch.Tensor]:
-    """State dict of a ``.safetensors`` or ``.pth`` file, or torchvision's COCO weights for "coco"."""
+def read_weights(source: str, architecture: str) -> dict[str, torch.Tensor]:
+    """State dict of a ``.safetensors`` or ``.pth`` file, ImageNet's for "imagenet", or torchvision's COCO weights for "coco"."""
+    if source == "imagenet":
+        return imagenet_weights(architecture)
     if source == "coco":
         return MaskRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True)
     if source.endswith(".safetensors"):
@@ -87,17 +98,22 @@ class Losses(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: torch.Tensor, labels: torch.Tensor, classes: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Losses by name, from images (N, 3, H, W) uint8, instance labels (N, H, W) and the class of each label (N, 256)."""
+    def forward(
+        self, images: torch.Tensor, labels: torch.Tensor, classes: torch.Tensor, depth: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Losses by name, from images (N, 3, H, W) uint8, instance labels (N, H, W), the class of each label (N, 256) and ``depth``."""
         targets = [detection_target(*pair) for pair in zip(labels, classes, strict=True)]
-        return self.network(list(images.float() / 255), targets)
+        return self.network(list(network_image(images, depth)), targets)
 
 
 def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: Frames, clock: TrainingClock) -> MaskRCNN:
     """Run the optimisation until ``clock`` is finished. Returns the network with exponentially averaged weights."""
     network = network.to(memory_format=torch.channels_last).train()
-    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    if args.weights:
+        freeze_first_layers(network)
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trained if parameter.ndim > 1]
+    others = [parameter for parameter in trained if parameter.ndim <= 1]
     groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     model, optimizer = fabric.setup(Losses(network), torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.05))
     averaged = AveragedModel(network, multi_avg_fn=moving_average, use_buffers=True)
@@ -145,7 +161,7 @@ def training_step(
     fabric: Fabric,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    batch: tuple[torch.Tensor, ...],
     learning_rate: float,
     clock: TrainingClock,
 ) -> dict[str, torch.Tensor]:

@@ -95,7 +95,8 @@ class Evaluator:
         self, results: Results, index: int, frame: Frame, truth: Sequence[Instance], targets: Mapping[int, JudgedInstance]
     ) -> None:
         annotated = self.dataset.annotated_classes(index)
-        predictions = [instance for instance in self.segmenter(frame.rgb) if instance.class_name in annotated]
+        instances = self.segmenter(frame.rgb, frame.depth, frame.intrinsics)
+        predictions = [instance for instance in instances if instance.class_name in annotated]
         results.predictions.append(predictions)
         confident = [instance for instance in predictions if instance.score >= FOUND_SCORE]
         counted = [k for k, instance in enumerate(truth) if is_evaluated(instance)]

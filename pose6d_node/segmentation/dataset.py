@@ -18,6 +18,7 @@ from tqdm import tqdm
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset
 from pose6d_node.segmentation.augmentation import augment
+from pose6d_node.segmentation.depth_input import STEPS, depth_channel
 
 MIN_VISIBLE_FRACTION = 0.1
 MIN_PIXELS = 20
@@ -30,15 +31,28 @@ class Frames:
 
     ``rgb`` (N, H, W, 3) uint8; ``labels`` (N, H, W) uint8, 0 background; ``classes`` holds for each frame an array in which element k is
     the class label (1-based position in ``class_names``) of instance k, and 0 for the background and for instances to ignore.
+    ``depth`` (N, H, W) int16 is ``depth_channel`` in steps of 1 / ``STEPS``, or None where the network sees colour only.
     """
 
     rgb: np.ndarray
     labels: np.ndarray
+    depth: np.ndarray | None
     classes: list[np.ndarray]
     class_names: list[str]
 
+    def image(self, index: int) -> torch.Tensor:
+        """(3, H, W) float image in [0, 1], or (4, H, W) with depth, as the network takes it."""
+        depth = None if self.depth is None else torch.from_numpy(self.depth[index])[None]
+        return network_image(torch.from_numpy(self.rgb[index]).permute(2, 0, 1)[None], depth)[0]
 
-def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train") -> Frames:
+
+def network_image(rgb: torch.Tensor, depth: torch.Tensor | None) -> torch.Tensor:
+    """(N, 3 or 4, H, W) float images from (N, 3, H, W) uint8 colour and, where the network uses depth, (N, H, W) int16 depth channels."""
+    colour = rgb.float() / 255
+    return colour if depth is None else torch.cat([colour, depth[:, None].float() / STEPS], dim=1)
+
+
+def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train", with_depth: bool = False) -> Frames:
     """Read a whole split at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored."""
     dataset = open_dataset(folder, split)
     for note in dataset.notes:
@@ -47,10 +61,15 @@ def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train")
     width, height = size
     rgb = np.empty((len(dataset), height, width, 3), np.uint8)
     labels = np.empty((len(dataset), height, width), np.uint8)
+    depth = np.empty((len(dataset), height, width), np.int16) if with_depth else None
 
     def load(index: int) -> np.ndarray:
         rgb[index] = cv2.resize(dataset.rgb(index), size, interpolation=cv2.INTER_AREA)
         labels[index] = cv2.resize(dataset.labels(index), size, interpolation=cv2.INTER_NEAREST)
+        if depth is not None:
+            metres = dataset.depth(index)
+            focal_length = dataset.intrinsics(index, *metres.shape).fx
+            depth[index] = depth_channel(metres, focal_length, size) * STEPS
         classes = np.zeros(256, np.int64)
         for number, instance in enumerate(dataset.instances(index), start=1):
             if instance.class_id not in label_of:
@@ -61,7 +80,7 @@ def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train")
     with ThreadPoolExecutor(4) as pool:
         progress = tqdm(pool.map(load, range(len(dataset))), total=len(dataset), desc=f"reading {folder}", unit="frame")
         classes = list(progress)
-    return Frames(rgb, labels, classes, list(dataset.class_names.values()))
+    return Frames(rgb, labels, depth, classes, list(dataset.class_names.values()))
 
 
 class TrainingSamples(Dataset):
@@ -80,14 +99,16 @@ class TrainingSamples(Dataset):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(3, H, W) uint8 image, (H, W) uint8 labels and the (256,) class label of each label value."""
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        """(3, H, W) uint8 image, (H, W) uint8 labels, the (256,) class label of each label value and, with depth, its (H, W) channel."""
         number = self.start + index
         total = len(self.frames.classes)
         frame = self._order(number // total)[number % total]
-        rgb, labels = augment(self.frames.rgb[frame], self.frames.labels[frame], np.random.default_rng((self.seed, number)))
-        classes = torch.from_numpy(self.frames.classes[frame])
-        return torch.from_numpy(rgb).permute(2, 0, 1), torch.from_numpy(labels), classes
+        frames, rng = self.frames, np.random.default_rng((self.seed, number))
+        depth = None if frames.depth is None else frames.depth[frame]
+        rgb, labels, depth = augment(frames.rgb[frame], frames.labels[frame], depth, rng)
+        sample = torch.from_numpy(rgb).permute(2, 0, 1), torch.from_numpy(labels), torch.from_numpy(frames.classes[frame])
+        return sample if depth is None else (*sample, torch.from_numpy(depth))
 
     def _shuffle(self, epoch: int) -> np.ndarray:
         return np.random.default_rng((self.seed, 1 << 40, epoch)).permutation(len(self.frames.classes))

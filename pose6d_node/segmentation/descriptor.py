@@ -54,7 +54,7 @@ def fit_descriptor(network: MaskRCNN, frames: Frames, max_frames: int = 300) -> 
     chosen = np.unique(np.linspace(0, len(frames.classes) - 1, min(max_frames, len(frames.classes))).astype(int))
     averages = []
     for index in chosen:
-        image = torch.from_numpy(frames.rgb[index]).to(device).permute(2, 0, 1).float() / 255
+        image = frames.image(index).to(device)
         boxes = detection_target(torch.from_numpy(frames.labels[index]), torch.from_numpy(frames.classes[index]))["boxes"]
         if len(boxes):
             images, _ = network.transform([image])

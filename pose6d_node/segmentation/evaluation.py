@@ -34,10 +34,11 @@ def evaluate_segmentation(
     for index in tqdm(chosen, desc="evaluating", unit="frame"):
         rgb = dataset.rgb(index)
         shapes.add(rgb.shape[:2])
+        depth = (dataset.depth(index), dataset.intrinsics(index, *rgb.shape[:2])) if segmenter.uses_depth else ()
         seen = visible_instances(dataset.labels(index), dataset.instances(index), dataset.class_names)
         truth.append([instance for instance, _ in seen])
         annotated = dataset.annotated_classes(index)
-        predictions.append([instance for instance in segmenter(rgb) if instance.class_name in annotated])
+        predictions.append([instance for instance in segmenter(rgb, *depth) if instance.class_name in annotated])
     if len(shapes) > 1:
         raise DatasetError(f"'{folder}' has frames of several sizes {sorted(shapes)}: evaluate them as separate folders")
     confident = [[instance for instance in instances if instance.score >= FOUND_SCORE] for instances in predictions]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,17 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from perception_kit.model_file import save_model
+from pose6d_node.segmentation.depth_input import DEPTH_MEAN, DEPTH_STD, ColourDepthBackbone
 from pose6d_node.segmentation.descriptor import Descriptor
+from pose6d_node.segmentation.efficientnet_lite import STAGE_CHANNELS, efficientnet_lite0, imagenet_state
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
 
-ARCHITECTURES = ("compact", "resnet50")
+ARCHITECTURES = ("compact", "efficientnet_lite0", "resnet50")
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 PYRAMID_LEVELS = ["0", "1", "2", "3"]
+PYRAMID_CHANNELS = 64
 ANCHOR_SIZES = ((16, 24), (36, 54), (80, 120), (180, 260))  # pixels, for strides 8, 16, 32 and 64
 ANCHOR_RATIOS = ((0.5, 1.0, 2.0),) * len(ANCHOR_SIZES)
 
@@ -61,11 +65,17 @@ class NativeSize(GeneralizedRCNNTransform):
 
 
 def build_network(
-    architecture: str, num_classes: int, mean: Sequence[float] = IMAGE_MEAN, std: Sequence[float] = IMAGE_STD, proposals: int = 100
+    architecture: str,
+    num_classes: int,
+    mean: Sequence[float] = IMAGE_MEAN,
+    std: Sequence[float] = IMAGE_STD,
+    depth: bool = False,
+    proposals: int = 100,
 ) -> MaskRCNN:
     """Untrained network for ``num_classes`` classes without the background, whose labels are 1 to ``num_classes``.
 
     The network takes images in [0, 1] at the size they have (no rescaling inside) and normalises them by ``mean`` and ``std``;
+    with ``depth``, a fourth channel follows, see ``depth_channel``.
     ``proposals`` is the number of regions that reach the heads at test time. Its module ``descriptor`` is not part of torchvision's
     network: it is fitted after training and called with RoIAlign features. Raises ValueError for an unknown architecture.
     """
@@ -73,8 +83,8 @@ def build_network(
         "rpn_pre_nms_top_n_test": 3 * proposals,
         "rpn_post_nms_top_n_test": proposals,
     }
-    if architecture == "compact":
-        network = _compact(num_classes + 1, settings)
+    if architecture in ("compact", "efficientnet_lite0"):
+        network = _light(architecture, num_classes + 1, settings)
     elif architecture == "resnet50":
         network = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=num_classes + 1, **settings)
         network.roi_heads.box_roi_pool = GatherRoIAlign(PYRAMID_LEVELS, output_size=7, sampling_ratio=2)
@@ -82,15 +92,20 @@ def build_network(
     else:
         raise ValueError(f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}")
     network.transform = NativeSize(mean, std)
+    if depth:
+        network.transform = NativeSize([*mean, DEPTH_MEAN], [*std, DEPTH_STD])
+        network.backbone = ColourDepthBackbone(network.backbone, PYRAMID_LEVELS)
     network.descriptor = Descriptor(network.backbone.out_channels)
     return network
 
 
-def _compact(outputs: int, settings: dict[str, Any]) -> MaskRCNN:
-    """Thin ResNet-18, a 64-channel pyramid and light heads: most of Mask R-CNN's time on a CPU is spent in its heads."""
-    widths, channels, hidden = (32, 64, 128, 256), 64, 256
+def _light(architecture: str, outputs: int, settings: dict[str, Any]) -> MaskRCNN:
+    """A small backbone, a 64-channel pyramid and light heads: most of Mask R-CNN's time on a CPU is spent in its heads."""
+    channels, hidden = PYRAMID_CHANNELS, 256
+    widths = (32, 64, 128, 256) if architecture == "compact" else STAGE_CHANNELS
+    body = thin_resnet(3, widths) if architecture == "compact" else efficientnet_lite0()
     layers = {f"layer{number + 1}": level for number, level in enumerate(PYRAMID_LEVELS)}
-    backbone = BackboneWithFPN(thin_resnet(widths), layers, list(widths), channels, norm_layer=nn.BatchNorm2d)
+    backbone = BackboneWithFPN(body, layers, list(widths), channels, norm_layer=nn.BatchNorm2d)
     return MaskRCNN(
         backbone,
         rpn_anchor_generator=CoarseAnchors(ANCHOR_SIZES, ANCHOR_RATIOS),
@@ -108,6 +123,19 @@ def _compact(outputs: int, settings: dict[str, Any]) -> MaskRCNN:
     )
 
 
+def freeze_first_layers(network: MaskRCNN) -> None:
+    """Keep the pre-trained stem and first layer as they are, normalisation included.
+
+    Low-level features of photographs carry over from renders to real images better than those learnt from renders (Hinterstoisser et al.,
+    "On Pre-Trained Image Features and Synthetic Images for Deep Learning", 2017).
+    """
+    colour = network.backbone.colour if isinstance(network.backbone, ColourDepthBackbone) else network.backbone
+    for name, module in colour.body.named_children():
+        module.requires_grad_(False).eval()
+        if name == "layer1":
+            break
+
+
 def save_segmentation(path: str | Path, network: MaskRCNN, architecture: str, class_names: list[str], input_size: list[int]) -> None:
     """Write a model file of a network of ``build_network`` with default normalisation; ``input_size`` is width and height in pixels."""
     metadata = {
@@ -117,18 +145,29 @@ def save_segmentation(path: str | Path, network: MaskRCNN, architecture: str, cl
         "mean": IMAGE_MEAN,
         "std": IMAGE_STD,
         "descriptor_size": network.descriptor.size,
+        "depth": isinstance(network.backbone, ColourDepthBackbone),
     }
     save_model(path, "segmentation", network.state_dict(), metadata)
 
 
-def load_matching(network: nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
-    """Copy the tensors whose name and shape fit, as a start for fine-tuning on other classes.
+def load_matching(network: MaskRCNN, tensors: dict[str, torch.Tensor]) -> list[str]:
+    """Copy the tensors whose name and shape fit, as a start for fine-tuning on other classes or with depth beside the colour.
 
     Returns the names that keep their initial values. Raises ValueError where nothing fits.
     """
     own = network.state_dict()
+    if isinstance(network.backbone, ColourDepthBackbone) and not any(name.startswith("backbone.colour.") for name in tensors):
+        tensors = {re.sub(r"^backbone\.", "backbone.colour.", name): tensor for name, tensor in tensors.items()}
     fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
     if not fitting:
         raise ValueError(f"none of the {len(tensors)} tensors fits this network: are these weights of another architecture?")
     network.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
+
+
+def imagenet_weights(architecture: str) -> dict[str, torch.Tensor]:
+    """Tensors for ``load_matching``: a backbone trained on ImageNet. Raises ValueError for an architecture that has none here."""
+    if architecture != "efficientnet_lite0":
+        raise ValueError(f"ImageNet weights are there for efficientnet_lite0, not for {architecture}; give a file or 'coco'")
+    state = imagenet_state(torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD))
+    return {f"backbone.body.{name}": tensor for name, tensor in state.items()}

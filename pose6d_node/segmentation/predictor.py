@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from perception_kit.model_file import ModelFileError, load_model, load_weights
-from perception_kit.types import Instance
+from perception_kit.types import Instance, Intrinsics
+from pose6d_node.segmentation.depth_input import depth_channel
 from pose6d_node.segmentation.network import build_network
 
 MASK_THRESHOLD = 0.5
@@ -28,7 +29,9 @@ class Segmenter:
         try:
             self.class_names: list[str] = metadata["class_names"]
             self.input_size: tuple[int, int] = tuple(metadata["input_size"])
-            network = build_network(metadata["architecture"], len(self.class_names), metadata["mean"], metadata["std"])
+            self.uses_depth: bool = metadata.get("depth", False)
+            normalisation = metadata["mean"], metadata["std"]
+            network = build_network(metadata["architecture"], len(self.class_names), *normalisation, self.uses_depth)
         except (KeyError, ValueError) as error:
             raise ModelFileError(f"'{model_path}' is a segmentation model that this version cannot read ({error})") from error
         load_weights(network, tensors, model_path)
@@ -48,18 +51,26 @@ class Segmenter:
         self.network.roi_heads.score_thresh = value
 
     @torch.inference_mode()
-    def __call__(self, rgb: np.ndarray) -> list[Instance]:
+    def __call__(self, rgb: np.ndarray, depth: np.ndarray | None = None, intrinsics: Intrinsics | None = None) -> list[Instance]:
         """Instances of an (H, W, 3) uint8 image of any size, highest score first; boxes and masks in its pixels.
 
+        A model with ``uses_depth`` also looks at the aligned (H, W) float32 ``depth`` in metres, 0 unknown, and the camera's
+        ``intrinsics``; without them, the depth of all pixels is unknown, which its training showed it as well.
         Raises ValueError for an array of another shape or type.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise ValueError(f"expected an (H, W, 3) uint8 colour image, got shape {rgb.shape} and type {rgb.dtype}")
         height, width = rgb.shape[:2]
+        if self.uses_depth and depth is not None and depth.shape != (height, width):
+            raise ValueError(f"depth is {depth.shape} and colour {(height, width)}: give depth that is aligned to the colour image")
         scale = min(self.input_size[0] / width, self.input_size[1] / height)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         image = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
+        if self.uses_depth:
+            unknown = depth is None or intrinsics is None
+            channel = np.zeros(small.shape[:2], np.float32) if unknown else depth_channel(depth, intrinsics.fx, size)
+            image = torch.cat([image, torch.from_numpy(channel).to(self.device)[None]])
         boxes, labels, scores, masks, descriptors = (tensor.cpu().numpy() for tensor in self._forward(image))
         boxes = boxes * np.array([width / size[0], height / size[1]] * 2, np.float32)
         instances = []
@@ -71,7 +82,7 @@ class Segmenter:
         return instances
 
     def _forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Boxes (N, 4), labels (N,), scores (N,), mask probabilities (N, M, M) and descriptors (N, D) of a (3, h, w) image."""
+        """Boxes (N, 4), labels (N,), scores (N,), mask probabilities (N, M, M) and descriptors (N, D) of a (3 or 4, h, w) image."""
         network = self.network
         images, _ = network.transform([image])
         features = network.backbone(images.tensors)

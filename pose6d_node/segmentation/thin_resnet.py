@@ -10,12 +10,12 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 
-def thin_resnet(widths: Sequence[int] = (32, 64, 128, 256), blocks: Sequence[int] = (2, 2, 2, 2)) -> nn.Sequential:
-    """Convolutional stages ``layer1`` to ``layer4`` with strides 4, 8, 16 and 32 and ``widths`` output channels.
+def thin_resnet(inputs: int, widths: Sequence[int], blocks: Sequence[int] = (2, 2, 2, 2)) -> nn.Sequential:
+    """Convolutional stages ``layer1`` to ``layer4`` with strides 4, 8, 16 and 32, ``inputs`` input and ``widths`` output channels.
 
     The stem is two 3x3 convolutions of stride 2 instead of a 7x7 one and a max-pooling: cheaper, and small objects keep more detail.
     """
-    stem = nn.Sequential(_conv_bn_relu(3, widths[0] // 2, stride=2), _conv_bn_relu(widths[0] // 2, widths[0], stride=2))
+    stem = nn.Sequential(_conv_bn_relu(inputs, widths[0] // 2, stride=2), _conv_bn_relu(widths[0] // 2, widths[0], stride=2))
     stages: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
     channels = widths[0]
     for number, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):

@@ -12,7 +12,7 @@ import pytest
 
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import open_dataset
-from perception_kit.types import Instance, PoseEstimate
+from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.evaluation.frames import GIVEN, NOT_FOUND, PREDICTED, Evaluator, Results
 from pose6d_node.evaluation.report import worst_cases
 from pose6d_node.evaluation.scores import headline_judgements, score
@@ -48,7 +48,7 @@ class KnownMasks:
     def __init__(self, views: Sequence[BoxView], miss: int = 0) -> None:
         self.views, self.miss, self.calls = views, miss, 0
 
-    def __call__(self, rgb: np.ndarray) -> list[Instance]:
+    def __call__(self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics) -> list[Instance]:
         self.calls += 1
         view = next(view for view in self.views if np.array_equal(view.rgb, rgb))
         return [] if self.miss and self.calls % self.miss == 0 else [replace(view.instance(), score=0.9)]
@@ -105,8 +105,8 @@ def test_what_is_not_found_or_skipped_is_a_miss(dataset: FrameDataset, box_views
 
 def test_detections_of_low_score_count_for_precision_only(dataset: FrameDataset, box_views) -> None:
     class Unsure(KnownMasks):
-        def __call__(self, rgb: np.ndarray) -> list[Instance]:
-            return [replace(one, score=0.3) for one in super().__call__(rgb)]
+        def __call__(self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics) -> list[Instance]:
+            return [replace(one, score=0.3) for one in super().__call__(rgb, depth, intrinsics)]
 
     metrics = score(Evaluator(dataset, Unsure(box_views), {"only": KnownPoses(box_views)}).run(range(2)), "only")
     assert metrics["segmentation"]["map"] == pytest.approx(1.0)

@@ -38,6 +38,6 @@ def test_fewer_objects_than_dimensions_still_give_finite_descriptors(count: int)
 
 
 def test_frames_without_instances_are_refused() -> None:
-    frames = Frames(np.zeros((1, 64, 96, 3), np.uint8), np.zeros((1, 64, 96), np.uint8), [np.zeros(256, np.int64)], ["mug"])
+    frames = Frames(np.zeros((1, 64, 96, 3), np.uint8), np.zeros((1, 64, 96), np.uint8), None, [np.zeros(256, np.int64)], ["mug"])
     with pytest.raises(ValueError, match="show no instance"):
         fit_descriptor(build_network("compact", 1), frames)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception_kit.model_file import ModelFileError, save_model
-from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
+from perception_kit.types import Intrinsics
+from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network, save_segmentation
 from pose6d_node.segmentation.predictor import Segmenter, paste_mask
 
 CLASS_NAMES = ["mug", "bowl"]
@@ -72,6 +73,23 @@ def test_other_model_kinds_are_refused(tmp_path: Path) -> None:
     save_model(tmp_path / "pose.safetensors", "pose", {"weight": torch.zeros(1)}, {})
     with pytest.raises(ModelFileError, match="'pose' model, expected a 'segmentation' model"):
         Segmenter(tmp_path / "pose.safetensors")
+
+
+def test_depth_changes_what_a_model_with_depth_finds_and_may_be_missing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_network("efficientnet_lite0", len(CLASS_NAMES), depth=True)
+    torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 20.0)
+    save_segmentation(tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [160, 120])
+    segmenter = Segmenter(tmp_path / "seg.safetensors", score_threshold=0.0)
+    assert segmenter.uses_depth
+    rgb = np.random.default_rng(1).integers(0, 256, (120, 160, 3)).astype(np.uint8)
+    camera = Intrinsics(300, 300, 80, 60, 160, 120)
+    scores = [
+        [one.score for one in segmenter(rgb, *given)] for given in ((), (np.zeros((120, 160)), camera), (np.ones((120, 160)), camera))
+    ]
+    assert scores[0] == scores[1] != scores[2]
+    with pytest.raises(ValueError, match="aligned to the colour"):
+        segmenter(rgb, np.ones((60, 80)), camera)
 
 
 @given(

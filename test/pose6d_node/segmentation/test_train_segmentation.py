@@ -16,7 +16,7 @@ import torch
 from perception_kit.model_file import load_model
 from perception_kit.training import load_checkpoint
 from pose6d_node import train_segmentation
-from pose6d_node.segmentation.network import build_network, load_matching
+from pose6d_node.segmentation.network import build_network, imagenet_weights, load_matching
 from pose6d_node.segmentation.predictor import Segmenter
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
@@ -66,6 +66,17 @@ def test_trains_in_mixed_precision(folder: Path) -> None:
     tensors, _ = load_model(folder.parent / "seg.safetensors", "segmentation")
     assert all(tensor.isfinite().all() for tensor in tensors.values())
     assert torch.bfloat16 not in {tensor.dtype for tensor in tensors.values()}
+
+
+def test_starts_from_imagenet_and_learns_with_depth(folder: Path) -> None:
+    train_segmentation.main(command(folder, "--steps", "2", "--architecture", "efficientnet_lite0", "--weights", "imagenet", "--depth"))
+    path = folder.parent / "seg.safetensors"
+    tensors, metadata = load_model(path, "segmentation")
+    assert metadata["depth"]
+    assert Segmenter(path).uses_depth
+    start = {f"backbone.colour.{name[9:]}": tensor for name, tensor in imagenet_weights("efficientnet_lite0").items()}
+    changed = {name.split(".")[3] for name, tensor in start.items() if not torch.equal(tensors[name], tensor)}
+    assert changed == {"layer2", "layer3", "layer4"}
 
 
 @pytest.fixture
