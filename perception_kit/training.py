@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from torch import nn
 
 
-def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, batch_size: int, mixed_precision: bool = True) -> None:
-    """The arguments that every training command has, with this command's defaults. Without ``mixed_precision`` it runs in float32."""
+def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, batch_size: int) -> None:
+    """The arguments that every training command has, with this command's defaults."""
     parser.add_argument("--out", type=Path, required=True, help="model file to write (.safetensors); its record goes to OUT.json")
     parser.add_argument("--run-dir", type=Path, required=True, help="folder for last.ckpt and log.jsonl")
     parser.add_argument("--max-minutes", type=float, default=max_minutes, help="wall time to train for (default %(default)s)")
@@ -30,15 +31,12 @@ def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, 
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on from RUN_DIR/last.ckpt")
     parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
-    if mixed_precision:
-        parser.add_argument(
-            "--precision",
-            choices=["auto", "32-true", "bf16-mixed"],
-            default="auto",
-            help="auto: bf16-mixed on a GPU, 32-true on a CPU; CPUs with AVX512-BF16 or AMX gain from bf16-mixed, others lose",
-        )
-    else:
-        parser.set_defaults(precision="32-true")
+    parser.add_argument(
+        "--precision",
+        choices=["auto", "32-true", "bf16-mixed"],
+        default="auto",
+        help="auto: bf16-mixed on a GPU, 32-true on a CPU; CPUs with AVX512-BF16 or AMX gain from bf16-mixed, others lose",
+    )
 
 
 def create_fabric(args: argparse.Namespace, devices: int = 1) -> Fabric:
@@ -109,6 +107,19 @@ def warmup_cosine(progress: float, step: int, warmup_steps: int, final: float = 
     """Factor of the base learning rate: linear over ``warmup_steps``, then a half cosine of ``progress`` down to ``final``."""
     cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
     return min(1.0, (step + 1) / warmup_steps) * cosine
+
+
+def load_matching(network: nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
+    """Copy the tensors whose name and shape fit, as a start for fine-tuning on other classes.
+
+    Returns the names that keep their initial values. Raises ValueError where nothing fits.
+    """
+    own = network.state_dict()
+    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise ValueError(f"none of the {len(tensors)} tensors fits this network: are these weights of another architecture?")
+    network.load_state_dict(fitting, strict=False)
+    return sorted(set(own) - set(fitting))
 
 
 def random_state(generator: np.random.Generator) -> dict[str, Any]:

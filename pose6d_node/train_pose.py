@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import lightning
@@ -15,12 +15,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from perception_kit.datasets.opener import open_dataset
+from perception_kit.model_file import load_model
 from perception_kit.training import (
     TrainingClock,
     add_training_arguments,
     append_log,
     create_fabric,
     load_checkpoint,
+    load_matching,
     random_state,
     restore_random_state,
     save_checkpoint,
@@ -47,8 +49,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder")
     parser.add_argument("--val", type=Path, required=True, help="dataset to measure on: other scenes than --data")
     parser.add_argument("--val-split", default="train", help="split of --val")
-    add_training_arguments(parser, max_minutes=30, batch_size=32, mixed_precision=False)  # metres need float32
+    add_training_arguments(parser, max_minutes=30, batch_size=32)
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="densefusion_compact")
+    parser.add_argument("--weights", type=Path, help="pose model file to start from; its objects may be others")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--min-visible", type=float, default=0.15, help="share of an instance that must be seen to train on it")
     parser.add_argument("--confidence-weight", type=float, default=0.02, help="w of the loss, in object diameters")
@@ -87,10 +90,13 @@ def sample_batch(dataset: PoseDataset, model: PoseModel, args: argparse.Namespac
 
 
 def training_loss(
-    model: PoseModel, inputs: NetworkInputs, target: Target, args: argparse.Namespace, refining: bool
+    fabric: lightning.Fabric, model: PoseModel, inputs: NetworkInputs, target: Target, args: argparse.Namespace, refining: bool
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of one batch, and its mean errors in diameters: of the votes and, while ``refining``, of the refined poses."""
-    votes = model.estimator(inputs.image, inputs.cloud, inputs.pixels, inputs.class_index)
+    with fabric.autocast():
+        votes = model.estimator(inputs.image, inputs.cloud, inputs.pixels, inputs.class_index)
+    # Geometry and the refiner's small corrections need float32.
+    votes = replace(votes, **{field.name: getattr(votes, field.name).float() for field in fields(votes)})
     distance = votes.distance(inputs.cloud, target)
     loss = voting_loss(distance, votes.confidence, args.confidence_weight)
     errors = {"error": distance.mean().item()}
@@ -129,7 +135,7 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
         for group in optimizer.param_groups:
             group["lr"] = args.learning_rate * factor
         inputs, target = sample_batch(dataset, model, args, fabric.device)
-        loss, errors = training_loss(model, inputs, target, args, progress.refining)
+        loss, errors = training_loss(fabric, model, inputs, target, args, progress.refining)
         optimizer.zero_grad()
         fabric.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -157,6 +163,10 @@ def main() -> None:
     for note in source.notes:
         print(note)
     model = PoseModel.for_objects(objects, args.architecture)
+    if args.weights:
+        tensors, _ = load_model(args.weights, "pose")
+        fresh = load_matching(model, {name: tensor for name, tensor in tensors.items() if name != "model_points"})
+        print(f"{args.weights}: {len(fresh)} tensors do not fit or are not weights and start anew")
     dataset = load_instances(args.data, model.config, args.min_visible)
     held_out = load_instances(args.val, model.config, min_visible=0.1, split=args.val_split)
     trained, clock = train(args, fabric, model, dataset)

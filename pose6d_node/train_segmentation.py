@@ -22,6 +22,7 @@ from perception_kit.training import (
     append_log,
     create_fabric,
     load_checkpoint,
+    load_matching,
     save_checkpoint,
     warmup_cosine,
     write_record,
@@ -34,8 +35,8 @@ from pose6d_node.segmentation.network import (
     build_network,
     freeze_first_layers,
     imagenet_weights,
-    load_matching,
     save_segmentation,
+    with_depth,
 )
 
 WARMUP_STEPS = 100
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
     frames = load_frames(args.data, tuple(args.input_size), with_depth=args.depth)
     network = build_network(args.architecture, len(frames.class_names), depth=args.depth)
     if args.weights:
-        fresh = load_matching(network, read_weights(args.weights, args.architecture))
+        tensors = read_weights(args.weights, args.architecture)
+        fresh = load_matching(network, with_depth(tensors) if args.depth else tensors)
         print(f"{args.weights}: {len(fresh)} tensors do not fit and start untrained")
     clock = TrainingClock(args.max_minutes, args.steps)
     averaged = train(fabric, args, network, frames, clock)

@@ -150,23 +150,13 @@ def save_segmentation(path: str | Path, network: MaskRCNN, architecture: str, cl
     save_model(path, "segmentation", network.state_dict(), metadata)
 
 
-def load_matching(network: MaskRCNN, tensors: dict[str, torch.Tensor]) -> list[str]:
-    """Copy the tensors whose name and shape fit, as a start for fine-tuning on other classes or with depth beside the colour.
-
-    Returns the names that keep their initial values. Raises ValueError where nothing fits.
-    """
-    own = network.state_dict()
-    if isinstance(network.backbone, ColourDepthBackbone) and not any(name.startswith("backbone.colour.") for name in tensors):
-        tensors = {re.sub(r"^backbone\.", "backbone.colour.", name): tensor for name, tensor in tensors.items()}
-    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
-    if not fitting:
-        raise ValueError(f"none of the {len(tensors)} tensors fits this network: are these weights of another architecture?")
-    network.load_state_dict(fitting, strict=False)
-    return sorted(set(own) - set(fitting))
+def with_depth(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of a network that sees colour only, under the names that they have in one with depth."""
+    return {re.sub(r"^backbone\.(?!colour\.|depth\.)", "backbone.colour.", name): tensor for name, tensor in tensors.items()}
 
 
 def imagenet_weights(architecture: str) -> dict[str, torch.Tensor]:
-    """Tensors for ``load_matching``: a backbone trained on ImageNet. Raises ValueError for an architecture that has none here."""
+    """Tensors of a backbone trained on ImageNet. Raises ValueError for an architecture that has none here."""
     if architecture != "efficientnet_lite0":
         raise ValueError(f"ImageNet weights are there for efficientnet_lite0, not for {architecture}; give a file or 'coco'")
     state = imagenet_state(torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from perception_kit.model_file import load_model
 from pose6d_node import train_pose
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.train_pose import Progress
@@ -37,6 +38,17 @@ def test_training_writes_a_model_and_resumes(monkeypatch, bop_folder: Path, box_
     assert 0 < float((after["model"][key] - before["model"][key]).abs().max()) < 0.01
     view = box_views[0]
     assert len(PoseEstimator(tmp_path / "pose.safetensors")(view.rgb, view.depth, camera, [view.instance()])) == 1
+
+
+def test_mixed_precision_and_other_weights(monkeypatch, bop_folder: Path, tmp_path: Path) -> None:
+    run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--precision", "bf16-mixed")
+    first, _ = load_model(tmp_path / "pose.safetensors", "pose")
+    assert all(tensor.isfinite().all() and tensor.dtype != torch.bfloat16 for tensor in first.values())
+    (tmp_path / "next").mkdir()
+    run(monkeypatch, bop_folder, tmp_path / "next", "--steps", "1", "--weights", str(tmp_path / "pose.safetensors"), "--seed", "5")
+    second, _ = load_model(tmp_path / "next" / "pose.safetensors", "pose")
+    changes = {name: float((second[name] - tensor).abs().max()) for name, tensor in first.items() if name.endswith("weight")}
+    assert 0 < max(changes.values()) < 0.01, "one small step away from the weights given, not newly drawn"
 
 
 def test_resuming_without_a_checkpoint_says_so(monkeypatch, bop_folder: Path, tmp_path: Path) -> None:

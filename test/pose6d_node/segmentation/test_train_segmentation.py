@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from perception_kit.model_file import load_model
-from perception_kit.training import load_checkpoint
+from perception_kit.training import load_checkpoint, load_matching
 from pose6d_node import train_segmentation
-from pose6d_node.segmentation.network import build_network, imagenet_weights, load_matching
+from pose6d_node.segmentation.network import build_network, imagenet_weights
 from pose6d_node.segmentation.predictor import Segmenter
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
