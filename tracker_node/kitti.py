@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +21,7 @@ from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.kitti_files import PEDESTRIAN, KittiDetections, KittiLabels, read_detections, read_labels
+from tracker_node.outputs import prepare_file, write_json
 
 RATE_HZ = 10.0
 # What the benchmark leaves out of the truth, and does not count as false either.
@@ -129,16 +128,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     threadpool_limits(1)
     sequences = options.sequences or sorted(path.stem for path in options.labels.glob("*.txt"))
     if not sequences:
-        sys.exit(f"error: no label files SEQUENCE.txt in {options.labels}")
+        parser.error(f"no label files SEQUENCE.txt in {options.labels}")
     try:
+        if options.json:
+            prepare_file(options.json)
         results = compare(options.detections, options.labels, sequences, options.min_score)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     print_table(results)
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        report = {"results": results, "min_score": options.min_score, "config": asdict(CONFIG)}
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write_json(options.json, {"results": results, "min_score": options.min_score, "config": asdict(CONFIG)})
 
 
 def print_table(results: Sequence[dict[str, Any]]) -> None:

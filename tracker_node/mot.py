@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from perception_kit.types import Instance, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.motchallenge import MotTable, read_mot, read_truth, write_tracks
+from tracker_node.outputs import prepare_file, write_json
 
 NO_MASK = np.zeros((0, 0), bool)
 NO_DESCRIPTOR = np.zeros(0, np.float32)
@@ -68,11 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         detections = read_mot(options.detections)
         truth = read_truth(options.truth) if options.truth else None
         features = read_features(options.features, len(detections)) if options.features else None
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+        for path in filter(None, (options.out, options.json)):
+            prepare_file(path)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     frames = int(max(detections.frame.max(initial=0), truth.frame.max(initial=0) if truth else 0))
     tracked = track_detections(detections, features, frames, config)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     write_tracks(options.out, tracked)
     identities = {track_id for _, track_id, _ in tracked}
     print(f"{len(detections)} detections in {frames} frames: {len(identities)} tracks, {len(tracked)} boxes in {options.out}")
@@ -80,8 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metrics = evaluate(truth, tracked, frames)
         _report(metrics)
         if options.json:
-            options.json.parent.mkdir(parents=True, exist_ok=True)
-            options.json.write_text(json.dumps({**metrics, "config": asdict(config)}, indent=2) + "\n", encoding="utf-8")
+            write_json(options.json, {**metrics, "config": asdict(config)})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,8 +8,6 @@ association cost.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,12 +19,12 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from perception_kit.bag import BagError
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
+from tracker_node.outputs import prepare_file, write_json
 from tracker_node.tuning_data import LabelledFrame, read_bag, read_mot_folder
 
 # The parameter that each distance is gated by.
@@ -72,22 +70,23 @@ def suggestions(distances: dict[str, Distances], config: TrackerConfig) -> dict[
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read what the command line names, print the tables, write ``tune.json`` and ``tune.png``."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     threadpool_limits(1)
+    report, picture = options.out / "tune.json", options.out / "tune.png"
     try:
+        prepare_file(report)
         config = TrackerConfig(nominal_frame_rate=options.fps)
         frames = read_mot_folder(options.mot, options.features, options.fps) if options.mot else read_bag(options.bag, options.results)
         distances = collect_distances(frames, config)
         results = sweep(frames, options.lambdas, config)
-    except (ValueError, BagError) as error:
-        sys.exit(f"error: {error}")
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     found = suggestions(distances, config)
     _print(distances, found, results)
-    options.out.mkdir(parents=True, exist_ok=True)
-    report = {"distances": found, "sweep": results, "config": asdict(config)}
-    (options.out / "tune.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    plot(distances, found, results).savefig(options.out / "tune.png")
-    print(f"written: {options.out / 'tune.json'}, {options.out / 'tune.png'}")
+    write_json(report, {"distances": found, "sweep": results, "config": asdict(config)})
+    plot(distances, found, results).savefig(picture)
+    print(f"written: {report}, {picture}")
 
 
 def plot(distances: dict[str, Distances], found: dict[str, dict[str, Any]], results: Sequence[dict[str, Any]]) -> Figure:

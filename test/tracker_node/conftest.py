@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import pytest
@@ -47,3 +49,17 @@ def pose() -> Callable[..., PoseEstimate]:
         )
 
     return make
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[str], AbstractContextManager[None]]:
+    """``with refused(pattern)``: the command ends with exit code 2 and a message that matches, without a traceback."""
+
+    @contextmanager
+    def ends(pattern: str) -> Iterator[None]:
+        with pytest.raises(SystemExit) as ended:
+            yield
+        assert ended.value.code == 2
+        assert re.search(pattern, capsys.readouterr().err)
+
+    return ends

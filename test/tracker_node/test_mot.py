@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 
 from tracker_node.mot import main
 from tracker_node.motchallenge import read_mot
+
+Refused = Callable[[str], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -79,14 +83,22 @@ ERRORS = {
     ),
     "lambda outside its range": (lambda folder: None, ["--lambda", "2"], "motion_weight is 2.0, expected 0.0 to 1.0"),
     "no such truth": (lambda folder: None, ["--truth", "{}/absent.txt"], "absent.txt cannot be read"),
+    "no frame rate": (lambda folder: None, ["--fps", "0"], "nominal_frame_rate is 0.0, expected 0.1 to 1000.0"),
+    "output that is a folder": (lambda folder: (folder / "out/tracks.txt").mkdir(parents=True), [], "Is a directory: '.*tracks.txt'"),
+    "output below a file": (lambda folder: (folder / "out").touch(), [], "File exists: '.*out'"),
+    "metrics that cannot be written": (
+        lambda folder: None,
+        ["--truth", "{0}/gt.txt", "--json", "{0}/det.txt/metrics.json"],
+        "Not a directory|File exists",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_errors_end_with_a_message(case: str, sequence: Path) -> None:
+def test_errors_end_with_a_message(case: str, sequence: Path, refused: Refused) -> None:
     prepare, arguments, message = ERRORS[case]
     prepare(sequence)
-    with pytest.raises(SystemExit, match=message):
+    with refused(message):
         track(sequence, *(argument.format(sequence) for argument in arguments))
 
 
