@@ -14,7 +14,7 @@ from actionrec_node.action_model import ActionModel
 from actionrec_node.evaluation import predict_frames
 from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
 from actionrec_node.video import VideoError, VideoFormat, read_video
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 
 
 def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from actionrec_node.action_model import ActionModel, new_spec, save_action_model
 from actionrec_node.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.checkpoints import load_pretrained
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 
 
 def read_class_names(path: Path) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from actionrec_node.action_model import ActionModel, load_action_model, prepare_clip
 from actionrec_node.architectures import ARCHITECTURES
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 
 _TIMED_CLIPS = 5
 

@@ -19,7 +19,7 @@ from actionrec_node.trainer import LEARNING_RATES, Trainer
 from actionrec_node.training_clips import ClipSettings, TrainingClips
 from actionrec_node.video import VideoFormat
 from perception_kit import training
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 
 CACHE_MARGIN = 8 / 7  # training frames are kept this much larger than the input, for sharp crops
 

@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-METADATA_KEY = "assistant_perception"
-
-
-class ModelFileError(ValueError):
-    """The file is missing, is not a model file of this project, or holds another kind of model."""
+from perception_kit.model_metadata import METADATA_KEY, ModelFileError, read_metadata
 
 
 def save_model(path: str | Path, kind: str, tensors: dict[str, torch.Tensor], metadata: dict[str, Any]) -> None:
@@ -33,40 +28,12 @@ def save_model(path: str | Path, kind: str, tensors: dict[str, torch.Tensor], me
 
 def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors (on the CPU) and metadata of a model file of ``kind``. Raises ModelFileError with what to do."""
-    with _open(Path(path)) as file:
-        metadata = _metadata(file, path)
-        if metadata.get("kind") != kind:
-            raise ModelFileError(f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a safetensors file does not iterate)
+    metadata = read_metadata(path, kind)
+    tensors = load_file(path)
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if broken:
         raise ModelFileError(f"'{path}' holds values that are not finite (in '{broken[0]}'): its training went wrong; train it again")
     return tensors, metadata
-
-
-def model_kind(path: str | Path) -> str:
-    """Kind of a model file ("segmentation", "pose", "action"); its tensors are not read. Raises ModelFileError."""
-    with _open(Path(path)) as file:
-        return _metadata(file, path).get("kind", "")
-
-
-def _open(path: Path) -> safe_open:
-    if not path.is_file():
-        raise ModelFileError(f"model file '{path}' does not exist: check the parameter or train one (see README)")
-    try:
-        return safe_open(str(path), framework="pt", device="cpu")
-    except SafetensorError as error:
-        raise ModelFileError(f"'{path}' is not a safetensors model file ({error})") from error
-
-
-def _metadata(file: safe_open, path: str | Path) -> dict[str, Any]:
-    raw = (file.metadata() or {}).get(METADATA_KEY)
-    if raw is None:
-        raise ModelFileError(
-            f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata: it was not written by this project's "
-            "training or conversion commands"
-        )
-    return json.loads(raw)
 
 
 def load_weights(module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:

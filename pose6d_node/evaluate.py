@@ -22,7 +22,8 @@ import numpy as np
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import LAYOUTS, open_dataset
-from perception_kit.model_file import ModelFileError, file_sha256, model_kind
+from perception_kit.model_file import file_sha256
+from perception_kit.model_metadata import ModelFileError, model_kind
 from perception_kit.resources import choose_device
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.frames import Evaluator, Results

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from perception_kit.bag import BagError
 from perception_kit.datasets.files import DatasetError
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.replay.session import OutputError, run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import package_folder

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from perception_kit.model_file import ModelFileError, model_kind
+from perception_kit.model_metadata import ModelFileError, model_kind
 
 
 @dataclass(frozen=True)

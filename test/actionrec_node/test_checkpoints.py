@@ -14,7 +14,7 @@ from actionrec_node.action_model import load_action_model
 from actionrec_node.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.checkpoints import load_pretrained, read_tensors
 from actionrec_node.fine_tuning import freeze, frozen_prefixes, train_mode
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 
 
 def _network(classes: int) -> nn.Module:

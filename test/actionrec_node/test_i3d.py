@@ -12,7 +12,7 @@ from torch import Tensor
 
 from actionrec_node.checkpoints import load_pretrained
 from actionrec_node.i3d import I3d, InceptionI3d, same_padding
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 
 CLASSES = 3
 

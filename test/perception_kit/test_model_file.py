@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from perception_kit.model_file import ModelFileError, file_sha256, load_model, load_weights, model_kind, save_model
+from perception_kit.model_file import file_sha256, load_model, load_weights, save_model
+from perception_kit.model_metadata import ModelFileError
 
 
 def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
@@ -17,13 +18,6 @@ def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
     tensors, metadata = load_model(path, "pose")
     assert torch.equal(tensors["weights"], weights)
     assert metadata == {"kind": "pose", "class_names": ["cup", "bowl"], "num_points": 500}
-
-
-def test_kind_is_read_without_the_tensors(tmp_path: Path) -> None:
-    save_model(tmp_path / "model.safetensors", "action", {"a": torch.zeros(1)}, {})
-    assert model_kind(tmp_path / "model.safetensors") == "action"
-    with pytest.raises(ModelFileError, match="does not exist"):
-        model_kind(tmp_path / "missing.safetensors")
 
 
 def test_others_may_read_the_file_as_any_other(tmp_path: Path) -> None:
@@ -52,12 +46,13 @@ def write_other_kind(path: Path) -> None:
     ("write", "message"),
     [
         (lambda path: None, "does not exist"),
+        (Path.mkdir, "is a folder, expected a model file"),
         (write_text, "not a safetensors model file"),
         (write_foreign, "without 'assistant_perception' metadata"),
         (write_not_finite, "not finite"),
         (write_other_kind, "holds a 'action' model, expected a 'pose' model"),
     ],
-    ids=["missing", "text file", "foreign safetensors", "not finite", "other kind"],
+    ids=["missing", "folder", "text file", "foreign safetensors", "not finite", "other kind"],
 )
 def test_what_is_not_the_model_is_refused_by_name(tmp_path: Path, write, message: str) -> None:
     path = tmp_path / "model.safetensors"
