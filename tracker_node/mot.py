@@ -17,7 +17,7 @@ from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import Instance, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
-from tracker_node.motchallenge import MotTable, read_mot, read_truth, write_tracks
+from tracker_node.motchallenge import MotTable, read_mot, write_tracks
 from tracker_node.outputs import prepare_file, write_json
 
 NO_MASK = np.zeros((0, 0), bool)
@@ -45,14 +45,14 @@ def track_detections(
 
 
 def evaluate(truth: MotTable, tracked: list[tuple[int, int, np.ndarray]], frames: int) -> dict[str, float | int | None]:
-    """Tracking metrics of rows (frame, track id, box) over frames 1 to ``frames``."""
+    """Tracking metrics of rows (frame, track id, box) over frames 1 to ``frames``, by the MOTChallenge's rules."""
     predicted: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(frames)]
     for frame, track_id, box in tracked:
         predicted[frame - 1].append((track_id, box))
-    truth_rows = [truth.rows_of(frame) for frame in range(1, frames + 1)]
+    found = [TrackedBoxes([track_id for track_id, _ in rows], [box for _, box in rows]) for rows in predicted]
     return tracking_metrics(
-        [TrackedBoxes(truth.id[rows], truth.boxes[rows]) for rows in truth_rows],
-        [TrackedBoxes([track_id for track_id, _ in rows], [box for _, box in rows]) for rows in predicted],
+        [truth.evaluated(frame) for frame in range(1, frames + 1)],
+        [truth.without_distractors(frame, boxes) for frame, boxes in enumerate(found, start=1)],
     )
 
 
@@ -66,13 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         config = TrackerConfig(motion_weight=options.motion_weight, nominal_frame_rate=options.fps)
         detections = read_mot(options.detections)
-        truth = read_truth(options.truth) if options.truth else None
+        truth = read_mot(options.truth) if options.truth else None
         features = read_features(options.features, len(detections)) if options.features else None
         for path in filter(None, (options.out, options.json)):
             prepare_file(path)
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    frames = int(max(detections.frame.max(initial=0), truth.frame.max(initial=0) if truth else 0))
+    frames = options.frames or int(max(detections.frame.max(initial=0), truth.frame.max(initial=0) if truth else 0))
     tracked = track_detections(detections, features, frames, config)
     write_tracks(options.out, tracked)
     identities = {track_id for _, track_id, _ in tracked}
@@ -91,9 +91,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lambda", dest="motion_weight", type=float, default=0.0, help="weight of motion in the cost, 0 (published) to 1")
     parser.add_argument("--truth", type=Path, help="ground truth to compare with: frame,id,left,top,width,height,…")
     parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the sequence (default: 30)")
+    parser.add_argument("--frames", type=positive, help="track frames 1 to this one (default: to the last one in the files)")
     parser.add_argument("--out", type=Path, required=True, help="where the tracks go: confirmed, matched in this frame or the one before")
     parser.add_argument("--json", type=Path, help="where the metrics go, with the configuration (needs --truth)")
     return parser
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1 on a command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
 
 
 def read_features(path: Path, count: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
+from tracker_node.mot import positive
 from tracker_node.outputs import prepare_file, write_json
 from tracker_node.tuning_data import LabelledFrame, read_bag, read_mot_folder
 
@@ -43,7 +44,7 @@ def sweep(frames: Sequence[LabelledFrame], lambdas: Sequence[float], config: Tra
             tracks = tracker.update(frame.instances, frame.stamp_ns, frame.poses)
             shown = [one for one in tracks if one.state == TrackState.CONFIRMED]
             names = None if frame.truth.classes is None else np.array([one.class_name for one in shown], np.str_)
-            tracked.append(TrackedBoxes([one.id for one in shown], [one.box for one in shown], names))
+            tracked.append(frame.scored(TrackedBoxes([one.id for one in shown], [one.box for one in shown], names)))
         results.append({"lambda": weight, **tracking_metrics([frame.truth for frame in frames], tracked)})
     return results
 
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         prepare_file(report)
         config = TrackerConfig(nominal_frame_rate=options.fps)
-        frames = read_mot_folder(options.mot, options.features, options.fps) if options.mot else read_bag(options.bag, options.results)
+        frames = _read(options)
         distances = collect_distances(frames, config)
         results = sweep(frames, options.lambdas, config)
     except (ValueError, OSError) as error:
@@ -87,6 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_json(report, {"distances": found, "sweep": results, "config": asdict(config)})
     plot(distances, found, results).savefig(picture)
     print(f"written: {report}, {picture}")
+
+
+def _read(options: argparse.Namespace) -> list[LabelledFrame]:
+    if options.mot:
+        return read_mot_folder(options.mot, options.features, options.fps, options.frames)
+    return read_bag(options.bag, options.results)
 
 
 def plot(distances: dict[str, Distances], found: dict[str, dict[str, Any]], results: Sequence[dict[str, Any]]) -> Figure:
@@ -148,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--mot", type=Path, help="MOTChallenge folder with det/det.txt and gt/gt.txt")
     source.add_argument("--bag", type=Path, help="bag with /ground_truth topics")
     parser.add_argument("--features", type=Path, help="with --mot: .npy array with one appearance descriptor for each detection")
+    parser.add_argument("--frames", type=positive, help="with --mot: frames 1 to this one (default: to the last one in the files)")
     parser.add_argument(
         "--results", type=Path, help="with --bag: bag with the detections, OUT/results of a replay (default: the bag itself)"
     )

@@ -15,9 +15,8 @@ from perception_kit.metrics.tracking import TrackedBoxes
 from perception_kit.truth import FrameKey, FrameTruth
 from perception_kit.types import Instance, PoseEstimate
 from tracker_node.mot import instances_of, read_features
-from tracker_node.motchallenge import read_mot, read_truth
+from tracker_node.motchallenge import MATCH_IOU, MotTable, read_mot
 
-MATCH_IOU = 0.5
 NO_IDENTITY = -1
 
 
@@ -27,12 +26,21 @@ class TuningDataError(ValueError):
 
 @dataclass
 class LabelledFrame:
-    """What was detected at ``stamp_ns``, and the true boxes, with classes where detections have them."""
+    """What was detected at ``stamp_ns``, and the true boxes, with classes where detections have them.
+
+    ``labels`` of a MOTChallenge file say which tracks are not scored in this frame, ``number``.
+    """
 
     stamp_ns: int
     instances: list[Instance]
     poses: list[PoseEstimate]
     truth: TrackedBoxes
+    number: int = 0
+    labels: MotTable | None = None
+
+    def scored(self, tracked: TrackedBoxes) -> TrackedBoxes:
+        """The tracks that count."""
+        return tracked if self.labels is None else self.labels.without_distractors(self.number, tracked)
 
     def identities(self) -> np.ndarray:
         """(N,) identity of the true box that each detection belongs to (IoU of 0.5, same class, best overall), else NO_IDENTITY."""
@@ -47,21 +55,20 @@ class LabelledFrame:
         return identities
 
 
-def read_mot_folder(folder: Path, features: Path | None, fps: float) -> list[LabelledFrame]:
-    """Frames of ``det/det.txt`` and ``gt/gt.txt``, with one descriptor a detection from a .npy file. Raises MotFileError,
-    ValueError for other features, and TuningDataError for empty files.
+def read_mot_folder(folder: Path, features: Path | None, fps: float, frames: int | None) -> list[LabelledFrame]:
+    """Frames 1 to ``frames`` (None: to the last) of ``det/det.txt`` and ``gt/gt.txt``, with one descriptor a detection from a .npy file.
+
+    Raises MotFileError, ValueError for other features, and TuningDataError for empty files.
     """
-    detections, truth = read_mot(folder / "det/det.txt"), read_truth(folder / "gt/gt.txt")
+    detections, truth = read_mot(folder / "det/det.txt"), read_mot(folder / "gt/gt.txt")
     descriptors = read_features(features, len(detections)) if features else None
     if not (len(detections) and len(truth)):
         raise TuningDataError(f"{folder} has {len(detections)} detections and {len(truth)} true boxes: there is nothing to compare")
-    frames = int(max(detections.frame.max(), truth.frame.max()))
-    result = []
-    for frame in range(1, frames + 1):
-        rows = truth.rows_of(frame)
-        boxes = TrackedBoxes(truth.id[rows], truth.boxes[rows])
-        result.append(LabelledFrame(round(frame / fps * 1e9), instances_of(detections, descriptors, frame), [], boxes))
-    return result
+    last = frames or int(max(detections.frame.max(), truth.frame.max()))
+    return [
+        LabelledFrame(round(frame / fps * 1e9), instances_of(detections, descriptors, frame), [], truth.evaluated(frame), frame, truth)
+        for frame in range(1, last + 1)
+    ]
 
 
 def read_bag(bag: Path, results: Path | None) -> list[LabelledFrame]:

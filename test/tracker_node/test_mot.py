@@ -113,3 +113,19 @@ def test_real_sequence_beats_the_sample_tracker(shared_dir: Path, tmp_path: Path
     assert metrics["mota"] > 0.526
     assert metrics["idf1"] > 0.558
     assert metrics["id_switches"] < 7
+
+
+@pytest.mark.parametrize(("name", "frames", "fps"), [("02", 4, 30), ("04", 8, 30), ("05", 6, 14), ("09", 4, 30)])
+def test_real_people_keep_their_identities(name: str, frames: int, fps: int, shared_dir: Path, tmp_path: Path) -> None:
+    """The start of MOT17's sequences: people on vehicles, statues and reflections, which detectors also find, do not count."""
+    folder = shared_dir / f"data/mot/mot17mini/MOT17-{name}-FRCNN"
+    main([
+        *("--detections", str(folder / "det/det.txt"), "--truth", str(folder / "gt/gt.txt"), "--fps", str(fps), "--frames", str(frames)),
+        *("--out", str(tmp_path / "tracks.txt"), "--json", str(tmp_path / "metrics.json")),
+    ])  # fmt: skip
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    found = metrics["truth_boxes"] - metrics["misses"]
+    assert metrics["id_switches"] == 0
+    assert metrics["false_positives"] <= 0.03 * found
+    assert metrics["motp"] > 0.85
+    assert set(read_mot(tmp_path / "tracks.txt").frame.tolist()) == set(range(3, frames + 1)), "two frames confirm a track"

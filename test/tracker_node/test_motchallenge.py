@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker_node.motchallenge import MotFileError, read_mot, read_truth, write_tracks
+from perception_kit.metrics.tracking import TrackedBoxes
+from tracker_node.motchallenge import MotFileError, read_mot, write_tracks
 
 LAYOUTS = {
     "MOT15": "1,-1,10.5,20,30,40,0.75,-1,-1,-1\n2,-1,11,20,30,40,0.5,-1,-1,-1\n",
@@ -36,10 +37,31 @@ def test_confidence_is_one_where_there_is_none(tmp_path: Path) -> None:
     assert read_mot(path).confidence.tolist() == [1.0]
 
 
-def test_truth_leaves_out_what_is_not_to_be_evaluated(tmp_path: Path) -> None:
-    path = tmp_path / "gt.txt"
-    path.write_text("1,7,10,20,30,40,0,7,1\n1,8,10,20,30,40,1,1,1\n1,9,10,20,30,40,-1,-1,-1,-1\n")
-    assert read_truth(path).id.tolist() == [8, 9]
+TRUTH = {
+    "MOT16/17: pedestrian, ignored pedestrian, static person, car, other frame": (
+        "1,1,0,0,10,10,1,1,1\n1,2,20,0,10,10,0,1,1\n1,3,40,0,10,10,0,7,1\n1,4,60,0,10,10,0,3,1\n2,5,80,0,10,10,1,1,1\n",
+        [1],
+        [10, 20, 40, 50],
+    ),
+    "MOT15, where no column is the class": ("1,1,0,0,10,10,1,-1,-1,-1\n1,3,40,0,10,10,0,7,7,7\n", [1], [10, 20, 30, 40, 50]),
+}
+
+
+@pytest.mark.parametrize("case", TRUTH)
+def test_labels_that_count_and_tracks_that_are_scored(case: str, tmp_path: Path) -> None:
+    text, counted, scored = TRUTH[case]
+    (tmp_path / "gt.txt").write_text(text)
+    truth = read_mot(tmp_path / "gt.txt")
+    lefts = {10: 0, 20: 22, 30: 43, 40: 60, 50: 80}
+    tracked = TrackedBoxes(list(lefts), [[left, 0, left + 10, 10] for left in lefts.values()])
+    assert truth.evaluated(1).ids.tolist() == counted
+    assert truth.without_distractors(1, tracked).ids.tolist() == scored
+
+
+def test_a_track_on_a_person_is_scored_though_it_also_covers_a_distractor(tmp_path: Path) -> None:
+    (tmp_path / "gt.txt").write_text("1,1,0,0,10,10,1,1,1\n1,2,1,0,10,10,0,8,1\n")
+    tracked = TrackedBoxes([1], [[0, 0, 10, 10]])
+    assert read_mot(tmp_path / "gt.txt").without_distractors(1, tracked).ids.tolist() == [1]
 
 
 def test_empty_file(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.bag import BagWriter
+from perception_kit.bag import BagWriter, RawMessage
 from perception_kit.metrics.tracking import TrackedBoxes
-from perception_kit.types import Instance
+from perception_kit.types import Instance, TrackEstimate, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.distances import Distances, collect_distances
 from tracker_node.tune import main
@@ -74,6 +74,41 @@ def test_errors_end_with_a_message(case: str, folder: Path, refused: Refused) ->
     prepare(folder)
     with refused(message):
         main(["--mot", str(folder), "--features", str(folder / "features.npy"), "--out", str(folder / "out")])
+
+
+def test_a_bag_with_truth_and_the_results_of_a_replay(tmp_path: Path) -> None:
+    """Two mugs that look different and pass each other; the truth is in one bag, what the node detected in another."""
+    pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
+    from rclpy.serialization import serialize_message
+    from std_msgs.msg import Header
+
+    from perception_kit.ros.convert import detections_to_message, ns_to_stamp, tracks_to_message
+
+    with BagWriter(tmp_path / "bag") as bag, BagWriter(tmp_path / "results") as results:
+        for frame in range(FRAMES):
+            stamp_ns = round((1 + frame / 30) * 1e9)
+            header = Header(stamp=ns_to_stamp(stamp_ns), frame_id="camera")
+            boxes = {1: np.array([100 + 4 * frame, 50, 130 + 4 * frame, 110.0]), 2: np.array([200 - 4 * frame, 50, 230 - 4 * frame, 110.0])}
+            mugs = [
+                Instance(1, "mug", 0.9, box, np.ones((2, 2), bool), (0, 0), np.eye(4)[k].astype(np.float32)) for k, box in boxes.items()
+            ]
+            tracks = [
+                TrackEstimate(k, 1, "mug", TrackState.CONFIRMED, 1.0, 1, 1, 0.0, index, box, np.zeros(4))
+                for index, (k, box) in enumerate(boxes.items())
+            ]
+            for writer, topic, message in (
+                (bag, "/ground_truth/detections", detections_to_message(mugs, header, 640, 480)),
+                (bag, "/ground_truth/tracks", tracks_to_message(tracks, header)),
+                (results, "/pose6d_node/detections", detections_to_message(mugs, header, 640, 480)),
+            ):
+                kind = f"assistant_perception/msg/{type(message).__name__}"
+                writer.write_raw(RawMessage(topic, kind, stamp_ns, serialize_message(message)))
+    main(["--bag", str(tmp_path / "bag"), "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")])
+    report = json.loads((tmp_path / "out/tune.json").read_text())
+    assert report["distances"]["appearance"]["same_count"] == report["distances"]["motion"]["same_count"] == 2 * (FRAMES - 1)
+    assert report["distances"]["appearance"]["errors_suggested"] == [0.0, 0.0]
+    assert [(row["lambda"], row["truth_ids"]) for row in report["sweep"]] == [(weight, 2) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert report["sweep"][0]["id_switches"] == 0
 
 
 def test_a_bag_without_detections_says_what_to_do(tmp_path: Path, refused: Refused) -> None:
