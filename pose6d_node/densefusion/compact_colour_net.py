@@ -17,7 +17,7 @@ def conv_norm_relu(in_channels: int, out_channels: int, kernel: int = 3, stride:
 
 
 class CompactColourNet(nn.Module):
-    """Embedding at half the resolution of the input, from features at strides 2, 4 and 8 and the mean of the whole crop."""
+    """Embedding of chosen points at half the resolution of the input, from features at strides 2, 4 and 8 and the mean of the crop."""
 
     embedding_size = 32
 
@@ -36,14 +36,15 @@ class CompactColourNet(nn.Module):
         self.up_2 = conv_norm_relu(half, self.embedding_size)
         self.final = nn.Conv2d(self.embedding_size, self.embedding_size, 1)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, H / 2, W / 2)."""
+    def forward(self, image: Tensor, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, N) at (B, N, 2) positions x, y in -1..1 (the outer edges)."""
         half = self.down_2(image)
         quarter = self.down_4(half)
         eighth = self.down_8(quarter)
         eighth = F.relu(eighth + self.context(eighth.mean(dim=(2, 3), keepdim=True)))
         quarter = self.up_4(quarter + _double(self.reduce_8(eighth)))
-        return self.final(self.up_2(half + _double(self.reduce_4(quarter))))
+        embedding = self.final(self.up_2(half + _double(self.reduce_4(quarter))))
+        return F.grid_sample(embedding, pixels.unsqueeze(1), mode="bilinear", padding_mode="border", align_corners=False).squeeze(2)
 
 
 def _double(x: Tensor) -> Tensor:

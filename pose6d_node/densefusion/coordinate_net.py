@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pose6d_node.densefusion.losses import Target, coordinate_distance
-from pose6d_node.densefusion.pose_net import FusionFeatures, Widths, sample_embedding, select_class
+from pose6d_node.densefusion.pose_net import FusionFeatures, Widths, select_class
 from pose6d_node.densefusion.rotations import fit_rigid
 
 
@@ -57,7 +57,7 @@ class CoordinateNet(nn.Module):
 
     def forward(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor) -> CoordinateVotes:
         """Votes from (B, 3, H, W) crops and the (B, N, 3) points at (B, N, 2) ``pixels`` (-1..1) of them; ``class_index`` (B,)."""
-        embedding = sample_embedding(self.cnn(image), pixels)
+        embedding = self.cnn(image, pixels)
         first, second = self.feat.local(cloud, embedding)
         pooled = self.feat.pooled(second)
         x = F.relu(self.local(torch.cat([first, second], dim=1)) + self.pooled(pooled).unsqueeze(2))

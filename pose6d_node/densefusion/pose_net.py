@@ -54,11 +54,6 @@ class PoseVotes:
         return pose_distance(quaternion_to_matrix(self.quaternions), cloud + self.offsets, target)
 
 
-def sample_embedding(embedding: Tensor, pixels: Tensor) -> Tensor:
-    """(B, C, N) values of a (B, C, H, W) map at (B, N, 2) positions x, y in -1..1 (the outer edges of the image), bilinear."""
-    return F.grid_sample(embedding, pixels.unsqueeze(1), mode="bilinear", padding_mode="border", align_corners=False).squeeze(2)
-
-
 class FusionFeatures(nn.Module):
     """Local features of points and colours at two levels, and one global feature pooled from their fusion."""
 
@@ -111,7 +106,7 @@ class PoseNet(nn.Module):
 
     def forward(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor) -> PoseVotes:
         """Votes from (B, 3, H, W) crops and the (B, N, 3) points at (B, N, 2) ``pixels`` (-1..1) of them; ``class_index`` (B,)."""
-        embedding = sample_embedding(self.cnn(image), pixels)
+        embedding = self.cnn(image, pixels)
         first, second = self.feat.local(cloud, embedding)
         pooled = self.feat.pooled(second)
         local = torch.cat([first, second], dim=1)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Colour embedding of the published DenseFusion: a PSPNet (Zhao et al. 2017) on a dilated ResNet-18 without normalisation layers.
 
+What comes after an interpolation is linear up to the next activation, and is computed before it, where there are fewer pixels.
+
 The tensors have the names of the published checkpoints, less the prefix ``cnn.model.module.``.
 """
 
@@ -60,9 +62,15 @@ class PyramidPooling(nn.Module):
         self.bottleneck = nn.Conv2d(channels * (len(sizes) + 1), out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, channels, H, W) to (B, out_channels, H, W)."""
-        context = [F.interpolate(stage(x), size=x.shape[2:], mode="bilinear", align_corners=False) for stage in self.stages]
-        return F.relu(self.bottleneck(torch.cat([*context, x], dim=1)))
+        """(B, channels, H, W) to (B, out_channels, H, W).
+
+        The bottleneck is linear: its share of each grid is computed at the size of the grid and then brought to that of the image.
+        """
+        *shares, own = self.bottleneck.weight.split(x.shape[1], dim=1)
+        total = F.conv2d(x, own, self.bottleneck.bias)
+        for stage, share in zip(self.stages, shares, strict=True):
+            total = total + F.interpolate(F.conv2d(stage(x), share), size=x.shape[2:], mode="bilinear", align_corners=False)
+        return F.relu(total)
 
 
 class Upsampling(nn.Module):
@@ -77,12 +85,45 @@ class Upsampling(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) to (B, out_channels, 2 H, 2 W)."""
-        return self.conv(x)
+        """(B, in_channels, H, W) to (B, out_channels, 2 H, 2 W).
+
+        Both steps are linear: the nine taps of the kernel are applied at the low resolution, a quarter of the products, and their results
+        are then interpolated, shifted and added by one small matrix for each axis.
+        """
+        _, convolution, activation = self.conv
+        batch, channels, height, width = x.shape
+        kernel = convolution.weight.permute(2, 3, 1, 0).reshape(9, channels, -1)
+        taps = (x.permute(0, 2, 3, 1).reshape(-1, channels) @ kernel).view(3, 3, batch, height, width, -1)
+        rows = taps.permute(2, 0, 3, 1, 4, 5).reshape(batch * 3 * height, 3 * width, -1)  # (image, tap, y), (tap, x), channel
+        rows = doubling(width).to(rows) @ rows
+        out = doubling(height).to(rows) @ rows.view(batch, 3 * height, -1)
+        out = out.view(batch, 2 * height, 2 * width, -1) + convolution.bias
+        return activation(out.permute(0, 3, 1, 2))
+
+    def at(self, x: Tensor, pixels: Tensor) -> Tensor:
+        """(B, out_channels, N): what ``forward`` gives in the pixels of (B, N, 2) positions x, y in -1..1 (the outer edges)."""
+        upsample, convolution, activation = self.conv
+        doubled = F.pad(upsample(x), (1, 1, 1, 1)).permute(0, 2, 3, 1)
+        batch, height, width, channels = doubled.shape
+        size = pixels.new_tensor([width - 2, height - 2])
+        column, row = ((pixels + 1) * size / 2).long().clamp(min=0).minimum(size.long() - 1).unbind(2)
+        first = torch.arange(batch, device=x.device).view(-1, 1) * (height * width) + row * width + column
+        taps = torch.arange(3, device=x.device)
+        index = first.unsqueeze(2) + (taps.view(3, 1) * width + taps).flatten()
+        patches = doubled.reshape(-1, channels)[index.flatten()].view(batch, -1, 9 * channels)
+        kernel = convolution.weight.permute(0, 2, 3, 1).reshape(-1, 9 * channels)
+        return activation(F.linear(patches, kernel, convolution.bias).transpose(1, 2))
+
+
+def doubling(size: int) -> Tensor:
+    """(2 ``size``, 3 ``size``) interpolation of a row to twice its pixels, seen by the three taps of a kernel with zeros around."""
+    doubled = F.interpolate(torch.eye(size).unsqueeze(0), size=2 * size, mode="linear", align_corners=True)[0].T
+    padded = F.pad(doubled, (0, 0, 1, 1))
+    return torch.cat([padded[tap : tap + 2 * size] for tap in range(3)], dim=1)
 
 
 class PSPNet(nn.Module):
-    """Per-pixel colour embedding: log-softmax over 32 channels at the resolution of the input."""
+    """Colour embedding of chosen pixels: log-softmax over 32 channels."""
 
     embedding_size = 32
 
@@ -97,9 +138,9 @@ class PSPNet(nn.Module):
         self.drop_1 = nn.Dropout2d(0.3)
         self.drop_2 = nn.Dropout2d(0.15)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, H, W)."""
+    def forward(self, image: Tensor, pixels: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, N) in its pixels at (B, N, 2) positions x, y in -1..1."""
         x = self.drop_1(self.psp(self.feats(image)))
         x = self.drop_2(self.up_1(x))
         x = self.drop_2(self.up_2(x))
-        return self.final(self.up_3(x))
+        return self.final(self.up_3.at(x, pixels).unsqueeze(3)).squeeze(3)
