@@ -71,6 +71,15 @@ install_python_packages() {
   echo "$wanted" >"$mark"
 }
 
+install_browser() { # for the tests of reports and viewers, which are skipped without it
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null && return
+  local how="the tests of web pages are skipped; to run them: sudo apt-get install chromium"
+  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || { say "no Chromium here: $how"; return; }
+  say "installing Chromium for the tests of reports and viewers"
+  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium) >/dev/null 2>&1 ||
+    say "Chromium could not be installed: $how"
+}
+
 build_package() {
   local mark=install/.built wanted
   wanted=$(cat msg/*.msg CMakeLists.txt package.xml setup.cfg "$venv/.installed" | sha256sum | cut -c1-16)
@@ -89,4 +98,5 @@ build_package() {
 check_system
 install_python_packages
 build_package
+install_browser
 say "done; './run COMMAND…' runs a command in this environment"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from ros_graph import RosGraph
 
 settings.register_profile("no_deadline", deadline=None)  # a busy machine is no failure
@@ -41,3 +42,16 @@ def graph() -> Iterator[RosGraph]:
     graph = RosGraph()
     yield graph
     graph.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, for tests of pages; ``browser.new_page()`` opens a tab."""
+    pytest.importorskip("playwright", reason="playwright is not installed: run 'make setup'")
+    from browser import chromium_path, open_browser
+
+    path = chromium_path()
+    if path is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with open_browser(path) as browser:
+        yield browser
