@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -54,6 +55,19 @@ class TrackedBoxes:
                 raise ValueError(f"{len(self.ids)} ids but {len(self.classes)} classes in one frame: give one class for each id")
 
 
+@dataclass(frozen=True)
+class FollowedIdentity:
+    """What became of a true identity in one frame: the track that matches it, None for a miss.
+
+    ``switch``: another track matched it before. ``fragment``: it was matched before, is missed from here on, and is matched again later.
+    """
+
+    truth_id: int
+    track_id: int | None
+    switch: bool = False
+    fragment: bool = False
+
+
 @dataclass
 class _Sequence:
     """Frames with identities numbered from 0 and the similarity of every pair: what both metric families work on."""
@@ -84,6 +98,26 @@ def tracking_metrics(
     return _clear_and_identity(sequence, iou_threshold) | _hota(sequence)
 
 
+def follow_identities(
+    truth_frames: Sequence[TrackedBoxes], predicted_frames: Sequence[TrackedBoxes], iou_threshold: float = 0.5
+) -> list[list[FollowedIdentity]]:
+    """For each frame, what became of every true identity in it, by the matches that ``tracking_metrics`` counts."""
+    events = _accumulate(_prepare(truth_frames, predicted_frames), iou_threshold).mot_events
+    truth_ids, track_ids = _known_ids(truth_frames), _known_ids(predicted_frames)
+    histories: defaultdict[int, list[tuple[int, int | None, bool]]] = defaultdict(list)
+    for (frame, _), event in events.iterrows():
+        if event.Type in ("MATCH", "SWITCH", "MISS"):
+            track_id = None if event.Type == "MISS" else int(track_ids[int(event.HId)])
+            histories[int(truth_ids[int(event.OId)])].append((frame, track_id, event.Type == "SWITCH"))
+    followed: list[list[FollowedIdentity]] = [[] for _ in truth_frames]
+    for truth_id, history in histories.items():
+        matched = [track_id is not None for _, track_id, _ in history]
+        for k, (frame, track_id, switch) in enumerate(history):
+            is_lost_here = k > 0 and matched[k - 1] and not matched[k]
+            followed[frame].append(FollowedIdentity(truth_id, track_id, switch, is_lost_here and any(matched[k:])))
+    return followed
+
+
 def _prepare(truth_frames: Sequence[TrackedBoxes], predicted_frames: Sequence[TrackedBoxes]) -> _Sequence:
     """Number identities from 0 and compute similarities: IoU, 0 between classes."""
     sequence = _Sequence(_renumber(truth_frames), _renumber(predicted_frames))
@@ -97,14 +131,17 @@ def _prepare(truth_frames: Sequence[TrackedBoxes], predicted_frames: Sequence[Tr
 
 def _renumber(frames: Sequence[TrackedBoxes]) -> list[np.ndarray]:
     """Identities of each frame as 0, 1, 2, … over the whole sequence."""
-    known = np.unique(np.concatenate([np.zeros(0, np.int64), *(frame.ids for frame in frames)]))
+    known = _known_ids(frames)
     return [np.searchsorted(known, frame.ids) for frame in frames]
 
 
+def _known_ids(frames: Sequence[TrackedBoxes]) -> np.ndarray:
+    """All identities, ascending."""
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *(frame.ids for frame in frames)]))
+
+
 def _clear_and_identity(sequence: _Sequence, iou_threshold: float) -> dict[str, float | int | None]:
-    accumulator = motmetrics.MOTAccumulator(auto_id=True)
-    for truth_ids, predicted_ids, similarity in zip(sequence.truth_ids, sequence.predicted_ids, sequence.similarity, strict=True):
-        accumulator.update(truth_ids, predicted_ids, np.where(similarity >= iou_threshold, 1.0 - similarity, np.nan))
+    accumulator = _accumulate(sequence, iou_threshold)
     names = ["mota", "motp", "idf1", *_COUNTS.values()]
     summary = motmetrics.metrics.create().compute(accumulator, metrics=names, return_dataframe=False)
     result: dict[str, float | int | None] = {key: int(summary[name]) for key, name in _COUNTS.items()}
@@ -114,6 +151,13 @@ def _clear_and_identity(sequence: _Sequence, iou_threshold: float) -> dict[str, 
     result["motp"] = 1.0 - float(summary["motp"]) if has_match else None
     result["idf1"] = float(np.nan_to_num(summary["idf1"])) if has_truth else None
     return result
+
+
+def _accumulate(sequence: _Sequence, iou_threshold: float) -> motmetrics.MOTAccumulator:
+    accumulator = motmetrics.MOTAccumulator(auto_id=True)
+    for truth_ids, predicted_ids, similarity in zip(sequence.truth_ids, sequence.predicted_ids, sequence.similarity, strict=True):
+        accumulator.update(truth_ids, predicted_ids, np.where(similarity >= iou_threshold, 1.0 - similarity, np.nan))
+    return accumulator
 
 
 def _hota(sequence: _Sequence) -> dict[str, float | None]:

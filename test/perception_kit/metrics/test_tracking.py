@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.metrics.tracking import FollowedIdentity, TrackedBoxes, follow_identities, tracking_metrics
 
 # A box for each place; places do not overlap.
 PLACES = {name: np.array([100 * column, 0, 100 * column + 10, 10], float) for column, name in enumerate("ABC")}
@@ -47,6 +47,39 @@ def test_cases(case: str) -> None:
     truth, tracks, expected = CASES[case]
     metrics = tracking_metrics(frames(*truth), frames(*tracks))
     assert {key: metrics[key] for key in expected} == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_followed_identities_are_those_that_the_counts_are_of(case: str) -> None:
+    truth, tracks = (frames(*specifications) for specifications in CASES[case][:2])
+    check_followed(truth, tracks)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_followed_identities_of_noisy_sequences(seed: int) -> None:
+    check_followed(*noisy_sequence(seed))
+
+
+def check_followed(truth: list[TrackedBoxes], tracks: list[TrackedBoxes]) -> None:
+    metrics = tracking_metrics(truth, tracks)
+    followed = follow_identities(truth, tracks)
+    everything = [one for frame in followed for one in frame]
+    assert [sorted(one.truth_id for one in frame) for frame in followed] == [sorted(frame.ids) for frame in truth]
+    assert sum(one.track_id is None for one in everything) == metrics["misses"]
+    assert sum(one.switch for one in everything) == metrics["id_switches"]
+    assert sum(one.fragment for one in everything) == metrics["fragments"]
+
+
+def test_a_fragment_is_where_an_identity_is_lost_that_comes_back() -> None:
+    followed = follow_identities(frames(*("3A",) * 6), frames("7A", "", "", "8A", "8A", ""))
+    assert [one for frame in followed for one in frame] == [
+        FollowedIdentity(3, 7),
+        FollowedIdentity(3, None, fragment=True),
+        FollowedIdentity(3, None),
+        FollowedIdentity(3, 8, switch=True),
+        FollowedIdentity(3, 8),
+        FollowedIdentity(3, None),
+    ]
 
 
 def test_boxes_match_only_within_their_class() -> None:
