@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labelled action videos: people who walk, run, fall, lie and do everyday things in random rooms, seen by random cameras.
 
-A folder holds ``videos/NNNNN.mp4`` (15 frames per second), ``labels.csv`` (video, start, end, label; seconds) and ``classes.txt``.
+A folder holds ``videos/NNNNN.mp4`` (15 frames per second), ``labels.csv`` (video, start, end, label; seconds), ``boxes.csv`` (video, time,
+x_min, y_min, x_max, y_max; seconds and pixels: what can be seen of the person, one line for each frame that shows one) and ``classes.txt``.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -26,17 +29,30 @@ from perception_kit.synth.scene import seeded
 from perception_kit.synth.sensor import Sensor
 
 FPS = 15
-WIDTH, HEIGHT = 160, 120
+WIDTH, HEIGHT = 256, 192
 EMPTY_SHARE = 0.04
 NOTHING = "other"
 """Label of frames in which nobody can be made out."""
 _BRIGHTNESS = (0.12, 0.36)
 """Range of the mean linear intensity that the automatic exposure aims at."""
-_MIN_PIXELS, _MIN_VISIBLE = 30, 0.12
+_MIN_PIXELS, _MIN_VISIBLE = 75, 0.12
 _CLIPS_KEY = 3
 """Keeps these random numbers apart from those of the other formats."""
 
 Segment = tuple[float, float, str]
+
+
+@dataclass(frozen=True)
+class RenderedClip:
+    """One take at ``FPS``.
+
+    ``frames`` (T, HEIGHT, WIDTH, 3) uint8; ``boxes`` (T, 4) x_min, y_min, x_max, y_max of the person in pixels, NaN where nobody can be
+    made out; ``segments`` (start, end, label), seconds.
+    """
+
+    frames: np.ndarray
+    boxes: np.ndarray
+    segments: list[Segment]
 
 
 def write_clips(out: Path, seed: int, count: int, split: str = "train", workers: int = 2, photos: Sequence[Path] = ()) -> None:
@@ -52,35 +68,44 @@ def write_clips(out: Path, seed: int, count: int, split: str = "train", workers:
         raise FileExistsError(f"{labels} exists already: choose another folder or remove it")
     (out / "videos").mkdir(parents=True, exist_ok=True)
     build = partial(_build_writer, out / "videos", seed, split, tuple(photos))
-    rows: list[tuple[str, str, str, str]] = []
-    for index, segments in enumerate(tqdm(render_frames(build, count, workers), total=count, unit="video")):
-        rows += [(f"videos/{index:05d}.mp4", f"{start:.3f}", f"{end:.3f}", label) for start, end, label in segments]
-    with labels.open("w", newline="") as file:
-        csv.writer(file).writerows([("video", "start", "end", "label"), *rows])
+    rows: list[tuple[str, ...]] = []
+    box_rows: list[tuple[str, ...]] = []
+    for index, (segments, boxes) in enumerate(tqdm(render_frames(build, count, workers), total=count, unit="video")):
+        name = f"videos/{index:05d}.mp4"
+        rows += [(name, f"{start:.3f}", f"{end:.3f}", label) for start, end, label in segments]
+        seen = np.flatnonzero(np.isfinite(boxes[:, 0]))
+        box_rows += [(name, f"{frame / FPS:.3f}", *(f"{side:g}" for side in boxes[frame])) for frame in seen]
+    _write_csv(out / "boxes.csv", [("video", "time", "x_min", "y_min", "x_max", "y_max"), *box_rows])
+    _write_csv(labels, [("video", "start", "end", "label"), *rows])
     (out / "classes.txt").write_text("\n".join(ACTIONS) + "\n")
 
 
-def _build_writer(folder: Path, seed: int, split: str, photos: tuple[Path, ...]) -> Callable[[int], list[Segment]]:
-    """The function that a worker process calls with the number of a video."""
+def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def _build_writer(folder: Path, seed: int, split: str, photos: tuple[Path, ...]) -> Callable[[int], tuple[list[Segment], np.ndarray]]:
+    """The function that a worker process calls with the number of a video; it returns the clip's segments and boxes."""
     textures = TexturePool(split, photos)
 
-    def write(index: int) -> list[Segment]:
-        frames, segments = render_clip(seeded(split, _CLIPS_KEY, seed, index), textures)
-        write_video(folder / f"{index:05d}.mp4", frames, quality=20 + index % 9)
-        return segments
+    def write(index: int) -> tuple[list[Segment], np.ndarray]:
+        clip = render_clip(seeded(split, _CLIPS_KEY, seed, index), textures)
+        write_video(folder / f"{index:05d}.mp4", clip.frames, quality=20 + index % 9)
+        return clip.segments, clip.boxes
 
     return write
 
 
-def render_clip(rng: np.random.Generator, textures: TexturePool) -> tuple[np.ndarray, list[Segment]]:
-    """One take: frames (T, HEIGHT, WIDTH, 3) uint8 at ``FPS`` and its labelled segments (start, end, label), seconds."""
+def render_clip(rng: np.random.Generator, textures: TexturePool) -> RenderedClip:
+    """One take of a random scene."""
     planned = [] if rng.random() < EMPTY_SHARE else sample_segments(rng)
     take = stage(rng, textures, planned)
     length = min(take.script.duration, rng.uniform(8.5, 14.0)) if take.script else rng.uniform(4.0, 8.0)
     times = _frame_times(rng, length)
     path = sample_camera(rng, take, times, WIDTH, HEIGHT)
-    frames, labels = zip(*_film(rng, take, path, times, textures.split), strict=True)
-    return np.stack(frames), _runs(labels)
+    frames, labels, boxes = zip(*_film(rng, take, path, times, textures.split), strict=True)
+    return RenderedClip(np.stack(frames), np.stack(boxes), _runs(labels))
 
 
 def sample_segments(rng: np.random.Generator) -> list[tuple[str, float]]:
@@ -113,8 +138,10 @@ def _frame_times(rng: np.random.Generator, length: float) -> np.ndarray:
     return np.maximum(times, 0.0)
 
 
-def _film(rng: np.random.Generator, take: Take, path: CameraPath, times: np.ndarray, split: str) -> Iterator[tuple[np.ndarray, str]]:
-    """Frames (HEIGHT, WIDTH, 3) uint8 with their labels."""
+def _film(
+    rng: np.random.Generator, take: Take, path: CameraPath, times: np.ndarray, split: str
+) -> Iterator[tuple[np.ndarray, str, np.ndarray]]:
+    """Frames (HEIGHT, WIDTH, 3) uint8 with their labels and the person's boxes (4,)."""
     sensor = _sample_sensor(rng, split)
     drift, period, brightness = rng.uniform(0, 0.12), rng.uniform(3, 12), rng.uniform(*_BRIGHTNESS)
     exposure = 0.0
@@ -136,7 +163,13 @@ def _film(rng: np.random.Generator, take: Take, path: CameraPath, times: np.ndar
         sensor.exposure = exposure * (1 + drift * np.sin(2 * np.pi * t / period))
         frame = sensor.colour_image(radiance, rng)
         hidden = np.count_nonzero(rendering.labels) < _MIN_PIXELS or rendering.visible_fraction(1) < _MIN_VISIBLE
-        yield frame, NOTHING if hidden else label
+        yield frame, NOTHING if hidden else label, np.full(4, np.nan) if hidden else _box_around(rendering.labels == 1)
+
+
+def _box_around(mask: np.ndarray) -> np.ndarray:
+    """(4,) x_min, y_min, x_max, y_max of the pixels of a mask (H, W), the right and lower edge behind the last ones."""
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return np.array([left, top, left + width, top + height], np.float64)
 
 
 def _desaturation(colourfulness: float) -> np.ndarray:

@@ -130,8 +130,8 @@ def stretch(rng: np.random.Generator) -> KeyframedMotion:
 
 
 def sit_down(rng: np.random.Generator, seconds: float) -> KeyframedMotion:
-    """Sit down on a seat within about 1.2 s and stay seated until ``seconds``."""
-    down = min(rng.uniform(0.9, 1.5), 0.8 * seconds)
+    """Sit down on a seat, or drop onto it, within 0.6 to 1.5 s and stay seated until ``seconds``."""
+    down = min(rng.uniform(0.6, 1.5), 0.8 * seconds)
     poses = _varied(rng, [posture(STAND), posture(RISING), posture(SEATED), posture(SEATED, {"neck_twist": 30, "elbow": 75})], spread=0.05)
     return KeyframedMotion([0.0, 0.6 * down, down, seconds], poses, seated_at=down)
 
@@ -140,7 +140,7 @@ def sit_and_rise(rng: np.random.Generator) -> KeyframedMotion:
     """Sit down on a seat, stay, and stand up."""
     seated = posture(SEATED)
     poses = _varied(rng, [posture(STAND), posture(RISING), seated, seated, posture(RISING), posture(STAND)], spread=0.05)
-    down, rise = rng.uniform(0.9, 1.5), rng.uniform(0.9, 1.5)
+    down, rise = rng.uniform(0.6, 1.5), rng.uniform(0.9, 1.5)
     stay = rng.uniform(0.8, 3.5)
     times = np.cumsum([0.0, 0.6 * down, 0.4 * down, stay, 0.45 * rise, 0.55 * rise])
     return KeyframedMotion(times, poses, seated_at=down)

@@ -49,15 +49,35 @@ def test_folder_holds_videos_labels_and_classes(tmp_path: Path):
 @pytest.mark.usefixtures("short")
 def test_same_seed_same_take_and_other_seed_another():
     first, again, other = (render_clip(np.random.default_rng(seed), TexturePool("train")) for seed in (5, 5, 6))
-    np.testing.assert_array_equal(first[0], again[0])
-    assert first[1] == again[1]
-    assert first[0].shape != other[0].shape or not np.array_equal(first[0], other[0])
+    np.testing.assert_array_equal(first.frames, again.frames)
+    np.testing.assert_array_equal(first.boxes, again.boxes)
+    assert first.segments == again.segments
+    assert first.frames.shape != other.frames.shape or not np.array_equal(first.frames, other.frames)
+
+
+@pytest.mark.usefixtures("short")
+def test_boxes_hold_the_person_and_nobody_has_none(tmp_path: Path):
+    clip = render_clip(np.random.default_rng(5), TexturePool("train"))
+    seen = np.isfinite(clip.boxes).all(axis=1)
+    assert seen.mean() > 0.5
+    assert np.isnan(clip.boxes[~seen]).all()
+    boxes = clip.boxes[seen]
+    assert (boxes[:, :2] >= 0).all()
+    assert (boxes[:, :2] < boxes[:, 2:]).all()
+    assert (boxes[:, 2:] <= [WIDTH, HEIGHT]).all()
+    write_clips(tmp_path / "clips", seed=1, count=1, workers=1)
+    with (tmp_path / "clips" / "boxes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["video"] for row in rows} == {"videos/00000.mp4"}
+    assert all(0 <= float(row["x_min"]) < float(row["x_max"]) <= WIDTH for row in rows)
+    assert rows[-1]["time"] == f"{round(float(rows[-1]['time']) * FPS) / FPS:.3f}"
 
 
 def test_rooms_without_people_are_labelled_other(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(clips, "EMPTY_SHARE", 1.0)
-    frames, segments = render_clip(np.random.default_rng(0), TexturePool("val"))
-    assert segments == [(0.0, len(frames) / FPS, "other")]
+    clip = render_clip(np.random.default_rng(0), TexturePool("val"))
+    assert clip.segments == [(0.0, len(clip.frames) / FPS, "other")]
+    assert np.isnan(clip.boxes).all()
 
 
 def test_written_labels_are_not_overwritten(tmp_path: Path):
