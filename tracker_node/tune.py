@@ -25,6 +25,7 @@ from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
 from tracker_node.mot import positive
+from tracker_node.occlusions import SHORT_S, short_occlusions
 from tracker_node.outputs import prepare_file, write_json
 from tracker_node.tuning_data import LabelledFrame, read_bag, read_mot_folder
 
@@ -39,13 +40,15 @@ def sweep(frames: Sequence[LabelledFrame], lambdas: Sequence[float], config: Tra
     results = []
     for weight in tqdm(lambdas, desc="sweep of lambda", disable=None):
         tracker = DeepSort(replace(config, motion_weight=weight))
-        tracked = []
+        found, tracked = [], []
         for frame in frames:
             tracks = tracker.update(frame.instances, frame.stamp_ns, frame.poses)
+            found.append(tracks)
             shown = [one for one in tracks if one.state == TrackState.CONFIRMED]
             names = None if frame.truth.classes is None else np.array([one.class_name for one in shown], np.str_)
             tracked.append(frame.scored(TrackedBoxes([one.id for one in shown], [one.box for one in shown], names)))
-        results.append({"lambda": weight, **tracking_metrics([frame.truth for frame in frames], tracked)})
+        metrics = tracking_metrics([frame.truth for frame in frames], tracked)
+        results.append({"lambda": weight, **metrics, "short_occlusions": asdict(short_occlusions(frames, found))})
     return results
 
 
@@ -143,10 +146,12 @@ def _print(distances: dict[str, Distances], found: dict[str, dict[str, Any]], re
             print(
                 f"  {entry['parameter']} {entry[key]:.4g} ({key}): {missed:.1%} of the same left out, {confused:.1%} of the others let in"
             )
-    print(f"{'λ':>6}{'switches':>10}{'fragments':>11}{'MOTA':>8}{'IDF1':>8}{'HOTA':>8}")
+    print(f"{'λ':>6}{'switches':>10}{'fragments':>11}{'MOTA':>8}{'IDF1':>8}{'HOTA':>8}   kept through occlusions below {SHORT_S:g} s")
     for result in results:
         scores = "".join(f"{100 * result[key]:8.1f}" for key in ("mota", "idf1", "hota"))
-        print(f"{result['lambda']:>6g}{result['id_switches']:>10}{result['fragments']:>11}{scores}")
+        occlusions = result["short_occlusions"]
+        counts = f"{result['lambda']:>6g}{result['id_switches']:>10}{result['fragments']:>11}"
+        print(f"{counts}{scores}   {occlusions['kept']} of {occlusions['count']}")
 
 
 def _parser() -> argparse.ArgumentParser:
