@@ -10,8 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from actionrec_node.action_model import ActionModel
-from actionrec_node.evaluation import predict_frames
+from actionrec_node.data import UNLABELLED, LabelledVideo
+from actionrec_node.evaluation import predict_video
 from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
 from actionrec_node.video import VideoError, VideoFormat, read_video
 from perception_kit.model_metadata import ModelFileError
@@ -26,13 +29,13 @@ def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30
     spec = model.spec
     if not path.exists():
         raise VideoError(f"'{path}' does not exist")
-    frames = read_video(path, VideoFormat(spec.clip_fps, spec.size, spec.resize, folder_fps))
+    frames = read_video(path, VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps))
     if len(frames) < spec.clip_length:
         seconds = spec.clip_length / spec.clip_fps
         raise VideoError(
             f"'{path}' has {len(frames)} frames at {spec.clip_fps:g} fps, the model needs {spec.clip_length} ({seconds:.2f} s)"
         )
-    ends, scores = predict_frames(model, frames, stride)
+    predicted = predict_video(model, LabelledVideo(path, frames, np.full(len(frames), UNLABELLED)), stride)
     windows = [
         {
             "start": round((end - spec.clip_length + 1) / spec.clip_fps, 3),
@@ -40,9 +43,9 @@ def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30
             "label": spec.class_names[int(row.argmax())],
             "scores": {name: round(float(score), 4) for name, score in zip(spec.class_names, row, strict=True)},
         }
-        for end, row in zip(ends.tolist(), scores, strict=True)
+        for end, row in zip(predicted.ends.tolist(), predicted.scores, strict=True)
     ]
-    return {"video": str(path), "label": spec.class_names[int(scores.mean(axis=0).argmax())], "windows": windows}
+    return {"video": str(path), "label": spec.class_names[int(predicted.scores.mean(axis=0).argmax())], "windows": windows}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from actionrec_node.video import resize_frame
 
-WHOLE = np.array([0.0, 0.0, 1.0, 1.0])
+CONTEXT = 1.5  # side of the square that a person's clip shows / larger side of the boxes
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,24 @@ def clip_region(boxes: Sequence[np.ndarray], aspect: float, context: float) -> n
     return np.concatenate([low, low + side])
 
 
-def crop(rgb: np.ndarray, region: np.ndarray, size: int, resize: str) -> np.ndarray:
-    """(size, size, 3): the ``region`` (4,) of an image (H, W, 3) uint8, at least one pixel of it, resized as ``resize_frame`` does."""
+def crop(rgb: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
+    """(size, size, 3): the ``region`` (4,) of an image (H, W, 3) uint8, at least one pixel of it, stretched to the size."""
     height, width = rgb.shape[:2]
     left, top = np.minimum(np.floor(region[:2] * (width, height)), (width - 1, height - 1)).astype(int)
     right, bottom = np.ceil(region[2:] * (width, height)).astype(int)
-    return resize_frame(rgb[top : max(bottom, top + 1), left : max(right, left + 1)], size, resize)
+    return resize_frame(rgb[top : max(bottom, top + 1), left : max(right, left + 1)], size)
 
 
-def shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
-    """The image (H, W, 3) uint8, or a smaller one of the same aspect whose longer side is ``max_side`` pixels."""
-    factor = max_side / max(rgb.shape[:2])
-    return cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else rgb
+def show_clip(
+    frames: Sequence[np.ndarray], boxes: Sequence[np.ndarray] | None, size: int, resize: str, context: float = CONTEXT
+) -> np.ndarray:
+    """(K, size, size, 3) uint8 that the network sees of K images (H, W, 3): the same region of all of them.
+
+    Without ``boxes`` it is the whole image, brought to the size by ``resize`` of ``resize_frame``; else the ``clip_region`` of the boxes
+    (4,), one for each image in which the person is seen. Training, evaluation and the live node all see clips through this function.
+    """
+    if boxes is None:
+        return np.stack([resize_frame(rgb, size, resize) for rgb in frames])
+    height, width = frames[-1].shape[:2]
+    region = clip_region(boxes, width / height, context)
+    return np.stack([crop(rgb, region, size) for rgb in frames])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.annotations import Annotations, DataError, Segment, check_labels
-from actionrec_node.video import VideoError, VideoFormat, read_video
+from actionrec_node.crops import show_clip
+from actionrec_node.person_boxes import BoxTrack
+from actionrec_node.video import VideoError, VideoFormat, frame_size, read_video
 
 UNLABELLED = -1
 MIN_ACTION_FRAMES = 3  # a window whose last action began more recently is too ambiguous to train on
@@ -21,11 +23,30 @@ _NAMED_PROBLEMS = 10
 
 @dataclass
 class LabelledVideo:
-    """``frames`` (N, S, S, 3) uint8 at the clip rate; ``labels`` (N,) class index of each frame, or UNLABELLED."""
+    """``frames`` (N, H, W, 3) uint8 at the clip rate; ``labels`` (N,) class index of each frame, or UNLABELLED.
+
+    ``boxes`` (N, 4) of the person as shares of the image's size, NaN where nobody is seen; None where nobody looked.
+    """
 
     path: Path
     frames: np.ndarray
     labels: np.ndarray
+    boxes: np.ndarray | None = None
+
+    def known_boxes(self, indices: np.ndarray) -> np.ndarray | None:
+        """(M, 4) boxes of those of the frames (K,) that show the person; None where none does."""
+        if self.boxes is None:
+            return None
+        boxes = self.boxes[indices]
+        known = boxes[np.isfinite(boxes[:, 0])]
+        return known if len(known) else None
+
+    def show(self, end: int, clip_length: int, size: int, resize: str, context: float | None) -> np.ndarray:
+        """(K, size, size, 3): the clip that ends at frame ``end``, of the person where they are seen; without ``context`` of the image."""
+        indices = clip_indices(end, clip_length)
+        if context is None:
+            return show_clip(self.frames[indices], None, size, resize)
+        return show_clip(self.frames[indices], self.known_boxes(indices), size, resize, context)
 
 
 def frame_labels(segments: Sequence[Segment], class_names: Sequence[str], frame_count: int, fps: float) -> np.ndarray:
@@ -37,18 +58,31 @@ def frame_labels(segments: Sequence[Segment], class_names: Sequence[str], frame_
     return labels
 
 
-def load_video(path: Path, segments: Sequence[Segment], class_names: Sequence[str], form: VideoFormat, min_frames: int) -> LabelledVideo:
+def load_video(
+    path: Path,
+    segments: Sequence[Segment],
+    class_names: Sequence[str],
+    form: VideoFormat,
+    min_frames: int,
+    track: BoxTrack | None = None,
+) -> LabelledVideo:
     """Decode one video. Raises VideoError for one that does not decode or is shorter than ``min_frames`` at the format's rate."""
     frames = read_video(path, form)
     if len(frames) < min_frames:
         raise VideoError(f"'{path}' has {len(frames)} frames at {form.fps:g} fps, a clip needs {min_frames}: remove it or record longer")
-    return LabelledVideo(path, frames, frame_labels(segments, class_names, len(frames), form.fps))
+    boxes = None if track is None else track.at(np.arange(len(frames)) / form.fps, *frame_size(path))
+    return LabelledVideo(path, frames, frame_labels(segments, class_names, len(frames), form.fps), boxes)
 
 
 def load_videos(
-    annotations: Annotations, class_names: Sequence[str], form: VideoFormat, min_frames: int, skip_bad: bool = False
+    annotations: Annotations,
+    class_names: Sequence[str],
+    form: VideoFormat,
+    min_frames: int,
+    skip_bad: bool = False,
+    tracks: Mapping[Path, BoxTrack] | None = None,
 ) -> list[LabelledVideo]:
-    """Decode all videos at once (frames take ``size * size * 3`` bytes each).
+    """Decode all videos at once (frames take at most ``max_side ** 2 * 3`` bytes each); ``tracks`` say where the person is in some.
 
     Raises DataError for a label outside ``class_names``, and for videos that do not decode or are shorter than ``min_frames``, naming
     all of them; with ``skip_bad`` these are printed and left out.
@@ -57,7 +91,7 @@ def load_videos(
 
     def load(item: tuple[Path, list[Segment]]) -> LabelledVideo | VideoError:
         try:
-            return load_video(*item, class_names, form, min_frames)
+            return load_video(*item, class_names, form, min_frames, (tracks or {}).get(item[0]))
         except VideoError as error:
             return error
 
@@ -114,7 +148,7 @@ def list_windows(labels: Sequence[np.ndarray], clip_length: int, stride: int = 1
     return Windows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def cut_clip(frames: np.ndarray, end: int, clip_length: int, speed: float = 1.0) -> np.ndarray:
-    """(clip_length, S, S, 3) frames up to and with ``end``, ``speed`` frames apart, never before the first frame of the video."""
+def clip_indices(end: int, clip_length: int, speed: float = 1.0) -> np.ndarray:
+    """(clip_length,) frames up to and with ``end``, ``speed`` frames apart, never before the first frame of the video."""
     offsets = np.round(np.arange(clip_length - 1, -1, -1) * speed).astype(np.int64)
-    return frames[np.maximum(end - offsets, 0)]
+    return np.maximum(end - offsets, 0)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actionrec_node.crops import CONTEXT
+
 FALL = "falling"
 NONE = ""  # the label where no class is sure enough
 
@@ -24,7 +26,7 @@ class RecognizerConfig:
 
     stride: int = 4
     max_gap: float = 0.5
-    context: float = 1.5
+    context: float = CONTEXT
     smoothing: float = 0.15
     score_threshold: float = 0.3
     fall_on: float = 0.5

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,19 @@ from tqdm import tqdm
 
 from actionrec_node.action_model import ActionModelSpec
 from actionrec_node.annotations import Annotations, DataError, check_labels, read_folders
+from actionrec_node.crops import CONTEXT
 from actionrec_node.data import LabelledVideo, load_video
 from actionrec_node.decision import FALL
 from actionrec_node.evaluation import PredictedVideo, format_scores, predict_videos, scores_of, window_scores
 from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
 from actionrec_node.options import save_options
+from actionrec_node.person_boxes import BoxTrack, read_boxes
 from actionrec_node.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.video import VideoError, VideoFormat
 from perception_kit.metrics.actions import roc
 from perception_kit.model_file import ModelFileError, file_sha256
+
+_SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -33,17 +37,27 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", required=True, help="data folder; may be given several times")
     parser.add_argument("--out", type=Path, required=True, help="folder for metrics.json and the plots")
     add_model_arguments(parser)
+    parser.add_argument(
+        "--per-person",
+        type=float,
+        nargs="?",
+        const=CONTEXT,
+        metavar="CONTEXT",
+        help="classify crops of the people that boxes.csv names, as the live node does; side of a crop in boxes (default %(const)s)",
+    )
     parser.add_argument("--folder-fps", type=float, default=30.0, help="rate of the pictures in folders of frames (default %(default)s)")
     parser.add_argument("--skip-bad", action="store_true", help="leave videos out that cannot be used, instead of stopping")
     return parser.parse_args(arguments)
 
 
-def read_videos(annotations: Annotations, spec: ActionModelSpec, folder_fps: float, skip_bad: bool) -> Iterator[LabelledVideo]:
+def read_videos(
+    annotations: Annotations, tracks: Mapping[Path, BoxTrack], spec: ActionModelSpec, folder_fps: float, skip_bad: bool
+) -> Iterator[LabelledVideo]:
     """One video after the other, so that a large data set needs no large memory. Raises VideoError, or with ``skip_bad`` prints it."""
-    form = VideoFormat(spec.clip_fps, spec.size, spec.resize, folder_fps)
+    form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, folder_fps)
     for path, segments in tqdm(annotations.items(), desc="classifying videos", unit="video"):
         try:
-            video = load_video(path, segments, spec.class_names, form, spec.clip_length)
+            video = load_video(path, segments, spec.class_names, form, spec.clip_length, tracks.get(path))
         except VideoError as error:
             if not skip_bad:
                 raise
@@ -79,7 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
         spec = model.spec
         annotations = read_folders(args.data)
         check_labels(annotations, spec.class_names)
-        videos = predict_videos(model, read_videos(annotations, spec, args.folder_fps, args.skip_bad), args.stride)
+        tracks = read_boxes(args.data) if args.per_person else {}
+        if args.per_person and not annotations.keys() & tracks.keys():
+            raise DataError(f"--per-person needs to know where people are: no boxes.csv of {', '.join(map(str, args.data))} names a video")
+        labelled = read_videos(annotations, tracks, spec, args.folder_fps, args.skip_bad)
+        videos = predict_videos(model, labelled, args.stride, args.per_person)
         if not videos:
             raise DataError(f"no video of {', '.join(map(str, args.data))} can be used")
     except (DataError, VideoError, ModelFileError) as error:

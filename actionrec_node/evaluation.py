@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from actionrec_node.action_model import ActionModel
-from actionrec_node.data import MIN_ACTION_FRAMES, LabelledVideo, cut_clip, list_windows
+from actionrec_node.data import MIN_ACTION_FRAMES, LabelledVideo, list_windows
 from actionrec_node.decision import FALL
 from perception_kit.metrics import actions
 
@@ -24,29 +24,37 @@ class PredictedVideo:
     scores: np.ndarray
 
 
-def predict_frames(model: ActionModel, frames: np.ndarray, stride: int, batch_size: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """Last frame (M,) and class probabilities (M, C) of every ``stride``-th clip of a video (N, S, S, 3) uint8 at the clip rate."""
-    length = model.spec.clip_length
-    ends = np.arange(length - 1, len(frames), stride)
+def predict_video(
+    model: ActionModel, video: LabelledVideo, stride: int, context: float | None = None, batch_size: int = 16
+) -> PredictedVideo:
+    """Predictions for every ``stride``-th clip of a video; one that is shorter than a clip has none.
+
+    Clips show the whole image or, with ``context``, the person where they are seen, as the live node does ``per_person``.
+    """
+    spec = model.spec
+    ends = np.arange(spec.clip_length - 1, len(video.frames), stride)
+    batches = [ends[first : first + batch_size] for first in range(0, len(ends), batch_size)]
     scores = [
-        model.probabilities([cut_clip(frames, end, length) for end in ends[first : first + batch_size]])
-        for first in range(0, len(ends), batch_size)
+        model.probabilities([video.show(end, spec.clip_length, spec.size, spec.resize, context) for end in batch]) for batch in batches
     ]
-    return ends, np.concatenate(scores) if scores else np.zeros((0, len(model.spec.class_names)), np.float32)
+    return PredictedVideo(video.labels, ends, np.concatenate(scores) if scores else np.zeros((0, len(spec.class_names)), np.float32))
 
 
-def predict_videos(model: ActionModel, videos: Iterable[LabelledVideo], stride: int = 4) -> list[PredictedVideo]:
-    """Predictions for all videos; one that is shorter than a clip has none. The model is left in the mode it was in."""
+def predict_videos(
+    model: ActionModel, videos: Iterable[LabelledVideo], stride: int = 4, context: float | None = None
+) -> list[PredictedVideo]:
+    """``predict_video`` of each. The model is left in the mode it was in."""
     training = model.training
     model.eval()
-    predicted = [PredictedVideo(video.labels, *predict_frames(model, video.frames, stride)) for video in videos]
+    predicted = [predict_video(model, video, stride, context) for video in videos]
     model.train(training)
     return predicted
 
 
-def evaluate(model: ActionModel, videos: Iterable[LabelledVideo], stride: int = 4) -> dict[str, Any]:
+def evaluate(model: ActionModel, videos: Iterable[LabelledVideo], stride: int = 4, context: float | None = None) -> dict[str, Any]:
     """``scores_of`` the model's predictions for the videos."""
-    return scores_of(predict_videos(model, videos, stride), model.spec.class_names, model.spec.clip_length, model.spec.clip_fps)
+    predicted = predict_videos(model, videos, stride, context)
+    return scores_of(predicted, model.spec.class_names, model.spec.clip_length, model.spec.clip_fps)
 
 
 def scores_of(videos: Sequence[PredictedVideo], class_names: Sequence[str], clip_length: int, clip_fps: float) -> dict[str, Any]:

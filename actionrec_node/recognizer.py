@@ -12,8 +12,9 @@ import numpy as np
 
 from actionrec_node.action_model import load_action_model
 from actionrec_node.clip_buffer import NANOSECONDS, Clip, ClipBuffer
-from actionrec_node.crops import WHOLE, PersonBox, clip_region, crop, shrink
+from actionrec_node.crops import PersonBox, show_clip
 from actionrec_node.decision import Decision, RecognizerConfig
+from actionrec_node.video import shrink
 from perception_kit.types import ActionEstimate
 
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
@@ -22,10 +23,10 @@ MAX_SIDE = 960  # pixels of an image that is kept: larger ones would fill hundre
 
 @dataclass(frozen=True)
 class _View:
-    """An image and where in it somebody is, as shares of its size. Everybody's views of an image share its pixels."""
+    """An image and where in it somebody is, as shares of its size; None: the whole. Everybody's views of an image share its pixels."""
 
     rgb: np.ndarray
-    box: np.ndarray
+    box: np.ndarray | None
 
 
 @dataclass
@@ -88,7 +89,9 @@ class ActionRecognizer:
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise ValueError(f"expected an image (height, width, 3) of uint8, got shape {rgb.shape} of {rgb.dtype}")
         scale = np.array([rgb.shape[1], rgb.shape[0]] * 2, np.float64)
-        boxes = {WHOLE_IMAGE: WHOLE} if people is None else {person.track_id: person.box / scale for person in people}
+        boxes: dict[int, np.ndarray | None] = {WHOLE_IMAGE: None}
+        if people is not None:
+            boxes = {person.track_id: person.box / scale for person in people}
         rgb = shrink(rgb, MAX_SIDE)
         with self._lock:
             self._stamp_ns = stamp_ns
@@ -123,7 +126,7 @@ class ActionRecognizer:
         with self._lock:
             self._subjects.clear()
 
-    def _forget_absent(self, present: dict[int, np.ndarray], stamp_ns: int) -> None:
+    def _forget_absent(self, present: dict[int, np.ndarray | None], stamp_ns: int) -> None:
         """Let go of those who were not seen for ``max_gap``: if they come back, their clip starts over anyway."""
         limit_ns = stamp_ns - round(self.config.max_gap * NANOSECONDS)
         for track_id in [key for key, subject in self._subjects.items() if key not in present]:
@@ -149,8 +152,5 @@ class ActionRecognizer:
 
     def _pixels(self, clip: Clip[_View]) -> np.ndarray:
         """(K, S, S, 3) uint8 of a clip, the same region in every frame."""
-        height, width = clip.frames[-1].rgb.shape[:2]
-        whole = clip.frames[-1].box is WHOLE
-        region = WHOLE if whole else clip_region([view.box for view in clip.frames], width / height, self.config.context)
-        resize = self.spec.resize if whole else "stretch"
-        return np.stack([crop(view.rgb, region, self.spec.size, resize) for view in clip.frames])
+        boxes = None if clip.frames[-1].box is None else [view.box for view in clip.frames]
+        return show_clip([view.rgb for view in clip.frames], boxes, self.spec.size, self.spec.resize, self.config.context)

@@ -12,16 +12,18 @@ from actionrec_node.action_model import ActionModel, ActionModelSpec, new_spec, 
 from actionrec_node.annotations import DataError, check_disjoint, class_names_of, read_folders, split
 from actionrec_node.architectures import ARCHITECTURES
 from actionrec_node.checkpoints import load_pretrained
+from actionrec_node.crops import CONTEXT
 from actionrec_node.data import LabelledVideo, load_videos
 from actionrec_node.evaluation import evaluate, format_scores
 from actionrec_node.options import parse_with_yaml, save_options
+from actionrec_node.person_boxes import read_boxes
 from actionrec_node.trainer import LEARNING_RATES, Trainer
 from actionrec_node.training_clips import ClipSettings, TrainingClips
 from actionrec_node.video import VideoFormat
 from perception_kit import training
 from perception_kit.model_metadata import ModelFileError
 
-CACHE_MARGIN = 8 / 7  # training frames are kept this much larger than the input, for sharp crops
+CACHED_SIDE = 12 / 7  # longer side of the frames in memory / side of the input, for sharp crops
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -77,11 +79,18 @@ def load_data(args: argparse.Namespace) -> tuple[ActionModelSpec, list[LabelledV
         check_disjoint(annotations, held_out)
     size = (args.input_size, args.input_size) if args.input_size else None
     spec = new_spec(args.architecture, class_names_of(annotations), clip_length=args.clip_length, clip_fps=args.clip_fps, input_size=size)
-    videos = []
-    for part, side in ((annotations, round(spec.size * CACHE_MARGIN)), (held_out, spec.size)):
-        form = VideoFormat(spec.clip_fps, side, spec.resize, args.folder_fps)
-        videos.append(load_videos(part, spec.class_names, form, spec.clip_length, args.skip_bad))
-    return spec, *videos
+    form = VideoFormat(spec.clip_fps, round(CACHED_SIDE * spec.size), args.folder_fps)
+    tracks = read_boxes([*args.data, args.val] if args.val else args.data)
+    sides = (load_videos(part, spec.class_names, form, spec.clip_length, args.skip_bad, tracks) for part in (annotations, held_out))
+    return spec, *sides
+
+
+def held_out_scores(model: ActionModel, videos: list[LabelledVideo]) -> dict[str, Any]:
+    """Scores with clips of the whole image; ``per_person`` those with clips of the people, where boxes of any are known."""
+    scores = evaluate(model, videos)
+    if any(video.boxes is not None for video in videos):
+        scores["per_person"] = evaluate(model, videos, context=CONTEXT)
+    return scores
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -107,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
     model = ActionModel(spec)
     if args.weights:
         load_pretrained(model.network, args.weights, keep_classifier=False)
-    trainer = Trainer(args, fabric, model, clips, lambda average: evaluate(average, val_videos))
+    trainer = Trainer(args, fabric, model, clips, lambda average: held_out_scores(average, val_videos))
     if args.resume:
         trainer.resume()
     if fabric.is_global_zero:
@@ -118,6 +127,8 @@ def run(args: argparse.Namespace) -> None:
         save_action_model(args.out, trainer.average.module)
         scores = trainer.score(trainer.average.module)
         print(format_scores(scores))
+        if "per_person" in scores:
+            print(f"the same with clips of the people\n{format_scores(scores['per_person'])}")
         record = training.write_record(args.out, args, trainer.clock, data, scores)
         print(f"model {args.out}, record {record}")
 

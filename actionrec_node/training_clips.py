@@ -16,10 +16,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from actionrec_node.action_model import ActionModelSpec, prepare_clip
 from actionrec_node.annotations import DataError
 from actionrec_node.augmentation import Mode, augment, random_crop
-from actionrec_node.data import MIN_ACTION_FRAMES, LabelledVideo, cut_clip, list_windows
+from actionrec_node.crops import show_clip
+from actionrec_node.data import MIN_ACTION_FRAMES, LabelledVideo, clip_indices, list_windows
 
 Balance = Literal["sampling", "weights", "none"]
 MAX_SPEED_CHANGE = 0.15
+PERSON_SHARE = 0.5  # of the clips of a person whose boxes are known show them alone, the others the whole image
+CONTEXTS = (1.2, 1.9)  # around the node's default
+BOX_NOISE = 0.05  # standard deviation of a detected box's edges as a share of the box's sides
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
     """Item n: a clip as the model's ``forward`` takes it, and its label.
 
     The clip (T, S, S, 3) is cropped, re-timed and augmented by draws that depend on (seed, n) alone; flow, where the network sees it, is
-    made from the augmented clip. With ``balance="sampling"`` every class is drawn equally often, otherwise every window is. Raises
-    DataError where a class has no window to train on.
+    made from the augmented clip. It shows the whole image, or the person as the live node crops them where their boxes are known. With
+    ``balance="sampling"`` every class is drawn equally often, otherwise every window is. Raises DataError where a class has no window to
+    train on.
     """
 
     def __init__(self, videos: Sequence[LabelledVideo], spec: ActionModelSpec, settings: ClipSettings) -> None:
@@ -63,11 +68,20 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
             index = choices[rng.integers(len(choices))]
         else:
             index = rng.integers(len(self._windows))
-        frames = self._videos[self._windows.video[index]].frames
+        video = self._videos[self._windows.video[index]]
         speed = rng.uniform(1 - MAX_SPEED_CHANGE, 1 + MAX_SPEED_CHANGE)
-        clip = cut_clip(frames, int(self._windows.end[index]), self._spec.clip_length, speed)
-        clip = augment(random_crop(clip, self._spec.size, rng), rng, self._settings.augmentation)
+        indices = clip_indices(int(self._windows.end[index]), self._spec.clip_length, speed)
+        clip = augment(self._view(video, indices, rng), rng, self._settings.augmentation)
         return prepare_clip(clip, self._spec), int(self._windows.label[index])
+
+    def _view(self, video: LabelledVideo, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """(K, S, S, 3): these frames of the video, cropped at random to most of the image or to a person whose box a detector found."""
+        boxes = video.known_boxes(indices)
+        if boxes is None or rng.random() >= PERSON_SHARE:
+            return random_crop(video.frames[indices], self._spec.size, rng)
+        sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+        found = boxes + sides * rng.normal(0.0, BOX_NOISE, 4)
+        return show_clip(video.frames[indices], found, self._spec.size, self._spec.resize, rng.uniform(*CONTEXTS))
 
 
 def inverse_frequency_weights(counts: np.ndarray) -> Tensor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video files, and folders of frames, as square uint8 frames at a fixed rate."""
+"""Video files, and folders of frames, as uint8 frames at a fixed rate."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ class VideoError(ValueError):
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """How videos are read: ``fps`` frames per second, each brought to ``size`` x ``size`` pixels by the method ``resize``.
+    """How videos are read: ``fps`` frames per second, made smaller where their longer side is above ``max_side`` pixels.
 
     ``folder_fps`` is the rate at which the pictures of a folder of frames were taken.
     """
 
     fps: float
-    size: int
-    resize: str = "stretch"
+    max_side: int
     folder_fps: float = 30.0
 
 
@@ -50,13 +49,22 @@ def resize_frame(rgb: np.ndarray, size: int, resize: str = "stretch") -> np.ndar
     return cv2.resize(rgb, (size, size), interpolation=interpolation)
 
 
+def shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
+    """The image (H, W, 3) uint8, or a smaller one of the same aspect whose longer side is ``max_side`` pixels."""
+    factor = max_side / max(rgb.shape[:2])
+    if factor >= 1:
+        return rgb
+    width, height = (max(1, round(side * factor)) for side in rgb.shape[1::-1])
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def is_video(path: Path) -> bool:
     """Whether ``path`` looks like a video: a file with the suffix of one, or a folder with pictures in it."""
     return path.suffix.lower() in VIDEO_SUFFIXES if path.is_file() else bool(_pictures(path))
 
 
 def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
-    """(N, size, size, 3) uint8 RGB: frame k is what the video shows at ``k / fps`` seconds after its first frame.
+    """(N, H, W, 3) uint8 RGB: frame k is what the video shows at ``k / fps`` seconds after its first frame.
 
     Time comes from the presentation stamps, so a variable frame rate is right. Raises VideoError for a video that does not
     decode or holds no frame.
@@ -64,19 +72,32 @@ def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
     path = Path(path)
     frames: list[np.ndarray] = []
     show: Callable[[], np.ndarray] | None = None
-    for time, upcoming in _folder_frames(path, form.folder_fps) if path.is_dir() else _file_frames(path):
+    for time, upcoming in _frames(path, form.folder_fps):
         due = math.ceil((time - 1e-6) * form.fps) - len(frames)  # instants before this frame, which show the one before
         if show is not None and due > 0:
-            frames += [resize_frame(show(), form.size, form.resize)] * due
+            frames += [shrink(show(), form.max_side)] * due
         show = upcoming
     if show is None:
         raise VideoError(f"'{path}' holds no frame: remove it")
-    frames.append(resize_frame(show(), form.size, form.resize))
+    frames.append(shrink(show(), form.max_side))
     return np.stack(frames)
 
 
+def frame_size(path: Path) -> tuple[int, int]:
+    """(width, height) in pixels of a video's first frame. Raises VideoError as ``read_video`` does."""
+    for _, show in _frames(path, folder_fps=1.0):
+        height, width = show().shape[:2]
+        return width, height
+    raise VideoError(f"'{path}' holds no frame: remove it")
+
+
+def _frames(path: Path, folder_fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    """Seconds since the first frame, and what makes the (H, W, 3) pixels, of each frame."""
+    return _folder_frames(path, folder_fps) if path.is_dir() else _file_frames(path)
+
+
 def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
-    """Seconds since the first frame, and what makes the (H, W, 3) pixels, of each frame of a video file."""
+    """``_frames`` of a video file."""
     start: float | None = None
     try:
         with av.open(str(path)) as container:
@@ -91,7 +112,7 @@ def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]
 
 
 def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
-    """The same of the pictures in a folder, in the order of their names."""
+    """``_frames`` of the pictures in a folder, in the order of their names."""
     for index, path in enumerate(_pictures(folder)):
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actionrec_node.crops import WHOLE, clip_region, crop, shrink
+from actionrec_node.crops import clip_region, crop, show_clip
 
 SHARES = st.floats(0.0, 1.0)
 BOXES = st.lists(
@@ -35,15 +35,21 @@ def test_region_of_one_box_is_its_larger_side_with_context() -> None:
     np.testing.assert_allclose(region, [120, 40, 240, 160])
 
 
-def test_crop_of_a_region_and_of_the_whole_image() -> None:
+def test_crop_of_a_region() -> None:
     image = np.zeros((20, 40, 3), np.uint8)
     image[5:15, 10:20] = 200
-    assert crop(image, np.array([0.25, 0.25, 0.5, 0.75]), 8, "stretch").min() == 200
-    assert crop(image, WHOLE, 8, "stretch").min() == 0
-    assert crop(image, np.array([1.0, 1.0, 1.0, 1.0]), 8, "stretch").shape == (8, 8, 3), "at least one pixel"
+    assert crop(image, np.array([0.25, 0.25, 0.5, 0.75]), 8).min() == 200
+    assert crop(image, np.array([1.0, 1.0, 1.0, 1.0]), 8).shape == (8, 8, 3), "at least one pixel"
 
 
-def test_large_images_are_shrunk_and_small_ones_are_not_touched() -> None:
-    small = np.zeros((30, 40, 3), np.uint8)
-    assert shrink(small, 40) is small
-    assert shrink(np.zeros((300, 150, 3), np.uint8), 100).shape == (100, 50, 3)
+def test_a_clip_shows_the_same_region_of_all_images() -> None:
+    images = np.zeros((2, 20, 40, 3), np.uint8)
+    images[0, 5:15, 10:20] = 200
+    images[1, 5:15, 20:30] = 200
+    boxes = [np.array([0.25, 0.25, 0.5, 0.75]), np.array([0.5, 0.25, 0.75, 0.75])]
+    clip = show_clip(images, boxes, 8, "stretch", context=1.0)  # 20 x 20 pixels in the middle
+    assert (clip[0, 4, :, 0] > 100).tolist() == [True] * 4 + [False] * 4
+    assert (clip[1, 4, :, 0] > 100).tolist() == [False] * 4 + [True] * 4
+    whole = show_clip(images, None, 8, "center")
+    assert whole.shape == (2, 8, 8, 3)
+    assert whole[0, 4, 0, 0] == 200, "the square in the middle begins at column 10"

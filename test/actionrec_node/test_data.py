@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actionrec_node.annotations import DataError, Segment
-from actionrec_node.data import UNLABELLED, LabelledVideo, cut_clip, frame_labels, list_windows, load_videos
+from actionrec_node.data import UNLABELLED, LabelledVideo, clip_indices, frame_labels, list_windows, load_videos
 from actionrec_node.video import VideoFormat
 
 
@@ -33,10 +33,20 @@ def test_unlabelled_ends_and_short_videos_give_no_window() -> None:
 
 
 def test_clips_end_at_their_frame_and_stay_in_the_video() -> None:
-    frames = np.arange(20, dtype=np.uint8)[:, None, None, None]
-    assert cut_clip(frames, 10, 4).ravel().tolist() == [7, 8, 9, 10]
-    assert cut_clip(frames, 10, 4, speed=2.0).ravel().tolist() == [4, 6, 8, 10]
-    assert cut_clip(frames, 1, 4).ravel().tolist() == [0, 0, 0, 1]
+    assert clip_indices(10, 4).tolist() == [7, 8, 9, 10]
+    assert clip_indices(10, 4, speed=2.0).tolist() == [4, 6, 8, 10]
+    assert clip_indices(1, 4).tolist() == [0, 0, 0, 1]
+
+
+def test_a_clip_shows_the_person_where_they_are_seen_and_else_the_whole_image() -> None:
+    frames = np.zeros((8, 40, 40, 3), np.uint8)
+    frames[:, 10:20, 10:20] = 255
+    boxes = np.full((8, 4), np.nan)
+    boxes[6] = [0.25, 0.25, 0.5, 0.5]
+    video = LabelledVideo(Path("v"), frames, np.zeros(8, np.int64), boxes)
+    assert video.show(7, 4, 10, "stretch", context=1.0).min() == 255, "the box of one frame is enough"
+    assert video.show(5, 4, 10, "stretch", context=1.0).min() == 0, "nobody is seen"
+    assert video.show(7, 4, 10, "stretch", context=None).min() == 0
 
 
 def test_windows_of_one_labelled_stretch_have_its_number() -> None:
@@ -48,7 +58,7 @@ def test_all_videos_with_a_problem_are_named_or_left_out(write_video, tmp_path: 
     good, short = write_video("good.mkv", np.arange(40) / 30), write_video("short.mkv", np.arange(3) / 30)
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     annotations = {path: [Segment(0, 1, "walking")] for path in (good, short, tmp_path / "broken.mp4")}
-    form = VideoFormat(fps=15, size=32)
+    form = VideoFormat(fps=15, max_side=32)
     with pytest.raises(DataError, match=r"(?s)2 of 3 videos.*short\.mkv' has 3 frames at 15 fps, a clip needs 16.*broken\.mp4"):
         load_videos(annotations, ["walking"], form, min_frames=16)
     (video,) = load_videos(annotations, ["walking"], form, min_frames=16, skip_bad=True)

@@ -7,19 +7,19 @@ import cv2
 import numpy as np
 import pytest
 
-from actionrec_node.video import VideoError, VideoFormat, read_video, resize_frame
+from actionrec_node.video import VideoError, VideoFormat, frame_size, read_video, resize_frame, shrink
 
 
 @pytest.mark.parametrize(("rate", "count"), [(30, 60), (15, 30), (10, 20)])
 def test_any_frame_rate_gives_the_clip_rate(write_video, rate: int, count: int) -> None:
-    frames = read_video(write_video("v.mkv", np.arange(count) / rate), VideoFormat(fps=15, size=32))
+    frames = read_video(write_video("v.mkv", np.arange(count) / rate), VideoFormat(fps=15, max_side=32))
     assert abs(len(frames) - 30) <= 2
-    assert frames.shape[1:] == (32, 32, 3)
+    assert frames.shape[1:] == (24, 32, 3), "of 48 x 64 pixels"
 
 
 def test_frames_follow_the_stamps_of_a_variable_rate(write_video) -> None:
     times = np.concatenate([np.arange(0, 1, 1 / 30), np.arange(1, 2, 1 / 6)])
-    frames = read_video(write_video("v.mkv", times, speed=20.0), VideoFormat(fps=15, size=64))
+    frames = read_video(write_video("v.mkv", times, speed=20.0), VideoFormat(fps=15, max_side=64))
     columns = np.array([frame[22, :, 0].astype(float) @ np.arange(64) / frame[22, :, 0].sum() for frame in frames])
     # One second apart the square is 20 pixels further, whether the camera was fast or slow.
     assert columns[15] - columns[0] == pytest.approx(columns[28] - columns[13], abs=2.5)
@@ -29,19 +29,20 @@ def test_frames_follow_the_stamps_of_a_variable_rate(write_video) -> None:
 def test_odd_sizes_and_grey_pictures_of_a_folder(tmp_path: Path, height: int, width: int) -> None:
     for index in range(3):
         cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((height, width), 100 * index, np.uint8))
-    frames = read_video(tmp_path, VideoFormat(fps=20, size=8, folder_fps=10))
-    assert frames.shape == (5, 8, 8, 3)
+    frames = read_video(tmp_path, VideoFormat(fps=20, max_side=8, folder_fps=10))
+    assert len(frames) == 5
+    assert frames.shape[1:] == {33: (3, 8, 3)}.get(height, (height, width, 3))
     assert frames.max(axis=(1, 2, 3)).tolist() == [0, 0, 100, 100, 200]
 
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"no picture")
     with pytest.raises(VideoError, match=r"1\.png' is not a picture"):
-        read_video(tmp_path, VideoFormat(fps=20, size=8))
+        read_video(tmp_path, VideoFormat(fps=20, max_side=8))
 
 
 def test_a_grey_video_has_three_equal_channels(write_video) -> None:
-    frames = read_video(write_video("v.mkv", np.arange(5) / 15), VideoFormat(fps=15, size=32))
+    frames = read_video(write_video("v.mkv", np.arange(5) / 15), VideoFormat(fps=15, max_side=32))
     assert np.ptp(frames.astype(int), axis=3).max() <= 2
 
 
@@ -67,4 +68,15 @@ def test_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.mp4"
     path.write_bytes(content)
     with pytest.raises(VideoError, match=r"broken\.mp4"):
-        read_video(path, VideoFormat(fps=15, size=32))
+        read_video(path, VideoFormat(fps=15, max_side=32))
+
+
+def test_large_images_are_shrunk_and_small_ones_are_not_touched() -> None:
+    small = np.zeros((30, 40, 3), np.uint8)
+    assert shrink(small, 40) is small
+    assert shrink(np.zeros((300, 150, 3), np.uint8), 100).shape == (100, 50, 3)
+    assert shrink(np.zeros((1, 150, 3), np.uint8), 10).shape == (1, 10, 3)
+
+
+def test_size_of_a_video(write_video) -> None:
+    assert frame_size(write_video("v.mkv", np.arange(3) / 15, height=48, width=64)) == (64, 48)
