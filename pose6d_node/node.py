@@ -135,7 +135,7 @@ class Pose6dNode(PerceptionNode):
             self.problems.report("depth", f"no poses, detections only: {error}")
             return None
         for doubt in doubts(color, depth, info):
-            self.problems.report(doubt.split()[0], doubt)
+            self.problems.report(doubt.kind, doubt.text)
         return geometry
 
     def _add_poses(self, header: Header, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics, scene: Scene) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ _TO_RGB = {
     "bgra8": cv2.COLOR_BGRA2RGB,
     "mono8": cv2.COLOR_GRAY2RGB,
 }
-_DEPTH_ENCODINGS = ("16UC1", "32FC1")
+DEPTH_ENCODINGS = ("16UC1", "32FC1")
 
 
 class ImageError(ValueError):
@@ -85,7 +85,7 @@ def depth_image(message: Image) -> np.ndarray:
 
     Raises ImageError for every other encoding and for an image without a single valid pixel.
     """
-    if message.encoding not in _DEPTH_ENCODINGS:
+    if message.encoding not in DEPTH_ENCODINGS:
         raise ImageError(
             f"depth encoding '{message.encoding}' has no known unit: expected 16UC1 (millimetres) or 32FC1 (metres); "
             "check that the depth topic is remapped to a depth image"
@@ -109,19 +109,28 @@ def check_same_size(color: Image, depth: Image) -> None:
         )
 
 
-def doubts(color: Image, depth: Image, info: CameraInfo) -> list[str]:
-    """What makes poses from these messages doubtful, in words: depth of another frame, a lens distortion that nobody corrects."""
+class Doubt(NamedTuple):
+    """What makes poses doubtful: its kind, always the same for the same doubt, and the text for the user."""
+
+    kind: str
+    text: str
+
+
+def doubts(color: Image, depth: Image, info: CameraInfo) -> list[Doubt]:
+    """What makes poses from these messages doubtful: depth of another frame, a lens distortion that nobody corrects."""
     found = []
     if depth.header.frame_id != color.header.frame_id:
-        found.append(
+        text = (
             f"depth is of frame '{depth.header.frame_id}', colour of '{color.header.frame_id}': "
             "poses are wrong unless the driver registers depth to colour"
         )
+        found.append(Doubt("frame-id", text))
     if any(info.d):
-        found.append(
+        text = (
             f"camera_info states a {info.distortion_model} lens distortion ({', '.join(f'{value:.3g}' for value in info.d)}), which is "
             "not corrected: give rectified images, whose camera_info has none"
         )
+        found.append(Doubt("lens-distortion", text))
     return found
 
 

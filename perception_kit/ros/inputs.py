@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
@@ -10,15 +11,18 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.ros.convert import stamp_to_ns
 from perception_kit.ros.diagnostics import ProblemLog
 from perception_kit.ros.qos import input_events, input_qos
 from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import FrameJoiner
+from perception_kit.ros.transport import ProfileError, segment_bytes
 from perception_kit.ros.worker import FrameWorker
 
 QUIET_S = 2.0
+_BYTES_PER_PIXEL = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class FrameInputs:
         self._statistics, self._problems = statistics, problems
         self._opened_s = monotonic()
         self._last_frame_s = monotonic()
+        self._image_bytes = 0  # of a colour image, as the camera information has it
         self._worker = FrameWorker(process, queue_length)
         self._subscriptions = {entry.name: self._subscribe(entry, reliability) for entry in inputs}
 
@@ -115,6 +120,8 @@ class FrameInputs:
 
     def _receive(self, name: str, message: Any) -> None:
         self._statistics.event(f"input/{name}")
+        if isinstance(message, CameraInfo):
+            self._image_bytes = message.width * message.height * _BYTES_PER_PIXEL
         messages: dict[str, Any] | None = {name: message}
         if self._joiner is not None:
             messages = self._joiner.add(name, stamp_to_ns(message.header.stamp), message)
@@ -132,4 +139,18 @@ class FrameInputs:
     def _missing(self, entry: Input) -> str:
         topic = self._subscriptions[entry.name].topic_name
         publishers = self._node.count_publishers(topic)
-        return f"nothing received on '{topic}' ({publishers} publisher{'' if publishers == 1 else 's'})"
+        text = f"nothing received on '{topic}' ({publishers} publisher{'' if publishers == 1 else 's'})"
+        return f"{text}: {self._loss()}" if publishers and entry.message_type is Image else text
+
+    def _loss(self) -> str:
+        """Why images that are published do not come, as far as can be known here."""
+        try:
+            room = segment_bytes(os.environ)
+        except ProfileError as error:
+            return f"images are lost because {error}"
+        if self._image_bytes > room:
+            return (
+                f"images of about {self._image_bytes / 2**20:.0f} MiB do not fit into Fast DDS's shared memory of {room / 2**20:.0f} MiB: "
+                "lower the resolution or raise segment_size in config/fastdds.xml"
+            )
+        return "see 'python -m perception_kit.doctor'"

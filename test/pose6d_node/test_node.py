@@ -189,6 +189,17 @@ def test_the_watchdog_names_a_missing_input(graph: RosGraph, camera: Camera) -> 
     camera.send_good(camera_time(graph))
 
 
+def test_the_watchdog_says_that_images_are_too_large(graph: RosGraph, camera: Camera) -> None:
+    for _ in range(2):
+        info = info_message(camera_time(graph))
+        info.width, info.height = 4000, 3000
+        camera._info.publish(info)
+        graph.spin(1.0)
+    status = graph.problem("images of about 34 MiB do not fit into Fast DDS's shared memory of 32 MiB")
+    assert "nothing received on '/color/image_raw' (1 publisher)" in status.message
+    camera.send_good(camera_time(graph))
+
+
 def test_the_watchdog_names_the_gap_between_stamps(graph: RosGraph, camera: Camera) -> None:
     def send_until_told() -> bool:
         stamp_ns = camera_time(graph)

@@ -177,5 +177,5 @@ def test_what_makes_poses_doubtful_is_said() -> None:
     color, depth = Image(header=Header(frame_id="rgb")), Image(header=Header(frame_id="ir"))
     info = CameraInfo(distortion_model="plumb_bob", d=[0.1, 0.0, 0.0, 0.0, 0.0])
     assert doubts(color, color, CameraInfo(d=[0.0] * 5)) == []
-    assert ["'ir'" in text for text in doubts(color, depth, CameraInfo())] == [True]
-    assert ["plumb_bob" in text for text in doubts(color, color, info)] == [True]
+    assert [(doubt.kind, "'ir'" in doubt.text) for doubt in doubts(color, depth, CameraInfo())] == [("frame-id", True)]
+    assert [(doubt.kind, "plumb_bob" in doubt.text) for doubt in doubts(color, color, info)] == [("lens-distortion", True)]
