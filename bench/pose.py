@@ -113,9 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         times = milliseconds(calls, options.repetitions)
         expected, actual = (call() for call in calls.values())
-    differences = {
-        name: relative_difference(*pair) for name, *pair in zip(("rotations", "translations"), actual, expected, strict=True)
-    }
+    differences = {name: relative_difference(*pair) for name, *pair in zip(("rotations", "translations"), actual, expected, strict=True)}
     print_times(times, f"frame of {options.objects} objects")
     print(", ".join(f"{name} differ by {value:.1e} of their norm" for name, value in differences.items()))
     write_figures(options.json, {"objects": options.objects, "median_ms": times, "relative_differences": differences})

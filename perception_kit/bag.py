@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.interfaces import Connection, MessageDefinitionFormat, Qos
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
@@ -88,6 +88,10 @@ class BagReader:
             count = topics[connection.topic].count if connection.topic in topics else 0
             topics[connection.topic] = BagTopic(connection.msgtype, connection.msgcount + count)
         return topics
+
+    def offered_qos(self, topic: str) -> list[Qos]:
+        """The QoS that the recorded publishers of ``topic`` offered; empty where the recorder did not write them."""
+        return [qos for connection in self._reader.connections if connection.topic == topic for qos in connection.ext.offered_qos_profiles]
 
     def raw_messages(self, topics: Iterable[str]) -> Iterator[RawMessage]:
         """Messages of ``topics`` in the order of their bag stamps, not decoded. Topics that were not recorded give nothing."""

@@ -16,20 +16,20 @@ class ModelFileError(ValueError):
     """The file is missing, is not a model file of this project, or holds another kind of model."""
 
 
-def read_metadata(path: str | Path, kind: str) -> dict[str, Any]:
-    """Metadata of a model file of ``kind`` ("segmentation", "pose", "action"). Raises ModelFileError with what to do."""
-    metadata = _all_metadata(Path(path))
-    if metadata.get("kind") != kind:
+def read_metadata(path: str | Path, kind: str | None = None) -> dict[str, Any]:
+    """Metadata of a model file, of ``kind`` ("segmentation", "pose", "action") where given. Raises ModelFileError with what to do."""
+    metadata = _read(Path(path))
+    if kind is not None and metadata.get("kind") != kind:
         raise ModelFileError(f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model")
     return metadata
 
 
 def model_kind(path: str | Path) -> str:
     """Kind of a model file ("segmentation", "pose", "action"). Raises ModelFileError."""
-    return _all_metadata(Path(path)).get("kind", "")
+    return read_metadata(path).get("kind", "")
 
 
-def _all_metadata(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     if path.is_dir():
         raise ModelFileError(f"'{path}' is a folder, expected a model file: name one of the .safetensors files in it")
     if not path.is_file():

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Are the model files there, of the right kind, and do their class lists belong together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from perception_kit.doctor.observation import Finding, Observation
+from perception_kit.doctor.timing_checks import LOWEST_RATE_HZ
+from perception_kit.drawing import FALL_LABEL
+from perception_kit.model_metadata import ModelFileError, read_metadata
+
+_SLOWEST_CLIP = 0.5  # of the frame rate that the action model was trained at
+
+
+def check_models(seen: Observation) -> Iterator[Finding]:
+    """``model-file``, ``model-kind``, ``class-list``, and ``rate-low`` for the action model."""
+    metadata: dict[str, Mapping[str, Any]] = {}
+    for kind, path in seen.models.items():
+        try:
+            content = read_metadata(path)
+        except ModelFileError as error:
+            yield Finding("model-file", str(error), f"set the {kind} model to a .safetensors file that this package's training wrote")
+            continue
+        if content.get("kind") != kind:
+            what = f"'{path}' holds a '{content.get('kind')}' model, expected a '{kind}' model"
+            yield Finding("model-kind", what, f"give the {kind} model here; the parameters of two models are mixed up")
+            continue
+        metadata[kind] = content
+    yield from _check_classes(metadata, seen.truth_classes)
+    if "clip_fps" in metadata.get("action", {}):
+        yield from _check_clip_rate(seen, metadata["action"]["clip_fps"])
+
+
+def _check_clip_rate(seen: Observation, clip_fps: float) -> Iterator[Finding]:
+    color = seen.topics.get("color")
+    if color is None or color.period_s is None:
+        return
+    rate_hz = 1 / color.period_s
+    if LOWEST_RATE_HZ <= rate_hz < _SLOWEST_CLIP * clip_fps:  # what is below is said already
+        what = f"colour has {rate_hz:.1f} images a second, the action model was trained at {clip_fps:g}"
+        yield Finding("rate-low", what, "raise the frame rate: movements look faster to the model than they are")
+
+
+def _check_classes(metadata: Mapping[str, Mapping[str, Any]], truth: frozenset[str]) -> Iterator[Finding]:
+    names = {kind: set(content.get("class_names", ())) for kind, content in metadata.items()}
+    detected = names.get("segmentation")
+    if detected is not None and (never_posed := names.get("pose", set()) - detected):
+        what = f"the segmentation model never finds {_listed(never_posed)} of the pose model; it knows {_listed(detected)}"
+        yield Finding("class-list", what, "use segmentation and pose models that were trained on the same objects")
+    if detected is not None and truth and (unknown := truth - detected):
+        what = f"the truth of the bag has {_listed(unknown)}, which the segmentation model does not know (it knows {_listed(detected)})"
+        yield Finding("class-list", what, "give models that were trained on these objects: what they do not know counts as missed")
+    if "action" in names and FALL_LABEL not in names["action"]:
+        what = f"the action model knows {_listed(names['action'])}, not '{FALL_LABEL}': there is no fall alarm"
+        yield Finding("class-list", what, f"name the class '{FALL_LABEL}' in the training data where falls matter")
+
+
+def _listed(names: set[str] | frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

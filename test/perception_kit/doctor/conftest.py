@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An observation in which nothing is wrong, to break one thing of it at a time."""
+
+from __future__ import annotations
+
+import pytest
+from ros_graph import color_message, depth_message, info_message
+
+from perception_kit.doctor.observation import EXPECTED_TYPES, Observation, TopicSeen
+from perception_kit.resources import package_folder
+from perception_kit.ros.transport import PROFILE_VARIABLES
+
+FRAME = "camera_color_optical_frame"
+STAMPS_NS = [10**9 + k * 50_000_000 for k in range(40)]
+
+
+@pytest.fixture
+def healthy() -> Observation:
+    """20 Hz of a wall at 0.8 m, with the demo's models."""
+    samples = {"color": color_message(STAMPS_NS[-1]), "depth": depth_message(STAMPS_NS[-1]), "camera_info": info_message(STAMPS_NS[-1])}
+    topics = {role: TopicSeen(f"/camera/{role}", [EXPECTED_TYPES[role]], list(STAMPS_NS), [], {FRAME}, samples[role]) for role in samples}
+    folder = package_folder()
+    models = {kind: folder / "models" / "demo" / f"{kind}.safetensors" for kind in ("segmentation", "pose", "action")}
+    environment = {PROFILE_VARIABLES[0]: str(folder / "config" / "fastdds.xml")}
+    return Observation("a test", topics, models=models, environment=environment, truth_classes=frozenset({"mug"}))

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command on bags and on a running graph."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ros_graph import DOMAIN_ID, RosGraph, color_message, depth_message, info_message
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.rosbag2 import StoragePlugin, Writer
+from sensor_msgs.msg import CameraInfo, Image
+
+from perception_kit.bag import open_typestore
+from perception_kit.doctor.__main__ import main
+from perception_kit.resources import package_folder
+from perception_kit.ros.qos import input_qos
+from perception_kit.ros.transport import PROFILE_VARIABLES
+
+TOPICS = {"color": "/cam/color/image_raw", "depth": "/cam/aligned_depth_to_color/image_raw", "camera_info": "/cam/color/camera_info"}
+MAKERS = {"color": color_message, "depth": depth_message, "camera_info": info_message}
+BEST_EFFORT = Qos(
+    QosHistory.KEEP_LAST,
+    5,
+    QosReliability.BEST_EFFORT,
+    QosDurability.VOLATILE,
+    QosTime(0, 0),
+    QosTime(0, 0),
+    QosLiveliness.AUTOMATIC,
+    QosTime(0, 0),
+    False,
+)
+
+
+def recorded(message: Any) -> Any:
+    """A ROS message as rosbags has it."""
+    from rclpy.serialization import serialize_message
+
+    package, _, name = type(message).__module__.partition(".msg.")
+    return open_typestore().deserialize_cdr(serialize_message(message), f"{package}/msg/{type(message).__name__}" if name else "")
+
+
+@pytest.fixture
+def make_bag(tmp_path: Path) -> Callable[..., Path]:
+    """Writes 20 frames at 20 Hz; ``change(role, message)`` breaks them, and may return None to leave a message out."""
+
+    def write(change: Callable[[str, Any], Any] = lambda role, message: message) -> Path:
+        path = tmp_path / "bag"
+        store = open_typestore()
+        with Writer(path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP) as writer:
+            connections: dict[str, Any] = {}
+            for stamp_ns in range(10**9, 2 * 10**9, 50_000_000):
+                for role, make in MAKERS.items():
+                    message = change(role, make(stamp_ns))
+                    if message is None:
+                        continue
+                    content = recorded(message)
+                    if role not in connections:
+                        options = {"typestore": store, "offered_qos_profiles": [BEST_EFFORT]}
+                        connections[role] = writer.add_connection(TOPICS[role], content.__msgtype__, **options)
+                    writer.write(connections[role], stamp_ns, store.serialize_cdr(content, content.__msgtype__))
+        return path
+
+    return write
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
+    """Exit code, and the names of the findings."""
+    code = main([*arguments, "--json"])
+    return code, [finding["name"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+
+
+def test_a_good_bag_is_well(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    bag = str(make_bag())
+    assert run(capsys, "--bag", bag) == (0, [])
+    assert main(["--bag", bag]) == 0
+    text = capsys.readouterr().out
+    assert "96x72 rgb8, 20.0 a second, 20 messages" in text
+    assert "All is well." in text
+
+
+def test_a_fault_in_a_bag_is_named_with_what_to_do(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    def without_calibration(role: str, message: Any) -> Any:
+        if role == "camera_info":
+            message.k = [0.0] * 9
+        return message
+
+    bag = str(make_bag(without_calibration))
+    assert run(capsys, "--bag", bag) == (1, ["intrinsics-missing"])
+    assert main(["--bag", bag]) == 1
+    assert "→ calibrate the camera" in capsys.readouterr().out
+
+
+def test_a_bag_without_depth(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    bag = str(make_bag(lambda role, message: None if role == "depth" else message))
+    assert run(capsys, "--bag", bag) == (1, ["topic-missing"])
+    assert run(capsys, "--bag", bag, "--color-topic", "/nothing", "--depth-topic", TOPICS["camera_info"])[1] == [
+        "topic-missing",
+        "topic-type",
+    ]
+
+
+def test_recorded_qos_that_the_nodes_would_not_fit(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = run(capsys, "--bag", str(make_bag()), "--input-reliability", "reliable")
+    assert (code, set(found)) == (1, {"qos-incompatible"})
+
+
+@pytest.mark.parametrize("arguments", [["--bag", "/nowhere"], ["--camera", "webcam"]], ids=["no bag", "no such preset"])
+def test_bad_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("doctor: ")
+
+
+def test_real_bags_are_well(shared_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = package_folder() / "models" / "ycbv"
+    own = ["--segmentation-model", str(models / "segmentation.safetensors"), "--pose-model", str(models / "pose.safetensors")]
+    for bag in sorted((shared_dir / "data" / "rgbd_bag").iterdir()):
+        assert run(capsys, "--bag", str(bag), *own) == (0, [])
+
+
+@contextmanager
+def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
+    """A camera that publishes at 20 Hz; a broken one stamps a depth that is 7 s old and of zeros."""
+    types = {"color": Image, "depth": Image, "camera_info": CameraInfo}
+    publishers = {role: graph.node.create_publisher(types[role], TOPICS[role], input_qos("best_effort")) for role in TOPICS}
+    stop = threading.Event()
+
+    def publish() -> None:
+        while not stop.wait(0.05):
+            stamp_ns = graph.node.get_clock().now().nanoseconds
+            for role, make in MAKERS.items():
+                wrong = broken and role == "depth"
+                publishers[role].publish(make(stamp_ns - 7 * 10**9, metres=0.0) if wrong else make(stamp_ns))
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+    for publisher in publishers.values():
+        graph.node.destroy_publisher(publisher)
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(("broken", "expected"), [(False, set()), (True, {"depth-empty", "stamp-gap", "stamp-clock"})])
+def test_the_running_graph(
+    graph: RosGraph, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, broken: bool, expected: set[str]
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
+    monkeypatch.setenv(PROFILE_VARIABLES[0], os.environ.get(PROFILE_VARIABLES[0], str(package_folder() / "config" / "fastdds.xml")))
+    with driver(graph, broken):
+        code, found = run(capsys, "--seconds", "2")
+    assert set(found) - {"rate-uneven"} == expected, "the machine may be too busy for a steady rate"
+    assert broken == bool(expected)
+    assert code == bool(found)
+
+
+@pytest.mark.ros
+def test_a_node_on_other_topics_than_the_camera(
+    graph: RosGraph, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
+    with graph.start("tracker_node", {}, tmp_path):
+        graph.wait(lambda: graph.node.count_subscribers("/pose6d_node/detections"), "the tracker")
+        code, found = run(capsys, "--camera", "realsense", "--seconds", "1")
+    assert code == 1
+    assert {"topic-missing", "input-unconnected"} <= set(found)
