@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     network = build_network(args.architecture, len(frames.class_names), depth=args.depth)
     if args.weights:
         tensors = read_weights(args.weights, args.architecture)
-        fresh = load_matching(network, with_depth(tensors) if args.depth else tensors)
+        fresh = load_matching(network, with_depth(tensors, network) if args.depth else tensors)
         print(f"{args.weights}: {len(fresh)} tensors do not fit and start untrained")
     clock = TrainingClock(args.max_minutes, args.steps)
     averaged = train(fabric, args, network, frames, clock)

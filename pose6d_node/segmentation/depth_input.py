@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth as the fourth input channel of the segmentation: how large things would be, which a colour image cannot tell."""
+"""Depth as the fourth input channel of the segmentation: how large things are, which a colour image cannot tell."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 
+from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
 
 UNIT = 400.0  # pixels per metre for a channel value of 1: about an arm's length in an image 320 pixels wide
@@ -19,6 +21,9 @@ MAX_VALUE = 5.0
 STEPS = 4096  # per unit, where a channel is kept as whole numbers
 DEPTH_MEAN, DEPTH_STD = 0.7, 0.5
 DEPTH_WIDTHS = (16, 32, 64, 96)
+LEAST_VALUE = 0.01  # of the channel; what is less is unknown
+TYPICAL_SIZE = 0.2  # metres
+SIZE_CHANNELS = 2
 
 
 def depth_channel(depth: np.ndarray, focal_length: float, size: tuple[int, int]) -> np.ndarray:
@@ -37,7 +42,10 @@ def depth_channel(depth: np.ndarray, focal_length: float, size: tuple[int, int])
 
 
 class ColourDepthBackbone(nn.Module):
-    """Feature pyramid of colour plus one of depth, level by level: the colour network can start from weights that never saw depth."""
+    """Feature pyramid of colour plus one of depth, level by level: the colour network can start from weights that never saw depth.
+
+    The last channel of every level is the depth channel itself, averaged over what is known of it.
+    """
 
     def __init__(self, colour: BackboneWithFPN, levels: Sequence[str]) -> None:
         super().__init__()
@@ -50,4 +58,29 @@ class ColourDepthBackbone(nn.Module):
     def forward(self, images: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
         """Features by level of normalised (N, 4, H, W) images whose last channel is ``depth_channel``."""
         colour, depth = self.colour(images[:, :3]), self.depth(images[:, 3:])
-        return OrderedDict((level, colour[level] + depth[level]) for level in colour)
+        values = images[:, 3:].float() * DEPTH_STD + DEPTH_MEAN
+        known = (values > LEAST_VALUE).float()
+        levels = OrderedDict()
+        for name, features in colour.items():
+            share = adaptive_avg_pool2d(known, features.shape[2:])
+            mean = adaptive_avg_pool2d(values * known, features.shape[2:]) / share.clamp(min=1e-6)
+            levels[name] = torch.cat([(features + depth[name])[:, :-1], mean.to(features.dtype)], dim=1)
+        return levels
+
+
+class SizedRoIAlign(GatherRoIAlign):
+    """RoIAlign over the features of ``ColourDepthBackbone``, with the size that each region would have in metres as two further channels.
+
+    RoIAlign brings regions of all sizes to the same grid; so a small box and a large one with the same print are the same to what follows.
+    Width and height come from the depth of each bin: log(metres / 0.2), and 0 where the depth is unknown.
+    """
+
+    def forward(self, x: dict[str, torch.Tensor], boxes: list[torch.Tensor], image_shapes: list[tuple[int, int]]) -> torch.Tensor:
+        """(R, C + 2, P, P) features of the R ``boxes`` of all images, given as lists of (N, 4) in pixels of the images."""
+        pooled = super().forward(x, boxes, image_shapes)
+        corners = torch.cat(boxes).float()
+        sides = (corners[:, 2:] - corners[:, :2]).view(-1, 2, 1, 1)
+        pixels_per_metre = UNIT * pooled[:, -1:].float()
+        metres = (sides / pixels_per_metre.clamp(min=UNIT * LEAST_VALUE)).clamp(0.01, 4.0)
+        sizes = torch.where(pixels_per_metre > UNIT * LEAST_VALUE, (metres / TYPICAL_SIZE).log(), 0.0)
+        return torch.cat([pooled, sizes.to(pooled.dtype)], dim=1)

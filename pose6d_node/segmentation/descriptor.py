@@ -30,8 +30,8 @@ class Descriptor(nn.Module):
         self.register_buffer("projection", torch.eye(channels, size))
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        """(N, D) descriptors of (N, C, h, w) RoIAlign features."""
-        return normalize((pooled.mean(dim=(2, 3)) - self.mean) @ self.projection, dim=1)
+        """(N, D) descriptors of (N, C or more, h, w) RoIAlign features, of which the first C are the appearance."""
+        return normalize((pooled[:, : len(self.mean)].mean(dim=(2, 3)) - self.mean) @ self.projection, dim=1)
 
     def fit(self, averages: torch.Tensor) -> None:
         """Set mean and projection (the largest principal components, scaled to unit variance) from (M, C) averaged features."""
@@ -59,7 +59,7 @@ def fit_descriptor(network: MaskRCNN, frames: Frames, max_frames: int = 300) -> 
         if len(boxes):
             images, _ = network.transform([image])
             pooled = network.roi_heads.box_roi_pool(network.backbone(images.tensors), [boxes.to(device)], images.image_sizes)
-            averages.append(pooled.mean(dim=(2, 3)))
+            averages.append(pooled[:, : len(network.descriptor.mean)].mean(dim=(2, 3)))
     if not averages:
         raise ValueError("the training frames show no instance large enough to learn from: check mask_visib and scene_gt_info.json")
     network.descriptor.fit(torch.cat(averages))

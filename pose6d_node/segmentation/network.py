@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -20,7 +22,7 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from perception_kit.model_file import save_model
-from pose6d_node.segmentation.depth_input import DEPTH_MEAN, DEPTH_STD, ColourDepthBackbone
+from pose6d_node.segmentation.depth_input import DEPTH_MEAN, DEPTH_STD, SIZE_CHANNELS, ColourDepthBackbone, SizedRoIAlign
 from pose6d_node.segmentation.descriptor import Descriptor
 from pose6d_node.segmentation.efficientnet_lite import STAGE_CHANNELS, efficientnet_lite0, imagenet_state
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
@@ -94,9 +96,17 @@ def build_network(
     network.transform = NativeSize(mean, std)
     if depth:
         network.transform = NativeSize([*mean, DEPTH_MEAN], [*std, DEPTH_STD])
-        network.backbone = ColourDepthBackbone(network.backbone, PYRAMID_LEVELS)
-    network.descriptor = Descriptor(network.backbone.out_channels)
+        _add_depth(network)
+    network.descriptor = Descriptor(network.backbone.out_channels - depth)  # the last channel is the depth, which is no appearance
     return network
+
+
+def _add_depth(network: MaskRCNN) -> None:
+    network.backbone = ColourDepthBackbone(network.backbone, PYRAMID_LEVELS)
+    heads = network.roi_heads
+    pool, first = heads.box_roi_pool, heads.box_head.fc6
+    heads.box_roi_pool = SizedRoIAlign(PYRAMID_LEVELS, pool.output_size, pool.sampling_ratio, canonical_scale=pool.canonical_scale)
+    heads.box_head.fc6 = nn.Linear(first.in_features + SIZE_CHANNELS * math.prod(pool.output_size), first.out_features)
 
 
 def _light(architecture: str, outputs: int, settings: dict[str, Any]) -> MaskRCNN:
@@ -150,9 +160,14 @@ def save_segmentation(path: str | Path, network: MaskRCNN, architecture: str, cl
     save_model(path, "segmentation", network.state_dict(), metadata)
 
 
-def with_depth(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Tensors of a network that sees colour only, under the names that they have in one with depth."""
-    return {re.sub(r"^backbone\.(?!colour\.|depth\.)", "backbone.colour.", name): tensor for name, tensor in tensors.items()}
+def with_depth(tensors: dict[str, torch.Tensor], network: MaskRCNN) -> dict[str, torch.Tensor]:
+    """Tensors of a network that sees colour only, as they are in ``network``, which sees depth: first it does not look at sizes."""
+    renamed = {re.sub(r"^backbone\.(?!colour\.|depth\.)", "backbone.colour.", name): tensor for name, tensor in tensors.items()}
+    name = "roi_heads.box_head.fc6.weight"
+    missing = network.roi_heads.box_head.fc6.in_features - renamed[name].shape[1] if name in renamed else 0
+    if missing > 0:
+        renamed[name] = functional.pad(renamed[name], (0, missing))
+    return renamed
 
 
 def imagenet_weights(architecture: str) -> dict[str, torch.Tensor]:
