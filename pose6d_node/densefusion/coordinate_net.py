@@ -66,3 +66,8 @@ class CoordinateNet(nn.Module):
         confidence = select_class(self.confidence[2], self.confidence[:2](x), class_index, 1).sigmoid()
         features = torch.cat([embedding, coordinates, confidence], dim=1)
         return CoordinateVotes(coordinates.transpose(1, 2), confidence.squeeze(1), features)
+
+    def best_pose(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pose and confidence of ``forward`` and its features."""
+        votes = self(image, cloud, pixels, class_index)
+        return *votes.pose(cloud), votes.features

@@ -24,8 +24,7 @@ def refine_once(
 @torch.inference_mode()
 def estimate(model: PoseModel, inputs: NetworkInputs, refine_iterations: int) -> tuple[Tensor, Tensor, Tensor]:
     """Rotations (B, 3, 3), translations (B, 3) in metres of the camera frame, and confidences (B,) in 0..1."""
-    votes = model.estimator(inputs.image, inputs.cloud, inputs.pixels, inputs.class_index)
-    rotation, translation, confidence = votes.pose(inputs.cloud)
+    rotation, translation, confidence, features = model.estimator.best_pose(inputs.image, inputs.cloud, inputs.pixels, inputs.class_index)
     for _ in range(refine_iterations):
-        rotation, translation = refine_once(model.refiner, inputs.cloud, votes.features, inputs.class_index, rotation, translation)
+        rotation, translation = refine_once(model.refiner, inputs.cloud, features, inputs.class_index, rotation, translation)
     return *inputs.to_camera_frame(rotation, translation), confidence

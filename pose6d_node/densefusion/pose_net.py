@@ -69,14 +69,14 @@ class FusionFeatures(nn.Module):
 
     def local(self, cloud: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, 3) points and (B, E, N) embeddings to the fused features (B, 2 * width, N) of each of the two levels."""
-        points = F.relu(self.conv1(cloud.transpose(1, 2)))
-        colours = F.relu(self.e_conv1(embedding))
+        points = F.relu_(self.conv1(cloud.transpose(1, 2)))
+        colours = F.relu_(self.e_conv1(embedding))
         first = torch.cat([points, colours], dim=1)
-        return first, torch.cat([F.relu(self.conv2(points)), F.relu(self.e_conv2(colours))], dim=1)
+        return first, F.relu_(torch.cat([self.conv2(points), self.e_conv2(colours)], dim=1))
 
     def pooled(self, features: Tensor) -> Tensor:
         """(B, C, N) to the mean (B, pooled[1]) over the points."""
-        return F.relu(self.conv6(F.relu(self.conv5(features)))).mean(dim=2)
+        return F.relu_(self.conv6(F.relu_(self.conv5(features)))).mean(dim=2)
 
 
 def select_class(layer: nn.Module, features: Tensor, class_index: Tensor, size: int) -> Tensor:
@@ -106,20 +106,34 @@ class PoseNet(nn.Module):
 
     def forward(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor) -> PoseVotes:
         """Votes from (B, 3, H, W) crops and the (B, N, 3) points at (B, N, 2) ``pixels`` (-1..1) of them; ``class_index`` (B,)."""
-        embedding = self.cnn(image, pixels)
-        first, second = self.feat.local(cloud, embedding)
-        pooled = self.feat.pooled(second)
-        local = torch.cat([first, second], dim=1)
+        embedding, local, pooled = self._fuse(image, cloud, pixels)
         rotation = self._head("r", local, pooled, class_index, 4)
         translation = self._head("t", local, pooled, class_index, 3)
         confidence = self._head("c", local, pooled, class_index, 1).sigmoid()
         return PoseVotes(rotation.transpose(1, 2), translation.transpose(1, 2), confidence.squeeze(1), embedding)
+
+    def best_pose(self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pose and confidence of ``forward`` and its features, where only the most confident point votes for a pose."""
+        embedding, local, pooled = self._fuse(image, cloud, pixels)
+        confidence = self._head("c", local, pooled, class_index, 1).sigmoid().squeeze(1)
+        best = confidence.argmax(dim=1, keepdim=True)
+        local = local.gather(2, best.unsqueeze(1).expand(-1, local.shape[1], -1))
+        rotation, translation = (self._head(name, local, pooled, class_index, size).transpose(1, 2) for name, size in (("r", 4), ("t", 3)))
+        votes = PoseVotes(rotation, translation, confidence.gather(1, best), embedding)
+        return *votes.pose(cloud.gather(1, best.unsqueeze(2).expand(-1, -1, 3))), embedding
+
+    def _fuse(self, image: Tensor, cloud: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Colour embedding (B, E, N), local features (B, C, N) and the global feature (B, D)."""
+        embedding = self.cnn(image, pixels)
+        first, second = self.feat.local(cloud, embedding)
+        return embedding, torch.cat([first, second], dim=1), self.feat.pooled(second)
 
     def _head(self, name: str, local: Tensor, pooled: Tensor, class_index: Tensor, size: int) -> Tensor:
         layers = [getattr(self, f"conv{number}_{name}") for number in (1, 2, 3, 4)]
         # The pooled part of the input is the same for all points, so its share of the first layer is computed once per instance.
         weight = layers[0].weight
         shared = F.linear(pooled, weight[:, self.local_size :, 0], layers[0].bias)
-        x = F.relu(F.conv1d(local, weight[:, : self.local_size]) + shared.unsqueeze(2))
-        x = F.relu(layers[2](F.relu(layers[1](x))))
+        own = weight[:, : self.local_size, 0].expand(len(local), -1, -1)
+        x = F.relu_(torch.baddbmm(shared.unsqueeze(2), own, local))
+        x = F.relu_(layers[2](F.relu_(layers[1](x))))
         return select_class(layers[3], x, class_index, size)

@@ -25,7 +25,7 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, channels, H / stride, W / stride)."""
-        return F.relu(self.conv2(F.relu(self.conv1(x))) + self.downsample(x))
+        return F.relu_(self.conv2(F.relu_(self.conv1(x))) + self.downsample(x))
 
 
 class DilatedResNet18(nn.Module):
@@ -47,7 +47,7 @@ class DilatedResNet18(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, 512, H / 8, W / 8)."""
-        x = self.maxpool(F.relu(self.conv1(x)))
+        x = self.maxpool(F.relu_(self.conv1(x)))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
@@ -66,11 +66,16 @@ class PyramidPooling(nn.Module):
 
         The bottleneck is linear: its share of each grid is computed at the size of the grid and then brought to that of the image.
         """
+        height, width = x.shape[2:]
         *shares, own = self.bottleneck.weight.split(x.shape[1], dim=1)
-        total = F.conv2d(x, own, self.bottleneck.bias)
+        context, spread = [], []
         for stage, share in zip(self.stages, shares, strict=True):
-            total = total + F.interpolate(F.conv2d(stage(x), share), size=x.shape[2:], mode="bilinear", align_corners=False)
-        return F.relu(total)
+            grid = F.conv2d(stage(x), share)
+            cells = torch.eye(grid[0, 0].numel(), device=x.device).view(1, -1, *grid.shape[2:])
+            context.append(grid.flatten(2))
+            spread.append(F.interpolate(cells, size=(height, width), mode="bilinear", align_corners=False).flatten(2))
+        context = torch.cat(spread, dim=1).mT @ torch.cat(context, dim=2).mT
+        return F.relu_(F.conv2d(x, own, self.bottleneck.bias) + context.unflatten(1, (height, width)).permute(0, 3, 1, 2))
 
 
 class Upsampling(nn.Module):
