@@ -83,21 +83,26 @@ class ActionRecognizer:
     def add(self, rgb: np.ndarray, stamp_ns: int, people: Sequence[PersonBox] | None = None) -> list[ClipRequest]:
         """Take an image (H, W, 3) uint8 of any size; returns the clips that are now due.
 
-        ``people`` are those in the image, whose clips show them alone; None means that nobody looked, and the clip is the whole image.
-        A stamp that goes back or a gap in somebody's stream starts their clip over. Raises ValueError for anything but an RGB image.
+        ``people`` are those in the image, whose clips show them alone. The clip is the whole image where nobody looked (None) and where
+        nobody whose clip is complete is found: somebody on the floor is easily missed, and must not be lost sight of. A stamp that goes
+        back or a gap in somebody's stream starts their clip over. Raises ValueError for anything but an RGB image.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise ValueError(f"expected an image (height, width, 3) of uint8, got shape {rgb.shape} of {rgb.dtype}")
         scale = np.array([rgb.shape[1], rgb.shape[0]] * 2, np.float64)
-        boxes: dict[int, np.ndarray | None] = {WHOLE_IMAGE: None}
-        if people is not None:
-            boxes = {person.track_id: person.box / scale for person in people}
+        boxes = {person.track_id: person.box / scale for person in people or ()}
         rgb = shrink(rgb, MAX_SIDE)
         with self._lock:
             self._stamp_ns = stamp_ns
-            self._forget_absent(boxes, stamp_ns)
-            clips = {track_id: self._add(track_id, _View(rgb, box), stamp_ns) for track_id, box in boxes.items()}
-            return [ClipRequest(track_id, self._subjects[track_id], clip) for track_id, clip in clips.items() if clip is not None]
+            self._forget_absent({WHOLE_IMAGE, *boxes}, stamp_ns)
+            watched = {track_id: self._watch(track_id, _View(rgb, box), stamp_ns) for track_id, box in boxes.items()}
+            whole = self._watch(WHOLE_IMAGE, _View(rgb, None), stamp_ns)
+            clips = {track_id: self._due_clip(subject, stamp_ns) for track_id, subject in watched.items()}
+            if any(subject.asked_ns is not None for subject in watched.values()):
+                whole.asked_ns = whole.action = None
+            else:
+                watched[WHOLE_IMAGE], clips[WHOLE_IMAGE] = whole, self._due_clip(whole, stamp_ns)
+            return [ClipRequest(track_id, watched[track_id], clip) for track_id, clip in clips.items() if clip is not None]
 
     def predict(self, requests: Sequence[ClipRequest]) -> list[FallReport]:
         """Classify the clips together; returns the alarms that went on. Results for somebody who was forgotten meanwhile are dropped."""
@@ -119,14 +124,14 @@ class ActionRecognizer:
         """The newest action of everybody in the newest image, by track id; those whose first clip is not complete have none."""
         with self._lock:
             present = [subject for _, subject in sorted(self._subjects.items()) if subject.buffer.newest_ns == self._stamp_ns]
-            return [subject.action for subject in present if subject.action is not None]
+            return [subject.action for subject in present if subject.action is not None and subject.asked_ns is not None]
 
     def reset(self) -> None:
         """Forget the stream: the next result needs a full clip again."""
         with self._lock:
             self._subjects.clear()
 
-    def _forget_absent(self, present: dict[int, np.ndarray | None], stamp_ns: int) -> None:
+    def _forget_absent(self, present: set[int], stamp_ns: int) -> None:
         """Let go of those who were not seen for ``max_gap``: if they come back, their clip starts over anyway."""
         limit_ns = stamp_ns - round(self.config.max_gap * NANOSECONDS)
         for track_id in [key for key, subject in self._subjects.items() if key not in present]:
@@ -134,13 +139,17 @@ class ActionRecognizer:
             if not limit_ns <= newest_ns < stamp_ns:
                 del self._subjects[track_id]
 
-    def _add(self, track_id: int, view: _View, stamp_ns: int) -> Clip[_View] | None:
-        """Add a view to somebody's clip; returns the clip when it is due."""
+    def _watch(self, track_id: int, view: _View, stamp_ns: int) -> _Subject:
+        """Add a view to somebody's clip, which starts over where they are new."""
         subject = self._subjects.get(track_id)
         if subject is None or not subject.buffer.push(view, stamp_ns):
             buffer = ClipBuffer(self.spec.clip_length, self.spec.clip_fps, self.config.max_gap)
             subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
             buffer.push(view, stamp_ns)
+        return subject
+
+    def _due_clip(self, subject: _Subject, stamp_ns: int) -> Clip[_View] | None:
+        """Somebody's clip, if it is complete and time for it."""
         # Half a frame less: a camera's stamps jitter, and a frame that comes a little early must not wait for the next one.
         min_interval_ns = round((self.config.stride - 0.5) / self.spec.clip_fps * NANOSECONDS)
         if subject.asked_ns is not None and stamp_ns - subject.asked_ns < min_interval_ns:
