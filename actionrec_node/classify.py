@@ -62,15 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
     except (VideoError, ModelFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(time_per_clip(model))}
+    clip_time = time_per_clip(model)
+    result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(clip_time)}
     if args.json:
         print(json.dumps(result, indent=2))
         return 0
     for window in result["windows"]:
         print(f"{window['start']:7.2f} to {window['end']:6.2f} s  {window['label']:<12} {window['scores'][window['label']]:.2f}")
-    seconds = result["seconds_per_clip"]
     print(f"{result['video']}: {result['label']}")
-    print(f"{model.spec.architecture}: {seconds['network']:.3f} s per clip, {seconds['with_preprocessing']:.3f} s with preprocessing")
+    print(f"{model.spec.architecture}: {clip_time}")
     return 0
 
 

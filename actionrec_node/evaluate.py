@@ -103,15 +103,15 @@ def main(arguments: list[str] | None = None) -> int:
     except (DataError, VideoError, ModelFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    clip_time = time_per_clip(model)
     metrics = scores_of(videos, spec.class_names, spec.clip_length, spec.clip_fps)
-    metrics |= {"class_names": list(spec.class_names), "videos": len(videos), "seconds_per_clip": asdict(time_per_clip(model))}
+    metrics |= {"class_names": list(spec.class_names), "videos": len(videos), "seconds_per_clip": asdict(clip_time)}
     metrics |= {"architecture": spec.architecture, "model": str(args.model), "model_sha256": file_sha256(args.model)}
     save_options(args.out / "config.yaml", args)
     write_plots(args.out, metrics, videos, spec)
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     print(format_scores(metrics))
-    seconds = metrics["seconds_per_clip"]
-    print(f"{spec.architecture}: {seconds['network']:.3f} s per clip, {seconds['with_preprocessing']:.3f} s with preprocessing")
+    print(f"{spec.architecture}: {clip_time}")
     print(f"wrote {args.out}/metrics.json and plots")
     return 0
 

@@ -51,6 +51,9 @@ class ClipTime:
     network: float
     with_preprocessing: float
 
+    def __str__(self) -> str:
+        return f"{self.network:.3f} s per clip, {self.with_preprocessing:.3f} s with preprocessing"
+
 
 def time_per_clip(model: ActionModel) -> ClipTime:
     """Median over a few clips of noise, one after the other, in the threads that PyTorch has."""
