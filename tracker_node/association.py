@@ -53,7 +53,7 @@ def matching_cascade(tracks: Tracks, detections: Detections, gallery: Gallery, s
     missed = tracks.records["missed"]
     free = np.ones(len(detections), bool)
     result = Association(np.zeros(0, np.int64), np.zeros(0, np.int64), np.arange(len(detections)))
-    for age in np.unique(missed[confirmed]):
+    for age in sorted(set(missed[confirmed].tolist())):
         if len(result.unmatched) == 0:
             break
         level = near.select((missed[near.rows] == age) & free[near.columns])

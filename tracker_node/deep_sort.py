@@ -20,6 +20,7 @@ from tracker_node.poses import Poses, usable_poses
 from tracker_node.tracks import NO_SLOT, Tracks
 
 Reasons = list[tuple[int, str]]
+IDENTITY = np.eye(4)
 
 
 class DeepSort:
@@ -96,7 +97,7 @@ class DeepSort:
 
     def _to_fixed(self, camera: np.ndarray | None) -> np.ndarray | None:
         """Camera to the frame in which tracks move: the camera's own where there is no ``fixed_frame``."""
-        return camera if self.config.fixed_frame else np.eye(4)
+        return camera if self.config.fixed_frame else IDENTITY
 
     def _receive_poses(self, stamp_ns: int, poses: Sequence[PoseEstimate], camera: np.ndarray | None) -> bool:
         """Store poses of the newest frame, or take older ones into the tracks before it. Returns whether there was anything to use."""

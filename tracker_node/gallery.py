@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 
 MIN_SLOTS = 16
@@ -63,13 +65,14 @@ class Gallery:
 
         Pairs of one slot must follow each other, and no slot may be empty.
         """
+        size = self._descriptors.shape[1]
         similarity = np.empty(len(slots), np.float32)
-        starts = np.flatnonzero(np.diff(slots, prepend=-1))
-        stops = np.append(starts, len(slots))[1:]
-        counts = np.minimum(self._added[slots[starts]], self._descriptors.shape[1])
-        chosen = descriptors[columns]
-        for slot, start, stop, count in zip(slots[starts].tolist(), starts.tolist(), stops.tolist(), counts.tolist(), strict=True):
-            similarity[start:stop] = (chosen[start:stop] @ self._descriptors[slot, :count].T).max(axis=1)
+        chosen, added = descriptors[columns], self._added[slots].tolist()
+        start = 0
+        for slot, pairs in groupby(slots.tolist()):
+            stop, count = start + sum(1 for _ in pairs), min(added[start], size)
+            np.maximum.reduce(chosen[start:stop] @ self._descriptors[slot, :count].T, axis=1, out=similarity[start:stop])
+            start = stop
         return 1.0 - similarity
 
     def _resize(self, slots: int) -> None:
