@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PACKAGE = "assistant_perception"
+RUNTIMES = ("pytorch", "openvino")
 _SCHEME = f"package://{PACKAGE}/"
 
 

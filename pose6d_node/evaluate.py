@@ -24,7 +24,8 @@ from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import LAYOUTS, open_dataset
 from perception_kit.model_file import file_sha256
 from perception_kit.model_metadata import ModelFileError, model_kind
-from perception_kit.resources import choose_device
+from perception_kit.resources import RUNTIMES, choose_device
+from perception_kit.runtime import RuntimeUnavailableError
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.frames import Evaluator, Results
 from pose6d_node.evaluation.report import print_tables, worst_cases, write_instances, write_pictures
@@ -50,6 +51,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--refine-iterations", type=int, default=2, help="of the refiner (default %(default)s)")
     parser.add_argument("--worst", type=int, default=12, help="how many of the worst poses to draw (default %(default)s)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="pytorch", help="what runs the segmentation on a CPU (default %(default)s)")
     return parser.parse_args(arguments)
 
 
@@ -58,18 +60,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
     try:
         evaluate(args)
-    except (DatasetError, ModelFileError) as error:
+    except (DatasetError, ModelFileError, RuntimeUnavailableError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return 0
 
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
-    """Run, score and write everything into ``args.out``; returns the metrics. Raises DatasetError or ModelFileError."""
+    """Run, score and write everything into ``args.out``; returns the metrics. Raises DatasetError, ModelFileError, RuntimeUnavailableError."""
     models = models_by_kind(args.model)
     device = choose_device(args.device)
     dataset = open_dataset(args.dataset, args.split)
-    segmenter = Segmenter(models["segmentation"], device, SCORE_THRESHOLD, max_detections=100) if "segmentation" in models else None
+    segmenter = None
+    if "segmentation" in models:
+        segmenter = Segmenter(models["segmentation"], device, SCORE_THRESHOLD, max_detections=100, runtime=args.runtime)
     estimators = pose_stages(models["pose"], device, args.refine_iterations) if "pose" in models else {}
     evaluator = Evaluator(dataset, segmenter, estimators)
     frames = np.unique(np.linspace(0, len(dataset) - 1, min(args.max_frames, len(dataset))).astype(int))

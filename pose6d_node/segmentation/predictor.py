@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from perception_kit.model_file import ModelFileError, load_model, load_weights
+from perception_kit.runtime import check_runtime_device
 from perception_kit.types import Instance, Intrinsics
+from pose6d_node.segmentation.compiled import compile_parts
 from pose6d_node.segmentation.depth_input import depth_channel
 from pose6d_node.segmentation.network import build_network
 
@@ -21,10 +23,19 @@ class Segmenter:
     """Instance segmentation of colour images.
 
     ``device`` is a PyTorch device name. Instances below ``score_threshold`` are dropped, and at most ``max_detections`` are kept.
-    Raises ModelFileError where ``model_path`` is not a segmentation model.
+    ``runtime`` is one of ``perception_kit.resources.RUNTIMES``. Raises ModelFileError where ``model_path`` is not a segmentation model,
+    RuntimeUnavailableError where the runtime is not installed or not for the device.
     """
 
-    def __init__(self, model_path: str | Path, device: str = "cpu", score_threshold: float = 0.5, max_detections: int = 50) -> None:
+    def __init__(
+        self,
+        model_path: str | Path,
+        device: str = "cpu",
+        score_threshold: float = 0.5,
+        max_detections: int = 50,
+        runtime: str = "pytorch",
+    ) -> None:
+        check_runtime_device(runtime, device)
         tensors, metadata = load_model(model_path, "segmentation")
         try:
             self.class_names: list[str] = metadata["class_names"]
@@ -40,6 +51,8 @@ class Segmenter:
         network.roi_heads.score_thresh = score_threshold
         network.roi_heads.detections_per_img = max_detections
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+        if runtime == "openvino":
+            compile_parts(self.network)
 
     @property
     def score_threshold(self) -> float:
