@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -14,6 +16,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StorageP
 from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from perception_kit.bag_repair import is_unfinished, write_finished
 from perception_kit.resources import PACKAGE, package_folder
 
 
@@ -59,25 +62,23 @@ def open_typestore() -> Typestore:
 class BagReader:
     """A rosbag2 folder, ``.mcap`` or ``.db3`` file, read lazily.
 
-    Topics of any type may be in it: a type that this package does not know is decoded by the definition stored in the bag.
-    Every method raises BagError for damaged recordings. Use as a context manager.
+    Topics of any type may be in it: a type that this package does not know is decoded by the definition stored in the bag. A recording that
+    was cut off is read as far as it is whole; ``remarks`` then says so. Every method raises BagError for damaged recordings. Use as a
+    context manager.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.exists():
             raise BagError(f"bag '{self.path}' does not exist: give a rosbag2 folder, a .mcap or a .db3 file")
-        if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
-            found = sorted(item.name for item in self.path.iterdir())[:8]
-            raise BagError(
-                f"'{self.path}' has no metadata.yaml (found {found or 'nothing'}), so it is no finished rosbag2 folder: "
-                "run 'ros2 bag reindex' on it, or give the .mcap or .db3 file itself"
-            )
+        self.remarks: list[str] = []
+        self._scratch = ExitStack()
         try:
-            self._reader = Reader(self.path)
+            self._reader = Reader(self._whole_recording())
             self._reader.open()
         except Exception as error:  # rosbags, SQLite and the decompressors raise many kinds for damaged files
-            raise self._damaged(error) from error
+            self._scratch.close()
+            raise error if isinstance(error, BagError) else self._damaged(error) from error
         self.typestore = open_typestore()
 
     @property
@@ -124,6 +125,27 @@ class BagReader:
     def close(self) -> None:
         """Close the files."""
         self._reader.close()
+        self._scratch.close()
+
+    def _whole_recording(self) -> Path:
+        """The recording itself; where its end is missing, a copy that has one."""
+        path = self.path
+        if path.is_dir() and not (path / "metadata.yaml").is_file():
+            recordings = sorted(item for item in path.iterdir() if item.suffix in (".mcap", ".db3"))
+            if len(recordings) != 1:
+                found = sorted(item.name for item in path.iterdir())[:8]
+                raise BagError(
+                    f"'{path}' has no metadata.yaml (found {found or 'nothing'}), so it is no finished rosbag2 folder: "
+                    "run 'ros2 bag reindex' on it, or give the .mcap or .db3 file itself"
+                )
+            path = recordings[0]
+            self.remarks.append(f"the bag has no metadata.yaml, so its recording was not finished: '{path.name}' is read by itself")
+        if path.is_file() and is_unfinished(path):
+            finished = Path(self._scratch.enter_context(TemporaryDirectory(prefix="bag_"))) / path.name
+            lost = write_finished(path, finished)
+            self.remarks.append(f"'{path.name}' was cut off: it is read up to its last whole record, {lost} bytes after that are lost")
+            return finished
+        return path
 
     def _learn_type(self, connection: Connection) -> None:
         """Check that the type is recorded as we know it; register a type that we do not know from the bag's own definition."""
@@ -150,7 +172,7 @@ class BagReader:
     def _damaged(self, error: Exception, where: str = "") -> BagError:
         return BagError(
             f"bag '{self.path}' cannot be read{where} ({type(error).__name__}: {error}): it is cut off, damaged or not a rosbag2 "
-            "recording; try 'ros2 bag reindex' (sqlite3) or 'mcap recover' (MCAP), or record it again"
+            "recording; give the .mcap file itself to read what is there, try 'ros2 bag reindex' (sqlite3), or record it again"
         )
 
     def __enter__(self) -> BagReader:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perception_kit.bag import BagReader, RawMessage
+from perception_kit.replay.camera_file import camera_info_message
+from perception_kit.replay.compressed import COMPRESSED_IMAGE, decompress_image
 from perception_kit.replay.topics import CameraTopics
 from perception_kit.ros.convert import stamp_to_ns
 
@@ -65,17 +67,27 @@ class _Partners:
         return best if abs(best.stamp_ns - stamp_ns) <= slop_ns else None
 
 
-def camera_frames(reader: BagReader, topics: CameraTopics, slop_s: float) -> Iterator[CameraFrame]:
-    """Every colour image of the bag in order, read lazily: only a few images are in memory at a time. Raises BagError."""
+def camera_frames(
+    reader: BagReader, topics: CameraTopics, slop_s: float, camera_file: dict[str, Any] | None = None
+) -> Iterator[CameraFrame]:
+    """Every colour image of the bag in order, read lazily: only a few images are in memory at a time. Raises BagError.
+
+    Compressed images come as ``Image`` messages. Where ``topics`` has no camera information, ``camera_file`` (see ``read_camera_file``) is
+    that of every frame.
+    """
     slop_ns = round(slop_s * 1e9)
     depths, infos = _Partners(), _Partners()
-    buffers = {topics.depth: depths, topics.camera_info: infos}
+    buffers = {topics.depth: depths} | ({topics.camera_info: infos} if topics.camera_info is not None else {})
     waiting: deque[StampedMessage] = deque()
 
     def complete(color: StampedMessage) -> CameraFrame:
-        return CameraFrame(color, depths.nearest(color.stamp_ns, slop_ns), infos.nearest(color.stamp_ns, slop_ns))
+        if topics.camera_info is None:
+            info = _encoded(reader, color.stamp_ns, camera_info_message(camera_file, color.message.header))
+        else:
+            info = infos.nearest(color.stamp_ns, slop_ns)
+        return CameraFrame(color, depths.nearest(color.stamp_ns, slop_ns), info)
 
-    for raw in reader.raw_messages([topics.color, topics.depth, topics.camera_info]):
+    for raw in reader.raw_messages([topics.color, *buffers]):
         stamped = _stamped(reader, raw)
         if raw.topic == topics.color:
             waiting.append(stamped)
@@ -89,4 +101,11 @@ def camera_frames(reader: BagReader, topics: CameraTopics, slop_s: float) -> Ite
 
 def _stamped(reader: BagReader, raw: RawMessage) -> StampedMessage:
     message = reader.decode(raw)
-    return StampedMessage(stamp_to_ns(message.header.stamp), message, raw.data)
+    stamp_ns = stamp_to_ns(message.header.stamp)
+    if raw.type_name == COMPRESSED_IMAGE:
+        return _encoded(reader, stamp_ns, decompress_image(message, raw.topic))
+    return StampedMessage(stamp_ns, message, raw.data)
+
+
+def _encoded(reader: BagReader, stamp_ns: int, message: Any) -> StampedMessage:
+    return StampedMessage(stamp_ns, message, reader.typestore.serialize_cdr(message, message.__msgtype__))

@@ -5,45 +5,83 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from perception_kit.bag import BagError, BagTopic
+from perception_kit.replay.compressed import COMPRESSED_IMAGE
 
 IMAGE = "sensor_msgs/msg/Image"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 TRUTH_PREFIX = "/ground_truth/"
 
+_TRANSPORTS = ("compressed", "compressedDepth")
 _COLOR_WORDS = ("color", "colour", "rgb")
 _ALIGNED_WORDS = ("aligned_depth_to_color", "depth_to_rgb", "depth_to_color", "depth_registered", "registered")
 
 
 @dataclass(frozen=True)
 class CameraTopics:
-    """Topic names of one RGB-D camera in a bag."""
+    """Topic names of one RGB-D camera in a bag; ``camera_info`` None: it is given by a file."""
 
     color: str
     depth: str
-    camera_info: str
+    camera_info: str | None
 
 
 def find_camera_topics(
-    topics: Mapping[str, BagTopic], color: str | None = None, depth: str | None = None, camera_info: str | None = None
+    topics: Mapping[str, BagTopic],
+    color: str | None = None,
+    depth: str | None = None,
+    camera_info: str | None = None,
+    has_camera_file: bool = False,
 ) -> CameraTopics:
     """The camera's topics by type and name; a name that is given is only checked.
 
     Depth is an image whose name says depth (one that says it is aligned to colour goes first), colour an image whose name says colour
-    or RGB, camera information the topic beside the colour images. Raises BagError, listing what was found, where that is not one topic.
+    or RGB, camera information the topic beside the colour images. A compressed image counts where the bag does not have it raw. Where a bag
+    has several cameras, the chosen colour images decide. Raises BagError, listing what was found, where that is not one topic.
     """
-    images = [name for name, topic in topics.items() if topic.type_name == IMAGE and topic.count and not name.startswith(TRUTH_PREFIX)]
+    images = _images(topics)
     infos = [name for name, topic in topics.items() if topic.type_name == CAMERA_INFO and topic.count]
     depths = [name for name in images if "depth" in name.lower()]
     colors = [name for name in images if name not in depths and any(word in name.lower() for word in _COLOR_WORDS)]
     aligned = [name for name in depths if any(word in name.lower() for word in _ALIGNED_WORDS)]
     chosen_color = _choose("colour image", "--color-topic", color, images, colors, topics)
-    chosen_depth = _choose("depth image", "--depth-topic", depth, images, aligned or depths, topics)
-    beside = [name for name in infos if name.rpartition("/")[0] == chosen_color.rpartition("/")[0]]
+    near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
+    chosen_depth = _choose("depth image", "--depth-topic", depth, images, near, topics)
+    if has_camera_file and camera_info is None:
+        return CameraTopics(chosen_color, chosen_depth, None)
+    if not infos:
+        raise BagError(f"the bag has no camera information; give the camera's calibration file with --camera-info. {_listing(topics)}")
+    beside = [name for name in infos if name.rpartition("/")[0] == _raw_name(chosen_color).rpartition("/")[0]]
     not_depth = [name for name in infos if "depth" not in name.lower()]
     chosen_info = _choose("camera information", "--camera-info-topic", camera_info, infos, beside or not_depth, topics)
     return CameraTopics(chosen_color, chosen_depth, chosen_info)
+
+
+def _images(topics: Mapping[str, BagTopic]) -> list[str]:
+    """Recorded images, raw or else compressed, without the truth's."""
+    used = {name: topic for name, topic in topics.items() if topic.count and not name.startswith(TRUTH_PREFIX)}
+    raw = [name for name, topic in used.items() if topic.type_name == IMAGE]
+    compressed = [name for name, topic in used.items() if topic.type_name == COMPRESSED_IMAGE and _raw_name(name) not in raw]
+    return raw + compressed
+
+
+def _raw_name(name: str) -> str:
+    """Topic of the images that image_transport compresses into ``name``."""
+    base, _, transport = name.rpartition("/")
+    return base if transport in _TRANSPORTS else name
+
+
+def _nearest(names: list[str], color: str) -> list[str]:
+    """Those of ``names`` that share most of their namespace with the colour images."""
+
+    def shared(name: str) -> int:
+        pairs = zip(name.split("/"), color.split("/"), strict=False)
+        return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+    most = max(map(shared, names), default=0)
+    return [name for name in names if shared(name) == most]
 
 
 def _choose(
@@ -63,6 +101,4 @@ def _listing(topics: Mapping[str, BagTopic]) -> str:
     if not topics:
         return "The bag has no topics."
     lines = [f"  {name}  {topic.type_name}  ({topic.count} messages)" for name, topic in topics.items()]
-    compressed = any("Compressed" in topic.type_name for topic in topics.values())
-    advice = "\nCompressed images are not read: decompress them first ('ros2 run image_transport republish')." if compressed else ""
-    return "The bag has:\n" + "\n".join(lines) + advice
+    return "The bag has:\n" + "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from perception_kit.bag import BagError, BagReader, BagTopic, BagWriter, open_typestore, read_messages
@@ -103,6 +103,40 @@ def test_truncated_mcap(bag: Path, kept: float) -> None:
         list(read_messages(bag, ["/color"]))
 
 
+@pytest.mark.parametrize("kept", [0.6, 0.9, 0.999])
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_unfinished_mcap_is_read_as_far_as_it_is_whole(bag: Path, kept: float, as_folder: bool) -> None:
+    (bag / "metadata.yaml").unlink()
+    path = bag / "bag.mcap"
+    whole = [item.stamp_ns for item in read_messages(path, ["/color", "/tracks"])]
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with BagReader(bag if as_folder else path) as reader:
+        assert "was cut off: it is read up to its last whole record" in reader.remarks[-1]
+        assert len(reader.remarks) == 1 + as_folder
+        found = [item.stamp_ns for item in reader.messages(["/color", "/tracks"])]
+    assert found == whole[: len(found)]
+    assert len(found) == len(whole) if kept > 0.99 else 0 < len(found) < len(whole)
+
+
+def test_a_whole_bag_has_no_remarks(bag: Path) -> None:
+    with BagReader(bag) as reader:
+        assert reader.remarks == []
+
+
+@pytest.mark.parametrize("plugin", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_zstd_compressed_bags(tmp_path: Path, plugin: StoragePlugin, mode: CompressionMode) -> None:
+    typestore = open_typestore()
+    text = typestore.types["std_msgs/msg/String"]
+    writer = Writer(tmp_path / "bag", version=9, storage_plugin=plugin)
+    writer.set_compression(mode, CompressionFormat.ZSTD)
+    with writer:
+        connection = writer.add_connection("/text", text.__msgtype__, typestore=typestore)
+        for stamp in range(5):
+            writer.write(connection, stamp, typestore.serialize_cdr(text(data=f"text {stamp}"), text.__msgtype__))
+    assert [item.message.data for item in read_messages(tmp_path / "bag", ["/text"])] == [f"text {stamp}" for stamp in range(5)]
+
+
 @pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.9])
 def test_truncated_sqlite(shared_dir: Path, tmp_path: Path, kept: float) -> None:
     bag = tmp_path / "bag"
@@ -133,7 +167,8 @@ def test_things_that_are_no_bags(tmp_path: Path) -> None:
             BagReader(path)
     with pytest.raises(BagError, match="does not exist"):
         BagReader(tmp_path / "nothing")
-    with pytest.raises(BagError, match=r"no metadata.yaml \(found \['notes.mcap', 'notes.txt'\]\)"):
+    text.unlink()
+    with pytest.raises(BagError, match=r"no metadata.yaml \(found \['notes.txt'\]\)"):
         BagReader(tmp_path)
     (tmp_path / "metadata.yaml").write_text("rosbag2_bagfile_information: 3\n")
     with pytest.raises(BagError, match="not a rosbag2 recording"):

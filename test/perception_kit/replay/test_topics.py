@@ -38,6 +38,18 @@ FOUND = {
         topics(images="/rgb/image /depth/image", infos="/camera_info"),
         CameraTopics("/rgb/image", "/depth/image", "/camera_info"),
     ),
+    "compressed images only": (
+        topics(compressed="/cam/color/image_raw/compressed /cam/depth/image_raw/compressedDepth", infos="/cam/color/camera_info"),
+        CameraTopics("/cam/color/image_raw/compressed", "/cam/depth/image_raw/compressedDepth", "/cam/color/camera_info"),
+    ),
+    "compressed colour beside raw depth that is compressed, too": (
+        topics(
+            images="/cam/depth/image_raw",
+            compressed="/cam/color/image_raw/compressed /cam/depth/image_raw/compressedDepth",
+            infos="/cam/color/camera_info",
+        ),
+        CameraTopics("/cam/color/image_raw/compressed", "/cam/depth/image_raw", "/cam/color/camera_info"),
+    ),
     "truth images beside": (
         topics(images="/color/image_raw /depth/image_raw /ground_truth/color", infos="/color/camera_info"),
         CameraTopics("/color/image_raw", "/depth/image_raw", "/color/camera_info"),
@@ -62,8 +74,7 @@ REFUSED = {
         "2 topics may be the colour image: /left/color/image_raw, /right/color/image_raw; choose one with --color-topic",
     ),
     "no depth": (topics(images="/color/image_raw", infos="/color/camera_info"), "no topic is the depth image"),
-    "no camera information": (topics(images="/color/image_raw /depth/image_raw"), "no topic is the camera information"),
-    "only compressed images": (topics(compressed="/color/image_raw/compressed"), "Compressed images are not read"),
+    "no camera information": (topics(images="/color/image_raw /depth/image_raw"), "the bag has no camera information; give"),
     "a topic without a message": ({"/color/image_raw": BagTopic(IMAGE, 0)}, "no topic is the colour image"),
 }
 
@@ -80,6 +91,16 @@ def test_refused_with_a_listing(case: str) -> None:
 def test_given_names_decide_between_two_cameras() -> None:
     found = find_camera_topics(TWO_CAMERAS, color="/right/color/image_raw", depth="/right/depth/image_raw")
     assert found == CameraTopics("/right/color/image_raw", "/right/depth/image_raw", "/right/color/camera_info")
+
+
+def test_the_colour_images_decide_between_two_cameras() -> None:
+    found = find_camera_topics(TWO_CAMERAS, color="/left/color/image_raw")
+    assert found == CameraTopics("/left/color/image_raw", "/left/depth/image_raw", "/left/color/camera_info")
+
+
+def test_a_camera_file_takes_the_place_of_camera_information() -> None:
+    recorded = topics(images="/color/image_raw /depth/image_raw")
+    assert find_camera_topics(recorded, has_camera_file=True) == CameraTopics("/color/image_raw", "/depth/image_raw", None)
 
 
 def test_given_name_must_be_recorded_with_the_right_type() -> None:
