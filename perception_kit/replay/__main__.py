@@ -2,7 +2,9 @@
 """Plays a recorded RGB-D bag through the three nodes, records their results and scores them.
 
 The nodes run as processes of their own, in a ROS domain of their own. Each frame is published when the results of the one before are in,
-so the scores do not depend on the machine's speed. Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end.
+so the scores do not depend on the machine's speed. Of several bags, each has a folder in OUT, beside a summary of all; --truth and
+--actions are then folders with an entry for each bag, called as the bag is.
+Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end; of several bags, the largest.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from pathlib import Path
 from perception_kit.bag import BagError
 from perception_kit.datasets.files import DatasetError
 from perception_kit.model_metadata import ModelFileError
-from perception_kit.replay.session import OutputError, run_replay
+from perception_kit.replay.batch import print_summary, run_batch
+from perception_kit.replay.output import OutputError
+from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import package_folder
 from perception_kit.truth import TruthError
@@ -29,11 +33,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m perception_kit.replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("bag", type=Path, help="rosbag2 folder, .mcap or .db3 file")
+    parser.add_argument("bags", type=Path, nargs="+", metavar="bag", help="rosbag2 folder, .mcap or .db3 file")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; those of an earlier replay in it are replaced")
+    parser.add_argument("--workers", type=_number, default=1, help="of several bags, how many are played at a time (default: 1)")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler whose workers play the bags, such as tcp://host:8786")
     parser.add_argument(
-        "--truth", type=Path, help="folder of the YCB-Video data set to compare with (default: the bag's /ground_truth topics)"
+        "--truth", type=Path, help="BOP, LineMOD or YCB-Video folder to compare with (default: the bag's /ground_truth topics)"
     )
+    parser.add_argument("--actions", type=Path, help="CSV of the true actions: start, end, label; seconds since the first image")
     parser.add_argument(
         "--models", type=Path, help="BOP models folder for pose errors (default: BAG/models, else the pose model's own points)"
     )
@@ -44,23 +51,44 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
     parser.add_argument("--depth-topic", help="depth images aligned to colour (default: found by name and type)")
     parser.add_argument("--camera-info-topic", help="camera information of the colour images (default: found by name and type)")
-    parser.add_argument("--slop", type=_seconds, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)")
-    parser.add_argument("--timeout", type=_seconds, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)")
+    parser.add_argument(
+        "--camera-info", type=Path, help="calibration file (YAML of ROS's camera_calibration) for a bag without camera_info"
+    )
+    parser.add_argument(
+        "--slop", type=_positive, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)"
+    )
+    parser.add_argument("--timeout", type=_positive, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)")
+    parser.add_argument(
+        "--realtime", type=_positive, metavar="RATE", help="play by the clock, RATE times as fast as recorded, and drop as live"
+    )
     return parser
 
 
-def _seconds(text: str) -> float:
+def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a positive number of seconds, got {text}")
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
+    return value
+
+
+def _number(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return value
 
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    settings = ReplaySettings(**vars(_parser().parse_args()))
+    options = vars(_parser().parse_args())
+    bags, workers, scheduler = (options.pop(name) for name in ("bags", "workers", "scheduler"))
+    settings = ReplaySettings(bag=bags[0], **options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
     try:
+        if len(bags) > 1 or scheduler is not None:
+            codes = run_batch(bags, settings, workers, scheduler)
+            print_summary(settings.out, codes)
+            return max(codes.values())
         return 0 if run_replay(settings) else EXIT_NODE_GONE
     except (BagError, TruthError, DatasetError, ModelFileError, OutputError) as error:
         print(f"replay: {error}", file=sys.stderr)

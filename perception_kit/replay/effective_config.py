@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Collection
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import torch
 import yaml
 from rclpy.parameter import parameter_value_to_python
 from rclpy.parameter_client import AsyncParameterClient
@@ -19,27 +22,40 @@ from perception_kit.model_file import file_sha256
 from perception_kit.replay.player import Player
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.topics import CameraTopics
+from perception_kit.resources import PACKAGE, package_folder
 
-_LIBRARIES = ("numpy", "opencv-python-headless", "torch", "torchvision")
+_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "torch", "torchvision", "safetensors", "rosbags")
 _ANSWER_LIMIT_S = 10.0
 
 
-def write_effective_config(folder: Path, settings: ReplaySettings, topics: CameraTopics, player: Player, nodes: Collection[str]) -> None:
-    """Write ``replay.yaml`` and, for each of the running ``nodes``, ``NODE.yaml`` (a ROS parameter file) into ``folder``."""
-    folder.mkdir(parents=True)
+def write_effective_config(path: Path, settings: ReplaySettings, topics: CameraTopics, player: Player, nodes: Collection[str]) -> None:
+    """Write everything that decides the results into the YAML file ``path``; ``nodes`` are those that run."""
     models = {"segmentation": settings.segmentation_model, "pose": settings.pose_model, "action": settings.action_model}
     content = {
         "settings": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()},
         "topics": asdict(topics),
+        "parameters": {node: _parameters(player, node) for node in nodes},
         "model_sha256": {name: file_sha256(path) for name, path in models.items() if path.is_file()},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
-        "machine": f"{platform.machine()} {platform.system()} {platform.release()}",
+        "versions": {PACKAGE: _package_version(), "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "machine": {
+            "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
     }
-    (folder / "replay.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    for node in nodes:
-        parameters = _parameters(player, node)
-        if parameters:
-            (folder / f"{node}.yaml").write_text(yaml.safe_dump({f"/**/{node}": {"ros__parameters": parameters}}))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def _package_version() -> str:
+    return ElementTree.parse(package_folder() / "package.xml").findtext("version")
+
+
+def _processor() -> str:
+    """Name of the processor, as Linux knows it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def _parameters(player: Player, node: str) -> dict[str, Any]:

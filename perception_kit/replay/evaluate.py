@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from perception_kit.boxes import box_iou
-from perception_kit.drawing import Scene
 from perception_kit.metrics.actions import confusion, fall_delays, frame_accuracy, per_class
-from perception_kit.metrics.instances import count_found, is_evaluated, match_instances
-from perception_kit.metrics.pose import PoseError, add, adds, pose_metrics
+from perception_kit.metrics.instances import count_found, is_evaluated
+from perception_kit.metrics.pose import pose_metrics
 from perception_kit.metrics.segmentation import mask_average_precision
-from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.metrics.tracking import FollowedIdentity, TrackedBoxes, follow_identities, tracking_metrics
+from perception_kit.replay.judgement import EvaluatedFrame, JudgedObject, judge_objects
 from perception_kit.replay.object_models import PointModel
 from perception_kit.truth import FrameTruth
 from perception_kit.types import TrackState
@@ -29,21 +29,15 @@ _IGNORE_IOU = 0.5
 class Evaluation:
     """``metrics``: the parts of ``metrics.json`` that need truth, None where there is none. ``details``: what is behind them.
 
-    ``notes`` say in words why a part is None although there is truth.
+    ``notes`` say in words why a part is None although there is truth. ``objects`` and ``identities`` hold, for each frame, what became of
+    the true objects and of their identities; None where that is not known.
     """
 
     metrics: dict[str, Any] = field(default_factory=lambda: dict.fromkeys(("segmentation", "pose", "tracking", "actions", "instances")))
     details: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class EvaluatedFrame:
-    """One frame of the recording: its stamp, its truth, and what the nodes answered (empty where they did not)."""
-
-    stamp_ns: int
-    truth: FrameTruth
-    results: Scene
+    objects: list[list[JudgedObject] | None] = field(default_factory=list)
+    identities: list[list[FollowedIdentity] | None] = field(default_factory=list)
 
 
 def evaluate(
@@ -58,12 +52,12 @@ def evaluate(
     ``image_size`` (height, width) pixels; ``models`` by class name; ``action_classes`` of the action model. ``without`` names the parts
     that get no score although there is truth, with the reason (a node that is gone).
     """
-    evaluation = Evaluation()
+    evaluation = Evaluation(objects=[judge_objects(frame, models) for frame in frames], identities=[None] * len(frames))
     evaluators = {
         "segmentation": lambda part: _segmentation(evaluation, part, image_size),
         "instances": lambda part: _instances(evaluation, part),
         "pose": lambda part: _pose(evaluation, part, models),
-        "tracking": lambda part: _tracking(evaluation, part),
+        "tracking": lambda part: _tracking(evaluation, frames),
         "actions": lambda part: _actions(evaluation, part, action_classes),
     }
     for name, evaluator in evaluators.items():
@@ -100,7 +94,7 @@ def _pose(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], models: Mapp
     if unknown := sorted(names - set(models)):
         evaluation.notes.append(f"pose is not scored: no model points of {', '.join(unknown)}; give a BOP models folder with --models")
         return
-    errors = [error for frame in frames for error in _pose_errors(frame, models)]
+    errors = [judged.pose for objects in evaluation.objects for judged in objects or [] if judged.pose is not None]
     if not errors:
         return
     scores = pose_metrics(errors)
@@ -115,27 +109,13 @@ def _pose(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], models: Mapp
     }
 
 
-def _pose_errors(frame: EvaluatedFrame, models: Mapping[str, PointModel]) -> list[PoseError]:
-    """Error of each visible true pose; infinite where its instance was not found or got no pose."""
-    truth = [pose for pose in frame.truth.poses if is_evaluated(frame.truth.instances[pose.detection_index])]
-    visible = [frame.truth.instances[pose.detection_index] for pose in truth]
-    prediction_of = dict(match_instances(visible, frame.results.instances))
-    estimate_of = {pose.detection_index: pose for pose in frame.results.poses}
-    errors = []
-    for k, pose in enumerate(truth):
-        model = models[pose.class_name]
-        estimate = estimate_of.get(prediction_of.get(k, -1))
-        measured = {}
-        if estimate is not None:
-            poses = estimate.rotation, estimate.translation, pose.rotation, pose.translation
-            measured = {"add": add(model.points, *poses), "adds": adds(model.points, *poses)}
-        errors.append(PoseError(pose.class_name, model.diameter, model.symmetric, **measured))
-    return errors
-
-
 def _tracking(evaluation: Evaluation, frames: Sequence[EvaluatedFrame]) -> None:
-    pairs = [_tracked_boxes(frame) for frame in frames]
-    scores = tracking_metrics([truth for truth, _ in pairs], [predicted for _, predicted in pairs])
+    known = [index for index, frame in enumerate(frames) if frame.truth.tracks is not None]
+    pairs = [_tracked_boxes(frames[index]) for index in known]
+    truth, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    scores = tracking_metrics(truth, predicted)
+    for index, followed in zip(known, follow_identities(truth, predicted), strict=True):
+        evaluation.identities[index] = followed
     if scores["mota"] is not None:
         evaluation.metrics["tracking"] = {key: scores[key] for key in _TRACKING_KEYS}
         evaluation.details["tracking"] = scores
@@ -170,7 +150,7 @@ def _as_boxes(tracks: Sequence[Any]) -> TrackedBoxes:
 
 def _actions(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], action_classes: Sequence[str]) -> None:
     truth = [frame.truth.action for frame in frames]
-    predicted = [max(frame.results.actions, key=lambda action: action.score).label if frame.results.actions else "" for frame in frames]
+    predicted = [frame.action.label if frame.action is not None else "" for frame in frames]
     accuracy = frame_accuracy(truth, predicted)
     if accuracy is None:
         return

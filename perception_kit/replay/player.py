@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes camera frames over DDS one at a time, each when the results of the one before are in (lock step)."""
+"""Publishes camera frames over DDS and collects what the nodes answer."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ _POLL_S = 0.2
 class Answers:
     """What came back for one frame, by stage name: messages, their CDR bytes, and seconds from publishing the frame to receiving them."""
 
+    published_s: float = 0.0  # of the monotonic clock
     messages: dict[str, Any] = field(default_factory=dict)
     data: dict[str, bytes] = field(default_factory=dict)
     latency_s: dict[str, float] = field(default_factory=dict)
@@ -55,9 +56,7 @@ class Player:
             message_type = getattr(assistant_perception.msg, stage.message)
             self.node.create_subscription(message_type, stage.topic, self._receiver(stage), result_qos(), raw=True)
         self._typestore = open_typestore()
-        self._stamp_ns: int | None = None
-        self._published_s = 0.0
-        self._answers = Answers()
+        self._expected: dict[int, Answers] = {}
 
     def missing_links(self, stages: Collection[Stage]) -> list[str]:
         """What DDS has not connected yet, of what the ``stages`` need; empty when everything can be sent and received."""
@@ -71,22 +70,32 @@ class Player:
         few = [publisher for publisher, expected in listeners.items() if publisher.get_subscription_count() < len(expected)]
         return links + [f"not all nodes listen to {publisher.topic_name}" for publisher in few]
 
+    def publish(self, frame: CameraFrame, deadline_s: float) -> Answers:
+        """Publish ``frame`` and return its answers, which fill while the executor spins, until ``forget``.
+
+        Where the middleware refuses, it is tried again until ``deadline_s`` of the monotonic clock.
+        """
+        answers = self._expected[frame.stamp_ns] = Answers(published_s=monotonic())
+        for publisher, message in ((self._camera_info, frame.camera_info), (self._depth, frame.depth), (self._color, frame.color)):
+            if message is not None:
+                self._publish(publisher, message.data, deadline_s)
+        return answers
+
+    def forget(self, frame: CameraFrame) -> None:
+        """Take no more answers to ``frame``."""
+        del self._expected[frame.stamp_ns]
+
     def play(self, frame: CameraFrame, awaited: Callable[[], Collection[Stage]], timeout_s: float) -> Answers:
         """Publish ``frame`` and collect results until all ``awaited`` stages have answered or ``timeout_s`` has passed.
 
         ``awaited`` is asked again and again, so that a node that dies while it works on the frame is no longer waited for.
         """
-        self._answers = Answers()
-        self._stamp_ns = frame.stamp_ns
-        self._published_s = monotonic()
-        deadline_s = self._published_s + timeout_s
-        for publisher, message in ((self._camera_info, frame.camera_info), (self._depth, frame.depth), (self._color, frame.color)):
-            if message is not None:
-                self._publish(publisher, message.data, deadline_s)
-        while any(stage.name not in self._answers.data for stage in awaited()) and monotonic() < deadline_s:
+        deadline_s = monotonic() + timeout_s
+        answers = self.publish(frame, deadline_s)
+        while any(stage.name not in answers.data for stage in awaited()) and monotonic() < deadline_s:
             self.executor.spin_once(_POLL_S)
-        self._stamp_ns = None
-        return self._answers
+        self.forget(frame)
+        return answers
 
     def close(self) -> None:
         """Leave the ROS graph."""
@@ -107,10 +116,11 @@ class Player:
     def _receiver(self, stage: Stage) -> Callable[[bytes], None]:
         def receive(data: bytes) -> None:
             message = self._typestore.deserialize_cdr(data, stage.type_name)
-            if stamp_to_ns(message.header.stamp) == self._stamp_ns:
-                self._answers.latency_s[stage.name] = monotonic() - self._published_s
-                self._answers.data[stage.name] = data
-                self._answers.messages[stage.name] = message
+            answers = self._expected.get(stamp_to_ns(message.header.stamp))
+            if answers is not None:
+                answers.latency_s[stage.name] = monotonic() - answers.published_s
+                answers.data[stage.name] = data
+                answers.messages[stage.name] = message
 
         return receive
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,20 +19,25 @@ from perception_kit.replay.video import VideoWriter
 from perception_kit.ros.image import ImageError, color_image, intrinsics_from_camera_info
 from perception_kit.truth import FrameKey
 
+_LATENCIES = (*(stage.name for stage in STAGES), "total")
+
 
 class Recorder:
     """Writes the bag ``results`` and the video ``video``; ``frame_count`` is the number of colour images to come. Use as a context manager.
 
-    ``frames`` are those that were played; ``skipped`` counts the ones that could not be.
+    ``frames`` are those that were played, ``pictures`` their numbers in the video (None: not in it); ``skipped`` counts the ones that could
+    not be played. ``clock`` says how it was played by the clock, None in lock step.
     """
 
     def __init__(self, results: Path, video: Path, frame_count: int) -> None:
         self.frame_count = frame_count
         self.skipped = 0
         self.frames: list[FrameKey] = []
+        self.pictures: list[int | None] = []
+        self.clock: dict[str, Any] | None = None
         self.processed = 0
         self.image_size: tuple[int, int] = (0, 0)
-        self._latency_s: dict[str, list[float]] = defaultdict(list)
+        self._latency_s: list[dict[str, float]] = []
         self._busy_s: list[float] = []
         self._bag = BagWriter(results)
         self._video = VideoWriter(video)
@@ -45,11 +49,11 @@ class Recorder:
         for stage in STAGES:  # always in this order, so that the same answers give the same file
             if stage.name in answers.data:
                 self._bag.write_raw(RawMessage(stage.topic, stage.type_name, frame.stamp_ns, answers.data[stage.name]))
-                self._latency_s[stage.name].append(answers.latency_s[stage.name])
         self._busy_s.append(max(answers.latency_s.values(), default=0.0))
+        self._latency_s.append(dict(answers.latency_s))
         if all(stage.name in answers.data for stage in STAGES):
             self.processed += 1
-            self._latency_s["total"].append(self._busy_s[-1])
+            self._latency_s[-1]["total"] = self._busy_s[-1]
         self._draw(frame, scene_from_messages(answers.messages))
 
     def frame_counts(self) -> dict[str, int]:
@@ -58,8 +62,12 @@ class Recorder:
 
     def latency_ms(self) -> dict[str, Any]:
         """``latency_ms`` of metrics.json: milliseconds from publishing a frame until a stage's result (``total``: the last one) is here."""
-        names = [stage.name for stage in STAGES] + ["total"]
-        return {name: _percentiles(self._latency_s[name]) for name in names if name in self._latency_s}
+        samples = {name: [one[name] for one in self._latency_s if name in one] for name in _LATENCIES}
+        return {name: _percentiles(values) for name, values in samples.items() if values}
+
+    def frame_latencies_ms(self) -> list[dict[str, float]]:
+        """The same for each of ``frames``, in the order of the stages."""
+        return [{name: 1e3 * one[name] for name in _LATENCIES if name in one} for one in self._latency_s]
 
     def live_drops(self) -> int:
         """Frames that would be dropped if they came at their stamps, when each takes as long as it did here."""
@@ -73,6 +81,7 @@ class Recorder:
 
     def _draw(self, frame: CameraFrame, scene: Scene) -> None:
         """One picture of the video; none of an image that the nodes cannot use either (they say why)."""
+        self.pictures.append(None)
         try:
             rgb = color_image(frame.color.message)
             if frame.camera_info is not None:
@@ -80,6 +89,7 @@ class Recorder:
         except ImageError:
             return
         self._video.write(draw_overlay(rgb, scene), frame.stamp_ns)
+        self.pictures[-1] = sum(number is not None for number in self.pictures)
 
     def __enter__(self) -> Recorder:
         return self

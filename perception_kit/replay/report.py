@@ -34,6 +34,7 @@ def _scores(metrics: dict[str, Any], details: dict[str, Any]) -> Table:
         ("frames", "in the bag", "{}", frames["input"]),
         ("", "with all results", "{}", frames["processed"]),
         ("", "dropped by a live run on this machine (estimate)", "{}", details["live_drops"]),
+        ("", "dropped by the clock: not answered by all nodes", "{}", frames["dropped"] if metrics.get("realtime") else None),
         ("instances", "visible", "{}", instances.get("total")),
         ("", "found: right class, mask IoU 0.5", "{}", instances.get("found")),
         ("segmentation", "mask mAP", "{:.3f}", segmentation.get("map")),

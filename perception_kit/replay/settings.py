@@ -11,7 +11,9 @@ from perception_kit.model_metadata import ModelFileError, model_kind
 
 @dataclass(frozen=True)
 class ReplaySettings:
-    """Files, topics (None: found in the bag) and limits of one replay; ``models`` None: those of the bag or of the pose model file."""
+    """Files, topics (None: found in the bag) and limits of one replay. ``models`` None: those of the bag or of the pose model file.
+
+    ``realtime`` None: in lock step, else how many times as fast as the recording."""
 
     bag: Path
     out: Path
@@ -19,13 +21,16 @@ class ReplaySettings:
     pose_model: Path
     action_model: Path
     truth: Path | None = None
+    actions: Path | None = None
     models: Path | None = None
     color_topic: str | None = None
     depth_topic: str | None = None
     camera_info_topic: str | None = None
+    camera_info: Path | None = None
     slop: float = 0.03
     timeout: float = 30.0
     device: str = "auto"
+    realtime: float | None = None
 
     def check_models(self) -> None:
         """Raises ModelFileError unless the three files are models of the kinds they are given as."""
@@ -34,8 +39,8 @@ class ReplaySettings:
                 raise ModelFileError(f"'{path}' holds a '{found}' model, expected a '{kind}' model")
 
     def node_parameters(self) -> dict[str, dict[str, str | float]]:
-        """Parameters of the nodes: reliable inputs, because in lock step every frame counts."""
-        reliable: dict[str, str | float] = {"input_reliability": "reliable"}
+        """Parameters of the nodes; their inputs are reliable in lock step, where every frame counts, and as on a robot by the clock."""
+        reliable: dict[str, str | float] = {"input_reliability": "reliable"} if self.realtime is None else {}
         models = {"segmentation_model": str(self.segmentation_model.absolute()), "pose_model": str(self.pose_model.absolute())}
         return {
             "pose6d_node": {**reliable, **models, "device": self.device, "slop": self.slop},

@@ -17,6 +17,7 @@ from perception_kit.ros.qos import result_qos
 
 START_LIMIT_S = 300.0
 _TELL_EVERY_S = 15.0
+_DIAGNOSTICS_S = 5.0
 _TIMEOUTS_TO_BE_GONE = 2
 _TOLD_PROBLEMS = 3
 # Counters of a node's diagnostics, and the stages that get nothing of a frame that is counted there.
@@ -85,6 +86,18 @@ class NodeWatch:
             self._timeouts[node] = self._timeouts[node] + 1 if missing and node in timed_out else 0
             if self._timeouts[node] == _TIMEOUTS_TO_BE_GONE:
                 self._lose(node, f"gave no result for {_TIMEOUTS_TO_BE_GONE} frames in a row, although its process is running")
+
+    def wait_for_diagnostics(self) -> None:
+        """Return when each running node has published its diagnostics anew, at most after 5 seconds."""
+        self.diagnostics.clear()
+        end_s = monotonic() + _DIAGNOSTICS_S
+        while monotonic() < end_s and {*NODES} - {*self.gone} - {*self.diagnostics}:
+            self._player.executor.spin_once(0.2)
+
+    def dropped(self) -> dict[str, dict[str, int]]:
+        """Frames that each node says it dropped because it was busy or an input was missing, and messages lost on the way to it."""
+        counters = ("frames_dropped", "frames_lost_in_transport")
+        return {node: {name: int(values.get(name, 0)) for name in counters} for node, values in self.reported_values().items()}
 
     def reported_values(self) -> dict[str, dict[str, str]]:
         """The newest values of each node's diagnostics: rates, latencies as the node sees them, counters, device, models."""

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from perception_kit.bag import BagWriter, open_typestore
+
+if TYPE_CHECKING:
+    from perception_kit.replay.settings import ReplaySettings
 
 COLOR, DEPTH, CAMERA_INFO = "/cam/color/image_raw", "/cam/aligned_depth_to_color/image_raw", "/cam/color/camera_info"
 MILLISECOND = 1_000_000
@@ -70,3 +75,40 @@ def camera_bag(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six small frames with truth."""
+    path = tmp_path_factory.mktemp("scene") / "scene"
+    arguments = ["--seed", "3", "--seconds", "0.4", "--width", "160", "--height", "120", "--workers", "1", "--out", str(path)]
+    subprocess.run([sys.executable, "-m", "perception_kit.synth", *arguments], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def settings(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplaySettings:
+    """A segmentation model that takes everything for the scene's first class, an untrained pose and an untrained action model."""
+    import torch
+
+    from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
+    from perception_kit.datasets.bop import read_models
+    from perception_kit.model_file import save_model
+    from perception_kit.replay.settings import ReplaySettings
+    from pose6d_node.densefusion.pose_model import PoseModel
+    from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
+
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    objects = [model for model in read_models(scene / "models").values() if not model.articulated]
+    names = [model.name for model in objects]
+    network = build_network("compact", len(names))
+    torch.nn.init.constant_(network.roi_heads.box_predictor.cls_score.bias[1:2], 8.0)
+    torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 5.0)
+    metadata = {"architecture": "compact", "class_names": names, "input_size": [160, 120], "mean": IMAGE_MEAN, "std": IMAGE_STD}
+    save_model(folder / "segmentation.safetensors", "segmentation", network.state_dict(), metadata | {"descriptor_size": 64})
+    PoseModel.for_objects(objects, "densefusion_compact").save(folder / "pose.safetensors", {})
+    spec = ActionModelSpec("resnext3d_compact", ("falling", "lying", "other", "running", "walking"), clip_length=4, input_size=(32, 32))
+    save_action_model(folder / "action.safetensors", ActionModel(spec))
+    models = {f"{name}_model": folder / f"{name}.safetensors" for name in ("segmentation", "pose", "action")}
+    return ReplaySettings(bag=scene, out=Path("given by the test"), timeout=60.0, device="cpu", **models)

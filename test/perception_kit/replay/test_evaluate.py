@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
 from perception_kit.drawing import Scene
-from perception_kit.replay.evaluate import EvaluatedFrame, Evaluation, evaluate
+from perception_kit.replay.evaluate import Evaluation, evaluate
+from perception_kit.replay.judgement import EvaluatedFrame
 from perception_kit.replay.object_models import PointModel
 from perception_kit.truth import FrameTruth
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState

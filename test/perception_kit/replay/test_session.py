@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,50 +18,20 @@ import yaml
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
-from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
 from perception_kit.bag import BagReader
-from perception_kit.datasets.bop import read_models
 from perception_kit.model_file import ModelFileError, save_model
 from perception_kit.replay import session
+from perception_kit.replay.output import OutputError
 from perception_kit.replay.results import NODES, STAGES
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.watch import NodeWatch
+from perception_kit.report.run import read_run
 from perception_kit.ros.bringup import NodeGroup
-from pose6d_node.densefusion.pose_model import PoseModel
-from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 FRAMES = 6
 STAGE_NAMES = [stage.name for stage in STAGES]
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six small frames with truth."""
-    path = tmp_path_factory.mktemp("scene") / "scene"
-    arguments = ["--seed", "3", "--seconds", "0.4", "--width", "160", "--height", "120", "--workers", "1", "--out", str(path)]
-    subprocess.run([sys.executable, "-m", "perception_kit.synth", *arguments], check=True)
-    return path
-
-
-@pytest.fixture(scope="module")
-def settings(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplaySettings:
-    """A segmentation model that takes everything for the scene's first class, an untrained pose and an untrained action model."""
-    folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(0)
-    objects = [model for model in read_models(scene / "models").values() if not model.articulated]
-    names = [model.name for model in objects]
-    network = build_network("compact", len(names))
-    torch.nn.init.constant_(network.roi_heads.box_predictor.cls_score.bias[1:2], 8.0)
-    torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 5.0)
-    metadata = {"architecture": "compact", "class_names": names, "input_size": [160, 120], "mean": IMAGE_MEAN, "std": IMAGE_STD}
-    save_model(folder / "segmentation.safetensors", "segmentation", network.state_dict(), metadata | {"descriptor_size": 64})
-    PoseModel.for_objects(objects, "densefusion_compact").save(folder / "pose.safetensors", {})
-    spec = ActionModelSpec("resnext3d_compact", ("falling", "lying", "other", "running", "walking"), clip_length=4, input_size=(32, 32))
-    save_action_model(folder / "action.safetensors", ActionModel(spec))
-    models = {f"{name}_model": folder / f"{name}.safetensors" for name in ("segmentation", "pose", "action")}
-    return ReplaySettings(bag=scene, out=Path("given by the test"), timeout=60.0, device="cpu", **models)
 
 
 def contents(bag: Path) -> list[tuple[str, int, bytes]]:
@@ -83,8 +51,8 @@ def test_replay_is_complete_and_repeatable(settings: ReplaySettings, tmp_path: P
     assert len(first) == FRAMES * len(STAGES)
 
     metrics = metrics_of(outs[0])
-    assert set(metrics) == {"segmentation", "pose", "tracking", "actions", "instances", "frames", "latency_ms", "nodes_gone"}
-    assert metrics["nodes_gone"] == {}
+    assert set(metrics) == {"segmentation", "pose", "tracking", "actions", "instances", "frames", "latency_ms", "nodes_gone", "realtime"}
+    assert (metrics["nodes_gone"], metrics["realtime"]) == ({}, None)
     assert set(metrics["segmentation"]) == {"map", "map50"}
     assert set(metrics["pose"]) == {"recall_0.1d", "adds_auc"}
     assert set(metrics["tracking"]) == {"mota", "idf1", "hota", "id_switches", "fragments"}
@@ -96,12 +64,12 @@ def test_replay_is_complete_and_repeatable(settings: ReplaySettings, tmp_path: P
     assert set(metrics["latency_ms"]) == {*STAGE_NAMES, "total"}
     assert all(0 < values["p50"] <= values["p95"] <= values["max"] for values in metrics["latency_ms"].values())
 
+    assert [frame.number for frame in read_run(outs[0]).frames] == list(range(FRAMES))
+    assert "Replay of scene" in (outs[0] / "report.html").read_text()
     with av.open(str(outs[0] / "overlay.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == FRAMES
-    for node in NODES:
-        parameters = yaml.safe_load((outs[0] / "config" / f"{node}.yaml").read_text())[f"/**/{node}"]["ros__parameters"]
-        assert parameters["input_reliability"] == "reliable"
-    effective = yaml.safe_load((outs[0] / "config" / "replay.yaml").read_text())
+    effective = yaml.safe_load((outs[0] / "effective_config.yaml").read_text())
+    assert {node: effective["parameters"][node]["input_reliability"] for node in NODES} == dict.fromkeys(NODES, "reliable")
     assert effective["topics"]["color"] == "/camera/camera/color/image_raw"
     assert set(effective["model_sha256"]) == {"segmentation", "pose", "action"}
 
@@ -129,17 +97,17 @@ def signal_at_frame(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, sign
 
 
 def test_files_that_no_replay_wrote_are_kept(settings: ReplaySettings, tmp_path: Path) -> None:
-    precious = tmp_path / "config" / "precious.yaml"
+    precious = tmp_path / "logs" / "precious.log"
     precious.parent.mkdir()
     precious.touch()
-    with pytest.raises(session.OutputError, match="holds config"):
+    with pytest.raises(OutputError, match="holds logs"):
         run_replay(replace(settings, out=tmp_path))
     assert precious.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(settings: ReplaySettings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(session.OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         run_replay(replace(settings, out=tmp_path / "file"))
 
 

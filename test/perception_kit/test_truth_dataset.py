@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Truth of YCB-Video folders."""
+"""Truth of folders of annotated frames."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from perception_kit.truth import FrameKey, TruthError
-from perception_kit.truth_ycbv import YcbVideoTruth
+from perception_kit.truth import FrameKey, FrameTruth, TruthError
+from perception_kit.truth_dataset import DatasetTruth
+from test.perception_kit.datasets.layouts import write_scene
 
 KEYS = [FrameKey(0, 100), FrameKey(1, 200)]
 
@@ -33,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_frames_in_order(folder: Path) -> None:
-    first, second = YcbVideoTruth(folder, 2).frames(KEYS)
+    first, second = DatasetTruth(folder, 2).frames(KEYS)
     [instance] = second.instances
     assert (instance.class_id, instance.class_name, instance.score) == (2, "003_box", 1.0)
     assert instance.box.tolist() == [32, 10, 47, 20]
@@ -45,29 +46,54 @@ def test_frames_in_order(folder: Path) -> None:
 
 def test_number_of_frames_must_be_that_of_the_recording(folder: Path) -> None:
     with pytest.raises(TruthError, match="has 2 frames, the recording 3"):
-        YcbVideoTruth(folder, 3)
+        DatasetTruth(folder, 3)
 
 
 def test_frames_that_were_not_played_are_left_out(folder: Path) -> None:
-    [second] = YcbVideoTruth(folder, 2).frames(KEYS[1:])
+    [second] = DatasetTruth(folder, 2).frames(KEYS[1:])
     assert second.instances[0].box.tolist() == [32, 10, 47, 20]
 
 
 def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(TruthError, match=r"holds no NNNNNN-meta\.mat"):
-        YcbVideoTruth(tmp_path / "models", 2)
-    with pytest.raises(TruthError, match="no folder of models with one sub-folder per class"):
-        YcbVideoTruth(folder, 2, models=tmp_path / "nowhere")
+    with pytest.raises(TruthError, match="holds no frames in a known layout"):
+        DatasetTruth(tmp_path / "models", 2)
     (tmp_path / "models" / "003_box").rmdir()
     (tmp_path / "models" / "004_mug").rmdir()
     with pytest.raises(TruthError, match="names class 2, but there are 1 model folders"):
-        list(YcbVideoTruth(folder, 2).frames(KEYS))
+        list(DatasetTruth(folder, 2).frames(KEYS))
     (folder / "000001-label.png").unlink()
     with pytest.raises(TruthError, match=r"000001-label\.png' is missing"):
-        list(YcbVideoTruth(folder, 2).frames(KEYS))
+        list(DatasetTruth(folder, 2).frames(KEYS))
 
 
 def test_real_frames(shared_dir: Path) -> None:
-    frames = list(YcbVideoTruth(shared_dir / "data/pose_ycbv/frames/data/0000", 5).frames([FrameKey(k, k) for k in range(5)]))
+    frames = list(DatasetTruth(shared_dir / "data/pose_ycbv/frames/data/0000", 5).frames([FrameKey(k, k) for k in range(5)]))
     assert [instance.class_name for instance in frames[0].instances] == ["009_gelatin_box", "025_mug", "061_foam_brick"]
     assert all(0.3 < pose.translation[2] < 1.5 for frame in frames for pose in frame.poses)
+
+
+@pytest.mark.parametrize("as_scene", [True, False])
+def test_bop_folder_or_one_of_its_scenes(tmp_path: Path, as_scene: bool) -> None:
+    scene = write_scene(tmp_path)
+    [truth] = DatasetTruth(scene if as_scene else tmp_path, 1).frames(KEYS[:1])
+    assert [(one.class_name, one.score) for one in truth.instances] == [("wedge", 0.5), ("person", 1.0)]
+    assert [track.id for track in truth.tracks] == [4, 9]
+
+
+def test_frames_named_by_their_stamps_are_joined_by_stamp(tmp_path: Path) -> None:
+    scene, stamp = write_scene(tmp_path), 1_700_000_000_000_000_007
+    for path in scene.rglob("*.json"):
+        path.write_text(path.read_text().replace('"7"', f'"{stamp}"'))
+    for path in scene.glob("mask_visib/*.png"):
+        path.rename(path.with_name(path.name.replace("000007", str(stamp))))
+    before, found = DatasetTruth(scene, 2).frames([FrameKey(0, stamp - 10**9), FrameKey(1, stamp)])
+    assert before == FrameTruth()
+    assert len(found.instances) == 2
+
+
+def test_instances_of_a_class_are_told_apart(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    for path in scene.rglob("*.json"):
+        path.write_text(path.read_text().replace('"obj_id": 9', '"obj_id": 4'))
+    [truth] = DatasetTruth(scene, 1).frames(KEYS[:1])
+    assert [track.id for track in truth.tracks] == [4, 100_004]

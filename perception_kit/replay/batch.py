@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replays of several bags, beside each other on this machine or on a cluster, and their summary."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, LocalCluster, as_completed
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from tqdm import tqdm
+
+from perception_kit.replay.output import OutputError
+from perception_kit.replay.settings import ReplaySettings
+from perception_kit.report.run import read_run
+from perception_kit.report.scores import main_scores
+from perception_kit.report.summary_page import summary_page, summary_table
+
+SUMMARY, SUMMARY_PAGE, LOG = "summary.json", "summary.html", "replay.log"
+FINISHED = (0, 3)  # exit codes of replays that have scores
+_CONNECT_S = 30
+
+
+def run_batch(bags: Sequence[Path], settings: ReplaySettings, workers: int = 1, scheduler: str | None = None) -> dict[Path, int]:
+    """Replay each of ``bags`` as ``settings`` say into ``OUT/NAME``, and write the summary of all into ``OUT``. Returns their exit codes.
+
+    ``settings.truth`` holds a folder ``NAME`` for each bag, ``settings.actions`` a file ``NAME.csv``. Up to ``workers`` replays run at a
+    time on this machine, or one in each thread of the Dask cluster at ``scheduler``, whose machines must see the same files. Raises
+    OutputError where bags have the same name or the cluster cannot be reached.
+    """
+    tasks = _tasks(bags, settings)
+    for task in tasks.values():
+        task.out.mkdir(parents=True, exist_ok=True)
+    codes: dict[Path, int] = {}
+    with _client(workers, scheduler) as client:
+        bag_of = {client.submit(_replay, _command(task), str(task.out / LOG), pure=False): bag for bag, task in tasks.items()}
+        for future in tqdm(as_completed(bag_of), total=len(bag_of), unit="bag", desc="replays"):
+            bag = bag_of[future]
+            codes[bag] = future.result()
+            if codes[bag]:
+                tqdm.write(f"the replay of '{bag}' ended with exit code {codes[bag]}; see '{tasks[bag].out / LOG}'", file=sys.stderr)
+    _write_summary(settings.out, tasks, codes)
+    return codes
+
+
+def _tasks(bags: Sequence[Path], settings: ReplaySettings) -> dict[Path, ReplaySettings]:
+    """The settings of each bag's replay."""
+    names = [bag.absolute().with_suffix("").name for bag in bags]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OutputError(
+            f"several bags are called {', '.join(twice)}, and each needs a folder of its own in '{settings.out}': rename them"
+        )
+    return {
+        bag: replace(
+            settings,
+            bag=bag.absolute(),
+            out=settings.out.absolute() / name,
+            truth=settings.truth / name if settings.truth is not None else None,
+            actions=settings.actions / f"{name}.csv" if settings.actions is not None else None,
+        )
+        for bag, name in zip(bags, names, strict=True)
+    }
+
+
+def _command(task: ReplaySettings) -> list[str]:
+    """Command line of one replay; each runs as a process of its own, so that it cannot disturb its worker."""
+    options = asdict(task)
+    command = ["-m", "perception_kit.replay", str(options.pop("bag"))]
+    for name, value in options.items():
+        if value is not None:
+            command += [f"--{name.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value)]
+    return command
+
+
+@contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
+    if scheduler is None:
+        with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+            yield client
+        return
+    try:
+        client = Client(scheduler, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"no Dask scheduler answers at '{scheduler}' ({error}): start one with 'dask scheduler'") from error
+    with client:
+        yield client
+
+
+def _replay(command: list[str], log_path: str) -> int:
+    """Run one replay on this worker, in a ROS domain that nobody uses on its machine. Returns the exit code."""
+    with open(log_path, "w") as log:
+        return subprocess.run([sys.executable, *command], stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+
+
+def _write_summary(out: Path, tasks: dict[Path, ReplaySettings], codes: dict[Path, int]) -> None:
+    runs = {bag: read_run(task.out) if codes[bag] in FINISHED else None for bag, task in tasks.items()}
+    content: dict[str, Any] = {
+        task.out.name: {
+            "bag": str(bag),
+            "exit_code": codes[bag],
+            "scores": None if run is None else {f"{score.part}: {score.name}": score.value for score in main_scores(run)},
+        }
+        for (bag, task), run in zip(tasks.items(), runs.values(), strict=True)
+    }
+    (out / SUMMARY).write_text(json.dumps(content, indent=2) + "\n")
+    (out / SUMMARY_PAGE).write_text(summary_page(out.name, {tasks[bag].out.name: run for bag, run in runs.items()}))
+
+
+def print_summary(out: Path, codes: dict[Path, int]) -> None:
+    """The table of a batch that ended: a row for each score, a column for each bag that has scores, and their mean."""
+    folders = {bag.absolute().with_suffix("").name for bag, code in codes.items() if code in FINISHED}
+    console = Console(highlight=False, soft_wrap=True)
+    if folders:
+        header, rows = summary_table({name: read_run(out / name) for name in sorted(folders)})
+        table = Table(title="Scores", title_justify="left")
+        for column, name in enumerate(["score", *(row[0] for row in rows)]):
+            table.add_column(escape(name), justify="right" if column else "left")
+        for number, score in enumerate(header[1:], start=1):
+            table.add_row(escape(score), *(row[number] for row in rows))
+        console.print(table)
+    console.print(f"Look at:\n  {escape(str(out / SUMMARY_PAGE))}\n  {escape(str(out / SUMMARY))}")

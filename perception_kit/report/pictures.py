@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of a replay's frames, small enough to lie inside a page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from perception_kit.replay.frame_records import FrameRecord
+
+MAX_PICTURES = 300
+_LARGE_WIDTH, _SMALL_WIDTH = 640, 400  # pixels
+_LARGE_QUALITY = 75  # of JPEG
+_SMALL_QUALITIES = (75, 60, 45, 35, 25)  # the first that keeps all small pictures below _SMALL_BYTES is taken
+_SMALL_BYTES = 2_500_000
+
+
+def choose_pictures(count: int, wanted: Collection[int]) -> list[int]:
+    """At most ``MAX_PICTURES`` of ``count`` frames: all of them, or ``wanted`` and others evenly between."""
+    if count <= MAX_PICTURES:
+        return list(range(count))
+    others = np.linspace(0, count - 1, MAX_PICTURES - len(wanted)).round().astype(int).tolist()
+    return sorted({*wanted, *others})
+
+
+def encode_pictures(video: Path, frames: Sequence[FrameRecord], small: Collection[int], large: Collection[int]) -> dict[int, str]:
+    """Base64 JPEG by index in ``frames``, of those that are in the ``video``; ``large`` ones are sharper."""
+    index_of = {frame.picture: index for index, frame in enumerate(frames) if frame.picture is not None}
+    sharp: dict[int, bytes] = {}
+    images: dict[int, np.ndarray] = {}
+    for number, rgb in enumerate(_video_frames(video) if index_of else ()):
+        index = index_of[number]
+        if index in large:
+            sharp[index] = _jpeg(_shrink(rgb, _LARGE_WIDTH), _LARGE_QUALITY)
+        elif index in small:
+            images[index] = _shrink(rgb, _SMALL_WIDTH)
+    for quality in _SMALL_QUALITIES:
+        encoded = {index: _jpeg(image, quality) for index, image in images.items()}
+        if sum(map(len, encoded.values())) <= _SMALL_BYTES:
+            break
+    return {index: base64.b64encode(data).decode() for index, data in sorted((encoded | sharp).items())}
+
+
+def _video_frames(video: Path) -> Iterator[np.ndarray]:
+    """(H, W, 3) RGB images."""
+    with av.open(str(video)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def _shrink(rgb: np.ndarray, width: int) -> np.ndarray:
+    scale = min(1.0, width / rgb.shape[1])
+    return cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def _jpeg(rgb: np.ndarray, quality: int) -> bytes:
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Colours and layout that all figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from perception_kit.drawing import FALL_COLOR, FALL_LABEL, class_color
+
+GRID, TEXT, GOOD, BAD, WARN = "#30363f", "#c9d1d9", "#3fb950", "#f85149", "#d29922"
+OBJECT_COLORS = {"visible": "#8b949e", "found": "#58a6ff", "wrong detections": BAD}
+STAGE_COLORS = {"segmentation": "#58a6ff", "pose": "#d2a8ff", "tracking": "#7ee787", "actions": "#ffa657", "total": "#c9d1d9"}
+TRACK_COLORS = ("#58a6ff", "#ffa657", "#7ee787", "#d2a8ff", "#ff7b72", "#79c0ff", "#e3b341", "#f778ba", "#56d4dd", "#a5d6a7")
+
+_LEGEND_NAMES = 6
+
+
+def name_color(name: str, opacity: float = 1.0) -> str:
+    """CSS colour of a class or an action, the same as in the overlay."""
+    red, green, blue = FALL_COLOR if name == FALL_LABEL else class_color(name)
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def legend(colors: Mapping[str, str]) -> str:
+    """Names in their colours, for the title of a figure; some of them where there are many."""
+    words = [f'<span style="color:{color}">{name}</span>' for name, color in colors.items()]
+    return ", ".join(words[:_LEGEND_NAMES]) + (", …" if len(words) > _LEGEND_NAMES else "")
+
+
+def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
+    """Apply the shared look."""
+    figure.update_layout(
+        template=None,
+        height=height,
+        margin={"l": 60, "r": 16, "t": 34, "b": 44},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 12, "color": TEXT},
+        hoverlabel={"bgcolor": "#1c2128", "bordercolor": GRID, "font": {"color": TEXT}},
+        **layout,
+    )
+    figure.update_xaxes(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID, automargin=True)
+    return figure

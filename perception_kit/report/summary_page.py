@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``summary.html``: the scores of several replays in one table, with links to their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+from perception_kit.replay.output import REPORT
+from perception_kit.report.html import assemble_page, notes, panel, table
+from perception_kit.report.run import ReplayRun
+from perception_kit.report.scores import NOT_KNOWN, Score, main_scores
+
+
+def summary_table(runs: Mapping[str, ReplayRun]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: each run's scores by its name, and the mean over the runs in which a score is known."""
+    scores = {name: main_scores(run) for name, run in runs.items()}
+    columns = list(zip(*scores.values(), strict=True))
+    known = [column for column in columns if any(score.value is not None for score in column)]
+    header = ["bag", *(f"{column[0].part}: {column[0].name}" for column in known)]
+    rows = [[name, *(column[row].text for column in known)] for row, name in enumerate(scores)]
+    return header, [*rows, ["mean", *(_mean(column) for column in known)]]
+
+
+def summary_page(title: str, runs: Mapping[str, ReplayRun | None]) -> str:
+    """The page as HTML; a run that is None failed."""
+    finished = {name: run for name, run in runs.items() if run is not None}
+    failed = [f"the replay of {name} did not end: see {name}/replay.log" for name in runs if name not in finished]
+    body = f"<h1>{len(runs)} replays</h1>" + notes(failed)
+    if finished:
+        header, rows = summary_table(finished)
+        cells = [[_link(row[0]) if row[0] in finished else f"<b>{row[0]}</b>", *map(escape, row[1:])] for row in rows]
+        body += panel("Scores", table([escape(name) for name in header], cells))
+    return assemble_page(title, body, {}, {})
+
+
+def _link(name: str) -> str:
+    return f'<a href="{escape(name)}/{REPORT}">{escape(name)}</a>'
+
+
+def _mean(column: Sequence[Score]) -> str:
+    values = [score.value for score in column if score.value is not None]
+    return column[0].form.format(float(np.mean(values))) if values else NOT_KNOWN

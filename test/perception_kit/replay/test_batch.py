@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several bags in one run, on a local Dask cluster of two workers. The bags of these tests end at once: they cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed", reason="Dask is not installed: run 'make setup'")
+pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
+
+from distributed import LocalCluster
+
+from perception_kit.replay.batch import print_summary, run_batch
+from perception_kit.replay.output import OutputError
+from perception_kit.replay.settings import ReplaySettings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ReplaySettings:
+    models = {f"{name}_model": tmp_path / f"{name}.safetensors" for name in ("segmentation", "pose", "action")}
+    return ReplaySettings(bag=Path("given by the test"), out=tmp_path / "out", **models)
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_replays_that_fail_are_named(settings: ReplaySettings, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    bags = [tmp_path / "first", tmp_path / "second.mcap"]
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        codes = run_batch(bags, settings, scheduler=cluster.scheduler_address)
+    assert codes == dict.fromkeys(bags, 2)
+    assert f"the replay of '{bags[0]}' ended with exit code 2; see '{tmp_path / 'out' / 'first' / 'replay.log'}'" in capfd.readouterr().err
+    for name in ("first", "second"):
+        assert "does not exist" in (tmp_path / "out" / name / "replay.log").read_text()
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["second"] == {"bag": str(bags[1]), "exit_code": 2, "scores": None}
+    assert "the replay of first did not end" in (tmp_path / "out" / "summary.html").read_text()
+    print_summary(tmp_path / "out", codes)
+    assert "summary.html" in capfd.readouterr().out
+
+
+def test_bags_of_the_same_name_are_refused(settings: ReplaySettings, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="several bags are called kitchen"):
+        run_batch([tmp_path / "a" / "kitchen", tmp_path / "b" / "kitchen.mcap"], settings)
+
+
+def test_scheduler_that_nobody_runs(settings: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perception_kit.replay.batch._CONNECT_S", 1)
+    with pytest.raises(OutputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+        run_batch([tmp_path / "kitchen"], settings, scheduler="tcp://127.0.0.1:9")

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a replay, opened in a real browser."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from perception_kit.report.replay_page import write_report
+from perception_kit.report.run import RunError
+from test.perception_kit.report.runs import FRAME_S, details, frame, metrics
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+COUNT = 6
+
+
+def opened(browser: Browser, path: Path) -> tuple[Page, list[str]]:
+    """The page when everything is drawn, and what its console complains about. There is no network."""
+    from browser import console_errors
+
+    page = browser.new_page(viewport={"width": 1500, "height": 1800})
+    page.context.set_offline(True)
+    errors = console_errors(page)
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready=yes]", timeout=120_000)
+    return page, errors
+
+
+def shown_brightness(page: Page) -> float:
+    source = page.get_attribute("#picture", "src")
+    data = np.frombuffer(base64.b64decode(source.partition("base64,")[2]), np.uint8)
+    return float(cv2.imdecode(data, cv2.IMREAD_COLOR).mean())
+
+
+def click_timeline(page: Page, row: int, seconds: float, share: float) -> None:
+    """Click in the row of the timeline that is number ``row`` from the top, at a time and a share of the row's height."""
+    x, y = page.evaluate(
+        """([row, seconds, share]) => {
+            const plot = document.getElementById("timeline"), layout = plot._fullLayout, box = plot.getBoundingClientRect();
+            const xaxis = layout["xaxis" + row] || layout.xaxis, yaxis = layout["yaxis" + row] || layout.yaxis;
+            return [box.left + xaxis._offset + xaxis.l2p(seconds), box.top + yaxis._offset + share * yaxis._length];
+        }""",
+        ["" if row == 1 else row, seconds, share],
+    )
+    page.mouse.move(x, y)
+    page.wait_for_timeout(300)  # plotly looks for the nearest point when the pointer rests
+    page.mouse.click(x, y)
+
+
+@pytest.fixture
+def report(write_run: Callable[..., Path]) -> Path:
+    frames = [frame(index) for index in range(COUNT)]
+    frames[4] = replace(frame(4, found=False, label="falling"), identities=[replace(frames[4].identities[0], track=9, switch=True)])
+    folder = write_run("run", frames)
+    write_report(folder)
+    return folder / "report.html"
+
+
+@pytest.mark.slow
+def test_everything_is_drawn_without_an_error(report: Path, browser: Browser) -> None:
+    page, errors = opened(browser, report)
+    assert errors == []
+    titles = page.locator("#timeline .annotation-text").all_text_contents()
+    assert [title.split(",")[0].split(":")[0] for title in titles] == [
+        "objects",
+        "pose error",
+        "tracks of the true objects",
+        "action",
+        "action scores",
+        "latency",
+    ]
+    assert page.locator("[id^=chart] .main-svg").count() >= 4
+    text = page.inner_text("body")
+    for expected in ("Replay of kitchen", "75.0%", "MOTA", "<odd> & note", "identity switch: mug 1 is now track 9", "Worst frames"):
+        assert expected in text
+    assert page.locator(".worst figure").count() == 1
+    page.close()
+
+
+@pytest.mark.slow
+def test_a_click_on_each_timeline_shows_the_picture_of_its_frame(report: Path, browser: Browser) -> None:
+    page, errors = opened(browser, report)
+    assert shown_brightness(page) == pytest.approx(160, abs=6)  # the worst frame is shown first
+    assert "recognised: falling" in page.inner_text("#problems")
+    for row, index in enumerate((2, 0, 5, 1, 3, 2), start=1):
+        click_timeline(page, row, index * FRAME_S, 0.5)
+        page.wait_for_function(f"document.getElementById('picture').dataset.frame === '{index}'", timeout=30_000)
+        assert shown_brightness(page) == pytest.approx(40 * index, abs=6)
+        assert page.inner_text("#when") == f"frame {index}, {index * FRAME_S:.2f} s"
+        assert page.inner_text("#problems") == "nothing wrong"
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.slow
+def test_keys_slider_and_cards_choose_frames(report: Path, browser: Browser) -> None:
+    page, errors = opened(browser, report)
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#when").startswith("frame 5")
+    page.locator("#slider").fill("1")
+    assert page.inner_text("#when").startswith("frame 1")
+    page.locator(".worst figure").click()
+    assert page.inner_text("#when").startswith("frame 4")
+    assert page.locator("#boxes rect").count() == 1
+    page.locator("#mark").uncheck()
+    assert page.locator("#boxes rect").count() == 0
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.slow
+def test_without_truth_and_with_a_picture_that_could_not_be_drawn(write_run: Callable[..., Path], browser: Browser) -> None:
+    unknown = dict.fromkeys(("segmentation", "pose", "tracking", "actions", "instances"))
+    frames = [
+        replace(frame(index), picture=None if index == 0 else index - 1, objects=None, identities=None, true_label=None)
+        for index in range(3)
+    ]
+    details_without = {key: value for key, value in details().items() if key not in unknown}
+    folder = write_run("run", frames, metrics() | unknown, details_without)
+    write_report(folder)
+    page, errors = opened(browser, folder / "report.html")
+    assert "no truth is known" in page.inner_text("#problems")
+    assert "MOTA" not in page.inner_text("body")
+    assert page.inner_text("#when") == "frame 0, 0.00 s (picture of frame 1)"
+    assert errors == []
+    page.close()
+
+
+def test_a_replay_without_a_frame_has_a_report(write_run: Callable[..., Path]) -> None:
+    folder = write_run("run", [])
+    write_report(folder)
+    assert "no frame was played" in (folder / "report.html").read_text()
+
+
+def test_a_report_needs_no_other_file(report: Path) -> None:
+    text = report.read_text()
+    page = text[: text.index('id="plotly"')]
+    assert all(word not in page for word in ('src="http', 'href="http', "@import", "url("))
+
+
+def test_folder_without_a_replay(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"'metrics.json' is missing; give the --out folder"):
+        write_report(tmp_path)
+
+
+def test_damaged_frames(report: Path) -> None:
+    (report.parent / "frames.json").write_text('[{"number": 1}]')
+    with pytest.raises(RunError, match="cannot be read"):
+        write_report(report.parent)
