@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What got better and what worse from one replay of a bag to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from perception_kit.report.problems import badness, describe_problems, worst_frames
+from perception_kit.report.run import ReplayRun, RunError
+from perception_kit.report.scores import NOT_KNOWN, Score, action_scores, class_scores, main_scores
+
+_FRAMES = 12
+
+
+@dataclass(frozen=True)
+class Change:
+    """The same score of both runs; ``of`` is its class, "" for all."""
+
+    of: str
+    first: Score
+    second: Score
+
+    @property
+    def difference(self) -> float | None:
+        """Second minus first; None where one of them is not known."""
+        known = self.first.value is not None and self.second.value is not None
+        return self.second.value - self.first.value if known else None
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse``, ``same``, or "" where nobody can say."""
+        if self.difference is None or not self.first.better:
+            return ""
+        gain = self.difference * self.first.better
+        return "same" if self.first.text == self.second.text else "better" if gain > 0 else "worse"
+
+    @property
+    def difference_text(self) -> str:
+        """The difference as people read it, with its sign."""
+        if self.difference is None:
+            return NOT_KNOWN
+        return ("+" if self.difference >= 0 else "−") + self.first.form.format(abs(self.difference))
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``compare.json``."""
+        values = {"first": self.first.value, "second": self.second.value, "difference": self.difference, "verdict": self.verdict}
+        return {"of": self.of, "part": self.first.part, "name": self.first.name, **values}
+
+
+@dataclass(frozen=True)
+class FrameChange:
+    """A frame of both runs: its index in each, what is wrong in each, and by how many mistakes the second is worse."""
+
+    number: int
+    seconds: float
+    first_index: int
+    second_index: int
+    first_problems: list[str]
+    second_problems: list[str]
+    worse_by: float
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``compare.json``."""
+        problems = {"first": self.first_problems, "second": self.second_problems}
+        return {"number": self.number, "seconds": round(self.seconds, 4), "worse_by": self.worse_by, **problems}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs, their scores side by side, and the frames in which they differ most, those that differ most first."""
+
+    first: ReplayRun
+    second: ReplayRun
+    changes: list[Change]
+    frames: list[FrameChange]
+
+    def as_json(self) -> dict[str, Any]:
+        """Contents of ``compare.json``."""
+        return {
+            "first": str(self.first.folder),
+            "second": str(self.second.folder),
+            "changes": [change.as_json() for change in self.changes],
+            "frames": [frame.as_json() for frame in self.frames],
+        }
+
+
+def compare_runs(first: ReplayRun, second: ReplayRun) -> Comparison:
+    """Compare two replays of the same recording. Raises RunError where they have no frame in common."""
+    changes = _changes("", main_scores(first), main_scores(second))
+    for scores_of in (class_scores, action_scores):
+        before, after = scores_of(first), scores_of(second)
+        for name in sorted(before.keys() & after.keys()):
+            changes += _changes(name, before[name], after[name])
+    return Comparison(first, second, changes, _frame_changes(first, second))
+
+
+def _changes(of: str, first: Sequence[Score], second: Sequence[Score]) -> list[Change]:
+    return [Change(of, one, other) for one, other in zip(first, second, strict=True) if (one.value, other.value) != (None, None)]
+
+
+def _frame_changes(first: ReplayRun, second: ReplayRun) -> list[FrameChange]:
+    """The frames with the largest difference in mistakes, and among equal ones those whose mistakes are others."""
+    index_of = {frame.stamp_ns: index for index, frame in enumerate(second.frames)}
+    shared = [(index, index_of[frame.stamp_ns]) for index, frame in enumerate(first.frames) if frame.stamp_ns in index_of]
+    if not shared:
+        raise RunError(
+            f"'{first.folder}' ({first.bag_name}, {len(first.frames)} frames) and '{second.folder}' ({second.bag_name}, "
+            f"{len(second.frames)} frames) have no stamp in common: compare two replays of the same bag"
+        )
+    found = [_frame_change(first, second, *pair) for pair in shared]
+    scores = [abs(one.worse_by) + 0.5 * (one.first_problems != one.second_problems) for one in found]
+    return [found[index] for index in worst_frames(scores, [one.seconds for one in found], _FRAMES)]
+
+
+def _frame_change(first: ReplayRun, second: ReplayRun, first_index: int, second_index: int) -> FrameChange:
+    one, other = first.frames[first_index], second.frames[second_index]
+    problems = describe_problems(one), describe_problems(other)
+    return FrameChange(one.number, first.seconds[first_index], first_index, second_index, *problems, badness(other) - badness(one))

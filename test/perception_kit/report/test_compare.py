@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two replays of a bag side by side."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from perception_kit.compare import main
+from perception_kit.report.compare import Change, compare_runs
+from perception_kit.report.run import RunError, read_run
+from perception_kit.report.scores import Score
+from test.perception_kit.report.runs import details, frame, metrics
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHANGES = {
+    # name: (better, form, first, second, verdict, difference as text)
+    "more is better": (1, "{:.1%}", 0.5, 0.6, "better", "+10.0%"),
+    "less of it": (1, "{:.1%}", 0.6, 0.5, "worse", "−10.0%"),
+    "fewer switches": (-1, "{:.0f}", 3, 1, "better", "−2"),
+    "more switches": (-1, "{:.0f}", 1, 3, "worse", "+2"),
+    "equal": (1, "{:.3f}", 0.5, 0.5, "same", "+0.000"),
+    "not to be seen at this precision": (1, "{:.3f}", 0.5, 0.50001, "same", "+0.000"),
+    "neither good nor bad": (0, "{:.0f}", 3, 5, "", "+2"),
+    "not known before": (1, "{:.3f}", None, 0.5, "", "–"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_verdict(case: str) -> None:
+    better, form, first, second, verdict, text = CHANGES[case]
+    change = Change("", Score("part", "name", first, form, better), Score("part", "name", second, form, better))
+    assert (change.verdict, change.difference_text) == (verdict, text)
+
+
+@pytest.fixture
+def runs(write_run: Callable[..., Path]) -> tuple[Path, Path]:
+    """The second run misses the mug in frame 3 and takes frame 1 for a fall, but its poses are better by class."""
+    first = [frame(index) for index in range(4)]
+    second = [frame(0), frame(1, label="falling"), frame(2), frame(3, found=False, label="falling")]
+    better = details()
+    better["pose"]["per_class"]["mug"]["recall_0.1d"] = 0.75
+    return write_run("first", first), write_run("second", second, metrics(recall=0.25), better)
+
+
+def test_what_changed_and_where(runs: tuple[Path, Path]) -> None:
+    comparison = compare_runs(*map(read_run, runs))
+    verdicts = {(change.of, change.first.name): change.verdict for change in comparison.changes}
+    assert verdicts["", "ADD(-S) below 0.1 d"] == "worse"
+    assert verdicts["mug", "ADD(-S) < 0.1 d"] == "better"
+    assert verdicts["mug", "found"] == "worse"
+    assert verdicts["walking", "f1"] == "same"
+    assert ("", "delay of the fall alarm") not in verdicts  # nobody fell
+    assert [(one.number, one.worse_by) for one in comparison.frames] == [(3, 2), (1, 1)]
+    assert comparison.frames[0].second_problems == ["missed: mug", "action is walking, recognised: falling"]
+
+
+def test_other_mistakes_that_are_as_many_differ_too(write_run: Callable[..., Path]) -> None:
+    folders = write_run("first", [frame(0, found=False)]), write_run("second", [frame(0, label="falling")])
+    (change,) = compare_runs(*map(read_run, folders)).frames
+    assert (change.worse_by, change.first_problems) == (0, ["missed: mug"])
+
+
+def test_runs_of_other_recordings_are_refused(write_run: Callable[..., Path]) -> None:
+    folders = write_run("first", [frame(0)]), write_run("second", [replace(frame(0), stamp_ns=5)])
+    with pytest.raises(RunError, match="no stamp in common: compare two replays of the same bag"):
+        compare_runs(*map(read_run, folders))
+
+
+def test_command(runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["compare", *map(str, runs), "--out", str(runs[0].parent / "out")])
+    assert main() == 0
+    printed = capsys.readouterr().out
+    assert "−25.0% worse" in printed
+    assert "second: missed: mug; action is walking, recognised: falling" in printed
+    written = json.loads((runs[0].parent / "out" / "compare.json").read_text())
+    assert written["frames"][0]["number"] == 3
+    recall = next(change for change in written["changes"] if change["name"] == "ADD(-S) below 0.1 d")
+    assert recall == {"of": "", "part": "pose", "name": "ADD(-S) below 0.1 d", "first": 0.5, "second": 0.25, "difference": -0.25} | {
+        "verdict": "worse"
+    }
+
+
+def test_command_refuses_what_is_no_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path), str(tmp_path)])
+    assert main() == 2
+    assert "holds no finished replay" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_page(runs: tuple[Path, Path], browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    from browser import console_errors
+
+    monkeypatch.setattr(sys, "argv", ["compare", *map(str, runs)])
+    assert main() == 0
+    page = browser.new_page()
+    errors = console_errors(page)
+    page.goto((runs[1] / "compare.html").as_uri())
+    page.wait_for_selector("body[data-ready=yes]", timeout=120_000)
+    assert errors == []
+    assert page.locator(".pair").count() == 2
+    assert page.locator(".pair img").count() == 4
+    assert page.locator("#mistakes .main-svg").count() >= 1
+    assert page.locator("#classes .bars .point").count() == 2
+    page.close()
