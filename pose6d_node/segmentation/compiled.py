@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
@@ -75,7 +77,8 @@ def compile_parts(network: MaskRCNN) -> None:
     network.backbone = CompiledBackbone(network.backbone, image)
     network.rpn.head = CompiledRPNHead(network.rpn.head, levels)
     heads = network.roi_heads
-    heads.box_head = _compile_head(heads.box_head, levels[0].shape[1], heads.box_roi_pool.output_size)
+    size = heads.box_roi_pool.output_size
+    heads.box_head = _compile_head(heads.box_head, heads.box_head.fc6.in_features // math.prod(size), size)
     mask_head = nn.Sequential(heads.mask_head, heads.mask_predictor)
     heads.mask_head = _compile_head(mask_head, levels[0].shape[1], heads.mask_roi_pool.output_size)
     heads.mask_predictor = nn.Identity()

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import avg_pool2d
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
@@ -24,6 +24,7 @@ DEPTH_WIDTHS = (16, 32, 64, 96)
 LEAST_VALUE = 0.01  # of the channel; what is less is unknown
 TYPICAL_SIZE = 0.2  # metres
 SIZE_CHANNELS = 2
+FIRST_STRIDE = 4  # of the pyramid; each further level has twice the stride of the one before
 
 
 def depth_channel(depth: np.ndarray, focal_length: float, size: tuple[int, int]) -> np.ndarray:
@@ -58,13 +59,15 @@ class ColourDepthBackbone(nn.Module):
     def forward(self, images: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
         """Features by level of normalised (N, 4, H, W) images whose last channel is ``depth_channel``."""
         colour, depth = self.colour(images[:, :3]), self.depth(images[:, 3:])
-        values = images[:, 3:].float() * DEPTH_STD + DEPTH_MEAN
-        known = (values > LEAST_VALUE).float()
+        value = images[:, 3:].float() * DEPTH_STD + DEPTH_MEAN
+        known = (value > LEAST_VALUE).float()
+        value = value * known
         levels = OrderedDict()
         for name, features in colour.items():
-            share = adaptive_avg_pool2d(known, features.shape[2:])
-            mean = adaptive_avg_pool2d(values * known, features.shape[2:]) / share.clamp(min=1e-6)
-            levels[name] = torch.cat([(features + depth[name])[:, :-1], mean.to(features.dtype)], dim=1)
+            shrink = 2 if levels else FIRST_STRIDE
+            value, known = (avg_pool2d(image, shrink, ceil_mode=True) for image in (value, known))
+            mean = (value / known.clamp(min=1e-6)).to(features.dtype)
+            levels[name] = torch.cat([(features + depth[name])[:, :-1], mean], dim=1)
         return levels
 
 
