@@ -79,13 +79,17 @@ class ActionModel(nn.Module):
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1, 1) * 255, persistent=False)
 
     def forward(self, clips: Tensor, flow: Tensor | None = None) -> Tensor:
+        return self.network(**self.network_inputs(clips, flow))
+
+    def network_inputs(self, clips: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
+        """What ``network`` takes, by name: (N, channels, T, H, W) float32."""
         # Colour last in memory is already the layout of channels_last_3d, which the CPU's 3D convolutions prefer.
         seen = {}
         if "rgb" in self.inputs:
             seen["rgb"] = (clips.permute(0, 4, 1, 2, 3) - self.mean) / self.std
         if flow is not None:
             seen["flow"] = flow.permute(0, 4, 1, 2, 3)
-        return self.network(**seen)
+        return seen
 
     @torch.inference_mode()
     def classify(self, prepared: Sequence[tuple[Tensor, ...]]) -> np.ndarray:

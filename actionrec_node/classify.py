@@ -18,6 +18,7 @@ from actionrec_node.evaluation import predict_video
 from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
 from actionrec_node.video import VideoError, VideoFormat, read_video
 from perception_kit.model_metadata import ModelFileError
+from perception_kit.runtime import RuntimeUnavailableError
 
 
 def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model = load_chosen_model(args)
         result = classify(model, args.video, args.stride, args.folder_fps)
-    except (VideoError, ModelFileError) as error:
+    except (VideoError, ModelFileError, RuntimeUnavailableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     clip_time = time_per_clip(model)

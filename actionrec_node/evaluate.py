@@ -27,6 +27,7 @@ from actionrec_node.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.video import VideoError, VideoFormat
 from perception_kit.metrics.actions import roc
 from perception_kit.model_file import ModelFileError, file_sha256
+from perception_kit.runtime import RuntimeUnavailableError
 
 _SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
@@ -100,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         videos = predict_videos(model, labelled, args.stride, args.per_person)
         if not videos:
             raise DataError(f"no video of {', '.join(map(str, args.data))} can be used")
-    except (DataError, VideoError, ModelFileError) as error:
+    except (DataError, VideoError, ModelFileError, RuntimeUnavailableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     clip_time = time_per_clip(model)

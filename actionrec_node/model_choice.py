@@ -10,19 +10,24 @@ from time import perf_counter
 
 import numpy as np
 
-from actionrec_node.action_model import ActionModel, load_action_model, prepare_clip
+from actionrec_node.action_model import ActionModel, prepare_clip
 from actionrec_node.architectures import ARCHITECTURES
+from actionrec_node.compiled import load_runtime_model
 from perception_kit.model_metadata import ModelFileError
+from perception_kit.resources import INT8_RUNTIME, RUNTIMES
 
 _TIMED_CLIPS = 5
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--model``, ``--architecture``, ``--stride`` and ``--device``."""
+    """``--model``, ``--architecture``, ``--stride``, ``--device`` and ``--runtime``."""
     parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
     parser.add_argument("--architecture", choices=list(ARCHITECTURES), help="refuse a model file that holds another network")
     parser.add_argument("--stride", type=_positive, default=4, help="frames at the clip rate between two windows (default %(default)s)")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--runtime", choices=(*RUNTIMES, INT8_RUNTIME), default="pytorch", help="what runs the network (default %(default)s)"
+    )
 
 
 def _positive(text: str) -> int:
@@ -33,12 +38,12 @@ def _positive(text: str) -> int:
 
 
 def load_chosen_model(args: argparse.Namespace) -> ActionModel:
-    """The model of the arguments. Raises ModelFileError for an unusable file or one of another architecture."""
+    """The model of the arguments. Raises ModelFileError for an unusable file or one of another architecture, RuntimeUnavailableError."""
     if args.model.suffix != ".safetensors":
         raise ModelFileError(
             f"'{args.model}' is no model file (.safetensors): convert a checkpoint with 'python -m actionrec_node.convert {args.model} …'"
         )
-    model = load_action_model(args.model, args.device)
+    model = load_runtime_model(args.model, args.device, args.runtime)
     if args.architecture not in (None, model.spec.architecture):
         raise ModelFileError(f"'{args.model}' holds the network '{model.spec.architecture}', not '{args.architecture}'")
     return model

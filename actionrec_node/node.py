@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 
 from actionrec_node.decision import RecognizerConfig
 from actionrec_node.track_join import JoinedImage, TrackJoin
-from perception_kit.resources import choose_device, resolve_path
+from perception_kit.resources import INT8_RUNTIME, RUNTIMES, choose_device, resolve_path
 from perception_kit.ros.convert import actions_to_message, tracks_from_message
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.image import color_image
@@ -42,6 +42,12 @@ class ActionConfig:
 
     model: str = parameter("", "action model file (.safetensors, or package://PACKAGE/PATH); required", fixed=True)
     device: str = parameter("auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True)
+    runtime: str = parameter(
+        "pytorch",
+        "what runs the network on a CPU; openvino is faster, openvino_int8 (after actionrec_node.quantize) faster still and less exact",
+        choices=(*RUNTIMES, INT8_RUNTIME),
+        fixed=True,
+    )
     stride: int = parameter(4, "a clip is classified every so many frames at the clip rate of the model", 1, 1000, fixed=True)
     max_gap: float = parameter(0.5, "a longer gap between two images starts a new clip, s", 0.01, 60.0, fixed=True)
     per_person: bool = parameter(True, "with tracks of people, classify each of them; else the whole image", fixed=True)
@@ -90,7 +96,8 @@ class ActionrecNode(PerceptionNode):
                 "package://assistant_perception/models/demo/action.safetensors"
             )
         self._device = choose_device(self.config.device)
-        self._recognizer = ActionRecognizer(resolve_path(self.config.model), self._device, self.config.recognizer_config())
+        config = self.config
+        self._recognizer = ActionRecognizer(resolve_path(config.model), self._device, config.recognizer_config(), config.runtime)
         self._join = TrackJoin(self.config.person_class, self.config.tracks_wait, self.config.tracks_max_age)
         if self.node_config.input_reliability == "best_effort":
             self._predictor = FrameWorker(self._predict)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from actionrec_node.action_model import load_action_model
 from actionrec_node.clip_buffer import NANOSECONDS, Clip, ClipBuffer
+from actionrec_node.compiled import load_runtime_model
 from actionrec_node.crops import PersonBox, show_clip
 from actionrec_node.decision import Decision, RecognizerConfig
 from actionrec_node.video import shrink
@@ -61,13 +61,15 @@ class ActionRecognizer:
     """Classifies the newest clip of everybody every ``stride`` frames at the model's clip rate, all of them in one batch.
 
     ``push`` does everything in order. For a network slower than the stream, ``add`` and ``actions`` may run in one thread and
-    ``predict`` in another. ``config`` may be replaced between two images, except for ``max_gap``. Raises ModelFileError for an
-    unusable model file.
+    ``predict`` in another. ``config`` may be replaced between two images, except for ``max_gap``. For ``runtime`` see
+    ``load_runtime_model``, which says what is raised for an unusable model file.
     """
 
-    def __init__(self, model_path: str | Path, device: str = "cpu", config: RecognizerConfig | None = None) -> None:
+    def __init__(
+        self, model_path: str | Path, device: str = "cpu", config: RecognizerConfig | None = None, runtime: str = "pytorch"
+    ) -> None:
         self.config = config or RecognizerConfig()
-        self._model = load_action_model(model_path, device)
+        self._model = load_runtime_model(model_path, device, runtime)
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
         self._subjects: dict[int, _Subject] = {}

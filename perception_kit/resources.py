@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 PACKAGE = "assistant_perception"
-RUNTIMES = ("pytorch", "openvino")
+RUNTIMES = ("pytorch", "openvino")  # what runs a network on a CPU
+INT8_RUNTIME = "openvino_int8"  # for networks that were quantised
 _SCHEME = f"package://{PACKAGE}/"
 
 

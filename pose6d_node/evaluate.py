@@ -67,10 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
-    """Run, score and write everything into ``args.out``; returns the metrics.
-
-    Raises DatasetError, ModelFileError or RuntimeUnavailableError.
-    """
+    """Run, score and write everything into ``args.out``; returns the metrics. Raises what ``main`` reports."""
     models = models_by_kind(args.model)
     device = choose_device(args.device)
     dataset = open_dataset(args.dataset, args.split)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action networks run by OpenVINO give what they give in PyTorch; those of 8-bit integers nearly so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
+from actionrec_node.compiled import int8_path, load_runtime_model, write_int8
+from actionrec_node.evaluate import main as evaluate
+from actionrec_node.quantize import main as quantize
+from perception_kit.runtime import RuntimeUnavailableError
+
+
+def _clips(count: int, size: int = 112) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 16, size, size, 3), np.uint8)
+
+
+def test_openvino_gives_the_same_for_any_number_of_clips(model_path: Path) -> None:
+    plain, compiled = load_runtime_model(model_path), load_runtime_model(model_path, runtime="openvino")
+    for count in (1, 3):
+        np.testing.assert_allclose(compiled.probabilities(_clips(count)), plain.probabilities(_clips(count)), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_both_streams_of_i3d(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_action_model(tmp_path / "i3d.safetensors", ActionModel(ActionModelSpec("i3d", ("falling", "walking"), input_size=(32, 32))))
+    plain, compiled = (load_runtime_model(tmp_path / "i3d.safetensors", runtime=name) for name in ("pytorch", "openvino"))
+    np.testing.assert_allclose(compiled.probabilities(_clips(1, 32)), plain.probabilities(_clips(1, 32)), atol=1e-5)
+
+
+def test_int8_is_near_and_belongs_to_its_model_file(model_path: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(model_path, tmp_path / "m.safetensors"))
+    with pytest.raises(RuntimeUnavailableError, match=r"m\.int8\.xml', which does not exist: run 'python -m actionrec_node\.quantize"):
+        load_runtime_model(path, runtime="openvino_int8")
+    plain = load_runtime_model(path)
+    assert write_int8(plain, path, list(_clips(2))) == int8_path(path)
+    quantised = load_runtime_model(path, runtime="openvino_int8")
+    np.testing.assert_allclose(quantised.probabilities(_clips(2)), plain.probabilities(_clips(2)), atol=0.05)
+    save_action_model(path, ActionModel(plain.spec))
+    with pytest.raises(RuntimeUnavailableError, match=r"m\.int8\.xml' was not made of"):
+        load_runtime_model(path, runtime="openvino_int8")
+
+
+def test_commands_quantise_and_score(data_folder: Path, tmp_path: Path) -> None:
+    spec = ActionModelSpec("resnext3d_compact", ("running", "standing"))
+    path = tmp_path / "two.safetensors"
+    save_action_model(path, ActionModel(spec))
+    assert quantize(["--model", str(path), "--data", str(data_folder / "train"), "--clips", "4"]) == 0
+    arguments = ["--data", str(data_folder / "val"), "--model", str(path), "--out", str(tmp_path / "out"), "--runtime", "openvino_int8"]
+    assert evaluate(arguments) == 0
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["clips"] == 2
+
+
+def test_missing_data_ends_with_a_message(model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert quantize(["--model", str(model_path), "--data", str(tmp_path / "none")]) == 2
+    assert "none" in capsys.readouterr().err
