@@ -69,6 +69,10 @@ class Recorder:
         """The same for each of ``frames``, in the order of the stages."""
         return [{name: 1e3 * one[name] for name in _LATENCIES if name in one} for one in self._latency_s]
 
+    def unanswered(self) -> dict[str, int]:
+        """Frames without a result, by stage."""
+        return {stage.name: sum(stage.name not in one for one in self._latency_s) for stage in STAGES}
+
     def live_drops(self) -> int:
         """Frames that would be dropped if they came at their stamps, when each takes as long as it did here."""
         stamps_s = [(key.stamp_ns - self.frames[0].stamp_ns) * 1e-9 for key in self.frames]

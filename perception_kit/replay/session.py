@@ -89,7 +89,12 @@ def _play_frames(settings: ReplaySettings, recording: Recording, player: Player,
         return
     late_s = play_by_clock(recording, player, watch, recorder, settings.timeout, settings.realtime)
     watch.wait_for_diagnostics()
-    recorder.clock = {"rate": settings.realtime, "latest_publication_ms": 1e3 * late_s, "dropped": watch.dropped()}
+    recorder.clock = {
+        "rate": settings.realtime,
+        "latest_publication_ms": 1e3 * late_s,
+        "unanswered": recorder.unanswered(),
+        "dropped": watch.dropped(),
+    }
 
 
 def _evaluate(out: Path, recorder: Recorder, truth: TruthSource | None, models: dict[str, PointModel], watch: NodeWatch) -> Evaluation:
