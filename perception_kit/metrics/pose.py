@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial import KDTree
+from scipy.stats import mannwhitneyu
 
 from perception_kit.geometry import transform
 
@@ -61,6 +62,20 @@ class PoseError:
     def error(self) -> float:
         """ADD, or ADD-S for a symmetric object."""
         return self.adds if self.symmetric else self.add
+
+    @property
+    def is_right(self) -> bool:
+        """Whether this is below a tenth of the diameter."""
+        return self.error < RECALL_DIAMETER_FRACTION * self.diameter
+
+
+def confidence_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
+    """Area under the ROC curve of confidences, of poses that are ``right`` and of those that are ``wrong``: the probability that the
+    confidence of a right pose is the higher one, a tie counting half (Mann and Whitney 1947). None where one kind is missing.
+    """
+    if not (len(right) and len(wrong)):
+        return None
+    return float(mannwhitneyu(right, wrong).statistic / (len(right) * len(wrong)))
 
 
 def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:

@@ -116,11 +116,12 @@ class Evaluator:
         """Estimate the poses of ``instances`` at every stage and judge those of ``targets``, whose instances ``instance_of`` names."""
         for stage, estimator in self.estimators.items():
             poses = estimator(frame.rgb, frame.depth, frame.intrinsics, instances)
-            estimates = {pose.detection_index: (pose.rotation, pose.translation) for pose in poses}
+            estimates = {pose.detection_index: ((pose.rotation, pose.translation), pose.confidence) for pose in poses}
             skipped = dict(estimator.skipped)
             judgements = results.judgements.setdefault(masks, {}).setdefault(stage, [])
             for k, target in targets.items():
                 number = instance_of.get(k, -1)
-                judgements.append(target.judge(index, estimates.get(number), skipped.get(number, NOT_FOUND)))
+                estimate, confidence = estimates.get(number, (None, 0.0))
+                judgements.append(target.judge(index, estimate, skipped.get(number, NOT_FOUND), confidence))
         if self.estimators:
             results.skipped.update(skipped.values())

@@ -24,7 +24,9 @@ POINTS = 1000
 
 @dataclass(frozen=True)
 class Judgement:
-    """One true instance of a frame and what was estimated for it; ``reason`` says why there is no estimate."""
+    """One true instance of a frame and what was estimated for it; ``reason`` says why there is no estimate. ``confidence`` is the
+    estimate's own, 0 for a miss.
+    """
 
     frame: int
     truth: Pose
@@ -32,6 +34,7 @@ class Judgement:
     reason: str
     pose: PoseError
     bop: BopError
+    confidence: float = 0.0
 
 
 class JudgedModel:
@@ -66,8 +69,8 @@ class JudgedInstance:
         depth, self.silhouette_pixels = model.renderer.render(*self.truth, intrinsics)
         self._rendered = distances(depth, intrinsics)
 
-    def judge(self, frame: int, estimate: Pose | None, reason: str = "") -> Judgement:
-        """Errors of an ``estimate``, or of a miss where there is none."""
+    def judge(self, frame: int, estimate: Pose | None, reason: str = "", confidence: float = 0.0) -> Judgement:
+        """Errors of an ``estimate``, which has a ``confidence``, or of a miss where there is none."""
         model, width = self.model, self._intrinsics.width
         described = model.name, model.diameter, model.symmetric
         if estimate is None:
@@ -76,7 +79,7 @@ class JudgedInstance:
         pose_error = PoseError(*described, add(model.points, *poses), adds(model.points, *poses))
         symmetric = model.extremes, estimate, self.truth, model.symmetries
         bop_error = BopError(model.name, width, self._vsd(estimate), mssd(*symmetric) / model.diameter, mspd(*symmetric, self._intrinsics))
-        return Judgement(frame, self.truth, estimate, "", pose_error, bop_error)
+        return Judgement(frame, self.truth, estimate, "", pose_error, bop_error, confidence)
 
     def _vsd(self, estimate: Pose) -> np.ndarray:
         depth, _ = self.model.renderer.render(*estimate, self._intrinsics)

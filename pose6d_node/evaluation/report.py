@@ -21,7 +21,7 @@ from pose6d_node.evaluation.frames import Results
 from pose6d_node.evaluation.pose_errors import Judgement
 
 NOT_KNOWN = "–"
-TABLE_WIDTH = 132
+TABLE_WIDTH = 140
 TRUE_COLOUR, ESTIMATED_COLOUR, TEXT_COLOUR = (60, 255, 90), (255, 60, 220), (255, 255, 255)
 POSE_COLUMNS = {
     "recall_0.1d": "ADD(-S)\n< 0.1 d",
@@ -32,6 +32,7 @@ POSE_COLUMNS = {
     "ar_mssd": "MSSD\nAR",
     "ar_mspd": "MSPD\nAR",
     "ar": "BOP\nAR",
+    "confidence_auroc": "conf.\nAUROC",
 }
 MASK_COLUMNS = {"map": "mask\nmAP", "map50": "mask\nmAP50", "box_map": "box\nmAP"}
 

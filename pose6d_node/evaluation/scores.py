@@ -8,7 +8,7 @@ from typing import Any
 
 from perception_kit.metrics.bop import bop_metrics
 from perception_kit.metrics.instances import count_found
-from perception_kit.metrics.pose import pose_metrics
+from perception_kit.metrics.pose import confidence_auroc, pose_metrics
 from perception_kit.metrics.segmentation import box_average_precision, mask_average_precision
 from perception_kit.types import Instance
 from pose6d_node.evaluation.frames import GIVEN, PREDICTED, Results
@@ -45,10 +45,14 @@ def headline_judgements(results: Results, stage: str) -> list[Judgement]:
 
 
 def pose_scores(judgements: Sequence[Judgement]) -> dict[str, Any]:
-    """``pose_metrics`` and ``bop_metrics`` in one, and how many instances got a pose (``posed``)."""
+    """``pose_metrics`` and ``bop_metrics`` in one, how many instances got a pose (``posed``), and how well their confidence tells the right
+    ones, whose ADD(-S) is below 0.1 diameters, from the wrong ones (``confidence_auroc``).
+    """
     pose, bop = pose_metrics([one.pose for one in judgements]), bop_metrics([one.bop for one in judgements])
     per_class = {name: {**row, **bop["per_class"][name]} for name, row in pose["per_class"].items()}
-    return {**pose, **bop, "posed": sum(one.estimate is not None for one in judgements), "per_class": per_class}
+    posed = [one for one in judgements if one.estimate is not None]
+    right, wrong = ([one.confidence for one in posed if one.pose.is_right == kind] for kind in (True, False))
+    return {**pose, **bop, "posed": len(posed), "confidence_auroc": confidence_auroc(right, wrong), "per_class": per_class}
 
 
 def _segmentation(results: Results) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from perception_kit.metrics.pose import PoseError, add, adds, auc, pose_metrics, recall
+from perception_kit.metrics.pose import PoseError, add, adds, auc, confidence_auroc, pose_metrics, recall
 
 SQUARE = np.array([[1.0, 1, 0], [1, -1, 0], [-1, -1, 0], [-1, 1, 0]])
 IDENTITY, ORIGIN = np.eye(3), np.zeros(3)
@@ -89,3 +89,26 @@ def test_pose_metrics_without_truth_is_none() -> None:
     assert (metrics.pop("count"), metrics.pop("per_class")) == (0, {})
     assert len(metrics) == 6
     assert set(metrics.values()) == {None}
+
+
+AUROC = {
+    "right ones are always surer": ([0.8, 0.9], [0.1, 0.7], 1.0),
+    "wrong ones are always surer": ([0.1], [0.2, 0.3], 0.0),
+    "one pair of four in the wrong order": ([0.3, 0.9], [0.4, 0.1], 0.75),
+    "ties count half": ([0.5, 0.5], [0.5], 0.5),
+    "none is wrong": ([0.5], [], None),
+    "none is right": ([], [0.5], None),
+}
+
+
+@pytest.mark.parametrize("case", AUROC)
+def test_confidence_auroc(case: str) -> None:
+    right, wrong, expected = AUROC[case]
+    assert confidence_auroc(right, wrong) == expected
+
+
+def test_a_pose_is_right_below_a_tenth_of_the_diameter() -> None:
+    assert PoseError("mug", 0.1, False, add=0.0099, adds=0.0).is_right
+    assert not PoseError("mug", 0.1, False, add=0.01, adds=0.0).is_right
+    assert PoseError("bowl", 0.1, True, add=0.05, adds=0.001).is_right
+    assert not PoseError("mug", 0.1, False).is_right

@@ -15,7 +15,7 @@ from perception_kit.datasets.opener import open_dataset
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.evaluation.frames import GIVEN, NOT_FOUND, PREDICTED, Evaluator, Results
 from pose6d_node.evaluation.report import worst_cases
-from pose6d_node.evaluation.scores import headline_judgements, score
+from pose6d_node.evaluation.scores import headline_judgements, pose_scores, score
 from test.pose6d_node.conftest import BoxView
 
 
@@ -69,6 +69,7 @@ def test_true_answers_have_full_scores(dataset: FrameDataset, box_views) -> None
     for masks in (GIVEN, PREDICTED):
         scores = metrics["poses"][masks]["only"]
         assert scores["count"] == scores["posed"] == 4
+        assert scores["confidence_auroc"] is None, "none is wrong"
         assert [value for key, value in scores.items() if "recall" in key or "auc" in key or key.startswith("ar")] == pytest.approx(
             [1.0] * 10
         )
@@ -88,6 +89,8 @@ def test_wrong_poses_have_the_errors_they_have(dataset: FrameDataset, box_views)
     assert far["add_auc"] == pytest.approx(0.5)
     assert far["ar_vsd"] < near["ar_vsd"]
     assert metrics["pose"]["recall_0.1d"] == 1.0, "near is the headline"
+    both = [*results.judgements[GIVEN]["far"], *results.judgements[GIVEN]["near"]]
+    assert pose_scores(both)["confidence_auroc"] == 0.5, "right and wrong ones are equally sure"
 
 
 def test_what_is_not_found_or_skipped_is_a_miss(dataset: FrameDataset, box_views) -> None:
