@@ -12,7 +12,6 @@ import torch
 from lightning.fabric import Fabric
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from actionrec_node.action_model import ActionModel
@@ -58,7 +57,7 @@ class Trainer:
         self.average = AveragedModel(model, avg_fn=moving_average, use_buffers=True).to(fabric.device)
         self.model, self.optimizer = fabric.setup(model, create_optimizer(args.optimizer, model, self.learning_rate))
         self.loss_weights = inverse_frequency_weights(clips.counts).to(fabric.device) if args.balance == "weights" else None
-        self._writer: SummaryWriter | None = None
+        self._log: training.RunLog | None = None
 
     def rate_factor(self, progress: float) -> float:
         """Factor of the learning rate: for SGD 0.1 at each epoch of ``lr_steps`` that is over, else warm-up and cosine."""
@@ -84,7 +83,7 @@ class Trainer:
         """Train until the clock is finished; a checkpoint at least every two minutes and at the end."""
         fabric = self.fabric
         if fabric.is_global_zero:
-            self._writer = SummaryWriter(self.args.run_dir, purge_step=self.clock.step)
+            self._log = training.RunLog(self.args.run_dir, self.clock.step)
         train_mode(self.model.module.network, self.frozen)
         loader = batches(self.clips, self.args.batch_size, self.clock.step, self.args.workers, fabric.global_rank, fabric.world_size)
         bar_format = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
@@ -98,19 +97,17 @@ class Trainer:
                 bar.set_postfix(step=self.clock.step, loss=f"{loss:.3f}", refresh=False)
                 self._after_step(loss, progress)
         self.save()
-        if self._writer is not None:
-            self._writer.close()
+        if self._log is not None:
+            self._log.close()
 
     def _after_step(self, loss: float, progress: float) -> None:
         """Logs, held-out scores and checkpoint, where they are due; the first process alone does this."""
-        if self._writer is None:
+        if self._log is None:
             return
         step = self.clock.step
         if step % LOG_EVERY == 0:
             rate = self.optimizer.param_groups[0]["lr"]
-            training.append_log(self.args.run_dir, {"step": step, "loss": loss, "learning_rate": rate, "progress": progress})
-            self._writer.add_scalar("train/loss", loss, step)
-            self._writer.add_scalar("train/learning_rate", rate, step)
+            self._log.add(step, {"loss": loss, "learning_rate": rate, "progress": progress})
         if self.args.evaluate_every and step % self.args.evaluate_every == 0:
             self.log_scores(self.score(self.average.module))
         if self.clock.checkpoint_due():
@@ -121,7 +118,7 @@ class Trainer:
         for name, values in scores["per_class"].items():
             for key in ("precision", "recall", "f1"):
                 if values[key] is not None:
-                    self._writer.add_scalar(f"held_out/{name}/{key}", values[key], self.clock.step)
+                    self._log.writer.add_scalar(f"held_out/{name}/{key}", values[key], self.clock.step)
 
     def save(self) -> None:
         """Write RUN_DIR/last.ckpt."""

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import nn
+from torch.utils.tensorboard import SummaryWriter
 
 
 def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, batch_size: int) -> None:
     """The arguments that every training command has, with this command's defaults."""
     parser.add_argument("--out", type=Path, required=True, help="model file to write (.safetensors); its record goes to OUT.json")
-    parser.add_argument("--run-dir", type=Path, required=True, help="folder for last.ckpt and log.jsonl")
+    parser.add_argument("--run-dir", type=Path, required=True, help="folder for last.ckpt, log.jsonl and TensorBoard's events")
     parser.add_argument("--max-minutes", type=float, default=max_minutes, help="wall time to train for (default %(default)s)")
     parser.add_argument("--steps", type=int, help="train for this many steps instead, if that ends before --max-minutes")
     parser.add_argument("--batch-size", type=int, default=batch_size, help="images or clips in a step (default %(default)s)")
@@ -153,11 +154,27 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def append_log(run_dir: Path, values: dict[str, Any]) -> None:
-    """Add one line to ``RUN_DIR/log.jsonl``."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / "log.jsonl").open("a") as file:
-        file.write(json.dumps(values) + "\n")
+class RunLog:
+    """What a run reports while it trains, in its folder: lines of ``log.jsonl``, and TensorBoard's events (``writer``).
+
+    ``step`` is the one at which the run starts or goes on: TensorBoard forgets what a killed process reported of later ones.
+    """
+
+    def __init__(self, run_dir: Path, step: int) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self._lines = run_dir / "log.jsonl"
+        self.writer = SummaryWriter(run_dir, purge_step=step)
+
+    def add(self, step: int, scalars: dict[str, float]) -> None:
+        """Report the training's ``scalars`` by name."""
+        with self._lines.open("a") as file:
+            file.write(json.dumps({"step": step, **scalars}) + "\n")
+        for name, value in scalars.items():
+            self.writer.add_scalar(f"train/{name}", value, step)
+
+    def close(self) -> None:
+        """Write what is still kept back."""
+        self.writer.close()
 
 
 def write_record(model_path: Path, args: argparse.Namespace, clock: TrainingClock, data: dict[str, Any], score: dict[str, Any]) -> Path:

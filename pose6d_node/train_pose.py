@@ -17,9 +17,9 @@ from tqdm import tqdm
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.model_file import load_model
 from perception_kit.training import (
+    RunLog,
     TrainingClock,
     add_training_arguments,
-    append_log,
     create_fabric,
     load_checkpoint,
     load_matching,
@@ -128,6 +128,7 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
             part.load_state_dict(loaded[name])
         progress = Progress(**loaded["progress"])
         restore_random_state(loaded["random"], generator)
+    log = RunLog(args.run_dir, clock.step)
     bar = tqdm(total=100.0, desc="training", unit="%", bar_format="{l_bar}{bar}| {elapsed}{postfix}")
     model.train()
     while not clock.finished:
@@ -146,11 +147,12 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
         bar.update(100 * clock.progress - bar.n)
         if clock.step % 20 == 0:
             bar.set_postfix(step=clock.step, loss=f"{loss.item():.4f}", **{name: f"{value:.4f}" for name, value in errors.items()})
-            append_log(args.run_dir, {"step": clock.step, "loss": loss.item(), "lr_factor": factor, **errors})
+            log.add(clock.step, {"loss": loss.item(), "lr_factor": factor, **errors})
         if clock.checkpoint_due() or clock.finished:
             states = {name: part.state_dict() for name, part in parts.items()}
             save_checkpoint(checkpoint, {**states, "progress": vars(progress), "random": random_state(generator)})
     bar.close()
+    log.close()
     return average.module, clock
 
 

@@ -17,9 +17,9 @@ from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from tqdm import tqdm
 
 from perception_kit.training import (
+    RunLog,
     TrainingClock,
     add_training_arguments,
-    append_log,
     create_fabric,
     load_checkpoint,
     load_matching,
@@ -126,6 +126,7 @@ def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: F
         for name, part in parts.items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["random"])
+    log = RunLog(args.run_dir, clock.step)
     progress_bar = tqdm(total=100, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}", desc="training")
     for batch in batches(fabric, args, frames, clock):
         if clock.finished:
@@ -135,12 +136,13 @@ def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: F
         clock.tick()
         if clock.step % LOG_EVERY == 0:
             values = {name: round(loss.item(), 4) for name, loss in losses.items()}
-            append_log(args.run_dir, {"step": clock.step, "minutes": round(clock.elapsed_seconds / 60, 2), **values})
+            log.add(clock.step, {"minutes": round(clock.elapsed_seconds / 60, 2), **values})
             progress_bar.set_postfix(step=clock.step, loss=f"{sum(values.values()):.3f}", refresh=False)
         progress_bar.update(100 * clock.progress - progress_bar.n)
         if clock.checkpoint_due() or clock.finished:
             save_checkpoint(checkpoint, {name: part.state_dict() for name, part in parts.items()} | {"random": torch.get_rng_state()})
     progress_bar.close()
+    log.close()
     return averaged.module
 
 

@@ -10,9 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from perception_kit import training
-from perception_kit.training import TrainingClock, load_checkpoint, random_state, restore_random_state, save_checkpoint, warmup_cosine
+from perception_kit.training import (
+    RunLog,
+    TrainingClock,
+    load_checkpoint,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+    warmup_cosine,
+)
 
 
 class FakeTime:
@@ -118,3 +127,14 @@ def test_record_says_how_the_model_was_made(tmp_path: Path) -> None:
     assert record["config"]["seed"] == 7
     assert record["data"] == {"frames": 12}
     assert record["held_out"] == {"map": 0.5}
+
+
+def test_what_a_run_reports_is_there_for_programs_and_for_tensorboard(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "run", 0)
+    log.add(20, {"loss": 0.5})
+    log.add(40, {"loss": 0.25})
+    log.close()
+    lines = (tmp_path / "run/log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"step": 20, "loss": 0.5}, {"step": 40, "loss": 0.25}]
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(20, 0.5), (40, 0.25)]
