@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = "assistant_perception"
 RUNTIMES = ("pytorch", "openvino")  # what runs a network on a CPU
 INT8_RUNTIME = "openvino_int8"  # for networks that were quantised
-_SCHEME = f"package://{PACKAGE}/"
+_SCHEME = "package://"
 
 
 def package_folder() -> Path:
@@ -28,8 +28,16 @@ def package_folder() -> Path:
 
 
 def resolve_path(path: str) -> Path:
-    """A file path, or ``package://assistant_perception/PATH`` as a path below the package's folder."""
-    return package_folder() / path.removeprefix(_SCHEME) if path.startswith(_SCHEME) else Path(path).expanduser()
+    """A file path, or ``package://assistant_perception/PATH`` as a path below the package's folder.
+
+    Raises ValueError for the address of another package.
+    """
+    if not path.startswith(_SCHEME):
+        return Path(path).expanduser()
+    package, _, inside = path.removeprefix(_SCHEME).partition("/")
+    if package != PACKAGE:
+        raise ValueError(f"'{path}' lies in package '{package}', expected {_SCHEME}{PACKAGE}/PATH or the path of a file")
+    return package_folder() / inside
 
 
 def choose_device(name: str) -> str:

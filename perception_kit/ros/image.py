@@ -24,7 +24,6 @@ _LAYOUTS: dict[str, tuple[type[np.generic], int]] = {
     "rgba8": (np.uint8, 4),
     "bgra8": (np.uint8, 4),
     "mono8": (np.uint8, 1),
-    "mono16": (np.uint16, 1),
     "16UC1": (np.uint16, 1),
     "32FC1": (np.float32, 1),
 }
@@ -35,6 +34,7 @@ _TO_RGB = {
     "mono8": cv2.COLOR_GRAY2RGB,
 }
 DEPTH_ENCODINGS = ("16UC1", "32FC1")
+_COLOUR_ENCODINGS = ("rgb8", *_TO_RGB)
 
 
 class ImageError(ValueError):
@@ -76,7 +76,7 @@ def color_image(message: Image) -> np.ndarray:
     if message.encoding in _TO_RGB:
         return cv2.cvtColor(pixels, _TO_RGB[message.encoding])
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
-        raise ImageError(f"encoding '{message.encoding}' is not a colour image: expected rgb8, bgr8, rgba8, bgra8 or mono8")
+        raise ImageError(f"encoding '{message.encoding}' is not a colour image: expected one of {', '.join(_COLOUR_ENCODINGS)}")
     return pixels
 
 
@@ -173,7 +173,8 @@ def _array_from_cv_bridge(message: Image) -> np.ndarray:
     """RGB pixels of an encoding that only ``cv_bridge`` knows (Bayer, YUV, …)."""
     if CvBridge is None:
         raise ImageError(
-            f"image encoding '{message.encoding}' is not one of {', '.join(_LAYOUTS)}: "
+            f"image encoding '{message.encoding}' is not one of {', '.join(_COLOUR_ENCODINGS)} for colour, "
+            f"{', '.join(DEPTH_ENCODINGS)} for depth: "
             "let the driver publish one of these, or install cv_bridge, which converts more"
         )
     try:

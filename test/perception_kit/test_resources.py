@@ -16,6 +16,12 @@ def test_a_package_address_leads_into_the_package() -> None:
     assert resolve_path("package://assistant_perception/config/fastdds.xml").is_file()
 
 
+@pytest.mark.parametrize("address", ["package://my_robot/models/own.safetensors", "package://", "package://assistant_perception_extra/a"])
+def test_addresses_in_other_packages_are_refused_by_name(address: str) -> None:
+    with pytest.raises(ValueError, match=f"'{address}' lies in package"):
+        resolve_path(address)
+
+
 def test_other_paths_stay_as_they_are() -> None:
     assert resolve_path("models/own.safetensors") == Path("models/own.safetensors")
     assert resolve_path("~/own.safetensors") == Path.home() / "own.safetensors"

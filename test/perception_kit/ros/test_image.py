@@ -25,7 +25,7 @@ from perception_kit.ros.image import (
     intrinsics_from_camera_info,
 )
 
-LAYOUTS = {"rgb8": (np.uint8, 3), "bgra8": (np.uint8, 4), "mono8": (np.uint8, 1), "mono16": (np.uint16, 1), "16UC1": (np.uint16, 1)}
+LAYOUTS = {"rgb8": (np.uint8, 3), "bgra8": (np.uint8, 4), "mono8": (np.uint8, 1), "16UC1": (np.uint16, 1)}
 
 
 def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: bool = False) -> Image:
