@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         result = classify(model, args.video, args.stride, args.folder_fps)
     except (VideoError, ModelFileError, RuntimeUnavailableError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     clip_time = time_per_clip(model)
     result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(clip_time)}
     if args.json:

@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
                 every += segments
     except (DataError, VideoError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     print(distribution(every))
     print(f"wrote {len(every)} clips to {args.out}")
     return 0

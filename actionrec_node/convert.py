@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         load_pretrained(model.network, args.checkpoints, keep_classifier=True)
     except (ModelFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     save_action_model(args.out, model)
     print(f"wrote {args.out}: {args.architecture}, {len(names)} classes")
     return 0

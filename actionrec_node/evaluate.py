@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise DataError(f"no video of {', '.join(map(str, args.data))} can be used")
     except (DataError, VideoError, ModelFileError, RuntimeUnavailableError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     clip_time = time_per_clip(model)
     metrics = scores_of(videos, spec.class_names, spec.clip_length, spec.clip_fps)
     metrics |= {"class_names": list(spec.class_names), "videos": len(videos), "seconds_per_clip": asdict(clip_time)}

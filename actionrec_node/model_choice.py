@@ -39,7 +39,7 @@ def _positive(text: str) -> int:
 
 def load_chosen_model(args: argparse.Namespace) -> ActionModel:
     """The model of the arguments. Raises ModelFileError for an unusable file or one of another architecture, RuntimeUnavailableError."""
-    if args.model.suffix != ".safetensors":
+    if not args.model.is_dir() and args.model.suffix != ".safetensors":
         raise ModelFileError(
             f"'{args.model}' is no model file (.safetensors): convert a checkpoint with 'python -m actionrec_node.convert {args.model} …'"
         )

@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         records = {name: train_run(args.out / name, options, data) for name, options in runs.items()}
     except SweepError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     print(write_comparison(args.out, runs, records))
     print(f"wrote {args.out}/comparison.csv and comparison.png")
     return 0

@@ -99,7 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         run(args)
     except (DataError, ModelFileError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -94,5 +94,5 @@ def test_converting_a_checkpoint_to_a_model_file(tmp_path: Path, capsys: pytest.
         logits = published(torch.from_numpy((clip / 255 - 0.45) / 0.25).float().permute(3, 0, 1, 2)[None])
     np.testing.assert_allclose(model.probabilities([clip]), logits.softmax(dim=1), atol=1e-5)
     (tmp_path / "classes.txt").write_text("jogging\njogging\n")
-    assert convert.main([*arguments, "--out", str(tmp_path / "n.safetensors")]) == 1
+    assert convert.main([*arguments, "--out", str(tmp_path / "n.safetensors")]) == 2
     assert "repeated: ['jogging']" in capsys.readouterr().err

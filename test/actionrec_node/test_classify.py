@@ -30,15 +30,24 @@ def test_a_video_that_cannot_be_classified_is_named(
     video = write_video("odd.mkv", np.arange(round(seconds * 15)) / 15)
     if not seconds:
         video.write_bytes(b"no video")
-    assert classify.main([str(video), "--model", str(model_path)]) == 1
+    assert classify.main([str(video), "--model", str(model_path)]) == 2
     error = capsys.readouterr().err
     assert "odd.mkv" in error
     assert message in error
 
 
+def test_a_missing_video_and_a_folder_given_as_model_are_named(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert classify.main([str(tmp_path / "absent.mp4"), "--model", str(model_path)]) == 2
+    assert "absent.mp4' does not exist" in capsys.readouterr().err
+    assert classify.main([str(tmp_path / "absent.mp4"), "--model", str(model_path.parent)]) == 2
+    assert "is a folder, expected a model file" in capsys.readouterr().err
+
+
 def test_a_model_of_another_architecture_is_refused(write_video, model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = write_video("v.mkv", np.arange(30) / 15)
-    assert classify.main([str(video), "--model", str(model_path), "--architecture", "i3d"]) == 1
+    assert classify.main([str(video), "--model", str(model_path), "--architecture", "i3d"]) == 2
     assert "holds the network 'resnext3d_compact', not 'i3d'" in capsys.readouterr().err
-    assert classify.main([str(video), "--model", "rgb_imagenet.pt", "--architecture", "i3d"]) == 1
+    assert classify.main([str(video), "--model", "rgb_imagenet.pt", "--architecture", "i3d"]) == 2
     assert "convert a checkpoint with 'python -m actionrec_node.convert rgb_imagenet.pt" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def test_data_that_cannot_be_scored_is_named(
     if case == "empty":
         video.unlink()
     model = _tiny_model(tmp_path / "m.safetensors", ("falling", "walking"))
-    assert command.main(["--data", str(tmp_path / "data"), "--model", str(model), "--out", str(tmp_path / "out")]) == 1
+    assert command.main(["--data", str(tmp_path / "data"), "--model", str(model), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error

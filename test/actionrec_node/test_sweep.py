@@ -66,14 +66,14 @@ def test_every_run_is_trained_once_and_compared(tmp_path: Path, trained: list[li
 def test_a_run_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     monkeypatch.setattr(subprocess, "run", lambda command, check: SimpleNamespace(returncode=1))
-    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]) == 1
+    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]) == 2
     assert "run 'T1' failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "[", "common: {}", "common: {}\nruns: {}", "common: {}\nruns: [a]"])
 def test_a_file_that_is_no_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     (tmp_path / "odd.yaml").write_text(text)
-    assert sweep.main([str(tmp_path / "odd.yaml"), "--out", str(tmp_path / "out")]) == 1
+    assert sweep.main([str(tmp_path / "odd.yaml"), "--out", str(tmp_path / "out")]) == 2
     assert "odd.yaml'" in capsys.readouterr().err
 
 

@@ -117,6 +117,6 @@ def test_exports_that_cannot_be_used_are_named(tmp_path: Path, content: str, mes
 def test_a_clip_behind_the_end_of_its_video_is_named(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = write_video("v.mkv", np.arange(5) / 15)
     (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {7.0: "falling", 8.0: "dummy"})))
-    assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 1
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
     assert "has no frame from 7.00 to 8.00 s" in capsys.readouterr().err
     assert list((tmp_path / "clips").rglob("*.mp4")) == []
