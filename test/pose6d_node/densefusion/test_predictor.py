@@ -131,3 +131,34 @@ def test_absurd_depth_on_one_object_leaves_the_others(estimator, box_views, came
     (expected,) = [pose for pose in estimator(view.rgb, view.depth, camera, [good]) if pose.detection_index == 0]
     np.testing.assert_allclose(poses[-1].rotation, expected.rotation, atol=1e-4)
     assert all(np.isfinite(pose.translation).all() for pose in poses)
+
+
+@pytest.mark.parametrize("distance", [0.1, 10.0])
+def test_an_object_very_near_or_far_leaves_the_others(distance: float, estimator, box_views, camera) -> None:
+    """What its depth says is nothing that the networks ever saw: its pose is finite and near that depth, or it is skipped by name."""
+    view = box_views[0]
+    good = view.instance()
+    odd = replace(good, mask_origin=(0, 0))
+    depth = view.depth.copy()
+    depth[odd.full_mask(*depth.shape) & ~view.mask] = distance
+    poses = estimator(view.rgb, depth, camera, [odd, good])
+    (alone,) = estimator(view.rgb, view.depth, camera, [good])
+    assert poses[-1].detection_index == 1
+    np.testing.assert_allclose(poses[-1].rotation, alone.rotation, atol=1e-4)
+    np.testing.assert_allclose(poses[-1].translation, alone.translation, atol=1e-5)
+    assert len(poses) + len(estimator.skipped) == 2
+    for pose in poses[:-1]:
+        assert np.isfinite(pose.translation).all()
+        assert pose.translation[2] == pytest.approx(distance, abs=0.3)
+
+
+@pytest.mark.slow
+def test_sixty_instances_in_one_frame(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    instance = view.instance()
+    poses = estimator(view.rgb, view.depth, camera, [instance] * 60)
+    assert [pose.detection_index for pose in poses] == list(range(60))
+    (alone,) = estimator(view.rgb, view.depth, camera, [instance])
+    for pose in poses:
+        np.testing.assert_allclose(pose.rotation, alone.rotation, atol=1e-4)
+        np.testing.assert_allclose(pose.translation, alone.translation, atol=1e-5)
