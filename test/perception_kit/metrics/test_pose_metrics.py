@@ -109,6 +109,6 @@ def test_confidence_auroc(case: str) -> None:
 
 def test_a_pose_is_right_below_a_tenth_of_the_diameter() -> None:
     assert PoseError("mug", 0.1, False, add=0.0099, adds=0.0).is_right
-    assert not PoseError("mug", 0.1, False, add=0.01, adds=0.0).is_right
+    assert not PoseError("mug", 0.1, False, add=0.0101, adds=0.0).is_right
     assert PoseError("bowl", 0.1, True, add=0.05, adds=0.001).is_right
     assert not PoseError("mug", 0.1, False).is_right
