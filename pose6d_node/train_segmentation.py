@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     fabric = create_fabric(args)
     frames = load_frames(args.data, tuple(args.input_size), with_depth=args.depth)
     network = build_network(args.architecture, len(frames.class_names), depth=args.depth)
-    if args.weights:
+    if args.weights != "none":
         tensors = read_weights(args.weights, args.architecture)
         fresh = load_matching(network, with_depth(tensors, network) if args.depth else tensors)
         print(f"{args.weights}: {len(fresh)} tensors do not fit and start untrained")
@@ -71,15 +71,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder")
     parser.add_argument("--val", type=Path, help="dataset to score the model on; other scenes than --data")
     parser.add_argument("--val-split", default="train", help="split of --val (default %(default)s)")
-    parser.add_argument("--architecture", choices=ARCHITECTURES, default="compact")
-    parser.add_argument("--depth", action="store_true", help="depth as a fourth input channel; the node then needs depth to segment")
-    start = "a .safetensors or .pth file, 'imagenet' (efficientnet_lite0) or 'coco' (resnet50: torchvision's download)"
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="efficientnet_lite0", help="(default %(default)s)")
+    parser.add_argument(
+        "--depth", action="store_true", help="depth as a fourth input channel: tells small things from large ones of similar looks"
+    )
+    start = "a .safetensors or .pth file, 'imagenet' (default of efficientnet_lite0), 'coco' (resnet50: torchvision's download) or 'none'"
     parser.add_argument("--weights", help=f"start from {start}; stem and first layer then keep these weights")
     parser.add_argument("--input-size", type=int, nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="of AdamW, at the peak (default %(default)s)")
     parser.add_argument("--workers", type=int, help="processes that augment images (default: 0 on a CPU, 8 with a GPU)")
     add_training_arguments(parser, max_minutes=40, batch_size=8)
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    args.weights = args.weights or ("imagenet" if args.architecture == "efficientnet_lite0" else "none")
+    return args
 
 
 def read_weights(source: str, architecture: str) -> dict[str, torch.Tensor]:
@@ -111,7 +115,7 @@ class Losses(nn.Module):
 def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: Frames, clock: TrainingClock) -> MaskRCNN:
     """Run the optimisation until ``clock`` is finished. Returns the network with exponentially averaged weights."""
     network = network.to(memory_format=torch.channels_last).train()
-    if args.weights:
+    if args.weights != "none":
         freeze_first_layers(network)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trained if parameter.ndim > 1]
