@@ -22,14 +22,19 @@ FALL_LABEL = "falling"
 FALL_COLOR: Color = (226, 20, 32)
 WHITE: Color = (255, 255, 255)
 _BANNER_COLOR: Color = (24, 26, 30)
-_AXIS_COLORS: tuple[Color, ...] = ((255, 64, 64), (64, 230, 64), (80, 140, 255))  # x, y, z as in RViz
+AXIS_COLORS: tuple[Color, ...] = ((255, 64, 64), (64, 230, 64), (80, 140, 255))  # x, y, z as in RViz
 _MASK_OPACITY = 0.35
 _BOX_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 _BOX_EDGES = [(i, j) for i in range(8) for j in range(i + 1, 8) if np.count_nonzero(_BOX_CORNERS[i] != _BOX_CORNERS[j]) == 1]
 
 
 def class_color(name: str) -> Color:
-    """Red, green, blue (0 to 255) of a class name: the same in every run, and never the red of a fall."""
+    """Red, green, blue (0 to 255) of the name of an object class or an action, the same in every run and wherever it is shown.
+
+    A fall has its red, which nothing else has.
+    """
+    if name == FALL_LABEL:
+        return FALL_COLOR
     code = crc32(name.encode())
     hue = 0.07 + 0.86 * (code % 997) / 997
     saturation, value = ((0.75, 1.0), (0.5, 1.0), (0.85, 0.85))[code // 997 % 3]
@@ -148,7 +153,7 @@ def _draw_pose(canvas: _Canvas, pose: PoseEstimate, intrinsics: Intrinsics) -> N
         _draw_line(canvas, corners[start], corners[end], class_color(pose.class_name), max(1, canvas.line - 1))
     length = 0.5 * float(np.max(pose.size))
     tips = project(transform(np.vstack([np.zeros(3), np.eye(3) * length]), pose.rotation, pose.translation), intrinsics)
-    for axis, color in enumerate(_AXIS_COLORS):
+    for axis, color in enumerate(AXIS_COLORS):
         _draw_line(canvas, tips[0], tips[axis + 1], color, canvas.line + 1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception_kit.types import Intrinsics
+from perception_kit.types import Instance, Intrinsics
 
 WORLD_UP = (0.0, 0.0, 1.0)
 
@@ -20,6 +20,19 @@ def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     u = (np.arange(width, dtype=np.float32) - np.float32(intrinsics.cx)) / np.float32(intrinsics.fx)
     v = (np.arange(height, dtype=np.float32) - np.float32(intrinsics.cy)) / np.float32(intrinsics.fy)
     return np.stack([z * u[None, :], z * v[:, None], z], axis=-1)
+
+
+def instance_position(instance: Instance, depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray | None:
+    """(3,) median of the camera-frame points that an instance's mask covers in a (H, W) depth image in metres; None without any."""
+    x, y = instance.mask_origin
+    rows, columns = np.nonzero(instance.mask)
+    z = depth[rows + y, columns + x]
+    valid = z > 0
+    if not valid.any():
+        return None
+    u, v, z = columns[valid] + x, rows[valid] + y, z[valid]
+    points = np.stack([(u - intrinsics.cx) / intrinsics.fx * z, (v - intrinsics.cy) / intrinsics.fy * z, z], axis=1)
+    return np.median(points, axis=0)
 
 
 def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--realtime", type=_positive, metavar="RATE", help="play by the clock, RATE times as fast as recorded, and drop as live"
     )
+    parser.add_argument("--rrd", action="store_true", help="also write a recording for the Rerun viewer into --out")
     return parser
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 RESULTS, VIDEO, LOGS, METRICS, DETAILS = "results", "overlay.mp4", "logs", "metrics.json", "details.json"
 CONFIG = "effective_config.yaml"
-FRAMES, REPORT = "frames.json", "report.html"
+FRAMES, REPORT, RERUN = "frames.json", "report.html", "recording.rrd"
 MARKER = ".replay"
 
 
@@ -18,7 +18,7 @@ class OutputError(ValueError):
 
 def clear_output(out: Path) -> None:
     """Make the folder and remove what an earlier replay wrote into it. Raises OutputError for files that another program wrote."""
-    names = (RESULTS, CONFIG, LOGS, VIDEO, METRICS, DETAILS, FRAMES, REPORT)
+    names = (RESULTS, CONFIG, LOGS, VIDEO, METRICS, DETAILS, FRAMES, REPORT, RERUN)
     marker = out / MARKER
     in_the_way = [name for name in names if (out / name).exists()]
     if in_the_way and not marker.exists():
@@ -44,4 +44,6 @@ def describe_output(out: Path) -> list[tuple[str, str]]:
         CONFIG: "settings, parameters, model files, versions and machine",
         LOGS: "what the nodes wrote to their terminals",
     }
+    if (out / RERUN).exists():
+        described[RERUN] = "everything in the picture and in space; './run rerun FILE --serve-web' shows it in a browser"
     return [(str(out / name), what) for name, what in described.items()]

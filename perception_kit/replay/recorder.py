@@ -14,6 +14,7 @@ from perception_kit.drawing import Scene, draw_overlay
 from perception_kit.replay.frames import CameraFrame
 from perception_kit.replay.live import count_live_drops
 from perception_kit.replay.player import Answers
+from perception_kit.replay.rerun_log import RerunLog
 from perception_kit.replay.results import STAGES, scene_from_messages
 from perception_kit.replay.video import VideoWriter
 from perception_kit.ros.image import ImageError, color_image, intrinsics_from_camera_info
@@ -23,13 +24,15 @@ _LATENCIES = (*(stage.name for stage in STAGES), "total")
 
 
 class Recorder:
-    """Writes the bag ``results`` and the video ``video``; ``frame_count`` is the number of colour images to come. Use as a context manager.
+    """Writes the bag ``results``, the video ``video`` and, where there is one, the Rerun log ``rerun``; ``frame_count`` is the number of
+    colour images to come. Use as a context manager.
 
     ``frames`` are those that were played, ``pictures`` their numbers in the video (None: not in it); ``skipped`` counts the ones that could
     not be played. ``clock`` says how it was played by the clock, None in lock step.
     """
 
-    def __init__(self, results: Path, video: Path, frame_count: int) -> None:
+    def __init__(self, results: Path, video: Path, frame_count: int, rerun: RerunLog | None = None) -> None:
+        self._rerun = rerun
         self.frame_count = frame_count
         self.skipped = 0
         self.frames: list[FrameKey] = []
@@ -54,7 +57,10 @@ class Recorder:
         if all(stage.name in answers.data for stage in STAGES):
             self.processed += 1
             self._latency_s[-1]["total"] = self._busy_s[-1]
-        self._draw(frame, scene_from_messages(answers.messages))
+        scene = scene_from_messages(answers.messages)
+        if self._rerun is not None:
+            self._rerun.add(frame, answers, scene)
+        self._draw(frame, scene)
 
     def frame_counts(self) -> dict[str, int]:
         """``frames`` of metrics.json."""
@@ -79,7 +85,9 @@ class Recorder:
         return count_live_drops(stamps_s, self._busy_s)
 
     def close(self) -> None:
-        """Finish both files."""
+        """Finish all files."""
+        if self._rerun is not None:
+            self._rerun.close()
         self._bag.close()
         self._video.close()
 

@@ -15,12 +15,13 @@ from perception_kit.replay.evaluate import Evaluation, evaluate
 from perception_kit.replay.frame_records import frame_records, write_frame_records
 from perception_kit.replay.judgement import EvaluatedFrame
 from perception_kit.replay.object_models import PointModel, load_point_models
-from perception_kit.replay.output import CONFIG, DETAILS, FRAMES, LOGS, METRICS, RESULTS, VIDEO, clear_output, describe_output
+from perception_kit.replay.output import CONFIG, DETAILS, FRAMES, LOGS, METRICS, RERUN, RESULTS, VIDEO, clear_output, describe_output
 from perception_kit.replay.player import Player
 from perception_kit.replay.playing import play_by_clock, play_in_lock_step, say
 from perception_kit.replay.recorder import Recorder
 from perception_kit.replay.recording import Recording
 from perception_kit.replay.report import print_report
+from perception_kit.replay.rerun_log import RerunLog
 from perception_kit.replay.results import NODES, STAGES, read_results
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.watch import NodeWatch
@@ -72,8 +73,10 @@ def _play(settings: ReplaySettings, recording: Recording) -> tuple[Recorder, Nod
     """Start the nodes in a domain of their own, play every frame and end the nodes."""
     with free_domain() as domain:
         os.environ |= {**process_environment(), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        rerun = RerunLog(settings.out / RERUN, settings.bag, settings.models, settings.pose_model) if settings.rrd else None
         nodes = start_nodes(settings.node_parameters(), domain_id=domain, log_dir=settings.out / LOGS)
-        with nodes, Player(domain) as player, Recorder(settings.out / RESULTS, settings.out / VIDEO, recording.frame_count) as recorder:
+        count = recording.frame_count
+        with nodes, Player(domain) as player, Recorder(settings.out / RESULTS, settings.out / VIDEO, count, rerun) as recorder:
             watch = NodeWatch(nodes, player, say)
             say("waiting for the nodes to load their models")
             watch.wait_until_active()

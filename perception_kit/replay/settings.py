@@ -31,6 +31,7 @@ class ReplaySettings:
     timeout: float = 30.0
     device: str = "auto"
     realtime: float | None = None
+    rrd: bool = False
 
     def check_models(self) -> None:
         """Raises ModelFileError unless the three files are models of the kinds they are given as."""

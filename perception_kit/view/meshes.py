@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shapes of the objects that the viewer shows at their poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import ConvexHull
+
+from perception_kit.datasets.bop import read_models
+from perception_kit.model_file import load_model
+
+
+@dataclass(frozen=True)
+class Shape:
+    """``vertices`` (V, 3) metres in the object's frame and ``faces`` (F, 3)."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+
+
+def load_shapes(models: Path | None, pose_model: Path | None) -> dict[str, Shape]:
+    """Shapes by class name: the meshes of the BOP folder ``models``, else the convex hulls of the points in the pose model file.
+
+    Raises DatasetError or ModelFileError for a folder or file that cannot be read.
+    """
+    if models is not None:
+        rigid = [model for model in read_models(models).values() if not model.articulated]
+        return {model.name: Shape(*model.mesh()) for model in rigid}
+    if pose_model is None:
+        return {}
+    tensors, metadata = load_model(pose_model, "pose")
+    points = tensors["model_points"].numpy().astype(float)
+    return {name: _hull(points[k]) for k, name in enumerate(metadata["class_names"])}
+
+
+def _hull(points: np.ndarray) -> Shape:
+    hull = ConvexHull(points, qhull_options="QJ")
+    outward = np.einsum("ij,ij->i", np.cross(*_edges(points, hull.simplices)), hull.equations[:, :3]) > 0
+    faces = np.where(outward[:, None], hull.simplices, hull.simplices[:, ::-1])
+    return Shape(points, faces)
+
+
+def _edges(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    return b - a, c - a
+
+
+def flat_shaded(shape: Shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (3 F, 3), faces (F, 3) and normals (3 F, 3) in which each triangle has its own, so that edges show."""
+    normals = np.cross(*_edges(shape.vertices, shape.faces))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return shape.vertices[shape.faces].reshape(-1, 3), np.arange(3 * len(shape.faces)).reshape(-1, 3), np.repeat(normals, 3, axis=0)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings as a browser shows them."""
+
+from __future__ import annotations
+
+import io
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from perception_kit.drawing import FALL_COLOR, class_color
+
+_LIMIT_S = 240.0
+_RERUN = Path(sys.executable).with_name("rerun")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def viewer(path: Path) -> Iterator[str]:
+    """Address of a page that shows the file."""
+    port, web_port = free_port(), free_port()
+    command = [str(_RERUN), str(path), "--serve-web", "--bind", "127.0.0.1", "--port", str(port), "--web-viewer-port", str(web_port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        wait_for_port(web_port, process)
+        yield f"http://127.0.0.1:{web_port}/?url={quote(f'rerun+http://127.0.0.1:{port}/proxy', safe='')}"
+        process.terminate()
+
+
+def wait_for_port(port: int, process: subprocess.Popen) -> None:
+    end_s = monotonic() + _LIMIT_S
+    while monotonic() < end_s and process.poll() is None:
+        with socket.socket() as client:
+            client.settimeout(1.0)
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    raise AssertionError(
+        f"the viewer did not come up: {process.stdout.read().decode() if process.poll() is not None else 'still starting'}"
+    )
+
+
+def screenshot(page: Page) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(page.screenshot(timeout=_LIMIT_S * 1000))).convert("RGB")).astype(int)
+
+
+def count(pixels: np.ndarray, color: Sequence[int], tolerance: int = 12) -> int:
+    """Pixels of about this colour."""
+    return int((np.abs(pixels - np.array(color)).max(axis=-1) <= tolerance).sum())
+
+
+def wait_for(page: Page, condition: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """The first screenshot that fulfils the condition; drawing by software takes a while."""
+    end_s = monotonic() + _LIMIT_S
+    while True:
+        pixels = screenshot(page)
+        if condition(pixels):
+            return pixels
+        assert monotonic() < end_s, "the page never showed it"
+        page.wait_for_timeout(2000)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_page_shows_the_picture_the_space_and_a_fall(browser: Browser, rrd: Callable[[Sequence[str]], Path]) -> None:
+    with viewer(rrd(["walking", "falling"])) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(address)
+        pixels = wait_for(page, lambda pixels: count(pixels, FALL_COLOR) > 2000)
+        page.close()
+    half = pixels.shape[1] // 2
+    assert count(pixels[:, :half], FALL_COLOR) > 2000, "the red frame around the picture"
+    picture, space = pixels[:, :half], pixels[:, half:]
+    mask_color = np.array(class_color("mug")) * 100 / 255 + 90 * 155 / 255
+    assert count(picture, mask_color) > 500, "the tint of the mask"
+    assert count(space, (22, 24, 28)) > 0.2 * space[..., 0].size, "the dark space"
+    hue = np.array(class_color("mug")) / np.linalg.norm(class_color("mug"))
+    bright = np.linalg.norm(space, axis=-1) > 60
+    along = (space @ hue) / np.maximum(np.linalg.norm(space, axis=-1), 1)
+    assert (bright & (along > 0.99)).sum() > 200, "the mesh in the colour of its class"

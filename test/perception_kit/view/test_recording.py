@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in a recording."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackState
+from perception_kit.view.recording import SceneRecording
+
+_RERUN = Path(sys.executable).with_name("rerun")
+
+
+def contents(path: Path) -> str:
+    return subprocess.run([str(_RERUN), "rrd", "print", "-vvv", str(path)], check=True, capture_output=True, text=True).stdout
+
+
+def test_everything_is_in_the_file(rrd: Callable[[Sequence[str]], Path]) -> None:
+    text = contents(rrd(["walking", "falling"]))
+    for entity in ("camera/image", "camera/depth", "camera/masks", "camera/boxes", "camera/fall", "cloud", "axes", "labels", "trails"):
+        assert f"/{entity}" in text, entity
+    assert "/objects/mug" in text
+    assert "/people" in text
+    assert "/actions/person_2/falling" in text
+    assert "Mesh3D" in text
+    assert "mug #1" in text
+    assert "person #2: falling" in text
+    assert "FALL 90%" in text
+
+
+def test_nothing_found_and_nothing_known_is_logged_as_well(tmp_path: Path) -> None:
+    recording = SceneRecording({})
+    recording.save(tmp_path / "empty.rrd")
+    unknown = PoseEstimate(0, 1, "teapot", np.eye(3), np.array([0.0, 0.0, 1.0]), 0.9, np.full(3, 0.1))
+    lost = TrackEstimate(4, 1, "teapot", TrackState.LOST, 0.9, 9, 9, 0.1, -1, np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4))
+    somebody = Instance(1, "person", 0.9, np.zeros(4, np.float32), np.ones((2, 2), bool), (0, 0))
+    for stamp_ns in (10**9, 2 * 10**9):
+        recording.detections(stamp_ns, [somebody], 48, 64)
+        recording.poses(stamp_ns, [])
+        recording.tracks(stamp_ns, [])
+        recording.actions(stamp_ns, [], [])
+    recording.poses(3 * 10**9, [unknown])
+    recording.tracks(3 * 10**9, [lost])
+    recording.poses(4 * 10**9, [])
+    recording.close()
+    text = contents(tmp_path / "empty.rrd")
+    assert "Boxes3D" in text, "an object without a mesh is a box"
+    assert "teapot #4" in text
