@@ -15,6 +15,7 @@ bench: setup
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements/bench.txt
 	@./run python -m bench.tracking --json out/bench/tracking.json
 	@./run python -m bench.memory
+	@./run python -m bench.drawing --json out/bench/drawing.json
 
 lint: setup
 	@./run ruff check .
