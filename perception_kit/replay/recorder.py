@@ -13,6 +13,7 @@ from perception_kit.bag import BagWriter, RawMessage
 from perception_kit.drawing import Scene, draw_overlay
 from perception_kit.replay.frames import CameraFrame
 from perception_kit.replay.live import count_live_drops
+from perception_kit.replay.panels import PanelMessages
 from perception_kit.replay.player import Answers
 from perception_kit.replay.rerun_log import RerunLog
 from perception_kit.replay.results import STAGES, scene_from_messages
@@ -44,6 +45,7 @@ class Recorder:
         self._busy_s: list[float] = []
         self._bag = BagWriter(results)
         self._video = VideoWriter(video)
+        self._panels = PanelMessages()
 
     def add(self, number: int, frame: CameraFrame, answers: Answers) -> None:
         """Keep the answers to the bag's frame ``number`` (from 0); it counts as processed when all stages answered."""
@@ -92,7 +94,7 @@ class Recorder:
         self._video.close()
 
     def _draw(self, frame: CameraFrame, scene: Scene) -> None:
-        """One picture of the video; none of an image that the nodes cannot use either (they say why)."""
+        """One picture of the video, and what panels show of it; none of an image that the nodes cannot use either (they say why)."""
         self.pictures.append(None)
         try:
             rgb = color_image(frame.color.message)
@@ -100,8 +102,11 @@ class Recorder:
                 scene.intrinsics = intrinsics_from_camera_info(frame.camera_info.message, frame.color.message)
         except ImageError:
             return
-        self._video.write(draw_overlay(rgb, scene), frame.stamp_ns)
+        picture = draw_overlay(rgb, scene)
+        self._video.write(picture, frame.stamp_ns)
         self.pictures[-1] = sum(number is not None for number in self.pictures)
+        for message in self._panels.of(frame, scene, picture):
+            self._bag.write_raw(message)
 
     def __enter__(self) -> Recorder:
         return self
