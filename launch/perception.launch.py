@@ -11,7 +11,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from perception_kit.resources import PACKAGE, package_folder
 from perception_kit.ros.bringup import LINKS, NODE_ENVIRONMENT, NODES, camera_topics, process_environment
 
-RVIZ_TOPICS = ("pose6d_node/overlay", "pose6d_node/markers", "tracker_node/markers")
+RVIZ_TOPICS = ("scene_node/overlay", "scene_node/points", "scene_node/markers", "pose6d_node/markers", "tracker_node/markers")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -64,17 +64,31 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         )
         for name in NODES
     ]
-    return [*nodes, _rviz(given["namespace"], use_sim_time)] if given["rviz"] == "true" else nodes
+    if given["rviz"] != "true":
+        return nodes
+    scene = Node(
+        package=PACKAGE,
+        executable="scene_node",
+        name="scene_node",
+        namespace=given["namespace"],
+        parameters=[{"use_sim_time": use_sim_time}],
+        remappings=list(cameras.items()),
+        output="screen",
+    )
+    return [*nodes, scene, _rviz(given["namespace"], cameras, use_sim_time)]
 
 
-def _rviz(namespace: str, use_sim_time: bool) -> Node:
-    """RViz, whose configuration names the topics without a namespace."""
+def _rviz(namespace: str, cameras: dict[str, str], use_sim_time: bool) -> Node:
+    """RViz, whose configuration names the topics without a namespace, and those of the camera as the nodes do."""
     prefix = f"/{namespace.strip('/')}" if namespace else ""
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(package_folder() / "config" / "perception.rviz")],
         parameters=[{"use_sim_time": use_sim_time}],
-        remappings=[(f"/{topic}", f"{prefix}/{topic}") for topic in RVIZ_TOPICS],
+        remappings=[
+            *((f"/{topic}", f"{prefix}/{topic}") for topic in RVIZ_TOPICS),
+            *((f"/{topic}", target) for topic, target in cameras.items()),
+        ],
         output="screen",
     )

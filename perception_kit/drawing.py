@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from zlib import crc32
@@ -24,6 +24,7 @@ WHITE: Color = (255, 255, 255)
 _BANNER_COLOR: Color = (24, 26, 30)
 AXIS_COLORS: tuple[Color, ...] = ((255, 64, 64), (64, 230, 64), (80, 140, 255))  # x, y, z as in RViz
 _MASK_OPACITY = 0.35
+_FAR_OUTSIDE = 1e5  # pixels; what is beyond cannot be drawn with OpenCV's integers
 _BOX_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 _BOX_EDGES = [(i, j) for i in range(8) for j in range(i + 1, 8) if np.count_nonzero(_BOX_CORNERS[i] != _BOX_CORNERS[j]) == 1]
 
@@ -43,13 +44,17 @@ def class_color(name: str) -> Color:
 
 @dataclass
 class Scene:
-    """What is known about one image. Poses and tracks refer to ``instances`` by index; poses are drawn where ``intrinsics`` are known."""
+    """What is known about one image. Poses and tracks refer to ``instances`` by index; poses are drawn where ``intrinsics`` are known.
+
+    ``model_points`` are (N, 3) points in metres on the surface of a class's model; where they are not known, poses are drawn as boxes.
+    """
 
     instances: Sequence[Instance] = ()
     poses: Sequence[PoseEstimate] = ()
     tracks: Sequence[TrackEstimate] = ()
     actions: Sequence[ActionEstimate] = ()
     intrinsics: Intrinsics | None = None
+    model_points: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def draw_overlay(rgb: np.ndarray, scene: Scene) -> np.ndarray:
@@ -61,7 +66,7 @@ def draw_overlay(rgb: np.ndarray, scene: Scene) -> np.ndarray:
         _draw_mask(canvas, instance)
     if scene.intrinsics is not None:
         for pose in scene.poses:
-            _draw_pose(canvas, pose, scene.intrinsics)
+            _draw_pose(canvas, pose, scene.intrinsics, scene.model_points.get(pose.class_name))
     tracked = {track.detection_index for track in scene.tracks}
     for index, instance in enumerate(scene.instances):
         if index not in tracked:
@@ -146,19 +151,32 @@ def _draw_mask(canvas: _Canvas, instance: Instance) -> None:
     cv2.drawContours(canvas.pixels, contours, -1, color, canvas.line, cv2.LINE_AA)
 
 
-def _draw_pose(canvas: _Canvas, pose: PoseEstimate, intrinsics: Intrinsics) -> None:
-    """The model's box and its axes, which are as long as half the box."""
-    corners = project(transform(_BOX_CORNERS * pose.size, pose.rotation, pose.translation), intrinsics)
-    for start, end in _BOX_EDGES:
-        _draw_line(canvas, corners[start], corners[end], class_color(pose.class_name), max(1, canvas.line - 1))
+def _draw_pose(canvas: _Canvas, pose: PoseEstimate, intrinsics: Intrinsics, points: np.ndarray | None) -> None:
+    """The outline of the projected model, or its box, and its axes, which are as long as half the box."""
+    if points is not None:
+        _draw_hull(canvas, project(transform(points, pose.rotation, pose.translation), intrinsics), class_color(pose.class_name))
+    else:
+        corners = project(transform(_BOX_CORNERS * pose.size, pose.rotation, pose.translation), intrinsics)
+        for start, end in _BOX_EDGES:
+            _draw_line(canvas, corners[start], corners[end], class_color(pose.class_name), max(1, canvas.line - 1))
     length = 0.5 * float(np.max(pose.size))
     tips = project(transform(np.vstack([np.zeros(3), np.eye(3) * length]), pose.rotation, pose.translation), intrinsics)
     for axis, color in enumerate(AXIS_COLORS):
         _draw_line(canvas, tips[0], tips[axis + 1], color, canvas.line + 1)
 
 
+def _draw_hull(canvas: _Canvas, pixels: np.ndarray, color: Color) -> None:
+    """The convex hull of (N, 2) projected points, dark at its rim so that it shows on every background."""
+    if not np.isfinite(pixels).all() or np.abs(pixels).max() > _FAR_OUTSIDE:
+        return
+    hull = cv2.convexHull(pixels.astype(np.float32))
+    sixteenths = np.rint(hull * 16).astype(np.int32)
+    cv2.polylines(canvas.pixels, [sixteenths], True, _BANNER_COLOR, canvas.line + 2, cv2.LINE_AA, 4)
+    cv2.polylines(canvas.pixels, [sixteenths], True, color, canvas.line, cv2.LINE_AA, 4)
+
+
 def _draw_line(canvas: _Canvas, start: np.ndarray, end: np.ndarray, color: Color, width: int) -> None:
-    if np.isfinite([start, end]).all() and np.abs([start, end]).max() < 1e5:  # behind or beside the camera: nothing to see
+    if np.isfinite([start, end]).all() and np.abs([start, end]).max() < _FAR_OUTSIDE:  # behind or beside the camera: nothing to see
         cv2.line(canvas.pixels, tuple(np.rint(start).astype(int)), tuple(np.rint(end).astype(int)), color, width, cv2.LINE_AA)
 
 

@@ -27,7 +27,7 @@ from perception_kit.ros.image import (
 )
 from perception_kit.ros.inputs import Frame, Input
 from perception_kit.ros.lifecycle import PerceptionNode
-from perception_kit.ros.markers import delete_all, pose_markers
+from perception_kit.ros.markers import delete_all, mesh_resources, pose_markers
 from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import Detection2DArray, Detection3DArray, detections_2d, detections_3d
@@ -49,6 +49,9 @@ class Pose6dConfig:
     icp: bool = parameter(False, "register each pose to the depth by point-to-plane ICP after the refiner")
     min_confidence: float = parameter(0.1, "poses that agree less with mask and depth are not published", 0.0, 1.0)
     slop: float = parameter(0.03, "largest difference of the stamps of colour, depth and camera_info, s", 0.0, 1.0, fixed=True)
+    mesh_folder: str = parameter(
+        "", "BOP models folder (a path, or package://PACKAGE/PATH) with the meshes that RViz shows; empty: boxes", fixed=True
+    )
 
 
 class Pose6dNode(PerceptionNode):
@@ -62,6 +65,8 @@ class Pose6dNode(PerceptionNode):
     def __init__(self) -> None:
         super().__init__("pose6d_node", Pose6dConfig, leader="color")
         self._segmenter = self._estimator = None
+        self._meshes: dict[str, str] = {}
+        self._model_points: dict[str, np.ndarray] = {}
         self._device = self._skipped = ""
 
     def load(self) -> None:
@@ -75,11 +80,14 @@ class Pose6dNode(PerceptionNode):
                 "no model is set: set the parameter 'segmentation_model' to a .safetensors file, for example "
                 "package://assistant_perception/models/demo/segmentation.safetensors"
             )
+        self._meshes = mesh_resources(config.mesh_folder) if config.mesh_folder else {}
         self._device = choose_device(config.device)
         model_path = resolve_path(config.segmentation_model)
         self._segmenter = Segmenter(model_path, self._device, config.score_threshold, config.max_detections, config.runtime)
         if config.pose_model:
             self._estimator = PoseEstimator(resolve_path(config.pose_model), self._device, config.refine_iterations)
+            points = self._estimator.model.model_points.cpu().numpy()
+            self._model_points = dict(zip(self._estimator.class_names, points, strict=True))
             self.results.add(ObjectPoseArray, "poses")
         self.results.add(InstanceDetectionArray, "detections")
         self.results.add(MarkerArray, "markers")
@@ -141,7 +149,7 @@ class Pose6dNode(PerceptionNode):
 
     def _add_poses(self, header: Header, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics, scene: Scene) -> None:
         """Estimate and publish the poses of ``scene.instances``."""
-        scene.intrinsics = intrinsics
+        scene.intrinsics, scene.model_points = intrinsics, self._model_points
         self._estimator.refine_iterations = self.config.refine_iterations
         self._estimator.icp, self._estimator.min_confidence = self.config.icp, self.config.min_confidence
         with self.statistics.stage("pose"):
@@ -151,7 +159,7 @@ class Pose6dNode(PerceptionNode):
         if self.results.has_subscribers("detections_3d"):
             self.results.publish("detections_3d", detections_3d(scene.poses, header))
         if self.results.has_subscribers("markers"):
-            self.results.publish("markers", pose_markers(scene.poses, header))
+            self.results.publish("markers", pose_markers(scene.poses, header, self._meshes))
 
     def reset(self) -> None:
         """Remove what RViz still shows."""

@@ -87,7 +87,9 @@ class TestLaunchFiles:
         assert "detections:=pose6d_node/detections" in commands["tracker_node"]
 
     def test_rviz_is_started_when_asked_for(self) -> None:
-        rviz = launch("perception.launch.py", 4, rviz="true", namespace="robot")["rviz2"]
+        commands = launch("perception.launch.py", 5, rviz="true", namespace="robot")
+        assert "__ns:=/robot" in commands["scene_node"]
+        rviz = commands["rviz2"]
         assert str(LAUNCH.parent / "config" / "perception.rviz") in rviz
         assert "/tracker_node/markers:=/robot/tracker_node/markers" in rviz
 
@@ -111,4 +113,5 @@ def test_an_unknown_camera_is_refused_with_the_choices() -> None:
 def test_rviz_shows_topics_that_the_nodes_publish() -> None:
     displays = yaml.safe_load((package_folder() / "config" / "perception.rviz").read_text())["Visualization Manager"]["Displays"]
     topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
-    assert topics == {"/pose6d_node/overlay", "/pose6d_node/markers", "/tracker_node/markers"}
+    drawn = {f"/scene_node/{name}" for name in ("overlay", "points", "markers")}
+    assert topics == drawn | {"/color/image_raw", "/pose6d_node/markers", "/tracker_node/markers"}

@@ -17,7 +17,7 @@ from perception_kit.ros.camera_motion import CameraMotion
 from perception_kit.ros.convert import detections_from_message, poses_from_message, tracks_to_message
 from perception_kit.ros.inputs import Frame, Input
 from perception_kit.ros.lifecycle import PerceptionNode
-from perception_kit.ros.markers import delete_all, track_markers
+from perception_kit.ros.markers import Trails, delete_all, track_markers
 from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import TFMessage, track_frames
@@ -57,6 +57,7 @@ class TrackerNode(PerceptionNode):
         super().__init__("tracker_node", TrackerNodeConfig, leader="detections", queue_length=_QUEUE_LENGTH, input_reliability="reliable")
         self._tracker = DeepSort(self.config)
         self._early: EarlyPoses | None = None
+        self._trails = Trails()
         self._camera_motion = CameraMotion(self)
 
     def load(self) -> None:
@@ -110,7 +111,9 @@ class TrackerNode(PerceptionNode):
         if self.results.has_subscribers("tf"):
             self.results.publish("tf", track_frames(tracks, message.header))
         if self.results.has_subscribers("markers"):
-            self.results.publish("markers", track_markers(tracks, message.header))
+            markers = track_markers(tracks, message.header)
+            markers.markers += self._trails.update(tracks, message.header)
+            self.results.publish("markers", markers)
         if self._tracker.rejected:
             reasons = "; ".join(f"detection {index}: {reason}" for index, reason in self._tracker.rejected)
             self.problems.report("detections", f"not tracked: {reasons}")
@@ -118,6 +121,7 @@ class TrackerNode(PerceptionNode):
     def reset(self) -> None:
         """Forget all tracks and remove what RViz still shows."""
         self._tracker.reset()
+        self._trails.reset()
         self._early = None
         self.results.publish("markers", delete_all(Header()))
 

@@ -72,11 +72,24 @@ def test_poses_need_intrinsics() -> None:
     assert not draw_overlay(rgb, Scene(poses=scene.poses)).any()
 
 
+def test_a_known_model_is_drawn_as_the_outline_of_its_projection() -> None:
+    scene = scene_of_everything(480, 640)
+    corners = np.array([[x, y, 0.0] for x in (-0.1, 0.1) for y in (-0.1, 0.1)])
+    known = Scene(poses=scene.poses, intrinsics=scene.intrinsics, model_points={"mug": corners})
+    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), known)
+    colored = np.abs(drawn.astype(int) - class_color("mug")).max(axis=-1) < 30
+    rows, columns = np.nonzero(colored)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((240 - 64, 240 + 64, 320 - 64, 320 + 64), abs=2)
+    assert colored[240 - 64 : 240 + 64, 320 - 64].mean() > 0.9
+    assert not colored[250:290, 260:310].any()
+
+
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-2, 2).map(lambda z: round(z, 6)))
 def test_boxes_and_poses_outside_the_image_do_no_harm(x: float, y: float, z: float) -> None:
     scene = scene_of_everything(48, 64)
     scene.tracks[0].box = np.array([x, y, x + 50, y + 50], np.float32)
     scene.poses[0].translation = np.array([x, y, z])
+    scene.model_points = {"mug": np.eye(3)} if z > 0.5 else {}
     assert draw_overlay(np.zeros((48, 64, 3), np.uint8), scene).shape == (48, 64, 3)
 
 

@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
-from perception_kit.ros.markers import delete_all, pose_markers, track_markers
-from perception_kit.types import PoseEstimate, TrackEstimate, TrackState
+from perception_kit.ros import markers as markers_module
+from perception_kit.ros.convert import ns_to_stamp, stamp_to_ns
+from perception_kit.ros.markers import Trails, action_markers, delete_all, mesh_resources, pose_markers, track_markers
+from perception_kit.types import ActionEstimate, PoseEstimate, TrackEstimate, TrackState
 
+FRAME_NS = 50_000_000
 HEADER = Header(frame_id="camera_color_optical_frame")
 
 
@@ -42,7 +50,7 @@ def test_ids_differ_within_a_frame_and_stay_the_same_over_frames() -> None:
 
 def test_all_markers_end_by_themselves() -> None:
     seen = track(1, TrackState.CONFIRMED, position=np.ones(3))
-    markers = pose_markers([pose("cup")], HEADER).markers + track_markers([seen], HEADER).markers
+    markers = pose_markers([pose("cup")], HEADER).markers + track_markers([seen], HEADER).markers + Trails().update([seen], HEADER)
     assert all(marker.header == HEADER and (marker.lifetime.sec, marker.lifetime.nanosec) > (0, 0) for marker in markers)
 
 
@@ -60,14 +68,90 @@ def test_tracks_are_named(state: TrackState, position: np.ndarray | None, texts:
     assert [marker.text for marker in markers if marker.type == Marker.TEXT_VIEW_FACING] == texts
 
 
+def trail(trails: Trails, age: int, stamp_ns: int, number: int = 3) -> list[Marker]:
+    header = Header(frame_id=HEADER.frame_id, stamp=ns_to_stamp(stamp_ns))
+    return trails.update([track(number, TrackState.CONFIRMED, age, np.full(3, float(age)))], header)
+
+
 def test_a_trail_grows_by_one_point_a_frame() -> None:
-    trail = {
-        (marker.ns, marker.id)
-        for age in range(40)
-        for marker in track_markers([track(3, TrackState.CONFIRMED, age, np.ones(3))], HEADER).markers
-        if marker.type == Marker.SPHERE
-    }
-    assert len(trail) == 40
+    trails = Trails()
+    points = {(marker.ns, marker.id) for age in range(40) for marker in trail(trails, age, age * FRAME_NS)}
+    assert len(points) == 40
+
+
+def test_a_trail_fades_where_it_is_and_ends() -> None:
+    trails = Trails()
+    sent = [marker for age in range(120) for marker in copy.deepcopy(trail(trails, age, age * FRAME_NS)) if marker.id == 5]
+    opacities = [marker.color.a for marker in sent]
+    assert len(opacities) == 6
+    assert opacities == sorted(opacities, reverse=True)
+    assert (opacities[0], 0 < opacities[-1] < 0.2) == (1.0, True)
+    assert {(marker.pose.position.x, stamp_to_ns(marker.header.stamp)) for marker in sent} == {(5.0, 5 * FRAME_NS)}
+    ends = [marker.lifetime.sec + marker.lifetime.nanosec * 1e-9 for marker in sent]
+    assert ends == sorted(ends, reverse=True)
+    assert 0 < ends[-1] <= 0.5
+
+
+def test_nothing_is_left_of_a_trail_that_ended_or_was_reset() -> None:
+    trails = Trails()
+    trail(trails, 1, FRAME_NS)
+    assert trails.update([], Header(stamp=ns_to_stamp(10 * 10**9))) == []
+    trail(trails, 1, FRAME_NS)
+    trails.reset()
+    assert trails.update([], Header(stamp=ns_to_stamp(2 * 10**9))) == []
+
+
+def test_only_confirmed_tracks_with_a_position_leave_a_trail() -> None:
+    tracks = [
+        track(1, TrackState.LOST, position=np.ones(3)),
+        track(2, TrackState.TENTATIVE, position=np.ones(3)),
+        track(3, TrackState.CONFIRMED),
+    ]
+    assert Trails().update(tracks, HEADER) == []
+
+
+def test_meshes_are_shown_where_they_are_known(tmp_path: Path) -> None:
+    entry = {"diameter": 120, "size_x": 80, "size_y": 80, "size_z": 120}
+    (tmp_path / "models_info.json").write_text(json.dumps({"7": {"name": "cup"} | entry, "9": {"name": "person", "articulated": True}}))
+    (tmp_path / "obj_000007.ply").touch()
+    meshes = mesh_resources(str(tmp_path))
+    assert meshes == {"cup": f"file://{tmp_path}/obj_000007.ply"}
+    body, _, other, _ = pose_markers([pose("cup"), pose("box")], HEADER, meshes).markers
+    assert (body.type, body.mesh_resource, body.scale.x) == (Marker.MESH_RESOURCE, meshes["cup"], 0.001)
+    assert other.type == Marker.CUBE
+
+
+def test_meshes_of_a_package_are_named_by_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SimpleNamespace(name="cup", mesh_path=tmp_path / "obj_000007.ply")
+    monkeypatch.setattr(markers_module, "read_models", lambda folder: {7: model})
+    assert mesh_resources("package://assistant_perception/meshes/") == {"cup": "package://assistant_perception/meshes/obj_000007.ply"}
+
+
+def person(number: int, detection: int) -> TrackEstimate:
+    one = track(number, TrackState.CONFIRMED)
+    one.class_name, one.detection_index = "person", detection
+    return one
+
+
+def action(label: str, number: int) -> ActionEstimate:
+    return ActionEstimate(label, 0.9, np.zeros(2), 0, 0, number)
+
+
+def test_actions_are_written_over_the_people() -> None:
+    places = {0: np.array([0.0, 0.0, 2.0]), 1: np.array([1.0, 0.0, 3.0]), 2: None}
+    people = [person(7, 0), person(8, 1), person(9, 2)]
+    actions = [action("walking", 7), action("falling", 8), action("running", 9), action("walking", -1)]
+    walker, faller = action_markers(actions, people, places, HEADER).markers
+    assert (walker.text, walker.id, walker.pose.position.z) == ("person 7: walking", 7, 2.0)
+    assert walker.pose.position.y < 0
+    assert (faller.text, faller.color.r > 0.8, faller.color.g < 0.1) == ("person 8: FALL", True, True)
+    assert faller.scale.z > 2 * walker.scale.z
+    assert walker.lifetime.sec > 0
+
+
+def test_the_action_of_the_image_is_that_of_the_only_person() -> None:
+    (marker,) = action_markers([action("walking", -1)], [person(7, 0), track(3, TrackState.CONFIRMED)], {0: np.ones(3)}, HEADER).markers
+    assert marker.text == "person 7: walking"
 
 
 def test_delete_all() -> None:
