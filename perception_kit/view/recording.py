@@ -24,6 +24,7 @@ _TRAIL_STEPS = 90
 _KEPT_DEPTHS = 8
 _MASK_ALPHA = 100
 _POINT_RADIUS = -1.6  # negative: in points of the screen
+_NO_SIZE = 1e-9
 _LOST = (150, 150, 150)
 
 
@@ -97,12 +98,11 @@ class SceneRecording:
 
     def poses(self, stamp_ns: int, poses: Sequence[PoseEstimate]) -> None:
         """Each object's shape, or its box where the shape is not known, at its pose, with its axes."""
-        for name in self._posed | {pose.class_name for pose in poses}:
+        for name in self._shapes.keys() | self._posed | {pose.class_name for pose in poses}:
             own = [pose for pose in poses if pose.class_name == name]
             entity = f"{layout.OBJECTS}/{name}"
             self._show_shape(name, entity, own)
-            places = {"translations": [pose.translation for pose in own], "mat3x3": [pose.rotation for pose in own]}
-            self._log(stamp_ns, entity, rr.InstancePoses3D(**places))
+            self._log(stamp_ns, entity, _instances(own))
         self._axes(stamp_ns, poses)
 
     def tracks(self, stamp_ns: int, tracks: Sequence[TrackEstimate]) -> None:
@@ -212,6 +212,14 @@ class SceneRecording:
         self._log(stamp_ns, layout.FALL, frame)
         label = f"FALL {max(action.score for action in falls):.0%}"
         self._log(stamp_ns, layout.FALL_LABEL, rr.Points2D([[width / 2, margin]], labels=[label], colors=[FALL_COLOR], radii=margin))
+
+
+def _instances(poses: Sequence[PoseEstimate]) -> rr.InstancePoses3D:
+    """Where a shape is shown; without any it shrinks to nothing, because no instances at all would mean one at the camera."""
+    if not poses:
+        return rr.InstancePoses3D(translations=[np.zeros(3)], mat3x3=[np.eye(3)], scales=[np.full(3, _NO_SIZE)])
+    places = {"translations": [pose.translation for pose in poses], "mat3x3": [pose.rotation for pose in poses]}
+    return rr.InstancePoses3D(**places, scales=np.ones((len(poses), 3)))
 
 
 def _png(pixels: np.ndarray) -> bytes:
