@@ -13,6 +13,8 @@ from rosbags.interfaces import Qos
 from perception_kit.bag import BagReader
 from perception_kit.doctor.observation import EXPECTED_TYPES, Link, Observation, TopicSeen
 from perception_kit.doctor.topics import choose_topics
+from perception_kit.replay.compressed import COMPRESSED_IMAGE, decompress_image
+from perception_kit.replay.topics import IMAGE
 from perception_kit.ros.bringup import process_environment
 from perception_kit.ros.convert import stamp_to_ns
 from perception_kit.ros.qos import input_qos
@@ -27,7 +29,7 @@ def observe_bag(path: Path, given: Mapping[str, str], seconds: float | None, rel
     with BagReader(path) as reader:
         types = {name: [topic.type_name] for name, topic in reader.topics.items() if topic.count}
         names, not_found = choose_topics(types, given)
-        topics = {role: TopicSeen(name, types.get(name, ())) for role, name in names.items()}
+        topics = {role: TopicSeen(name, [_played_type(kind) for kind in types.get(name, ())]) for role, name in names.items()}
         by_name = {seen.topic: seen for role, seen in topics.items() if EXPECTED_TYPES[role] in seen.types}
         start_ns = None
         for raw in reader.raw_messages(by_name):
@@ -35,6 +37,8 @@ def observe_bag(path: Path, given: Mapping[str, str], seconds: float | None, rel
             if seconds is not None and raw.stamp_ns - start_ns > seconds * 1e9:
                 break
             message = reader.decode(raw)
+            if raw.type_name == COMPRESSED_IMAGE:
+                message = decompress_image(message, raw.topic)
             by_name[raw.topic].add(stamp_to_ns(message.header.stamp), message.header.frame_id, message)
         return Observation(
             source=f"bag '{path}'",
@@ -44,6 +48,11 @@ def observe_bag(path: Path, given: Mapping[str, str], seconds: float | None, rel
             truth_classes=_truth_classes(reader),
             environment=os.environ | process_environment(),  # as the replay sets it
         )
+
+
+def _played_type(type_name: str) -> str:
+    """The type in which a replay plays a topic: it decompresses images."""
+    return IMAGE if type_name == COMPRESSED_IMAGE else type_name
 
 
 def _links(reader: BagReader, topic: str, reliability: str) -> Iterator[Link]:

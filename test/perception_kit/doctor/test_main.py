@@ -6,20 +6,23 @@ from __future__ import annotations
 import json
 import os
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 from ros_graph import DOMAIN_ID, RosGraph, color_message, depth_message, info_message
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from perception_kit.bag import open_typestore
 from perception_kit.doctor.__main__ import main
 from perception_kit.resources import package_folder
+from perception_kit.ros.image import image_to_array
 from perception_kit.ros.qos import input_qos
 from perception_kit.ros.transport import PROFILE_VARIABLES
 
@@ -104,6 +107,18 @@ def test_a_bag_without_depth(make_bag: Callable[..., Path], capsys: pytest.Captu
         "topic-missing",
         "topic-type",
     ]
+
+
+def compressed(role: str, message: Any) -> Any:
+    """The colour image as a JPEG."""
+    if role != "color":
+        return message
+    jpeg = cv2.imencode(".jpg", image_to_array(message))[1]
+    return CompressedImage(header=message.header, format="jpeg", data=array("B", jpeg.tobytes()))
+
+
+def test_compressed_images_of_a_bag_are_read_as_a_replay_does(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--bag", str(make_bag(compressed))) == (0, [])
 
 
 def test_recorded_qos_that_the_nodes_would_not_fit(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
