@@ -36,6 +36,7 @@ from pose6d_node.node import Pose6dNode
 from tracker_node.node import TrackerNode
 
 PICTURES, FPS = 4, 15.0
+TRACKER_REPEATS = 10  # its frames are short
 VARIANTS = ("removed", "nobody looks", "watched")
 Messages = dict[str, Image | CameraInfo]
 
@@ -69,7 +70,7 @@ def frames_of(messages: Sequence[Messages], pose6d: Pose6dNode) -> dict[str, lis
         results.append((detections_to_message(instances, Header(), *rgb.shape[1::-1]), poses_to_message(poses, Header())))
     return {
         "pose6d_node": [{"color": one["color"], "depth": one["depth"], "info": one["info"]} for one in messages],
-        "tracker_node": [{"poses": poses, "detections": detections} for detections, poses in results],
+        "tracker_node": [{"poses": poses, "detections": detections} for detections, poses in results] * TRACKER_REPEATS,
     }
 
 
