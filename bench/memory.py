@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of the tracker while objects arrive and leave for ever: ``python -m bench.memory``. It must be flat."""
+"""Memory of the three parts in long runs: ``python -m bench.memory``. It must be flat after the first tenth.
+
+``tracker``: objects that arrive and leave for ever. ``perception``: segmentation and poses of ever new images with 0 to 10 instances.
+``actions``: a stream of images with people who come and go.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
+import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from perception_kit.types import Instance, PoseEstimate
+from actionrec_node.crops import PersonBox
+from actionrec_node.recognizer import ActionRecognizer
+from perception_kit.resources import RUNTIMES, package_folder
+from perception_kit.types import Instance, Intrinsics, PoseEstimate
+from pose6d_node.densefusion.predictor import PoseEstimator
+from pose6d_node.segmentation.predictor import Segmenter
 from tracker_node.deep_sort import DeepSort
 
 RATE = 30.0
@@ -20,13 +32,25 @@ ALIVE = 10
 NO_MASK = np.zeros((0, 0), bool)
 PAGE_BYTES = 4096
 OBJECT_SIZE = np.array([40.0, 80.0])
+IMAGE_SIZE = (640, 480)
+IN_VIEW = 4  # people at a time
+PEOPLE = 50
+MODELS = package_folder() / "models" / "demo"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the system: ``run(frames, runtime)`` yields after each frame what there is to say; ``frames`` are the default number."""
+
+    run: Callable[[int, str], Iterator[str]]
+    frames: int
 
 
 def visitors(seed: int = 0) -> Iterator[tuple[list[Instance], list[PoseEstimate]]]:
     """Endless frames: a new object every tenth frame takes the place of the oldest of ten."""
     rng = np.random.default_rng(seed)
     alive: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque(maxlen=ALIVE)
-    for number in range(10**12):
+    for number in count():
         if number % 10 == 0:
             alive.append((rng.uniform(0, 1000, 2), rng.uniform(-2, 2, 2), rng.normal(size=128)))
         instances, poses = [], []
@@ -39,24 +63,75 @@ def visitors(seed: int = 0) -> Iterator[tuple[list[Instance], list[PoseEstimate]
         yield instances, poses
 
 
+def track(frames: int, runtime: str) -> Iterator[str]:
+    """Tracks the visitors."""
+    tracker, last_id = DeepSort(), 0
+    for number, (instances, poses) in zip(range(1, frames + 1), visitors(), strict=False):
+        tracks = tracker.update(instances, round(number / RATE * 1e9), poses)
+        last_id = max(last_id, tracks[-1].id)
+        yield f"{len(tracks)} tracks, {last_id} ids given"
+
+
+def perceive(frames: int, runtime: str) -> Iterator[str]:
+    """Finds things in noise, which the demo models are asked to do at any score, and estimates their poses."""
+    segmenter = Segmenter(MODELS / "segmentation.safetensors", score_threshold=0.0, max_detections=10, runtime=runtime)
+    estimator = PoseEstimator(MODELS / "pose.safetensors")
+    width, height = IMAGE_SIZE
+    camera = Intrinsics(525.0, 525.0, (width - 1) / 2, (height - 1) / 2, width, height)
+    rng = np.random.default_rng(0)
+    total = 0
+    for number in range(frames):
+        rgb = rng.integers(0, 256, (height, width, 3), np.uint8)
+        depth = rng.uniform(0.5, 1.0, (height, width)).astype(np.float32)
+        instances = segmenter(rgb)[: number % 11]
+        total += len(estimator(rgb, depth, camera, instances))
+        yield f"{total} poses"
+
+
+def act(frames: int, runtime: str) -> Iterator[str]:
+    """Recognises the actions of ``PEOPLE`` people, ``IN_VIEW`` at a time."""
+    recognizer = ActionRecognizer(MODELS / "action.safetensors", runtime=runtime)
+    rng = np.random.default_rng(0)
+    boxes = rng.uniform((0, 0, 150, 200), (150, 200, 600, 450), (PEOPLE, 4))
+    stay = frames / (PEOPLE - IN_VIEW + 1)  # frames until the next one comes and the first one leaves
+    total = 0
+    for number in range(frames):
+        first = int(number / stay)
+        people = [PersonBox(track_id, boxes[track_id]) for track_id in range(first, min(first + IN_VIEW, PEOPLE))]
+        rgb = rng.integers(0, 256, (IMAGE_SIZE[1], IMAGE_SIZE[0], 3), np.uint8)
+        requests = recognizer.add(rgb, round((number + 1) / RATE * 1e9), people)
+        if requests:
+            recognizer.predict(requests)
+        total += len(requests)
+        yield f"{people[-1].track_id + 1} people, {total} clips"
+
+
+PARTS = {"tracker": Part(track, 100_000), "perception": Part(perceive, 1_000), "actions": Part(act, 10_000)}
+
+
 def resident_mb() -> float:
     """Memory of this process that is in use now, MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Track, and print memory, tracks alive and ids given after each tenth of the frames."""
-    parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=100_000, help="frames to track (default: 100000)")
+    """Run the parts, and print memory and what each has to say after each tenth of its frames."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to run (default: all)")
+    for name, part in PARTS.items():
+        parser.add_argument(f"--{name}-frames", type=int, default=part.frames, help="(default: %(default)s)")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="pytorch", help="of the networks (default: %(default)s)")
     options = parser.parse_args(arguments)
     threadpool_limits(1)
-    tracker, last_id = DeepSort(), 0
-    print(f"{'frame':>8}{'resident MB':>13}{'tracks':>8}{'ids given':>11}")
-    for number, (instances, poses) in zip(tqdm(range(1, options.frames + 1), disable=None), visitors(), strict=False):
-        tracks = tracker.update(instances, round(number / RATE * 1e9), poses)
-        last_id = max(last_id, tracks[-1].id)
-        if number % max(options.frames // 10, 1) == 0:
-            print(f"{number:>8}{resident_mb():>13.1f}{len(tracks):>8}{last_id:>11}", flush=True)
+    torch.set_num_threads(1)
+    for name in options.parts:
+        frames = getattr(options, f"{name}_frames")
+        print(f"{name + ' frame':>18}{'resident MB':>13}")
+        for number, news in enumerate(tqdm(PARTS[name].run(frames, options.runtime), total=frames, disable=None), start=1):
+            if number % max(frames // 10, 1) == 0:
+                print(f"{number:>18}{resident_mb():>13.1f}  {news}", flush=True)
 
 
 if __name__ == "__main__":

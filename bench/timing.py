@@ -9,7 +9,7 @@ import os
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,16 @@ def network_parser(module: str, description: str, repetitions: int) -> argparse.
 
 
 def milliseconds(calls: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
-    """Median wall time of each call. They take turns, so that what else runs on the machine slows all of them down alike."""
+    """Median time of each call. They take turns, so that what else runs on the machine slows all of them down alike.
+
+    With one thread it is CPU time, which is the time on an idle machine and does not count what other programs take; else wall time.
+    """
+    clock = process_time if torch.get_num_threads() == 1 else perf_counter
     times: dict[str, list[float]] = {name: [] for name in calls}
     for name in tqdm([*calls] * (repetitions + 1), desc="bench", disable=None):
-        start = perf_counter()
+        start = clock()
         calls[name]()
-        times[name].append(1e3 * (perf_counter() - start))
+        times[name].append(1e3 * (clock() - start))
     return {name: float(np.median(values[1:])) for name, values in times.items()}  # the first call also pays for what is set up once
 
 
