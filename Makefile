@@ -14,6 +14,9 @@ test: setup
 bench: setup
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements/bench.txt
 	@./run python -m bench.tracking --json out/bench/tracking.json
+	@./run python -m bench.segmentation --json out/bench/segmentation.json
+	@./run python -m bench.pose --json out/bench/pose.json
+	@./run python -m bench.actions --json out/bench/actions.json
 	@./run python -m bench.memory
 	@./run python -m bench.drawing --json out/bench/drawing.json
 
