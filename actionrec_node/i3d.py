@@ -116,7 +116,8 @@ class InceptionI3d(nn.Module):
         x = _max_pool(x, (2, 2, 2), (2, 2, 2))
         x = self.Mixed_5c(self.Mixed_5b(x))
         # For 224 x 224 pixels this is the published pooling over 2 x 7 x 7; logits are averaged over what is left of the time.
-        x = functional.avg_pool3d(x, (min(2, x.shape[2]), *x.shape[3:]), stride=1)
+        frames, height, width = (int(size) for size in x.shape[2:])  # int: a kernel must be constant where the network is traced
+        x = functional.avg_pool3d(x, (min(2, frames), height, width), stride=1)
         return self.logits(self.dropout(x)).mean(dim=(2, 3, 4))
 
 
