@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several bags in one run, on a local Dask cluster of two workers. The bags of these tests end at once: they cannot be read."""
+"""Several bags in one run, on a local Dask cluster of two workers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from perception_kit.replay.settings import ReplaySettings
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> ReplaySettings:
+def no_models(tmp_path: Path) -> ReplaySettings:
     models = {f"{name}_model": tmp_path / f"{name}.safetensors" for name in ("segmentation", "pose", "action")}
     return ReplaySettings(bag=Path("given by the test"), out=tmp_path / "out", **models)
 
 
 @pytest.mark.slow
 @pytest.mark.ros
-def test_replays_that_fail_are_named(settings: ReplaySettings, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_replays_that_fail_are_named(no_models: ReplaySettings, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     bags = [tmp_path / "first", tmp_path / "second.mcap"]
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        codes = run_batch(bags, settings, scheduler=cluster.scheduler_address)
+        codes = run_batch(bags, no_models, scheduler=cluster.scheduler_address)
     assert codes == dict.fromkeys(bags, 2)
     assert f"the replay of '{bags[0]}' ended with exit code 2; see '{tmp_path / 'out' / 'first' / 'replay.log'}'" in capfd.readouterr().err
     for name in ("first", "second"):
@@ -41,12 +41,12 @@ def test_replays_that_fail_are_named(settings: ReplaySettings, tmp_path: Path, c
     assert "summary.html" in capfd.readouterr().out
 
 
-def test_bags_of_the_same_name_are_refused(settings: ReplaySettings, tmp_path: Path) -> None:
+def test_bags_of_the_same_name_are_refused(no_models: ReplaySettings, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="several bags are called kitchen"):
-        run_batch([tmp_path / "a" / "kitchen", tmp_path / "b" / "kitchen.mcap"], settings)
+        run_batch([tmp_path / "a" / "kitchen", tmp_path / "b" / "kitchen.mcap"], no_models)
 
 
-def test_scheduler_that_nobody_runs(settings: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scheduler_that_nobody_runs(no_models: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("perception_kit.replay.batch._CONNECT_S", 1)
     with pytest.raises(OutputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
-        run_batch([tmp_path / "kitchen"], settings, scheduler="tcp://127.0.0.1:9")
+        run_batch([tmp_path / "kitchen"], no_models, scheduler="tcp://127.0.0.1:9")
