@@ -44,7 +44,7 @@ def _score_table(changes: Sequence[Change], with_class: bool) -> str:
         difference = f'<span class="{change.verdict}">{escape(change.difference_text)}</span>'
         texts = [escape(text) for text in (change.first.part, change.first.name, change.first.text, change.second.text)]
         rows.append([*([class_cell(change.of)] if with_class else []), *texts, difference])
-    return table(header, rows)
+    return table(header, rows, text_columns=header.index("first"))
 
 
 def _mistakes(first: ReplayRun, second: ReplayRun) -> go.Figure:
@@ -61,7 +61,7 @@ def _mistakes(first: ReplayRun, second: ReplayRun) -> go.Figure:
 
 def _class_changes(changes: Sequence[Change]) -> go.Figure:
     """A bar for each score that changed; its length is the change relative to the larger of the two values."""
-    names = [f"{change.of}: {change.first.name}" for change in changes]
+    names = [f"{change.of}: {change.first.name} {change.first.text} → {change.second.text}" for change in changes]
     largest = [max(abs(change.first.value), abs(change.second.value)) for change in changes]
     gains = [change.first.better * change.difference / size for change, size in zip(changes, largest, strict=True)]
     figure = go.Figure(
@@ -70,8 +70,7 @@ def _class_changes(changes: Sequence[Change]) -> go.Figure:
             y=names,
             orientation="h",
             marker={"color": [_VERDICT_COLORS[change.verdict] for change in changes]},
-            text=[f"{change.first.text} → {change.second.text}" for change in changes],
-            hovertemplate="%{y}: %{text}<extra></extra>",
+            hovertemplate="%{y}<extra></extra>",
         )
     )
     figure.update_yaxes(autorange="reversed", type="category")
@@ -91,7 +90,8 @@ def _frames(comparison: Comparison) -> str:
 
 def _pair(frame: FrameChange, first: dict[int, str], second: dict[int, str]) -> str:
     verdict = "worse" if frame.worse_by > 0 else "better" if frame.worse_by < 0 else ""
-    words = f"{abs(frame.worse_by):.0f} mistakes {'more' if frame.worse_by > 0 else 'less'}" if frame.worse_by else "other mistakes"
+    number = f"{abs(frame.worse_by):.0f} mistake{'' if abs(frame.worse_by) == 1 else 's'}"
+    words = f"{number} {'more' if frame.worse_by > 0 else 'fewer'}" if frame.worse_by else "other mistakes"
     sides = ((frame.first_index, first, frame.first_problems), (frame.second_index, second, frame.second_problems))
     columns = "".join(f"<div>{_picture(pictures.get(index))}{_list(problems)}</div>" for index, pictures, problems in sides)
     title = f'<div class="why"><b>frame {frame.number}, {frame.seconds:.2f} s</b>: <span class="{verdict}">{words}</span></div>'

@@ -70,10 +70,14 @@ def class_cell(name: str) -> str:
     return f'<span class="dot" style="background:{name_color(name)}"></span>{escape(name)}'
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already."""
-    head = "".join(f"<th>{cell}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
+    """A table of cells that are HTML already; the first ``text_columns`` hold text, the others numbers."""
+
+    def cells(kind: str, row: Sequence[str]) -> str:
+        return "".join(f"<{kind}{' class=text' if k < text_columns else ''}>{cell}</{kind}>" for k, cell in enumerate(row))
+
+    head = cells("th", header)
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
