@@ -41,7 +41,7 @@ def run_batch(bags: Sequence[Path], settings: ReplaySettings, workers: int = 1, 
         task.out.mkdir(parents=True, exist_ok=True)
     codes: dict[Path, int] = {}
     with _client(workers, scheduler) as client:
-        bag_of = {client.submit(_replay, _command(task), str(task.out / LOG), pure=False): bag for bag, task in tasks.items()}
+        bag_of = {client.submit(_replay, replay_command(task), str(task.out / LOG), pure=False): bag for bag, task in tasks.items()}
         for future in tqdm(as_completed(bag_of), total=len(bag_of), unit="bag", desc="replays"):
             bag = bag_of[future]
             codes[bag] = future.result()
@@ -71,13 +71,16 @@ def _tasks(bags: Sequence[Path], settings: ReplaySettings) -> dict[Path, ReplayS
     }
 
 
-def _command(task: ReplaySettings) -> list[str]:
-    """Command line of one replay; each runs as a process of its own, so that it cannot disturb its worker."""
+def replay_command(task: ReplaySettings) -> list[str]:
+    """Arguments for Python to run one replay as a process of its own, so that it cannot disturb its worker."""
     options = asdict(task)
     command = ["-m", "perception_kit.replay", str(options.pop("bag"))]
     for name, value in options.items():
-        if value is not None:
-            command += [f"--{name.replace('_', '-')}", str(value.absolute() if isinstance(value, Path) else value)]
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            command.append(option)
+        elif value is not None and value is not False:
+            command += [option, str(value.absolute() if isinstance(value, Path) else value)]
     return command
 
 

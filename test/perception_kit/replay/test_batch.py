@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 
 from distributed import LocalCluster
 
-from perception_kit.replay.batch import print_summary, run_batch
+from perception_kit.replay.batch import print_summary, replay_command, run_batch
 from perception_kit.replay.output import OutputError
 from perception_kit.replay.settings import ReplaySettings
 
@@ -50,3 +51,15 @@ def test_scheduler_that_nobody_runs(no_models: ReplaySettings, tmp_path: Path, m
     monkeypatch.setattr("perception_kit.replay.batch._CONNECT_S", 1)
     with pytest.raises(OutputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         run_batch([tmp_path / "kitchen"], no_models, scheduler="tcp://127.0.0.1:9")
+
+
+def test_command_line_of_a_replay_says_what_its_settings_say(no_models: ReplaySettings, tmp_path: Path) -> None:
+    plain = replay_command(no_models)
+    assert plain[:3] == ["-m", "perception_kit.replay", "given by the test"]
+    assert plain[plain.index("--out") + 1] == str(tmp_path / "out")
+    assert not {"--rrd", "--truth", "--realtime"} & set(plain)
+    command = replay_command(replace(no_models, rrd=True, realtime=0.5, truth=Path("truth")))
+    assert command[command.index("--realtime") + 1] == "0.5"
+    assert command[command.index("--truth") + 1] == str(Path("truth").absolute())
+    assert "--rrd" in command
+    assert not {"True", "False", "None"} & set(command)
