@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from distributed import LocalCluster
 
 from perception_kit.replay.batch import print_summary, replay_command, run_batch
 from perception_kit.replay.output import OutputError
+from perception_kit.replay.results import read_results
 from perception_kit.replay.settings import ReplaySettings
 
 
@@ -63,3 +65,23 @@ def test_command_line_of_a_replay_says_what_its_settings_say(no_models: ReplaySe
     assert command[command.index("--truth") + 1] == str(Path("truth").absolute())
     assert "--rrd" in command
     assert not {"True", "False", "None"} & set(command)
+
+
+@pytest.mark.slow
+@pytest.mark.ros
+def test_two_workers_play_two_bags_at_a_time(settings: ReplaySettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both bags hold the same: replays beside each other, which must not hear each other, give the same results."""
+    bags = [tmp_path / "bags" / name for name in ("first", "second")]
+    for bag in bags:
+        shutil.copytree(settings.bag, bag)
+    out = tmp_path / "out"
+    assert run_batch(bags, replace(settings, out=out, timeout=120.0), workers=2) == dict.fromkeys(bags, 0)
+    first, second = (json.loads((out / name / "metrics.json").read_text()) for name in ("first", "second"))
+    assert {key: value for key, value in first.items() if key != "latency_ms"} == {
+        key: value for key, value in second.items() if key != "latency_ms"
+    }
+    assert first["frames"]["processed"] == len(read_results(out / "first" / "results")[0])
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["first"]["scores"]["tracking: MOTA"] == first["tracking"]["mota"]
+    print_summary(out, dict.fromkeys(bags, 0))
+    assert "tracking: MOTA" in capsys.readouterr().out
