@@ -8,7 +8,6 @@ Exit code: 0; 2 for input that cannot be used.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
@@ -69,8 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (BringupError, DatasetError, ModelFileError, OSError, RuntimeError) as error:
         print(f"view: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    rclpy.init(signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
+    rclpy.init()  # its handlers of SIGINT and SIGTERM wake the node up where no message does
     node = ViewNode(recording, topics, args.namespace, args.max_rate)
     try:
         rclpy.spin(node)
