@@ -15,7 +15,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.model_file import ModelFileError
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.resources import package_folder
 from perception_kit.ros.bringup import BringupError, camera_topics
 from perception_kit.view.live import ViewNode

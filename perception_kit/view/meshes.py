@@ -10,7 +10,6 @@ import numpy as np
 from scipy.spatial import ConvexHull
 
 from perception_kit.datasets.bop import read_models
-from perception_kit.model_file import load_model
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ def load_shapes(models: Path | None, pose_model: Path | None) -> dict[str, Shape
         return {model.name: Shape(*model.mesh()) for model in rigid}
     if pose_model is None:
         return {}
+    from perception_kit.model_file import load_model  # PyTorch takes seconds to import
+
     tensors, metadata = load_model(pose_model, "pose")
     points = tensors["model_points"].numpy().astype(float)
     return {name: _hull(points[k]) for k, name in enumerate(metadata["class_names"])}
