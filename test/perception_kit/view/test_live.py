@@ -50,13 +50,16 @@ def test_everything_that_is_heard_is_saved(graph: RosGraph, tmp_path: Path) -> N
     command = [sys.executable, "-m", "perception_kit.view", "--save", str(path), "--camera", str(preset)]
     environment = os.environ | {"ROS_DOMAIN_ID": str(DOMAIN_ID)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        publishers = [graph.publisher(kind, topic) for topic, kind in TYPES.items()]
-        for number in range(1, 6):
-            for publisher, message in zip(publishers, messages(number * 10**9), strict=True):
-                publisher.publish(message)
-            graph.spin(0.3)
-        process.send_signal(signal.SIGINT)
-        told = process.communicate()[1]
+        try:
+            publishers = [graph.publisher(kind, topic) for topic, kind in TYPES.items()]
+            for number in range(1, 6):
+                for publisher, message in zip(publishers, messages(number * 10**9), strict=True):
+                    publisher.publish(message)
+                graph.spin(0.3)
+            process.send_signal(signal.SIGINT)
+            told = process.communicate()[1]
+        finally:
+            process.kill()  # had a step above failed, nothing would end it
     assert process.returncode == 0
     assert "5 detections, 5 poses, 5 tracks, 5 actions" in told
     rerun = Path(sys.executable).with_name("rerun")
