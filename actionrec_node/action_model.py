@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from actionrec_node.architectures import find_architecture
 from actionrec_node.optical_flow import clip_flow
 from actionrec_node.video import RESIZE_SHARES
-from perception_kit.model_file import ModelFileError, load_model, load_weights, save_model
+from perception_kit.model_file import load_model, load_weights, save_model
+from perception_kit.model_metadata import ModelFileError
 
 KIND = "action"
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from actionrec_node.action_model import KIND
-from perception_kit.model_file import ModelFileError, load_model, load_weights
+from perception_kit.model_file import load_model, load_weights
+from perception_kit.model_metadata import ModelFileError
 
 _I3D_STEM = "Conv3d_1a_7x7.conv3d.weight"
 _I3D_STREAMS = {3: "rgb", 2: "flow"}  # by input channels

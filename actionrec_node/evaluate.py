@@ -26,7 +26,8 @@ from actionrec_node.person_boxes import BoxTrack, read_boxes
 from actionrec_node.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.video import VideoError, VideoFormat
 from perception_kit.metrics.actions import roc
-from perception_kit.model_file import ModelFileError, file_sha256
+from perception_kit.model_file import file_sha256
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.runtime import RuntimeUnavailableError
 
 _SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops

@@ -2,13 +2,13 @@
 """What drawing costs while nobody looks: ``python -m bench.drawing``. It must be nothing.
 
 The nodes work on the same rendered frames in one process, by turns with drawing removed (the nodes are told that nobody listens), with
-nobody listening, and with a subscriber of ``~/overlay`` and ``~/markers``. Counted is the CPU time of the whole process.
+nobody listening, and with a subscriber of ``~/overlay`` and ``~/markers``. Counted is the CPU time of the whole process; the ratio is that
+of nobody listening to drawing removed, the median over the pictures, with its bootstrapped interval.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,13 @@ from time import monotonic, process_time
 import numpy as np
 import rclpy
 from rclpy.node import Node
+from scipy.stats import bootstrap
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 from visualization_msgs.msg import MarkerArray
 
+from bench.timing import write_figures
 from perception_kit.resources import package_folder
 from perception_kit.ros.convert import detections_to_message, ns_to_stamp, poses_to_message
 from perception_kit.ros.image import array_to_image, color_image, depth_image, intrinsics_from_camera_info
@@ -65,8 +67,9 @@ def frames_of(messages: Sequence[Messages], pose6d: Pose6dNode) -> dict[str, lis
     results = []
     for one in messages:
         rgb, depth = color_image(one["color"]), depth_image(one["depth"])
-        instances = pose6d._segmenter(rgb)
-        poses = pose6d._estimator(rgb, depth, intrinsics_from_camera_info(one["info"], one["color"]), instances)
+        geometry = depth, intrinsics_from_camera_info(one["info"], one["color"])
+        instances = pose6d._segmenter(rgb, *geometry)
+        poses = pose6d._estimator(rgb, *geometry, instances)
         results.append((detections_to_message(instances, Header(), *rgb.shape[1::-1]), poses_to_message(poses, Header())))
     return {
         "pose6d_node": [{"color": one["color"], "depth": one["depth"], "info": one["info"]} for one in messages],
@@ -132,17 +135,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pose6d, tracker = active(Pose6dNode()), active(TrackerNode())
     frames = frames_of(pictures(), pose6d)
     results = {}
-    print(f"{'median CPU ms per frame':26}" + "".join(f"{variant:>14}" for variant in VARIANTS) + f"{'ratio to removed':>20}{'noise':>8}")
+    print(f"{'median CPU ms per frame':26}" + "".join(f"{variant:>14}" for variant in VARIANTS) + f"{'ratio':>12}  95 % interval")
     for name, node in (("pose6d_node", pose6d), ("tracker_node", tracker)):
         times = milliseconds(node, name, frames[name], options.rounds)
         median = {variant: float(np.median(values)) for variant, values in times.items()}
-        halves = [float(np.median(part)) for part in (times["removed"][::2], times["removed"][1::2])]
-        noise, ratio = max(halves) / min(halves) - 1, median["nobody looks"] / median["removed"]
-        results[name] = {"median_ms": median, "ratio": ratio, "noise": noise}
-        print(f"{name:26}" + "".join(f"{median[variant]:14.3f}" for variant in VARIANTS) + f"{ratio:20.3f}{noise:8.1%}", flush=True)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        ratios = times["nobody looks"] / times["removed"]  # of the same picture in the same round
+        low, high = bootstrap((ratios,), np.median, rng=0).confidence_interval
+        results[name] = {"median_ms": median, "ratio": float(np.median(ratios)), "interval_95": [float(low), float(high)]}
+        numbers = "".join(f"{median[variant]:14.3f}" for variant in VARIANTS) + f"{np.median(ratios):12.3f}  {low:.3f} to {high:.3f}"
+        print(f"{name:26}{numbers}", flush=True)
+    write_figures(options.json, {"results": results})
     for node in (pose6d, tracker):
         node.destroy_node()
     rclpy.try_shutdown()

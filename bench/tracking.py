@@ -9,8 +9,6 @@ an idle machine and does not count what other programs take.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from bench.timing import write_figures
 from perception_kit.types import Instance
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
@@ -131,10 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, objects in tqdm(jobs, desc="bench", disable=None):
         results.append({"tracker": name, "objects": objects, **milliseconds(TRACKERS[name], objects, options.warm_up, options.frames)})
     _report(results, options.objects, options.trackers)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        machine = {"processor": platform.processor(), "python": platform.python_version(), "numpy": np.__version__}
-        options.json.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n", encoding="utf-8")
+    write_figures(options.json, {"results": results})
 
 
 def _report(results: list[dict], sizes: Sequence[int], names: Sequence[str]) -> None:

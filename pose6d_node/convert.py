@@ -20,7 +20,8 @@ from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_models
-from perception_kit.model_file import ModelFileError, file_sha256, load_weights
+from perception_kit.model_file import file_sha256, load_weights
+from perception_kit.model_metadata import ModelFileError
 from pose6d_node.densefusion.crops import CAMERA_FRAME
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.segmentation.dataset import load_frames

@@ -140,8 +140,11 @@ class Pose6dNode(PerceptionNode):
             check_same_size(color, depth)
             geometry = depth_image(depth), intrinsics_from_camera_info(info, color)
         except ImageError as error:
-            self.statistics.count("without_poses")
-            self.problems.report("depth", f"no poses, detections only: {error}")
+            lost = ["detections from colour alone"] if self._segmenter.uses_depth else []
+            if self._estimator is not None:
+                self.statistics.count("without_poses")
+                lost.insert(0, "no poses")
+            self.problems.report("depth", f"{', '.join(lost)}: {error}")
             return None
         for doubt in doubts(color, depth, info):
             self.problems.report(doubt.kind, doubt.text)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from perception_kit.drawing import Scene
@@ -25,16 +26,16 @@ class RerunLog:
         self._recording.save(path)
 
     def add(self, frame: CameraFrame, answers: Answers, scene: Scene) -> None:
-        """One frame with its results; an image that cannot be shown is left out (the nodes say why)."""
+        """One frame with its results; what cannot be shown of the camera is left out (the nodes say why)."""
         color, stamp_ns = frame.color.message, frame.stamp_ns
-        try:
-            if frame.camera_info is not None:
+        if frame.camera_info is not None:
+            with suppress(ImageError):
                 self._recording.camera(stamp_ns, intrinsics_from_camera_info(frame.camera_info.message, color))
+        with suppress(ImageError):
             self._recording.color(stamp_ns, color_image(color))
-            if frame.depth is not None:
+        if frame.depth is not None:
+            with suppress(ImageError):
                 self._recording.depth(stamp_ns, depth_image(frame.depth.message))
-        except ImageError:
-            pass
         if "actions" in answers.messages:
             self._recording.actions(stamp_ns, scene.actions, answers.messages["actions"].class_names)
         if "segmentation" in answers.messages:

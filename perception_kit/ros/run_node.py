@@ -11,11 +11,10 @@ from types import FrameType
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
 
-from perception_kit.ros.lifecycle import PerceptionNode
 
-
-def run_node(node_type: Callable[[], PerceptionNode]) -> int:
+def run_node(node_type: Callable[[], Node]) -> int:
     """Spin one node until SIGINT, SIGTERM or a shutdown of ROS; returns the exit code: 0, or 1 for parameters that cannot be used."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)

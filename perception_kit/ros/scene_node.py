@@ -13,7 +13,6 @@ from typing import Any
 import rclpy
 from assistant_perception.msg import ActionArray, InstanceDetectionArray, ObjectPoseArray, TrackArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -28,6 +27,7 @@ from perception_kit.ros.diagnostics import ProblemLog
 from perception_kit.ros.image import ImageError, array_to_image, color_image, depth_image, intrinsics_from_camera_info
 from perception_kit.ros.markers import action_markers, delete_all
 from perception_kit.ros.qos import input_qos, result_qos
+from perception_kit.ros.run_node import run_node
 from perception_kit.ros.scene_join import SceneJoin
 
 _INPUTS = {
@@ -119,17 +119,9 @@ class SceneNode(Node):
 
 
 def main() -> None:
-    """Run the node until Ctrl-C."""
-    rclpy.init()
-    node = SceneNode()
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass  # asked to end
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    """Run the node; the process ends with its exit code."""
+    sys.exit(run_node(SceneNode))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.model_file import ModelFileError, load_model, load_weights, save_model
+from perception_kit.model_file import load_model, load_weights, save_model
+from perception_kit.model_metadata import ModelFileError
 from pose6d_node.densefusion.compact_colour_net import CompactColourNet
 from pose6d_node.densefusion.coordinate_net import CoordinateNet
 from pose6d_node.densefusion.crops import INPUT_FRAMES, OBJECT_FRAME

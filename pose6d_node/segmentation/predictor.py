@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import torch
 
-from perception_kit.model_file import ModelFileError, load_model, load_weights
+from perception_kit.model_file import load_model, load_weights
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.runtime import check_runtime_device
 from perception_kit.types import Instance, Intrinsics
 from pose6d_node.segmentation.compiled import compile_parts

@@ -11,7 +11,8 @@ import pytest
 from actionrec_node.crops import PersonBox
 from actionrec_node.decision import RecognizerConfig
 from actionrec_node.recognizer import MAX_SIDE, ActionRecognizer
-from perception_kit.model_file import ModelFileError, save_model
+from perception_kit.model_file import save_model
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.ros.worker import FrameWorker
 from perception_kit.types import ActionEstimate
 

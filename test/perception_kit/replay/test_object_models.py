@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.model_file import ModelFileError, save_model
+from perception_kit.model_file import save_model
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.replay.object_models import load_point_models
 
 

@@ -19,7 +19,8 @@ import yaml
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
 from perception_kit.bag import BagReader, open_typestore
-from perception_kit.model_file import ModelFileError, save_model
+from perception_kit.model_file import save_model
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.replay import session
 from perception_kit.replay.output import OutputError
 from perception_kit.replay.results import NODES, STAGES

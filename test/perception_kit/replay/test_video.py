@@ -30,3 +30,4 @@ def test_frames_are_shown_at_their_stamps(tmp_path: Path, height: int, width: in
 def test_video_without_frames_can_be_closed(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "video.mp4"):
         pass
+    assert not (tmp_path / "video.mp4").exists()  # no file that a player refuses

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from perception_kit.datasets.bop import read_models
-from perception_kit.model_file import ModelFileError, save_model
+from perception_kit.model_file import save_model
+from perception_kit.model_metadata import ModelFileError
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
 from pose6d_node.densefusion.predictor import PoseEstimator
 

@@ -11,7 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.model_file import ModelFileError, save_model
+from perception_kit.model_file import save_model
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.types import Intrinsics
 from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network, save_segmentation
 from pose6d_node.segmentation.predictor import Segmenter, paste_mask
