@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.opener import open_models
+from perception_kit.datasets.opener import open_dataset, open_models
 from perception_kit.model_file import file_sha256, load_weights
 from perception_kit.model_metadata import ModelFileError
 from pose6d_node.densefusion.crops import CAMERA_FRAME
@@ -116,7 +116,7 @@ def convert_segmentation(args: argparse.Namespace, state: dict[str, Tensor]) -> 
     extra = {name: value for name, value in own.items() if name.startswith("descriptor.") or name.endswith("num_batches_tracked")}
     load_weights(network, {**extra, **state}, args.checkpoints[0])
     if args.data is not None:
-        fit_descriptor(network, load_frames(args.data, tuple(args.input_size)))
+        fit_descriptor(network, load_frames(open_dataset(args.data, "train"), tuple(args.input_size)))
     else:
         print("no --data: the appearance descriptor is not fitted, so tracking will tell objects of a class apart less well")
     save_segmentation(args.out, network, "resnet50", list(names), list(args.input_size))

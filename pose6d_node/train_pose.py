@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from perception_kit.datasets.joined import DATA_HELP, open_datasets
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.model_file import load_model
 from perception_kit.training import (
@@ -46,7 +47,7 @@ EMA_DECAY = 0.995
 def parse_arguments() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder")
+    parser.add_argument("--data", type=Path, action="append", required=True, help=DATA_HELP)
     parser.add_argument("--val", type=Path, required=True, help="dataset to measure on: other scenes than --data")
     parser.add_argument("--val-split", default="train", help="split of --val")
     add_training_arguments(parser, max_minutes=30, batch_size=32)
@@ -160,7 +161,7 @@ def main() -> None:
     """Train, measure on held-out data, write the model and its record."""
     args = parse_arguments()
     fabric = create_fabric(args)
-    source = open_dataset(args.data, "train")
+    source = open_datasets(args.data, "train")
     objects = [model for model in source.models.values() if not model.articulated]
     for note in source.notes:
         print(note)
@@ -169,12 +170,12 @@ def main() -> None:
         tensors, _ = load_model(args.weights, "pose")
         fresh = load_matching(model, {name: tensor for name, tensor in tensors.items() if name != "model_points"})
         print(f"{args.weights}: {len(fresh)} tensors do not fit or are not weights and start anew")
-    dataset = load_instances(args.data, model.config, args.min_visible)
-    held_out = load_instances(args.val, model.config, min_visible=0.1, split=args.val_split)
+    dataset = load_instances(source, model.config, args.min_visible)
+    held_out = load_instances(open_dataset(args.val, args.val_split), model.config, min_visible=0.1)
     trained, clock = train(args, fabric, model, dataset)
     scores = evaluate(trained, held_out, args.refine_iterations)
     print(format_scores(scores))
-    data = {"train": str(args.data), "val": str(args.val), "instances": len(dataset), "val_instances": len(held_out)}
+    data = {"train": [str(folder) for folder in args.data], "val": str(args.val), "instances": len(dataset), "val_instances": len(held_out)}
     trained.save(args.out, {"data": data, "steps": clock.step, "held_out": scores})
     record = write_record(args.out, args, clock, data, scores)
     print(f"wrote {args.out} and {record}")

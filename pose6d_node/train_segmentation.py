@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from tqdm import tqdm
 
+from perception_kit.datasets.joined import DATA_HELP, open_datasets
 from perception_kit.training import (
     RunLog,
     TrainingClock,
@@ -49,7 +50,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Train, save the averaged weights as a model file, and score it on held-out data."""
     args = parse_arguments(arguments)
     fabric = create_fabric(args)
-    frames = load_frames(args.data, tuple(args.input_size), with_depth=args.depth)
+    dataset = open_datasets(args.data, "train")
+    for note in dataset.notes:
+        print(note)
+    frames = load_frames(dataset, tuple(args.input_size), with_depth=args.depth)
     network = build_network(args.architecture, len(frames.class_names), depth=args.depth)
     if args.weights != "none":
         tensors = read_weights(args.weights, args.architecture)
@@ -68,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Command line of the trainer."""
     parser = argparse.ArgumentParser(prog="python -m pose6d_node.train_segmentation", description="Train Mask R-CNN on a dataset.")
-    parser.add_argument("--data", type=Path, required=True, help="dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder")
+    parser.add_argument("--data", type=Path, action="append", required=True, help=DATA_HELP)
     parser.add_argument("--val", type=Path, help="dataset to score the model on; other scenes than --data")
     parser.add_argument("--val-split", default="train", help="split of --val (default %(default)s)")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="efficientnet_lite0", help="(default %(default)s)")

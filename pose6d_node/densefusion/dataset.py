@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from perception_kit.datasets.frame import Frame, TrueInstance
-from perception_kit.datasets.opener import open_dataset
+from perception_kit.datasets.frame import Frame, FrameDataset, TrueInstance
 from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop
 from pose6d_node.densefusion.pose_model import PoseModelConfig
 
@@ -39,18 +37,17 @@ class PoseDataset:
         return 1 / counts[self.crops.class_index]
 
 
-def load_instances(folder: Path, config: PoseModelConfig, min_visible: float, split: str = "train") -> PoseDataset:
-    """Instances in ``folder`` of the classes of ``config`` (by name) of which at least the share ``min_visible`` is seen.
+def load_instances(frames: FrameDataset, config: PoseModelConfig, min_visible: float) -> PoseDataset:
+    """Instances in ``frames`` of the classes of ``config`` (by name) of which at least the share ``min_visible`` is seen.
 
     Raises ValueError where there is none.
     """
-    frames = open_dataset(folder, split)
     index_of = {name: index for index, name in enumerate(config.class_names)}
     class_index = {class_id: index_of[name] for class_id, name in frames.class_names.items() if name in index_of}
     parts: list[Crops] = []
     poses: list[TrueInstance] = []
     too_few: list[int] = []
-    for number in tqdm(range(len(frames)), desc=f"reading {folder}", unit="frame"):
+    for number in tqdm(range(len(frames)), desc="reading frames", unit="frame"):
         frame = frames[number]
         for label, instance in enumerate(frame.instances, start=1):
             if instance.class_id not in class_index or instance.visible_fraction < min_visible:
@@ -62,7 +59,7 @@ def load_instances(folder: Path, config: PoseModelConfig, min_visible: float, sp
                 parts.append(crop)
                 poses.append(instance)
     if not parts:
-        raise ValueError(f"'{folder}' shows no instance of {config.class_names} that is at least {min_visible:.0%} visible")
+        raise ValueError(f"'{frames.folder}' shows no instance of {config.class_names} that is at least {min_visible:.0%} visible")
     return PoseDataset(Crops.concatenate(parts), _stack([p.rotation for p in poses]), _stack([p.translation for p in poses]), too_few)
 
 

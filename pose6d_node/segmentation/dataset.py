@@ -6,7 +6,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from torchvision.ops import masks_to_boxes
 from tqdm import tqdm
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.opener import open_dataset
+from perception_kit.datasets.frame import FrameDataset
 from pose6d_node.segmentation.augmentation import augment
 from pose6d_node.segmentation.depth_input import STEPS, depth_channel
 
@@ -52,11 +51,8 @@ def network_image(rgb: torch.Tensor, depth: torch.Tensor | None) -> torch.Tensor
     return colour if depth is None else torch.cat([colour, depth[:, None].float() / STEPS], dim=1)
 
 
-def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train", with_depth: bool = False) -> Frames:
-    """Read a whole split at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored."""
-    dataset = open_dataset(folder, split)
-    for note in dataset.notes:
-        print(note)
+def load_frames(dataset: FrameDataset, size: tuple[int, int], with_depth: bool = False) -> Frames:
+    """Read all frames at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored."""
     label_of = {class_id: number for number, class_id in enumerate(dataset.class_names, start=1)}
     width, height = size
     rgb = np.empty((len(dataset), height, width, 3), np.uint8)
@@ -73,12 +69,12 @@ def load_frames(folder: str | Path, size: tuple[int, int], split: str = "train",
         classes = np.zeros(256, np.int64)
         for number, instance in enumerate(dataset.instances(index), start=1):
             if instance.class_id not in label_of:
-                raise DatasetError(f"'{folder}' frame {index} shows object {instance.class_id}, which its models do not list")
+                raise DatasetError(f"frame {dataset.name(index)} shows object {instance.class_id}, which the models do not list")
             classes[number] = label_of[instance.class_id] * (instance.visible_fraction >= MIN_VISIBLE_FRACTION)
         return classes
 
     with ThreadPoolExecutor(4) as pool:
-        progress = tqdm(pool.map(load, range(len(dataset))), total=len(dataset), desc=f"reading {folder}", unit="frame")
+        progress = tqdm(pool.map(load, range(len(dataset))), total=len(dataset), desc="reading frames", unit="frame")
         classes = list(progress)
     return Frames(rgb, labels, depth, classes, list(dataset.class_names.values()))
 

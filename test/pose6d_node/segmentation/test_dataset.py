@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.opener import open_dataset
 from pose6d_node.segmentation.dataset import TrainingSamples, detection_target, load_frames
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
@@ -21,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_frames_have_the_size_asked_for(folder: Path) -> None:
-    frames = load_frames(folder, (80, 60))
+    frames = load_frames(open_dataset(folder), (80, 60))
     assert frames.rgb.shape == (5, 60, 80, 3)
     assert frames.labels.shape == (5, 60, 80)
     assert frames.class_names == ["red_box", "blue_box", "person"]
@@ -33,7 +34,7 @@ def test_hidden_instances_are_ignored(folder: Path) -> None:
     info = json.loads(path.read_text())
     info["0"][1]["visib_fract"] = 0.09
     path.write_text(json.dumps(info))
-    assert load_frames(folder, (80, 60)).classes[0][:5].tolist() == [0, 1, 0, 2, 0]
+    assert load_frames(open_dataset(folder), (80, 60)).classes[0][:5].tolist() == [0, 1, 0, 2, 0]
 
 
 def test_unlisted_class_is_named(folder: Path) -> None:
@@ -41,12 +42,12 @@ def test_unlisted_class_is_named(folder: Path) -> None:
     truth = json.loads(path.read_text())
     truth["2"][0]["obj_id"] = 77
     path.write_text(json.dumps(truth))
-    with pytest.raises(DatasetError, match="frame 2 shows object 77"):
-        load_frames(folder, (80, 60))
+    with pytest.raises(DatasetError, match="frame 000000/000002 shows object 77"):
+        load_frames(open_dataset(folder), (80, 60))
 
 
 def test_a_pass_shows_every_frame_once_and_resumes_anywhere(folder: Path) -> None:
-    frames = load_frames(folder, (80, 60))
+    frames = load_frames(open_dataset(folder), (80, 60))
     for k in range(5):
         frames.classes[k] = np.full(256, k)
     whole = TrainingSamples(frames, seed=3, start=0, count=15)

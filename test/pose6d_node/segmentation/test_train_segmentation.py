@@ -61,6 +61,14 @@ def test_model_file_describes_itself_and_is_scored(folder: Path) -> None:
     assert Segmenter(path).class_names == metadata["class_names"]
 
 
+def test_trains_on_several_folders(folder: Path, tmp_path: Path) -> None:
+    more = write_rectangles(tmp_path / "more", frames=3, seed=1, size=(96, 64))
+    train_segmentation.main(command(folder, "--data", str(more), "--steps", "1"))
+    record = json.loads((folder.parent / "seg.safetensors.json").read_text())
+    assert record["data"]["frames"] == 7
+    assert record["config"]["data"] == [str(folder), str(more)]
+
+
 def test_trains_in_mixed_precision(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "2", "--precision", "bf16-mixed"))
     tensors, _ = load_model(folder.parent / "seg.safetensors", "segmentation")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several folders read as one dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.joined import open_datasets
+from perception_kit.datasets.opener import open_dataset
+from test.perception_kit.datasets.layouts import write_linemod, write_scene, write_ycb_video
+
+
+def test_frames_of_all_parts_in_turn(tmp_path: Path) -> None:
+    write_ycb_video(tmp_path / "a")
+    write_ycb_video(tmp_path / "b")
+    part = open_dataset(tmp_path / "a")
+    joined = open_datasets([tmp_path / "a", tmp_path / "b"])
+    assert len(joined) == 2 * len(part)
+    assert joined.class_names == part.class_names
+    assert [joined.name(k) for k in range(len(joined))] == [f"{folder}/{part.name(k)}" for folder in "ab" for k in range(len(part))]
+    for k in range(len(joined)):
+        expected = part[k % len(part)]
+        np.testing.assert_array_equal(joined[k].labels, expected.labels)
+        np.testing.assert_array_equal(joined.labels(k), expected.labels)
+        np.testing.assert_array_equal(joined.rgb(k), expected.rgb)
+        np.testing.assert_array_equal(joined.depth(k), expected.depth)
+        assert joined.intrinsics(k, *expected.depth.shape) == expected.intrinsics
+        assert [one.class_id for one in joined.instances(k)] == [one.class_id for one in expected.instances]
+        assert joined.annotated_classes(k) == part.annotated_classes(k % len(part))
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_no_frame_beyond_the_ends(index: int, tmp_path: Path) -> None:
+    write_ycb_video(tmp_path / "a")
+    joined = open_datasets([tmp_path / "a", tmp_path / "a"])
+    with pytest.raises(IndexError, match=f"frame {index} of 4"):
+        joined.rgb(index)
+
+
+def test_other_classes_are_refused(tmp_path: Path) -> None:
+    write_scene(tmp_path / "bop")
+    write_linemod(tmp_path / "linemod", {4: 117.0})
+    with pytest.raises(DatasetError, match=r"linemod' has the classes \{4: 'obj_04'\}.*bop' has \{4: 'wedge', 9: 'person'\}"):
+        open_datasets([tmp_path / "bop", tmp_path / "linemod"], "train")
+
+
+def test_one_folder_is_itself(tmp_path: Path) -> None:
+    write_scene(tmp_path)
+    assert type(open_datasets([tmp_path])) is type(open_dataset(tmp_path))
