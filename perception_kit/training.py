@@ -21,6 +21,8 @@ from lightning.fabric import Fabric
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from perception_kit.model_metadata import ModelFileError
+
 
 def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, batch_size: int) -> None:
     """The arguments that every training command has, with this command's defaults."""
@@ -113,12 +115,12 @@ def warmup_cosine(progress: float, step: int, warmup_steps: int, final: float = 
 def load_matching(network: nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
     """Copy the tensors whose name and shape fit, as a start for fine-tuning on other classes.
 
-    Returns the names that keep their initial values. Raises ValueError where nothing fits.
+    Returns the names that keep their initial values. Raises ModelFileError where nothing fits.
     """
     own = network.state_dict()
     fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
     if not fitting:
-        raise ValueError(f"none of the {len(tensors)} tensors fits this network: are these weights of another architecture?")
+        raise ModelFileError(f"none of the {len(tensors)} tensors fits this network: are these weights of another architecture?")
     network.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
 

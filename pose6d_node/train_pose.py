@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import DATA_HELP, open_datasets
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.model_file import load_model
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.training import (
     RunLog,
     TrainingClock,
@@ -158,8 +161,17 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
 
 
 def main() -> None:
-    """Train, measure on held-out data, write the model and its record."""
+    """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments()
+    try:
+        run(args)
+    except (DatasetError, ModelFileError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, measure on held-out data, write the model and its record. Raises DatasetError and ModelFileError."""
     fabric = create_fabric(args)
     source = open_datasets(args.data, "train")
     objects = [model for model in source.models.values() if not model.articulated]

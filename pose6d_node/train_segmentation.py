@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
-from safetensors.torch import load_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from tqdm import tqdm
 
+from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import DATA_HELP, open_datasets
+from perception_kit.datasets.opener import open_dataset
+from perception_kit.model_file import load_model
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.training import (
     RunLog,
     TrainingClock,
@@ -47,10 +51,20 @@ LOG_EVERY = 20
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train, save the averaged weights as a model file, and score it on held-out data."""
+    """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments(arguments)
+    try:
+        run(args)
+    except (DatasetError, ModelFileError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, save the averaged weights as a model file, and score it on held-out data. Raises DatasetError and ModelFileError."""
     fabric = create_fabric(args)
     dataset = open_datasets(args.data, "train")
+    held_out = open_dataset(args.val, args.val_split) if args.val else None
     for note in dataset.notes:
         print(note)
     frames = load_frames(dataset, tuple(args.input_size), with_depth=args.depth)
@@ -63,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     averaged = train(fabric, args, network, frames, clock)
     fit_descriptor(averaged, frames)
     save_segmentation(args.out, averaged, args.architecture, frames.class_names, args.input_size)
-    score = evaluate_segmentation(args.out, args.val, str(fabric.device), args.val_split) if args.val else {}
+    score = evaluate_segmentation(args.out, held_out, str(fabric.device)) if held_out else {}
     record = write_record(args.out, args, clock, {"frames": len(frames.classes), "classes": frames.class_names}, score)
     print(f"mask mAP {score['map']:.3f}, mAP@0.5 {score['map50']:.3f}" if score else "no --val folder: not scored")
     print(f"wrote {args.out} and {record}")
@@ -97,7 +111,7 @@ def read_weights(source: str, architecture: str) -> dict[str, torch.Tensor]:
     if source == "coco":
         return MaskRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True)
     if source.endswith(".safetensors"):
-        return load_file(source)
+        return load_model(source, "segmentation")[0]
     return torch.load(source, map_location="cpu", weights_only=True)
 
 

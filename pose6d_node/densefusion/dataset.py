@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import Frame, FrameDataset, TrueInstance
 from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop
 from pose6d_node.densefusion.pose_model import PoseModelConfig
@@ -40,7 +41,7 @@ class PoseDataset:
 def load_instances(frames: FrameDataset, config: PoseModelConfig, min_visible: float) -> PoseDataset:
     """Instances in ``frames`` of the classes of ``config`` (by name) of which at least the share ``min_visible`` is seen.
 
-    Raises ValueError where there is none.
+    Raises DatasetError where there is none.
     """
     index_of = {name: index for index, name in enumerate(config.class_names)}
     class_index = {class_id: index_of[name] for class_id, name in frames.class_names.items() if name in index_of}
@@ -59,7 +60,7 @@ def load_instances(frames: FrameDataset, config: PoseModelConfig, min_visible: f
                 parts.append(crop)
                 poses.append(instance)
     if not parts:
-        raise ValueError(f"'{frames.folder}' shows no instance of {config.class_names} that is at least {min_visible:.0%} visible")
+        raise DatasetError(f"'{frames.folder}' shows no instance of {config.class_names} that is at least {min_visible:.0%} visible")
     return PoseDataset(Crops.concatenate(parts), _stack([p.rotation for p in poses]), _stack([p.translation for p in poses]), too_few)
 
 

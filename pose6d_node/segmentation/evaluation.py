@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.frame import visible_instances
-from perception_kit.datasets.opener import open_dataset
+from perception_kit.datasets.frame import FrameDataset, visible_instances
 from perception_kit.metrics.instances import count_found
 from perception_kit.metrics.segmentation import mask_average_precision
 from pose6d_node.segmentation.predictor import Segmenter
@@ -20,14 +18,11 @@ SCORE_THRESHOLD = 0.05  # average precision needs the low-scored detections too
 FOUND_SCORE = 0.5
 
 
-def evaluate_segmentation(
-    model_path: Path, folder: Path, device: str = "cpu", split: str = "train", max_frames: int = 300
-) -> dict[str, Any]:
+def evaluate_segmentation(model_path: Path, dataset: FrameDataset, device: str = "cpu", max_frames: int = 300) -> dict[str, Any]:
     """COCO mask AP (``map``, ``map50``, ``per_class``) and the instances ``found`` of ``total`` at score 0.5.
 
-    At most ``max_frames`` frames, spread evenly over the split, are used. All frames must have the same size, else DatasetError is raised.
+    At most ``max_frames`` frames, spread evenly over ``dataset``, are used.
     """
-    dataset = open_dataset(folder, split)
     segmenter = Segmenter(model_path, device, score_threshold=SCORE_THRESHOLD, max_detections=100)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(max_frames, len(dataset))).astype(int))
     truth, predictions, shapes = [], [], set()
@@ -39,11 +34,9 @@ def evaluate_segmentation(
         truth.append([instance for instance, _ in seen])
         annotated = dataset.annotated_classes(index)
         predictions.append([instance for instance in segmenter(rgb, *depth) if instance.class_name in annotated])
-    if len(shapes) > 1:
-        raise DatasetError(f"'{folder}' has frames of several sizes {sorted(shapes)}: evaluate them as separate folders")
     confident = [[instance for instance in instances if instance.score >= FOUND_SCORE] for instances in predictions]
     return {
-        **mask_average_precision(truth, predictions, *shapes.pop()),
+        **mask_average_precision(truth, predictions, *np.max(list(shapes), axis=0).tolist()),  # room for the largest frame
         **count_found(truth, confident),
         "frames": len(chosen),
     }

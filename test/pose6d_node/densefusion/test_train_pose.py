@@ -51,9 +51,18 @@ def test_mixed_precision_and_other_weights(monkeypatch, bop_folder: Path, tmp_pa
     assert 0 < max(changes.values()) < 0.01, "one small step away from the weights given, not newly drawn"
 
 
-def test_resuming_without_a_checkpoint_says_so(monkeypatch, bop_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--resume")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume"], "no checkpoint"),
+        (["--data", "nowhere"], "'nowhere' holds no frames in a known layout"),
+        (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
+    ],
+)
+def test_what_cannot_be_used_is_said(monkeypatch, bop_folder: Path, tmp_path: Path, capsys, arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, bop_folder, tmp_path, "--steps", "2", *arguments)
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -114,9 +114,21 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
         assert difference.norm() <= 0.02 * moments["exp_avg"].norm() + 1e-6
 
 
-def test_resume_without_a_checkpoint_says_so(folder: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="leave --resume out"):
-        train_segmentation.main(command(folder, "--steps", "2", "--resume"))
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume"], "leave --resume out"),
+        (["--data", "nowhere"], "'nowhere' holds no frames in a known layout"),
+        (["--val", "nowhere"], "'nowhere' holds no frames in a known layout"),
+        (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--weights", "nowhere.pth"], "nowhere.pth"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_the_training(folder: Path, capsys, arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train_segmentation.main(command(folder, "--steps", "2", *arguments))
+    assert message in capsys.readouterr().err
+    assert not (folder.parent / "seg.safetensors").exists()
 
 
 def test_weights_of_other_classes_start_all_but_the_last_layers() -> None:
