@@ -79,7 +79,8 @@ class Evaluator:
                 target = JudgedInstance(self._models[instance.class_name], pose, measured, frame.intrinsics)
                 if not self.dataset.states_visibility:
                     seen = np.count_nonzero(instance.mask) / max(target.silhouette_pixels, 1)
-                    instance = replace(instance, score=min(seen, 1.0))
+                    target.visible_fraction = min(seen, 1.0)
+                    instance = replace(instance, score=target.visible_fraction)
                 if instance.class_name in self.posed_classes and is_evaluated(instance):
                     targets[len(truth)] = target
             truth.append(instance)

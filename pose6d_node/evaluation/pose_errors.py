@@ -24,12 +24,14 @@ POINTS = 1000
 
 @dataclass(frozen=True)
 class Judgement:
-    """One true instance of a frame and what was estimated for it; ``reason`` says why there is no estimate. ``confidence`` is the
-    estimate's own, 0 for a miss.
+    """One true instance of a frame, of whose silhouette the share ``visible_fraction`` is seen, and what was estimated for it.
+
+    ``reason`` says why there is no estimate. ``confidence`` is the estimate's own, 0 for a miss.
     """
 
     frame: int
     truth: Pose
+    visible_fraction: float
     estimate: Pose | None
     reason: str
     pose: PoseError
@@ -64,6 +66,7 @@ class JudgedInstance:
     def __init__(self, model: JudgedModel, truth: TrueInstance, measured: np.ndarray, intrinsics: Intrinsics) -> None:
         self.model = model
         self.truth: Pose = truth.rotation, truth.translation
+        self.visible_fraction = truth.visible_fraction
         self._measured = measured
         self._intrinsics = intrinsics
         depth, self.silhouette_pixels = model.renderer.render(*self.truth, intrinsics)
@@ -74,12 +77,12 @@ class JudgedInstance:
         model, width = self.model, self._intrinsics.width
         described = model.name, model.diameter, model.symmetric
         if estimate is None:
-            return Judgement(frame, self.truth, None, reason, PoseError(*described), BopError(model.name, width))
+            return Judgement(frame, self.truth, self.visible_fraction, None, reason, PoseError(*described), BopError(model.name, width))
         poses = *estimate, *self.truth
         pose_error = PoseError(*described, add(model.points, *poses), adds(model.points, *poses))
         symmetric = model.extremes, estimate, self.truth, model.symmetries
         bop_error = BopError(model.name, width, self._vsd(estimate), mssd(*symmetric) / model.diameter, mspd(*symmetric, self._intrinsics))
-        return Judgement(frame, self.truth, estimate, "", pose_error, bop_error, confidence)
+        return Judgement(frame, self.truth, self.visible_fraction, estimate, "", pose_error, bop_error, confidence)
 
     def _vsd(self, estimate: Pose) -> np.ndarray:
         depth, _ = self.model.renderer.render(*estimate, self._intrinsics)

@@ -90,12 +90,13 @@ def write_instances(path: Path, dataset: FrameDataset, results: Results) -> None
     """A CSV file with a line for every true instance, kind of masks and stage; errors in metres, diameters (MSSD) and pixels (MSPD)."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["masks", "poses", "frame", "class", "add", "adds", "vsd", "mssd", "mspd", "no_pose_because"])
+        errors = ["add", "adds", "vsd", "mssd", "mspd"]
+        writer.writerow(["masks", "poses", "frame", "class", "visible_fraction", "confidence", *errors, "no_pose_because"])
         for masks, stages in results.judgements.items():
             for stage, judgements in stages.items():
                 for one in judgements:
-                    errors = one.pose.add, one.pose.adds, one.bop.vsd.mean(), one.bop.mssd, one.bop.mspd
-                    cells = [f"{error:.5f}" for error in errors]
+                    shares, pose, bop = (one.visible_fraction, one.confidence), one.pose, one.bop
+                    cells = [f"{value:.5f}" for value in (*shares, pose.add, pose.adds, bop.vsd.mean(), bop.mssd, bop.mspd)]
                     writer.writerow([masks, stage, dataset.name(one.frame), one.pose.class_name, *cells, one.reason])
 
 

@@ -49,7 +49,10 @@ def test_files_of_a_whole_evaluation(bop_folder: Path, models: dict[str, Path], 
         "predicted_masks": ["unrefined", "refined", "refined + ICP"],
     }
     with (tmp_path / "instances.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 6 * 3
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6 * 3
+    assert {float(row["visible_fraction"]) for row in rows} == {1.0}
+    assert all(0 <= float(row["confidence"]) <= 1 for row in rows)
     config = json.loads((tmp_path / "config.json").read_text())
     assert len(config["models"]["pose"]["sha256"]) == 64
     pictures = list((tmp_path / "worst").iterdir())
