@@ -54,7 +54,8 @@ def usable_detections(instances: Sequence[Instance], descriptor_length: int) -> 
         if sizes[row] == length:
             descriptors[row] = instance.descriptor
     has_descriptor = np.array(sizes, int) > 0
-    norms = np.linalg.norm(descriptors, axis=1)
+    with np.errstate(over="ignore"):  # a norm beyond float32 is infinite, and refused
+        norms = np.linalg.norm(descriptors, axis=1)
     score = np.array([instance.score for instance in instances], np.float64)
     good = _good_boxes(boxes) & np.isfinite(score) & (~has_descriptor | (np.isfinite(norms) & (norms > MIN_DESCRIPTOR_NORM)))
     rejected = [(int(row), _reason(instances[row], boxes[row], length)) for row in np.flatnonzero(~good)]
@@ -106,4 +107,4 @@ def _reason(instance: Instance, box: np.ndarray, length: int) -> str:
         return f"descriptor has {size} values, expected {length} as in the other detections"
     if not np.isfinite(instance.descriptor).all():
         return "descriptor is not finite"
-    return "descriptor is all zeros, expected a unit vector or an empty one"
+    return f"descriptor has norm {np.linalg.norm(np.asarray(instance.descriptor, np.float64)):g}, expected a unit vector or an empty one"

@@ -23,7 +23,8 @@ BAD = {
     "three numbers": (dict(box=np.array([0, 0, 5])), r"shape \(3,\)"),
     "score that is no number": (dict(score=nan), "score is nan"),
     "longer descriptor": (dict(descriptor=np.ones(5, np.float32)), "5 values, expected 3"),
-    "zero descriptor": (dict(descriptor=np.zeros(3, np.float32)), "all zeros"),
+    "zero descriptor": (dict(descriptor=np.zeros(3, np.float32)), "norm 0, expected a unit vector"),
+    "huge descriptor": (dict(descriptor=np.full(3, 1e30, np.float32)), r"norm 1.73205e\+30, expected a unit vector"),
     "NaN in the descriptor": (dict(descriptor=np.array([1, nan, 0], np.float32)), "descriptor is not finite"),
     "infinite descriptor": (dict(descriptor=np.array([1, inf, 0], np.float32)), "descriptor is not finite"),
 }
