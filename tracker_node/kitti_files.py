@@ -18,7 +18,10 @@ from perception_kit.types import Instance, PoseEstimate
 
 LABEL_COLUMNS = 17
 DETECTION_COLUMNS = 15
+# More than a day at 10 Hz: a larger number is a damaged one, and would be walked through frame by frame.
+MAX_FRAME = 1_000_000
 NO_MASK = np.zeros((0, 0), bool)
+PEDESTRIAN_CODE = 1  # of a detection's type, as AB3DMOT numbers them
 PEDESTRIAN = "Pedestrian"
 
 
@@ -65,8 +68,8 @@ class KittiLabels:
 
 
 def read_detections(path: Path) -> KittiDetections:
-    """Read detections. Raises KittiFileError with the number of a broken line."""
-    rows = [_numbers(path, number, line.split(","), DETECTION_COLUMNS) for number, line in _lines(path)]
+    """Read detections. Raises KittiFileError with the number of a broken line, of a box without area, and of what is no pedestrian."""
+    rows = [_detection(path, number, line) for number, line in _lines(path)]
     values = np.array(rows, np.float64).reshape(-1, DETECTION_COLUMNS)
     height, width, length = values[:, 7:10].T
     centre = values[:, 10:13].copy()
@@ -82,12 +85,20 @@ def read_detections(path: Path) -> KittiDetections:
 
 
 def read_labels(path: Path) -> KittiLabels:
-    """Read labels. Raises KittiFileError with the number of a broken line."""
+    """Read labels. Raises KittiFileError with the number of a broken line, and of an id that its frame has already."""
     rows, kinds = [], []
+    line_of: dict[tuple[float, float], int] = {}
     for number, line in _lines(path):
         words = line.split()
         kinds.append(words.pop(2) if len(words) > 2 else "")
-        rows.append(_numbers(path, number, words, LABEL_COLUMNS - 1))
+        row = _numbers(path, number, words, LABEL_COLUMNS - 1)
+        frame, identity, occluded = row[0], row[1], row[3]
+        if not (identity.is_integer() and occluded.is_integer()):
+            raise KittiFileError(f"{path}, line {number}: id {identity:g}, occluded {occluded:g}; expected whole numbers")
+        first = line_of.setdefault((frame, identity), number) if identity >= 0 else number
+        if first != number:
+            raise KittiFileError(f"{path}, line {number}: id {identity:g} is in frame {frame:g} already, by line {first}")
+        rows.append(row)
     values = np.array(rows, np.float64).reshape(-1, LABEL_COLUMNS - 1)
     return KittiLabels(
         frame=values[:, 0].astype(np.int64),
@@ -102,10 +113,21 @@ def read_labels(path: Path) -> KittiLabels:
 def _lines(path: Path) -> list[tuple[int, str]]:
     """(number, text) of the lines that are not empty."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise KittiFileError(f"{path} cannot be read as text: {error}") from error
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _detection(path: Path, number: int, line: str) -> list[float]:
+    """The numbers of a detection's line."""
+    values = _numbers(path, number, line.split(","), DETECTION_COLUMNS)
+    if values[1] != PEDESTRIAN_CODE:
+        raise KittiFileError(f"{path}, line {number}: type {values[1]:g}, expected {PEDESTRIAN_CODE}: only pedestrians are tracked here")
+    x_min, y_min, x_max, y_max = values[2:6]
+    if not (x_min < x_max and y_min < y_max):
+        raise KittiFileError(f"{path}, line {number}: box {values[2:6]}, expected x1, y1, x2, y2 with an area")
+    return values
 
 
 def _numbers(path: Path, number: int, words: list[str], count: int) -> list[float]:
@@ -116,6 +138,8 @@ def _numbers(path: Path, number: int, words: list[str], count: int) -> list[floa
         raise KittiFileError(f"{path}, line {number}: {error}") from error
     if len(values) != count:
         raise KittiFileError(f"{path}, line {number}: {len(values)} numbers, expected {count}")
-    if not (values[0].is_integer() and values[0] >= 0):
-        raise KittiFileError(f"{path}, line {number}: frame {values[0]:g}, expected a whole number from 0")
+    if not (values[0].is_integer() and 0 <= values[0] <= MAX_FRAME):
+        raise KittiFileError(f"{path}, line {number}: frame {values[0]:g}, expected a whole number from 0 to {MAX_FRAME}")
+    if not np.isfinite(values).all():
+        raise KittiFileError(f"{path}, line {number}: not all numbers are finite")
     return values
