@@ -17,8 +17,8 @@ from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import Instance, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
-from tracker_node.motchallenge import MotTable, read_mot, write_tracks
-from tracker_node.outputs import prepare_file, write_json
+from tracker_node.motchallenge import MotTable, read_mot, read_truth, write_tracks
+from tracker_node.outputs import name_skipped, prepare_file, write_json
 
 NO_MASK = np.zeros((0, 0), bool)
 NO_DESCRIPTOR = np.zeros(0, np.float32)
@@ -39,8 +39,7 @@ def track_detections(
         for track in tracker.update(instances_of(detections, features, frame), round(frame * period_s * 1e9)):
             if track.state != TrackState.TENTATIVE and track.time_since_update < 1.5 * period_s:
                 tracked.append((frame, track.id, track.box))
-        for index, reason in tracker.rejected:
-            tqdm.write(f"frame {frame}: detection {index + 1} is skipped: {reason}", file=sys.stderr)
+        name_skipped(f"frame {frame}", tracker.rejected)
     return tracked
 
 
@@ -66,22 +65,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         config = TrackerConfig(motion_weight=options.motion_weight, nominal_frame_rate=options.fps)
         detections = read_mot(options.detections)
-        truth = read_mot(options.truth) if options.truth else None
+        truth = read_truth(options.truth) if options.truth else None
         features = read_features(options.features, len(detections)) if options.features else None
-        for path in filter(None, (options.out, options.json)):
-            prepare_file(path)
+        _prepare_outputs(options)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     frames = options.frames or int(max(detections.frame.max(initial=0), truth.frame.max(initial=0) if truth else 0))
     tracked = track_detections(detections, features, frames, config)
     write_tracks(options.out, tracked)
     identities = {track_id for _, track_id, _ in tracked}
-    print(f"{len(detections)} detections in {frames} frames: {len(identities)} tracks, {len(tracked)} boxes in {options.out}")
+    used = np.count_nonzero(detections.frame <= frames)
+    print(f"{used} detections in {frames} frames: {len(identities)} tracks, {len(tracked)} boxes in {options.out}")
     if truth is not None:
+        if not np.isin(detections.frame, truth.frame).any():
+            print("no frame has both detections and truth: are both files of the same sequence?", file=sys.stderr)
         metrics = evaluate(truth, tracked, frames)
         _report(metrics)
         if options.json:
             write_json(options.json, {**metrics, "config": asdict(config)})
+
+
+def _prepare_outputs(options: argparse.Namespace) -> None:
+    """See that the results can be written. Raises OSError, and ValueError where one would take the place of another file in use."""
+    inputs = [path.resolve() for path in (options.detections, options.features, options.truth) if path]
+    for path in filter(None, (options.out, options.json)):
+        if path.resolve() in inputs:
+            raise ValueError(f"{path} is read and would be overwritten by the results: name another file")
+        inputs.append(path.resolve())
+        prepare_file(path)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,14 +117,17 @@ def positive(text: str) -> int:
 
 
 def read_features(path: Path, count: int) -> np.ndarray:
-    """(count, D) float32 descriptors. Raises ValueError for another number of rows or a file that is not an array."""
+    """(count, D) float32 descriptors. Raises ValueError for another number of rows, other than real numbers, and no array."""
     try:
         features = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path} cannot be read as a .npy array: {error}") from error
     if not isinstance(features, np.ndarray) or features.ndim != 2 or len(features) != count:
         raise ValueError(f"{path} has shape {np.shape(features)}, expected ({count}, D): one descriptor for each detection")
-    return features.astype(np.float32)
+    if features.dtype.kind not in "fiu" or features.shape[1] == 0:
+        raise ValueError(f"{path} has {features.shape[1]} values of type {features.dtype} a row, expected at least one real number")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and its detection is skipped by name
+        return features.astype(np.float32)
 
 
 def instances_of(detections: MotTable, features: np.ndarray | None, frame: int) -> list[Instance]:

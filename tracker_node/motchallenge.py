@@ -22,6 +22,9 @@ PEDESTRIAN = 1
 # People that a tracker need not find, and may: on a vehicle, static, distractor (statue, picture), reflection.
 DISTRACTORS = (2, 7, 8, 12)
 MATCH_IOU = 0.5
+# Four days at 30 frames a second: more is a damaged number, which would be walked through frame by frame.
+MAX_FRAME = 10_000_000
+MAX_ID = 2**53  # beyond it, floating-point numbers skip whole numbers
 EXPECTED = "frame,id,left,top,width,height[,confidence,…]"
 
 
@@ -48,10 +51,15 @@ class MotTable:
         """Row numbers of a frame, in file order."""
         return np.flatnonzero(self.frame == frame)
 
+    @property
+    def counts(self) -> np.ndarray:
+        """(N,) whether a label counts: pedestrians whose confidence is not 0."""
+        return (self.confidence != 0) & (self.category == PEDESTRIAN)
+
     def evaluated(self, frame: int) -> TrackedBoxes:
-        """The labels of a frame that count: pedestrians whose confidence is not 0."""
+        """The labels of a frame that count."""
         rows = self.rows_of(frame)
-        rows = rows[(self.confidence[rows] != 0) & (self.category[rows] == PEDESTRIAN)]
+        rows = rows[self.counts[rows]]
         return TrackedBoxes(self.id[rows], self.boxes[rows])
 
     def without_distractors(self, frame: int, tracked: TrackedBoxes) -> TrackedBoxes:
@@ -66,16 +74,33 @@ class MotTable:
 
 
 def read_mot(path: Path) -> MotTable:
-    """Read detections, tracks or truth; confidence is 1 where the file has none. Raises MotFileError with the number of a broken line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MotFileError(f"{path} cannot be read as text: {error}") from error
-    rows = [_parse(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-    values = np.array(rows, np.float64).reshape(-1, 8)
-    boxes = np.concatenate([values[:, 2:4], values[:, 2:4] + values[:, 4:6]], axis=1)
-    frame, identity, category = values[:, [0, 1, 7]].T.astype(np.int64)
-    return MotTable(frame, identity, boxes, values[:, 6], category)
+    """Read detections or tracks; confidence is 1 where the file has none. Raises MotFileError with the number of a broken line.
+
+    Boxes may be of any kind: the tracker names those that it cannot use.
+    """
+    return _table([_parse(path, number, line) for number, line in _lines(path)])
+
+
+def read_truth(path: Path) -> MotTable:
+    """Read labels. Raises MotFileError with the number of a broken line, also of one that cannot be true: a box that is not finite, or that
+    counts and has no area or an id that its frame has already.
+    """
+    lines = _lines(path)
+    table = _table([_parse(path, number, line) for number, line in lines])
+    counts, sizes = table.counts, table.boxes[:, 2:] - table.boxes[:, :2]
+    line_of: dict[tuple[int, int], int] = {}
+    for row, (number, _) in enumerate(lines):
+        identity, frame = int(table.id[row]), int(table.frame[row])
+        if not np.isfinite([*table.boxes[row], table.confidence[row]]).all():
+            raise MotFileError(f"{path}, line {number}: box and confidence of id {identity} are not all finite numbers")
+        if counts[row] and sizes[row].min() <= 0:
+            raise MotFileError(
+                f"{path}, line {number}: the box of id {identity} is {sizes[row, 0]:g} x {sizes[row, 1]:g} px, expected an area"
+            )
+        first = line_of.setdefault((frame, identity), number) if counts[row] else number
+        if first != number:
+            raise MotFileError(f"{path}, line {number}: id {identity} is in frame {frame} already, by line {first}: leave one of them out")
+    return table
 
 
 def write_tracks(path: Path, rows: Iterable[tuple[int, int, np.ndarray]]) -> None:
@@ -83,6 +108,22 @@ def write_tracks(path: Path, rows: Iterable[tuple[int, int, np.ndarray]]) -> Non
     with path.open("w", encoding="utf-8") as file:
         for frame, track_id, (left, top, right, bottom) in rows:
             file.write(f"{frame},{track_id},{left:.4f},{top:.4f},{right - left:.4f},{bottom - top:.4f},1,-1,-1,-1\n")
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """(number, text) of the lines that are not empty."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MotFileError(f"{path} cannot be read as text: {error}") from error
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _table(rows: list[list[float]]) -> MotTable:
+    values = np.array(rows, np.float64).reshape(-1, 8)
+    boxes = np.concatenate([values[:, 2:4], values[:, 2:4] + values[:, 4:6]], axis=1)
+    frame, identity, category = values[:, [0, 1, 7]].T.astype(np.int64)
+    return MotTable(frame, identity, boxes, values[:, 6], category)
 
 
 def _parse(path: Path, number: int, line: str) -> list[float]:
@@ -94,7 +135,10 @@ def _parse(path: Path, number: int, line: str) -> list[float]:
     if len(values) < MIN_COLUMNS:
         raise MotFileError(f"{path}, line {number}: {len(values)} columns, expected at least {MIN_COLUMNS}: {EXPECTED}")
     frame, identity = values[:2]
-    if not (frame.is_integer() and frame >= 1 and identity.is_integer()):
-        raise MotFileError(f"{path}, line {number}: frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1")
+    if not (frame.is_integer() and 1 <= frame <= MAX_FRAME and identity.is_integer() and abs(identity) <= MAX_ID):
+        raise MotFileError(f"{path}, line {number}: frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1 to {MAX_FRAME}")
     confidence = values[MIN_COLUMNS] if len(values) > MIN_COLUMNS else 1.0
-    return [*values[:MIN_COLUMNS], confidence, values[7] if len(values) == TRUTH_COLUMNS_WITH_CATEGORY else PEDESTRIAN]
+    category = values[7] if len(values) == TRUTH_COLUMNS_WITH_CATEGORY else float(PEDESTRIAN)
+    if not (category.is_integer() and abs(category) <= MAX_ID):
+        raise MotFileError(f"{path}, line {number}: class {category:g} in column 8, expected a whole number, {PEDESTRIAN} for pedestrians")
+    return [*values[:MIN_COLUMNS], confidence, category]

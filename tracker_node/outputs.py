@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that the commands of this package write."""
+"""What the commands of this package write: files, and on standard error what they left out."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 
 def prepare_file(path: Path) -> None:
@@ -17,3 +21,9 @@ def prepare_file(path: Path) -> None:
 def write_json(path: Path, report: dict[str, Any]) -> None:
     """Write a report for people and programs to read."""
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def name_skipped(frame: str, rejected: Sequence[tuple[int, str]]) -> None:
+    """Say on standard error which detections (index, reason) of a frame a tracker could not use."""
+    for index, reason in rejected:
+        tqdm.write(f"{frame}: detection {index + 1} is skipped: {reason}", file=sys.stderr)

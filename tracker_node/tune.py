@@ -26,7 +26,7 @@ from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
 from tracker_node.mot import positive
 from tracker_node.occlusions import SHORT_S, short_occlusions
-from tracker_node.outputs import prepare_file, write_json
+from tracker_node.outputs import name_skipped, prepare_file, write_json
 from tracker_node.tuning_data import LabelledFrame, read_bag, read_mot_folder
 
 # The parameter that each distance is gated by.
@@ -36,13 +36,15 @@ QUANTILES = (0.05, 0.5, 0.95)
 
 
 def sweep(frames: Sequence[LabelledFrame], lambdas: Sequence[float], config: TrackerConfig) -> list[dict[str, Any]]:
-    """Tracking metrics for each λ; scored are confirmed tracks that were matched in the frame."""
+    """Tracking metrics for each λ; scored are confirmed tracks that were matched in the frame. Unusable detections are named."""
     results = []
-    for weight in tqdm(lambdas, desc="sweep of lambda", disable=None):
+    for number, weight in enumerate(tqdm(lambdas, desc="sweep of lambda", disable=None)):
         tracker = DeepSort(replace(config, motion_weight=weight))
         found, tracked = [], []
         for frame in frames:
             tracks = tracker.update(frame.instances, frame.stamp_ns, frame.poses)
+            if number == 0:  # the same for every λ
+                name_skipped(frame.name, tracker.rejected)
             found.append(tracks)
             shown = [one for one in tracks if one.state == TrackState.CONFIRMED]
             names = None if frame.truth.classes is None else np.array([one.class_name for one in shown], np.str_)
@@ -76,6 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read what the command line names, print the tables, write ``tune.json`` and ``tune.png``."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.bag and (options.features or options.frames):
+        parser.error("--features and --frames belong to --mot: a bag holds its descriptors, and is taken as a whole")
+    if options.mot and options.results:
+        parser.error("--results belongs to --bag")
     threadpool_limits(1)
     report, picture = options.out / "tune.json", options.out / "tune.png"
     try:
@@ -134,7 +140,10 @@ def _histogram(axes: Axes, name: str, values: Distances, found: dict[str, Any] |
 def _print(distances: dict[str, Distances], found: dict[str, dict[str, Any]], results: Sequence[dict[str, Any]]) -> None:
     for name in distances:
         if name not in found:
-            print(f"{name}: not known for both same and different identities, nothing to suggest")
+            values = distances[name]
+            print(
+                f"{name}: {len(values.same)} distances of the same and {len(values.different)} of different identities: nothing to suggest"
+            )
             continue
         entry = found[name]
         print(f"{name}, quantiles {', '.join(f'{100 * quantile:g} %' for quantile in QUANTILES)}")

@@ -15,7 +15,7 @@ from perception_kit.metrics.tracking import TrackedBoxes
 from perception_kit.truth import FrameKey, FrameTruth
 from perception_kit.types import Instance, PoseEstimate
 from tracker_node.mot import instances_of, read_features
-from tracker_node.motchallenge import MATCH_IOU, MotTable, read_mot
+from tracker_node.motchallenge import MATCH_IOU, MotTable, read_mot, read_truth
 
 NO_IDENTITY = -1
 
@@ -38,6 +38,11 @@ class LabelledFrame:
     number: int = 0
     labels: MotTable | None = None
 
+    @property
+    def name(self) -> str:
+        """What messages call this frame."""
+        return f"frame {self.number}" if self.labels is not None else f"the frame at {self.stamp_ns * 1e-9:.3f} s"
+
     def scored(self, tracked: TrackedBoxes) -> TrackedBoxes:
         """The tracks that count."""
         return tracked if self.labels is None else self.labels.without_distractors(self.number, tracked)
@@ -45,7 +50,9 @@ class LabelledFrame:
     def identities(self) -> np.ndarray:
         """(N,) identity of the true box that each detection belongs to (IoU of 0.5, same class, best overall), else NO_IDENTITY."""
         identities = np.full(len(self.instances), NO_IDENTITY, np.int64)
-        iou = box_iou(np.array([one.box for one in self.instances], float).reshape(-1, 1, 4), self.truth.boxes)
+        boxes = np.array([one.box for one in self.instances], float).reshape(-1, 1, 4)
+        boxes[~np.isfinite(boxes).all(axis=2)] = 0.0  # overlaps nothing
+        iou = box_iou(boxes, self.truth.boxes)
         if self.truth.classes is not None:
             names = np.array([one.class_name for one in self.instances], np.str_)
             iou[names[:, None] != self.truth.classes] = 0.0
@@ -60,7 +67,7 @@ def read_mot_folder(folder: Path, features: Path | None, fps: float, frames: int
 
     Raises MotFileError, ValueError for other features, and TuningDataError for empty files.
     """
-    detections, truth = read_mot(folder / "det/det.txt"), read_mot(folder / "gt/gt.txt")
+    detections, truth = read_mot(folder / "det/det.txt"), read_truth(folder / "gt/gt.txt")
     descriptors = read_features(features, len(detections)) if features else None
     if not (len(detections) and len(truth)):
         raise TuningDataError(f"{folder} has {len(detections)} detections and {len(truth)} true boxes: there is nothing to compare")

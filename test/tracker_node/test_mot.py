@@ -62,6 +62,17 @@ def test_unusable_detections_are_named_by_frame(sequence: Path, capsys: pytest.C
     assert set(read_mot(sequence / "out/tracks.txt").id.tolist()) == {1, 2}
 
 
+def test_detections_are_counted_in_the_frames_that_are_tracked(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    track(sequence, "--frames", "5")
+    assert "10 detections in 5 frames" in capsys.readouterr().out
+
+
+def test_truth_of_other_frames_is_pointed_out(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (sequence / "gt.txt").write_text("101,1,10,50,30,60,1,-1,-1,-1\n")
+    track(sequence, "--truth", str(sequence / "gt.txt"))
+    assert "no frame has both detections and truth" in capsys.readouterr().err
+
+
 def test_no_detections_at_all(sequence: Path) -> None:
     (sequence / "det.txt").write_text("")
     track(sequence, "--truth", str(sequence / "gt.txt"), "--json", str(sequence / "metrics.json"))
@@ -81,6 +92,27 @@ ERRORS = {
         ["--features", "{}/features.npy"],
         "cannot be read as a .npy array",
     ),
+    "features that are no real numbers": (
+        lambda folder: np.save(folder / "features.npy", np.ones((70, 4), complex)),
+        ["--features", "{}/features.npy"],
+        "4 values of type complex128 a row, expected at least one real number",
+    ),
+    "features without values": (
+        lambda folder: np.save(folder / "features.npy", np.ones((70, 0))),
+        ["--features", "{}/features.npy"],
+        "0 values of type float64 a row",
+    ),
+    "truth with an id twice": (
+        lambda folder: (folder / "gt.txt").write_text("1,1,5,5,9,9,1\n1,1,50,5,9,9,1\n"),
+        ["--truth", "{}/gt.txt"],
+        "gt.txt, line 2: id 1 is in frame 1 already, by line 1",
+    ),
+    "metrics over the truth": (
+        lambda folder: None,
+        ["--truth", "{0}/gt.txt", "--json", "{0}/gt.txt"],
+        "gt.txt is read and would be overwritten",
+    ),
+    "metrics over the tracks": (lambda folder: None, ["--truth", "{0}/gt.txt", "--json", "{0}/out/tracks.txt"], "would be overwritten"),
     "lambda outside its range": (lambda folder: None, ["--lambda", "2"], "motion_weight is 2.0, expected 0.0 to 1.0"),
     "no such truth": (lambda folder: None, ["--truth", "{}/absent.txt"], "absent.txt cannot be read"),
     "no frame rate": (lambda folder: None, ["--fps", "0"], "nominal_frame_rate is 0.0, expected 0.1 to 1000.0"),

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception_kit.metrics.tracking import TrackedBoxes
-from tracker_node.motchallenge import MotFileError, read_mot, write_tracks
+from tracker_node.motchallenge import MotFileError, read_mot, read_truth, write_tracks
 
 LAYOUTS = {
     "MOT15": "1,-1,10.5,20,30,40,0.75,-1,-1,-1\n2,-1,11,20,30,40,0.5,-1,-1,-1\n",
     "MOT16/17 detections": "1,-1,10.5,20,30,40,0.75\n2,-1,11,20,30,40,0.5\n",
     "MOT16/17 truth": "1,-1,10.5,20,30,40,0.75,1,0.9\n2,-1,11,20,30,40,0.5,1,0.9\n",
-    "Windows line ends, spaces and an empty line": "1, -1, 10.5, 20, 30, 40, 0.75\r\n\r\n2.0,-1,11,20,30,40,0.5\r\n",
+    "Windows byte order mark, line ends, spaces and an empty line": "\ufeff1, -1, 10.5, 20, 30, 40, 0.75\r\n\r\n2.0,-1,11,20,30,40,0.5\r\n",
 }
 
 
@@ -77,6 +77,16 @@ BROKEN = {
     "part of a frame": ("1.5,-1,1,2,3,4", "line 3: frame 1.5"),
     "frame NaN": ("nan,-1,1,2,3,4", "line 3: frame nan"),
     "endless frame": ("inf,-1,1,2,3,4", "line 3: frame inf"),
+    "damaged frame": ("900000000,-1,1,2,3,4", r"line 3: frame 9e\+08, id -1; expected whole numbers, frames from 1 to 10000000"),
+    "id beyond whole numbers": ("1,1e30,1,2,3,4", r"line 3: frame 1, id 1e\+30"),
+    "class NaN": ("1,1,1,2,3,4,1,nan,1", "line 3: class nan in column 8"),
+    "part of a class": ("1,1,1,2,3,4,1,1.5,1", "line 3: class 1.5 in column 8"),
+}
+UNTRUE = {
+    "box that is not finite": ("1,1,nan,2,3,4,1,1,1", "line 3: box and confidence of id 1"),
+    "confidence NaN": ("1,1,1,2,3,4,nan,1,1", "line 3: box and confidence of id 1"),
+    "box without area": ("1,1,1,2,-3,4,1,1,1", "line 3: the box of id 1 is -3 x 4 px"),
+    "id twice in a frame": ("2,5,1,2,3,4,1,1,1", "line 3: id 5 is in frame 2 already, by line 2"),
 }
 
 
@@ -88,6 +98,22 @@ def test_broken_lines_are_named(case: str, tmp_path: Path) -> None:
     with pytest.raises(MotFileError, match=message) as error:
         read_mot(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("case", UNTRUE)
+def test_labels_that_cannot_be_true_are_named(case: str, tmp_path: Path) -> None:
+    line, message = UNTRUE[case]
+    path = tmp_path / "gt.txt"
+    path.write_text(f"1,5,1,2,3,4,1,1,1\n2,5,1,2,3,4,1,1,1\n{line}\n")
+    with pytest.raises(MotFileError, match=message):
+        read_truth(path)
+    assert len(read_mot(path)) == 3, "a tracker can skip such a detection"
+
+
+def test_labels_that_do_not_count_may_repeat_an_id(tmp_path: Path) -> None:
+    path = tmp_path / "gt.txt"
+    path.write_text("1,-1,1,2,3,4,0,1,1\n1,-1,5,2,0,4,0,1,1\n")
+    assert len(read_truth(path)) == 2
 
 
 def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:

@@ -58,10 +58,27 @@ def test_report_and_plot_are_written(folder: Path, capsys: pytest.CaptureFixture
 def test_without_appearance_only_motion_is_suggested(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--mot", str(folder), "--out", str(folder / "out"), "--lambdas", "0"])
     assert list(json.loads((folder / "out/tune.json").read_text())["distances"]) == ["motion"]
-    assert "appearance: not known" in capsys.readouterr().out
+    assert "appearance: 0 distances of the same and 0 of different identities" in capsys.readouterr().out
+
+
+def test_unusable_detections_are_named_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folder / "det/det.txt").open("a") as file:
+        file.write("\n3,-1,nan,50,30,60,0.9\n")
+    main(["--mot", str(folder), "--out", str(folder / "out"), "--lambdas", "0", "1"])
+    assert capsys.readouterr().err.count("frame 3: detection 3 is skipped: box [nan") == 1
+
+
+@pytest.mark.parametrize("option", ["--features", "--frames", "--results"])
+def test_options_of_the_other_source_are_refused(option: str, folder: Path, refused: Refused) -> None:
+    with refused(f"{option}.* belong"):
+        main(["--mot" if option == "--results" else "--bag", str(folder), option, "1", "--out", str(folder / "out")])
 
 
 ERRORS = {
+    "truth with an id twice": (
+        lambda folder: (folder / "gt/gt.txt").write_text("1,1,5,5,9,9,1\n1,1,5,5,9,9,1\n"),
+        r"gt\.txt, line 2: id 1 is in frame 1 already",
+    ),
     "no truth": (lambda folder: (folder / "gt/gt.txt").write_text(""), "0 true boxes"),
     "broken line": (lambda folder: (folder / "det/det.txt").write_text("abc"), r"det\.txt, line 1"),
     "other features": (lambda folder: np.save(folder / "features.npy", np.zeros((3, 4))), r"shape \(3, 4\)"),
