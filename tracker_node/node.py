@@ -90,7 +90,7 @@ class TrackerNode(PerceptionNode):
 
     def _receive_poses(self, frame: Frame) -> None:
         message = frame.messages["poses"]
-        poses = poses_from_message(message)
+        poses = poses_from_message(message, damaged_as_nan=True)  # the tracker names it and uses the others
         if self._last_stamp_ns is None or frame.stamp_ns > self._last_stamp_ns:
             self._early = EarlyPoses(frame.stamp_ns, poses)
         else:
@@ -101,7 +101,7 @@ class TrackerNode(PerceptionNode):
 
     def _track(self, frame: Frame) -> None:
         message = frame.messages["detections"]
-        instances = detections_from_message(message)
+        instances = detections_from_message(message, with_masks=False)
         poses = self._early.poses if self._early is not None and self._early.stamp_ns == frame.stamp_ns else []
         if self._early is not None and self._early.stamp_ns <= frame.stamp_ns:
             self._early = None

@@ -86,12 +86,26 @@ def _detection_to_message(index: int, instance: Instance) -> InstanceDetection:
     )
 
 
-def detections_from_message(message: InstanceDetectionArray) -> list[Instance]:
-    """Instances in the order of the message. Raises ValueError where a mask has not the bytes that its rectangle needs."""
-    return [_detection_from_message(detection) for detection in message.detections]
+def detections_from_message(message: InstanceDetectionArray, with_masks: bool = True) -> list[Instance]:
+    """Instances in the order of the message; ``with_masks`` False leaves their masks empty and unread.
+
+    Raises ValueError where a mask has not the bytes that its rectangle needs.
+    """
+    return [
+        Instance(
+            class_id=detection.class_id,
+            class_name=detection.class_name,
+            score=detection.score,
+            box=np.asarray(detection.box, np.float32),
+            mask=_mask_from_message(detection) if with_masks else np.zeros((0, 0), bool),
+            mask_origin=(detection.mask_roi.x_offset, detection.mask_roi.y_offset),
+            descriptor=np.asarray(detection.descriptor, np.float32),
+        )
+        for detection in message.detections
+    ]
 
 
-def _detection_from_message(detection: InstanceDetection) -> Instance:
+def _mask_from_message(detection: InstanceDetection) -> np.ndarray:
     roi = detection.mask_roi
     row_bytes = (roi.width + 7) // 8
     packed = np.asarray(detection.mask, np.uint8)
@@ -100,16 +114,7 @@ def _detection_from_message(detection: InstanceDetection) -> Instance:
             f"detection {detection.detection_id}: mask has {packed.size} bytes, "
             f"expected {roi.height} rows of {row_bytes} for its {roi.width}x{roi.height} rectangle"
         )
-    mask = np.unpackbits(packed.reshape(roi.height, row_bytes), axis=1, count=roi.width).astype(bool)
-    return Instance(
-        class_id=detection.class_id,
-        class_name=detection.class_name,
-        score=detection.score,
-        box=np.asarray(detection.box, np.float32),
-        mask=mask,
-        mask_origin=(roi.x_offset, roi.y_offset),
-        descriptor=np.asarray(detection.descriptor, np.float32),
-    )
+    return np.unpackbits(packed.reshape(roi.height, row_bytes), axis=1, count=roi.width).astype(bool)
 
 
 def poses_to_message(poses: Sequence[PoseEstimate], header: Header) -> ObjectPoseArray:
@@ -129,20 +134,32 @@ def poses_to_message(poses: Sequence[PoseEstimate], header: Header) -> ObjectPos
     return message
 
 
-def poses_from_message(message: ObjectPoseArray) -> list[PoseEstimate]:
-    """Poses in the order of the message."""
+def poses_from_message(message: ObjectPoseArray, damaged_as_nan: bool = False) -> list[PoseEstimate]:
+    """Poses in the order of the message.
+
+    A quaternion of length zero is no orientation: raises ValueError, or with ``damaged_as_nan`` gives a rotation of NaN, for callers who
+    look at each pose by itself.
+    """
+    to_rotation = _rotation_or_nan if damaged_as_nan else rotation_from_message
     return [
         PoseEstimate(
             detection_index=pose.detection_id,
             class_id=pose.class_id,
             class_name=pose.class_name,
-            rotation=rotation_from_message(pose.pose.orientation),
+            rotation=to_rotation(pose.pose.orientation),
             translation=xyz(pose.pose.position),
             confidence=pose.confidence,
             size=xyz(pose.size),
         )
         for pose in message.poses
     ]
+
+
+def _rotation_or_nan(quaternion: Quaternion) -> np.ndarray:
+    """(3, 3) rotation matrix, NaN for a quaternion of length zero."""
+    if quaternion.x == quaternion.y == quaternion.z == quaternion.w == 0.0:
+        return np.full((3, 3), np.nan)
+    return rotation_from_message(quaternion)
 
 
 def tracks_to_message(tracks: Sequence[TrackEstimate], header: Header) -> TrackArray:

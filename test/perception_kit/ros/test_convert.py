@@ -99,6 +99,19 @@ def test_a_mask_of_the_wrong_length_is_refused_with_the_numbers() -> None:
     message.detections[0].mask = message.detections[0].mask[:5]
     with pytest.raises(ValueError, match="detection 0: mask has 5 bytes, expected 3 rows of 2 for its 10x3 rectangle"):
         detections_from_message(message)
+    (instance,) = detections_from_message(message, with_masks=False)
+    assert instance.mask.size == 0
+
+
+def test_a_pose_without_orientation_is_refused_or_marked() -> None:
+    pose = PoseEstimate(0, 1, "cup", np.eye(3), np.ones(3), 0.5, np.ones(3))
+    message = poses_to_message([pose, pose], HEADER)
+    message.poses[0].pose.orientation.w = 0.0
+    with pytest.raises(ValueError, match="zero norm"):
+        poses_from_message(message)
+    damaged, whole = poses_from_message(message, damaged_as_nan=True)
+    assert np.isnan(damaged.rotation).all()
+    np.testing.assert_array_equal(whole.rotation, np.eye(3))
 
 
 @given(seeds)
