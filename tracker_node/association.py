@@ -50,6 +50,8 @@ def matching_cascade(tracks: Tracks, detections: Detections, gallery: Gallery, s
     """Match confirmed tracks by motion and appearance, those seen more recently first (Wojke 2017, listing 1)."""
     confirmed = np.flatnonzero(tracks.records["confirmed"])
     near = pairs_by_motion(tracks, confirmed, detections, space, config)
+    if space is not None:
+        near = without_unlikely(near, ~_both_have_descriptors(tracks, near, detections, gallery))
     missed = tracks.records["missed"]
     free = np.ones(len(detections), bool)
     result = Association(np.zeros(0, np.int64), np.zeros(0, np.int64), np.arange(len(detections)))
@@ -64,6 +66,29 @@ def matching_cascade(tracks: Tracks, detections: Detections, gallery: Gallery, s
     return result
 
 
+def without_unlikely(near: MotionPairs, motion_decides: np.ndarray) -> MotionPairs:
+    """``near`` without pairs whose detection and another track are each other's likeliest in space.
+
+    The cascade lets recently seen tracks choose first because the Mahalanobis distance favours those that were lost for long, whose
+    position is uncertain. So one of two look-alikes could take the other's place at the edge of its gate. The likelihood has no such
+    favourite: where positions alone decide (``motion_decides`` (P,)), it comes before the age.
+    """
+    surprise = np.where(motion_decides, near.surprise, np.inf)
+    known = np.isfinite(surprise)
+    if not known.any():
+        return near
+    least_of_row, least_of_column = np.full(near.rows.max() + 1, np.inf), np.full(near.columns.max() + 1, np.inf)
+    np.minimum.at(least_of_row, near.rows, surprise)
+    np.minimum.at(least_of_column, near.columns, surprise)
+    likeliest = known & (surprise == least_of_row[near.rows]) & (surprise == least_of_column[near.columns])
+    return near.select(~known | likeliest | ~np.isin(near.columns, near.columns[likeliest]))
+
+
+def _both_have_descriptors(tracks: Tracks, near: MotionPairs, detections: Detections, gallery: Gallery) -> np.ndarray:
+    """(P,) whether the appearance of a pair can be compared."""
+    return gallery.has_descriptors(tracks.records["slot"][near.rows]) & detections.has_descriptor[near.columns]
+
+
 def score_pairs(tracks: Tracks, near: MotionPairs, detections: Detections, gallery: Gallery, config: TrackerConfig) -> Pairs:
     """The pairs within the appearance gate and their cost (equation 5, motion normalised by its gate).
 
@@ -71,7 +96,7 @@ def score_pairs(tracks: Tracks, near: MotionPairs, detections: Detections, galle
     """
     appearance = near.distance * config.max_cosine_distance
     slots = tracks.records["slot"][near.rows]
-    known = np.flatnonzero(gallery.has_descriptors(slots) & detections.has_descriptor[near.columns])
+    known = np.flatnonzero(_both_have_descriptors(tracks, near, detections, gallery))
     appearance[known] = gallery.distances(slots[known], near.columns[known], detections.descriptors)
     weight = config.motion_weight
     cost = weight * near.distance + (1.0 - weight) * appearance

@@ -34,15 +34,19 @@ class Space:
 class MotionPairs:
     """Pairs within the gate: ``rows`` (P,) of tracks, ascending, ``columns`` (P,) of detections, and ``distance`` (P,), the squared
     Mahalanobis distance divided by its gate, 0 to 1.
+
+    ``surprise`` (P,) of two 3D positions is minus twice the log-likelihood of the measured one, but for a constant: unlike the distance, it
+    also grows with the uncertainty of the track. It is infinite where boxes were compared.
     """
 
     rows: np.ndarray
     columns: np.ndarray
     distance: np.ndarray
+    surprise: np.ndarray
 
     def select(self, index: np.ndarray) -> MotionPairs:
         """The pairs that a boolean mask or an array of places selects."""
-        return MotionPairs(self.rows[index], self.columns[index], self.distance[index])
+        return MotionPairs(self.rows[index], self.columns[index], self.distance[index], self.surprise[index])
 
 
 def pairs_by_motion(
@@ -75,7 +79,8 @@ def _pairs_of_boxes(tracks: Tracks, candidates: np.ndarray, detections: Detectio
     near, columns = neighbours(positions[:, 0], reach, detections.measurements[:, 0])
     distance = (np.square(detections.measurements[columns] - positions[near]) / variance[near]).sum(axis=1)
     allowed = distance <= config.motion_gate
-    return MotionPairs(candidates[near[allowed]], columns[allowed], distance[allowed] / config.motion_gate)
+    distance = distance[allowed]
+    return MotionPairs(candidates[near[allowed]], columns[allowed], distance / config.motion_gate, np.full(len(distance), np.inf))
 
 
 def _with_pairs_in_space(pairs: MotionPairs, candidates: np.ndarray, space: Space, config: TrackerConfig) -> MotionPairs:
@@ -83,11 +88,14 @@ def _with_pairs_in_space(pairs: MotionPairs, candidates: np.ndarray, space: Spac
     by_boxes = pairs.select(~(np.isin(pairs.rows, space.rows) & np.isin(pairs.columns, space.columns)))
     chosen = np.flatnonzero(np.isin(space.rows, candidates))
     positions = space.states.positions
-    reach = np.sqrt(config.pose_gate * (positions.position_variance[chosen, 0] + config.pose_noise**2))
+    variance = positions.position_variance + config.pose_noise**2
+    reach = np.sqrt(config.pose_gate * variance[chosen, 0])
     near, seen = neighbours(positions.position[chosen, 0], reach, space.positions[:, 0])
     distance = space.states.squared_distance(chosen[near], space.positions[seen], config)
     allowed = distance <= config.pose_gate
-    rows = np.concatenate([by_boxes.rows, space.rows[chosen[near[allowed]]]])
-    columns = np.concatenate([by_boxes.columns, space.columns[seen[allowed]]])
-    order = np.argsort(rows, kind="stable")
-    return MotionPairs(rows, columns, np.concatenate([by_boxes.distance, distance[allowed] / config.pose_gate])).select(order)
+    near, seen, distance = chosen[near[allowed]], seen[allowed], distance[allowed]
+    rows = np.concatenate([by_boxes.rows, space.rows[near]])
+    columns = np.concatenate([by_boxes.columns, space.columns[seen]])
+    distances = np.concatenate([by_boxes.distance, distance / config.pose_gate])
+    surprise = np.concatenate([by_boxes.surprise, distance + np.log(variance[near]).sum(axis=1)])
+    return MotionPairs(rows, columns, distances, surprise).select(np.argsort(rows, kind="stable"))

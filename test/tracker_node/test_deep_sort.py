@@ -172,6 +172,22 @@ def test_look_alikes_that_cross_at_different_depth_keep_their_identities(
     assert depth == {of_near.id: pytest.approx(0.9, abs=0.02), of_far.id: pytest.approx(1.2, abs=0.02)}
 
 
+@pytest.mark.parametrize("returning", [0, 1])
+def test_a_look_alike_that_was_seen_later_does_not_take_the_place_of_the_other(
+    returning: int, detection: Detection, pose: Callable[..., PoseEstimate]
+) -> None:
+    """Two objects without appearance, 0.3 m apart, are hidden for 0.87 s, the first a frame earlier: what comes back is near both."""
+    tracker, rng, rate = DeepSort(), np.random.default_rng(0), 15.0
+    places = np.array([[0.0, 0.0, 1.0], [0.3, 0.0, 1.0]])
+    for frame in range(34):
+        seen = places if frame < 20 else places[1:] if frame == 20 else places[[returning]] if frame == 33 else places[:0]
+        instances, poses = seen_in_space(detection, pose, seen, rng)
+        estimates = tracker.update(instances, stamp(frame, rate), poses)
+        if frame == 19:
+            id_of_place = {round(track.position[0], 1): track.id for track in estimates}
+    assert [track.id for track in estimates if track.detection_index == 0] == [id_of_place[places[returning, 0]]]
+
+
 def test_first_wrong_descriptor_does_not_shut_out_the_others(detection: Detection) -> None:
     tracker = DeepSort()
     feed(tracker, [[detection([500, 100, 550, 200], descriptor=[1] * 7)]])
