@@ -68,7 +68,8 @@ class DeepSort:
             return self._repeated_frame(instances, stamp_ns, poses, camera)
         last_ns = stamp_ns if self._frame is None else self._frame.stamp_ns
         self._close_frame()
-        detections, self.rejected = usable_detections(instances, self._gallery.length)
+        detections, self.rejected = usable_detections(instances, self._gallery.length, self._gallery.holders)
+        self._gallery.expect(detections.descriptors.shape[1])
         self._frame = Frame(stamp_ns, (stamp_ns - last_ns) * 1e-9 * self.config.nominal_frame_rate, detections, self._to_fixed(camera))
         self._receive_poses(stamp_ns, poses, camera)
         self.rejected_poses += self._track()

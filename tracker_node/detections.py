@@ -40,13 +40,14 @@ class Detections:
         return len(self.index)
 
 
-def usable_detections(instances: Sequence[Instance], descriptor_length: int) -> tuple[Detections, list[tuple[int, str]]]:
+def usable_detections(instances: Sequence[Instance], known_length: int, holders: int) -> tuple[Detections, list[tuple[int, str]]]:
     """The usable detections, and (index, reason) of each of the others.
 
-    ``descriptor_length`` is that of the descriptors seen before; with 0, the length that is most common in this frame is taken. An empty
-    descriptor means that a detection has no appearance, which is allowed.
+    All descriptors must have the length that most have, in this frame and of the ``holders``, tracks with descriptors of ``known_length``:
+    one wrong detection that came first does not shut out the others for ever. An empty descriptor means that a detection has no
+    appearance, which is allowed.
     """
-    length = descriptor_length or _most_common_length(instances)
+    length = _voted_length(instances, known_length, holders)
     boxes = np.array([_box_or_nan(instance.box) for instance in instances], np.float64).reshape(-1, 4)
     sizes = [np.size(instance.descriptor) for instance in instances]
     descriptors = np.zeros((len(instances), length), np.float32)
@@ -73,10 +74,11 @@ def usable_detections(instances: Sequence[Instance], descriptor_length: int) -> 
     return detections, rejected
 
 
-def _most_common_length(instances: Sequence[Instance]) -> int:
-    """Most common length of the descriptors that are not empty, 0 when all are."""
-    lengths = Counter(size for instance in instances if (size := np.size(instance.descriptor)))
-    return lengths.most_common(1)[0][0] if lengths else 0
+def _voted_length(instances: Sequence[Instance], known_length: int, holders: int) -> int:
+    """Length of most descriptors, ``known_length`` where two are as frequent, 0 where there are none."""
+    votes = Counter({known_length: holders})
+    votes.update(size for instance in instances if (size := np.size(instance.descriptor)))
+    return votes.most_common(1)[0][0]
 
 
 def _box_or_nan(box: np.ndarray) -> np.ndarray:

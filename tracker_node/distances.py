@@ -48,7 +48,8 @@ def collect_distances(frames: Sequence[LabelledFrame], config: TrackerConfig) ->
     tracks, gallery, last_ns = Tracks(), Gallery(config.gallery_size), None
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {"appearance": [], "motion": []}
     for frame in frames:
-        detections, _ = usable_detections(frame.instances, gallery.length)
+        detections, _ = usable_detections(frame.instances, gallery.length, gallery.holders)
+        gallery.expect(detections.descriptors.shape[1])
         identities = frame.identities()[detections.index]
         if last_ns is not None:
             tracks.predict((frame.stamp_ns - last_ns) * 1e-9 * config.nominal_frame_rate, config)

@@ -28,6 +28,11 @@ class Gallery:
         return self._descriptors.shape[2] if self._added.any() else 0
 
     @property
+    def holders(self) -> int:
+        """Number of slots that hold descriptors."""
+        return int(np.count_nonzero(self._added))
+
+    @property
     def nbytes(self) -> int:
         """Bytes that the descriptors take."""
         return self._descriptors.nbytes
@@ -48,6 +53,11 @@ class Gallery:
         needed = len(self._used) - int(self._used[::-1].argmax()) if self._used.any() else 0
         if max(4 * needed, MIN_SLOTS) < len(self._used):
             self._resize(max(2 * needed, MIN_SLOTS))
+
+    def expect(self, length: int) -> None:
+        """Make room for descriptors of ``length`` values: those of another length are forgotten, the slots stay."""
+        if self.length not in (0, length):
+            self._added[:] = 0
 
     def add(self, slots: np.ndarray, descriptors: np.ndarray) -> None:
         """Append one unit descriptor (M, length) to each of the M different slots; the oldest one of a full slot makes room."""

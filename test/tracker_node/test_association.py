@@ -34,7 +34,7 @@ def make_tracks(instances: list[Instance], missed: list[int], confirmed: bool = 
 
 
 def usable(instances: list[Instance]) -> Detections:
-    detections, rejected = usable_detections(instances, 0)
+    detections, rejected = usable_detections(instances, 0, 0)
     assert not rejected
     return detections
 

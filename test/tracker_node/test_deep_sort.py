@@ -188,11 +188,14 @@ def test_a_look_alike_that_was_seen_later_does_not_take_the_place_of_the_other(
     assert [track.id for track in estimates if track.detection_index == 0] == [id_of_place[places[returning, 0]]]
 
 
-def test_first_wrong_descriptor_does_not_shut_out_the_others(detection: Detection) -> None:
+def test_a_wrong_descriptor_that_stays_does_not_shut_out_the_others(detection: Detection) -> None:
     tracker = DeepSort()
-    feed(tracker, [[detection([500, 100, 550, 200], descriptor=[1] * 7)]])
-    estimates = feed(tracker, [[detection([100, 100, 150, 200], descriptor=[1, 0])]] * 4, first=1)
-    assert [(track.state, track.hits) for track in estimates] == [(CONFIRMED, 3)]
+    wrong = detection([500, 100, 550, 200], descriptor=[1] * 7)
+    feed(tracker, [[wrong]] * 5)
+    good = [detection([100 * k, 100, 100 * k + 50, 200], descriptor=[1, 0]) for k in range(3)]
+    estimates = feed(tracker, [[wrong, *good]] * 5, first=5)
+    assert [track.hits for track in estimates] == [5, 5, 5, 5]
+    assert tracker.rejected == [(0, "descriptor has 7 values, expected 2 as in the other detections")]
 
 
 def test_five_hundred_detections_at_one_spot(detection: Detection) -> None:

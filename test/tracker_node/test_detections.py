@@ -30,13 +30,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("descriptor_length", [0, 3])
+@pytest.mark.parametrize(("known_length", "holders"), [(0, 0), (3, 2)])
 @pytest.mark.parametrize("case", BAD)
-def test_bad_detections_are_named_and_the_others_stay(case: str, descriptor_length: int, detection: Callable[..., Instance]) -> None:
+def test_bad_detections_are_named_and_the_others_stay(
+    case: str, known_length: int, holders: int, detection: Callable[..., Instance]
+) -> None:
     changes, reason = BAD[case]
     good = detection([10, 20, 30, 60], descriptor=[1, 2, 3])
     other = detection([100, 20, 130, 60], class_id=2)
-    detections, rejected = usable_detections([good, replace(good, **changes), good, other], descriptor_length)
+    detections, rejected = usable_detections([good, replace(good, **changes), good, other], known_length, holders)
     assert detections.index.tolist() == [0, 2, 3]
     assert detections.class_id.tolist() == [1, 1, 2]
     assert detections.has_descriptor.tolist() == [True, True, False]
@@ -47,7 +49,7 @@ def test_bad_detections_are_named_and_the_others_stay(case: str, descriptor_leng
 
 
 def test_no_detections() -> None:
-    detections, rejected = usable_detections([], 128)
+    detections, rejected = usable_detections([], 128, 1)
     assert len(detections) == 0
     assert detections.boxes.shape == (0, 4)
     assert rejected == []
@@ -55,11 +57,16 @@ def test_no_detections() -> None:
 
 def test_descriptors_are_scaled_to_norm_one(detection: Callable[..., Instance]) -> None:
     instance = replace(detection([0, 0, 5, 5]), descriptor=np.array([3, 4], np.float32))
-    detections, _ = usable_detections([instance], 0)
+    detections, _ = usable_detections([instance], 0, 0)
     np.testing.assert_allclose(detections.descriptors, [[0.6, 0.8]], rtol=1e-6)
 
 
 def test_most_common_length_counts_while_none_is_known(detection: Callable[..., Instance]) -> None:
     instances = [detection([0, 0, 5, 5], descriptor=values) for values in ([1, 0], [1, 0, 0], [0, 1, 0])]
-    _, rejected = usable_detections(instances, 0)
+    _, rejected = usable_detections(instances, 0, 0)
     assert rejected == [(0, "descriptor has 2 values, expected 3 as in the other detections")]
+
+
+def test_known_length_counts_as_often_as_there_are_tracks(detection: Callable[..., Instance]) -> None:
+    instances = [detection([0, 0, 5, 5], descriptor=values) for values in ([1, 0, 0], [0, 1, 0])]
+    assert [len(usable_detections(instances, 2, holders)[1]) for holders in (1, 2, 3)] == [0, 2, 2]

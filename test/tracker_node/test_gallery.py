@@ -79,6 +79,18 @@ def test_another_length_may_come_when_nothing_is_held() -> None:
     assert gallery.length == 8
 
 
+def test_another_length_that_is_expected_empties_the_slots() -> None:
+    gallery = Gallery(3)
+    slots = gallery.allocate(2)
+    gallery.add(slots, unit(np.random.default_rng(0), 2, length=7))
+    gallery.expect(7)
+    assert gallery.holders == 2
+    gallery.expect(8)
+    assert (gallery.holders, gallery.length) == (0, 0)
+    gallery.add(slots[:1], unit(np.random.default_rng(0), 1, length=8))
+    assert gallery.has_descriptors(slots).tolist() == [True, False]
+
+
 def test_slots_from_before_the_first_descriptor_stay_valid() -> None:
     gallery = Gallery(2)
     early = gallery.allocate(3)

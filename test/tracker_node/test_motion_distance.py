@@ -33,7 +33,7 @@ def test_neighbours_are_all_pairs_within_reach(centres: np.ndarray, others: np.n
 
 def tracks_at(boxes: Sequence[Sequence[float]], detection: Detection, classes: Sequence[int] = (1, 1)) -> tuple[Tracks, Detections]:
     """A track one frame after its detection for each box, and the same boxes detected again."""
-    detections, _ = usable_detections([detection(box, class_id=name) for box, name in zip(boxes, classes, strict=False)], 0)
+    detections, _ = usable_detections([detection(box, class_id=name) for box, name in zip(boxes, classes, strict=False)], 0, 0)
     tracks, rows = Tracks(), np.arange(len(boxes))
     tracks.start(detections, rows, rows + 1, 0, CONFIG)
     tracks.predict(1.0, CONFIG)
@@ -53,7 +53,7 @@ def as_dict(pairs: MotionPairs) -> dict[tuple[int, int], float]:
 
 def test_distance_of_boxes_is_the_squared_mahalanobis_distance(detection: Detection) -> None:
     tracks, _ = tracks_at([[100, 100, 140, 200]], detection)
-    detections, _ = usable_detections([detection([104, 98, 148, 196])], 0)
+    detections, _ = usable_detections([detection([104, 98, 148, 196])], 0, 0)
     pairs = pairs_by_motion(tracks, np.array([0]), detections, None, CONFIG)
     innovation = detections.measurements[0] - tracks.boxes.position[0]
     measured = np.diag([5.0, 5.0, 0.1, 5.0]) ** 2
