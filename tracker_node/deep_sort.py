@@ -39,11 +39,13 @@ class DeepSort:
         self._symmetries = symmetries or {}
         self.reset()
 
-    def configure(self, config: TrackerConfig) -> None:
-        """Use other parameters from the next frame on; tracks live on unless their arrays depend on what changed."""
+    def configure(self, config: TrackerConfig) -> bool:
+        """Use other parameters from the next frame on. Returns whether all tracks had to be forgotten, as their arrays depend on them."""
         before, self.config = self.config, config
-        if any(getattr(before, name) != getattr(config, name) for name in ("gallery_size", "nominal_frame_rate", "fixed_frame")):
+        forgets = any(getattr(before, name) != getattr(config, name) for name in ("gallery_size", "nominal_frame_rate", "fixed_frame"))
+        if forgets:
             self.reset()
+        return forgets
 
     def reset(self) -> None:
         """Forget all tracks; ids start from 1 again."""

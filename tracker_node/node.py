@@ -81,8 +81,8 @@ class TrackerNode(PerceptionNode):
 
     def process(self, frame: Frame) -> None:
         """Track the detections, or add poses to the frame they belong to."""
-        if self.config != self._tracker.config:
-            self._tracker.configure(self.config)
+        if self.config != self._tracker.config and self._tracker.configure(self.config):
+            self._clear_markers()
         if "detections" in frame.messages:
             self._track(frame)
         else:
@@ -121,8 +121,12 @@ class TrackerNode(PerceptionNode):
     def reset(self) -> None:
         """Forget all tracks and remove what RViz still shows."""
         self._tracker.reset()
-        self._trails.reset()
         self._early = None
+        self._clear_markers()
+
+    def _clear_markers(self) -> None:
+        """The ids of tracks start from 1 again: what RViz shows of the old ones must go."""
+        self._trails.reset()
         self.results.publish("markers", delete_all(Header()))
 
     def diagnostic_values(self) -> dict[str, str]:

@@ -253,10 +253,10 @@ def test_empty_frames_from_the_start() -> None:
 def test_change_of_parameters_keeps_the_tracks(detection: Detection) -> None:
     tracker, seen = DeepSort(), [detection([100, 100, 150, 200])]
     feed(tracker, [seen] * 3)
-    tracker.configure(TrackerConfig(motion_weight=0.5, max_age=2))
+    assert not tracker.configure(TrackerConfig(motion_weight=0.5, max_age=2))
     assert feed(tracker, [seen], first=3)[0].id == 1
     assert feed(tracker, [[]] * 3, first=4) == []
-    tracker.configure(TrackerConfig(gallery_size=5))
+    assert tracker.configure(TrackerConfig(gallery_size=5))
     assert feed(tracker, [seen], first=0)[0].id == 1
 
 

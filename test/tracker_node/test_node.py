@@ -126,6 +126,14 @@ def test_a_parameter_changes_at_run_time_or_says_why_not(graph: RosGraph, camera
     assert "1.5" in refused.reason
 
 
+def test_a_parameter_that_forgets_the_tracks_removes_their_markers(graph: RosGraph, camera: Camera) -> None:
+    markers = graph.record(MarkerArray, f"/{NODE}/markers")
+    camera.send(450 * 10**9, [cup(10)])
+    assert graph.set_parameter(NODE, "gallery_size", 50).successful
+    assert [track.id for track in camera.send(450 * 10**9 + FRAME_NS, [cup(10)]).tracks] == [1]
+    graph.wait(lambda: [one for array in markers for one in array.markers if one.action == Marker.DELETEALL], "markers that are deleted")
+
+
 def test_poses_that_arrive_before_their_detections_wait_for_them(graph: RosGraph, camera: Camera) -> None:
     start = 500 * 10**9
     camera.poses.publish(poses_to_message([cup_pose(0.7)], header(start)))
