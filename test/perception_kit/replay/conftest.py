@@ -112,3 +112,15 @@ def settings(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplaySet
     save_action_model(folder / "action.safetensors", ActionModel(spec))
     models = {f"{name}_model": folder / f"{name}.safetensors" for name in ("segmentation", "pose", "action")}
     return ReplaySettings(bag=scene, out=Path("given by the test"), timeout=60.0, device="cpu", **models)
+
+
+@pytest.fixture(scope="session")
+def replayed(settings: ReplaySettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a replay of the scene wrote; not to be changed."""
+    from dataclasses import replace
+
+    from perception_kit.replay.session import run_replay
+
+    out = tmp_path_factory.mktemp("replayed")
+    assert run_replay(replace(settings, out=out))
+    return out
