@@ -45,5 +45,5 @@ def describe_output(out: Path) -> list[tuple[str, str]]:
         LOGS: "what the nodes wrote to their terminals",
     }
     if (out / RERUN).exists():
-        described[RERUN] = "everything in the picture and in space; './run rerun FILE --serve-web' shows it in a browser"
+        described[RERUN] = "everything in the picture and in space; './run rerun FILE --serve-web --bind 127.0.0.1' shows it in a browser"
     return [(str(out / name), what) for name, what in described.items()]

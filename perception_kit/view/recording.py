@@ -36,6 +36,7 @@ class SceneRecording:
         self._posed: set[str] = set()
         self._series: set[str] = set()
         self._trails: dict[int, deque[tuple[int, np.ndarray]]] = defaultdict(lambda: deque(maxlen=_TRAIL_STEPS))
+        self._tracked_ns = 0
         self._actions: dict[int, str] = {}
         self._depths: dict[int, np.ndarray] = {}
         self._rgb: tuple[int, np.ndarray] | None = None
@@ -48,12 +49,10 @@ class SceneRecording:
         self._stream.save(path, default_blueprint=layout.blueprint())
         self._start()
 
-    def serve(self, port: int, web_port: int, memory: str) -> str:
-        """Serve everything that is logged from now on; returns the address of the page. At most ``memory`` (such as "1GiB") is kept."""
-        address = self._stream.serve_grpc(grpc_port=port, default_blueprint=layout.blueprint(), server_memory_limit=memory)
-        rr.serve_web_viewer(web_port=web_port, open_browser=False, connect_to=address)
+    def connect(self, address: str) -> None:
+        """Send everything that is logged from now on to the server at ``address`` ("rerun+http://HOST:PORT/proxy")."""
+        self._stream.connect_grpc(address, default_blueprint=layout.blueprint())
         self._start()
-        return f"http://localhost:{web_port}/?url={address.replace(':', '%3A').replace('/', '%2F').replace('+', '%2B')}"
 
     def close(self) -> None:
         """Write what is still on its way, and end."""
@@ -118,6 +117,9 @@ class SceneRecording:
             [shown[k].position for k in placed], colors=[colors[k] for k in placed], labels=[texts[k] for k in placed], radii=0.004
         )
         self._log(stamp_ns, layout.LABELS, points)
+        if stamp_ns < self._tracked_ns:
+            self._trails.clear()  # the time jumped back, as where a bag is played anew
+        self._tracked_ns = stamp_ns
         self._trail(stamp_ns, tracks)
 
     def actions(self, stamp_ns: int, actions: Sequence[ActionEstimate], class_names: Sequence[str]) -> None:

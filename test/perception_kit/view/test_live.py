@@ -18,6 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from perception_kit.ros.convert import actions_to_message, detections_to_message, poses_to_message, tracks_to_message
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState
 from perception_kit.view.__main__ import main
+from perception_kit.view.server import RERUN
 
 BOX = np.array([10, 10, 40, 60], np.float32)
 TYPES = {
@@ -62,8 +63,7 @@ def test_everything_that_is_heard_is_saved(graph: RosGraph, tmp_path: Path) -> N
             process.kill()  # had a step above failed, nothing would end it
     assert process.returncode == 0
     assert "5 detections, 5 poses, 5 tracks, 5 actions" in told
-    rerun = Path(sys.executable).with_name("rerun")
-    text = subprocess.run([str(rerun), "rrd", "print", "-vvv", str(path)], check=True, capture_output=True, text=True).stdout
+    text = subprocess.run([str(RERUN), "rrd", "print", "-vvv", str(path)], check=True, capture_output=True, text=True).stdout
     for entity in ("camera/image", "camera/depth", "cloud", "objects/mug", "labels", "actions/image/walking"):
         assert f"/{entity}" in text, entity
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,24 +16,19 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from ports import free_port
 
 from perception_kit.drawing import FALL_COLOR, class_color
+from perception_kit.view.server import RERUN
 
 _LIMIT_S = 240.0
-_RERUN = Path(sys.executable).with_name("rerun")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @contextmanager
 def viewer(path: Path) -> Iterator[str]:
     """Address of a page that shows the file."""
     port, web_port = free_port(), free_port()
-    command = [str(_RERUN), str(path), "--serve-web", "--bind", "127.0.0.1", "--port", str(port), "--web-viewer-port", str(web_port)]
+    command = [str(RERUN), str(path), "--serve-web", "--bind", "127.0.0.1", "--port", str(port), "--web-viewer-port", str(web_port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for_port(web_port, process)

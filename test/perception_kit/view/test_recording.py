@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackState
 from perception_kit.view.recording import SceneRecording
-
-_RERUN = Path(sys.executable).with_name("rerun")
+from perception_kit.view.server import RERUN
 
 
 def contents(path: Path) -> str:
-    return subprocess.run([str(_RERUN), "rrd", "print", "-vvv", str(path)], check=True, capture_output=True, text=True).stdout
+    return subprocess.run([str(RERUN), "rrd", "print", "-vvv", str(path)], check=True, capture_output=True, text=True).stdout
 
 
 def test_everything_is_in_the_file(rrd: Callable[[Sequence[str]], Path]) -> None:
@@ -51,3 +50,16 @@ def test_nothing_found_and_nothing_known_is_logged_as_well(tmp_path: Path) -> No
     text = contents(tmp_path / "empty.rrd")
     assert "Boxes3D" in text, "an object without a mesh is a box"
     assert "teapot #4" in text
+
+
+def test_trails_end_where_the_time_jumps_back(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """As where a bag is played anew; a step from what is still to come would be brighter than bright."""
+    recording = SceneRecording({})
+    recording.save(tmp_path / "loop.rrd")
+    seen = {"state": TrackState.CONFIRMED, "score": 0.9, "age": 9, "hits": 9, "time_since_update": 0.0, "box_velocity": np.zeros(4)}
+    for tenths in (0, 1, 2, 0, 1):
+        position = np.array([tenths / 10, 0.0, 1.0])
+        track = TrackEstimate(1, 1, "mug", detection_index=0, box=np.array([0.0, 0.0, 9.0, 9.0]), position=position, **seen)
+        recording.tracks(10**9 + tenths * 10**8, [track])
+    recording.close()
+    assert not recwarn.list
