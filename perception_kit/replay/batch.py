@@ -12,13 +12,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, KilledWorker, LocalCluster, as_completed
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
-from perception_kit.replay.output import OutputError
+from perception_kit.replay.output import OutputError, make_output
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.report.run import read_run
 from perception_kit.report.scores import main_scores
@@ -26,6 +26,7 @@ from perception_kit.report.summary_page import summary_page, summary_table
 
 SUMMARY, SUMMARY_PAGE, LOG = "summary.json", "summary.html", "replay.log"
 FINISHED = (0, 3)  # exit codes of replays that have scores
+NOT_STARTED = 2
 _CONNECT_S = 30
 
 
@@ -34,17 +35,22 @@ def run_batch(bags: Sequence[Path], settings: ReplaySettings, workers: int = 1, 
 
     ``settings.truth`` holds a folder ``NAME`` for each bag, ``settings.actions`` a file ``NAME.csv``. Up to ``workers`` replays run at a
     time on this machine, or one in each thread of the Dask cluster at ``scheduler``, whose machines must see the same files. Raises
-    OutputError where bags have the same name or the cluster cannot be reached.
+    OutputError where bags have the same name, ``OUT`` cannot be written or the cluster cannot be reached.
     """
     tasks = _tasks(bags, settings)
     for task in tasks.values():
-        task.out.mkdir(parents=True, exist_ok=True)
+        make_output(task.out)
     codes: dict[Path, int] = {}
     with _client(workers, scheduler) as client:
         bag_of = {client.submit(_replay, replay_command(task), str(task.out / LOG), pure=False): bag for bag, task in tasks.items()}
         for future in tqdm(as_completed(bag_of), total=len(bag_of), unit="bag", desc="replays"):
             bag = bag_of[future]
-            codes[bag] = future.result()
+            try:
+                codes[bag] = future.result()
+            except (OSError, KilledWorker) as error:  # the worker does not see the folder, or died
+                codes[bag] = NOT_STARTED
+                tqdm.write(f"the replay of '{bag}' failed on its worker ({error}): it needs '{tasks[bag].out}' and memory", file=sys.stderr)
+                continue
             if codes[bag]:
                 tqdm.write(f"the replay of '{bag}' ended with exit code {codes[bag]}; see '{tasks[bag].out / LOG}'", file=sys.stderr)
     _write_summary(settings.out, tasks, codes)

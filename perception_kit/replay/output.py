@@ -16,6 +16,14 @@ class OutputError(ValueError):
     """The folder for the results cannot be used. The message says why."""
 
 
+def make_output(out: Path) -> None:
+    """Make the folder where it does not exist. Raises OutputError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"'{out}' cannot be written ({error}): give another folder as --out") from error
+
+
 def clear_output(out: Path) -> None:
     """Make the folder and remove what an earlier replay wrote into it. Raises OutputError for files that another program wrote."""
     names = (RESULTS, CONFIG, LOGS, VIDEO, METRICS, DETAILS, FRAMES, REPORT, RERUN)
@@ -23,8 +31,8 @@ def clear_output(out: Path) -> None:
     in_the_way = [name for name in names if (out / name).exists()]
     if in_the_way and not marker.exists():
         raise OutputError(f"'{out}' holds {', '.join(in_the_way)}, but not of an earlier replay: give a new folder as --out")
+    make_output(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         marker.write_text("written by perception_kit.replay, which replaces its files here\n")
     except OSError as error:
         raise OutputError(f"'{out}' cannot be written ({error}): give another folder as --out") from error

@@ -49,6 +49,12 @@ def test_bags_of_the_same_name_are_refused(no_models: ReplaySettings, tmp_path: 
         run_batch([tmp_path / "a" / "kitchen", tmp_path / "b" / "kitchen.mcap"], no_models)
 
 
+def test_a_folder_that_cannot_be_made_is_named(no_models: ReplaySettings, tmp_path: Path) -> None:
+    no_models.out.touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_batch([tmp_path / "kitchen"], no_models)
+
+
 def test_scheduler_that_nobody_runs(no_models: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("perception_kit.replay.batch._CONNECT_S", 1)
     with pytest.raises(OutputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
