@@ -27,13 +27,14 @@ _LOSSES = {"frames_failed": ("segmentation", "pose", "tracking", "actions"), "fr
 class NodeWatch:
     """Follows the processes of ``group`` and the diagnostics of their nodes; tells ``say`` in words when one is gone.
 
-    ``gone`` maps a node's name to the reason. ``unanswered`` counts the frames that a running node gave no result for.
-    ``diagnostics`` holds each node's newest status.
+    ``gone`` maps a node's name to the reason. ``unanswered`` counts the frames that a running node gave no result for, and
+    ``first_reason`` says why it gave none for the first of them, as far as known. ``diagnostics`` holds each node's newest status.
     """
 
     def __init__(self, group: NodeGroup, player: Player, say: Callable[[str], None]) -> None:
         self.gone: dict[str, str] = {}
         self.unanswered: Counter[str] = Counter()
+        self.first_reason: dict[str, str] = {}
         self.diagnostics: dict[str, DiagnosticStatus] = {}
         self._group, self._player, self._say = group, player, say
         self._frame_number: int | None = None
@@ -46,12 +47,14 @@ class NodeWatch:
         start_s = told_s = monotonic()
         while waiting := self._waiting():
             self._player.executor.spin_once(0.2)
-            if monotonic() - start_s > START_LIMIT_S:
+            waited_s = monotonic() - start_s
+            if waited_s > START_LIMIT_S:
                 for node, reason in waiting.items():
                     self._lose(node, f"{reason} {START_LIMIT_S:.0f} s after its start")
             elif monotonic() - told_s > _TELL_EVERY_S:
                 told_s = monotonic()
-                self._say("waiting: " + "; ".join(f"{node} {reason}" for node, reason in waiting.items()))
+                what = "; ".join(f"{node} {reason}" for node, reason in waiting.items())
+                self._say(f"waiting for {waited_s:.0f} s (at most {START_LIMIT_S:.0f} s): {what}")
 
     def available(self) -> list[Stage]:
         """Stages whose nodes are all there."""
@@ -105,14 +108,14 @@ class NodeWatch:
 
     def _tell_missing(self, node: str, missing: list[str], frame: CameraFrame) -> None:
         self.unanswered[node] += 1
-        if self.unanswered[node] > _TOLD_PROBLEMS:
-            return
         status = self.diagnostics[node]
         why = f": {status.message}" if status.level != DiagnosticStatus.OK else ""
         if node == "pose6d_node":
             lacks = [name for name, part in (("depth image", frame.depth), ("camera information", frame.camera_info)) if part is None]
             why = f": the bag has no {' and no '.join(lacks)} near its stamp" if lacks else why
-        self._say(f"frame {self._frame_number}: {node} gave no result of {' and '.join(missing)}{why}")
+        self.first_reason.setdefault(node, why)
+        if self.unanswered[node] <= _TOLD_PROBLEMS:
+            self._say(f"frame {self._frame_number}: {node} gave no result of {' and '.join(missing)}{why}")
 
     def _waiting(self) -> dict[str, str]:
         """What each node that is neither ready nor gone still lacks."""
@@ -120,7 +123,7 @@ class NodeWatch:
         waiting = {}
         for node in [node for node in NODES if node not in self.gone]:
             status = self.diagnostics.get(node)
-            state = "not heard of" if status is None else _value(status, "state")
+            state = "starting" if status is None else _value(status, "state")
             links = self._player.missing_links([stage for stage in STAGES if stage.node == node])
             if state == "unconfigured" and status.level == DiagnosticStatus.ERROR:
                 self._lose(node, f"stays {status.message.splitlines()[0]}")  # its log has the rest

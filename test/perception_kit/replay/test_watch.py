@@ -110,6 +110,7 @@ def test_frame_that_a_node_reports_as_lost_is_not_waited_for_and_the_node_stays(
         bench.watch.end_frame(FRAME, Answers(data=dict.fromkeys(["segmentation", "tracking", "actions"], b"")), bench.watch.awaited(FRAME))
     assert bench.watch.gone == {}
     assert bench.said == [f"frame {number}: pose6d_node gave no result of pose: no poses: all depth is NaN" for number in range(3)]
+    assert (bench.watch.unanswered["pose6d_node"], bench.watch.first_reason["pose6d_node"]) == (5, ": no poses: all depth is NaN")
 
 
 def test_frame_that_segmentation_fails_on_never_gets_to_the_tracker(bench: Bench) -> None:
