@@ -48,7 +48,8 @@ def find_camera_topics(
     aligned = [name for name in depths if any(word in name.lower() for word in _ALIGNED_WORDS)]
     chosen_color = _choose("colour image", "--color-topic", color, images, colors, topics)
     near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
-    chosen_depth = _choose("depth image", "--depth-topic", depth, images, near, topics)
+    others = [name for name in images if name != chosen_color]
+    chosen_depth = _choose("depth image", "--depth-topic", depth, others, near, topics)
     if has_camera_file and camera_info is None:
         return CameraTopics(chosen_color, chosen_depth, None)
     if not infos:
@@ -93,6 +94,8 @@ def _choose(
         return given
     if len(candidates) == 1:
         return candidates[0]
+    if not all_of_type:
+        raise BagError(f"no topic is the {what}, without which nothing can be replayed: record it, too. {_listing(topics)}")
     found = f"{len(candidates)} topics may be the {what}: {', '.join(candidates)}" if candidates else f"no topic is the {what}"
     raise BagError(f"{found}; choose one with {option}. {_listing(topics)}")
 

@@ -68,12 +68,15 @@ TWO_CAMERAS = topics(
     infos="/left/color/camera_info /right/color/camera_info",
 )
 REFUSED = {
-    "nothing recorded": ({}, "no topic is the colour image; choose one with --color-topic. The bag has no topics"),
+    "nothing recorded": ({}, "no topic is the colour image, without which nothing can be replayed: record it, too. The bag has no topics"),
     "two cameras": (
         TWO_CAMERAS,
         "2 topics may be the colour image: /left/color/image_raw, /right/color/image_raw; choose one with --color-topic",
     ),
-    "no depth": (topics(images="/color/image_raw", infos="/color/camera_info"), "no topic is the depth image"),
+    "no depth": (
+        topics(images="/color/image_raw", infos="/color/camera_info"),
+        "no topic is the depth image, without which nothing can be replayed",
+    ),
     "no camera information": (topics(images="/color/image_raw /depth/image_raw"), "the bag has no camera information; give"),
     "a topic without a message": ({"/color/image_raw": BagTopic(IMAGE, 0)}, "no topic is the colour image"),
 }
