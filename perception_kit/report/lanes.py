@@ -80,7 +80,7 @@ def identity_lanes(run: ReplayRun) -> Lanes:
 
 
 def track_lanes(run: ReplayRun) -> Lanes:
-    """A lane for each confirmed track, for recordings without truth."""
+    """A lane for each confirmed track, in the colour of its class, for recordings without truth."""
     seen: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
     for index, frame in enumerate(run.frames):
         for track in frame.tracks:
@@ -88,7 +88,7 @@ def track_lanes(run: ReplayRun) -> Lanes:
     lanes = Lanes(run, [_lane(*key) for key in sorted(seen)])
     for key, frames in sorted(seen.items()):
         for stretch in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
-            lanes.bar(_lane(*key), stretch.tolist(), _track_color(key[1]), f"track {key[1]}")
+            lanes.bar(_lane(*key), stretch.tolist(), name_color(key[0]), f"track {key[1]}")
     return lanes
 
 
