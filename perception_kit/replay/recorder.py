@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +14,7 @@ from perception_kit.bag import BagWriter, RawMessage
 from perception_kit.drawing import Scene, draw_overlay
 from perception_kit.replay.frames import CameraFrame
 from perception_kit.replay.live import count_live_drops
+from perception_kit.replay.output import RESULTS, VIDEO
 from perception_kit.replay.panels import PanelMessages
 from perception_kit.replay.player import Answers
 from perception_kit.replay.rerun_log import RerunLog
@@ -25,14 +27,16 @@ _LATENCIES = (*(stage.name for stage in STAGES), "total")
 
 
 class Recorder:
-    """Writes the bag ``results``, the video ``video`` and, where there is one, the Rerun log ``rerun``; ``frame_count`` is the number of
-    colour images to come. Use as a context manager.
+    """Writes the bag of results and the video into the folder ``out`` and, where there is one, the Rerun log ``rerun``; ``frame_count`` is
+    the number of colour images to come. ``model_points`` are (N, 3) surface points in metres by class name: their outlines are drawn at the
+    poses. Use as a context manager.
 
     ``frames`` are those that were played, ``pictures`` their numbers in the video (None: not in it); ``skipped`` counts the ones that could
     not be played. ``clock`` says how it was played by the clock, None in lock step.
     """
 
-    def __init__(self, results: Path, video: Path, frame_count: int, rerun: RerunLog | None = None) -> None:
+    def __init__(self, out: Path, frame_count: int, model_points: Mapping[str, np.ndarray], rerun: RerunLog | None = None) -> None:
+        self._model_points = model_points
         self._rerun = rerun
         self.frame_count = frame_count
         self.skipped = 0
@@ -43,8 +47,8 @@ class Recorder:
         self.image_size: tuple[int, int] = (0, 0)
         self._latency_s: list[dict[str, float]] = []
         self._busy_s: list[float] = []
-        self._bag = BagWriter(results)
-        self._video = VideoWriter(video)
+        self._bag = BagWriter(out / RESULTS)
+        self._video = VideoWriter(out / VIDEO)
         self._panels = PanelMessages()
 
     def add(self, number: int, frame: CameraFrame, answers: Answers) -> None:
@@ -102,6 +106,7 @@ class Recorder:
                 scene.intrinsics = intrinsics_from_camera_info(frame.camera_info.message, frame.color.message)
         except ImageError:
             return
+        scene.model_points = self._model_points
         picture = draw_overlay(rgb, scene)
         self._video.write(picture, frame.stamp_ns)
         self.pictures[-1] = sum(number is not None for number in self.pictures)

@@ -10,7 +10,7 @@ from perception_kit.bag import BagReader
 from perception_kit.replay.camera_file import read_camera_file
 from perception_kit.replay.frames import CameraFrame, camera_frames
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.replay.topics import find_camera_topics
+from perception_kit.replay.topics import TRUTH_PREFIX, find_camera_topics
 from perception_kit.truth import TruthSource
 from perception_kit.truth_actions import ActionTruth
 from perception_kit.truth_bag import BagTruth
@@ -40,7 +40,11 @@ class Recording:
         else:
             own = BagTruth(self._settings.bag)
             source = None if own.is_empty else own
-        return source if self._settings.actions is None else ActionTruth(self._settings.actions, source)
+        if self._settings.actions is not None:
+            return ActionTruth(self._settings.actions, source)
+        if source is None:
+            self.remarks.append(f"no scores: the bag has no {TRUTH_PREFIX} topics, and neither --truth nor --actions names the truth")
+        return source
 
     def __enter__(self) -> Recording:
         return self

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from perception_kit.drawing import Scene
+from perception_kit.model_metadata import read_metadata
 from perception_kit.replay.domain import free_domain
 from perception_kit.replay.effective_config import write_effective_config
 from perception_kit.replay.evaluate import Evaluation, evaluate
 from perception_kit.replay.frame_records import frame_records, write_frame_records
 from perception_kit.replay.judgement import EvaluatedFrame
 from perception_kit.replay.object_models import PointModel, load_point_models
-from perception_kit.replay.output import CONFIG, DETAILS, FRAMES, LOGS, METRICS, RERUN, RESULTS, VIDEO, clear_output, describe_output
+from perception_kit.replay.output import CONFIG, DETAILS, FRAMES, LOGS, METRICS, RERUN, RESULTS, clear_output, describe_output
 from perception_kit.replay.player import Player
 from perception_kit.replay.playing import play_by_clock, play_in_lock_step, say
 from perception_kit.replay.recorder import Recorder
@@ -24,6 +26,7 @@ from perception_kit.replay.report import print_report
 from perception_kit.replay.rerun_log import RerunLog
 from perception_kit.replay.results import NODES, STAGES, read_results
 from perception_kit.replay.settings import ReplaySettings
+from perception_kit.replay.truth_remarks import truth_remarks
 from perception_kit.replay.watch import NodeWatch
 from perception_kit.report.replay_page import write_report
 from perception_kit.ros.bringup import process_environment, start_nodes
@@ -40,13 +43,13 @@ def run_replay(settings: ReplaySettings) -> bool:
     """
     with Recording(settings) as recording:
         truth = recording.truth()
-        models = load_point_models(settings.models, settings.bag, settings.pose_model) if truth is not None else {}
         settings.check_models()
+        models = load_point_models(settings.models, settings.bag, settings.pose_model)
         clear_output(settings.out)
         for remark in recording.remarks:
             say(remark)
-        recorder, watch = _play(settings, recording)
-    evaluation = _evaluate(settings.out, recorder, truth, models, watch)
+        recorder, watch = _play(settings, recording, models)
+    evaluation = _evaluate(settings, recorder, truth, models, watch)
     notes = recording.remarks + _notes(watch, recorder, evaluation)
     metrics = {
         **evaluation.metrics,
@@ -69,14 +72,14 @@ def run_replay(settings: ReplaySettings) -> bool:
     return not watch.gone
 
 
-def _play(settings: ReplaySettings, recording: Recording) -> tuple[Recorder, NodeWatch]:
+def _play(settings: ReplaySettings, recording: Recording, models: Mapping[str, PointModel]) -> tuple[Recorder, NodeWatch]:
     """Start the nodes in a domain of their own, play every frame and end the nodes."""
     with free_domain() as domain:
         os.environ |= {**process_environment(), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         rerun = RerunLog(settings.out / RERUN, settings.bag, settings.models, settings.pose_model) if settings.rrd else None
         nodes = start_nodes(settings.node_parameters(), domain_id=domain, log_dir=settings.out / LOGS)
-        count = recording.frame_count
-        with nodes, Player(domain) as player, Recorder(settings.out / RESULTS, settings.out / VIDEO, count, rerun) as recorder:
+        points = {name: model.points for name, model in models.items()}
+        with nodes, Player(domain) as player, Recorder(settings.out, recording.frame_count, points, rerun) as recorder:
             watch = NodeWatch(nodes, player, say)
             say("waiting for the nodes to load their models")
             watch.wait_until_active()
@@ -100,10 +103,12 @@ def _play_frames(settings: ReplaySettings, recording: Recording, player: Player,
     }
 
 
-def _evaluate(out: Path, recorder: Recorder, truth: TruthSource | None, models: dict[str, PointModel], watch: NodeWatch) -> Evaluation:
+def _evaluate(
+    settings: ReplaySettings, recorder: Recorder, truth: TruthSource | None, models: dict[str, PointModel], watch: NodeWatch
+) -> Evaluation:
     """Score the results, and write what became of each frame."""
-    scenes, action_classes = read_results(out / RESULTS)
-    truths = truth.frames(recorder.frames) if truth is not None else [FrameTruth()] * len(recorder.frames)
+    scenes, action_classes = read_results(settings.out / RESULTS)
+    truths = list(truth.frames(recorder.frames)) if truth is not None else [FrameTruth()] * len(recorder.frames)
     frames = [
         EvaluatedFrame(key.stamp_ns, true, scenes.get(key.stamp_ns, Scene())) for key, true in zip(recorder.frames, truths, strict=True)
     ]
@@ -114,14 +119,17 @@ def _evaluate(out: Path, recorder: Recorder, truth: TruthSource | None, models: 
         if gone:
             without[part] = f"{' and '.join(gone)} is gone"
     evaluation = evaluate(frames, recorder.image_size, models, action_classes, without)
+    if truth is not None:
+        known = (read_metadata(path)["class_names"] for path in (settings.segmentation_model, settings.action_model))
+        evaluation.notes += truth_remarks(truths, *known)
     records = frame_records(recorder.frames, frames, evaluation, action_classes, recorder.frame_latencies_ms(), recorder.pictures)
-    write_frame_records(out / FRAMES, records)
+    write_frame_records(settings.out / FRAMES, records)
     return evaluation
 
 
 def _notes(watch: NodeWatch, recorder: Recorder, evaluation: Evaluation) -> list[str]:
     notes = [f"{node} is gone: {reason}" for node, reason in watch.gone.items()]
-    notes += [f"{node} gave no result for {count} frames" for node, count in watch.unanswered.items()]
+    notes += [f"{node} gave no result for {count} frames{watch.first_reason[node]}" for node, count in watch.unanswered.items()]
     if recorder.clock is not None and recorder.processed < len(recorder.frames):
         few = len(recorder.frames) - recorder.processed
         notes.append(f"{few} frames were not answered by all nodes; in the scores they are frames in which nothing was found")
