@@ -8,8 +8,7 @@ import numpy as np
 from tracker_node.config import TrackerConfig
 from tracker_node.kalman import ConstantVelocityStates
 
-# Standard deviations of the aspect, which does not scale with the height: gained per step, of its velocity, and of a measured one.
-ASPECT_STD = 1e-2
+# Standard deviations of the aspect's velocity and of a measured aspect, which do not scale with the height.
 ASPECT_VELOCITY_STD = 1e-5
 ASPECT_MEASUREMENT_STD = 1e-1
 
@@ -43,7 +42,7 @@ def box_velocities(states: ConstantVelocityStates) -> np.ndarray:
 def start(measurements: np.ndarray, config: TrackerConfig) -> ConstantVelocityStates:
     """States of new tracks at rest, with 2 times the position noise and 10 times the velocity noise of one step."""
     heights = measurements[:, 3]
-    position_std = _scaled(2 * config.position_weight, ASPECT_STD, heights)
+    position_std = _scaled(2 * config.position_weight, config.aspect_noise, heights)
     velocity_std = _scaled(10 * config.velocity_weight, ASPECT_VELOCITY_STD, heights)
     return ConstantVelocityStates.start(measurements, position_std, velocity_std)
 
@@ -51,7 +50,7 @@ def start(measurements: np.ndarray, config: TrackerConfig) -> ConstantVelocitySt
 def predict(states: ConstantVelocityStates, steps: float, config: TrackerConfig) -> None:
     """Move all tracks ``steps`` nominal frames ahead."""
     heights = states.position[:, 3]
-    position_std = _scaled(config.position_weight, ASPECT_STD, heights)
+    position_std = _scaled(config.position_weight, config.aspect_noise, heights)
     velocity_std = _scaled(config.velocity_weight, ASPECT_VELOCITY_STD, heights)
     states.predict(steps, position_std, velocity_std)
 

@@ -47,6 +47,9 @@ class TrackerConfig:
     velocity_weight: float = _parameter(
         1 / 160, "standard deviation of box velocity as a fraction of box height, per nominal frame", 1e-5, 10.0
     )
+    aspect_noise: float = _parameter(
+        0.01, "standard deviation that a box's aspect ratio (width / height) gains in one nominal frame beside its motion", 1e-5, 10.0
+    )
     pose_noise: float = _parameter(0.01, "standard deviation of a measured 3D position along each axis, m", 1e-5, 10.0)
     position_process_noise: float = _parameter(
         0.002, "standard deviation that a 3D position gains in one nominal frame beside its motion, m", 1e-6, 10.0
