@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, TrackArray
@@ -31,8 +31,12 @@ _QUEUE_LENGTH = 10  # both inputs share the queue, and detections are small: wor
 
 @dataclass(frozen=True)
 class TrackerNodeConfig(TrackerConfig):
-    """Parameters of the tracker and of the node."""
+    """Parameters of the tracker and of the node. Two differ from the published ones for people who fall: their box turns over in a few
+    frames, and overlaps less with the one before.
+    """
 
+    aspect_noise: float = field(default=0.04, metadata=TrackerConfig.__dataclass_fields__["aspect_noise"].metadata)
+    max_iou_distance: float = field(default=0.9, metadata=TrackerConfig.__dataclass_fields__["max_iou_distance"].metadata)
     pose_model: str = parameter(
         "", "model file of the poses, for the symmetries of its objects; empty: every orientation is taken as it is", fixed=True
     )
