@@ -96,11 +96,8 @@ def held_out_scores(model: ActionModel, videos: list[LabelledVideo]) -> dict[str
 def main(arguments: list[str] | None = None) -> None:
     """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    try:
+    with training.exit_on(DataError, ModelFileError, FileNotFoundError):
         run(args)
-    except (DataError, ModelFileError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,6 +11,8 @@ import platform
 import shlex
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,16 @@ def create_fabric(args: argparse.Namespace, devices: int = 1) -> Fabric:
     fabric = Fabric(accelerator="cuda" if gpu else "cpu", devices=devices, precision=precision)
     fabric.seed_everything(args.seed, verbose=False)
     return fabric
+
+
+@contextmanager
+def exit_on(*errors: type[Exception]) -> Iterator[None]:
+    """End the program with exit code 2 and the message of one of ``errors``: data or files that cannot be used."""
+    try:
+        yield
+    except errors as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 class TrainingClock:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from perception_kit.training import (
     TrainingClock,
     add_training_arguments,
     create_fabric,
+    exit_on,
     load_checkpoint,
     load_matching,
     random_state,
@@ -163,11 +163,8 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
 def main() -> None:
     """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments()
-    try:
+    with exit_on(DatasetError, ModelFileError, FileNotFoundError):
         run(args)
-    except (DatasetError, ModelFileError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 def run(args: argparse.Namespace) -> None:

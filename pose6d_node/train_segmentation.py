@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
 
 import torch
@@ -26,6 +25,7 @@ from perception_kit.training import (
     TrainingClock,
     add_training_arguments,
     create_fabric,
+    exit_on,
     load_checkpoint,
     load_matching,
     save_checkpoint,
@@ -53,11 +53,8 @@ LOG_EVERY = 20
 def main(arguments: list[str] | None = None) -> None:
     """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments(arguments)
-    try:
+    with exit_on(DatasetError, ModelFileError, FileNotFoundError):
         run(args)
-    except (DatasetError, ModelFileError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 def run(args: argparse.Namespace) -> None:
