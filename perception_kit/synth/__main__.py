@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from tqdm import tqdm
 
@@ -14,7 +15,7 @@ from perception_kit.synth.bag_writer import SceneBagWriter
 from perception_kit.synth.bop_models import write_models
 from perception_kit.synth.bop_writer import BopJob, write_scene_files
 from perception_kit.synth.catalogue import read_classes
-from perception_kit.synth.clips import write_clips
+from perception_kit.synth.clips import View, write_clips
 from perception_kit.synth.mesh import MeshError
 from perception_kit.synth.pool import render_frames
 from perception_kit.synth.recording import Recording
@@ -33,6 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=10.0, help="bag: length (default: %(default)s)")
     parser.add_argument("--fps", type=float, default=15.0, help="bag: frames per second (default: %(default)s)")
     parser.add_argument("--clips", type=_positive, default=400, help="clips: number of videos (default: %(default)s)")
+    parser.add_argument(
+        "--view",
+        choices=get_args(View),
+        default="room",
+        help="clips: seen from anywhere in the room, or over a table by a robot that moves, as in a bag (default: %(default)s)",
+    )
     parser.add_argument("--width", type=_positive, default=640, help="bag and bop: pixels (default: %(default)s)")
     parser.add_argument("--height", type=_positive, default=480, help="bag and bop: pixels (default: %(default)s)")
     parser.add_argument("--focal-length", type=_positive, help="bag and bop: of your camera, pixels (default: 610 at a width of 640)")
@@ -92,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         photos = tuple(find_photos(args.backgrounds)) if args.backgrounds else ()
         if args.format == "clips":
-            write_clips(args.out, args.seed, args.clips, args.split, args.workers, photos)
+            write_clips(args.out, args.seed, args.clips, args.split, args.workers, photos, args.view)
         elif args.format == "bop":
             _write_bop(args, _world(args, photos))
         else:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, get_args
 
 import av
 import cv2
@@ -20,6 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from perception_kit.synth.clips_scene import CameraPath, Take, sample_camera, stage
+from perception_kit.synth.clips_table import robot_camera, stage_behind_table
 from perception_kit.synth.lighting import shade, shadow_scene
 from perception_kit.synth.motion import ACTIONS
 from perception_kit.synth.pool import render_frames
@@ -40,6 +42,8 @@ _CLIPS_KEY = 3
 """Keeps these random numbers apart from those of the other formats."""
 
 Segment = tuple[float, float, str]
+View = Literal["room", "table"]
+"""Where the camera is: anywhere in the room, or on a robot at the table of a recording, with the people behind the table."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,23 @@ class RenderedClip:
     segments: list[Segment]
 
 
-def write_clips(out: Path, seed: int, count: int, split: str = "train", workers: int = 2, photos: Sequence[Path] = ()) -> None:
+def write_clips(
+    out: Path, seed: int, count: int, split: str = "train", workers: int = 2, photos: Sequence[Path] = (), view: View = "room"
+) -> None:
     """Write ``count`` videos and their labels under ``out``; the same arguments give the same files with any number of ``workers``.
 
     ``photos`` are textures for rooms besides the procedural ones. Raises FileExistsError when ``out`` holds labels already, ValueError
-    for an unknown split or a count below 1.
+    for an unknown split or view or a count below 1.
     """
+    if view not in get_args(View):
+        raise ValueError(f"unknown view {view!r}, expected one of {', '.join(get_args(View))}")
     if count < 1:
         raise ValueError(f"the number of clips must be at least 1, got {count}")
     labels = out / "labels.csv"
     if labels.exists():
         raise FileExistsError(f"{labels} exists already: choose another folder or remove it")
     (out / "videos").mkdir(parents=True, exist_ok=True)
-    build = partial(_build_writer, out / "videos", seed, split, tuple(photos))
+    build = partial(_build_writer, out / "videos", seed, split, tuple(photos), view)
     rows: list[tuple[str, ...]] = []
     box_rows: list[tuple[str, ...]] = []
     for index, (segments, boxes) in enumerate(tqdm(render_frames(build, count, workers), total=count, unit="video")):
@@ -85,25 +93,27 @@ def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
         csv.writer(file).writerows(rows)
 
 
-def _build_writer(folder: Path, seed: int, split: str, photos: tuple[Path, ...]) -> Callable[[int], tuple[list[Segment], np.ndarray]]:
+def _build_writer(
+    folder: Path, seed: int, split: str, photos: tuple[Path, ...], view: View
+) -> Callable[[int], tuple[list[Segment], np.ndarray]]:
     """The function that a worker process calls with the number of a video; it returns the clip's segments and boxes."""
     textures = TexturePool(split, photos)
 
     def write(index: int) -> tuple[list[Segment], np.ndarray]:
-        clip = render_clip(seeded(split, _CLIPS_KEY, seed, index), textures)
+        clip = render_clip(seeded(split, _CLIPS_KEY, seed, index), textures, view)
         write_video(folder / f"{index:05d}.mp4", clip.frames, quality=20 + index % 9)
         return clip.segments, clip.boxes
 
     return write
 
 
-def render_clip(rng: np.random.Generator, textures: TexturePool) -> RenderedClip:
+def render_clip(rng: np.random.Generator, textures: TexturePool, view: View = "room") -> RenderedClip:
     """One take of a random scene."""
     planned = [] if rng.random() < EMPTY_SHARE else sample_segments(rng)
-    take = stage(rng, textures, planned)
+    take = (stage_behind_table if view == "table" else stage)(rng, textures, planned)
     length = min(take.script.duration, rng.uniform(8.5, 14.0)) if take.script else rng.uniform(4.0, 8.0)
     times = _frame_times(rng, length)
-    path = sample_camera(rng, take, times, WIDTH, HEIGHT)
+    path = robot_camera(rng, textures.split, times, WIDTH, HEIGHT) if view == "table" else sample_camera(rng, take, times, WIDTH, HEIGHT)
     frames, labels, boxes = zip(*_film(rng, take, path, times, textures.split), strict=True)
     return RenderedClip(np.stack(frames), np.stack(boxes), _runs(labels))
 

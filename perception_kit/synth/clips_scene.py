@@ -25,13 +25,13 @@ _CLEARANCE = 0.5
 """Metres between the walls' side of the free floor and the place where people turn, because they fall at full length."""
 _FLESH = 0.1
 """Metres from the joints to the skin, roughly."""
-_LOOK_RATE = 5.0
+LOOK_RATE = 5.0
 """Poses per second that are looked at to choose cameras and to keep furniture out of the way."""
 
 
 @dataclass
 class Take:
-    """``bodies`` (N, J, 3) joints at ``_LOOK_RATE``, metres, empty when nobody acts; ``items`` what stands still."""
+    """``bodies`` (N, J, 3) joints at ``LOOK_RATE``, metres, empty when nobody acts; ``items`` what stands still."""
 
     room: Room
     items: list[Item]
@@ -72,7 +72,7 @@ def _script_that_fits(
     best: tuple[float, ActionScript, np.ndarray] | None = None
     for _ in range(_TRIES):
         script = ActionScript(rng, segments, inner, skeleton=person.skeleton, seats=True)
-        times = np.arange(0.0, script.duration, 1 / _LOOK_RATE)
+        times = np.arange(0.0, script.duration, 1 / LOOK_RATE)
         bodies = script.joints(times)
         low, high = _extent(bodies)
         walls = np.array([x_min - 0.55, y_min - 0.5]) - low, high - np.array([x_max + 0.55, y_max + 0.2])
@@ -197,7 +197,7 @@ def _camera_poses(rng: np.random.Generator, take: Take, times: np.ndarray, eye: 
 def _body_centres(take: Take, times: np.ndarray) -> np.ndarray:
     """(T, 3) middle of the body at ``times``."""
     centres = (take.bodies.min(axis=1) + take.bodies.max(axis=1)) / 2
-    known = np.arange(len(centres)) / _LOOK_RATE
+    known = np.arange(len(centres)) / LOOK_RATE
     return np.stack([np.interp(times, known, centres[:, axis]) for axis in range(3)], axis=1)
 
 
@@ -208,7 +208,7 @@ def _quality(take: Take, path: CameraPath, times: np.ndarray) -> float:
     k = path.intrinsics
     scores = []
     for index in range(0, len(take.bodies), 3):
-        camera = path.poses[min(int(np.searchsorted(times, index / _LOOK_RATE)), len(path.poses) - 1)]
+        camera = path.poses[min(int(np.searchsorted(times, index / LOOK_RATE)), len(path.poses) - 1)]
         points = take.bodies[index] @ invert_pose(camera)[:3, :3].T + invert_pose(camera)[:3, 3]
         z = np.maximum(points[:, 2], 1e-3)
         u, v = points[:, 0] / z * k.fx + k.cx, points[:, 1] / z * k.fy + k.cy

@@ -13,6 +13,7 @@ from perception_kit.geometry import invert_pose
 from perception_kit.synth.camera_path import CameraPath
 from perception_kit.synth.motion import ActionScript
 from perception_kit.synth.person import Person
+from perception_kit.synth.room import Room
 from perception_kit.synth.sampling import bag_scene
 from perception_kit.synth.scene import Scene, SceneFrame, observe, seeded
 from perception_kit.synth.world import WorldConfig
@@ -78,7 +79,7 @@ class Recording:
         person, script = None, None
         if self.world.with_person:
             person = Person(rng, self.world.split)
-            script = ActionScript(rng, action_segments(self.seconds), _walking_area(scene), skeleton=person.skeleton)
+            script = ActionScript(rng, action_segments(self.seconds), walking_area(scene.room), skeleton=person.skeleton)
         return RecordingRenderer(self, scene, path, person, script, len(classes) + 1).frame
 
 
@@ -109,9 +110,9 @@ class RecordingRenderer:
         return RecordedFrame(index, frame, velocities, action, len(self.scene.objects) + 1)
 
 
-def _walking_area(scene: Scene) -> tuple[tuple[float, float], tuple[float, float]]:
+def walking_area(room: Room) -> tuple[tuple[float, float], tuple[float, float]]:
     """((x_min, x_max), (y_min, y_max)) of the free floor that the camera sees all the time."""
-    return (-1.2, 1.2), (2.3, min(3.8, scene.room.floor_bounds[3]))
+    return (-1.2, 1.2), (2.3, min(3.8, room.floor_bounds[3]))
 
 
 def _velocity(pose: np.ndarray, camera: np.ndarray, camera_after: np.ndarray) -> Velocity:

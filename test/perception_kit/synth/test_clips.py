@@ -12,6 +12,7 @@ from perception_kit.geometry import invert_pose
 from perception_kit.synth import clips
 from perception_kit.synth.clips import FPS, HEIGHT, WIDTH, render_clip, sample_segments, write_clips, write_video
 from perception_kit.synth.clips_scene import sample_camera, stage
+from perception_kit.synth.clips_table import stage_behind_table
 from perception_kit.synth.motion import ACTIONS
 from perception_kit.synth.room import TexturePool
 
@@ -53,6 +54,25 @@ def test_same_seed_same_take_and_other_seed_another():
     np.testing.assert_array_equal(first.boxes, again.boxes)
     assert first.segments == again.segments
     assert first.frames.shape != other.frames.shape or not np.array_equal(first.frames, other.frames)
+
+
+def test_the_table_of_the_robot_stands_before_the_people(monkeypatch: pytest.MonkeyPatch):
+    """The camera looks up from a table, so the lower part of the picture holds things and the person appears above."""
+    monkeypatch.setattr(clips, "sample_segments", lambda rng: [("walking", 0.8), ("falling", 1.6)])
+    monkeypatch.setattr(clips, "EMPTY_SHARE", 0.0)
+    take = stage_behind_table(np.random.default_rng(4), TexturePool("train"), [("walking", 0.8)])
+    assert len(take.items) > 6
+    clip = render_clip(np.random.default_rng(4), TexturePool("train"), "table")
+    assert {label for _, _, label in clip.segments} <= {"walking", "falling", "lying", "other"}
+    assert np.nanmin(clip.boxes[:, 1]) < HEIGHT / 3
+    assert np.nanmedian(clip.boxes[:, 3]) < 0.9 * HEIGHT  # boxes hold the person, not the things in front
+    moved = np.abs(clip.frames[-1, -30:].astype(int) - clip.frames[0, -30:]).mean()
+    assert moved > 5  # the camera does
+
+
+def test_unknown_view_is_named(tmp_path: Path):
+    with pytest.raises(ValueError, match="'attic', expected one of room, table"):
+        write_clips(tmp_path, seed=0, count=1, view="attic")
 
 
 @pytest.mark.usefixtures("short")
