@@ -22,6 +22,7 @@ FALL_LABEL = "falling"
 FALL_COLOR: Color = (226, 20, 32)
 WHITE: Color = (255, 255, 255)
 _BANNER_COLOR: Color = (24, 26, 30)
+_GREY: Color = (170, 170, 170)
 AXIS_COLORS: tuple[Color, ...] = ((255, 64, 64), (64, 230, 64), (80, 140, 255))  # x, y, z as in RViz
 _MASK_OPACITY = 0.35
 _FAR_OUTSIDE = 1e5  # pixels; what is beyond cannot be drawn with OpenCV's integers
@@ -61,7 +62,7 @@ def draw_overlay(rgb: np.ndarray, scene: Scene) -> np.ndarray:
     """A copy of the (H, W, 3) uint8 RGB image with everything in ``scene`` drawn on it; line and text sizes follow the image height."""
     canvas = _Canvas(np.ascontiguousarray(rgb).copy())
     canvas.reserve(scene.actions)
-    posed = {pose.detection_index for pose in scene.poses} if scene.intrinsics is not None else set()
+    posed = {pose.detection_index for pose in scene.poses if pose.is_sure} if scene.intrinsics is not None else set()
     for instance in scene.instances:
         _draw_mask(canvas, instance)
     if scene.intrinsics is not None:
@@ -152,13 +153,16 @@ def _draw_mask(canvas: _Canvas, instance: Instance) -> None:
 
 
 def _draw_pose(canvas: _Canvas, pose: PoseEstimate, intrinsics: Intrinsics, points: np.ndarray | None) -> None:
-    """The outline of the projected model, or its box, and its axes, which are as long as half the box."""
+    """The outline of the projected model, or its box, and its axes, which are as long as half the box; if unsure, a grey outline alone."""
+    color = class_color(pose.class_name) if pose.is_sure else _GREY
     if points is not None:
-        _draw_hull(canvas, project(transform(points, pose.rotation, pose.translation), intrinsics), class_color(pose.class_name))
+        _draw_hull(canvas, project(transform(points, pose.rotation, pose.translation), intrinsics), color)
     else:
         corners = project(transform(_BOX_CORNERS * pose.size, pose.rotation, pose.translation), intrinsics)
         for start, end in _BOX_EDGES:
-            _draw_line(canvas, corners[start], corners[end], class_color(pose.class_name), max(1, canvas.line - 1))
+            _draw_line(canvas, corners[start], corners[end], color, max(1, canvas.line - 1))
+    if not pose.is_sure:
+        return
     length = 0.5 * float(np.max(pose.size))
     tips = project(transform(np.vstack([np.zeros(3), np.eye(3) * length]), pose.rotation, pose.translation), intrinsics)
     for axis, color in enumerate(AXIS_COLORS):
@@ -182,7 +186,7 @@ def _draw_line(canvas: _Canvas, start: np.ndarray, end: np.ndarray, color: Color
 
 def _draw_track(canvas: _Canvas, track: TrackEstimate, has_pose: bool, action: str | None) -> None:
     """A confirmed track in its class colour, a tentative one without its number, a lost one in grey."""
-    color = class_color(track.class_name) if track.state is not TrackState.LOST else (170, 170, 170)
+    color = class_color(track.class_name) if track.state is not TrackState.LOST else _GREY
     text = track.class_name if track.state is TrackState.TENTATIVE else f"{track.class_name} #{track.id}"
     if track.state is TrackState.LOST:
         text += " lost"

@@ -59,6 +59,10 @@ class Instance:
         return full
 
 
+SURE_CONFIDENCE = 0.1
+"""Poses of a lower confidence contradict mask and depth for the most part; whoever draws them does so without axes, as unsure."""
+
+
 @dataclass
 class PoseEstimate:
     """6D pose of ``instances[detection_index]``: object model frame in the camera's optical frame.
@@ -73,6 +77,11 @@ class PoseEstimate:
     translation: np.ndarray
     confidence: float
     size: np.ndarray
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether mask and depth support the pose enough to show it as known."""
+        return self.confidence >= SURE_CONFIDENCE
 
 
 class TrackState(IntEnum):

@@ -47,7 +47,7 @@ class Pose6dConfig:
     max_detections: int = parameter(50, "largest number of detections in a frame", 1, 1000, fixed=True)
     refine_iterations: int = parameter(2, "passes of DenseFusion's refiner; more are slower and more precise", 0, 20)
     icp: bool = parameter(False, "register each pose to the depth by point-to-plane ICP after the refiner")
-    min_confidence: float = parameter(0.1, "poses that agree less with mask and depth are not published", 0.0, 1.0)
+    min_confidence: float = parameter(0.005, "poses that agree less with mask and depth are not published", 0.0, 1.0)
     slop: float = parameter(0.03, "largest difference of the stamps of colour, depth and camera_info, s", 0.0, 1.0, fixed=True)
     mesh_folder: str = parameter(
         "", "BOP models folder (a path, or package://PACKAGE/PATH) with the meshes that RViz shows; empty: boxes", fixed=True

@@ -27,6 +27,7 @@ _FADE_STEPS = 6
 _SHORTEST_LIFETIME_S = 0.05  # 0 would mean for ever
 _TEXT_HEIGHT_M, _ACTION_HEIGHT_M = 0.04, 0.1
 _ABOVE_M = np.array([0.0, 0.4, 0.0])  # y points down in an optical frame
+_FAINT = 0.15
 _PERSON = "person"
 _MILLIMETRE = 1e-3  # unit of the meshes in a BOP models folder
 
@@ -50,7 +51,7 @@ def mesh_resources(folder: str) -> dict[str, str]:
 def pose_markers(poses: Sequence[PoseEstimate], header: Header, meshes: Mapping[str, str] = MappingProxyType({})) -> MarkerArray:
     """The mesh, or where ``meshes`` (resources by class name) has none a translucent box, and the axes of each pose.
 
-    The n-th object of a class keeps its id.
+    The n-th object of a class keeps its id. An unsure pose is faint and has no axes.
     """
     message = MarkerArray()
     counts: Counter[str] = Counter()
@@ -58,20 +59,24 @@ def pose_markers(poses: Sequence[PoseEstimate], header: Header, meshes: Mapping[
         place = Pose(position=point_message(pose.translation), orientation=quaternion_message(pose.rotation))
         number = counts[pose.class_name]
         counts[pose.class_name] += 1
+        opacity = None if pose.is_sure else _FAINT
         if pose.class_name in meshes:
-            body = _marker(header, Marker.MESH_RESOURCE, pose.class_name, number, place, _color(pose.class_name, 0.8))
+            body = _marker(header, Marker.MESH_RESOURCE, pose.class_name, number, place, _color(pose.class_name, opacity or 0.8))
             body.mesh_resource = meshes[pose.class_name]
             body.scale.x = body.scale.y = body.scale.z = _MILLIMETRE
         else:
-            body = _marker(header, Marker.CUBE, pose.class_name, number, place, _color(pose.class_name, 0.4))
+            body = _marker(header, Marker.CUBE, pose.class_name, number, place, _color(pose.class_name, opacity or 0.4))
             body.scale = vector_message(np.maximum(pose.size, 1e-3))
+        message.markers.append(body)
+        if not pose.is_sure:
+            continue
         axes = _marker(header, Marker.LINE_LIST, f"{pose.class_name} axes", number, place, ColorRGBA(a=1.0))
         axes.scale.x = 0.004
         for axis in range(3):
             tip = np.eye(3)[axis] * 0.75 * float(np.max(pose.size))
             axes.points += [point_message(np.zeros(3)), point_message(tip)]
             axes.colors += [ColorRGBA(r=float(axis == 0), g=float(axis == 1), b=float(axis == 2), a=1.0)] * 2
-        message.markers += [body, axes]
+        message.markers.append(axes)
     return message
 
 

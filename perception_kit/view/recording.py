@@ -96,13 +96,13 @@ class SceneRecording:
         self._people(stamp_ns, unposed)
 
     def poses(self, stamp_ns: int, poses: Sequence[PoseEstimate]) -> None:
-        """Each object's shape, or its box where the shape is not known, at its pose, with its axes."""
+        """Each object's shape, or its box where the shape is not known, at its pose; with its axes, if the pose is sure."""
         for name in self._shapes.keys() | self._posed | {pose.class_name for pose in poses}:
             own = [pose for pose in poses if pose.class_name == name]
             entity = f"{layout.OBJECTS}/{name}"
             self._show_shape(name, entity, own)
             self._log(stamp_ns, entity, _instances(own))
-        self._axes(stamp_ns, poses)
+        self._axes(stamp_ns, [pose for pose in poses if pose.is_sure])
 
     def tracks(self, stamp_ns: int, tracks: Sequence[TrackEstimate]) -> None:
         """Boxes with names, numbers and actions in the picture; labels and trails that fade in space."""

@@ -84,6 +84,17 @@ def test_a_known_model_is_drawn_as_the_outline_of_its_projection() -> None:
     assert not colored[250:290, 260:310].any()
 
 
+def test_an_unsure_pose_is_a_grey_outline_without_axes_beside_the_box() -> None:
+    scene = scene_of_everything(480, 640)
+    scene.poses[0].confidence = 0.02
+    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(poses=scene.poses, intrinsics=scene.intrinsics)).astype(int)
+    assert drawn.any()
+    assert np.ptp(drawn, axis=2).max() == 0
+    box = scene.instances[0].box.round().astype(int)
+    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(scene.instances, scene.poses, intrinsics=scene.intrinsics))
+    np.testing.assert_array_equal(drawn[box[3], (box[0] + box[2]) // 2], class_color("mug"))
+
+
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(-2, 2).map(lambda z: round(z, 6)))
 def test_boxes_and_poses_outside_the_image_do_no_harm(x: float, y: float, z: float) -> None:
     scene = scene_of_everything(48, 64)

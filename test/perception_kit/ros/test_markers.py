@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,6 +38,12 @@ def test_poses_are_boxes_of_the_model_size_with_axes() -> None:
     assert (box.scale.x, box.scale.y, box.scale.z) == (0.08, 0.08, 0.12)
     assert (box.pose.position.x, box.pose.position.y, box.pose.position.z) == (0.1, 0.2, 0.9)
     assert len(axes.points) == len(axes.colors) == 6
+
+
+def test_an_unsure_pose_is_faint_and_has_no_axes() -> None:
+    (sure, _), (unsure,) = (pose_markers([replace(pose("cup"), confidence=value)], HEADER).markers for value in (0.8, 0.05))
+    assert (unsure.type, unsure.ns, unsure.id) == (sure.type, sure.ns, sure.id)
+    assert unsure.color.a < sure.color.a / 2
 
 
 def test_ids_differ_within_a_frame_and_stay_the_same_over_frames() -> None:
