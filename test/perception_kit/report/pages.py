@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A report in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+def opened(browser: Browser, path: Path) -> tuple[Page, list[str]]:
+    """The page when everything is drawn, and what its console complains about. There is no network."""
+    from browser import console_errors
+
+    page = browser.new_page(viewport={"width": 1500, "height": 1800})
+    page.context.set_offline(True)
+    errors = console_errors(page)
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready=yes]", timeout=120_000)
+    return page, errors
+
+
+def click_timeline(page: Page, row: int, seconds: float, share: float) -> None:
+    """Click in the row of the timeline that is number ``row`` from the top, at a time and a share of the row's height."""
+    x, y = page.evaluate(
+        """([row, seconds, share]) => {
+            const plot = document.getElementById("timeline"), layout = plot._fullLayout, box = plot.getBoundingClientRect();
+            const xaxis = layout["xaxis" + row] || layout.xaxis, yaxis = layout["yaxis" + row] || layout.yaxis;
+            return [box.left + xaxis._offset + xaxis.l2p(seconds), box.top + yaxis._offset + share * yaxis._length];
+        }""",
+        ["" if row == 1 else row, seconds, share],
+    )
+    page.mouse.move(x, y)
+    page.wait_for_timeout(300)  # plotly looks for the nearest point when the pointer rests
+    page.mouse.click(x, y)
