@@ -54,6 +54,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         parser.error("--freeze-through needs --weights: stages that were never trained would be frozen")
     if (args.val is None) == (args.val_share is None):
         parser.error("give either --val or --val-share: the model is scored on videos that it was not trained on")
+    if args.precision == "bf16-mixed" and not training.uses_gpu(args):
+        parser.error(
+            "--precision bf16-mixed needs a GPU here: on CPUs, bfloat16 gradients of grouped 3D convolutions are at times infinite"
+        )
     return args
 
 

@@ -44,9 +44,14 @@ def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, 
     )
 
 
+def uses_gpu(args: argparse.Namespace) -> bool:
+    """Whether a training with these arguments runs on a GPU."""
+    return args.accelerator == "cuda" or (args.accelerator == "auto" and torch.cuda.is_available())
+
+
 def create_fabric(args: argparse.Namespace, devices: int = 1) -> Fabric:
     """Seeded Lightning Fabric on ``devices`` devices (several need its ``launch()``), in the precision that the arguments name."""
-    gpu = args.accelerator == "cuda" or (args.accelerator == "auto" and torch.cuda.is_available())
+    gpu = uses_gpu(args)
     automatic = "bf16-mixed" if gpu else "32-true"
     precision = automatic if args.precision == "auto" else args.precision
     fabric = Fabric(accelerator="cuda" if gpu else "cpu", devices=devices, precision=precision)

@@ -105,6 +105,7 @@ def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
     [
         (["--freeze-through", "layer1"], "--freeze-through needs --weights"),
         (["--val-share", "0.1"], "give either --val or --val-share"),
+        (["--accelerator", "cpu", "--precision", "bf16-mixed"], "--precision bf16-mixed needs a GPU here"),
     ],
 )
 def test_options_that_do_not_go_together(data_folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str) -> None:
