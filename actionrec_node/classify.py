@@ -28,8 +28,6 @@ def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30
     ``label``: the class with the highest mean score. Raises VideoError for a video that does not decode or is shorter than one clip.
     """
     spec = model.spec
-    if not path.exists():
-        raise VideoError(f"'{path}' does not exist")
     frames = read_video(path, VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps))
     if len(frames) < spec.clip_length:
         seconds = spec.clip_length / spec.clip_fps

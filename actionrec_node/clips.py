@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import av
+import numpy as np
 
 from actionrec_node.annotations import DataError, Segment
-from actionrec_node.video import VideoError
+from actionrec_node.video import VideoError, upright
 from actionrec_node.vott import read_export
 
 
@@ -58,10 +59,10 @@ def _cut(video: Path, segment: Segment, path: Path) -> int:
                 continue
             if begin is None:
                 begin = frame.pts
-                stream_out.width, stream_out.height = frame.width - frame.width % 2, frame.height - frame.height % 2
+                stream_out.height, stream_out.width = (side - side % 2 for side in upright(frame).shape[:2])
                 stream_out.codec_context.time_base = frame.time_base
-            pixels = frame.to_ndarray(format="rgb24")[: stream_out.height, : stream_out.width]
-            even = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            pixels = upright(frame)[: stream_out.height, : stream_out.width]
+            even = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             even.pts, even.time_base = frame.pts - begin, frame.time_base
             target.mux(stream_out.encode(even))
             count += 1

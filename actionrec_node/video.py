@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 RESIZE_SHARES: dict[str, float | None] = {"stretch": None, "center": 1.0, "center_7_8": 7 / 8}
 
@@ -67,7 +67,7 @@ def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
     """(N, H, W, 3) uint8 RGB: frame k is what the video shows at ``k / fps`` seconds after its first frame.
 
     Time comes from the presentation stamps, so a variable frame rate is right. Raises VideoError for a video that does not
-    decode or holds no frame.
+    decode, holds no frame, or changes its size.
     """
     path = Path(path)
     frames: list[np.ndarray] = []
@@ -80,6 +80,9 @@ def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
     if show is None:
         raise VideoError(f"'{path}' holds no frame: remove it")
     frames.append(shrink(show(), form.max_side))
+    other = next((index for index, frame in enumerate(frames) if frame.shape != frames[0].shape), None)
+    if other is not None:
+        raise VideoError(f"the frames of '{path}' change their size at {other / form.fps:.2f} s: split it there, or scale them to one size")
     return np.stack(frames)
 
 
@@ -93,6 +96,8 @@ def frame_size(path: Path) -> tuple[int, int]:
 
 def _frames(path: Path, folder_fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
     """Seconds since the first frame, and what makes the (H, W, 3) pixels, of each frame."""
+    if not path.exists():
+        raise VideoError(f"video '{path}' does not exist")
     return _folder_frames(path, folder_fps) if path.is_dir() else _file_frames(path)
 
 
@@ -106,9 +111,14 @@ def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]
             for frame in container.decode(video=0):
                 time = float(frame.time) if frame.time is not None else (start or 0.0)
                 start = time if start is None else start
-                yield time - start, lambda frame=frame: frame.to_ndarray(format="rgb24")
+                yield time - start, lambda frame=frame: upright(frame)
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"'{path}' could not be decoded ({error}): re-encode or remove it") from error
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """(H, W, 3) uint8 RGB as players show it: a telephone that is held upright stores frames lying on their side, and how to turn them."""
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
 
 
 def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:

@@ -19,14 +19,17 @@ WriteVideo = Callable[..., Path]
 
 @pytest.fixture
 def write_video(tmp_path: Path) -> WriteVideo:
-    """``write_video(name, times_s, speed)``: a bright square that moves ``speed`` pixels per second, one frame at each of the times."""
+    """``write_video(name, times_s, speed)``: a bright square that moves ``speed`` pixels per second, one frame at each of the times.
 
-    def write(name: str, times_s: np.ndarray, speed: float = 0.0, height: int = 48, width: int = 64) -> Path:
+    ``colors`` is the format of its pixels; any but the usual one is kept without loss.
+    """
+
+    def write(name: str, times_s: np.ndarray, speed: float = 0.0, height: int = 48, width: int = 64, colors: str = "yuv420p") -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("mpeg4", rate=30)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream = container.add_stream("mpeg4" if colors == "yuv420p" else "ffv1", rate=30)
+            stream.width, stream.height, stream.pix_fmt = width, height, colors
             stream.codec_context.time_base = Fraction(1, 1000)
             for time in times_s:
                 image = np.full((height, width, 3), 40, np.uint8)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -41,9 +42,28 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_video(tmp_path, VideoFormat(fps=20, max_side=8))
 
 
-def test_a_grey_video_has_three_equal_channels(write_video) -> None:
-    frames = read_video(write_video("v.mkv", np.arange(5) / 15), VideoFormat(fps=15, max_side=32))
-    assert np.ptp(frames.astype(int), axis=3).max() <= 2
+def test_pictures_of_different_sizes_are_refused(tmp_path: Path) -> None:
+    for index, height in enumerate([20, 20, 20, 30]):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.zeros((height, 16, 3), np.uint8))
+    with pytest.raises(VideoError, match=rf"frames of '{tmp_path}' change their size at 0\.30 s"):
+        read_video(tmp_path, VideoFormat(fps=10, max_side=16, folder_fps=10))
+
+
+def test_a_grey_video_of_odd_size_has_three_equal_channels(write_video) -> None:
+    frames = read_video(write_video("v.mkv", np.arange(5) / 15, height=37, width=53, colors="gray"), VideoFormat(fps=15, max_side=53))
+    assert frames.shape[1:] == (37, 53, 3)
+    assert (frames.min(), frames.max()) == (40, 220)
+    assert np.ptp(frames, axis=3).max() == 0
+
+
+def test_a_video_that_is_stored_lying_on_its_side_is_turned_up(write_video) -> None:
+    path = write_video("v.mp4", np.arange(3) / 15)
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44  # of the track's display: show it turned clockwise by a quarter
+    content[matrix : matrix + 20] = struct.pack(">5i", 0, 1 << 16, 0, -(1 << 16), 0)
+    path.with_name("turned.mp4").write_bytes(content)
+    as_stored, turned = (read_video(one, VideoFormat(fps=15, max_side=64)) for one in (path, path.with_name("turned.mp4")))
+    np.testing.assert_array_equal(turned, np.rot90(as_stored, -1, axes=(1, 2)))
 
 
 @pytest.mark.parametrize(("resize", "seen"), [("center", 40), ("center_7_8", 35)])
@@ -76,6 +96,11 @@ def test_large_images_are_shrunk_and_small_ones_are_not_touched() -> None:
     assert shrink(small, 40) is small
     assert shrink(np.zeros((300, 150, 3), np.uint8), 100).shape == (100, 50, 3)
     assert shrink(np.zeros((1, 150, 3), np.uint8), 10).shape == (1, 10, 3)
+
+
+def test_a_video_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"none\.mp4' does not exist"):
+        read_video(tmp_path / "none.mp4", VideoFormat(fps=15, max_side=32))
 
 
 def test_size_of_a_video(write_video) -> None:
