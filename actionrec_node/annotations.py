@@ -2,8 +2,8 @@
 """What is labelled in a data folder, and its split into videos to train on and videos to score on.
 
 A data folder holds ``labels.csv`` (columns video, start, end, label, and if you like subject; times in seconds; video paths relative to
-the folder), or one folder per class, or both. A video is a file or a folder of pictures. A folder with a video that ``labels.csv`` names
-is not a class folder.
+the folder; one label at a time), or one folder per class, or both. A video is a file or a folder of pictures. A folder with a video that
+``labels.csv`` names is not a class folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,25 +57,54 @@ def read_annotations(folder: str | Path) -> Annotations:
 
 
 def read_folders(folders: Iterable[str | Path]) -> Annotations:
-    """The annotations of several data folders, under absolute paths."""
-    return {path.resolve(): segments for folder in folders for path, segments in read_annotations(folder).items()}
+    """The annotations of several data folders, under absolute paths. Raises DataError, also for a video that is labelled in two places."""
+    merged: Annotations = {}
+    for folder in folders:
+        for path, segments in read_annotations(folder).items():
+            if path.resolve() in merged:
+                raise DataError(f"'{path}' is labelled in two places: name every video once, in one data folder")
+            merged[path.resolve()] = segments
+    return merged
+
+
+def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Where it stands (``'FILE' line N``) and the values of each line of a CSV file whose header has these ``columns``, among others.
+
+    Spaces around values do not count. Raises DataError naming the file, and the line that has too few or too many values.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            missing = set(columns) - set(reader.fieldnames or ())
+            if missing:
+                raise DataError(f"'{path}' lacks the columns {sorted(missing)}, separated by commas; found {reader.fieldnames}")
+            for row in reader:
+                where = f"'{path}' line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise DataError(f"{where}: expected {len(reader.fieldnames)} values as in the header, got {list(row.values())}")
+                yield where, {name: value.strip() for name, value in row.items()}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"'{path}' cannot be read as CSV in UTF-8: {error}") from error
 
 
 def _read_csv(path: Path) -> Annotations:
     annotations: Annotations = {}
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"video", "start", "end", "label"} - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(f"'{path}' lacks the columns {sorted(missing)}, found {reader.fieldnames}")
-        for row in reader:
-            try:
-                segment = Segment(float(row["start"]), float(row["end"]), row["label"], row.get("subject") or "")
-            except (TypeError, ValueError) as error:
-                raise DataError(f"'{path}' line {reader.line_num}: start and end must be seconds, got {row}") from error
-            if not segment.start < segment.end:
-                raise DataError(f"'{path}' line {reader.line_num}: start {segment.start} is not before end {segment.end}")
-            annotations.setdefault(path.parent / row["video"], []).append(segment)
+    for where, row in read_table(path, ("video", "start", "end", "label")):
+        try:
+            segment = Segment(float(row["start"]), float(row["end"]), row["label"], row.get("subject", ""))
+        except ValueError as error:
+            raise DataError(f"{where}: start and end must be seconds, got {row}") from error
+        if not 0 <= segment.start < segment.end:
+            raise DataError(f"{where}: expected 0 <= start < end, got start {segment.start} and end {segment.end}")
+        if not segment.label:
+            raise DataError(f"{where} has no label: name what happens, or remove the line")
+        segments = annotations.setdefault(path.parent / row["video"], [])
+        for other in segments:
+            if segment.start < other.end and other.start < segment.end:
+                raise DataError(f"{where}: {segment} overlaps {other} of the same video: a frame has one label")
+        segments.append(segment)
+    if not annotations:
+        raise DataError(f"'{path}' has no line below its header")
     return annotations
 
 
@@ -109,7 +138,10 @@ def group_of(path: Path, segments: Sequence[Segment], pattern: str | None = None
     has one), else the subject that ``labels.csv`` names, else the video. Raises DataError for a path without the pattern."""
     if pattern is None:
         return segments[0].subject or str(path)
-    match = re.search(pattern, str(path))
+    try:
+        match = re.search(pattern, str(path))
+    except re.error as error:
+        raise DataError(f"'{pattern}' is no regular expression: {error}") from error
     if match is None:
         raise DataError(f"'{path}' does not match the pattern '{pattern}' of the groups")
     return match.group(1) if match.re.groups else match.group()
@@ -118,8 +150,11 @@ def group_of(path: Path, segments: Sequence[Segment], pattern: str | None = None
 def split(annotations: Annotations, share: float, seed: int, pattern: str | None = None) -> tuple[Annotations, Annotations]:
     """Annotations to train on and to score on: of each class about ``share`` of its segments is held out, whole groups at a time.
 
-    Groups are drawn at random, for the rarest class first. Raises DataError for a class that would be on one side alone.
+    Groups are drawn at random, for the rarest class first. Raises DataError for a class that would be on one side alone, and for a share
+    or a pattern that is none.
     """
+    if not 0 < share < 1:
+        raise DataError(f"the share to hold out must be above 0 and below 1, got {share:g}")
     group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))  # of segments, by label and group
     for path, segments in annotations.items():

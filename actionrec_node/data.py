@@ -66,10 +66,17 @@ def load_video(
     min_frames: int,
     track: BoxTrack | None = None,
 ) -> LabelledVideo:
-    """Decode one video. Raises VideoError for one that does not decode or is shorter than ``min_frames`` at the format's rate."""
+    """Decode one video.
+
+    Raises VideoError for one that does not decode, is shorter than ``min_frames`` at the format's rate, or ends before a segment begins.
+    """
     frames = read_video(path, form)
     if len(frames) < min_frames:
         raise VideoError(f"'{path}' has {len(frames)} frames at {form.fps:g} fps, a clip needs {min_frames}: remove it or record longer")
+    seconds = len(frames) / form.fps
+    beyond = next((segment for segment in segments if segment.start > seconds), None)
+    if beyond is not None:
+        raise VideoError(f"'{path}' ends at {seconds:.2f} s, before '{beyond.label}' is labelled at {beyond.start:.2f} s: correct it")
     boxes = None if track is None else track.at(np.arange(len(frames)) / form.fps, *frame_size(path))
     return LabelledVideo(path, frames, frame_labels(segments, class_names, len(frames), form.fps), boxes)
 

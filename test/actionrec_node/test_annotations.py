@@ -16,6 +16,7 @@ from actionrec_node.annotations import (
     class_names_of,
     group_of,
     read_annotations,
+    read_folders,
     split,
 )
 
@@ -46,13 +47,32 @@ def test_a_folder_of_pictures_is_a_video(tmp_path: Path) -> None:
     [
         pytest.param("video,start,label\n", r"lacks the columns \['end'\]", id="missing column"),
         pytest.param("video,start,end,label\na.mp4,zero,1,x\n", "line 2: start and end must be seconds", id="not a number"),
-        pytest.param("video,start,end,label\na.mp4,2,1,x\n", "line 2: start 2.0 is not before end 1.0", id="end before start"),
+        pytest.param("video,start,end,label\na.mp4,2,1,x\n", "line 2: .* got start 2.0 and end 1.0", id="end before start"),
+        pytest.param("video,start,end,label\na.mp4,-1,1,x\n", "line 2: expected 0 <= start", id="negative"),
+        pytest.param("video,start,end,label\na.mp4,nan,1,x\n", "line 2: expected 0 <= start", id="not finite"),
+        pytest.param("video,start,end,label\na.mp4,0,1,\n", "line 2 has no label", id="no label"),
+        pytest.param("video,start,end,label\na.mp4,0,1\n", "line 2: expected 4 values", id="a value too few"),
+        pytest.param("video,start,end,label\na.mp4,0,1,x,y\n", "line 2: expected 4 values", id="a value too many"),
+        pytest.param("video,start,end,label\na.mp4,0,3,x\na.mp4,2,4,y\n", "line 3: .*'y'.* overlaps .*'x'", id="overlap"),
+        pytest.param("video,start,end,label\n", "no line below its header", id="header alone"),
+        pytest.param("video,start,end,label\na.mp4,0,1,laufén\n", "in UTF-8", id="another encoding"),
     ],
 )
 def test_bad_csv_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(DataError, match=message):
+    (tmp_path / "labels.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(DataError, match=rf"labels\.csv'.*{message}"):
         read_annotations(tmp_path)
+
+
+def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("video, start, end, label\r\na.mp4, 0, 1, laufén\r\n", encoding="utf-8-sig")
+    assert read_annotations(tmp_path) == {tmp_path / "a.mp4": [Segment(0, 1, "laufén")]}
+
+
+def test_a_video_that_is_labelled_in_two_places_is_named(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("video,start,end,label\na.mp4,0,1,x\n")
+    with pytest.raises(DataError, match=r"a\.mp4' is labelled in two places"):
+        read_folders([tmp_path, tmp_path / "."])
 
 
 def test_folders_without_videos_are_named(tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from actionrec_node.annotations import DataError, Segment
-from actionrec_node.data import UNLABELLED, LabelledVideo, clip_indices, frame_labels, list_windows, load_videos
-from actionrec_node.video import VideoFormat
+from actionrec_node.data import UNLABELLED, LabelledVideo, clip_indices, frame_labels, list_windows, load_video, load_videos
+from actionrec_node.video import VideoError, VideoFormat
 
 
 def test_frame_labels_at_the_clip_rate() -> None:
@@ -52,6 +53,14 @@ def test_a_clip_shows_the_person_where_they_are_seen_and_else_the_whole_image() 
 def test_windows_of_one_labelled_stretch_have_its_number() -> None:
     windows = list_windows([np.array([0, 0, 1, 1, 0]), np.array([0, 0, UNLABELLED, 0])], clip_length=1)
     assert windows.run.tolist() == [0, 0, 1, 1, 2, 3, 3, 5]
+
+
+def test_a_label_behind_the_end_of_its_video_is_named(write_video) -> None:
+    path = write_video("v.mkv", np.arange(30) / 15)
+    for start, usable in ((1.9, True), (2.5, False)):
+        segments = [Segment(0, 1, "walking"), Segment(start, 3, "walking")]
+        with nullcontext() if usable else pytest.raises(VideoError, match=r"v\.mkv' ends at 2\..* before 'walking' is labelled at 2\.50 s"):
+            load_video(path, segments, ["walking"], VideoFormat(fps=15, max_side=32), min_frames=16)
 
 
 def test_all_videos_with_a_problem_are_named_or_left_out(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

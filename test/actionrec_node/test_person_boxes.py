@@ -15,6 +15,7 @@ HEADER = "video,time,x_min,y_min,x_max,y_max\n"
 def test_boxes_of_two_videos(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text(f"{HEADER}b.mp4,0.1,1,2,3,4\na.mp4,0,5,6,7,8\nb.mp4,0,2,2,3,4\n")
     (tmp_path / "none").mkdir()
+    (tmp_path / "a.mp4").touch()
     tracks = read_boxes([tmp_path, tmp_path / "none"])
     assert tracks.keys() == {tmp_path / "a.mp4", tmp_path / "b.mp4"}
     assert tracks[tmp_path / "b.mp4"].times.tolist() == [0.0, 0.1]
@@ -33,10 +34,16 @@ def test_one_box_alone() -> None:
     np.testing.assert_allclose(boxes, [[np.nan] * 4, [0, 0, 0.25, 0.5]])
 
 
+def test_a_box_outside_the_image_shows_nobody() -> None:
+    track = BoxTrack(np.array([1.0, 2.0]), np.array([[-30.0, 0, -10, 20], [-30, 0, 10, 20]]))
+    np.testing.assert_allclose(track.at(np.array([1.0, 2.0]), width=40, height=40), [[np.nan] * 4, [0, 0, 0.25, 0.5]])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         pytest.param("video,time\n", r"boxes\.csv' lacks the columns \['x_max'", id="columns"),
+        pytest.param(f"{HEADER}other.mp4,0,1,2,3,4\n", r"boxes\.csv' names is there, such as '.*other\.mp4'", id="other videos"),
         pytest.param(f"{HEADER}a.mp4,0,1,2,three,4\n", r"line 2: time and box must be numbers", id="text"),
         pytest.param(f"{HEADER}a.mp4,0,1,2,3,4\na.mp4,0,3,2,3,4\n", r"line 3: a box has x_min < x_max", id="empty box"),
     ],
