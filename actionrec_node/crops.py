@@ -24,6 +24,11 @@ class PersonBox:
     track_id: int
     box: np.ndarray
 
+    def is_within(self, width: int, height: int) -> bool:
+        """Whether the box shows a part of an image of this size in pixels; one that is not finite or has no area does not."""
+        low, high = np.clip(self.box[:2], 0, (width, height)), np.clip(self.box[2:], 0, (width, height))
+        return bool(np.isfinite(self.box).all() and (low < high).all())
+
 
 def clip_region(boxes: Sequence[np.ndarray], aspect: float, context: float) -> np.ndarray:
     """(4,) region of a clip: a square in pixels around all ``boxes`` (4,) of the clip, ``context`` times their larger side.

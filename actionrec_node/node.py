@@ -172,13 +172,14 @@ class ActionrecNode(PerceptionNode):
             self._join.reset()
 
     def diagnostic_values(self) -> dict[str, str]:
-        """Device, model, clips without a prediction, images without tracks in time, and the last fall alarm.
+        """Device, model, clips without a prediction, images without tracks in time, boxes of people outside of it, and the last fall alarm.
 
         ``fall_delay_s`` is the time from the end of the first clip that spoke for the fall to the end of the one that raised the alarm;
         the latency ``stamp_to_fall_alarm`` ends when the alarm was raised by the clock.
         """
         skipped = self._predictor.dropped if self._predictor is not None else 0
-        counts = {"clips_skipped": str(skipped), "images_without_tracks": str(self._join.late)}
+        unusable = self._recognizer.boxes_unusable if self._recognizer is not None else 0
+        counts = {"clips_skipped": str(skipped), "images_without_tracks": str(self._join.late), "boxes_unusable": str(unusable)}
         return {"device": self._device, "model": self.config.model, **counts, **self._falls}
 
 

@@ -72,6 +72,7 @@ class ActionRecognizer:
         self._model = load_runtime_model(model_path, device, runtime)
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
+        self.boxes_unusable = 0
         self._subjects: dict[int, _Subject] = {}
         self._stamp_ns = 0
         self._lock = threading.Lock()
@@ -86,13 +87,16 @@ class ActionRecognizer:
         """Take an image (H, W, 3) uint8 of any size; returns the clips that are now due.
 
         ``people`` are those in the image, whose clips show them alone. The clip is the whole image where nobody looked (None) and where
-        nobody whose clip is complete is found: somebody on the floor is easily missed, and must not be lost sight of. A stamp that goes
-        back or a gap in somebody's stream starts their clip over. Raises ValueError for anything but an RGB image.
+        nobody whose clip is complete is found: somebody on the floor is easily missed, and must not be lost sight of. A person whose box is
+        not finite, has no area or lies outside of the image is not found, and counted in ``boxes_unusable``. A stamp that goes back or
+        a gap in somebody's stream starts their clip over. Raises ValueError for anything but an RGB image.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise ValueError(f"expected an image (height, width, 3) of uint8, got shape {rgb.shape} of {rgb.dtype}")
-        scale = np.array([rgb.shape[1], rgb.shape[0]] * 2, np.float64)
-        boxes = {person.track_id: person.box / scale for person in people or ()}
+        height, width = rgb.shape[:2]
+        found = [person for person in people or () if person.is_within(width, height)]
+        self.boxes_unusable += len(people or ()) - len(found)
+        boxes = {person.track_id: person.box / (width, height, width, height) for person in found}
         rgb = shrink(rgb, MAX_SIDE)
         with self._lock:
             self._stamp_ns = stamp_ns

@@ -122,6 +122,28 @@ def test_the_whole_image_is_classified_while_nobody_with_a_complete_clip_is_foun
     assert all(len(clips) == 1 for clips in network.batches)
 
 
+@pytest.mark.parametrize(
+    "box", [[np.nan] * 4, [np.inf, 0, np.inf, 9], [20, 10, 20, 40], [40, 40, 10, 10], [-30, 10, -5, 40], [500, 10, 600, 40]]
+)
+def test_a_box_that_shows_nobody_is_counted_and_harms_no_clip(model_path: Path, box: list[float]) -> None:
+    recognizer = ActionRecognizer(model_path)
+    network = _Answers(recognizer)
+    for index in range(20):
+        people = [*_people(index, 1), PersonBox(2, np.array(box, np.float64))]
+        actions = recognizer.push(_image(index), index * STEP_NS, people)
+    assert [action.track_id for action in actions] == [1]
+    assert [len(clips) for clips in network.batches] == [1, 1]
+    assert recognizer.boxes_unusable == 20
+
+
+def test_somebody_half_outside_of_the_image_is_classified(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    for index in range(16):
+        actions = recognizer.push(_image(index), index * STEP_NS, [PersonBox(2, np.array([-20.0, 5, 10, 300]))])
+    assert [action.track_id for action in actions] == [2]
+    assert recognizer.boxes_unusable == 0
+
+
 def test_a_person_who_does_not_move_in_the_image_is_shown_in_the_middle(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path, config=RecognizerConfig(context=2.0))
     network = _Answers(recognizer)
