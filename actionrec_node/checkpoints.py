@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from actionrec_node.action_model import KIND
-from perception_kit.model_file import load_model, load_weights
+from perception_kit.model_file import load_model, misfit
 from perception_kit.model_metadata import ModelFileError
 
 _I3D_STEM = "Conv3d_1a_7x7.conv3d.weight"
@@ -42,7 +41,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         return load_model(path, KIND)[0]
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what the unpickler raises for a file that is no checkpoint depends on the file
         raise ModelFileError(f"'{path}' cannot be read as a PyTorch checkpoint of tensors alone: {error}") from error
     tensors = content.get("state_dict", content) if isinstance(content, dict) else None
     if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
@@ -69,7 +68,7 @@ def load_pretrained(network: nn.Module, paths: Sequence[str | Path], keep_classi
     """Copy the tensors of the files (one for each stream of I3D, else one) into ``network``, which has ``STAGES``.
 
     Without ``keep_classifier`` the last stage keeps its own fresh weights, whatever classes the files were trained on. Raises
-    ModelFileError naming the files unless all other tensors are there in the right shape.
+    ModelFileError naming the files and the network unless all other tensors are there in the right shape.
     """
     tensors = {name: tensor for path in paths for name, tensor in read_tensors(path).items()}
     own = network.state_dict()
@@ -79,4 +78,10 @@ def load_pretrained(network: nn.Module, paths: Sequence[str | Path], keep_classi
         tensors |= {name: tensor for name, tensor in own.items() if name.startswith(classifier)}
     # Checkpoints older than PyTorch 0.4.1 have no batch counters; nothing here reads them.
     counters = {name: tensor for name, tensor in own.items() if name.endswith("num_batches_tracked")}
-    load_weights(network, counters | tensors, ", ".join(map(str, paths)))
+    tensors = counters | tensors
+    if found := misfit(network, tensors):
+        raise ModelFileError(
+            f"the tensors in {', '.join(map(repr, map(str, paths)))} do not fit the network that --architecture names: {found}; "
+            "name the one that they were trained with, its classes where they are kept, and for the two streams of I3D both files"
+        )
+    network.load_state_dict(tensors)

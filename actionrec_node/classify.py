@@ -17,6 +17,7 @@ from actionrec_node.data import UNLABELLED, LabelledVideo
 from actionrec_node.evaluation import predict_video
 from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
 from actionrec_node.video import VideoError, VideoFormat, read_video
+from perception_kit.arguments import positive_number
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.runtime import RuntimeUnavailableError
 
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m actionrec_node.classify", description="Say what happens in one video.")
     parser.add_argument("video", type=Path, help="video file, or folder of pictures")
     add_model_arguments(parser)
-    parser.add_argument("--folder-fps", type=float, default=30.0, help="rate of the pictures in a folder (default %(default)s)")
+    parser.add_argument("--folder-fps", type=positive_number, default=30.0, help="rate of the pictures in a folder (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON instead of a table")
     args = parser.parse_args(arguments)
     try:

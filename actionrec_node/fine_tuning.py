@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from torch import nn
 
+from perception_kit.training import TrainingError
+
 
 def frozen_prefixes(network: nn.Module, last_stage: str) -> tuple[str, ...]:
     """Prefixes of the tensors of all stages up to and with ``last_stage``.
 
-    Raises ValueError for a stage that the network has not, or for its last one: nothing would be left to train.
+    Raises TrainingError for a stage that the network has not, or for its last one: nothing would be left to train.
     """
     stages = list(network.STAGES)
     if last_stage not in stages[:-1]:
-        raise ValueError(f"cannot freeze up to '{last_stage}', expected one of {', '.join(stages[:-1])}")
+        raise TrainingError(f"cannot freeze up to '{last_stage}', expected one of {', '.join(stages[:-1])}")
     return tuple(prefix for stage in stages[: stages.index(last_stage) + 1] for prefix in network.STAGES[stage])
 
 

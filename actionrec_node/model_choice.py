@@ -13,6 +13,7 @@ import numpy as np
 from actionrec_node.action_model import ActionModel, prepare_clip
 from actionrec_node.architectures import ARCHITECTURES
 from actionrec_node.compiled import load_runtime_model
+from perception_kit.arguments import device, whole_number
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.resources import INT8_RUNTIME, RUNTIMES
 
@@ -23,18 +24,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--architecture``, ``--stride``, ``--device`` and ``--runtime``."""
     parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
     parser.add_argument("--architecture", choices=list(ARCHITECTURES), help="refuse a model file that holds another network")
-    parser.add_argument("--stride", type=_positive, default=4, help="frames at the clip rate between two windows (default %(default)s)")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--stride", type=whole_number(1), default=4, help="frames at the clip rate between windows (default %(default)s)")
+    parser.add_argument("--device", type=device, default="cpu", help="cpu, cuda, cuda:N or auto (default %(default)s)")
     parser.add_argument(
         "--runtime", choices=(*RUNTIMES, INT8_RUNTIME), default="pytorch", help="what runs the network (default %(default)s)"
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def load_chosen_model(args: argparse.Namespace) -> ActionModel:

@@ -28,8 +28,8 @@ def parse_with_yaml(parser: argparse.ArgumentParser, arguments: Sequence[str]) -
 def _from_yaml(parser: argparse.ArgumentParser, path: Path, given: Sequence[str]) -> list[str]:
     """The options of the file that are not ``given``, as command line arguments."""
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        content = yaml.safe_load(path.read_bytes())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         parser.error(f"--config '{path}': {error}")
     if not isinstance(content, dict):
         parser.error(f"--config '{path}' must hold options and their values, got {content!r}")

@@ -21,6 +21,7 @@ from actionrec_node.trainer import LEARNING_RATES, Trainer
 from actionrec_node.training_clips import ClipSettings, TrainingClips
 from actionrec_node.video import VideoFormat
 from perception_kit import training
+from perception_kit.arguments import number_from, positive_number, whole_number
 from perception_kit.model_metadata import ModelFileError
 
 CACHED_SIDE = 12 / 7  # longer side of the frames in memory / side of the input, for sharp crops
@@ -40,16 +41,32 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         default="sampling",
         help="draw all classes equally often, or weighted cross entropy by inverse class frequency, or neither",
     )
-    parser.add_argument("--label-smoothing", type=float, default=0.05, help="of the cross entropy (default %(default)s)")
+    parser.add_argument(
+        "--label-smoothing", type=number_from(0.0, below=1.0), default=0.05, help="of the cross entropy (default %(default)s)"
+    )
     parser.add_argument("--optimizer", choices=list(LEARNING_RATES), default="adamw", help="adamw: warm-up and cosine; sgd: --lr-steps")
-    parser.add_argument("--learning-rate", type=float, help=f"at the peak (default: {LEARNING_RATES})")
-    parser.add_argument("--lr-steps", type=int, nargs="*", default=[], metavar="EPOCH", help="sgd: epochs after which the rate is a tenth")
-    parser.add_argument("--epochs", type=int, help="instead of --steps and --max-minutes: epochs of one clip per labelled stretch")
-    parser.add_argument("--evaluate-every", type=int, default=0, metavar="STEPS", help="held-out scores for TensorBoard; 0: at the end")
-    parser.add_argument("--workers", type=int, default=1, help="processes that prepare clips (default %(default)s)")
-    parser.add_argument("--devices", type=int, default=1, help="GPUs, or processes on a CPU, each with its own batch (default %(default)s)")
+    parser.add_argument("--learning-rate", type=positive_number, help=f"at the peak (default: {LEARNING_RATES})")
+    parser.add_argument(
+        "--lr-steps", type=whole_number(1), nargs="*", default=[], metavar="EPOCH", help="sgd: epochs after which the rate is a tenth"
+    )
+    parser.add_argument(
+        "--epochs", type=whole_number(1), help="instead of --steps and --max-minutes: epochs of one clip per labelled stretch"
+    )
+    parser.add_argument(
+        "--evaluate-every", type=whole_number(0), default=0, metavar="STEPS", help="held-out scores for TensorBoard; 0: at the end"
+    )
+    parser.add_argument("--workers", type=whole_number(0), default=1, help="processes that prepare clips (default %(default)s)")
+    parser.add_argument(
+        "--devices", type=whole_number(1), default=1, help="GPUs, or processes on a CPU, each with its own batch (default %(default)s)"
+    )
     training.add_training_arguments(parser, max_minutes=25, batch_size=16)
     args = parse_with_yaml(parser, arguments)
+    _check_together(parser, args)
+    return args
+
+
+def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End the program with a message for options of which one needs, or rules out, another."""
     if args.freeze_through and not args.weights:
         parser.error("--freeze-through needs --weights: stages that were never trained would be frozen")
     if (args.val is None) == (args.val_share is None):
@@ -58,18 +75,23 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         parser.error(
             "--precision bf16-mixed needs a GPU here: on CPUs, bfloat16 gradients of grouped 3D convolutions are at times infinite"
         )
-    return args
+    if args.group_pattern is not None and args.val_share is None:
+        parser.error("--group-pattern needs --val-share: it says what of --data stays on one side")
+    if args.lr_steps and args.optimizer != "sgd":
+        parser.error("--lr-steps needs --optimizer sgd: the rate of adamw falls by itself")
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, action="append", required=True, help="training data folder; may be given several times")
     parser.add_argument("--val", type=Path, help="held-out data folder, never trained on")
-    parser.add_argument("--val-share", type=float, help="hold out this share of --data instead, whole videos or subjects")
+    parser.add_argument("--val-share", type=positive_number, help="hold out this share of --data instead, whole videos or subjects")
     parser.add_argument("--group-pattern", help="with --val-share: regular expression for the part of a path that names the subject")
-    parser.add_argument("--clip-length", type=int, help="frames of a clip (default: 16)")
-    parser.add_argument("--clip-fps", type=float, help="frames per second of a clip (default: the architecture's)")
-    parser.add_argument("--input-size", type=int, help="side of a clip's frames in pixels (default: the architecture's)")
-    parser.add_argument("--folder-fps", type=float, default=30.0, help="rate of the pictures in folders of frames (default %(default)s)")
+    parser.add_argument("--clip-length", type=whole_number(2), help="frames of a clip (default: 16)")
+    parser.add_argument("--clip-fps", type=positive_number, help="frames per second of a clip (default: the architecture's)")
+    parser.add_argument("--input-size", type=whole_number(1), help="side of a clip's frames in pixels (default: the architecture's)")
+    parser.add_argument(
+        "--folder-fps", type=positive_number, default=30.0, help="rate of the pictures in folders of frames (default %(default)s)"
+    )
     parser.add_argument("--skip-bad", action="store_true", help="leave videos out that cannot be used, instead of stopping")
 
 
@@ -100,12 +122,17 @@ def held_out_scores(model: ActionModel, videos: list[LabelledVideo]) -> dict[str
 def main(arguments: list[str] | None = None) -> None:
     """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    with training.exit_on(DataError, ModelFileError, FileNotFoundError):
+    with training.exit_on(DataError, ModelFileError, OSError):
         run(args)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, score on the held-out videos, write the model and its record. Raises DataError and ModelFileError."""
+    """Train, score on the held-out videos, write the model and its record.
+
+    Raises DataError, ModelFileError, TrainingError, and OSError where a folder cannot be written to.
+    """
+    for folder in (args.out.parent, args.run_dir):  # not only after hours
+        folder.mkdir(parents=True, exist_ok=True)
     fabric = training.create_fabric(args, args.devices)
     fabric.launch()
     spec, train_videos, val_videos = load_data(args)
@@ -113,6 +140,7 @@ def run(args: argparse.Namespace) -> None:
     data: dict[str, Any] = {
         "train_videos": len(train_videos),
         "held_out_videos": len(val_videos),
+        "videos_with_boxes": sum(video.boxes is not None for video in (*train_videos, *val_videos)),
         "train_windows": dict(zip(spec.class_names, clips.counts.tolist(), strict=True)),
     }
     model = ActionModel(spec)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -47,13 +48,13 @@ class Trainer:
     ) -> None:
         self.args, self.fabric, self.clips, self.score = args, fabric, clips, score
         self.steps_per_epoch = math.ceil(clips.epoch_clips / (args.batch_size * fabric.world_size))
-        if args.epochs:
+        if args.epochs is not None:
             self.clock = training.TrainingClock(math.inf, args.epochs * self.steps_per_epoch)
         else:
             self.clock = training.TrainingClock(args.max_minutes, args.steps)
         self.frozen = frozen_prefixes(model.network, args.freeze_through) if args.freeze_through else ()
         freeze(model.network, self.frozen)
-        self.learning_rate = args.learning_rate or LEARNING_RATES[args.optimizer]
+        self.learning_rate = args.learning_rate if args.learning_rate is not None else LEARNING_RATES[args.optimizer]
         self.average = AveragedModel(model, avg_fn=moving_average, use_buffers=True).to(fabric.device)
         self.model, self.optimizer = fabric.setup(model, create_optimizer(args.optimizer, model, self.learning_rate))
         self.loss_weights = inverse_frequency_weights(clips.counts).to(fabric.device) if args.balance == "weights" else None
@@ -130,12 +131,30 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "clock": self.clock.state_dict(),
             "random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
+            "identity": self.identity(),
         }
         training.save_checkpoint(self.args.run_dir / "last.ckpt", state)
 
+    def identity(self) -> dict[str, str]:
+        """What must not change when a run goes on: the same tensors would mean something else."""
+        spec = self.model.module.spec
+        windows = dict(zip(spec.class_names, self.clips.counts.tolist(), strict=True))
+        options = {name: str(getattr(self.args, name)) for name in ("optimizer", "balance", "freeze_through")}
+        return {**{name: str(value) for name, value in asdict(spec).items()}, **options, "windows of --data": str(windows)}
+
     def resume(self) -> None:
-        """Go on from RUN_DIR/last.ckpt. The stream of clips needs no state: it goes on from the step."""
-        state = training.load_checkpoint(self.args.run_dir / "last.ckpt")
+        """Go on from RUN_DIR/last.ckpt. The stream of clips needs no state: it goes on from the step.
+
+        Raises TrainingError where the checkpoint is of another run, FileNotFoundError where there is none.
+        """
+        path = self.args.run_dir / "last.ckpt"
+        state = training.load_checkpoint(path)
+        own = self.identity()
+        earlier = state.get("identity", own)  # checkpoints of earlier versions do not say
+        changed = [f"{name} was {earlier.get(name)}, is {value}" for name, value in own.items() if earlier.get(name) != value]
+        if changed:
+            advice = f"start a new run, if you like from its model by --weights {self.args.out}"
+            raise training.TrainingError(f"--resume: '{path}' is of another run ({'; '.join(changed)}): {advice}")
         self.model.module.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

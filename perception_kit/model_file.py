@@ -36,13 +36,17 @@ def load_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], di
     return tensors, metadata
 
 
-def load_weights(module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
-    """Copy the ``tensors`` of the model file ``path`` into ``module``. Raises ModelFileError unless names and shapes match."""
+def misfit(module: nn.Module, tensors: dict[str, torch.Tensor]) -> str:
+    """In what names and shapes of ``tensors`` differ from those of ``module``; empty where they fit."""
     own = module.state_dict()
     shapes = {name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape}
     faults = {"missing": own.keys() - tensors.keys(), "unknown": tensors.keys() - own.keys(), "of another shape": shapes}
-    if any(faults.values()):
-        found = ", ".join(f"{len(names)} {fault} (such as '{min(names)}')" for fault, names in faults.items() if names)
+    return ", ".join(f"{len(names)} {fault} (such as '{min(names)}')" for fault, names in faults.items() if names)
+
+
+def load_weights(module: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Copy the ``tensors`` of the model file ``path`` into ``module``. Raises ModelFileError unless names and shapes match."""
+    if found := misfit(module, tensors):
         raise ModelFileError(f"the tensors in '{path}' do not fit the network that its metadata names: {found}; train or convert it again")
     module.load_state_dict(tensors)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 PACKAGE = "assistant_perception"
@@ -41,11 +42,21 @@ def resolve_path(path: str) -> Path:
 
 
 def choose_device(name: str) -> str:
-    """PyTorch device for ``cpu``, ``cuda``, ``cuda:N`` or ``auto``: the GPU where there is one. Raises ValueError where it is missing."""
+    """PyTorch device for ``cpu``, ``cuda``, ``cuda:N`` or ``auto``: the GPU where there is one.
+
+    Raises ValueError for anything else, and for a GPU that is missing.
+    """
     import torch  # takes seconds, and not all who ask for a path need it
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    if name == "cpu":
+        return name
+    gpu = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if gpu is None:
+        raise ValueError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto")
+    if not torch.cuda.is_available():
         raise ValueError(f"device is '{name}' but PyTorch finds no usable GPU: set it to 'cpu' or 'auto', or check the driver")
+    if int(gpu[1] or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device is '{name}' but PyTorch finds {torch.cuda.device_count()} GPUs, which are counted from 0")
     return name

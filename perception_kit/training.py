@@ -23,17 +23,22 @@ from lightning.fabric import Fabric
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from perception_kit.arguments import model_file, positive_number, whole_number
 from perception_kit.model_metadata import ModelFileError
+
+
+class TrainingError(ValueError):
+    """A run that cannot start, or go on, as it was asked for; the message says why and what to do."""
 
 
 def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, batch_size: int) -> None:
     """The arguments that every training command has, with this command's defaults."""
-    parser.add_argument("--out", type=Path, required=True, help="model file to write (.safetensors); its record goes to OUT.json")
+    parser.add_argument("--out", type=model_file, required=True, help="model file to write (.safetensors); its record goes to OUT.json")
     parser.add_argument("--run-dir", type=Path, required=True, help="folder for last.ckpt, log.jsonl and TensorBoard's events")
-    parser.add_argument("--max-minutes", type=float, default=max_minutes, help="wall time to train for (default %(default)s)")
-    parser.add_argument("--steps", type=int, help="train for this many steps instead, if that ends before --max-minutes")
-    parser.add_argument("--batch-size", type=int, default=batch_size, help="images or clips in a step (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-minutes", type=positive_number, default=max_minutes, help="wall time to train for (default %(default)s)")
+    parser.add_argument("--steps", type=whole_number(1), help="train for this many steps instead, if that ends before --max-minutes")
+    parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="images or clips in a step (default %(default)s)")
+    parser.add_argument("--seed", type=whole_number(0), default=0)
     parser.add_argument("--resume", action="store_true", help="go on from RUN_DIR/last.ckpt")
     parser.add_argument("--accelerator", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument(
@@ -50,9 +55,14 @@ def uses_gpu(args: argparse.Namespace) -> bool:
 
 
 def create_fabric(args: argparse.Namespace, devices: int = 1) -> Fabric:
-    """Seeded Lightning Fabric on ``devices`` devices (several need its ``launch()``), in the precision that the arguments name."""
+    """Seeded Lightning Fabric on ``devices`` devices (several need its ``launch()``), in the precision that the arguments name.
+
+    Raises TrainingError where more GPUs are asked for than there are.
+    """
     gpu = uses_gpu(args)
     automatic = "bf16-mixed" if gpu else "32-true"
+    if gpu and devices > torch.cuda.device_count():
+        raise TrainingError(f"the run needs {devices} GPUs, but PyTorch finds {torch.cuda.device_count()}: ask for fewer, or for a CPU")
     precision = automatic if args.precision == "auto" else args.precision
     fabric = Fabric(accelerator="cuda" if gpu else "cpu", devices=devices, precision=precision)
     fabric.seed_everything(args.seed, verbose=False)
@@ -61,10 +71,10 @@ def create_fabric(args: argparse.Namespace, devices: int = 1) -> Fabric:
 
 @contextmanager
 def exit_on(*errors: type[Exception]) -> Iterator[None]:
-    """End the program with exit code 2 and the message of one of ``errors``: data or files that cannot be used."""
+    """End the program with exit code 2 and the message of a TrainingError or one of ``errors``: data or files that cannot be used."""
     try:
         yield
-    except errors as error:
+    except (TrainingError, *errors) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -167,10 +177,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """State on the CPU. Raises FileNotFoundError with what to do where there is none."""
+    """State on the CPU. Raises FileNotFoundError where there is none and TrainingError where it is damaged, both with what to do."""
     if not path.is_file():
         raise FileNotFoundError(f"--resume: there is no checkpoint '{path}'; leave --resume out to start a new run")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what the unpickler raises depends on where the file is damaged
+        raise TrainingError(f"--resume: '{path}' is no checkpoint ({error}); leave --resume out to start a new run") from error
 
 
 class RunLog:

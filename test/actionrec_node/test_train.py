@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,13 @@ def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
         (["--freeze-through", "layer1"], "--freeze-through needs --weights"),
         (["--val-share", "0.1"], "give either --val or --val-share"),
         (["--accelerator", "cpu", "--precision", "bf16-mixed"], "--precision bf16-mixed needs a GPU here"),
+        (["--group-pattern", "S1"], "--group-pattern needs --val-share"),
+        (["--lr-steps", "3"], "--lr-steps needs --optimizer sgd"),
+        (["--steps", "0"], "argument --steps: must be a whole number of at least 1, got '0'"),
+        (["--clip-length", "1"], "argument --clip-length: must be a whole number of at least 2, got '1'"),
+        (["--learning-rate", "0"], "argument --learning-rate: must be a positive number, got '0'"),
+        (["--label-smoothing", "1"], "argument --label-smoothing: must be a number of at least 0 and below 1, got '1'"),
+        (["--out", "model"], "argument --out: must be a file whose name ends in .safetensors, got 'model'"),
     ],
 )
 def test_options_that_do_not_go_together(data_folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str) -> None:
@@ -120,6 +128,10 @@ def test_options_that_do_not_go_together(data_folder: Path, capsys: pytest.Captu
         ("one class", "show the one class ['standing']"),
         ("both sides", "2 videos are in both --data and --val"),
         ("no checkpoint", "there is no checkpoint"),
+        ("no stage", "cannot freeze up to 'layer9', expected one of conv1, layer1"),
+        ("no share", "the share to hold out must be above 0 and below 1, got 2"),
+        ("no pattern", "'(' is no regular expression"),
+        ("no folder", "is-a-file"),
         ("no weights", "model file 'none.safetensors' does not exist"),
     ],
 )
@@ -133,6 +145,17 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         arguments += ["--data", str(data_folder / "val")]
     elif case == "no checkpoint":
         arguments += ["--resume"]
+    elif case == "no stage":
+        model = train.ActionModel(train.new_spec("resnext3d_compact", ["a", "b"]))
+        train.save_action_model(data_folder / "w.safetensors", model)
+        arguments += ["--weights", str(data_folder / "w.safetensors"), "--freeze-through", "layer9"]
+    elif case in ("no share", "no pattern"):
+        at = arguments.index("--val")
+        del arguments[at : at + 2]
+        arguments += ["--val-share", "2"] if case == "no share" else ["--val-share", "0.5", "--group-pattern", "("]
+    elif case == "no folder":
+        (data_folder / "is-a-file").touch()
+        arguments += ["--run-dir", str(data_folder / "is-a-file")]
     else:
         arguments += ["--weights", "none.safetensors"]
     with pytest.raises(SystemExit) as ended:
@@ -141,6 +164,33 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
     error = capsys.readouterr().err
     assert "error: " in error
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("classes of other names", "class_names was ('running', 'standing'), is ('running', 'walking')"),
+        ("more data", "windows of --data was {'running': 18, 'standing': 18}, is {'running': 27, 'standing': 18}"),
+        ("other options", "optimizer was adamw, is sgd"),
+        ("damaged", "last.ckpt' is no checkpoint"),
+    ],
+)
+def test_a_run_does_not_go_on_as_another(data_folder: Path, case: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    train.main(_arguments(data_folder, "--steps", "1"))
+    arguments = _arguments(data_folder, "--steps", "2", "--resume")
+    if case == "classes of other names":
+        for side in ("train", "val"):
+            (data_folder / side / "standing").rename(data_folder / side / "walking")
+    elif case == "more data":
+        shutil.copy(data_folder / "train" / "running" / "0.mkv", data_folder / "train" / "running" / "2.mkv")
+    elif case == "other options":
+        arguments += ["--optimizer", "sgd"]
+    else:
+        (data_folder / "run" / "last.ckpt").write_bytes(b"junk")
+    with pytest.raises(SystemExit) as ended:
+        train.main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_moving_average_forgets_the_start_at_once() -> None:

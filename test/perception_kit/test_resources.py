@@ -32,6 +32,7 @@ def test_other_paths_stay_as_they_are() -> None:
 )
 def test_device(name: str, has_gpu: bool, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device(name) == device
 
 
@@ -39,3 +40,11 @@ def test_a_gpu_that_is_not_there_is_not_replaced_silently(monkeypatch: pytest.Mo
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device is 'cuda' but PyTorch finds no usable GPU"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize(("name", "message"), [("cuda:2", "PyTorch finds 2 GPUs"), ("gpu", "unknown device 'gpu'"), ("", "unknown device")])
+def test_a_device_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, name: str, message: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match=message):
+        choose_device(name)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from perception_kit.arguments import device, model_file, number_from, positive_number, whole_number
+
+
+def test_values_that_are_taken() -> None:
+    assert (whole_number(0)("0"), whole_number(1)("12")) == (0, 12)
+    assert (number_from(0.0)("0"), number_from(0.0, below=1.0)("0.5")) == (0.0, 0.5)
+    assert positive_number("1e-3") == 0.001
+    assert model_file("a/b.safetensors") == Path("a/b.safetensors")
+    assert device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (whole_number(1), "0", "must be a whole number of at least 1, got '0'"),
+        (whole_number(0), "1.5", "must be a whole number of at least 0, got '1.5'"),
+        (whole_number(0), "many", "got 'many'"),
+        (number_from(1.0), "0.9", "must be a number of at least 1, got '0.9'"),
+        (number_from(0.0, below=1.0), "1", "must be a number of at least 0 and below 1, got '1'"),
+        (number_from(0.0), "nan", "got 'nan'"),
+        (positive_number, "0", "must be a positive number, got '0'"),
+        (positive_number, "inf", "got 'inf'"),
+        (positive_number, "fast", "got 'fast'"),
+        (model_file, "model.pth", r"must be a file whose name ends in \.safetensors, got 'model\.pth'"),
+        (device, "tpu", "unknown device 'tpu'"),
+    ],
+)
+def test_values_that_are_refused(parse, text: str, message: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=message):
+        parse(text)
