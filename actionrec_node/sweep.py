@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from actionrec_node.plots import MEASURES, plot_per_class
+from actionrec_node.train import parse_arguments
 
 
 class SweepError(ValueError):
@@ -23,23 +24,40 @@ class SweepError(ValueError):
 def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
     """Options of each run by its name: those under ``common``, with those of the run on top. Raises SweepError naming the file."""
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        content = yaml.safe_load(path.read_bytes())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SweepError(f"'{path}': {error}") from error
     if not isinstance(content, dict) or set(content) != {"common", "runs"} or not isinstance(content["runs"], dict) or not content["runs"]:
         raise SweepError(f"'{path}' must hold 'common', the options of all runs, and 'runs', the further options of each by its name")
-    return {str(name): {**(content["common"] or {}), **(options or {})} for name, options in content["runs"].items()}
+    common = content["common"] or {}
+    for name, options in {"common": common, **content["runs"]}.items():
+        if not isinstance(options, dict | None):
+            raise SweepError(f"'{path}': '{name}' must hold options and their values, got {options!r}")
+        if "/" in str(name):
+            raise SweepError(f"'{path}': the run '{name}' must have the name of a folder")
+    return {str(name): {**common, **(options or {})} for name, options in content["runs"].items()}
 
 
-def train_run(folder: Path, options: dict[str, Any], data: list[str]) -> dict[str, Any]:
+def write_config(folder: Path, options: dict[str, Any]) -> None:
+    """Write the run's options as ``folder/run.yaml``.
+
+    Ends the program with a message where the training command does not take them; raises SweepError where the run has begun with others.
+    """
+    path = folder / "run.yaml"
+    text = yaml.safe_dump({**options, "out": str(folder / "model.safetensors"), "run-dir": str(folder)}, sort_keys=False)
+    if path.is_file() and (folder / "last.ckpt").is_file() and path.read_text() != text:
+        raise SweepError(f"run '{folder.name}' has begun with other options, see '{path}': remove its folder, or give the run another name")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    parse_arguments(["--config", str(path)])
+
+
+def train_run(folder: Path) -> dict[str, Any]:
     """Train one run in ``folder`` unless it is done, from its checkpoint where it has one; returns its record. Raises SweepError."""
     record = folder / "model.safetensors.json"
     if not record.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        config = folder / "run.yaml"
-        config.write_text(yaml.safe_dump({**options, "out": str(folder / "model.safetensors"), "run-dir": str(folder)}, sort_keys=False))
         resume = ["--resume"] if (folder / "last.ckpt").is_file() else []
-        command = [sys.executable, "-m", "actionrec_node.train", "--config", str(config), *data, *resume]
+        command = [sys.executable, "-m", "actionrec_node.train", "--config", str(folder / "run.yaml"), *resume]
         if subprocess.run(command, check=False).returncode != 0:
             raise SweepError(f"run '{folder.name}' failed, see above; what is done is kept: start the sweep again to go on")
     return json.loads(record.read_text())
@@ -75,11 +93,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", action="append", help="data folder of all runs, in place of the file's; may be given several times")
     parser.add_argument("--val", help="held-out data folder of all runs, in place of the file's")
     args = parser.parse_args(arguments)
-    data = [part for folder in args.data or [] for part in ("--data", folder)] + (["--val", args.val] if args.val else [])
+    data = {name: value for name, value in (("data", args.data), ("val", args.val)) if value}
     try:
-        runs = read_sweep(args.sweep)
-        records = {name: train_run(args.out / name, options, data) for name, options in runs.items()}
-    except SweepError as error:
+        runs = {name: options | data for name, options in read_sweep(args.sweep).items()}
+        for name, options in runs.items():  # all before the first is trained: a mistake in the last must not cost days
+            write_config(args.out / name, options)
+        records = {name: train_run(args.out / name) for name in runs}
+    except (SweepError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(write_comparison(args.out, runs, records))

@@ -49,10 +49,8 @@ def test_every_run_is_trained_once_and_compared(tmp_path: Path, trained: list[li
     assert sweep.main(arguments) == 0
     configs = [str(tmp_path / "out" / name / "run.yaml") for name in ("T1", "T2")]
     command = ["-m", "actionrec_node.train", "--config"]
-    assert trained == [
-        [*command, configs[0], "--data", "b", "--val", "c"],
-        [*command, configs[1], "--data", "b", "--val", "c", "--resume"],
-    ]
+    assert trained == [[*command, configs[0]], [*command, configs[1], "--resume"]]
+    assert [yaml.safe_load(Path(config).read_text())["data"] for config in configs] == [["b"], ["b"]], "in place of the file's"
     rows = list(csv.DictReader((tmp_path / "out" / "comparison.csv").open()))
     assert [(row["run"], row["balance"], row["lr-steps"]) for row in rows] == [("T1", "none", "[1, 2]"), ("T2", "weights", "")]
     assert [(row["falling precision"], row["walking f1"]) for row in rows] == [("0.500", "0.750"), ("0.500", "")]
@@ -66,11 +64,46 @@ def test_every_run_is_trained_once_and_compared(tmp_path: Path, trained: list[li
 def test_a_run_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     monkeypatch.setattr(subprocess, "run", lambda command, check: SimpleNamespace(returncode=1))
-    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]) == 2
+    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"]) == 2
     assert "run 'T1' failed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "[", "common: {}", "common: {}\nruns: {}", "common: {}\nruns: [a]"])
+def test_a_mistake_in_the_last_run_is_found_before_the_first_is_trained(
+    tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("balance: weights", "balanse: weights"))
+    with pytest.raises(SystemExit) as ended:
+        sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"])
+    assert ended.value.code == 2
+    assert "T2/run.yaml': unknown option 'balanse'" in capsys.readouterr().err
+    assert trained == []
+
+
+def test_a_run_that_has_begun_with_other_options_is_not_taken_for_this_one(
+    tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    arguments = [str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"]
+    assert sweep.main(arguments) == 0
+    (tmp_path / "out" / "T2" / "last.ckpt").touch()
+    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("balance: weights", "balance: sampling"))
+    assert sweep.main(arguments) == 2
+    assert "run 'T2' has begun with other options" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "common: [a]\nruns: {a: {}}",
+        "common: {}\nruns: {a: 3}",
+        "common: {}\nruns: {a/b: {}}",
+        "common: {}",
+        "common: {}\nruns: {}",
+        "common: {}\nruns: [a]",
+    ],
+)
 def test_a_file_that_is_no_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     (tmp_path / "odd.yaml").write_text(text)
     assert sweep.main([str(tmp_path / "odd.yaml"), "--out", str(tmp_path / "out")]) == 2
