@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from actionrec_node.options import save_options
 from actionrec_node.person_boxes import BoxTrack, read_boxes
 from actionrec_node.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.video import VideoError, VideoFormat
+from perception_kit.arguments import number_from, positive_number
 from perception_kit.metrics.actions import roc
 from perception_kit.model_file import file_sha256
 from perception_kit.model_metadata import ModelFileError
@@ -39,33 +40,60 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, action="append", required=True, help="data folder; may be given several times")
     parser.add_argument("--out", type=Path, required=True, help="folder for metrics.json and the plots")
     add_model_arguments(parser)
+    add_video_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--per-person``, ``--folder-fps`` and ``--skip-bad``: how the videos of data folders are read and shown to the model."""
     parser.add_argument(
         "--per-person",
-        type=float,
+        type=number_from(1.0),
         nargs="?",
         const=CONTEXT,
         metavar="CONTEXT",
         help="classify crops of the people that boxes.csv names, as the live node does; side of a crop in boxes (default %(const)s)",
     )
-    parser.add_argument("--folder-fps", type=float, default=30.0, help="rate of the pictures in folders of frames (default %(default)s)")
+    parser.add_argument(
+        "--folder-fps", type=positive_number, default=30.0, help="rate of the pictures in folders of frames (default %(default)s)"
+    )
     parser.add_argument("--skip-bad", action="store_true", help="leave videos out that cannot be used, instead of stopping")
-    return parser.parse_args(arguments)
+
+
+def find_videos(folders: Sequence[Path], class_names: Sequence[str], per_person: float | None) -> tuple[Annotations, dict[Path, BoxTrack]]:
+    """What is labelled in the data folders and, for clips of people, where they are.
+
+    Raises DataError for labels that are none of ``class_names``, and for clips of people where no box of any is known.
+    """
+    annotations = read_folders(folders)
+    check_labels(annotations, class_names)
+    tracks = read_boxes(folders) if per_person else {}
+    if per_person and not annotations.keys() & tracks.keys():
+        raise DataError(f"--per-person needs to know where people are: no boxes.csv of {', '.join(map(str, folders))} names a video")
+    return annotations, tracks
 
 
 def read_videos(
-    annotations: Annotations, tracks: Mapping[Path, BoxTrack], spec: ActionModelSpec, folder_fps: float, skip_bad: bool
+    annotations: Annotations, tracks: Mapping[Path, BoxTrack], spec: ActionModelSpec, args: argparse.Namespace
 ) -> Iterator[LabelledVideo]:
-    """One video after the other, so that a large data set needs no large memory. Raises VideoError, or with ``skip_bad`` prints it."""
-    form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, folder_fps)
-    for path, segments in tqdm(annotations.items(), desc="classifying videos", unit="video"):
+    """One video after the other, so that a large data set needs no large memory; ``args`` are those of ``add_video_arguments``.
+
+    Raises VideoError, or with ``--skip-bad`` prints it; DataError where no video is left.
+    """
+    form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, args.folder_fps)
+    left_out = 0
+    for path, segments in tqdm(annotations.items(), desc="reading videos", unit="video"):
         try:
             video = load_video(path, segments, spec.class_names, form, spec.clip_length, tracks.get(path))
         except VideoError as error:
-            if not skip_bad:
+            if not args.skip_bad:
                 raise
             print(f"left out: {error}", file=sys.stderr)
+            left_out += 1
         else:
             yield video
+    if left_out == len(annotations):
+        raise DataError("no video is left")
 
 
 def write_plots(out: Path, metrics: dict[str, Any], videos: list[PredictedVideo], spec: ActionModelSpec) -> None:
@@ -91,18 +119,12 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
     try:
+        args.out.mkdir(parents=True, exist_ok=True)
         model = load_chosen_model(args)
         spec = model.spec
-        annotations = read_folders(args.data)
-        check_labels(annotations, spec.class_names)
-        tracks = read_boxes(args.data) if args.per_person else {}
-        if args.per_person and not annotations.keys() & tracks.keys():
-            raise DataError(f"--per-person needs to know where people are: no boxes.csv of {', '.join(map(str, args.data))} names a video")
-        labelled = read_videos(annotations, tracks, spec, args.folder_fps, args.skip_bad)
-        videos = predict_videos(model, labelled, args.stride, args.per_person)
-        if not videos:
-            raise DataError(f"no video of {', '.join(map(str, args.data))} can be used")
-    except (DataError, VideoError, ModelFileError, RuntimeUnavailableError) as error:
+        annotations, tracks = find_videos(args.data, spec.class_names, args.per_person)
+        videos = predict_videos(model, read_videos(annotations, tracks, spec, args), args.stride, args.per_person)
+    except (DataError, VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     clip_time = time_per_clip(model)

@@ -14,6 +14,7 @@ import torch
 from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
 from actionrec_node.compiled import int8_path, load_runtime_model, write_int8
 from actionrec_node.evaluate import main as evaluate
+from actionrec_node.quantize import format_comparison
 from actionrec_node.quantize import main as quantize
 from perception_kit.runtime import RuntimeUnavailableError
 
@@ -57,6 +58,47 @@ def test_commands_quantise_and_score(data_folder: Path, tmp_path: Path) -> None:
     arguments = ["--data", str(data_folder / "val"), "--model", str(path), "--out", str(tmp_path / "out"), "--runtime", "openvino_int8"]
     assert evaluate(arguments) == 0
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["clips"] == 2
+
+
+def test_the_loss_by_int8_is_measured_on_held_out_clips(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = ActionModelSpec("resnext3d_compact", ("running", "standing"), input_size=(32, 32))
+    path, val = tmp_path / "two.safetensors", str(data_folder / "val")
+    torch.manual_seed(0)
+    save_action_model(path, ActionModel(spec))
+    arguments = ["--model", str(path), "--data", str(data_folder / "train"), "--clips", "4", "--val", val]
+    assert quantize(arguments) == 0
+    printed = capsys.readouterr().out
+    record = json.loads((tmp_path / "two.int8.json").read_text())
+    for runtime in ("pytorch", "openvino_int8"):
+        assert evaluate(["--data", val, "--model", str(path), "--out", str(tmp_path / runtime), "--runtime", runtime]) == 0
+        alone = json.loads((tmp_path / runtime / "metrics.json").read_text())
+        assert record["held_out"][runtime].items() <= alone.items()
+    assert "accuracy of clips" in printed
+    assert record["calibration_clips"] == 4
+    assert quantize([*arguments, "--val", str(data_folder / "train")]) == 2
+    assert "are in both --data and --val" in capsys.readouterr().err
+
+
+def test_the_comparison_sets_both_models_side_by_side() -> None:
+    def scores(f1: float, accuracy: float) -> dict:
+        per_class = {"falling": {"f1": f1}, "running": {"f1": None}}
+        return {"per_class": per_class, "accuracy": accuracy, "frames": {"accuracy": accuracy / 2}, "clips": 8}
+
+    table = format_comparison({"pytorch": scores(0.9, 0.8), "openvino_int8": scores(0.85, 0.9), "same_answer": 0.975})
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[1:5] == [
+        ["F-score", "of", "falling", "0.900", "0.850", "-0.050"],
+        ["F-score", "of", "running", "-", "-"],
+        ["accuracy", "of", "clips", "0.800", "0.900", "+0.100"],
+        ["accuracy", "of", "frames", "0.400", "0.450", "+0.050"],
+    ]
+    assert "97.5% of the windows, 8 labelled clips" in table
+
+
+def test_clips_of_people_need_boxes(data_folder: Path, model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data_folder / "train" / "standing").rename(data_folder / "train" / "walking")
+    assert quantize(["--model", str(model_path), "--data", str(data_folder / "train"), "--per-person"]) == 2
+    assert "--per-person needs to know where people are" in capsys.readouterr().err
 
 
 def test_missing_data_ends_with_a_message(model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,6 +75,7 @@ def test_the_command_writes_metrics_and_plots(write_video, tmp_path: Path) -> No
         pytest.param("corrupt", "a.mkv' could not be decoded", id="corrupt"),
         pytest.param("empty", "walking' holds no video", id="empty class folder"),
         pytest.param("nowhere", "does not exist", id="no folder"),
+        pytest.param("out", "is-a-file", id="output folder that is a file"),
     ],
 )
 def test_data_that_cannot_be_scored_is_named(
@@ -87,8 +88,25 @@ def test_data_that_cannot_be_scored_is_named(
         video.write_bytes(b"no video")
     if case == "empty":
         video.unlink()
+    (tmp_path / "is-a-file").touch()
+    out = tmp_path / "is-a-file" if case == "out" else tmp_path / "out"
     model = _tiny_model(tmp_path / "m.safetensors", ("falling", "walking"))
-    assert command.main(["--data", str(tmp_path / "data"), "--model", str(model), "--out", str(tmp_path / "out")]) == 2
+    assert command.main(["--data", str(tmp_path / "data"), "--model", str(model), "--out", str(out)]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--stride", "0"], "argument --stride: must be a whole number of at least 1"),
+        (["--per-person", "0.5"], "argument --per-person: must be a number of at least 1"),
+        (["--folder-fps", "0"], "argument --folder-fps: must be a positive number"),
+        (["--device", "tpu"], "argument --device: unknown device 'tpu'"),
+    ],
+)
+def test_options_that_make_no_sense(capsys: pytest.CaptureFixture[str], more: list[str], message: str) -> None:
+    with pytest.raises(SystemExit):
+        command.parse_arguments(["--data", "d", "--model", "m.safetensors", "--out", "o", *more])
+    assert message in capsys.readouterr().err
