@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import av
@@ -17,24 +17,38 @@ from actionrec_node.video import VideoError, upright
 from actionrec_node.vott import read_export
 
 
-def cut_clips(video: Path, segments: Sequence[Segment], out: Path) -> list[Path]:
-    """Write each segment, its last frame included, as ``out/LABEL/VIDEO_STARTms.mp4`` with the frames' own times and sizes.
+def clip_paths(clips: Mapping[Path, Sequence[Segment]], out: Path) -> dict[Path, tuple[Path, Segment]]:
+    """Video and segment of each clip by where it goes: ``out/LABEL/VIDEO_STARTms.mp4``.
 
-    A side of odd length loses its last pixel. Raises VideoError for a video that does not decode or ends before a segment begins.
+    Raises DataError for a label that is no name of a folder, and for two clips that would be one file.
     """
-    paths = []
-    for segment in segments:
-        path = out / segment.label / f"{video.stem}_{round(segment.start * 1000):07d}ms.mp4"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            count = _cut(video, segment, path)
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoError(f"'{video}' could not be decoded ({error}): re-encode or remove it") from error
-        if count == 0:
-            path.unlink(missing_ok=True)
-            raise VideoError(f"'{video}' has no frame from {segment.start:.2f} to {segment.end:.2f} s, where '{segment.label}' is tagged")
-        paths.append(path)
+    paths: dict[Path, tuple[Path, Segment]] = {}
+    for video, segments in clips.items():
+        for segment in segments:
+            if segment.label in ("", "..") or segment.label != Path(segment.label).name:
+                raise DataError(f"'{video}' is tagged '{segment.label}', which cannot be the name of a class folder: rename the tag")
+            path = out / segment.label / f"{video.stem}_{round(segment.start * 1000):07d}ms.mp4"
+            if path in paths:
+                raise DataError(f"clips of '{paths[path][0]}' and '{video}' would both be '{path}': rename a video, or use two --out")
+            paths[path] = (video, segment)
     return paths
+
+
+def cut_clip(video: Path, segment: Segment, path: Path) -> None:
+    """Write a segment, its last frame included, with the frames' own times and sizes.
+
+    A side of odd length loses its last pixel. Raises VideoError, and leaves no file, for a video that does not decode or ends before
+    the segment begins.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if _cut(video, segment, path):
+            return
+        problem = f"has no frame from {segment.start:.2f} to {segment.end:.2f} s, where '{segment.label}' is tagged"
+    except (av.error.FFmpegError, OSError) as error:
+        problem = f"could not be decoded ({error}): re-encode or remove it"
+    path.unlink(missing_ok=True)
+    raise VideoError(f"'{video}' {problem}")
 
 
 def _cut(video: Path, segment: Segment, path: Path) -> int:
@@ -89,17 +103,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--videos", type=Path, help="folder with the videos, where the export names another place")
     parser.add_argument("--end-tag", default="dummy", help="tag of the last frame of an action (default %(default)s)")
     args = parser.parse_args(arguments)
-    every: list[Segment] = []
+    tagged: dict[Path, list[Segment]] = defaultdict(list)
     try:
         for export in args.exports:
             for video, segments in read_export(export, args.end_tag, args.videos).items():
-                cut_clips(video, segments, args.out)
-                every += segments
-    except (DataError, VideoError) as error:
+                tagged[video] += segments
+        clips = clip_paths(tagged, args.out)
+        for path, (video, segment) in clips.items():
+            cut_clip(video, segment, path)
+    except (DataError, VideoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(distribution(every))
-    print(f"wrote {len(every)} clips to {args.out}")
+    print(distribution(segment for _, segment in clips.values()))
+    print(f"wrote {len(clips)} clips to {args.out}")
     return 0
 
 

@@ -30,7 +30,7 @@ def read_export(path: str | Path, end_tag: str, video_folder: Path | None = None
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"'{path}' cannot be read as JSON: {error}") from error
     try:

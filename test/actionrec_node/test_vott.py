@@ -120,3 +120,35 @@ def test_a_clip_behind_the_end_of_its_video_is_named(write_video, tmp_path: Path
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
     assert "has no frame from 7.00 to 8.00 s" in capsys.readouterr().err
     assert list((tmp_path / "clips").rglob("*.mp4")) == []
+
+
+@pytest.mark.parametrize("tag", ["../walking", "a/b", "..", ""])
+def test_a_tag_that_is_no_name_of_a_folder_is_refused(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str], tag: str) -> None:
+    video = write_video("v.mkv", np.arange(30) / 15)
+    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.2: tag, 1.0: "dummy"})))
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "out" / "clips")]) == 2
+    assert f"v.mkv' is tagged '{tag}', which cannot be the name of a class folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_videos_of_the_same_name_do_not_replace_each_other(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for camera in ("left", "right"):
+        video = write_video(f"{camera}/v.mkv", np.arange(30) / 15)
+        (tmp_path / f"{camera}.json").write_text(json.dumps(_version_2(video, {0.2: "walking", 1.0: "dummy"})))
+    exports = [str(tmp_path / f"{camera}.json") for camera in ("left", "right")]
+    assert clips.main([*exports, "--out", str(tmp_path / "clips")]) == 2
+    assert "left/v.mkv' and '" in capsys.readouterr().err
+    assert clips.main([exports[0], "--out", str(tmp_path / "left.json")]) == 2
+    assert "left.json" in capsys.readouterr().err
+
+
+def test_a_video_that_breaks_off_leaves_no_half_a_clip(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = write_video("v.mp4", np.arange(60) / 15, speed=20.0)
+    content = bytearray(video.read_bytes())
+    first, last = len(content) // 4, len(content) // 2
+    content[first:last] = np.random.default_rng(0).bytes(last - first)
+    video.write_bytes(content)
+    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.0: "walking", 3.0: "dummy"})))
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
+    assert "v.mp4' could not be decoded" in capsys.readouterr().err
+    assert list((tmp_path / "clips").rglob("*.mp4")) == []
