@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from perception_kit.arguments import whole_number
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import Instance, TrackState
 from tracker_node.config import TrackerConfig
@@ -102,18 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lambda", dest="motion_weight", type=float, default=0.0, help="weight of motion in the cost, 0 (published) to 1")
     parser.add_argument("--truth", type=Path, help="ground truth to compare with: frame,id,left,top,width,height,…")
     parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the sequence (default: 30)")
-    parser.add_argument("--frames", type=positive, help="track frames 1 to this one (default: to the last one in the files)")
+    parser.add_argument("--frames", type=whole_number(1), help="track frames 1 to this one (default: to the last one in the files)")
     parser.add_argument("--out", type=Path, required=True, help="where the tracks go: confirmed, matched in this frame or the one before")
     parser.add_argument("--json", type=Path, help="where the metrics go, with the configuration (needs --truth)")
     return parser
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1 on a command line."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def read_features(path: Path, count: int) -> np.ndarray:

@@ -19,12 +19,12 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from perception_kit.arguments import whole_number
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
-from tracker_node.mot import positive
 from tracker_node.occlusions import SHORT_S, short_occlusions
 from tracker_node.outputs import name_skipped, prepare_file, write_json
 from tracker_node.tuning_data import LabelledFrame, read_bag, read_mot_folder
@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--mot", type=Path, help="MOTChallenge folder with det/det.txt and gt/gt.txt")
     source.add_argument("--bag", type=Path, help="bag with /ground_truth topics")
     parser.add_argument("--features", type=Path, help="with --mot: .npy array with one appearance descriptor for each detection")
-    parser.add_argument("--frames", type=positive, help="with --mot: frames 1 to this one (default: to the last one in the files)")
+    parser.add_argument("--frames", type=whole_number(1), help="with --mot: frames 1 to this one (default: to the last one in the files)")
     parser.add_argument(
         "--results", type=Path, help="with --bag: bag with the detections, OUT/results of a replay (default: the bag itself)"
     )

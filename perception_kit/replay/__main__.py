@@ -10,11 +10,11 @@ Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end; 
 from __future__ import annotations
 
 import argparse
-import math
 import signal
 import sys
 from pathlib import Path
 
+from perception_kit.arguments import positive_number, whole_number
 from perception_kit.bag import BagError
 from perception_kit.datasets.files import DatasetError
 from perception_kit.model_metadata import ModelFileError
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("bags", type=Path, nargs="+", metavar="bag", help="rosbag2 folder, .mcap or .db3 file")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results; those of an earlier replay in it are replaced")
-    parser.add_argument("--workers", type=_number, default=1, help="of several bags, how many are played at a time (default: 1)")
+    parser.add_argument("--workers", type=whole_number(1), default=1, help="of several bags, how many are played at a time (default: 1)")
     parser.add_argument("--scheduler", help="address of a Dask scheduler whose workers play the bags, such as tcp://host:8786")
     parser.add_argument(
         "--truth", type=Path, help="BOP, LineMOD or YCB-Video folder to compare with (default: the bag's /ground_truth topics)"
@@ -55,30 +55,16 @@ def _parser() -> argparse.ArgumentParser:
         "--camera-info", type=Path, help="calibration file (YAML of ROS's camera_calibration) for a bag without camera_info"
     )
     parser.add_argument(
-        "--slop", type=_positive, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)"
+        "--slop", type=positive_number, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)"
     )
-    parser.add_argument("--timeout", type=_positive, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)")
     parser.add_argument(
-        "--realtime", type=_positive, metavar="RATE", help="play by the clock, RATE times as fast as recorded, and drop as live"
+        "--timeout", type=positive_number, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--realtime", type=positive_number, metavar="RATE", help="play by the clock, RATE times as fast as recorded, and drop as live"
     )
     parser.add_argument("--rrd", action="store_true", help="also write a recording for the Rerun viewer into --out")
     return parser
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a positive number, got '{text}'")
-    return value
-
-
-def _number(text: str) -> int:
-    if not (text.isdecimal() and int(text) >= 1):
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got '{text}'")
-    return int(text)
 
 
 def main() -> int:

@@ -8,7 +8,6 @@ Exit code: 0; 2 for input that cannot be used.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from pathlib import Path
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
+from perception_kit.arguments import positive_number
 from perception_kit.datasets.files import DatasetError
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.resources import package_folder
@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         default=package_folder() / "models" / "demo" / "pose.safetensors",
         help="model file of the poses (default: the demo's)",
     )
-    parser.add_argument("--max-rate", type=_positive, default=10.0, help="images a second that are shown at most (default %(default)s)")
+    parser.add_argument(
+        "--max-rate", type=positive_number, default=10.0, help="images a second that are shown at most (default %(default)s)"
+    )
     parser.add_argument(
         "--bind", default="127.0.0.1", help="IP address at which the page is served; 0.0.0.0: also to other machines (default %(default)s)"
     )
@@ -53,16 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--web-port", type=int, default=9090, help="of the page (default %(default)s)")
     parser.add_argument("--memory", default="1GiB", help="how much the page can look back at (default %(default)s)")
     return parser
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be a positive number, got '{text}'")
-    return value
 
 
 def main(arguments: list[str] | None = None) -> int:
