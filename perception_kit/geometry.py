@@ -56,6 +56,11 @@ def pose_matrix(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def is_rotation(matrix: np.ndarray, tolerance: float = 0.01) -> bool:
+    """Whether a (3, 3) matrix is orthonormal within ``tolerance`` in each entry of its Gram matrix, and not a reflection."""
+    return bool(np.allclose(matrix @ matrix.T, np.eye(3), atol=tolerance) and np.linalg.det(matrix) > 0)
+
+
 def invert_pose(matrix: np.ndarray) -> np.ndarray:
     """Inverse of a (4, 4) rigid transform."""
     rotation = matrix[:3, :3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +19,65 @@ class DatasetError(ValueError):
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Content of a JSON file. Raises DatasetError."""
+    """Entries of a JSON file. Raises DatasetError."""
     try:
-        return json.loads(_read_text(path))
+        return _entries(json.loads(_read_text(path)), path)
     except json.JSONDecodeError as error:
         raise DatasetError(f"'{path}' is not valid JSON ({error})") from error
 
 
 def read_yaml(path: Path) -> dict[Any, Any]:
-    """Content of a YAML file. Raises DatasetError."""
+    """Entries of a YAML file. Raises DatasetError."""
     try:
         # The C loader is 8 times faster, which is a minute for a large gt.yml; a PyYAML without libyaml has only the other one.
-        content = yaml.load(_read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return _entries(yaml.load(_read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), path)
     except yaml.YAMLError as error:
         raise DatasetError(f"'{path}' is not valid YAML ({error})") from error
-    if not isinstance(content, dict):
-        raise DatasetError(f"'{path}' holds {type(content).__name__}, expected entries by number")
-    return content
 
 
-def required(entry: Mapping[Any, Any], key: Any, path: Path) -> Any:
+def by_number(entries: Mapping[Any, Any], path: Path) -> list[tuple[int, Any]]:
+    """Number and content of the ``entries`` of a file, ascending. Raises DatasetError for one that has no number."""
+    try:
+        return sorted(((int(key), content) for key, content in entries.items()), key=itemgetter(0))
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"'{path}' holds entries by number, but one of them has none ({error})") from error
+
+
+def required(entry: Any, key: Any, path: Path) -> Any:
     """``entry[key]``. Raises DatasetError naming the file where it is missing."""
+    if not isinstance(entry, Mapping):
+        raise DatasetError(f"'{path}' holds {entry!r:.60} where the key '{key}' is expected")
     if key not in entry:
         raise DatasetError(f"'{path}' lacks the key '{key}' (it has {sorted(entry, key=str)[:12]})")
     return entry[key]
+
+
+def required_list(entry: Any, key: Any, path: Path) -> list[Any]:
+    """``entry[key]``. Raises DatasetError where it is missing or no list."""
+    values = required(entry, key, path)
+    if not isinstance(values, list):
+        raise DatasetError(f"'{path}': '{key}' is {values!r:.60}, expected a list")
+    return values
+
+
+def numbers(entry: Any, key: Any, count: int, path: Path) -> np.ndarray:
+    """``entry[key]`` as (count,) float64. Raises DatasetError where it is not so many finite numbers."""
+    content = required(entry, key, path)
+    try:
+        values = np.array(content, float).reshape(-1)
+    except (TypeError, ValueError):
+        values = np.zeros(0)
+    if values.size != count or not np.isfinite(values).all():
+        raise DatasetError(f"'{path}': '{key}' is {content!s:.200}, expected {count} finite number{'s' if count > 1 else ''}")
+    return values
+
+
+def positive(entry: Any, key: Any, path: Path) -> float:
+    """``entry[key]``. Raises DatasetError where it is not a finite number above 0."""
+    value = float(numbers(entry, key, 1, path)[0])
+    if value <= 0:
+        raise DatasetError(f"'{path}': '{key}' is {value}, expected a number above 0")
+    return value
 
 
 def read_image(path: Path, flags: int) -> np.ndarray:
@@ -63,6 +99,12 @@ def read_depth(path: Path, metres_per_unit: float) -> np.ndarray:
     if raw.ndim != 2 or raw.dtype != np.uint16:
         raise DatasetError(f"'{path}' has shape {raw.shape} of {raw.dtype}, expected one channel of 16-bit depth")
     return raw.astype(np.float32) * np.float32(metres_per_unit)
+
+
+def _entries(content: Any, path: Path) -> dict[Any, Any]:
+    if not isinstance(content, dict):
+        raise DatasetError(f"'{path}' holds {type(content).__name__}, expected entries by number")
+    return content
 
 
 def _read_text(path: Path) -> str:

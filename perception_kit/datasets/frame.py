@@ -13,7 +13,12 @@ import numpy as np
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.geometry import is_rotation
 from perception_kit.types import Instance, Intrinsics
+
+NEAREST, FARTHEST = 0.01, 100.0  # metres from the camera to an object; in a mistaken unit it is a thousandth or a thousand times that
+ALIGN = "they must be aligned"
+MAX_INSTANCES = 255  # in a frame: what uint8 labels can tell apart
 
 
 @dataclass
@@ -24,6 +29,25 @@ class TrueInstance:
     rotation: np.ndarray
     translation: np.ndarray
     visible_fraction: float
+
+
+def true_instance(class_id: int, rotation: np.ndarray, translation: np.ndarray, visible_fraction: float, path: Path) -> TrueInstance:
+    """The instance that the file ``path`` states, metres.
+
+    Raises DatasetError where ``rotation`` (3, 3) is none, or the camera so near or far that ``translation`` (3,) is in another unit. An
+    instance that nobody sees may have no pose.
+    """
+    if visible_fraction <= 0:
+        return TrueInstance(class_id, rotation, translation, visible_fraction)
+    if not is_rotation(rotation):
+        raise DatasetError(f"'{path}': the pose of an object {class_id} has {np.round(rotation, 3).tolist()} for a rotation matrix")
+    distance = np.linalg.norm(translation)
+    if not NEAREST <= distance <= FARTHEST:
+        raise DatasetError(
+            f"'{path}': an object {class_id} is {distance:.4g} m away from the camera, expected {NEAREST} to {FARTHEST} m: "
+            "are its translations in the unit of this layout (millimetres in BOP and LineMOD, metres in YCB-Video)?"
+        )
+    return TrueInstance(class_id, rotation, translation, visible_fraction)
 
 
 @dataclass
@@ -80,7 +104,7 @@ class FrameDataset(ABC):
 
     @abstractmethod
     def instances(self, index: int) -> list[TrueInstance]:
-        """Poses of the frame's instances, in the order of ``labels``."""
+        """Poses of the frame's instances, in the order of ``labels``; all are of classes in ``class_names``."""
 
     @property
     @abstractmethod
@@ -97,14 +121,22 @@ class FrameDataset(ABC):
         return set(self.class_names.values())
 
     def __getitem__(self, index: int) -> Frame:
-        rgb, depth = self.rgb(index), self.depth(index)
-        labels = self.labels(index)
-        if rgb.shape[:2] != depth.shape or labels.shape != depth.shape:
+        rgb, labels = self.colour_and_labels(index)
+        depth = self.depth(index)
+        if depth.shape != labels.shape:
             raise DatasetError(
-                f"frame {self.name(index)} of '{self.folder}': colour is {rgb.shape[:2]}, its masks are {labels.shape}, "
-                f"but depth is {depth.shape}; they must be aligned"
+                f"frame {self.name(index)} of '{self.folder}': colour is {labels.shape}, but depth is {depth.shape}; {ALIGN}"
             )
         return Frame(rgb, depth, self.intrinsics(index, *depth.shape), labels, self.instances(index))
+
+    def colour_and_labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """``rgb`` and ``labels`` of a frame: what a segmentation by colour needs."""
+        rgb, labels = self.rgb(index), self.labels(index)
+        if labels.shape != rgb.shape[:2]:
+            raise DatasetError(
+                f"frame {self.name(index)} of '{self.folder}': colour is {rgb.shape[:2]}, but its masks are {labels.shape}; {ALIGN}"
+            )
+        return rgb, labels
 
 
 def cut_instance(class_id: int, class_name: str, score: float, mask: np.ndarray) -> Instance | None:
@@ -120,14 +152,9 @@ def cut_instance(class_id: int, class_name: str, score: float, mask: np.ndarray)
 def visible_instances(
     labels: np.ndarray, instances: Sequence[TrueInstance], class_names: Mapping[int, str]
 ) -> list[tuple[Instance, TrueInstance]]:
-    """Each true instance that has visible pixels in ``labels`` (see ``Frame``), cut out, its score being its visible fraction.
-
-    Raises DatasetError for a class that has no name.
-    """
+    """Each true instance that has visible pixels in ``labels`` (see ``Frame``), cut out, its score being its visible fraction."""
     seen = []
     for value, truth in enumerate(instances, start=1):
-        if truth.class_id not in class_names:
-            raise DatasetError(f"a frame shows object {truth.class_id}, but the models are {dict(class_names)}")
         instance = cut_instance(truth.class_id, class_names[truth.class_id], truth.visible_fraction, labels == value)
         if instance is not None:
             seen.append((instance, truth))

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,17 @@ import cv2
 import numpy as np
 
 from perception_kit.datasets.bop import read_instance, read_intrinsics
-from perception_kit.datasets.files import DatasetError, read_colour, read_depth, read_image, read_yaml, required
+from perception_kit.datasets.files import (
+    DatasetError,
+    by_number,
+    positive,
+    read_colour,
+    read_depth,
+    read_image,
+    read_yaml,
+    required,
+    required_list,
+)
 from perception_kit.datasets.frame import FrameDataset, TrueInstance
 from perception_kit.datasets.object_model import MILLIMETRE, ObjectModel, model_from_entry
 from perception_kit.types import Intrinsics
@@ -53,10 +62,10 @@ def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
     """
     path = folder / "models_info.yml"
     models = {}
-    for class_id, entry in sorted((int(key), value) for key, value in read_yaml(path).items()):
+    for class_id, entry in by_number(read_yaml(path), path):
         file = f"obj_{class_id:02d}"
         known, diameter = LINEMOD_OBJECTS.get(class_id, ("", 0.0))
-        name = known if abs(required(entry, "diameter", path) - diameter) < 0.01 else file
+        name = known if abs(positive(entry, "diameter", path) - diameter) < 0.01 else file
         described = {"name": name, **SYMMETRIES.get(name, {}), **entry}
         models[class_id] = model_from_entry(class_id, described["name"], described, folder / f"{file}.ply", path)
     return models
@@ -65,6 +74,14 @@ def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
 def linemod_splits(folder: Path) -> list[str]:
     """Splits that at least one object has a list for."""
     return sorted({path.stem for path in folder.glob("data/[0-9]*/*.txt") if (path.parent / "gt.yml").is_file()})
+
+
+def _listed(path: Path) -> list[str]:
+    """Frame numbers in a list of a split, with their leading zeros."""
+    lines = path.read_text().split()
+    if odd := [name for name in (path.parent.name, *lines) if not name.isdecimal()]:
+        raise DatasetError(f"'{path}': '{odd[0]}' is no number, expected data/OBJECT/{path.name} with a frame number on each line")
+    return lines
 
 
 class LinemodDataset(FrameDataset):
@@ -84,7 +101,7 @@ class LinemodDataset(FrameDataset):
             raise DatasetError(f"'{self.folder}' has no 'data/NN/{split}.txt' (splits found: {found})")
         self._truth = {path.parent: read_yaml(path.parent / "gt.yml") for path in lists}
         self._camera = {path.parent: read_yaml(path.parent / "info.yml") for path in lists}
-        self._frames = [(path.parent, line.strip()) for path in lists for line in path.read_text().splitlines() if line.strip()]
+        self._frames = [(path.parent, line) for path in lists for line in _listed(path)]
         self.notes.append(
             "only one object in each frame is annotated: what is found of others is not judged, and is background in training"
         )
@@ -109,13 +126,13 @@ class LinemodDataset(FrameDataset):
     def depth(self, index: int) -> np.ndarray:
         """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
         folder, _ = self._frames[index]
-        scale = required(self._entry(self._camera, index, "info.yml"), "depth_scale", folder / "info.yml")
+        scale = positive(self._camera_entry(index), "depth_scale", folder / "info.yml")
         return read_depth(self._file(index, "depth"), scale * MILLIMETRE)
 
     def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
         """Camera of a frame whose images are ``height`` x ``width``."""
         folder, _ = self._frames[index]
-        return read_intrinsics(self._entry(self._camera, index, "info.yml"), height, width, folder / "info.yml")
+        return read_intrinsics(self._camera_entry(index), height, width, folder / "info.yml")
 
     def labels(self, index: int) -> np.ndarray:
         """(H, W) uint8: 1 for the folder's object."""
@@ -125,9 +142,11 @@ class LinemodDataset(FrameDataset):
         """Pose of the folder's object."""
         folder, number = self._frames[index]
         path = folder / "gt.yml"
-        entries = [entry for entry in self._entry(self._truth, index, "gt.yml") if required(entry, "obj_id", path) == int(folder.name)]
+        class_id = int(folder.name)
+        entries = [one for one in required_list(self._truth[folder], int(number), path) if required(one, "obj_id", path) == class_id]
         if len(entries) != 1:
-            raise DatasetError(f"'{path}' has {len(entries)} poses of object {int(folder.name)} in frame {number}, expected one")
+            raise DatasetError(f"'{path}' has {len(entries)} poses of object {class_id} in frame {number}, expected one")
+        required(self.class_names, class_id, self.folder / "models" / "models_info.yml")
         return [read_instance(entries[0], 1.0, path)]
 
     def annotated_classes(self, index: int) -> set[str]:
@@ -135,9 +154,9 @@ class LinemodDataset(FrameDataset):
         folder, _ = self._frames[index]
         return {required(self.class_names, int(folder.name), self.folder / "models" / "models_info.yml")}
 
-    def _entry(self, files: Mapping[Path, Mapping[int, Any]], index: int, file: str) -> Any:
+    def _camera_entry(self, index: int) -> Any:
         folder, number = self._frames[index]
-        return required(files[folder], int(number), folder / file)
+        return required(self._camera[folder], int(number), folder / "info.yml")
 
     def _file(self, index: int, kind: str) -> Path:
         folder, number = self._frames[index]

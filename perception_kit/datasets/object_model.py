@@ -15,11 +15,12 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.files import DatasetError, required
-from perception_kit.geometry import pose_matrix
+from perception_kit.datasets.files import DatasetError, numbers, positive
+from perception_kit.geometry import is_rotation, pose_matrix
 
 MILLIMETRE = 1e-3
 CONTINUOUS_STEPS = 36
+MIN_DIAMETER = 0.002  # metres; what is smaller was stated in metres where millimetres are expected
 
 
 @dataclass
@@ -28,7 +29,7 @@ class ObjectModel:
 
     ``size`` (3,) extents of the model's axis-aligned box. ``symmetry`` holds ``symmetries_discrete`` and ``symmetries_continuous`` as
     BOP's models_info.json does (millimetres). ``mesh_path`` is a PLY file in millimetres. An articulated object has no rigid mesh:
-    ``mesh_path`` is None and the extents are 0 where they are not stated.
+    ``mesh_path`` is None and the extents are 0 where they are not stated. Raises DatasetError for symmetries that cannot be read.
     """
 
     class_id: int
@@ -39,6 +40,12 @@ class ObjectModel:
     articulated: bool
     mesh_path: Path | None = None
     _mesh: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            symmetry_transforms(self.symmetry)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(f"the symmetries stated for object {self.class_id} ('{self.name}') cannot be read: {error}") from error
 
     @classmethod
     def from_mesh(cls, class_id: int, name: str, vertices: np.ndarray, faces: np.ndarray, symmetry: Mapping[str, Any]) -> ObjectModel:
@@ -96,23 +103,40 @@ class ObjectModel:
 
 
 def model_from_entry(class_id: int, name: str, entry: Mapping[str, Any], mesh_path: Path, info_path: Path) -> ObjectModel:
-    """The rigid model of an entry of models_info.json or models_info.yml (millimetres). Raises DatasetError for a missing key or file."""
+    """The rigid model of an entry of models_info.json or models_info.yml (millimetres).
+
+    Raises DatasetError for a missing key or file, and for lengths that contradict each other or are in metres.
+    """
     if not mesh_path.is_file():
         raise DatasetError(f"'{info_path}' lists object {class_id}, but '{mesh_path}' does not exist")
-    size = np.array([required(entry, f"size_{axis}", info_path) for axis in "xyz"], np.float32) * np.float32(MILLIMETRE)
-    return ObjectModel(class_id, name, float(required(entry, "diameter", info_path)) * MILLIMETRE, size, entry, False, mesh_path)
+    size = np.array([numbers(entry, f"size_{axis}", 1, info_path)[0] for axis in "xyz"]) * MILLIMETRE
+    diameter = positive(entry, "diameter", info_path) * MILLIMETRE
+    # It lies between the longest side and the diagonal of the box; half and twice leave room for rough values, but not for another unit.
+    if diameter < MIN_DIAMETER or not size.max() / 2 <= diameter <= 2 * np.linalg.norm(size):
+        raise DatasetError(
+            f"'{info_path}': object {class_id} has the diameter {diameter / MILLIMETRE:.4g} mm and the size {_in_mm(size)} mm: "
+            "all lengths of this layout, those of the meshes too, are in millimetres"
+        )
+    return ObjectModel(class_id, name, diameter, size.astype(np.float32), entry, False, mesh_path)
 
 
 def symmetry_transforms(entry: Mapping[str, Any], continuous_steps: int = CONTINUOUS_STEPS) -> list[np.ndarray]:
-    """(4, 4) transforms in metres of one ``models_info.json`` entry: each discrete symmetry with each step of each continuous one."""
+    """(4, 4) transforms in metres of one ``models_info.json`` entry: each discrete symmetry with each step of each continuous one.
+
+    Raises ValueError for a matrix that is no rigid motion and for an axis of length 0, KeyError where ``axis`` or ``offset`` is missing.
+    """
     discrete = [np.eye(4)]
     for values in entry.get("symmetries_discrete", []):
         matrix = np.array(values, float).reshape(4, 4)
+        if not (is_rotation(matrix[:3, :3]) and np.isfinite(matrix).all()):
+            raise ValueError(f"{values} is no rigid motion, row by row")
         matrix[:3, 3] *= MILLIMETRE
         discrete.append(matrix)
     turns = [np.eye(4)]
     for symmetry in entry.get("symmetries_continuous", []):
         axis, offset = np.array(symmetry["axis"], float), np.array(symmetry["offset"], float) * MILLIMETRE
+        if not (np.linalg.norm(axis) > 0 and np.isfinite(offset).all()):
+            raise ValueError(f"{symmetry} names no axis")
         axis /= np.linalg.norm(axis)
         for angle in 2 * np.pi * np.arange(1, continuous_steps) / continuous_steps:
             rotation = Rotation.from_rotvec(angle * axis).as_matrix()

@@ -22,14 +22,18 @@ LAYOUTS = (
 def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
     """The frames of one split of ``folder``; without ``split``, of "test" where the folder has one, else of "train".
 
-    Raises DatasetError where the folder is in none of the layouts or has no such split.
+    Raises DatasetError where the folder is in none of the layouts, has no such split, or the split has no frames.
     """
     folder = Path(folder)
     readers = ((BopDataset, bop_splits), (LinemodDataset, linemod_splits), (YcbVideoDataset, ycb_video_splits))
     for reader, splits_of in readers:
         splits = splits_of(folder)
         if splits or (reader is YcbVideoDataset and find_frames(folder)):
-            return reader(folder, split or ("test" if "test" in splits else "train"))
+            split = split or ("test" if "test" in splits else "train")
+            dataset = reader(folder, split)
+            if len(dataset) == 0:
+                raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
+            return dataset
     raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
 
 

@@ -14,9 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
-from perception_kit.datasets.files import DatasetError, read_colour, read_depth, read_image, required
-from perception_kit.datasets.frame import FrameDataset, TrueInstance
+from perception_kit.datasets.bop import read_intrinsics
+from perception_kit.datasets.files import DatasetError, positive, read_colour, read_depth, read_image, required
+from perception_kit.datasets.frame import FrameDataset, TrueInstance, true_instance
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
 from perception_kit.types import Intrinsics
@@ -54,6 +56,9 @@ class YcbVideoDataset(FrameDataset):
         else:
             self._metas = find_frames(self.folder)
             self.notes.append(f"'{self.folder}' has no image_sets folder: all its {len(self._metas)} frames are used")
+            images = sum(len(list(scene.glob("*-color.png"))) for scene in {meta.parent for meta in self._metas})
+            if images > len(self._metas):
+                self.notes.append(f"{images - len(self._metas)} colour images in '{self.folder}' have no {META[1:]} and are left out")
         if not self._metas:
             raise DatasetError(
                 f"'{self.folder}' holds no NNNNNN-meta.mat files: give a folder of the YCB-Video data set, such as data/0000"
@@ -86,13 +91,12 @@ class YcbVideoDataset(FrameDataset):
 
     def depth(self, index: int) -> np.ndarray:
         """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
-        factor = float(np.squeeze(required(self._meta(index), "factor_depth", self._metas[index])))
+        factor = positive(self._meta(index), "factor_depth", self._metas[index])
         return read_depth(self._file(index, "depth.png"), 1 / factor)
 
     def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
         """Camera of a frame whose images are ``height`` x ``width``."""
-        k = required(self._meta(index), "intrinsic_matrix", self._metas[index])
-        return Intrinsics(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), width, height)
+        return read_intrinsics(self._meta(index), height, width, self._metas[index], "intrinsic_matrix")
 
     def labels(self, index: int) -> np.ndarray:
         """(H, W) uint8 visible-instance labels: 0 background, k for instance k - 1."""
@@ -105,21 +109,22 @@ class YcbVideoDataset(FrameDataset):
     def instances(self, index: int) -> list[TrueInstance]:
         """Poses of the frame's instances, in the order of ``labels``; one without visible pixels has ``visible_fraction`` 0."""
         class_ids, seen = self._class_ids(index), set(np.unique(self._class_labels(index)))
-        poses = required(self._meta(index), "poses", self._metas[index])
+        path = self._metas[index]
+        poses = required(self._meta(index), "poses", path)
         poses = poses.reshape(*poses.shape[:2], -1)  # the file of a single pose may lack the last axis
-        if poses.shape != (3, 4, len(class_ids)):
-            raise DatasetError(f"'{self._metas[index]}' has poses of shape {poses.shape} for {len(class_ids)} classes")
+        if poses.shape != (3, 4, len(class_ids)) or not np.isfinite(poses).all():
+            raise DatasetError(f"'{path}' has poses of shape {poses.shape} for {len(class_ids)} classes, or they are not finite")
         return [
-            TrueInstance(class_id, poses[:, :3, k].astype(float), poses[:, 3, k].astype(float), float(class_id in seen))
+            true_instance(class_id, poses[:, :3, k].astype(float), poses[:, 3, k].astype(float), float(class_id in seen), path)
             for k, class_id in enumerate(class_ids)
         ]
 
     def _class_ids(self, index: int) -> list[int]:
-        class_ids = required(self._meta(index), "cls_indexes", self._metas[index]).reshape(-1).astype(int).tolist()
+        class_ids = required(self._meta(index), "cls_indexes", self._metas[index]).reshape(-1).tolist()
         for class_id in class_ids:
-            if not 1 <= class_id <= len(self._class_folders):
+            if class_id not in self.class_names:
                 raise DatasetError(f"'{self._metas[index]}' names class {class_id}, but there are {len(self._class_folders)} model folders")
-        return class_ids
+        return [int(class_id) for class_id in class_ids]
 
     def _class_labels(self, index: int) -> np.ndarray:
         return read_image(self._file(index, "label.png"), cv2.IMREAD_UNCHANGED)
@@ -128,7 +133,7 @@ class YcbVideoDataset(FrameDataset):
         path = self._metas[index]
         try:
             return loadmat(path)
-        except (OSError, ValueError, TypeError, NotImplementedError) as error:
+        except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
             raise DatasetError(f"'{path}' is missing or not a MATLAB file ({error})") from error
 
     def _file(self, index: int, ending: str) -> Path:

@@ -103,6 +103,8 @@ def _symmetry_file(directory: Path) -> dict[str, dict]:
                 raise MeshError(f"{path}: is not JSON: {error}") from error
             if not isinstance(entries, dict):
                 raise MeshError(f"{path}: expected an object of entries by class name or number, got {type(entries).__name__}")
+            if odd := [key for key, entry in entries.items() if not isinstance(entry, dict)]:
+                raise MeshError(f"{path}: the entry '{odd[0]}' is {entries[odd[0]]!r:.60}, expected its symmetries by name")
             return {str(entry.get("name", key)): entry for key, entry in entries.items()}
     return {}
 

@@ -52,7 +52,10 @@ def network_image(rgb: torch.Tensor, depth: torch.Tensor | None) -> torch.Tensor
 
 
 def load_frames(dataset: FrameDataset, size: tuple[int, int], with_depth: bool = False) -> Frames:
-    """Read all frames at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored."""
+    """Read all frames at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored.
+
+    Raises DatasetError, also where no frame shows an instance to learn from.
+    """
     label_of = {class_id: number for number, class_id in enumerate(dataset.class_names, start=1)}
     width, height = size
     rgb = np.empty((len(dataset), height, width, 3), np.uint8)
@@ -60,23 +63,32 @@ def load_frames(dataset: FrameDataset, size: tuple[int, int], with_depth: bool =
     depth = np.empty((len(dataset), height, width), np.int16) if with_depth else None
 
     def load(index: int) -> np.ndarray:
-        rgb[index] = cv2.resize(dataset.rgb(index), size, interpolation=cv2.INTER_AREA)
-        labels[index] = cv2.resize(dataset.labels(index), size, interpolation=cv2.INTER_NEAREST)
+        colour, instance_labels = dataset.colour_and_labels(index)
+        rgb[index] = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+        labels[index] = cv2.resize(instance_labels, size, interpolation=cv2.INTER_NEAREST)
         if depth is not None:
             metres = dataset.depth(index)
             focal_length = dataset.intrinsics(index, *metres.shape).fx
             depth[index] = depth_channel(metres, focal_length, size) * STEPS
         classes = np.zeros(256, np.int64)
         for number, instance in enumerate(dataset.instances(index), start=1):
-            if instance.class_id not in label_of:
-                raise DatasetError(f"frame {dataset.name(index)} shows object {instance.class_id}, which the models do not list")
             classes[number] = label_of[instance.class_id] * (instance.visible_fraction >= MIN_VISIBLE_FRACTION)
         return classes
 
     with ThreadPoolExecutor(4) as pool:
         progress = tqdm(pool.map(load, range(len(dataset))), total=len(dataset), desc="reading frames", unit="frame")
         classes = list(progress)
+    if not any(shows_instance(*pair) for pair in zip(labels, classes, strict=True)):
+        raise DatasetError(
+            f"the {len(dataset)} frames of '{dataset.folder}', read at {width}x{height} pixels, show no instance that is large enough to "
+            f"learn from ({MIN_PIXELS} pixels, {MIN_VISIBLE_FRACTION:.0%} visible): check masks and visibility, or use larger images"
+        )
     return Frames(rgb, labels, depth, classes, list(dataset.class_names.values()))
+
+
+def shows_instance(labels: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether (H, W) ``labels`` hold an instance to learn from; ``classes`` (256,) gives the class of each label, 0 to ignore it."""
+    return len(detection_target(torch.from_numpy(labels), torch.from_numpy(classes))["boxes"]) > 0
 
 
 class TrainingSamples(Dataset):

@@ -45,21 +45,17 @@ class Descriptor(nn.Module):
 
 @torch.inference_mode()
 def fit_descriptor(network: MaskRCNN, frames: Frames, max_frames: int = 300) -> None:
-    """Fit ``network.descriptor`` to the annotated boxes of at most ``max_frames`` training frames.
-
-    Raises ValueError where they show no instance.
-    """
+    """Fit ``network.descriptor`` to the annotated boxes of at most ``max_frames`` of ``frames``; one must show an instance."""
     device = next(network.parameters()).device
     network.eval()
-    chosen = np.unique(np.linspace(0, len(frames.classes) - 1, min(max_frames, len(frames.classes))).astype(int))
-    averages = []
-    for index in chosen:
-        image = frames.image(index).to(device)
+    averages: list[torch.Tensor] = []
+    for index in np.random.default_rng(0).permutation(len(frames.classes)):
         boxes = detection_target(torch.from_numpy(frames.labels[index]), torch.from_numpy(frames.classes[index]))["boxes"]
-        if len(boxes):
-            images, _ = network.transform([image])
-            pooled = network.roi_heads.box_roi_pool(network.backbone(images.tensors), [boxes.to(device)], images.image_sizes)
-            averages.append(pooled[:, : len(network.descriptor.mean)].mean(dim=(2, 3)))
-    if not averages:
-        raise ValueError("the training frames show no instance large enough to learn from: check mask_visib and scene_gt_info.json")
+        if len(boxes) == 0:
+            continue
+        images, _ = network.transform([frames.image(index).to(device)])
+        pooled = network.roi_heads.box_roi_pool(network.backbone(images.tensors), [boxes.to(device)], images.image_sizes)
+        averages.append(pooled[:, : len(network.descriptor.mean)].mean(dim=(2, 3)))
+        if len(averages) == max_frames:
+            break
     network.descriptor.fit(torch.cat(averages))

@@ -27,10 +27,10 @@ def evaluate_segmentation(model_path: Path, dataset: FrameDataset, device: str =
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(max_frames, len(dataset))).astype(int))
     truth, predictions, shapes = [], [], set()
     for index in tqdm(chosen, desc="evaluating", unit="frame"):
-        rgb = dataset.rgb(index)
+        rgb, labels = dataset.colour_and_labels(index)
         shapes.add(rgb.shape[:2])
         depth = (dataset.depth(index), dataset.intrinsics(index, *rgb.shape[:2])) if segmenter.uses_depth else ()
-        seen = visible_instances(dataset.labels(index), dataset.instances(index), dataset.class_names)
+        seen = visible_instances(labels, dataset.instances(index), dataset.class_names)
         truth.append([instance for instance, _ in seen])
         annotated = dataset.annotated_classes(index)
         predictions.append([instance for instance in segmenter(rgb, *depth) if instance.class_name in annotated])

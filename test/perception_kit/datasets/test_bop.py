@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -97,6 +101,87 @@ def test_missing_file_is_named(tmp_path: Path, missing: str, message: str) -> No
         BopDataset(tmp_path)[0]
 
 
+# What a file holds in the place of one of its entries, and what is said about it.
+SPOILT = {
+    "a list of frames": ("scene_gt", lambda frames: [], "scene_gt.json' holds list"),
+    "a frame without number": ("scene_gt", lambda frames: {"a": frames["7"]}, "one of them has none"),
+    "a frame of no list": ("scene_gt", lambda frames: {"7": None}, "'7' is None, expected a list"),
+    "an instance of no entries": ("scene_gt", lambda frames: {"7": [3, 4]}, "holds 3 where the key 'obj_id'"),
+    "an object without number": ("scene_gt", lambda frames: frames["7"][0].update(obj_id="mug"), "'obj_id' is mug, expected 1 finite"),
+    "an unknown object": ("scene_gt", lambda frames: frames["7"][0].update(obj_id=5), "shows an object 5, but the models are {4: 'wedge'"),
+    "no rotation": ("scene_gt", lambda frames: frames["7"][0].update(cam_R_m2c=[0] * 9), "for a rotation matrix"),
+    "a mirror": ("scene_gt", lambda frames: frames["7"][0].update(cam_R_m2c=[1, 0, 0, 0, 1, 0, 0, 0, -1]), "for a rotation matrix"),
+    "a translation in metres": ("scene_gt", lambda frames: frames["7"][0].update(cam_t_m2c=[0, 0, 0.9]), "is 0.0009 m away"),
+    "too many instances": ("scene_gt", lambda frames: frames.update({"7": frames["7"] * 128}), "256 instances in frame 7, at most 255"),
+    "a camera without focal length": ("scene_camera", lambda frames: frames["7"].update(cam_K=[0] * 9), "focal lengths must be positive"),
+    "a camera of text": ("scene_camera", lambda frames: frames["7"].update(cam_K="K"), "'cam_K' is K, expected 9 finite numbers"),
+    "no depth scale": ("scene_camera", lambda frames: frames["7"].update(depth_scale=0), "'depth_scale' is 0.0, expected a number above 0"),
+    "no visibility": ("scene_gt_info", lambda frames: frames["7"][1].clear(), "lacks the key 'visib_fract'"),
+}
+
+
+def rewrite(path: Path, change: Callable[[Any], Any]) -> None:
+    """Change what a JSON file holds, in place or to what ``change`` returns."""
+    content = json.loads(path.read_text())
+    changed = change(content)
+    path.write_text(json.dumps(content if changed is None else changed))
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+def test_a_spoilt_entry_is_named(fault: str, tmp_path: Path) -> None:
+    name, change, message = SPOILT[fault]
+    rewrite(write_scene(tmp_path) / f"{name}.json", change)
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        BopDataset(tmp_path)[0]
+
+
+SPOILT_MODELS = {
+    "a list": (lambda models: [models], "models_info.json' holds list"),
+    "an object without number": (lambda models: {"mug": models["4"]}, "one of them has none"),
+    "an object without extents": (lambda models: {"4": 3}, "holds 3 for object 4"),
+    "two of one name": (lambda models: models["9"].update(name="wedge"), "several objects the same name"),
+    "a diameter in metres": (lambda models: models["4"].update(diameter=0.117), "diameter 0.117 mm and the size 100.0 x 60.0 x 40.0 mm"),
+    "everything in metres": (
+        lambda models: models["4"].update(diameter=0.117, size_x=0.1, size_y=0.06, size_z=0.04),
+        "all lengths of this layout, those of the meshes too, are in millimetres",
+    ),
+    "no diameter": (lambda models: models["4"].update(diameter=None), "'diameter' is None"),
+    "a symmetry of three numbers": (
+        lambda models: models["4"].update(symmetries_discrete=[[1, 0, 0]]),
+        "object 4 ('wedge') cannot be read",
+    ),
+    "a symmetry that squeezes": (lambda models: models["4"].update(symmetries_discrete=[[0] * 16]), "is no rigid motion"),
+    "a symmetry without axis": (lambda models: models["4"].update(symmetries_continuous=[{"offset": [0, 0, 0]}]), "'axis'"),
+    "an axis of length 0": (
+        lambda models: models["4"].update(symmetries_continuous=[{"axis": [0, 0, 0], "offset": [0, 0, 0]}]),
+        "names no axis",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILT_MODELS)
+def test_spoilt_models_are_named(fault: str, tmp_path: Path) -> None:
+    change, message = SPOILT_MODELS[fault]
+    write_models(tmp_path / "models")
+    rewrite(tmp_path / "models" / "models_info.json", change)
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        read_models(tmp_path / "models")
+
+
+def test_masks_of_several_sizes_are_refused(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    cv2.imwrite(str(scene / "mask_visib" / "000007_000001.png"), np.zeros((6, 8), np.uint8))
+    with pytest.raises(DatasetError, match=r"frame 7 .* differ in size"):
+        BopDataset(tmp_path)[0]
+
+
+def test_colour_of_another_size_than_the_masks_is_refused(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    cv2.imwrite(str(scene / "rgb" / "000007.png"), np.zeros((6, 8, 3), np.uint8))
+    with pytest.raises(DatasetError, match=r"colour is \(6, 8\), but its masks are \(12, 16\)"):
+        BopDataset(tmp_path).colour_and_labels(0)
+
+
 def test_missing_mesh_is_named(tmp_path: Path) -> None:
     write_models(tmp_path / "models")
     (tmp_path / "models" / "obj_000004.ply").unlink()
@@ -107,7 +192,7 @@ def test_missing_mesh_is_named(tmp_path: Path) -> None:
 def test_depth_of_another_size_is_refused(tmp_path: Path) -> None:
     scene = write_scene(tmp_path)
     cv2.imwrite(str(scene / "depth" / "000007.png"), np.zeros((6, 8), np.uint16))
-    with pytest.raises(DatasetError, match=r"colour is \(12, 16\), its masks are \(12, 16\), but depth is \(6, 8\)"):
+    with pytest.raises(DatasetError, match=r"colour is \(12, 16\), but depth is \(6, 8\); they must be aligned"):
         BopDataset(tmp_path)[0]
 
 

@@ -67,6 +67,23 @@ def test_damaged_truth_is_named(folder: Path) -> None:
         LinemodDataset(folder)[0]
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("gt.yml", "0:", "'0' is None, expected a list"),
+        ("gt.yml", "0: [3]", "holds 3 where the key 'obj_id'"),
+        ("info.yml", "0: {depth_scale: one}", "'depth_scale' is one"),
+        ("train.txt", "0000\nframe", "'frame' is no number"),
+        ("../../models/models_info.yml", "1:", "holds None where the key 'diameter'"),
+        ("../../models/models_info.yml", "{}", "lacks the key '1'"),
+    ],
+)
+def test_a_spoilt_entry_is_named(folder: Path, file: str, text: str, message: str) -> None:
+    (folder / "data" / "01" / file).write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        LinemodDataset(folder)[0]
+
+
 def test_unknown_split_is_refused_with_those_there_are(folder: Path) -> None:
     with pytest.raises(DatasetError, match="splits found: test, train"):
         LinemodDataset(folder, "val")

@@ -42,6 +42,12 @@ def test_test_split_comes_first_and_train_otherwise(tmp_path: Path) -> None:
         open_dataset(tmp_path / "bop", "val")
 
 
+def test_a_split_without_frames_is_refused(tmp_path: Path) -> None:
+    (write_scene(tmp_path) / "scene_gt.json").write_text("{}")
+    with pytest.raises(DatasetError, match=r"the split 'train' of .* lists no frames"):
+        open_dataset(tmp_path)
+
+
 def test_one_scene_of_ycb_video_is_enough(tmp_path: Path) -> None:
     write_ycb_video(tmp_path)
     assert len(open_dataset(tmp_path / "data" / "0007")) == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.ycb_video import YcbVideoDataset
@@ -76,15 +76,47 @@ def test_missing_image_is_named(folder: Path, ending: str) -> None:
 
 
 def test_damaged_files_are_named(folder: Path) -> None:
-    (folder / "data" / "0007" / "000001-meta.mat").write_bytes(b"no MATLAB file" * 20)
-    with pytest.raises(DatasetError, match=r"000001-meta.mat' is missing or not a MATLAB file"):
-        YcbVideoDataset(folder)[0]
+    for content in (b"no MATLAB file" * 20, b""):
+        (folder / "data" / "0007" / "000001-meta.mat").write_bytes(content)
+        with pytest.raises(DatasetError, match=r"000001-meta.mat' is missing or not a MATLAB file"):
+            YcbVideoDataset(folder)[0]
     savemat(folder / "data" / "0007" / "000001-meta.mat", {"cls_indexes": [[2]], "poses": np.zeros((3, 4))})
     with pytest.raises(DatasetError, match="lacks the key 'factor_depth'"):
         YcbVideoDataset(folder)[0]
     mesh = folder / "models" / "003_box" / "textured.obj"
     mesh.write_text(mesh.read_text().replace("f 1/1 3/1 2/1", "f 1/1 3/1 99/1"))
     with pytest.raises(DatasetError, match=r"003_box/textured.obj: a face refers to a vertex that is not in the file"):
+        _ = YcbVideoDataset(folder).models
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"factor_depth": 0}, "'factor_depth' is 0.0, expected a number above 0"),
+        ({"factor_depth": [1.0, 2.0]}, r"'factor_depth' is .*expected 1 finite number"),
+        ({"intrinsic_matrix": np.eye(2)}, "expected 9 finite numbers"),
+        ({"poses": np.zeros((3, 4, 2))}, "an object 2 has .* for a rotation matrix"),
+        ({"poses": np.full((3, 4, 2), np.nan)}, "not finite"),
+        ({"poses": np.stack([np.hstack([np.eye(3), [[0], [0], [900]]])] * 2, axis=2)}, "an object 2 is 900 m away"),
+        ({"cls_indexes": "ab"}, "names class ab"),
+    ],
+)
+def test_a_spoilt_entry_is_named(folder: Path, change: dict, message: str) -> None:
+    path = folder / "data" / "0007" / "000001-meta.mat"
+    content = {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
+    savemat(path, content | change)
+    with pytest.raises(DatasetError, match=message):
+        YcbVideoDataset(folder)[0]
+
+
+def test_a_colour_image_without_meta_file_is_told(folder: Path) -> None:
+    (folder / "data" / "0007" / "000001-meta.mat").unlink()
+    assert "1 colour images" in YcbVideoDataset(folder).notes[-1]
+
+
+def test_damaged_symmetries_are_named(folder: Path) -> None:
+    (folder / "models" / "symmetries.json").write_text('{"003_box": 3}')
+    with pytest.raises(DatasetError, match="the entry '003_box' is 3"):
         _ = YcbVideoDataset(folder).models
 
 

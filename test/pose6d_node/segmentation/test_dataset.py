@@ -42,8 +42,13 @@ def test_unlisted_class_is_named(folder: Path) -> None:
     truth = json.loads(path.read_text())
     truth["2"][0]["obj_id"] = 77
     path.write_text(json.dumps(truth))
-    with pytest.raises(DatasetError, match="frame 000000/000002 shows object 77"):
+    with pytest.raises(DatasetError, match=r"frame 2 in .*000000/scene_gt.json' shows an object 77"):
         load_frames(open_dataset(folder), (80, 60))
+
+
+def test_frames_with_nothing_to_learn_from_are_refused(folder: Path) -> None:
+    with pytest.raises(DatasetError, match="read at 8x6 pixels, show no instance"):
+        load_frames(open_dataset(folder), (8, 6))
 
 
 def test_a_pass_shows_every_frame_once_and_resumes_anywhere(folder: Path) -> None:
