@@ -13,7 +13,8 @@ import numpy as np
 class Intrinsics:
     """Pinhole camera without distortion.
 
-    ``fx, fy, cx, cy`` in pixels, ``width, height`` in pixels. Raises ValueError for a focal length that is not positive.
+    ``fx, fy, cx, cy`` in pixels, ``width, height`` in pixels. Raises ValueError for a focal length that is not positive and for values
+    that are not finite.
     """
 
     fx: float
@@ -28,6 +29,8 @@ class Intrinsics:
             raise ValueError(
                 f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}: calibrate the camera or check its CameraInfo"
             )
+        if not np.isfinite([self.fx, self.fy, self.cx, self.cy]).all():
+            raise ValueError(f"focal lengths and principal point must be finite, got {self}")
 
     @property
     def matrix(self) -> np.ndarray:
@@ -52,9 +55,12 @@ class Instance:
     descriptor: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def full_mask(self, height: int, width: int) -> np.ndarray:
-        """(height, width) bool mask in the whole image."""
+        """(height, width) bool mask in the whole image. Raises ValueError where the mask reaches over its edges."""
         full = np.zeros((height, width), dtype=bool)
         x, y = self.mask_origin
+        rows, columns = self.mask.shape
+        if not (0 <= x <= width - columns and 0 <= y <= height - rows):
+            raise ValueError(f"a mask of {columns}x{rows} pixels at {self.mask_origin} reaches out of the image of {width}x{height}")
         full[y : y + self.mask.shape[0], x : x + self.mask.shape[1]] = self.mask
         return full
 

@@ -34,7 +34,7 @@ def explained(crops: Crops, placed: Tensor, tolerance: Tensor) -> Tensor:
 
     The spacing of the model's points is added to the tolerance: between two of them there is surface, too.
     """
-    measured = (crops.mask & (crops.depth > 0)).flatten(1)
+    measured = crops.measured().flatten(1)
     count = min(DEPTH_POINTS, measured.shape[1])
     evenly = (measured.cumsum(1) * 0.6180339887) % 1.0  # golden ratio: a spread choice that depends on the mask alone
     chosen = evenly.masked_fill(~measured, -1.0).topk(count, dim=1).indices

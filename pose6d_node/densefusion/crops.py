@@ -58,6 +58,10 @@ class Crops:
         """One batch of several."""
         return Crops(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Crops)})
 
+    def measured(self) -> Tensor:
+        """(B, S, S) bool: where the mask has a known depth."""
+        return self.mask & (self.depth > 0)
+
     def points(self) -> Tensor:
         """(B, S, S, 3) camera-frame points in metres; (0, 0, 0) where the depth is unknown."""
         left, top, side = self.window.unsqueeze(2).unbind(1)
@@ -154,7 +158,7 @@ def make_inputs(crops: Crops, diameters: Tensor, num_points: int, order: Tensor,
     """
     size = crops.depth.shape[1]
     points = crops.points().flatten(1, 2)
-    valid = (crops.mask & (crops.depth > 0)).flatten(1)
+    valid = crops.measured().flatten(1)
     centre = points.masked_fill(~valid.unsqueeze(2), torch.nan).nanmedian(dim=1).values
     scale = diameters[crops.class_index]
     distance = (points - centre.unsqueeze(1)).norm(dim=2)

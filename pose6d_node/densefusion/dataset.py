@@ -69,7 +69,7 @@ def _cut_instance(frame: Frame, label: int, class_index: int, config: PoseModelC
     if np.count_nonzero(mask & (frame.depth > 0)) < MIN_POINTS:
         return None
     crop = cut_crop(frame.rgb, frame.depth, frame.intrinsics, mask, class_index, config.crop_size, config.crop_margin)
-    return crop if bool((crop.mask & (crop.depth > 0)).any()) else None
+    return crop if crop.measured().any() else None
 
 
 def _stack(arrays: Sequence[np.ndarray]) -> Tensor:

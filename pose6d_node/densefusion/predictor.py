@@ -26,10 +26,10 @@ class PoseEstimator:
     """DenseFusion on the instances of a frame.
 
     After each call ``skipped`` lists (index, reason) of the instances that got no pose: a class that the model does not know (classes are
-    matched by name), an empty mask, fewer than 50 known depths in it, depth beyond 50 m, or a pose whose confidence is below
-    ``min_confidence``. The confidence says how well mask and depth agree with the pose (``consistency``). With ``icp``, each pose is
-    registered to the depth at the end, and the result kept where it agrees better. Equal input gives equal output; an instance's pose
-    does not depend on the others in the frame.
+    matched by name), an empty mask, fewer than 50 known depths in it or none in its crop, depth beyond 50 m, a pose that is not finite, or
+    one whose confidence is below ``min_confidence``. The confidence says how well mask and depth agree with the pose (``consistency``).
+    With ``icp``, each pose is registered to the depth at the end, and the result kept where it agrees better. Equal input gives equal
+    output; an instance's pose does not depend on the others in the frame.
     """
 
     def __init__(
@@ -67,10 +67,13 @@ class PoseEstimator:
         for index, instance in enumerate(instances):
             mask = instance.full_mask(*depth.shape)
             reason = self._reason_to_skip(instance, mask, depth)
+            crop = None if reason else self._cut(rgb, depth, intrinsics, instance, mask)
+            if crop is not None and not crop.measured().any():
+                reason = f"the mask is too thin: its crop of {len(crop.mask[0])} pixels a side holds none of its known depths"
             if reason:
                 self.skipped.append((index, reason))
             else:
-                crops.append(self._cut(rgb, depth, intrinsics, instance, mask))
+                crops.append(crop)
                 indices.append(index)
         return self._estimate(crops, indices, instances) if crops else []
 

@@ -37,6 +37,8 @@ def roll_matrix(angle: Tensor) -> Tensor:
 def fit_rigid(source: Tensor, target: Tensor, weights: Tensor, iterations: int = 4, tolerance: float = 0.02) -> tuple[Tensor, Tensor]:
     """Rotation (B, 3, 3) and translation (B, 3) that take (B, N, 3) ``source`` to ``target`` best (Kabsch 1976), without gradient.
 
+    Where input is not finite or all weights are 0, the translation is not finite; the rest of the batch is not affected.
+
     Weighted by (B, N) ``weights``; reweighted ``iterations`` times so that the distances, not their squares, are minimised and outliers
     count little. ``tolerance`` is the distance below which points are not told apart.
     """
@@ -44,7 +46,8 @@ def fit_rigid(source: Tensor, target: Tensor, weights: Tensor, iterations: int =
     for _ in range(iterations):
         share = (robust / robust.sum(dim=1, keepdim=True)).unsqueeze(2)
         source_mean, target_mean = ((points * share).sum(dim=1, keepdim=True) for points in (source, target))
-        u, _, vh = torch.linalg.svd(((source - source_mean) * share).mT @ (target - target_mean))
+        covariance = ((source - source_mean) * share).mT @ (target - target_mean)
+        u, _, vh = torch.linalg.svd(covariance.nan_to_num(0, 0, 0))  # which would otherwise refuse the whole batch
         sign = torch.ones_like(u[:, :, 0])
         sign[:, 2] = torch.linalg.det(vh.mT @ u.mT).sign()  # a rotation, not a reflection
         rotation = vh.mT @ (sign.unsqueeze(2) * u.mT)

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as npst
 from scipy.spatial.transform import Rotation
 
 from perception_kit import geometry
-from perception_kit.types import Intrinsics
+from perception_kit.types import Instance, Intrinsics
 
 CAMERA = Intrinsics(fx=600.0, fy=610.0, cx=31.5, cy=23.5, width=64, height=48)
 coordinates = st.floats(-2.0, 2.0)
@@ -60,3 +60,15 @@ def test_look_at_along_up_is_refused() -> None:
 def test_a_focal_length_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match=r"fx=0\.0.*CameraInfo"):
         Intrinsics(0.0, 600.0, 320.0, 240.0, 640, 480)
+
+
+def test_a_principal_point_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be finite"):
+        Intrinsics(600.0, 600.0, np.nan, 240.0, 640, 480)
+
+
+@pytest.mark.parametrize("origin", [(-1, 0), (0, 8), (500, 500)])
+def test_a_mask_that_reaches_out_of_the_image_is_refused(origin: tuple[int, int]) -> None:
+    instance = Instance(1, "mug", 1.0, np.zeros(4, np.float32), np.ones((3, 2), bool), origin)
+    with pytest.raises(ValueError, match=r"a mask of 2x3 pixels at .* reaches out of the image of 20x10"):
+        instance.full_mask(10, 20)

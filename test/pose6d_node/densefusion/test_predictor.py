@@ -15,6 +15,7 @@ from perception_kit.model_file import save_model
 from perception_kit.model_metadata import ModelFileError
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
 from pose6d_node.densefusion.predictor import PoseEstimator
+from pose6d_node.densefusion.rotations import fit_rigid
 
 
 @pytest.fixture(scope="module", params=["densefusion_compact", "densefusion"])
@@ -72,6 +73,25 @@ def test_what_cannot_be_estimated_is_skipped_by_name(estimator, box_views, camer
     assert [pose.detection_index for pose in poses] == [3]
     assert [index for index, _ in estimator.skipped] == [0, 1, 2]
     assert [word in reason for word, (_, reason) in zip(("teapot", "empty", "known depths"), estimator.skipped, strict=True)] == [True] * 3
+
+
+def test_a_mask_that_slips_through_the_grid_of_its_crop_leaves_the_others(bop_folder, box_views, camera, tmp_path: Path) -> None:
+    PoseModel.for_objects(list(read_models(bop_folder / "models").values()), "densefusion_compact").save(tmp_path / "pose.safetensors", {})
+    estimator, view = PoseEstimator(tmp_path / "pose.safetensors"), box_views[0]
+    line = replace(view.instance(), mask=np.ones((1, view.depth.shape[1]), bool), mask_origin=(0, 60))
+    (pose,) = estimator(view.rgb, view.depth, camera, [line, view.instance()])
+    assert pose.detection_index == 1
+    assert estimator.skipped == [(0, "the mask is too thin: its crop of 64 pixels a side holds none of its known depths")]
+
+
+def test_votes_that_say_nothing_leave_the_others() -> None:
+    source = torch.rand(3, 20, 3)
+    weights = torch.ones(3, 20)
+    weights[0] = 0
+    source[1, 0, 0] = torch.nan
+    rotation, translation = fit_rigid(source, source + 1, weights)
+    assert translation.isfinite().all(dim=1).tolist() == [False, False, True]
+    torch.testing.assert_close(rotation[2], torch.eye(3), atol=1e-4, rtol=0)
 
 
 def test_no_depth_at_all_gives_no_pose(estimator, box_views, camera) -> None:
