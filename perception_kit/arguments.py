@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,10 +56,13 @@ def _number(text: str) -> float:
 
 
 def model_file(text: str) -> Path:
-    """Type of the path of a model file to write."""
+    """Type of the path of a model file to write, in a folder that may not exist yet: refused before hours of work, not after them."""
     path = Path(text)
     if path.suffix != ".safetensors" or path.is_dir():
         raise argparse.ArgumentTypeError(f"must be a file whose name ends in .safetensors, got '{text}'")
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be written: '{above}' is no folder that you may write to")
     return path
 
 

@@ -17,22 +17,27 @@ from typing import Any
 
 import torch
 
+from perception_kit.arguments import model_file
 from perception_kit.model_file import file_sha256, load_model, save_model
 from perception_kit.model_metadata import ModelFileError, model_kind
+
+OWN = ("kind", "input_size", "training")  # what the models of a mean may differ in; all else says how the network is to be used
 
 
 def average(paths: Sequence[Path]) -> tuple[str, dict[str, torch.Tensor], dict[str, Any]]:
     """Kind, mean tensors and metadata of the model files ``paths``; whole numbers and metadata are the first one's.
 
-    Raises ModelFileError where they are not models of one kind, network and list of classes.
+    Raises ModelFileError where they are not models of one kind, network and table of classes.
     """
     kind = model_kind(paths[0])
     tensors, metadata = load_model(paths[0], kind)
     for path in paths[1:]:
         more, other = load_model(path, kind)
-        for key in ("architecture", "class_names", "depth"):
+        for key in sorted((metadata.keys() | other.keys()) - set(OWN)):
             if metadata.get(key) != other.get(key):
-                raise ModelFileError(f"'{paths[0]}' has {key} {metadata.get(key)}, but '{path}' has {other.get(key)}: no mean of these")
+                raise ModelFileError(
+                    f"'{paths[0]}' has {key} {metadata.get(key)!s:.80}, but '{path}' has {other.get(key)!s:.80}: no mean of these"
+                )
         if {name: tensor.shape for name, tensor in tensors.items()} != {name: tensor.shape for name, tensor in more.items()}:
             raise ModelFileError(f"the tensors of '{paths[0]}' and '{path}' differ in name or shape: no mean of these")
         tensors = {name: tensor + more[name] if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
@@ -44,16 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the mean and, beside it, which models it is of; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m perception_kit.average", description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="model files; the first one's image size is kept")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument("--out", type=model_file, required=True, help="model file to write")
     options = parser.parse_args(arguments)
     if len(options.models) < 2:
         parser.error("give two models or more")
     try:
         kind, tensors, metadata = average(options.models)
+        sources = [{"path": str(path), "sha256": file_sha256(path), "record": _record(path)} for path in options.models]
     except ModelFileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    sources = [{"path": str(path), "sha256": file_sha256(path), "record": _record(path)} for path in options.models]
     save_model(options.out, kind, tensors, metadata)
     words = ["python", "-m", "perception_kit.average", *map(str, options.models), "--out", str(options.out)]
     text = json.dumps({"command": shlex.join(words), "mean_of": sources}, indent=2)
@@ -63,9 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _record(model: Path) -> Any:
-    """How the model was made, where that is known."""
+    """How the model was made, where that is known. Raises ModelFileError for a record that cannot be read."""
     path = model.with_name(model.name + ".json")
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:
+        raise ModelFileError(f"the record '{path}' is not JSON: correct it or remove it ({error})") from error
 
 
 if __name__ == "__main__":

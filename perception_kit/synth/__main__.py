@@ -10,6 +10,7 @@ from typing import get_args
 
 from tqdm import tqdm
 
+from perception_kit.arguments import whole_number
 from perception_kit.bag import BagError
 from perception_kit.synth.bag_writer import SceneBagWriter
 from perception_kit.synth.bop_models import write_models
@@ -30,19 +31,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder to write; it must not exist")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same images (default: %(default)s)")
     parser.add_argument("--split", choices=SPLITS, help="pool of rooms, bodies, paths and noise (default: test for bag, else train)")
-    parser.add_argument("--frames", type=_positive, default=1000, help="bop: number of frames (default: %(default)s)")
+    parser.add_argument("--frames", type=whole_number(1), default=1000, help="bop: number of frames (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="bag: length (default: %(default)s)")
     parser.add_argument("--fps", type=float, default=15.0, help="bag: frames per second (default: %(default)s)")
-    parser.add_argument("--clips", type=_positive, default=400, help="clips: number of videos (default: %(default)s)")
+    parser.add_argument("--clips", type=whole_number(1), default=400, help="clips: number of videos (default: %(default)s)")
     parser.add_argument(
         "--view",
         choices=get_args(View),
         default="room",
         help="clips: seen from anywhere in the room, or over a table by a robot that moves, as in a bag (default: %(default)s)",
     )
-    parser.add_argument("--width", type=_positive, default=640, help="bag and bop: pixels (default: %(default)s)")
-    parser.add_argument("--height", type=_positive, default=480, help="bag and bop: pixels (default: %(default)s)")
-    parser.add_argument("--focal-length", type=_positive, help="bag and bop: of your camera, pixels (default: 610 at a width of 640)")
+    parser.add_argument("--width", type=whole_number(1), default=640, help="bag and bop: pixels (default: %(default)s)")
+    parser.add_argument("--height", type=whole_number(1), default=480, help="bag and bop: pixels (default: %(default)s)")
+    parser.add_argument("--focal-length", type=whole_number(1), help="bag and bop: of your camera, pixels (default: 610 at a width of 640)")
     parser.add_argument(
         "--meshes",
         type=Path,
@@ -54,15 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="somebody in the room (default: yes, except for training frames of --meshes)",
     )
-    parser.add_argument("--workers", type=_positive, default=2, help="processes that render (default: %(default)s)")
+    parser.add_argument("--workers", type=whole_number(1), default=2, help="processes that render (default: %(default)s)")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:

@@ -36,3 +36,11 @@ def test_values_that_are_taken() -> None:
 def test_values_that_are_refused(parse, text: str, message: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=message):
         parse(text)
+
+
+def test_a_model_file_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    assert model_file(str(tmp_path / "new" / "model.safetensors")).parent == tmp_path / "new"
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(argparse.ArgumentTypeError, match="file' is no folder"):
+        model_file(str(tmp_path / "file" / "model.safetensors"))

@@ -38,12 +38,21 @@ def test_mean_of_three(tmp_path: Path) -> None:
         ({"kind": "pose"}, "'pose'"),
         ({"class_names": ["cup"]}, r"class_names ['mug'], but"),
         ({"shape": (3,)}, "differ in name or shape"),
+        ({"diameters": [0.1]}, "has diameters None, but"),
     ],
 )
 def test_other_networks_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], other: dict, message: str) -> None:
     paths = [write(tmp_path / "a.safetensors", 1.0), write(tmp_path / "b.safetensors", 2.0, **other)]
     assert main([*map(str, paths), "--out", str(tmp_path / "mean.safetensors")]) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "mean.safetensors").exists()
+
+
+def test_a_damaged_record_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = write(tmp_path / "a.safetensors", 1.0)
+    (tmp_path / "a.safetensors.json").write_text("{")
+    assert main([str(model), str(model), "--out", str(tmp_path / "mean.safetensors")]) == 2
+    assert "a.safetensors.json' is not JSON" in capsys.readouterr().err
     assert not (tmp_path / "mean.safetensors").exists()
 
 
