@@ -145,16 +145,9 @@ class Trainer:
     def resume(self) -> None:
         """Go on from RUN_DIR/last.ckpt. The stream of clips needs no state: it goes on from the step.
 
-        Raises TrainingError where the checkpoint is of another run, FileNotFoundError where there is none.
+        Raises TrainingError where the checkpoint is of another run or there is none.
         """
-        path = self.args.run_dir / "last.ckpt"
-        state = training.load_checkpoint(path)
-        own = self.identity()
-        earlier = state.get("identity", own)  # checkpoints of earlier versions do not say
-        changed = [f"{name} was {earlier.get(name)}, is {value}" for name, value in own.items() if earlier.get(name) != value]
-        if changed:
-            advice = f"start a new run, if you like from its model by --weights {self.args.out}"
-            raise training.TrainingError(f"--resume: '{path}' is of another run ({'; '.join(changed)}): {advice}")
+        state = training.load_checkpoint(self.args.run_dir / "last.ckpt", self.identity())
         self.model.module.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -140,7 +140,7 @@ def warmup_cosine(progress: float, step: int, warmup_steps: int, final: float = 
 
 
 def load_matching(network: nn.Module, tensors: dict[str, torch.Tensor]) -> list[str]:
-    """Copy the tensors whose name and shape fit, as a start for fine-tuning on other classes.
+    """Copy the ``tensors`` whose name and shape fit, as a start for fine-tuning on other classes.
 
     Returns the names that keep their initial values. Raises ModelFileError where nothing fits.
     """
@@ -150,6 +150,12 @@ def load_matching(network: nn.Module, tensors: dict[str, torch.Tensor]) -> list[
         raise ModelFileError(f"none of the {len(tensors)} tensors fits this network: are these weights of another architecture?")
     network.load_state_dict(fitting, strict=False)
     return sorted(set(own) - set(fitting))
+
+
+def check_finite(loss: torch.Tensor, step: int) -> None:
+    """Raises TrainingError for a loss that is not finite: all that follows would be lost."""
+    if not loss.isfinite().all():
+        raise TrainingError(f"the loss is {loss.item()} at step {step}: lower --learning-rate and --resume from the last checkpoint")
 
 
 def random_state(generator: np.random.Generator) -> dict[str, Any]:
@@ -176,14 +182,24 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """State on the CPU. Raises FileNotFoundError where there is none and TrainingError where it is damaged, both with what to do."""
+def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """State on the CPU of the run that ``identity`` describes: what it trains, which must not change when it goes on.
+
+    It was given to ``save_checkpoint`` under that key. Raises TrainingError with what to do where there is no checkpoint, it is damaged, or
+    of another run.
+    """
     if not path.is_file():
-        raise FileNotFoundError(f"--resume: there is no checkpoint '{path}'; leave --resume out to start a new run")
+        raise TrainingError(f"--resume: there is no checkpoint '{path}'; leave --resume out to start a new run")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what the unpickler raises depends on where the file is damaged
         raise TrainingError(f"--resume: '{path}' is no checkpoint ({error}); leave --resume out to start a new run") from error
+    earlier = state.get("identity", identity)  # checkpoints of earlier versions do not say
+    changed = [f"{name} was {earlier.get(name)}, is {value}" for name, value in identity.items() if earlier.get(name) != value]
+    if changed:
+        advice = "give the data and options that it was started with, or start a new run in another --run-dir"
+        raise TrainingError(f"--resume: '{path}' is of another run ({'; '.join(changed)}): {advice}")
+    return state
 
 
 class RunLog:

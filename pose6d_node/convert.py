@@ -9,18 +9,19 @@ Exit code: 0; 2 for input that cannot be used.
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
+from perception_kit.arguments import model_file, whole_number
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset, open_models
-from perception_kit.model_file import file_sha256, load_weights
+from perception_kit.model_file import file_sha256, load_weights, read_state_dict
 from perception_kit.model_metadata import ModelFileError
 from pose6d_node.densefusion.crops import CAMERA_FRAME
 from pose6d_node.densefusion.pose_model import PoseModel
@@ -29,7 +30,6 @@ from pose6d_node.segmentation.descriptor import fit_descriptor
 from pose6d_node.segmentation.network import build_network, save_segmentation
 
 EXIT_BAD_INPUT = 2
-STATE_KEYS = ("state_dict", "model_state_dict", "model")  # under which training scripts file the weights
 # Every kind of checkpoint, and the tensor that tells it and the number of its classes: outputs per class, and classes that are not counted.
 SEGMENTATION, ESTIMATOR, REFINER = "Mask R-CNN", "DenseFusion estimator", "DenseFusion refiner"
 MARKS = {
@@ -46,20 +46,28 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m pose6d_node.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help=".pth file; two for DenseFusion")
-    parser.add_argument("--out", type=Path, required=True, help="model file to write (.safetensors)")
+    parser.add_argument("--out", type=model_file, required=True, help="model file to write (.safetensors)")
     parser.add_argument(
         "--class-names", nargs="+", required=True, metavar="NAME", help=f"in the order of the outputs; '{COCO}' for torchvision's 90 labels"
     )
     segmentation = parser.add_argument_group("segmentation")
-    segmentation.add_argument("--input-size", type=int, nargs=2, default=[640, 480], metavar=("W", "H"), help="pixels (default 640 480)")
+    segmentation.add_argument(
+        "--input-size", type=whole_number(1), nargs=2, default=[640, 480], metavar=("W", "H"), help="pixels (default 640 480)"
+    )
     segmentation.add_argument("--data", type=Path, help="dataset with frames of the classes, to fit the appearance descriptor to")
     pose = parser.add_argument_group("pose")
     pose.add_argument("--models", type=Path, help="models folder of a dataset, for points, diameters and symmetries; classes by name")
-    pose.add_argument("--crop-size", type=int, default=160, help="side of the crops in pixels, a multiple of 8 (default %(default)s)")
-    pose.add_argument("--num-points", type=int, default=500, help="points per object (default %(default)s; YCB-Video's checkpoint: 1000)")
+    pose.add_argument(
+        "--crop-size", type=whole_number(1), default=160, help="side of the crops in pixels, a multiple of 8 (default %(default)s)"
+    )
+    pose.add_argument(
+        "--num-points", type=whole_number(1), default=500, help="points per object (default %(default)s; YCB-Video's checkpoint: 1000)"
+    )
     args = parser.parse_args(arguments)
-    if args.crop_size % 8 or args.crop_size <= 0:
+    if args.crop_size % 8:
         parser.error(f"--crop-size {args.crop_size}: the network needs a multiple of 8")
+    if len(set(args.class_names)) < len(args.class_names):
+        parser.error(f"--class-names {' '.join(args.class_names)}: every class needs its own name")
     return args
 
 
@@ -67,54 +75,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
     try:
-        states = {}
-        for path in args.checkpoints:
-            kind, state = read_checkpoint(path, len(args.class_names) if args.class_names != [COCO] else None)
-            states[kind] = state
-        if len(states) != len(args.checkpoints) or set(states) not in ({SEGMENTATION}, {ESTIMATOR, REFINER}):
-            raise ModelFileError(f"got {', '.join(states)}: give one {SEGMENTATION}, or one {ESTIMATOR} and its {REFINER}")
-        convert_segmentation(args, states[SEGMENTATION]) if SEGMENTATION in states else convert_pose(args, states)
-    except (DatasetError, ModelFileError) as error:
+        checkpoints = [read_checkpoint(path, len(args.class_names) if args.class_names != [COCO] else None) for path in args.checkpoints]
+        kinds = [one.kind for one in checkpoints]
+        if kinds == [SEGMENTATION]:
+            convert_segmentation(args, checkpoints[0])
+        elif sorted(kinds) == [ESTIMATOR, REFINER]:
+            convert_pose(args, *sorted(checkpoints, key=attrgetter("kind")))
+        else:
+            raise ModelFileError(f"got {', '.join(kinds)}: give one {SEGMENTATION}, or one {ESTIMATOR} and its {REFINER}")
+    except (DatasetError, ModelFileError, OSError) as error:
         print(f"convert: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     print(f"wrote {args.out}")
     return 0
 
 
-def read_checkpoint(path: Path, num_classes: int | None) -> tuple[str, dict[str, Tensor]]:
-    """Kind and tensors of a checkpoint, without the prefix ``module.`` of parallel training.
+@dataclass
+class Checkpoint:
+    """Tensors by name of a file, and which of ``MARKS`` they are."""
+
+    path: Path
+    kind: str
+    tensors: dict[str, Tensor]
+
+
+def read_checkpoint(path: Path, num_classes: int | None) -> Checkpoint:
+    """The networks that a file holds.
 
     Raises ModelFileError where it holds anything but tensors, is of no known kind, or is not for ``num_classes`` (None: not checked).
     """
-    if not path.is_file():
-        raise ModelFileError(f"checkpoint '{path}' does not exist")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ModelFileError(
-            f"'{path}' is not a checkpoint of tensors alone, and code in it is not run: save the network's state_dict() ({error})"
-        ) from error
-    content = next((content[key] for key in STATE_KEYS if isinstance(content, dict) and key in content), content)
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ModelFileError(f"'{path}' holds no state dict: expected tensors by name, at the top or under one of {STATE_KEYS}")
-    state = {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    state = read_state_dict(path)
     for kind, (mark, size, uncounted) in MARKS.items():
         if mark in state:
-            found = len(state[mark]) // size - uncounted
+            found = state[mark].numel() // size - uncounted
             if num_classes not in (None, found):
                 raise ModelFileError(f"'{path}' ({kind}) is for {found} classes, but {num_classes} class names are given")
-            return kind, state
+            return Checkpoint(path, kind, state)
     raise ModelFileError(f"'{path}' is none of {', '.join(MARKS)} (its tensors are {sorted(state)[:5]}, …)")
 
 
-def convert_segmentation(args: argparse.Namespace, state: dict[str, Tensor]) -> None:
+def convert_segmentation(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
     """Write the model file of a torchvision Mask R-CNN. Raises ModelFileError where it is not the one with ResNet-50 and FPN."""
     names = MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"][1:] if args.class_names == [COCO] else args.class_names
     network = build_network("resnet50", len(names))
     own = network.state_dict()
     # What torchvision does not have: the descriptor; and frozen normalisation does not count its batches.
     extra = {name: value for name, value in own.items() if name.startswith("descriptor.") or name.endswith("num_batches_tracked")}
-    load_weights(network, {**extra, **state}, args.checkpoints[0])
+    load_weights(network, {**extra, **checkpoint.tensors}, checkpoint.path)
     if args.data is not None:
         fit_descriptor(network, load_frames(open_dataset(args.data, "train"), tuple(args.input_size)))
     else:
@@ -122,7 +129,7 @@ def convert_segmentation(args: argparse.Namespace, state: dict[str, Tensor]) -> 
     save_segmentation(args.out, network, "resnet50", list(names), list(args.input_size))
 
 
-def convert_pose(args: argparse.Namespace, states: dict[str, dict[str, Tensor]]) -> None:
+def convert_pose(args: argparse.Namespace, estimator: Checkpoint, refiner: Checkpoint) -> None:
     """Write the model file of DenseFusion's two networks. Raises ModelFileError or DatasetError where something does not fit."""
     if args.models is None:
         raise ModelFileError("a pose model needs --models: the folder of the object models that the checkpoint was trained on")
@@ -131,13 +138,13 @@ def convert_pose(args: argparse.Namespace, states: dict[str, dict[str, Tensor]])
         raise ModelFileError(f"'{args.models}' has no model named {', '.join(missing)}: it has {', '.join(models)}")
     model = PoseModel.for_objects([models[name] for name in args.class_names], "densefusion")
     model.config.crop_size, model.config.num_points, model.config.input_frame = args.crop_size, args.num_points, CAMERA_FRAME
-    estimator = {
+    published = {
         name.replace("cnn.model.", "cnn.", 1).replace("cnn.module.", "cnn.", 1): tensor
-        for name, tensor in states[ESTIMATOR].items()
+        for name, tensor in estimator.tensors.items()
         if ".classifier." not in name  # published, but never evaluated
     }
-    load_weights(model.estimator, estimator, args.checkpoints[0])
-    load_weights(model.refiner, states[REFINER], args.checkpoints[-1])
+    load_weights(model.estimator, published, estimator.path)
+    load_weights(model.refiner, refiner.tensors, refiner.path)
     model.save(args.out, {"converted_from": {path.name: file_sha256(path) for path in args.checkpoints}})
 
 

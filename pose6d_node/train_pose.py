@@ -14,15 +14,18 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from perception_kit.arguments import positive_number, whole_number
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import DATA_HELP, open_datasets
 from perception_kit.datasets.opener import open_dataset
-from perception_kit.model_file import load_model
+from perception_kit.model_file import check_architecture, load_model
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.training import (
     RunLog,
     TrainingClock,
+    TrainingError,
     add_training_arguments,
+    check_finite,
     create_fabric,
     exit_on,
     load_checkpoint,
@@ -56,12 +59,12 @@ def parse_arguments() -> argparse.Namespace:
     add_training_arguments(parser, max_minutes=30, batch_size=32)
     parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="densefusion_compact")
     parser.add_argument("--weights", type=Path, help="pose model file to start from; its objects may be others")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=positive_number, default=1e-3)
     parser.add_argument("--min-visible", type=float, default=0.15, help="share of an instance that must be seen to train on it")
     parser.add_argument("--confidence-weight", type=float, default=0.02, help="w of the loss, in object diameters")
     parser.add_argument("--refine-margin", type=float, default=0.05, help="mean error in diameters below which the refiner joins in")
     parser.add_argument("--refine-after", type=float, default=0.4, help="share of the run after which the refiner joins in at the latest")
-    parser.add_argument("--refine-iterations", type=int, default=2)
+    parser.add_argument("--refine-iterations", type=whole_number(1), default=2)
     parser.add_argument("--max-roll", type=float, default=0.35, help="random rotation about the viewing ray, radians")
     return parser.parse_args()
 
@@ -125,9 +128,16 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=False)
     optimizer = fabric.setup_optimizers(torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=1e-4))
     parts = {"model": model, "average": average, "optimizer": optimizer, "clock": clock}
+    config = model.config
+    identity = {
+        "class names": config.class_names,
+        "architecture": config.architecture,
+        "diameters": config.diameters,
+        "instances": len(dataset),
+    }
     checkpoint = args.run_dir / "last.ckpt"
     if args.resume:
-        loaded = load_checkpoint(checkpoint)
+        loaded = load_checkpoint(checkpoint, identity)
         for name, part in parts.items():
             part.load_state_dict(loaded[name])
         progress = Progress(**loaded["progress"])
@@ -141,6 +151,7 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
             group["lr"] = args.learning_rate * factor
         inputs, target = sample_batch(dataset, model, args, fabric.device)
         loss, errors = training_loss(fabric, model, inputs, target, args, progress.refining)
+        check_finite(loss, clock.step)
         optimizer.zero_grad()
         fabric.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -154,7 +165,7 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
             log.add(clock.step, {"loss": loss.item(), "lr_factor": factor, **errors})
         if clock.checkpoint_due() or clock.finished:
             states = {name: part.state_dict() for name, part in parts.items()}
-            save_checkpoint(checkpoint, {**states, "progress": vars(progress), "random": random_state(generator)})
+            save_checkpoint(checkpoint, {**states, "identity": identity, "progress": vars(progress), "random": random_state(generator)})
     bar.close()
     log.close()
     return average.module, clock
@@ -163,12 +174,12 @@ def train(args: argparse.Namespace, fabric: lightning.Fabric, model: PoseModel, 
 def main() -> None:
     """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments()
-    with exit_on(DatasetError, ModelFileError, FileNotFoundError):
+    with exit_on(DatasetError, ModelFileError, TrainingError, OSError):
         run(args)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, measure on held-out data, write the model and its record. Raises DatasetError and ModelFileError."""
+    """Train, measure on held-out data, write the model and its record. Raises what ``main`` reports."""
     fabric = create_fabric(args)
     source = open_datasets(args.data, "train")
     objects = [model for model in source.models.values() if not model.articulated]
@@ -176,9 +187,10 @@ def run(args: argparse.Namespace) -> None:
         print(note)
     model = PoseModel.for_objects(objects, args.architecture)
     if args.weights:
-        tensors, _ = load_model(args.weights, "pose")
+        tensors, metadata = load_model(args.weights, "pose")
+        check_architecture(args.weights, metadata, args.architecture)
         fresh = load_matching(model, {name: tensor for name, tensor in tensors.items() if name != "model_points"})
-        print(f"{args.weights}: {len(fresh)} tensors do not fit or are not weights and start anew")
+        print(f"{args.weights}: {len(fresh)} of the model's {len(model.state_dict())} tensors are not in it and start anew")
     dataset = load_instances(source, model.config, args.min_visible)
     held_out = load_instances(open_dataset(args.val, args.val_split), model.config, min_visible=0.1)
     trained, clock = train(args, fabric, model, dataset)

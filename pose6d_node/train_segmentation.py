@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 import torch
@@ -15,15 +14,18 @@ from torch.utils.data import DataLoader
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 from tqdm import tqdm
 
+from perception_kit.arguments import positive_number, whole_number
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import DATA_HELP, open_datasets
 from perception_kit.datasets.opener import open_dataset
-from perception_kit.model_file import load_model
+from perception_kit.model_file import check_architecture, load_model, read_state_dict
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.training import (
     RunLog,
     TrainingClock,
+    TrainingError,
     add_training_arguments,
+    check_finite,
     create_fabric,
     exit_on,
     load_checkpoint,
@@ -48,17 +50,18 @@ WARMUP_STEPS = 100
 MAX_GRADIENT_NORM = 5.0
 EMA_DECAY = 0.998
 LOG_EVERY = 20
+MIN_INPUT_SIDE = 64  # pixels, of the coarsest level's single cell
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command; ends the program with a message for data and files that cannot be used."""
     args = parse_arguments(arguments)
-    with exit_on(DatasetError, ModelFileError, FileNotFoundError):
+    with exit_on(DatasetError, ModelFileError, TrainingError, OSError):
         run(args)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, save the averaged weights as a model file, and score it on held-out data. Raises DatasetError and ModelFileError."""
+    """Train, save the averaged weights as a model file, and score it on held-out data. Raises what ``main`` reports."""
     fabric = create_fabric(args)
     dataset = open_datasets(args.data, "train")
     held_out = open_dataset(args.val, args.val_split) if args.val else None
@@ -67,9 +70,9 @@ def run(args: argparse.Namespace) -> None:
     frames = load_frames(dataset, tuple(args.input_size), with_depth=args.depth)
     network = build_network(args.architecture, len(frames.class_names), depth=args.depth)
     if args.weights != "none":
-        tensors = read_weights(args.weights, args.architecture)
+        tensors = read_weights(args.weights, args.architecture, args.depth)
         fresh = load_matching(network, with_depth(tensors, network) if args.depth else tensors)
-        print(f"{args.weights}: {len(fresh)} tensors do not fit and start untrained")
+        print(f"{args.weights}: {len(fresh)} of the network's {len(network.state_dict())} tensors are not in it and start untrained")
     clock = TrainingClock(args.max_minutes, args.steps)
     averaged = train(fabric, args, network, frames, clock)
     fit_descriptor(averaged, frames)
@@ -92,24 +95,35 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     start = "a .safetensors or .pth file, 'imagenet' (default of efficientnet_lite0), 'coco' (resnet50: torchvision's download) or 'none'"
     parser.add_argument("--weights", help=f"start from {start}; stem and first layer then keep these weights")
-    parser.add_argument("--input-size", type=int, nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of AdamW, at the peak (default %(default)s)")
-    parser.add_argument("--workers", type=int, help="processes that augment images (default: 0 on a CPU, 8 with a GPU)")
+    parser.add_argument("--input-size", type=whole_number(1), nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)")
+    parser.add_argument("--learning-rate", type=positive_number, default=1e-3, help="of AdamW, at the peak (default %(default)s)")
+    parser.add_argument("--workers", type=whole_number(0), help="processes that augment images (default: 0 on a CPU, 8 with a GPU)")
     add_training_arguments(parser, max_minutes=40, batch_size=8)
     args = parser.parse_args(arguments)
     args.weights = args.weights or ("imagenet" if args.architecture == "efficientnet_lite0" else "none")
+    if (needed := {"imagenet": "efficientnet_lite0", "coco": "resnet50"}.get(args.weights, args.architecture)) != args.architecture:
+        parser.error(f"--weights {args.weights} are there for --architecture {needed}, not for {args.architecture}")
+    if min(args.input_size) < MIN_INPUT_SIDE:
+        parser.error(f"--input-size {args.input_size[0]} {args.input_size[1]}: both must be at least {MIN_INPUT_SIDE} pixels")
     return args
 
 
-def read_weights(source: str, architecture: str) -> dict[str, torch.Tensor]:
-    """State dict of a ``.safetensors`` or ``.pth`` file, ImageNet's for "imagenet", or torchvision's COCO weights for "coco"."""
+def read_weights(source: str, architecture: str, depth: bool) -> dict[str, torch.Tensor]:
+    """State dict of a ``.safetensors`` or ``.pth`` file, ImageNet's for "imagenet", or torchvision's COCO weights for "coco".
+
+    Raises ModelFileError for a file that holds none, and for a model of another architecture or, without ``depth``, of one with it.
+    """
     if source == "imagenet":
-        return imagenet_weights(architecture)
+        return imagenet_weights()
     if source == "coco":
         return MaskRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True)
-    if source.endswith(".safetensors"):
-        return load_model(source, "segmentation")[0]
-    return torch.load(source, map_location="cpu", weights_only=True)
+    if not source.endswith(".safetensors"):
+        return read_state_dict(source)
+    tensors, metadata = load_model(source, "segmentation")
+    check_architecture(source, metadata, architecture)
+    if metadata.get("depth") and not depth:
+        raise ModelFileError(f"'{source}' sees depth: add --depth to go on from it")
+    return tensors
 
 
 class Losses(nn.Module):
@@ -139,9 +153,10 @@ def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: F
     model, optimizer = fabric.setup(Losses(network), torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.05))
     averaged = AveragedModel(network, multi_avg_fn=moving_average, use_buffers=True)
     parts = {"network": network, "averaged": averaged, "optimizer": optimizer, "clock": clock}
+    identity = {"class names": frames.class_names, "architecture": args.architecture, "depth": args.depth, "frames": len(frames.classes)}
     checkpoint = args.run_dir / "last.ckpt"
     if args.resume:
-        state = load_checkpoint(checkpoint)
+        state = load_checkpoint(checkpoint, identity)
         for name, part in parts.items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["random"])
@@ -159,7 +174,8 @@ def train(fabric: Fabric, args: argparse.Namespace, network: MaskRCNN, frames: F
             progress_bar.set_postfix(step=clock.step, loss=f"{sum(values.values()):.3f}", refresh=False)
         progress_bar.update(100 * clock.progress - progress_bar.n)
         if clock.checkpoint_due() or clock.finished:
-            save_checkpoint(checkpoint, {name: part.state_dict() for name, part in parts.items()} | {"random": torch.get_rng_state()})
+            states = {name: part.state_dict() for name, part in parts.items()}
+            save_checkpoint(checkpoint, {**states, "identity": identity, "random": torch.get_rng_state()})
     progress_bar.close()
     log.close()
     return averaged.module
@@ -188,13 +204,10 @@ def training_step(
     learning_rate: float,
     clock: TrainingClock,
 ) -> dict[str, torch.Tensor]:
-    """One update of the weights. Returns Mask R-CNN's losses; raises FloatingPointError where their sum is not finite."""
+    """One update of the weights. Returns Mask R-CNN's losses; raises TrainingError where their sum is not finite."""
     losses = model(*(tensor.to(fabric.device, non_blocking=True) for tensor in batch))
     total = torch.stack(list(losses.values())).sum()
-    if not math.isfinite(total.item()):
-        raise FloatingPointError(
-            f"loss is {total.item()} at step {clock.step}: lower --learning-rate and --resume from the last checkpoint"
-        )
+    check_finite(total, clock.step)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate * warmup_cosine(clock.progress, clock.step, WARMUP_STEPS)
     optimizer.zero_grad()

@@ -170,9 +170,7 @@ def with_depth(tensors: dict[str, torch.Tensor], network: MaskRCNN) -> dict[str,
     return renamed
 
 
-def imagenet_weights(architecture: str) -> dict[str, torch.Tensor]:
-    """Tensors of a backbone trained on ImageNet. Raises ValueError for an architecture that has none here."""
-    if architecture != "efficientnet_lite0":
-        raise ValueError(f"ImageNet weights are there for efficientnet_lite0, not for {architecture}; give a file or 'coco'")
+def imagenet_weights() -> dict[str, torch.Tensor]:
+    """Tensors of the backbone ``efficientnet_lite0`` trained on ImageNet."""
     state = imagenet_state(torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD))
     return {f"backbone.body.{name}": tensor for name, tensor in state.items()}

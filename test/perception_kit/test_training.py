@@ -16,6 +16,8 @@ from perception_kit import training
 from perception_kit.training import (
     RunLog,
     TrainingClock,
+    TrainingError,
+    check_finite,
     load_checkpoint,
     random_state,
     restore_random_state,
@@ -97,12 +99,32 @@ def test_interrupted_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(training.os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(path, {"step": 2, "weights": torch.arange(3)})
-    assert load_checkpoint(path)["step"] == 1
+    assert load_checkpoint(path, {})["step"] == 1
 
 
 def test_missing_checkpoint_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="leave --resume out"):
-        load_checkpoint(tmp_path / "last.ckpt")
+    with pytest.raises(TrainingError, match="leave --resume out"):
+        load_checkpoint(tmp_path / "last.ckpt", {})
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no checkpoint"])
+def test_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last.ckpt").write_bytes(content)
+    with pytest.raises(TrainingError, match=r"last.ckpt' is no checkpoint"):
+        load_checkpoint(tmp_path / "last.ckpt", {})
+
+
+def test_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last.ckpt", {"step": 1, "identity": {"class names": ["mug"]}})
+    assert load_checkpoint(tmp_path / "last.ckpt", {"class names": ["mug"]})["step"] == 1
+    with pytest.raises(TrainingError, match=r"class names was \['mug'\], is \['cup'\]"):
+        load_checkpoint(tmp_path / "last.ckpt", {"class names": ["cup"]})
+
+
+def test_a_loss_that_is_not_finite_ends_the_run() -> None:
+    check_finite(torch.tensor(1.0), 3)
+    with pytest.raises(TrainingError, match="the loss is nan at step 3: lower --learning-rate"):
+        check_finite(torch.tensor(torch.nan), 3)
 
 
 def test_random_state_survives_a_checkpoint(tmp_path: Path) -> None:
@@ -111,7 +133,7 @@ def test_random_state_survives_a_checkpoint(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last.ckpt", random_state(generator))
     expected = generator.random(4), torch.rand(4)
     other = np.random.default_rng(99)
-    restore_random_state(load_checkpoint(tmp_path / "last.ckpt"), other)
+    restore_random_state(load_checkpoint(tmp_path / "last.ckpt", {}), other)
     np.testing.assert_array_equal(other.random(4), expected[0])
     assert torch.equal(torch.rand(4), expected[1])
 

@@ -135,6 +135,9 @@ def test_what_does_not_fit_is_named(published, models_folder: Path, tmp_path: Pa
     checkpoints = save_published(tmp_path, published, "")
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pth")
     torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({1: torch.zeros(1)}, tmp_path / "numbered.pth")
+    torch.save({"conv4_c.bias": torch.tensor([torch.nan])}, tmp_path / "diverged.pth")
+    torch.save({"conv4_c.bias": torch.zeros(len(NAMES))}, tmp_path / "cut.pth")
     models = ["--models", str(models_folder)]
     cases = [
         ([*checkpoints, "--class-names", "mug", *models], "for 13 classes, but 1 class names are given"),
@@ -144,6 +147,9 @@ def test_what_does_not_fit_is_named(published, models_folder: Path, tmp_path: Pa
         ([str(tmp_path / "other.pth"), "--class-names", "mug"], "is none of Mask R-CNN"),
         ([str(tmp_path / "list.pth"), "--class-names", "mug"], "holds no state dict"),
         ([str(tmp_path / "missing.pth"), "--class-names", "mug"], "does not exist"),
+        ([str(tmp_path / "numbered.pth"), "--class-names", "mug"], "holds no state dict"),
+        ([str(tmp_path / "diverged.pth"), "--class-names", "mug"], "values that are not finite (in 'conv4_c.bias')"),
+        ([checkpoints[1], str(tmp_path / "cut.pth"), "--class-names", *NAMES, *models], "tensors in '" + str(tmp_path / "cut.pth")),
     ]
     for arguments, message in cases:
         assert main([*arguments, "--out", str(tmp_path / "out.safetensors")]) == EXIT_BAD_INPUT

@@ -25,7 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, bop_folder: Path, out: Path, *extra: st
     return json.loads((out / "pose.safetensors.json").read_text())
 
 
-def test_training_writes_a_model_and_resumes(monkeypatch, bop_folder: Path, box_views, camera, tmp_path: Path) -> None:
+def test_training_writes_a_model_and_resumes(monkeypatch, bop_folder: Path, box_views, camera, tmp_path: Path, capsys) -> None:
     first = run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--refine-after", "0.4")
     assert first["steps"] == 2
     assert first["held_out"]["count"] == len(box_views)
@@ -36,11 +36,14 @@ def test_training_writes_a_model_and_resumes(monkeypatch, bop_folder: Path, box_
     assert second["steps"] == after["clock"]["step"] == 3
     key = "estimator.coordinates.2.weight"
     assert 0 < float((after["model"][key] - before["model"][key]).abs().max()) < 0.01
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, bop_folder, tmp_path, "--steps", "4", "--resume", "--architecture", "densefusion")
+    assert "architecture densefusion_compact, this one has densefusion" in capsys.readouterr().err
     view = box_views[0]
     assert len(PoseEstimator(tmp_path / "pose.safetensors")(view.rgb, view.depth, camera, [view.instance()])) == 1
 
 
-def test_mixed_precision_and_other_weights(monkeypatch, bop_folder: Path, tmp_path: Path) -> None:
+def test_mixed_precision_and_other_weights(monkeypatch, bop_folder: Path, tmp_path: Path, capsys) -> None:
     run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--precision", "bf16-mixed")
     first, _ = load_model(tmp_path / "pose.safetensors", "pose")
     assert all(tensor.isfinite().all() and tensor.dtype != torch.bfloat16 for tensor in first.values())
@@ -49,6 +52,9 @@ def test_mixed_precision_and_other_weights(monkeypatch, bop_folder: Path, tmp_pa
     second, _ = load_model(tmp_path / "next" / "pose.safetensors", "pose")
     changes = {name: float((second[name] - tensor).abs().max()) for name, tensor in first.items() if name.endswith("weight")}
     assert 0 < max(changes.values()) < 0.01, "one small step away from the weights given, not newly drawn"
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, bop_folder, tmp_path, "--architecture", "densefusion", "--weights", str(tmp_path / "pose.safetensors"))
+    assert "has the architecture 'densefusion_compact'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,8 @@ def test_mixed_precision_and_other_weights(monkeypatch, bop_folder: Path, tmp_pa
         (["--resume"], "no checkpoint"),
         (["--data", "nowhere"], "'nowhere' holds no frames in a known layout"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["--refine-iterations", "0"], "must be a whole number of at least 1, got '0'"),
+        (["--out", "/"], "must be a file whose name ends in .safetensors"),
     ],
 )
 def test_what_cannot_be_used_is_said(monkeypatch, bop_folder: Path, tmp_path: Path, capsys, arguments: list[str], message: str) -> None:

@@ -14,10 +14,12 @@ import pytest
 import torch
 
 from perception_kit.model_file import load_model
+from perception_kit.model_metadata import ModelFileError
 from perception_kit.training import load_checkpoint, load_matching
 from pose6d_node import train_segmentation
-from pose6d_node.segmentation.network import build_network, imagenet_weights
+from pose6d_node.segmentation.network import build_network, imagenet_weights, save_segmentation
 from pose6d_node.segmentation.predictor import Segmenter
+from pose6d_node.train_segmentation import read_weights
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
 COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2", "--max-minutes", "10000"]  # steps end the runs
@@ -82,7 +84,7 @@ def test_starts_from_imagenet_and_learns_with_depth(folder: Path) -> None:
     tensors, metadata = load_model(path, "segmentation")
     assert metadata["depth"]
     assert Segmenter(path).uses_depth
-    start = {f"backbone.colour.{name[9:]}": tensor for name, tensor in imagenet_weights("efficientnet_lite0").items()}
+    start = {f"backbone.colour.{name[9:]}": tensor for name, tensor in imagenet_weights().items()}
     changed = {name.split(".")[3] for name, tensor in start.items() if not torch.equal(tensors[name], tensor)}
     assert changed == {"layer2", "layer3", "layer4"}
 
@@ -122,6 +124,12 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
         (["--val", "nowhere"], "'nowhere' holds no frames in a known layout"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
+        (["--weights", "imagenet", "--architecture", "compact"], "are there for --architecture efficientnet_lite0"),
+        (["--input-size", "96", "32"], "both must be at least 64 pixels"),
+        (["--batch-size", "0"], "must be a whole number of at least 1, got '0'"),
+        (["--max-minutes", "0"], "must be a positive number, got '0'"),
+        (["--out", "/"], "is a folder"),
+        (["--learning-rate", "1e30", "--steps", "9"], "lower --learning-rate"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_the_training(folder: Path, capsys, arguments: list[str], message: str) -> None:
@@ -129,6 +137,25 @@ def test_what_cannot_be_used_is_said_before_the_training(folder: Path, capsys, a
         train_segmentation.main(command(folder, "--steps", "2", *arguments))
     assert message in capsys.readouterr().err
     assert not (folder.parent / "seg.safetensors").exists()
+
+
+def test_weights_are_those_of_the_architecture_that_is_trained(tmp_path: Path) -> None:
+    path = str(tmp_path / "seg.safetensors")
+    save_segmentation(path, build_network("compact", 1, depth=True), "compact", ["mug"], [96, 64])
+    assert read_weights(path, "compact", depth=True)
+    with pytest.raises(ModelFileError, match=r"has the architecture 'compact', but 'resnet50' is to be trained"):
+        read_weights(path, "resnet50", depth=True)
+    with pytest.raises(ModelFileError, match="sees depth: add --depth"):
+        read_weights(path, "compact", depth=False)
+
+
+def test_a_run_is_not_resumed_with_other_classes(folder: Path, capsys) -> None:
+    train_segmentation.main(command(folder, "--steps", "1", "--architecture", "compact"))
+    models = folder / "models" / "models_info.json"
+    models.write_text(models.read_text().replace("red_box", "green_box"))
+    with pytest.raises(SystemExit, match="2"):
+        train_segmentation.main(command(folder, "--steps", "2", "--architecture", "compact", "--resume"))
+    assert "this one has ['green_box', 'blue_box', 'person']" in capsys.readouterr().err
 
 
 def test_weights_of_other_classes_start_all_but_the_last_layers() -> None:
