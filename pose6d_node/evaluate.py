@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from perception_kit.arguments import device, whole_number
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import LAYOUTS, open_dataset
 from perception_kit.model_file import file_sha256
 from perception_kit.model_metadata import ModelFileError, model_kind
-from perception_kit.resources import RUNTIMES, choose_device
+from perception_kit.resources import RUNTIMES
 from perception_kit.runtime import RuntimeUnavailableError
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.frames import Evaluator, Results
@@ -47,10 +48,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", help="split of the dataset (default: test where it has one, else train)")
     parser.add_argument("--model", type=Path, action="append", required=True, help="segmentation or pose model file; give one or both")
     parser.add_argument("--out", type=Path, required=True, help="folder for metrics.json, instances.csv, config.json and worst/")
-    parser.add_argument("--max-frames", type=int, default=300, help="use this many frames, evenly spread (default %(default)s)")
-    parser.add_argument("--refine-iterations", type=int, default=2, help="of the refiner (default %(default)s)")
-    parser.add_argument("--worst", type=int, default=12, help="how many of the worst poses to draw (default %(default)s)")
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
+    parser.add_argument("--max-frames", type=whole_number(1), default=300, help="use this many frames, evenly spread (default %(default)s)")
+    parser.add_argument("--refine-iterations", type=whole_number(0), default=2, help="of the refiner (default %(default)s)")
+    parser.add_argument("--worst", type=whole_number(0), default=12, help="how many of the worst poses to draw (default %(default)s)")
+    parser.add_argument("--device", type=device, default="auto", help="cpu, cuda, cuda:N or auto (default)")
     parser.add_argument("--runtime", choices=RUNTIMES, default="pytorch", help="what runs the segmentation on a CPU (default %(default)s)")
     return parser.parse_args(arguments)
 
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
     try:
         evaluate(args)
-    except (DatasetError, ModelFileError, RuntimeUnavailableError) as error:
+    except (DatasetError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return 0
@@ -69,20 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     """Run, score and write everything into ``args.out``; returns the metrics. Raises what ``main`` reports."""
     models = models_by_kind(args.model)
-    device = choose_device(args.device)
+    args.out.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(args.dataset, args.split)
     segmenter = None
     if "segmentation" in models:
-        segmenter = Segmenter(models["segmentation"], device, SCORE_THRESHOLD, max_detections=100, runtime=args.runtime)
-    estimators = pose_stages(models["pose"], device, args.refine_iterations) if "pose" in models else {}
+        segmenter = Segmenter(models["segmentation"], args.device, SCORE_THRESHOLD, max_detections=100, runtime=args.runtime)
+    estimators = pose_stages(models["pose"], args.device, args.refine_iterations) if "pose" in models else {}
     evaluator = Evaluator(dataset, segmenter, estimators)
     frames = np.unique(np.linspace(0, len(dataset) - 1, min(args.max_frames, len(dataset))).astype(int))
     results = evaluator.run(frames.tolist())
     notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
     metrics = {**score(results, HEADLINE), "notes": notes}
-    args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    (args.out / "config.json").write_text(json.dumps(effective_config(args, models, device), indent=2) + "\n")
+    (args.out / "config.json").write_text(json.dumps(effective_config(args, models), indent=2) + "\n")
     write_instances(args.out / "instances.csv", dataset, results)
     shutil.rmtree(args.out / "worst", ignore_errors=True)
     pictures = write_pictures(args.out / "worst", dataset, worst_cases(headline_judgements(results, HEADLINE), args.worst))
@@ -125,12 +125,11 @@ def class_notes(dataset: FrameDataset, evaluator: Evaluator, results: Results) -
     return notes + [f"{count} times no pose: {reason}" for reason, count in results.skipped.most_common()]
 
 
-def effective_config(args: argparse.Namespace, models: dict[str, Path], device: str) -> dict[str, Any]:
+def effective_config(args: argparse.Namespace, models: dict[str, Path]) -> dict[str, Any]:
     """What the evaluation really ran with."""
     return {
         "arguments": {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items() if key != "model"},
         "models": {kind: {"file": str(path), "sha256": file_sha256(path)} for kind, path in models.items()},
-        "device": device,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in ("torch", "torchvision", "numpy", "open3d")}},
     }
 

@@ -38,7 +38,7 @@ def test_training_writes_a_model_and_resumes(monkeypatch, bop_folder: Path, box_
     assert 0 < float((after["model"][key] - before["model"][key]).abs().max()) < 0.01
     with pytest.raises(SystemExit, match="2"):
         run(monkeypatch, bop_folder, tmp_path, "--steps", "4", "--resume", "--architecture", "densefusion")
-    assert "architecture densefusion_compact, this one has densefusion" in capsys.readouterr().err
+    assert "architecture was densefusion_compact, is densefusion" in capsys.readouterr().err
     view = box_views[0]
     assert len(PoseEstimator(tmp_path / "pose.safetensors")(view.rgb, view.depth, camera, [view.instance()])) == 1
 

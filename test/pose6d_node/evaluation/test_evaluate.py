@@ -83,6 +83,26 @@ def test_models_that_cannot_be_used_are_named(given: list[str], message: str, bo
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--max-frames", "0"], "must be a whole number of at least 1"),
+        (["--refine-iterations", "-1"], "must be a whole number of at least 0"),
+        (["--device", "gpu"], "expected cpu, cuda, cuda:N or auto"),
+    ],
+)
+def test_options_out_of_range_are_named(option: list[str], message: str, bop_folder, models, tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--dataset", str(bop_folder), "--model", str(models["pose"]), "--out", str(tmp_path), *option])
+    assert message in capsys.readouterr().err
+
+
+def test_out_that_is_a_file_is_named(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+    (tmp_path / "out").touch()
+    assert run(bop_folder, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
+    assert "out'" in capsys.readouterr().err
+
+
 def test_folder_that_is_no_dataset_is_named(models: dict[str, Path], tmp_path: Path, capsys) -> None:
     assert run(tmp_path, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
     assert "no frames in a known layout" in capsys.readouterr().err

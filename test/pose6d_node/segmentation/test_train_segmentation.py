@@ -128,7 +128,7 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
         (["--input-size", "96", "32"], "both must be at least 64 pixels"),
         (["--batch-size", "0"], "must be a whole number of at least 1, got '0'"),
         (["--max-minutes", "0"], "must be a positive number, got '0'"),
-        (["--out", "/"], "is a folder"),
+        (["--out", "/"], "must be a file whose name ends in .safetensors"),
         (["--learning-rate", "1e30", "--steps", "9"], "lower --learning-rate"),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_run_is_not_resumed_with_other_classes(folder: Path, capsys) -> None:
     models.write_text(models.read_text().replace("red_box", "green_box"))
     with pytest.raises(SystemExit, match="2"):
         train_segmentation.main(command(folder, "--steps", "2", "--architecture", "compact", "--resume"))
-    assert "this one has ['green_box', 'blue_box', 'person']" in capsys.readouterr().err
+    assert "is ['green_box', 'blue_box', 'person']" in capsys.readouterr().err
 
 
 def test_weights_of_other_classes_start_all_but_the_last_layers() -> None:
