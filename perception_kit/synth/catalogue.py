@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
+from perception_kit.datasets.object_model import symmetry_transforms
 from perception_kit.synth.mesh import MeshError, TexturedMesh, read_obj, scale_to_metres
 from perception_kit.synth.resting import RestingPose, resting_poses
 from perception_kit.synth.surface import Surface
@@ -103,8 +104,13 @@ def _symmetry_file(directory: Path) -> dict[str, dict]:
                 raise MeshError(f"{path}: is not JSON: {error}") from error
             if not isinstance(entries, dict):
                 raise MeshError(f"{path}: expected an object of entries by class name or number, got {type(entries).__name__}")
-            if odd := [key for key, entry in entries.items() if not isinstance(entry, dict)]:
-                raise MeshError(f"{path}: the entry '{odd[0]}' is {entries[odd[0]]!r:.60}, expected its symmetries by name")
+            for key, entry in entries.items():
+                try:
+                    symmetry_transforms(entry)
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    raise MeshError(
+                        f"{path}: '{key}' is {entry!r:.100}, expected symmetries as in BOP's models_info.json: {error}"
+                    ) from error
             return {str(entry.get("name", key)): entry for key, entry in entries.items()}
     return {}
 

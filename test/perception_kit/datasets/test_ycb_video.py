@@ -114,9 +114,10 @@ def test_a_colour_image_without_meta_file_is_told(folder: Path) -> None:
     assert "1 colour images" in YcbVideoDataset(folder).notes[-1]
 
 
-def test_damaged_symmetries_are_named(folder: Path) -> None:
-    (folder / "models" / "symmetries.json").write_text('{"003_box": 3}')
-    with pytest.raises(DatasetError, match="the entry '003_box' is 3"):
+@pytest.mark.parametrize("entry", ["3", '{"symmetries_discrete": [[1, 0]]}', '{"symmetries_continuous": [{"offset": [0, 0, 0]}]}'])
+def test_damaged_symmetries_are_named(folder: Path, entry: str) -> None:
+    (folder / "models" / "symmetries.json").write_text(f'{{"003_box": {entry}}}')
+    with pytest.raises(DatasetError, match=r"symmetries.json: '003_box' is .*, expected symmetries"):
         _ = YcbVideoDataset(folder).models
 
 
