@@ -185,6 +185,8 @@ def run(args: argparse.Namespace) -> None:
     objects = [model for model in source.models.values() if not model.articulated]
     for note in source.notes:
         print(note)
+    if not objects:
+        raise DatasetError(f"'{source.folder}' has no rigid object among its models: {source.class_names}")
     model = PoseModel.for_objects(objects, args.architecture)
     if args.weights:
         tensors, metadata = load_model(args.weights, "pose")

@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> None:
     fabric = create_fabric(args)
     dataset = open_datasets(args.data, "train")
     held_out = open_dataset(args.val, args.val_split) if args.val else None
+    if held_out and not {*dataset.class_names.values()} & {*held_out.class_names.values()}:
+        raise DatasetError(f"--val {args.val} has the classes {held_out.class_names}, none of which is trained: {dataset.class_names}")
     for note in dataset.notes:
         print(note)
     frames = load_frames(dataset, tuple(args.input_size), with_depth=args.depth)

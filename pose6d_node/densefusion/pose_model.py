@@ -49,6 +49,13 @@ class PoseModelConfig:
     input_frame: str = OBJECT_FRAME
 
     def __post_init__(self) -> None:
+        count = len(self.class_names)
+        if not (count == len(self.diameters) == len(self.sizes) == len(self.symmetries) > 0 and min(self.diameters) > 0):
+            raise ValueError(f"{count} classes need as many diameters above 0 (got {self.diameters}), sizes and symmetries")
+        if self.crop_size < 8 or self.crop_size % 8 or self.num_points < 1:
+            raise ValueError(
+                f"crops of {self.crop_size} pixels, expected a multiple of 8, and {self.num_points} points, expected 1 or more"
+            )
         if self.input_frame not in INPUT_FRAMES:
             raise ValueError(f"unknown input frame '{self.input_frame}': expected one of {INPUT_FRAMES}")
         if self.architecture not in ARCHITECTURES:
@@ -126,7 +133,7 @@ class PoseModel(nn.Module):
         try:
             config = PoseModelConfig(**{name: metadata[name] for name in PoseModelConfig.__dataclass_fields__})
             model = cls(config, tensors["model_points"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"'{path}' is a pose model that this version cannot read ({error}): train or convert it again") from error
         load_weights(model, tensors, path)
         return model.eval()

@@ -99,6 +99,10 @@ class PoseEstimator:
         config = self.model.config
         inputs = make_inputs(batch, self.model.diameters, config.num_points, self._order, config.input_frame)
         rotations, translations, _ = estimate(self.model, inputs, self.refine_iterations)
+        finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
+        # What is not finite is left out in the end; until then, the steps take the batch as a whole.
+        rotations = torch.where(finite.view(-1, 1, 1), rotations, torch.eye(3, device=self.device))
+        translations = torch.where(finite.view(-1, 1), translations, 0.0)
         confidences = self._confidence(batch, rotations, translations)
         if self.icp:
             registered = self._register(inputs, rotations, translations)
@@ -107,7 +111,6 @@ class PoseEstimator:
             rotations = torch.where(better.view(-1, 1, 1), registered[0], rotations)
             translations = torch.where(better.view(-1, 1), registered[1], translations)
             confidences = torch.where(better, registered_confidences, confidences)
-        finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
         poses = []
         for k, index in enumerate(indices):
             if not finite[k]:

@@ -44,7 +44,7 @@ class Segmenter:
             self.uses_depth: bool = metadata.get("depth", False)
             normalisation = metadata["mean"], metadata["std"]
             network = build_network(metadata["architecture"], len(self.class_names), *normalisation, self.uses_depth)
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"'{model_path}' is a segmentation model that this version cannot read ({error})") from error
         load_weights(network, tensors, model_path)
         self.device = torch.device(device)

@@ -13,6 +13,8 @@ import torch
 from perception_kit.datasets.bop import read_models
 from perception_kit.model_file import save_model
 from perception_kit.model_metadata import ModelFileError
+from pose6d_node.densefusion import predictor
+from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.densefusion.rotations import fit_rigid
@@ -94,6 +96,20 @@ def test_votes_that_say_nothing_leave_the_others() -> None:
     torch.testing.assert_close(rotation[2], torch.eye(3), atol=1e-4, rtol=0)
 
 
+def test_a_pose_that_is_not_finite_is_skipped_by_name(estimator, box_views, camera, monkeypatch) -> None:
+    view = box_views[0]
+
+    def spoilt(*arguments: object) -> tuple[torch.Tensor, ...]:
+        rotation, translation, confidence = estimate(*arguments)
+        spoilt_one = torch.tensor([True, False]).view(-1, 1, 1)
+        return torch.where(spoilt_one, torch.nan, rotation), translation, confidence
+
+    monkeypatch.setattr(predictor, "estimate", spoilt)
+    (pose,) = estimator(view.rgb, view.depth, camera, [view.instance(), view.instance()])
+    assert pose.detection_index == 1
+    assert estimator.skipped == [(0, "the network gave no finite pose")]
+
+
 def test_no_depth_at_all_gives_no_pose(estimator, box_views, camera) -> None:
     view = box_views[0]
     for depth in (np.zeros_like(view.depth), np.full_like(view.depth, np.nan)):
@@ -114,9 +130,21 @@ def test_an_incomplete_model_file_is_refused(tmp_path: Path) -> None:
         PoseEstimator(tmp_path / "broken.safetensors")
 
 
-def test_an_unknown_architecture_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of"):
-        PoseModelConfig(["box"], [0.1], [[0.1, 0.1, 0.1]], [[np.eye(4).tolist()]], architecture="pvnet")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"architecture": "pvnet"}, "expected one of"),
+        ({"diameters": [0.0]}, "diameters above 0"),
+        ({"class_names": ["box", "ball"]}, "2 classes need as many"),
+        ({"crop_size": 20}, "expected a multiple of 8"),
+        ({"num_points": 0}, "0 points, expected 1 or more"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(change: dict[str, object], message: str) -> None:
+    good = {"class_names": ["box"], "diameters": [0.1], "sizes": [[0.1, 0.1, 0.1]], "symmetries": [[np.eye(4).tolist()]]}
+    PoseModelConfig(**good)
+    with pytest.raises(ValueError, match=message):
+        PoseModelConfig(**{**good, **change})
 
 
 def test_poses_that_contradict_the_depth_are_held_back_when_asked(model_path, box_views, camera) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -71,6 +72,14 @@ def test_what_cannot_be_used_is_said(monkeypatch, bop_folder: Path, tmp_path: Pa
     with pytest.raises(SystemExit, match="2"):
         run(monkeypatch, bop_folder, tmp_path, "--steps", "2", *arguments)
     assert message in capsys.readouterr().err
+
+
+def test_a_dataset_without_rigid_objects_is_refused(monkeypatch, bop_folder: Path, tmp_path: Path, capsys) -> None:
+    folder = shutil.copytree(bop_folder, tmp_path / "nothing")
+    (folder / "models" / "models_info.json").write_text("{}")
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, folder, tmp_path, "--steps", "1")
+    assert "has no rigid object among its models" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

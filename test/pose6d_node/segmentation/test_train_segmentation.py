@@ -139,6 +139,15 @@ def test_what_cannot_be_used_is_said_before_the_training(folder: Path, capsys, a
     assert not (folder.parent / "seg.safetensors").exists()
 
 
+def test_held_out_frames_of_other_classes_are_refused(folder: Path, tmp_path: Path, capsys) -> None:
+    other = write_rectangles(tmp_path / "other", frames=1, size=(96, 64))
+    models = other / "models" / "models_info.json"
+    models.write_text(models.read_text().replace("_box", "_mug").replace("person", "cat"))
+    with pytest.raises(SystemExit, match="2"):
+        train_segmentation.main(command(folder, "--steps", "1", "--val", str(other)))
+    assert "none of which is trained" in capsys.readouterr().err
+
+
 def test_weights_are_those_of_the_architecture_that_is_trained(tmp_path: Path) -> None:
     path = str(tmp_path / "seg.safetensors")
     save_segmentation(path, build_network("compact", 1, depth=True), "compact", ["mug"], [96, 64])
