@@ -97,7 +97,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     )
     start = "a .safetensors or .pth file, 'imagenet' (default of efficientnet_lite0), 'coco' (resnet50: torchvision's download) or 'none'"
     parser.add_argument("--weights", help=f"start from {start}; stem and first layer then keep these weights")
-    parser.add_argument("--input-size", type=whole_number(1), nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)")
+    parser.add_argument(
+        "--input-size", type=whole_number(1), nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)"
+    )
     parser.add_argument("--learning-rate", type=positive_number, default=1e-3, help="of AdamW, at the peak (default %(default)s)")
     parser.add_argument("--workers", type=whole_number(0), help="processes that augment images (default: 0 on a CPU, 8 with a GPU)")
     add_training_arguments(parser, max_minutes=40, batch_size=8)
