@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 
 from actionrec_node.decision import RecognizerConfig
 from actionrec_node.track_join import JoinedImage, TrackJoin
-from perception_kit.resources import INT8_RUNTIME, RUNTIMES, choose_device, resolve_path
+from perception_kit.resources import INT8_RUNTIME, RUNTIMES, check_device_name, choose_device, resolve_path
 from perception_kit.ros.convert import actions_to_message, tracks_from_message
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.image import color_image
@@ -61,6 +61,7 @@ class ActionConfig:
     fall_off: float = parameter(0.3, "the fall alarm goes off below this score of falling", 0.0, 1.0)
 
     def __post_init__(self) -> None:
+        check_device_name(self.device)
         self.recognizer_config()
 
     def recognizer_config(self) -> RecognizerConfig:

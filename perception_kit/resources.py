@@ -10,6 +10,11 @@ PACKAGE = "assistant_perception"
 RUNTIMES = ("pytorch", "openvino")  # what runs a network on a CPU
 INT8_RUNTIME = "openvino_int8"  # for networks that were quantised
 _SCHEME = "package://"
+_DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+class DeviceError(ValueError):
+    """There is no such device; the message says which there are."""
 
 
 def package_folder() -> Path:
@@ -41,22 +46,26 @@ def resolve_path(path: str) -> Path:
     return package_folder() / inside
 
 
+def check_device_name(name: str) -> None:
+    """Raise DeviceError unless ``name`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto``, whether this machine has it or not."""
+    if _DEVICE_NAME.fullmatch(name) is None:
+        raise DeviceError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto")
+
+
 def choose_device(name: str) -> str:
     """PyTorch device for ``cpu``, ``cuda``, ``cuda:N`` or ``auto``: the GPU where there is one.
 
-    Raises ValueError for anything else, and for a GPU that is missing.
+    Raises DeviceError for anything else, and for a GPU that is missing.
     """
+    check_device_name(name)
     import torch  # takes seconds, and not all who ask for a path need it
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return name
-    gpu = re.fullmatch(r"cuda(?::(\d+))?", name)
-    if gpu is None:
-        raise ValueError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto")
     if not torch.cuda.is_available():
-        raise ValueError(f"device is '{name}' but PyTorch finds no usable GPU: set it to 'cpu' or 'auto', or check the driver")
-    if int(gpu[1] or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device is '{name}' but PyTorch finds {torch.cuda.device_count()} GPUs, which are counted from 0")
+        raise DeviceError(f"device is '{name}' but PyTorch finds no usable GPU: set it to 'cpu' or 'auto', or check the driver")
+    if int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"device is '{name}' but PyTorch finds {torch.cuda.device_count()} GPUs, which are counted from 0")
     return name

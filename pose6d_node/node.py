@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from perception_kit.drawing import Scene, draw_overlay
-from perception_kit.resources import RUNTIMES, choose_device, resolve_path
+from perception_kit.resources import RUNTIMES, check_device_name, choose_device, resolve_path
 from perception_kit.ros.convert import detections_to_message, poses_to_message
 from perception_kit.ros.image import (
     ImageError,
@@ -52,6 +52,9 @@ class Pose6dConfig:
     mesh_folder: str = parameter(
         "", "BOP models folder (a path, or package://PACKAGE/PATH) with the meshes that RViz shows; empty: boxes", fixed=True
     )
+
+    def __post_init__(self) -> None:
+        check_device_name(self.device)
 
 
 class Pose6dNode(PerceptionNode):

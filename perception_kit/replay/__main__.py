@@ -22,7 +22,7 @@ from perception_kit.replay.batch import print_summary, run_batch
 from perception_kit.replay.output import OutputError
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.resources import package_folder
+from perception_kit.resources import DeviceError, package_folder
 from perception_kit.truth import TruthError
 
 EXIT_BAD_INPUT, EXIT_NODE_GONE, EXIT_INTERRUPTED = 2, 3, 130
@@ -71,15 +71,15 @@ def main() -> int:
     """Entry point; returns the exit code."""
     options = vars(_parser().parse_args())
     bags, workers, scheduler = (options.pop(name) for name in ("bags", "workers", "scheduler"))
-    settings = ReplaySettings(bag=bags[0], **options)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
     try:
+        settings = ReplaySettings(bag=bags[0], **options)
         if len(bags) > 1 or scheduler is not None:
             codes = run_batch(bags, settings, workers, scheduler)
             print_summary(settings.out, codes)
             return max(codes.values())
         return 0 if run_replay(settings) else EXIT_NODE_GONE
-    except (BagError, TruthError, DatasetError, ModelFileError, OutputError) as error:
+    except (BagError, TruthError, DatasetError, ModelFileError, DeviceError, OutputError) as error:
         print(f"replay: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

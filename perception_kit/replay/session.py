@@ -38,12 +38,12 @@ _NEEDED_BY = {"segmentation": "segmentation", "instances": "segmentation", "pose
 def run_replay(settings: ReplaySettings) -> bool:
     """Play ``settings.bag``, write everything into ``settings.out`` (results of an earlier replay there are replaced) and print the table.
 
-    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError, ModelFileError or OutputError for input that
-    cannot be used, before any node is started where that can be known.
+    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError, ModelFileError, DeviceError or OutputError
+    for input that cannot be used, before any node is started where that can be known.
     """
     with Recording(settings) as recording:
         truth = recording.truth()
-        settings.check_models()
+        settings.check()
         models = load_point_models(settings.models, settings.bag, settings.pose_model)
         clear_output(settings.out)
         for remark in recording.remarks:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perception_kit.model_metadata import ModelFileError, model_kind
+from perception_kit.resources import check_device_name, choose_device
 
 
 @dataclass(frozen=True)
 class ReplaySettings:
     """Files, topics (None: found in the bag) and limits of one replay. ``models`` None: those of the bag or of the pose model file.
 
-    ``realtime`` None: in lock step, else how many times as fast as the recording."""
+    ``realtime`` None: in lock step, else how many times as fast as the recording. Raises DeviceError for a ``device`` that no machine has.
+    """
 
     bag: Path
     out: Path
@@ -33,11 +35,16 @@ class ReplaySettings:
     realtime: float | None = None
     rrd: bool = False
 
-    def check_models(self) -> None:
-        """Raises ModelFileError unless the three files are models of the kinds they are given as."""
+    def __post_init__(self) -> None:
+        check_device_name(self.device)
+
+    def check(self) -> None:
+        """Raises ModelFileError unless the three files are models of the kinds they are given as, DeviceError unless the device is here."""
         for kind, path in (("segmentation", self.segmentation_model), ("pose", self.pose_model), ("action", self.action_model)):
             if (found := model_kind(path)) != kind:
                 raise ModelFileError(f"'{path}' holds a '{found}' model, expected a '{kind}' model")
+        if self.device.startswith("cuda"):  # of the others every machine has one, and to ask PyTorch takes seconds
+            choose_device(self.device)
 
     def node_parameters(self) -> dict[str, dict[str, str | float]]:
         """Parameters of the nodes; their inputs are reliable in lock step, where every frame counts, and as on a robot by the clock."""

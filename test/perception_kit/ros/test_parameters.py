@@ -85,6 +85,12 @@ def test_a_start_with_a_wrong_value_says_what_is_wrong(
         declare_parameters(node_with(context, **values), Example)
 
 
+@pytest.mark.parametrize("config_type", [Pose6dConfig, ActionConfig])
+def test_a_node_does_not_start_on_a_device_that_no_machine_has(context: Context, config_type: type) -> None:
+    with pytest.raises(ValueError, match="unknown device 'tpu': expected cpu, cuda"):
+        declare_parameters(node_with(context, device="tpu"), config_type)
+
+
 def test_a_change_gives_a_new_config() -> None:
     before = Example()
     after = updated_config(before, [Parameter("gain", value=0.25), Parameter("use_sim_time", value=True)], configured=True)
