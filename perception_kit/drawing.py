@@ -1,46 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nodes see, drawn on the image: masks, boxes, identities, poses and actions. Each class name has one colour everywhere."""
+"""What the nodes see, drawn on the image: masks, boxes, identities, poses and actions."""
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from zlib import crc32
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from perception_kit.colors import AXIS_COLORS, FALL_COLOR, FALL_LABEL, WHITE, Color, class_color
 from perception_kit.geometry import project, transform
 from perception_kit.types import ActionEstimate, Instance, Intrinsics, PoseEstimate, TrackEstimate, TrackState
 
-Color = tuple[int, int, int]
-
-FALL_LABEL = "falling"
-FALL_COLOR: Color = (226, 20, 32)
-WHITE: Color = (255, 255, 255)
 _BANNER_COLOR: Color = (24, 26, 30)
 _GREY: Color = (170, 170, 170)
-AXIS_COLORS: tuple[Color, ...] = ((255, 64, 64), (64, 230, 64), (80, 140, 255))  # x, y, z as in RViz
 _MASK_OPACITY = 0.35
 _FAR_OUTSIDE = 1e5  # pixels; what is beyond cannot be drawn with OpenCV's integers
 _BOX_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 _BOX_EDGES = [(i, j) for i in range(8) for j in range(i + 1, 8) if np.count_nonzero(_BOX_CORNERS[i] != _BOX_CORNERS[j]) == 1]
-
-
-def class_color(name: str) -> Color:
-    """Red, green, blue (0 to 255) of the name of an object class or an action, the same in every run and wherever it is shown.
-
-    A fall has its red, which nothing else has.
-    """
-    if name == FALL_LABEL:
-        return FALL_COLOR
-    code = crc32(name.encode())
-    hue = 0.07 + 0.86 * (code % 997) / 997
-    saturation, value = ((0.75, 1.0), (0.5, 1.0), (0.85, 0.85))[code // 997 % 3]
-    return tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(hue, saturation, value))
 
 
 @dataclass
@@ -68,13 +48,12 @@ def draw_overlay(rgb: np.ndarray, scene: Scene) -> np.ndarray:
     if scene.intrinsics is not None:
         for pose in scene.poses:
             _draw_pose(canvas, pose, scene.intrinsics, scene.model_points.get(pose.class_name))
-    tracked = {track.detection_index for track in scene.tracks}
-    for index, instance in enumerate(scene.instances):
-        if index not in tracked:
-            _draw_box(canvas, instance.box, f"{instance.class_name} {instance.score:.2f}", class_color(instance.class_name), index in posed)
-    spoken = {action.track_id: action.label for action in scene.actions}
-    for track in scene.tracks:
-        _draw_track(canvas, track, track.detection_index in posed, spoken.get(track.id))
+    tags = _tags(scene)
+    for tag in tags:
+        if tag.index not in posed:  # else the outline of the model shows the extent
+            _draw_rectangle(canvas, tag)
+    for tag in tags:  # no rectangle goes through a name
+        _draw_name(canvas, tag)
     _draw_banner(canvas, scene.actions)
     return canvas.pixels
 
@@ -138,6 +117,43 @@ class _Canvas:
         return any(left < x + width and x < right and top < y + height and y < bottom for left, top, right, bottom in self.labels)
 
 
+@dataclass(frozen=True)
+class _Tag:
+    """The (4,) box of a track or of an instance that is not tracked, and what is written above it; ``index`` is that of the instance."""
+
+    box: np.ndarray
+    text: str
+    color: Color
+    index: int
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        return tuple(round(float(value)) for value in np.clip(self.box, -1e4, 1e4))
+
+
+def _tags(scene: Scene) -> list[_Tag]:
+    tracked = {track.detection_index for track in scene.tracks}
+    spoken = {action.track_id: action.label for action in scene.actions}
+    untracked = [
+        _Tag(instance.box, f"{instance.class_name} {instance.score:.2f}", class_color(instance.class_name), index)
+        for index, instance in enumerate(scene.instances)
+        if index not in tracked
+    ]
+    return untracked + [_track_tag(track, spoken.get(track.id)) for track in scene.tracks]
+
+
+def _track_tag(track: TrackEstimate, action: str | None) -> _Tag:
+    """A confirmed track in its class colour, a tentative one without its number, a lost one in grey."""
+    color = class_color(track.class_name) if track.state is not TrackState.LOST else _GREY
+    text = track.class_name if track.state is TrackState.TENTATIVE else f"{track.class_name} #{track.id}"
+    if track.state is TrackState.LOST:
+        text += " lost"
+    if action is not None:
+        text += f": {action}"
+        color = FALL_COLOR if action == FALL_LABEL else color
+    return _Tag(track.box, text, color, track.detection_index)
+
+
 def _draw_mask(canvas: _Canvas, instance: Instance) -> None:
     if instance.mask.size == 0:
         return
@@ -184,30 +200,21 @@ def _draw_line(canvas: _Canvas, start: np.ndarray, end: np.ndarray, color: Color
         cv2.line(canvas.pixels, tuple(np.rint(start).astype(int)), tuple(np.rint(end).astype(int)), color, width, cv2.LINE_AA)
 
 
-def _draw_track(canvas: _Canvas, track: TrackEstimate, has_pose: bool, action: str | None) -> None:
-    """A confirmed track in its class colour, a tentative one without its number, a lost one in grey."""
-    color = class_color(track.class_name) if track.state is not TrackState.LOST else _GREY
-    text = track.class_name if track.state is TrackState.TENTATIVE else f"{track.class_name} #{track.id}"
-    if track.state is TrackState.LOST:
-        text += " lost"
-    if action is not None:
-        text += f": {action}"
-        color = FALL_COLOR if action == FALL_LABEL else color
-    _draw_box(canvas, track.box, text, color, has_pose)
+def _draw_rectangle(canvas: _Canvas, tag: _Tag) -> None:
+    left, top, right, bottom = tag.corners
+    cv2.rectangle(canvas.pixels, (left, top), (right, bottom), tag.color, canvas.line, cv2.LINE_AA)
 
 
-def _draw_box(canvas: _Canvas, box: np.ndarray, text: str, color: Color, has_pose: bool) -> None:
-    """Label above the box's left top corner; the rectangle only where no model box shows the extent already."""
-    left, top, right, bottom = (round(float(value)) for value in np.clip(box, -1e4, 1e4))
-    if not has_pose:
-        cv2.rectangle(canvas.pixels, (left, top), (right, bottom), color, canvas.line, cv2.LINE_AA)
-    letters = _letters(text, canvas.text_size)
+def _draw_name(canvas: _Canvas, tag: _Tag) -> None:
+    """Above the left top corner of the box."""
+    left, top, _, _ = tag.corners
+    letters = _letters(tag.text, canvas.text_size)
     margin = max(2, canvas.text_size // 6)
     height, width = letters.shape[0] + 2 * margin, letters.shape[1] + 2 * margin
     x, y = canvas.free_place(left, top - height, width, height)
     region = canvas.pixels[y : y + height, x : x + width]
-    region[:] = (region * 0.2 + np.array(color) * 0.8).astype(np.uint8)
-    brightness = np.dot(color, (0.299, 0.587, 0.114))
+    region[:] = (region * 0.2 + np.array(tag.color) * 0.8).astype(np.uint8)
+    brightness = np.dot(tag.color, (0.299, 0.587, 0.114))
     _draw_letters(canvas.pixels, letters, x + margin, y + margin, WHITE if brightness < 110 else (0, 0, 0))
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from perception_kit.colors import FALL_LABEL
 from perception_kit.doctor.observation import Finding, Observation
 from perception_kit.doctor.timing_checks import LOWEST_RATE_HZ
-from perception_kit.drawing import FALL_LABEL
 from perception_kit.model_metadata import ModelFileError, read_metadata
 
 _SLOWEST_CLIP = 0.5  # of the frame rate that the action model was trained at

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from perception_kit.drawing import FALL_COLOR, FALL_LABEL, class_color
+from perception_kit.colors import class_color
 
 GRID, TEXT, GOOD, BAD, WARN = "#30363f", "#c9d1d9", "#3fb950", "#f85149", "#d29922"
 OBJECT_COLORS = {"visible": "#8b949e", "found": "#58a6ff", "wrong detections": BAD}
@@ -20,7 +20,7 @@ _LEGEND_NAMES = 6
 
 def name_color(name: str, opacity: float = 1.0) -> str:
     """CSS colour of a class or an action, the same as in the overlay."""
-    red, green, blue = FALL_COLOR if name == FALL_LABEL else class_color(name)
+    red, green, blue = class_color(name)
     return f"rgba({red},{green},{blue},{opacity})"
 
 

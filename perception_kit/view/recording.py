@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import rerun as rr
 
-from perception_kit.drawing import AXIS_COLORS, FALL_COLOR, FALL_LABEL, class_color
+from perception_kit.colors import AXIS_COLORS, FALL_COLOR, FALL_LABEL, class_color
 from perception_kit.geometry import back_project, instance_position
 from perception_kit.types import ActionEstimate, Instance, Intrinsics, PoseEstimate, TrackEstimate, TrackState
 from perception_kit.view import layout

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 from ports import free_port
 
-from perception_kit.drawing import FALL_COLOR, class_color
+from perception_kit.colors import FALL_COLOR, class_color
 from perception_kit.view.server import RERUN
 
 _LIMIT_S = 240.0
