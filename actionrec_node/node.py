@@ -17,13 +17,14 @@ from sensor_msgs.msg import Image
 from actionrec_node.decision import RecognizerConfig
 from actionrec_node.track_join import JoinedImage, TrackJoin
 from perception_kit.resources import INT8_RUNTIME, RUNTIMES, check_device_name, choose_device, resolve_path
-from perception_kit.ros.convert import actions_to_message, tracks_from_message
 from perception_kit.ros.diagnostics import describe_error
+from perception_kit.ros.from_messages import tracks_from_message
 from perception_kit.ros.image import color_image
 from perception_kit.ros.inputs import Frame, Input
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
+from perception_kit.ros.to_messages import actions_to_message
 from perception_kit.ros.worker import FrameWorker
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ from visualization_msgs.msg import MarkerArray
 
 from bench.timing import write_figures
 from perception_kit.resources import package_folder
-from perception_kit.ros.convert import detections_to_message, ns_to_stamp, poses_to_message
 from perception_kit.ros.image import array_to_image, color_image, depth_image, intrinsics_from_camera_info
 from perception_kit.ros.inputs import Frame
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.qos import result_qos
+from perception_kit.ros.to_messages import detections_to_message, ns_to_stamp, poses_to_message
 from perception_kit.synth.pool import render_frames
 from perception_kit.synth.recording import Recording
 from perception_kit.synth.scene import pinhole

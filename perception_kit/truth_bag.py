@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from perception_kit.bag import BagReader
-from perception_kit.ros.convert import detections_from_message, poses_from_message, stamp_to_ns, tracks_from_message
+from perception_kit.ros.from_messages import detections_from_message, poses_from_message, stamp_to_ns, tracks_from_message
 from perception_kit.truth import FrameKey, FrameTruth
 
 DETECTIONS = "/ground_truth/detections"

@@ -15,7 +15,6 @@ from visualization_msgs.msg import MarkerArray
 
 from perception_kit.drawing import Scene, draw_overlay
 from perception_kit.resources import RUNTIMES, check_device_name, choose_device, resolve_path
-from perception_kit.ros.convert import detections_to_message, poses_to_message
 from perception_kit.ros.image import (
     ImageError,
     array_to_image,
@@ -32,6 +31,7 @@ from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import Detection2DArray, Detection3DArray, detections_2d, detections_3d
 from perception_kit.ros.sync import FrameJoiner
+from perception_kit.ros.to_messages import detections_to_message, poses_to_message
 from perception_kit.types import Intrinsics
 
 

@@ -14,13 +14,14 @@ from visualization_msgs.msg import MarkerArray
 
 from perception_kit.resources import resolve_path
 from perception_kit.ros.camera_motion import CameraMotion
-from perception_kit.ros.convert import detections_from_message, poses_from_message, tracks_to_message
+from perception_kit.ros.from_messages import detections_from_message, poses_from_message
 from perception_kit.ros.inputs import Frame, Input
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import Trails, delete_all, track_markers
 from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import TFMessage, track_frames
+from perception_kit.ros.to_messages import tracks_to_message
 from perception_kit.types import PoseEstimate
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort

@@ -16,7 +16,7 @@ from perception_kit.doctor.topics import choose_topics
 from perception_kit.replay.compressed import COMPRESSED_IMAGE, decompress_image
 from perception_kit.replay.topics import IMAGE
 from perception_kit.ros.bringup import process_environment
-from perception_kit.ros.convert import stamp_to_ns
+from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import input_qos
 from perception_kit.truth_bag import DETECTIONS
 

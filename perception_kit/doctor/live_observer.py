@@ -21,7 +21,7 @@ from perception_kit.doctor.observation import EXPECTED_TYPES, Link, Observation,
 from perception_kit.doctor.topics import choose_topics
 from perception_kit.resources import resolve_path
 from perception_kit.ros.bringup import NODES
-from perception_kit.ros.convert import stamp_to_ns
+from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import result_qos
 
 _DISCOVERY_S, _DISCOVERY_LIMIT_S = 2.0, 10.0

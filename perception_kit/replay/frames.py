@@ -13,7 +13,7 @@ from perception_kit.bag import BagReader, RawMessage
 from perception_kit.replay.camera_file import camera_info_message
 from perception_kit.replay.compressed import COMPRESSED_IMAGE, decompress_image
 from perception_kit.replay.topics import CameraTopics
-from perception_kit.ros.convert import stamp_to_ns
+from perception_kit.ros.from_messages import stamp_to_ns
 
 _LOOK_AHEAD = 30  # colour images that wait at most for their partners
 

@@ -16,8 +16,8 @@ from std_msgs.msg import Header
 from perception_kit.bag import RawMessage
 from perception_kit.drawing import Scene
 from perception_kit.replay.frames import CameraFrame
-from perception_kit.ros.convert import ns_to_stamp
 from perception_kit.ros.markers import Trails, pose_markers, track_markers
+from perception_kit.ros.to_messages import ns_to_stamp
 
 OVERLAY, OBJECTS, TRACKS, CAMERA_INFO = "/overlay/compressed", "/pose6d_node/markers", "/tracker_node/markers", "/overlay/camera_info"
 _JPEG_QUALITY = 85

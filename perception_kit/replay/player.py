@@ -21,7 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from perception_kit.bag import open_typestore
 from perception_kit.replay.frames import CameraFrame
 from perception_kit.replay.results import STAGES, Stage
-from perception_kit.ros.convert import stamp_to_ns
+from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import result_qos
 
 _POLL_S = 0.2

@@ -11,7 +11,7 @@ from typing import Any
 
 from perception_kit.bag import read_messages
 from perception_kit.drawing import Scene
-from perception_kit.ros.convert import actions_from_message, detections_from_message, poses_from_message, tracks_from_message
+from perception_kit.ros.from_messages import actions_from_message, detections_from_message, poses_from_message, tracks_from_message
 
 
 @dataclass(frozen=True)

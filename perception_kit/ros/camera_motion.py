@@ -10,7 +10,7 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from perception_kit.geometry import pose_matrix
-from perception_kit.ros.convert import rotation_from_message, xyz
+from perception_kit.ros.from_messages import rotation_from_message, xyz
 
 try:
     from tf2_ros import Buffer, TransformException, TransformListener

@@ -13,8 +13,8 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
-from perception_kit.ros.convert import stamp_to_ns
 from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import input_events, input_qos
 from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import FrameJoiner

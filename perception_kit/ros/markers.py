@@ -17,7 +17,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 from perception_kit.colors import FALL_LABEL, class_color
 from perception_kit.datasets.bop import read_models
 from perception_kit.resources import resolve_path
-from perception_kit.ros.convert import point_message, quaternion_message, stamp_to_ns, vector_message
+from perception_kit.ros.from_messages import stamp_to_ns
+from perception_kit.ros.to_messages import point_message, quaternion_message, vector_message
 from perception_kit.types import ActionEstimate, PoseEstimate, TrackEstimate, TrackState
 
 TRAIL_S = 3.0

@@ -8,8 +8,8 @@ from typing import Any
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 
-from perception_kit.ros.convert import stamp_to_ns
 from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import result_events, result_qos
 from perception_kit.ros.statistics import FrameStatistics
 

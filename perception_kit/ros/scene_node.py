@@ -22,8 +22,14 @@ from visualization_msgs.msg import MarkerArray
 from perception_kit.drawing import Scene, draw_overlay
 from perception_kit.geometry import instance_position
 from perception_kit.ros.cloud import cloud_message
-from perception_kit.ros.convert import actions_from_message, detections_from_message, poses_from_message, stamp_to_ns, tracks_from_message
 from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.from_messages import (
+    actions_from_message,
+    detections_from_message,
+    poses_from_message,
+    stamp_to_ns,
+    tracks_from_message,
+)
 from perception_kit.ros.image import ImageError, array_to_image, color_image, depth_image, intrinsics_from_camera_info
 from perception_kit.ros.markers import action_markers, delete_all
 from perception_kit.ros.qos import input_qos, result_qos

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from geometry_msgs.msg import Pose, TransformStamped
 from std_msgs.msg import Header
 
-from perception_kit.ros.convert import point_message, quaternion_message, vector_message
+from perception_kit.ros.to_messages import point_message, quaternion_message, vector_message
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackState
 
 try:

@@ -11,8 +11,14 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
-from perception_kit.ros.convert import actions_from_message, detections_from_message, poses_from_message, stamp_to_ns, tracks_from_message
 from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.from_messages import (
+    actions_from_message,
+    detections_from_message,
+    poses_from_message,
+    stamp_to_ns,
+    tracks_from_message,
+)
 from perception_kit.ros.image import color_image, depth_image, intrinsics_from_camera_info
 from perception_kit.ros.qos import input_qos, result_qos
 from perception_kit.view.recording import SceneRecording

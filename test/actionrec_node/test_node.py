@@ -18,8 +18,9 @@ from actionrec_node.crops import PersonBox
 from actionrec_node.decision import RecognizerConfig
 from actionrec_node.recognizer import ActionRecognizer
 from perception_kit.ros.bringup import NodeGroup
-from perception_kit.ros.convert import actions_from_message, stamp_to_ns, tracks_to_message
+from perception_kit.ros.from_messages import actions_from_message, stamp_to_ns
 from perception_kit.ros.image import color_image
+from perception_kit.ros.to_messages import tracks_to_message
 from perception_kit.types import TrackEstimate, TrackState
 
 pytestmark = pytest.mark.ros

@@ -15,7 +15,7 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 from perception_kit.bag import BagWriter, RawMessage
-from perception_kit.ros.convert import actions_to_message, detections_to_message, ns_to_stamp, poses_to_message
+from perception_kit.ros.to_messages import actions_to_message, detections_to_message, ns_to_stamp, poses_to_message
 from perception_kit.truth import FrameKey, FrameTruth
 from perception_kit.truth_bag import ACTIONS, DETECTIONS, POSES, BagTruth
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate

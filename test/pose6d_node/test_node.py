@@ -18,7 +18,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from perception_kit.model_file import save_model
 from perception_kit.ros.bringup import NodeGroup
-from perception_kit.ros.convert import detections_from_message, poses_from_message
+from perception_kit.ros.from_messages import detections_from_message, poses_from_message
 from perception_kit.ros.image import color_image, depth_image, image_to_array, intrinsics_from_camera_info
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
 from pose6d_node.densefusion.predictor import PoseEstimator

@@ -24,9 +24,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from perception_kit.ros.bringup import NodeGroup, start_nodes
-from perception_kit.ros.convert import ns_to_stamp
 from perception_kit.ros.image import array_to_image
 from perception_kit.ros.qos import result_qos
+from perception_kit.ros.to_messages import ns_to_stamp
 
 DOMAIN_ID = 10 + os.getpid() % 90  # runs of the tests beside each other do not meet
 FRAME_ID = "camera_color_optical_frame"

@@ -17,7 +17,7 @@ from ros_graph import FRAME_ID, RosGraph, header, value_of
 from visualization_msgs.msg import Marker, MarkerArray
 
 from perception_kit.ros.bringup import NodeGroup
-from perception_kit.ros.convert import detections_to_message, poses_to_message
+from perception_kit.ros.to_messages import detections_to_message, poses_to_message
 from perception_kit.types import Instance, PoseEstimate, TrackState
 
 pytestmark = pytest.mark.ros

@@ -99,7 +99,7 @@ def test_a_bag_with_truth_and_the_results_of_a_replay(tmp_path: Path) -> None:
     from rclpy.serialization import serialize_message
     from std_msgs.msg import Header
 
-    from perception_kit.ros.convert import detections_to_message, ns_to_stamp, tracks_to_message
+    from perception_kit.ros.to_messages import detections_to_message, ns_to_stamp, tracks_to_message
 
     with BagWriter(tmp_path / "bag") as bag, BagWriter(tmp_path / "results") as results:
         for frame in range(FRAMES):

@@ -21,15 +21,9 @@ from perception_kit.drawing import Scene
 from perception_kit.replay.recording import Recording
 from perception_kit.replay.results import read_results
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.ros.convert import (
-    detections_from_message,
-    detections_to_message,
-    poses_from_message,
-    poses_to_message,
-    tracks_from_message,
-    tracks_to_message,
-)
+from perception_kit.ros.from_messages import detections_from_message, poses_from_message, tracks_from_message
 from perception_kit.ros.image import color_image, depth_image, intrinsics_from_camera_info
+from perception_kit.ros.to_messages import detections_to_message, poses_to_message, tracks_to_message
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.node import Pose6dConfig
 from pose6d_node.segmentation.predictor import Segmenter

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from perception_kit.ros import camera_motion
 from perception_kit.ros.camera_motion import CameraMotion, transform_matrix
-from perception_kit.ros.convert import ns_to_stamp
+from perception_kit.ros.to_messages import ns_to_stamp
 
 HEADER = Header(stamp=ns_to_stamp(5_000_000_007), frame_id="camera")
 

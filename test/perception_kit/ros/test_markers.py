@@ -15,8 +15,9 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from perception_kit.ros import markers as markers_module
-from perception_kit.ros.convert import ns_to_stamp, stamp_to_ns
+from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.markers import Trails, action_markers, delete_all, mesh_resources, pose_markers, track_markers
+from perception_kit.ros.to_messages import ns_to_stamp
 from perception_kit.types import ActionEstimate, PoseEstimate, TrackEstimate, TrackState
 
 FRAME_NS = 50_000_000

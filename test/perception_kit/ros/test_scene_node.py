@@ -16,8 +16,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from perception_kit.colors import FALL_COLOR
-from perception_kit.ros.convert import actions_to_message, detections_to_message, tracks_to_message
 from perception_kit.ros.image import image_to_array
+from perception_kit.ros.to_messages import actions_to_message, detections_to_message, tracks_to_message
 from perception_kit.types import ActionEstimate, Instance, TrackEstimate, TrackState
 
 pytestmark = pytest.mark.ros

@@ -15,7 +15,7 @@ from assistant_perception.msg import ActionArray, InstanceDetectionArray, Object
 from ros_graph import DOMAIN_ID, HEIGHT, WIDTH, RosGraph, color_message, depth_message, header, info_message
 from sensor_msgs.msg import CameraInfo, Image
 
-from perception_kit.ros.convert import actions_to_message, detections_to_message, poses_to_message, tracks_to_message
+from perception_kit.ros.to_messages import actions_to_message, detections_to_message, poses_to_message, tracks_to_message
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState
 from perception_kit.view.__main__ import main
 from perception_kit.view.server import RERUN

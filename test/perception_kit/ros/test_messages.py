@@ -13,18 +13,20 @@ from rclpy.serialization import deserialize_message, serialize_message
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
-from perception_kit.ros.convert import (
+from perception_kit.ros.from_messages import (
     actions_from_message,
-    actions_to_message,
     detections_from_message,
-    detections_to_message,
-    ns_to_stamp,
     poses_from_message,
-    poses_to_message,
-    quaternion_message,
     rotation_from_message,
     stamp_to_ns,
     tracks_from_message,
+)
+from perception_kit.ros.to_messages import (
+    actions_to_message,
+    detections_to_message,
+    ns_to_stamp,
+    poses_to_message,
+    quaternion_message,
     tracks_to_message,
 )
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dataclasses of ``perception_kit.types`` to messages and back. Units and frames are those of ``msg/*.msg``."""
+"""The dataclasses of ``perception_kit.types`` to messages. Units and frames are those of ``msg/*.msg``."""
 
 from __future__ import annotations
 
@@ -23,12 +23,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
-from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState
-
-
-def stamp_to_ns(stamp: Time) -> int:
-    """Nanoseconds of a ``builtin_interfaces/Time``."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate
 
 
 def ns_to_stamp(stamp_ns: int) -> Time:
@@ -43,11 +38,6 @@ def quaternion_message(rotation: np.ndarray) -> Quaternion:
     return Quaternion(x=x, y=y, z=z, w=w)
 
 
-def rotation_from_message(quaternion: Quaternion) -> np.ndarray:
-    """(3, 3) rotation matrix. Raises ValueError for a quaternion of length zero."""
-    return Rotation.from_quat([quaternion.x, quaternion.y, quaternion.z, quaternion.w]).as_matrix()
-
-
 def point_message(position: np.ndarray) -> Point:
     """``Point`` of a (3,) position in metres."""
     x, y, z = np.asarray(position, float).tolist()
@@ -58,11 +48,6 @@ def vector_message(vector: np.ndarray) -> Vector3:
     """``Vector3`` of a (3,) vector."""
     x, y, z = np.asarray(vector, float).tolist()
     return Vector3(x=x, y=y, z=z)
-
-
-def xyz(message: Point | Vector3) -> np.ndarray:
-    """(3,) float64 of a ``Point`` or ``Vector3``."""
-    return np.array([message.x, message.y, message.z])
 
 
 def detections_to_message(instances: Sequence[Instance], header: Header, width: int, height: int) -> InstanceDetectionArray:
@@ -86,37 +71,6 @@ def _detection_to_message(index: int, instance: Instance) -> InstanceDetection:
     )
 
 
-def detections_from_message(message: InstanceDetectionArray, with_masks: bool = True) -> list[Instance]:
-    """Instances in the order of the message; ``with_masks`` False leaves their masks empty and unread.
-
-    Raises ValueError where a mask has not the bytes that its rectangle needs.
-    """
-    return [
-        Instance(
-            class_id=detection.class_id,
-            class_name=detection.class_name,
-            score=detection.score,
-            box=np.asarray(detection.box, np.float32),
-            mask=_mask_from_message(detection) if with_masks else np.zeros((0, 0), bool),
-            mask_origin=(detection.mask_roi.x_offset, detection.mask_roi.y_offset),
-            descriptor=np.asarray(detection.descriptor, np.float32),
-        )
-        for detection in message.detections
-    ]
-
-
-def _mask_from_message(detection: InstanceDetection) -> np.ndarray:
-    roi = detection.mask_roi
-    row_bytes = (roi.width + 7) // 8
-    packed = np.asarray(detection.mask, np.uint8)
-    if packed.size != roi.height * row_bytes:
-        raise ValueError(
-            f"detection {detection.detection_id}: mask has {packed.size} bytes, "
-            f"expected {roi.height} rows of {row_bytes} for its {roi.width}x{roi.height} rectangle"
-        )
-    return np.unpackbits(packed.reshape(roi.height, row_bytes), axis=1, count=roi.width).astype(bool)
-
-
 def poses_to_message(poses: Sequence[PoseEstimate], header: Header) -> ObjectPoseArray:
     """Poses of one image."""
     message = ObjectPoseArray(header=header)
@@ -132,34 +86,6 @@ def poses_to_message(poses: Sequence[PoseEstimate], header: Header) -> ObjectPos
         pose.pose.orientation = quaternion_message(estimate.rotation)
         message.poses.append(pose)
     return message
-
-
-def poses_from_message(message: ObjectPoseArray, damaged_as_nan: bool = False) -> list[PoseEstimate]:
-    """Poses in the order of the message.
-
-    A quaternion of length zero is no orientation: raises ValueError, or with ``damaged_as_nan`` gives a rotation of NaN, for callers who
-    look at each pose by itself.
-    """
-    to_rotation = _rotation_or_nan if damaged_as_nan else rotation_from_message
-    return [
-        PoseEstimate(
-            detection_index=pose.detection_id,
-            class_id=pose.class_id,
-            class_name=pose.class_name,
-            rotation=to_rotation(pose.pose.orientation),
-            translation=xyz(pose.pose.position),
-            confidence=pose.confidence,
-            size=xyz(pose.size),
-        )
-        for pose in message.poses
-    ]
-
-
-def _rotation_or_nan(quaternion: Quaternion) -> np.ndarray:
-    """(3, 3) rotation matrix, NaN for a quaternion of length zero."""
-    if quaternion.x == quaternion.y == quaternion.z == quaternion.w == 0.0:
-        return np.full((3, 3), np.nan)
-    return rotation_from_message(quaternion)
 
 
 def tracks_to_message(tracks: Sequence[TrackEstimate], header: Header) -> TrackArray:
@@ -206,37 +132,6 @@ def _covariance_message(linear: np.ndarray | None, angular: np.ndarray | None) -
     return full.reshape(-1)
 
 
-def tracks_from_message(message: TrackArray) -> list[TrackEstimate]:
-    """Tracks in the order of the message."""
-    return [_track_from_message(track) for track in message.tracks]
-
-
-def _track_from_message(track: Track) -> TrackEstimate:
-    known, turned = track.has_position, track.has_orientation
-    pose_covariance, twist_covariance = (np.reshape(part.covariance, (6, 6)) for part in (track.pose, track.twist))
-    return TrackEstimate(
-        id=track.id,
-        class_id=track.class_id,
-        class_name=track.class_name,
-        state=TrackState(track.state),
-        score=track.score,
-        age=track.age,
-        hits=track.hits,
-        time_since_update=track.time_since_update,
-        detection_index=track.detection_id,
-        box=np.asarray(track.box, np.float32),
-        box_velocity=np.asarray(track.box_velocity, np.float32),
-        position=xyz(track.pose.pose.position) if known else None,
-        position_covariance=pose_covariance[:3, :3].copy() if known else None,
-        velocity=xyz(track.twist.twist.linear) if known else None,
-        velocity_covariance=twist_covariance[:3, :3].copy() if known else None,
-        rotation=rotation_from_message(track.pose.pose.orientation) if turned else None,
-        rotation_covariance=pose_covariance[3:, 3:].copy() if turned else None,
-        angular_velocity=xyz(track.twist.twist.angular) if turned else None,
-        angular_velocity_covariance=twist_covariance[3:, 3:].copy() if turned else None,
-    )
-
-
 def actions_to_message(actions: Sequence[ActionEstimate], class_names: Sequence[str], header: Header) -> ActionArray:
     """The newest action of everybody in one image."""
     message = ActionArray(header=header, class_names=list(class_names))
@@ -247,18 +142,3 @@ def actions_to_message(actions: Sequence[ActionEstimate], class_names: Sequence[
         action.clip_end = ns_to_stamp(estimate.clip_end_ns)
         message.actions.append(action)
     return message
-
-
-def actions_from_message(message: ActionArray) -> list[ActionEstimate]:
-    """Actions in the order of the message."""
-    return [
-        ActionEstimate(
-            label=action.label,
-            score=action.score,
-            class_scores=np.asarray(action.class_scores, np.float32),
-            clip_start_ns=stamp_to_ns(action.clip_start),
-            clip_end_ns=stamp_to_ns(action.clip_end),
-            track_id=action.track_id,
-        )
-        for action in message.actions
-    ]
