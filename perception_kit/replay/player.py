@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time_ns
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +16,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.bag import open_typestore
@@ -25,13 +26,16 @@ from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import result_qos
 
 _POLL_S = 0.2
+# Results wait until the player has time for them, however many there are.
+_RESULTS = QoSProfile(history=QoSHistoryPolicy.KEEP_ALL, reliability=QoSReliabilityPolicy.RELIABLE)
+_CALLBACKS_OF_A_FRAME = len(STAGES) + 1  # its results, and a diagnostic message
 
 
 @dataclass
 class Answers:
-    """What came back for one frame, by stage name: messages, their CDR bytes, and seconds from publishing the frame to receiving them."""
+    """What came back for one frame, by stage name: messages, their CDR bytes, and seconds from publishing the frame to their arrival."""
 
-    published_s: float = 0.0  # of the monotonic clock
+    published_ns: int = 0  # of the system clock, as DDS's times of arrival
     messages: dict[str, Any] = field(default_factory=dict)
     data: dict[str, bytes] = field(default_factory=dict)
     latency_s: dict[str, float] = field(default_factory=dict)
@@ -54,7 +58,7 @@ class Player:
         self._camera_info = self.node.create_publisher(CameraInfo, "/color/camera_info", result_qos())
         for stage in STAGES:
             message_type = getattr(assistant_perception.msg, stage.message)
-            self.node.create_subscription(message_type, stage.topic, self._receiver(stage), result_qos(), raw=True)
+            self.node.create_subscription(message_type, stage.topic, self._receiver(stage), _RESULTS, raw=True)
         self._typestore = open_typestore()
         self._expected: dict[int, Answers] = {}
 
@@ -75,7 +79,7 @@ class Player:
 
         Where the middleware refuses, it is tried again until ``deadline_s`` of the monotonic clock.
         """
-        answers = self._expected[frame.stamp_ns] = Answers(published_s=monotonic())
+        answers = self._expected[frame.stamp_ns] = Answers(published_ns=time_ns())
         for publisher, message in ((self._camera_info, frame.camera_info), (self._depth, frame.depth), (self._color, frame.color)):
             if message is not None:
                 self._publish(publisher, message.data, deadline_s)
@@ -84,6 +88,11 @@ class Player:
     def forget(self, frame: CameraFrame) -> None:
         """Take no more answers to ``frame``."""
         del self._expected[frame.stamp_ns]
+
+    def receive(self) -> None:
+        """Take what has come, up to the results of one frame, without waiting."""
+        for _ in range(_CALLBACKS_OF_A_FRAME):
+            self.executor.spin_once(0.0)
 
     def play(self, frame: CameraFrame, awaited: Callable[[], Collection[Stage]], timeout_s: float) -> Answers:
         """Publish ``frame`` and collect results until all ``awaited`` stages have answered or ``timeout_s`` has passed.
@@ -113,12 +122,12 @@ class Player:
                 self.node.get_logger().warning(f"{publisher.topic_name}: {error}; trying again")
                 self.executor.spin_once(_POLL_S)
 
-    def _receiver(self, stage: Stage) -> Callable[[bytes], None]:
-        def receive(data: bytes) -> None:
+    def _receiver(self, stage: Stage) -> Callable[[bytes, dict[str, Any]], None]:
+        def receive(data: bytes, info: dict[str, Any]) -> None:
             message = self._typestore.deserialize_cdr(data, stage.type_name)
             answers = self._expected.get(stamp_to_ns(message.header.stamp))
             if answers is not None:
-                answers.latency_s[stage.name] = monotonic() - answers.published_s
+                answers.latency_s[stage.name] = (info["received_timestamp"] - answers.published_ns) * 1e-9
                 answers.data[stage.name] = data
                 answers.messages[stage.name] = message
 

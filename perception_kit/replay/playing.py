@@ -49,6 +49,7 @@ def play_by_clock(recording: Recording, player: Player, watch: NodeWatch, record
         if start_s is None:
             start_s, first_ns = monotonic(), frame.stamp_ns
         due_s = start_s + (frame.stamp_ns - first_ns) * 1e-9 / rate
+        player.receive()  # even when late
         while (left_s := due_s - monotonic()) > 0:
             if left_s < _RECORD_S or not waiting.record_first():
                 player.executor.spin_once(min(left_s, _POLL_S))

@@ -29,6 +29,7 @@ class Bench:
         self._dropped, self._left = dropped, frames_until_gone
         self.frame_count, self.skipped, self.forgotten = len(self._frames), 0, 0
         self.published_s: list[float] = []
+        self.received = 0
         self.recorded: list[tuple[int, bool]] = []
         self.executor = SimpleNamespace(spin_once=sleep)
 
@@ -44,6 +45,9 @@ class Bench:
             answers.data = {stage.name: b"" for stage in STAGES}
         self.published_s.append(monotonic())
         return answers
+
+    def receive(self) -> None:
+        self.received += 1
 
     def forget(self, frame: CameraFrame) -> None:
         self.forgotten += 1
@@ -69,6 +73,12 @@ def test_no_frame_is_published_before_its_time(rate: float) -> None:
     since_start = [time - bench.published_s[0] for time in bench.published_s]
     assert all(passed >= k * FRAME_S / rate - 1e-3 for k, passed in enumerate(since_start))
     assert latest_s >= 0
+
+
+def test_results_are_taken_even_when_the_player_is_late() -> None:
+    bench = Bench([k * FRAME_S for k in range(6)])
+    bench.play(rate=1e6)
+    assert bench.received == 6
 
 
 def test_frames_that_do_not_move_on_are_not_played() -> None:
