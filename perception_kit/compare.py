@@ -51,6 +51,9 @@ def _print(comparison: Comparison, out: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     totals = [change for change in comparison.changes if not change.of]
     classes = [change for change in comparison.changes if change.of and change.verdict in _COLORS]
+    console.print(f"first:  {escape(str(comparison.first.folder))}\nsecond: {escape(str(comparison.second.folder))}")
+    for name, first, second in comparison.causes:
+        console.print(f"  {escape(name)}: {escape(first)} → {escape(second)}")
     console.print(_table("All", totals))
     if classes:
         console.print(_table("By class, what changed", classes))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from perception_kit.report.run import ReplayRun, RunError
 from perception_kit.report.scores import NOT_KNOWN, Score, action_scores, class_scores, main_scores
 
 _FRAMES = 12
+_OWN_SETTINGS = {"settings.bag", "settings.out"}  # where things are says nothing about how they were judged
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,23 @@ class FrameChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs, their scores side by side, and the frames in which they differ most, those that differ most first."""
+    """Two runs, their scores side by side, and the frames in which they differ most, those that differ most first.
+
+    ``causes`` are the settings, parameters, model files and versions that differ: name, value of the first, value of the second.
+    """
 
     first: ReplayRun
     second: ReplayRun
     changes: list[Change]
     frames: list[FrameChange]
+    causes: list[tuple[str, str, str]]
 
     def as_json(self) -> dict[str, Any]:
         """Contents of ``compare.json``."""
         return {
             "first": str(self.first.folder),
             "second": str(self.second.folder),
+            "causes": [{"name": name, "first": first, "second": second} for name, first, second in self.causes],
             "changes": [change.as_json() for change in self.changes],
             "frames": [frame.as_json() for frame in self.frames],
         }
@@ -93,7 +99,22 @@ def compare_runs(first: ReplayRun, second: ReplayRun) -> Comparison:
         before, after = scores_of(first), scores_of(second)
         for name in sorted(before.keys() & after.keys()):
             changes += _changes(name, before[name], after[name])
-    return Comparison(first, second, changes, _frame_changes(first, second))
+    return Comparison(first, second, changes, _frame_changes(first, second), _causes(first.config, second.config))
+
+
+def _causes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    before, after = dict(_flat(first)), dict(_flat(second))
+    names = [name for name in {**before, **after} if name not in _OWN_SETTINGS and before.get(name) != after.get(name)]
+    return [(name, before.get(name, NOT_KNOWN), after.get(name, NOT_KNOWN)) for name in names]
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each value of a nested ``config`` as text, with its path as ``part.node.parameter``."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", NOT_KNOWN if value is None else str(value)
 
 
 def _changes(of: str, first: Sequence[Score], second: Sequence[Score]) -> list[Change]:

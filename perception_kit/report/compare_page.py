@@ -29,6 +29,7 @@ def comparison_page(comparison: Comparison) -> str:
         f"<h1>{escape(first.bag_name)}: two replays</h1>",
         f'<p class="about">first: {escape(str(first.folder))}<br>second: {escape(str(second.folder))}{same_bag}</p>',
         panel("Scores", _score_table([change for change in comparison.changes if not change.of], with_class=False)),
+        panel("What they ran with, where it differs", _cause_table(comparison)),
         panel(f"Mistakes by frame: {', '.join(_RUN_COLORS)}", plot("mistakes")),
         panel("What changed by class, relative to the first run", plot("classes")) if classes else "",
         panel("Frames that differ most: first left, second right", _frames(comparison)),
@@ -45,6 +46,12 @@ def _score_table(changes: Sequence[Change], with_class: bool) -> str:
         texts = [escape(text) for text in (change.first.part, change.first.name, change.first.text, change.second.text)]
         rows.append([*([class_cell(change.of)] if with_class else []), *texts, difference])
     return table(header, rows, text_columns=header.index("first"))
+
+
+def _cause_table(comparison: Comparison) -> str:
+    if not comparison.causes:
+        return "<p>Nothing differs.</p>"
+    return table(["", "first", "second"], [[escape(text) for text in cause] for cause in comparison.causes], text_columns=3)
 
 
 def _mistakes(first: ReplayRun, second: ReplayRun) -> go.Figure:

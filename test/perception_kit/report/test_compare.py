@@ -69,6 +69,14 @@ def test_other_mistakes_that_are_as_many_differ_too(write_run: Callable[..., Pat
     assert (change.worse_by, change.first_problems) == (0, ["missed: mug"])
 
 
+def test_what_they_ran_with_is_named_where_it_differs(write_run: Callable[..., Path]) -> None:
+    first, second = (read_run(write_run(name, [frame(0)])) for name in ("first", "second"))
+    second.config["settings"] |= {"out": "elsewhere", "realtime": 2.0}
+    second.config["parameters"] = {"pose6d_node": {"icp": True}}
+    assert compare_runs(first, second).causes == [("settings.realtime", "–", "2.0"), ("parameters.pose6d_node.icp", "–", "True")]
+    assert compare_runs(first, first).causes == []
+
+
 def test_runs_of_other_recordings_are_refused(write_run: Callable[..., Path]) -> None:
     folders = write_run("first", [frame(0)]), write_run("second", [replace(frame(0), stamp_ns=5)])
     with pytest.raises(RunError, match="no stamp in common: compare two replays of the same bag"):
