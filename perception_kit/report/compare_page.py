@@ -31,7 +31,7 @@ def comparison_page(comparison: Comparison) -> str:
         panel("Scores", _score_table([change for change in comparison.changes if not change.of], with_class=False)),
         panel("What they ran with, where it differs", _cause_table(comparison)),
         panel(f"Mistakes by frame: {', '.join(_RUN_COLORS)}", plot("mistakes")),
-        panel("What changed by class, relative to the first run", plot("classes")) if classes else "",
+        panel("What changed by class, as a share of the larger value", plot("classes")) if classes else "",
         panel("Frames that differ most: first left, second right", _frames(comparison)),
         panel("Scores by class", _score_table([change for change in comparison.changes if change.of], with_class=True)),
     ]
@@ -42,7 +42,8 @@ def _score_table(changes: Sequence[Change], with_class: bool) -> str:
     header = [*(["class"] if with_class else []), "part", "score", "first", "second", "difference"]
     rows = []
     for change in changes:
-        difference = f'<span class="{change.verdict}">{escape(change.difference_text)}</span>'
+        verdict = change.verdict if change.verdict in _VERDICT_COLORS else ""  # in words, too: not everybody tells red from green
+        difference = f'<span class="{verdict}">{escape(change.difference_text)} {verdict}</span>'
         texts = [escape(text) for text in (change.first.part, change.first.name, change.first.text, change.second.text)]
         rows.append([*([class_cell(change.of)] if with_class else []), *texts, difference])
     return table(header, rows, text_columns=header.index("first"))

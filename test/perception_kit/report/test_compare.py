@@ -89,6 +89,8 @@ def test_command(runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsy
     printed = capsys.readouterr().out
     assert "−25.0% worse" in printed
     assert "second: missed: mug; action is walking, recognised: falling" in printed
+    page = (runs[0].parent / "out" / "compare.html").read_text()
+    assert '<span class="worse">−25.0% worse</span>' in page
     written = json.loads((runs[0].parent / "out" / "compare.json").read_text())
     assert written["frames"][0]["number"] == 3
     recall = next(change for change in written["changes"] if change["name"] == "ADD(-S) below 0.1 d")
