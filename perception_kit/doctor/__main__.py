@@ -90,7 +90,8 @@ def _describe(topic: TopicSeen) -> str:
     if message is None:
         return "no message"
     rate = f", {1 / topic.period_s:.1f} a second" if topic.period_s else ""
-    return f"{message.width}x{message.height} {getattr(message, 'encoding', '')}{rate}, {len(topic.stamps_ns)} messages"
+    encoding = f" {message.encoding}" if hasattr(message, "encoding") else ""
+    return f"{message.width}x{message.height}{encoding}{rate}, {len(topic.stamps_ns)} messages"
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ _UNIT_ADVICE = "let the driver publish 16UC1 in millimetres or 32FC1 in metres (
 def check_topics(seen: Observation) -> Iterator[Finding]:
     """``topic-missing``, ``topic-type``, ``nothing-received``."""
     if seen.not_found:
-        yield Finding("topic-missing", seen.not_found, "start the driver so that it publishes this topic, or name the topic by its option")
+        yield Finding("topic-missing", seen.not_found, "let the driver publish it, and record it, or choose the topic by its option")
     for role, topic in seen.topics.items():
         option = f"--{role.replace('_', '-')}-topic"
         if not topic.types:

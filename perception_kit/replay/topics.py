@@ -102,6 +102,6 @@ def _choose(
 
 def _listing(topics: Mapping[str, BagTopic]) -> str:
     if not topics:
-        return "The bag has no topics."
-    lines = [f"  {name}  {topic.type_name}  ({topic.count} messages)" for name, topic in topics.items()]
-    return "The bag has:\n" + "\n".join(lines)
+        return "There are no topics."
+    lines = [f"  {name}  {topic.type_name}{'' if topic.count else '  (no messages)'}" for name, topic in topics.items()]
+    return "There are:\n" + "\n".join(lines)

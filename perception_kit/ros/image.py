@@ -96,7 +96,9 @@ def depth_image(message: Image) -> np.ndarray:
     else:
         depth = np.where(np.isfinite(pixels) & (pixels > 0), pixels, np.float32(0))
     if not depth.any():
-        raise ImageError(f"{message.width}x{message.height} {message.encoding} depth image has no valid pixel (all are 0 or NaN)")
+        raise ImageError(
+            f"{message.width}x{message.height} {message.encoding} depth image has no valid pixel (all are 0, negative or not finite)"
+        )
     return depth
 
 

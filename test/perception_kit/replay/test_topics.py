@@ -68,7 +68,7 @@ TWO_CAMERAS = topics(
     infos="/left/color/camera_info /right/color/camera_info",
 )
 REFUSED = {
-    "nothing recorded": ({}, "no topic is the colour image, without which nothing can be replayed: record it, too. The bag has no topics"),
+    "nothing recorded": ({}, "no topic is the colour image, without which nothing can be replayed: record it, too. There are no topics"),
     "two cameras": (
         TWO_CAMERAS,
         "2 topics may be the colour image: /left/color/image_raw, /right/color/image_raw; choose one with --color-topic",
@@ -78,7 +78,10 @@ REFUSED = {
         "no topic is the depth image, without which nothing can be replayed",
     ),
     "no camera information": (topics(images="/color/image_raw /depth/image_raw"), "the bag has no camera information; give"),
-    "a topic without a message": ({"/color/image_raw": BagTopic(IMAGE, 0)}, "no topic is the colour image"),
+    "a topic without a message": (
+        {"/color/image_raw": BagTopic(IMAGE, 0)},
+        "record it, too. There are:\n  /color/image_raw  sensor_msgs/msg/Image  (no messages)",
+    ),
 }
 
 
