@@ -13,6 +13,7 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from perception_kit.arguments import positive_number, whole_number
 from perception_kit.bag import BagError
@@ -71,7 +72,8 @@ def main() -> int:
     """Entry point; returns the exit code."""
     options = vars(_parser().parse_args())
     bags, workers, scheduler = (options.pop(name) for name in ("bags", "workers", "scheduler"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         settings = ReplaySettings(bag=bags[0], **options)
         if len(bags) > 1 or scheduler is not None:
@@ -83,8 +85,17 @@ def main() -> int:
         print(f"replay: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print(f"replay: interrupted; '{settings.out}' holds the frames so far, without scores", file=sys.stderr)
+        left = "the bags that were played so far, without a summary" if len(bags) > 1 else "the frames so far, without scores"
+        print(f"replay: interrupted; '{options['out']}' holds {left}", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End the nodes and replays, too, and let nothing interrupt that."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    print("\nreplay: ending the nodes", file=sys.stderr)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, KilledWorker, LocalCluster, as_completed
+from distributed import CancelledError, Client, Future, KilledWorker, LocalCluster, TimeoutError, get_worker, wait
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
+from perception_kit.processes import ends_with_parent
 from perception_kit.replay.output import OutputError, make_output
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.report.run import read_run
@@ -28,6 +30,8 @@ SUMMARY, SUMMARY_PAGE, LOG = "summary.json", "summary.html", "replay.log"
 FINISHED = (0, 3)  # exit codes of replays that have scores
 NOT_STARTED = 2
 _CONNECT_S = 30
+_TELL_EVERY_S = 15
+_POLL_S = 0.5
 
 
 def run_batch(bags: Sequence[Path], settings: ReplaySettings, workers: int = 1, scheduler: str | None = None) -> dict[Path, int]:
@@ -43,18 +47,45 @@ def run_batch(bags: Sequence[Path], settings: ReplaySettings, workers: int = 1, 
     codes: dict[Path, int] = {}
     with _client(workers, scheduler) as client:
         bag_of = {client.submit(_replay, replay_command(task), str(task.out / LOG), pure=False): bag for bag, task in tasks.items()}
-        for future in tqdm(as_completed(bag_of), total=len(bag_of), unit="bag", desc="replays"):
+        for future in tqdm(_ended(client, bag_of), total=len(bag_of), unit="bag", desc="replays"):
             bag = bag_of[future]
-            try:
-                codes[bag] = future.result()
-            except (OSError, KilledWorker) as error:  # the worker does not see the folder, or died
-                codes[bag] = NOT_STARTED
-                tqdm.write(f"the replay of '{bag}' failed on its worker ({error}): it needs '{tasks[bag].out}' and memory", file=sys.stderr)
-                continue
-            if codes[bag]:
-                tqdm.write(f"the replay of '{bag}' ended with exit code {codes[bag]}; see '{tasks[bag].out / LOG}'", file=sys.stderr)
+            codes[bag] = _exit_code(future, bag, tasks[bag])
     _write_summary(settings.out, tasks, codes)
     return codes
+
+
+def _ended(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
+    """Each of ``futures`` when it has ended; says so while there is nobody to work on them."""
+    running = set(futures)
+    while running:
+        try:
+            ended, running = wait(running, timeout=_TELL_EVERY_S, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            if not client.scheduler_info()["workers"]:
+                _say(f"the scheduler has no workers: start one with 'dask worker {client.scheduler.address} --nthreads 1'; waiting")
+            continue
+        except CancelledError:
+            ended, running = running, set()
+        yield from ended
+
+
+def _exit_code(future: Future, bag: Path, task: ReplaySettings) -> int:
+    """Exit code of a replay that has ended; tells about any but 0."""
+    try:
+        code = future.result()
+    except CancelledError:
+        _say(f"the replay of '{bag}' is lost: the scheduler is gone")
+        return NOT_STARTED
+    except (OSError, KilledWorker) as error:  # the worker does not see the folder, or died
+        _say(f"the replay of '{bag}' failed on its worker ({error}): it needs '{task.out}' and memory")
+        return NOT_STARTED
+    if code:
+        _say(f"the replay of '{bag}' ended with exit code {code}; see '{task.out / LOG}'")
+    return code
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)
 
 
 def _tasks(bags: Sequence[Path], settings: ReplaySettings) -> dict[Path, ReplaySettings]:
@@ -92,8 +123,12 @@ def replay_command(task: ReplaySettings) -> list[str]:
 
 @contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
+    for handler in logging.getLogger("distributed").handlers:
+        handler.setLevel(logging.CRITICAL)  # what goes wrong is told in our own words
     if scheduler is None:
-        with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        # Threads are enough, since each replay is a process.
+        local = LocalCluster(n_workers=1, threads_per_worker=workers, processes=False, dashboard_address=None, silence_logs=False)
+        with local as cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -105,9 +140,21 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
 
 
 def _replay(command: list[str], log_path: str) -> int:
-    """Run one replay on this worker, in a ROS domain that nobody uses on its machine. Returns the exit code."""
-    with open(log_path, "w") as log:
-        return subprocess.run([sys.executable, *command], stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+    """Run one replay on this worker, in a ROS domain that nobody uses on its machine. Returns the exit code.
+
+    The replay is ended when the one who asked for it is gone, or the worker.
+    """
+    worker = get_worker()
+    key = worker.get_current_task()
+    arguments = ends_with_parent([sys.executable, *command])
+    with open(log_path, "w") as log, subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT) as process:
+        while True:
+            try:
+                return process.wait(_POLL_S)
+            except subprocess.TimeoutExpired:
+                if worker.state.tasks[key].state == "cancelled":
+                    process.terminate()
+                    return process.wait()
 
 
 def _write_summary(out: Path, tasks: dict[Path, ReplaySettings], codes: dict[Path, int]) -> None:

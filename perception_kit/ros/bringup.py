@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from perception_kit.processes import ends_with_parent
 from perception_kit.resources import package_folder
 
 NODES = {"pose6d_node": "pose6d_node.node", "tracker_node": "tracker_node.node", "actionrec_node": "actionrec_node.node"}
@@ -112,7 +113,7 @@ def start_nodes(
     log_dir: Path | None = None,
     nodes: Collection[str] = tuple(NODES),
 ) -> NodeGroup:
-    """Start ``nodes`` with their YAML of ``config/``; returns at once.
+    """Start ``nodes`` with their YAML of ``config/``; returns at once. They end with the thread that calls this, however it ends.
 
     ``parameters`` (node name to parameter to value) go before the YAML; ``remappings`` hold for all nodes. With a ``domain_id`` the nodes
     stay on this machine. With a ``log_dir`` their terminal output goes to ``NODE.log`` there. Raises BringupError for an unknown node.
@@ -127,7 +128,7 @@ def start_nodes(
         log_dir.mkdir(parents=True, exist_ok=True)
     processes: dict[str, subprocess.Popen] = {}
     for name in nodes:
-        command = _command(name, (parameters or {}).get(name, {}), remappings or {}, namespace)
+        command = ends_with_parent(_command(name, (parameters or {}).get(name, {}), remappings or {}, namespace))
         own_environment = environment | NODE_ENVIRONMENT.get(name, {})
         if log_dir is None:
             processes[name] = subprocess.Popen(command, env=own_environment)
