@@ -6,7 +6,7 @@ Files are in millimetres by the definition of the format; everything returned he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,10 @@ class BopDataset(FrameDataset):
         """Object classes of ``FOLDER/models``."""
         return read_models(self.folder / "models")
 
+    @cached_property
+    def _articulated(self) -> set[int]:
+        return {class_id for class_id, model in self.models.items() if model.articulated}
+
     def name(self, index: int) -> str:
         """Scene and number of a frame."""
         scene, key = self._frames[index]
@@ -136,7 +140,7 @@ class BopDataset(FrameDataset):
         if len(truth) != len(info):
             raise DatasetError(f"frame {key} of '{scene}': {len(truth)} instances in scene_gt.json, {len(info)} in scene_gt_info.json")
         instances = [
-            read_instance(entry, float(numbers(seen, "visib_fract", 1, info_path)[0]), path)
+            read_instance(entry, float(numbers(seen, "visib_fract", 1, info_path)[0]), path, self._articulated)
             for entry, seen in zip(truth, info, strict=True)
         ]
         for instance in instances:
@@ -145,11 +149,14 @@ class BopDataset(FrameDataset):
         return instances
 
 
-def read_instance(entry: Any, visible_fraction: float, path: Path) -> TrueInstance:
-    """The instance of one entry of scene_gt.json (or gt.yml): ``obj_id``, ``cam_R_m2c`` row by row, ``cam_t_m2c`` in millimetres."""
+def read_instance(entry: Any, visible_fraction: float, path: Path, articulated: Collection[int] = ()) -> TrueInstance:
+    """The instance of one entry of scene_gt.json (or gt.yml): ``obj_id``, ``cam_R_m2c`` row by row, ``cam_t_m2c`` in millimetres.
+
+    Those whose ``obj_id`` is one of ``articulated`` have no pose.
+    """
     class_id = int(numbers(entry, "obj_id", 1, path)[0])
     rotation, translation = numbers(entry, "cam_R_m2c", 9, path).reshape(3, 3), numbers(entry, "cam_t_m2c", 3, path) * MILLIMETRE
-    return true_instance(class_id, rotation, translation, visible_fraction, path)
+    return true_instance(class_id, rotation, translation, visible_fraction, path, class_id not in articulated)
 
 
 def read_intrinsics(entry: Any, height: int, width: int, path: Path, key: str = "cam_K") -> Intrinsics:

@@ -31,13 +31,15 @@ class TrueInstance:
     visible_fraction: float
 
 
-def true_instance(class_id: int, rotation: np.ndarray, translation: np.ndarray, visible_fraction: float, path: Path) -> TrueInstance:
+def true_instance(
+    class_id: int, rotation: np.ndarray, translation: np.ndarray, visible_fraction: float, path: Path, has_pose: bool = True
+) -> TrueInstance:
     """The instance that the file ``path`` states, metres.
 
     Raises DatasetError where ``rotation`` (3, 3) is none, or the camera so near or far that ``translation`` (3,) is in another unit. An
-    instance that nobody sees may have no pose.
+    instance that nobody sees may have no pose, and one of an articulated object has none (not ``has_pose``).
     """
-    if visible_fraction <= 0:
+    if visible_fraction <= 0 or not has_pose:
         return TrueInstance(class_id, rotation, translation, visible_fraction)
     if not is_rotation(rotation):
         raise DatasetError(f"'{path}': the pose of an object {class_id} has {np.round(rotation, 3).tolist()} for a rotation matrix")

@@ -55,7 +55,7 @@ def test_a_run_that_was_killed_and_resumed_is_the_one_that_was_not(data_folder: 
     with pytest.raises(KeyboardInterrupt):
         train.main(_arguments(data_folder, *more))
     monkeypatch.undo()
-    assert training.load_checkpoint(data_folder / "run" / "last.ckpt")["clock"]["step"] == 2
+    assert training.load_checkpoint(data_folder / "run" / "last.ckpt", {})["clock"]["step"] == 2
     train.main(_arguments(data_folder, *more, "--resume"))
     resumed = torch.load(data_folder / "run" / "last.ckpt", weights_only=True)
     assert resumed["clock"]["step"] == 4

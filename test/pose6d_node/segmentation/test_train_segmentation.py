@@ -102,13 +102,13 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("one_thread")
 def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "4"))
-    whole = load_checkpoint(folder.parent / "run" / "last.ckpt")
+    whole = load_checkpoint(folder.parent / "run" / "last.ckpt", {})
     (folder.parent / "run" / "last.ckpt").unlink()
     killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_TWO_STEPS, *command(folder, "--steps", "4")], timeout=200)
     assert killed.returncode == -signal.SIGKILL
-    assert load_checkpoint(folder.parent / "run" / "last.ckpt")["clock"]["step"] == 2
+    assert load_checkpoint(folder.parent / "run" / "last.ckpt", {})["clock"]["step"] == 2
     train_segmentation.main(command(folder, "--steps", "4", "--resume"))
-    resumed = load_checkpoint(folder.parent / "run" / "last.ckpt")
+    resumed = load_checkpoint(folder.parent / "run" / "last.ckpt", {})
     assert resumed["clock"]["step"] == whole["clock"]["step"] == 4
     # Adam's first moments are sums of gradients: they agree only if samples, random numbers, weights and moments were all restored.
     for parameter, moments in whole["optimizer"]["state"].items():
