@@ -124,7 +124,7 @@ def test_the_yaml_of_a_node_has_every_parameter_and_only_those(name: str, config
     assert set(values) == set(known)
     own = {"input_reliability": "reliable"} if name == "tracker_node" else {}
     differing = {key for key, default in (known | own).items() if values[key] != default}
-    allowed = {"segmentation_model", "pose_model", "model", "per_person"}  # the demo's action model was trained on whole images
+    allowed = {"segmentation_model", "pose_model", "model"}
     assert differing <= allowed, "the files state the defaults, and the demo's models"
     assert all(isinstance(values[key], type(default)) for key, default in known.items())
     lines = [line.strip() for line in text.splitlines()]
