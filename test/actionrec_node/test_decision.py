@@ -33,7 +33,7 @@ def _labels(falling: list[float], config: RecognizerConfig) -> list[str]:
     ],
 )
 def test_the_alarm_has_hysteresis(scores: list[float], expected: list[str]) -> None:
-    assert _labels(scores, RecognizerConfig(smoothing=0.0)) == expected
+    assert _labels(scores, RecognizerConfig(smoothing=0.0, fall_on=0.5)) == expected
 
 
 def test_none_of_these_below_the_threshold() -> None:

@@ -181,7 +181,7 @@ def test_clips_of_a_person_who_was_forgotten_meanwhile_are_dropped(model_path: P
 
 
 def test_a_fall_is_reported_once_with_its_first_sign(model_path: Path) -> None:
-    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0, fall_on=0.5))
     _Answers(recognizer, [0.1, 0.4, 0.6, 0.7, 0.1])
     falls = []
     for index in range(20):
