@@ -45,7 +45,8 @@ def add_training_arguments(parser: argparse.ArgumentParser, max_minutes: float, 
         "--precision",
         choices=["auto", "32-true", "bf16-mixed"],
         default="auto",
-        help="auto: bf16-mixed on a GPU, 32-true on a CPU; CPUs with AVX512-BF16 or AMX gain from bf16-mixed, others lose",
+        help="auto: bf16-mixed on a GPU, 32-true on a CPU; CPUs with AVX512-BF16 or AMX gain from bf16-mixed, others lose; "
+        "networks for actions take it on a GPU only",
     )
 
 
