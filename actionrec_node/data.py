@@ -121,13 +121,15 @@ def load_videos(
 class Windows:
     """Clips named by their last frame: ``video`` (M,) index into the videos, ``end`` (M,) frame index, ``label`` (M,) class index.
 
-    ``run`` (M,) numbers the labelled stretch of a video that the last frame lies in, over all videos.
+    ``run`` (M,) numbers the labelled stretch of a video that the last frame lies in, over all videos, and ``frames_within`` (M,) says how
+    many of the clip's frames lie in it.
     """
 
     video: np.ndarray
     end: np.ndarray
     label: np.ndarray
     run: np.ndarray
+    frames_within: np.ndarray
 
     def __len__(self) -> int:
         return len(self.label)
@@ -150,7 +152,8 @@ def list_windows(labels: Sequence[np.ndarray], clip_length: int, stride: int = 1
         settled = (run_length >= min_action_frames) | (run == 0)
         ends = np.arange(clip_length - 1, len(video_labels), stride)
         ends = ends[(video_labels[ends] != UNLABELLED) & settled[ends]]
-        parts.append((np.full(len(ends), index), ends, video_labels[ends], first_run + run[ends]))
+        within = np.minimum(run_length[ends], clip_length)
+        parts.append((np.full(len(ends), index), ends, video_labels[ends], first_run + run[ends], within))
         first_run += int(run[-1]) + 1
     return Windows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.action_model import ActionModelSpec
+from actionrec_node.alarm_scores import alarm_scores, format_alarm
 from actionrec_node.annotations import Annotations, DataError, check_labels, read_folders
 from actionrec_node.crops import CONTEXT
 from actionrec_node.data import LabelledVideo, load_video
@@ -131,10 +132,13 @@ def main(arguments: list[str] | None = None) -> int:
     metrics = scores_of(videos, spec.class_names, spec.clip_length, spec.clip_fps)
     metrics |= {"class_names": list(spec.class_names), "videos": len(videos), "seconds_per_clip": asdict(clip_time)}
     metrics |= {"architecture": spec.architecture, "model": str(args.model), "model_sha256": file_sha256(args.model)}
+    metrics["fall_alarm"] = alarm_scores(videos, spec.class_names, spec.clip_fps) if FALL in spec.class_names else None
     save_options(args.out / "config.yaml", args)
     write_plots(args.out, metrics, videos, spec)
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     print(format_scores(metrics))
+    if metrics["fall_alarm"]:
+        print(format_alarm(metrics["fall_alarm"]))
     print(f"{spec.architecture}: {clip_time}")
     print(f"wrote {args.out}/metrics.json and plots")
     return 0

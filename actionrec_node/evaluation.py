@@ -23,6 +23,11 @@ class PredictedVideo:
     ends: np.ndarray
     scores: np.ndarray
 
+    def shown(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a robot sees: the frames from the first window's end on, their true class, and the number of the newest window at them."""
+        frames = np.arange(self.ends[0], len(self.labels)) if len(self.ends) else np.zeros(0, np.int64)
+        return frames, self.labels[frames], np.searchsorted(self.ends, frames, side="right") - 1
+
 
 def predict_video(
     model: ActionModel, video: LabelledVideo, stride: int, context: float | None = None, batch_size: int = 16
@@ -61,25 +66,21 @@ def scores_of(videos: Sequence[PredictedVideo], class_names: Sequence[str], clip
     """Scores per clip, where a clip is a labelled stretch of a video, and per frame.
 
     Per clip: ``clips``, ``accuracy``, ``macro_f1`` (classes that occur), ``per_class`` and ``confusion`` (rows true, columns predicted,
-    last column none); the answer is the highest mean score of the windows that end in the clip. ``clips_without_window`` are too short,
-    or too near the start of their video, to be seen. ``frames``: the same over the frames from the first full window on, as a robot sees
-    them: each prediction holds until the next one. ``fall_delay_s`` (mean), ``falls`` and ``falls_missed`` come from the frames.
+    last column none); the answer is the highest mean score of the windows that end in the clip, each weighed by how many of its frames
+    lie in the clip. ``clips_without_window`` are too short, or too near the start of their video, to be seen. ``frames``: the same over
+    the frames from the first full window on, as a robot sees them: each prediction holds until the next one. ``fall_delay_s`` (mean),
+    ``falls`` and ``falls_missed`` come from the frames.
     """
     names = np.array([*class_names, actions.NONE])  # index UNLABELLED = -1 is the last
     clips, missing = _clip_answers(videos, clip_length)
-    frames = [_shown(video) for video in videos if len(video.ends)]
-    delays = [
-        delay
-        for shown, truth, answers in frames
-        for delay in actions.fall_delays(shown / clip_fps, names[truth], names[answers], FALL).delays_s
-    ]
-    falls = actions.FallDelays(tuple(delays))
-    frame_pairs = np.concatenate([np.stack(pair) for _, *pair in frames], axis=1) if frames else np.zeros((2, 0), np.int64)
+    frames = [_answered(video) for video in videos]
+    falls = actions.joined(actions.fall_reports(shown / clip_fps, names[truth], names[answers], FALL) for shown, truth, answers in frames)
+    truth, answers = (np.concatenate(column) for column in list(zip(*frames, strict=True))[1:])
     return {
         "clips": clips.shape[1],
         "clips_without_window": missing,
         **_summary(names[clips[0]], names[clips[1]], class_names),
-        "frames": _summary(names[frame_pairs[0]], names[frame_pairs[1]], class_names),
+        "frames": _summary(names[truth], names[answers], class_names),
         "fall_delay_s": falls.mean_s,
         "falls": len(falls.delays_s),
         "falls_missed": falls.missed,
@@ -97,22 +98,20 @@ def _clip_answers(videos: Sequence[PredictedVideo], clip_length: int) -> tuple[n
     """(2, K) true and predicted class of each labelled stretch, and how many stretches no window ends in."""
     pairs, stretches = [], 0
     for video in videos:
-        every = list_windows([video.labels], 1)
-        stretches += len(np.unique(every.run))
+        stretches += len(np.unique(list_windows([video.labels], 1).run))
         windows = list_windows([video.labels], clip_length, min_action_frames=MIN_ACTION_FRAMES)
-        run_at = dict(zip(windows.end.tolist(), windows.run.tolist(), strict=True))
-        run = np.array([run_at.get(end, -1) for end in video.ends.tolist()], np.int64)
-        for number in np.unique(run[run >= 0]):
+        _, known, scored = np.intersect1d(windows.end, video.ends, return_indices=True)
+        run, weights = windows.run[known], windows.frames_within[known]
+        for number in np.unique(run):
             chosen = run == number
-            pairs.append((video.labels[video.ends[chosen][0]], video.scores[chosen].mean(axis=0).argmax()))
+            pairs.append((windows.label[known][chosen][0], (weights[chosen] @ video.scores[scored][chosen]).argmax()))
     return np.array(pairs, np.int64).reshape(-1, 2).T, stretches - len(pairs)
 
 
-def _shown(video: PredictedVideo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frames from the first window's end on, their true class, and the class that is shown at them."""
-    shown = np.arange(video.ends[0], len(video.labels))
-    newest = np.searchsorted(video.ends, shown, side="right") - 1
-    return shown, video.labels[shown], video.scores.argmax(axis=1)[newest]
+def _answered(video: PredictedVideo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The frames that a robot sees, their true class, and the best class of the newest window at them."""
+    frames, truth, newest = video.shown()
+    return frames, truth, video.scores.argmax(axis=1)[newest]
 
 
 def _summary(truth: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:

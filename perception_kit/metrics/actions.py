@@ -7,7 +7,7 @@ nobody labelled: it counts nowhere. A prediction of ``""`` says that there was n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,10 +85,14 @@ def roc(is_class: np.ndarray, scores: np.ndarray) -> Roc | None:
 
 
 @dataclass(frozen=True)
-class FallDelays:
-    """For each fall in the order of time: seconds from its start to the first frame that reports it, or None where none did."""
+class FallReports:
+    """``delays_s``: for each fall in the order of time, seconds from its start to the first frame that reports it, None where none did.
+
+    ``false_alarms``: how often a fall was reported that did not happen.
+    """
 
     delays_s: tuple[float | None, ...]
+    false_alarms: int
 
     @property
     def missed(self) -> int:
@@ -102,25 +106,40 @@ class FallDelays:
         return float(np.mean(reported)) if reported else None
 
 
-def fall_delays(
+def joined(reports: Iterable[FallReports]) -> FallReports:
+    """The reports of several recordings as one."""
+    every = list(reports)
+    return FallReports(tuple(delay for one in every for delay in one.delays_s), sum(one.false_alarms for one in every))
+
+
+def fall_reports(
     stamps_s: Sequence[float], truth: Sequence[str], predicted: Sequence[str], label: str = "falling", grace_s: float = 1.0
-) -> FallDelays:
-    """How long after its start each fall is reported.
+) -> FallReports:
+    """How long after its start each fall is reported, and what is reported besides.
 
     A fall is a run of frames with the truth ``label``. A prediction reports it from its first frame until ``grace_s`` after its last
-    one, but not once the next fall has begun. ``stamps_s`` (N,) seconds, increasing. Raises ValueError for different lengths.
+    one, but not once the next fall has begun. A false alarm is a run of predictions none of which lies within such a time; one in frames
+    without truth ("") is not counted. ``stamps_s`` (N,) seconds, increasing. Raises ValueError for different lengths.
     """
     if not len(stamps_s) == len(truth) == len(predicted):
         raise ValueError(f"got {len(stamps_s)} stamps, {len(truth)} truths, {len(predicted)} predictions: give one of each per frame")
-    stamps = np.asarray(stamps_s, dtype=np.float64)
-    falling = np.asarray(truth, dtype=np.str_) == label
+    stamps, truths = np.asarray(stamps_s, dtype=np.float64), np.asarray(truth, dtype=np.str_)
     reported = np.asarray(predicted, dtype=np.str_) == label
-    edges = np.diff(np.concatenate([[False], falling, [False]]).astype(np.int8))
-    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)  # `ends` is exclusive
+    starts, ends = _runs(truths == label)
     delays: list[float | None] = []
+    in_time = np.zeros(len(stamps), bool)
     for start, end, next_start in zip(starts, ends, np.append(starts, len(stamps))[1:], strict=True):
-        window = reported & (stamps >= stamps[start]) & (stamps <= stamps[end - 1] + grace_s)
+        window = (stamps >= stamps[start]) & (stamps <= stamps[end - 1] + grace_s)
         window[next_start:] = False
-        hits = np.flatnonzero(window)
+        in_time |= window
+        hits = np.flatnonzero(window & reported)
         delays.append(float(stamps[hits[0]] - stamps[start]) if len(hits) else None)
-    return FallDelays(tuple(delays))
+    known = truths != NONE
+    false_alarms = sum(known[start:end].any() and not in_time[start:end].any() for start, end in zip(*_runs(reported), strict=True))
+    return FallReports(tuple(delays), int(false_alarms))
+
+
+def _runs(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First frames and (exclusive) ends of the runs of True in ``flags`` (N,)."""
+    edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from perception_kit.boxes import box_iou
-from perception_kit.metrics.actions import confusion, fall_delays, frame_accuracy, per_class
+from perception_kit.metrics.actions import confusion, fall_reports, frame_accuracy, per_class
 from perception_kit.metrics.instances import count_found, is_evaluated
 from perception_kit.metrics.pose import pose_metrics
 from perception_kit.metrics.segmentation import mask_average_precision
@@ -155,7 +155,7 @@ def _actions(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], action_cl
     if accuracy is None:
         return
     names = [*action_classes, *sorted({label for label in truth if label} - set(action_classes))]
-    falls = fall_delays([frame.stamp_ns * 1e-9 for frame in frames], truth, predicted)
+    falls = fall_reports([frame.stamp_ns * 1e-9 for frame in frames], truth, predicted)
     evaluation.metrics["actions"] = {
         "frame_accuracy": accuracy,
         "per_class": per_class(truth, predicted, names),
@@ -166,4 +166,5 @@ def _actions(evaluation: Evaluation, frames: Sequence[EvaluatedFrame], action_cl
         "confusion": confusion(truth, predicted, names).tolist(),
         "fall_delays_s": falls.delays_s,
         "falls_missed": falls.missed,
+        "false_fall_alarms": falls.false_alarms,
     }

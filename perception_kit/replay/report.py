@@ -29,6 +29,7 @@ def print_report(metrics: dict[str, Any], details: dict[str, Any], files: Sequen
 def _scores(metrics: dict[str, Any], details: dict[str, Any]) -> Table:
     """A row for each score; a dash where there is no truth."""
     frames, instances, actions = metrics["frames"], metrics["instances"] or {}, metrics["actions"] or {}
+    falls = details.get("actions", {})
     segmentation, pose, tracking = (metrics[part] or {} for part in ("segmentation", "pose", "tracking"))
     rows = [
         ("frames", "in the bag", "{}", frames["input"]),
@@ -49,6 +50,8 @@ def _scores(metrics: dict[str, Any], details: dict[str, Any]) -> Table:
         ("", "fragments", "{}", tracking.get("fragments")),
         ("actions", "frames with the right action", "{:.1%}", actions.get("frame_accuracy")),
         ("", "delay of the fall alarm", "{:.2f} s", actions.get("fall_delay_s")),
+        ("", "missed falls", "{}", falls.get("falls_missed")),
+        ("", "false fall alarms", "{}", falls.get("false_fall_alarms")),
     ]
     table = Table(title="What the nodes made of the bag", title_justify="left")
     table.add_column("part")

@@ -34,6 +34,7 @@ def main_scores(run: ReplayRun) -> list[Score]:
     """The scores of ``metrics.json``, the most telling first within each part."""
     metrics = run.metrics
     parts = {name: metrics[name] or {} for name in ("segmentation", "pose", "tracking", "actions", "instances")}
+    actions = run.details.get("actions") or {}
     total = parts["instances"].get("total")
     found = parts["instances"]["found"] / total if total else None
     latency = metrics["latency_ms"].get("total", {})
@@ -50,6 +51,8 @@ def main_scores(run: ReplayRun) -> list[Score]:
         ("tracking", "fragments", parts["tracking"].get("fragments"), "{:.0f}", -1),
         ("actions", "frames with the right action", parts["actions"].get("frame_accuracy"), "{:.1%}", 1),
         ("actions", "delay of the fall alarm", parts["actions"].get("fall_delay_s"), "{:.2f} s", -1),
+        ("actions", "missed falls", actions.get("falls_missed"), "{:.0f}", -1),
+        ("actions", "false fall alarms", actions.get("false_fall_alarms"), "{:.0f}", -1),
         ("frames", "with all results", metrics["frames"]["processed"], "{:.0f}", 1),
         ("frames", "without all results", metrics["frames"]["dropped"], "{:.0f}", -1),
         ("latency", "all results, median", latency.get("p50"), "{:.0f} ms", -1),

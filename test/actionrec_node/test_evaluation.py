@@ -34,9 +34,17 @@ def test_a_clip_has_the_highest_mean_score_of_its_windows() -> None:
     scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.1, 0.9], [0.0, 1.0]])
     video = PredictedVideo(np.array([0] * 8 + [1] * 4), np.array([3, 5, 7, 9, 11]), scores)
     result = scores_of([video], ["a", "b"], clip_length=4, clip_fps=10.0)
-    # Windows 3, 5 and 7 end in the first clip and say a with 0.567 on average; 9 ends too soon after the change to count.
+    # Windows 3, 5 and 7 lie in the first clip and say a with 0.567 on average; 9 ends too soon after the change to count.
     assert result["confusion"] == [[1, 0, 0], [0, 1, 0]]
     assert result["frames"]["confusion"] == [[2, 3, 0], [0, 4, 0]]
+
+
+def test_windows_count_by_their_frames_within_the_clip() -> None:
+    # The clip b begins at frame 4: of the windows of six frames that end at 6 and 9, three and six lie in it.
+    scores = np.array([[1.0, 0.0], [0.8, 0.2], [0.3, 0.7]])
+    video = PredictedVideo(np.array([0] * 4 + [1] * 6), np.array([5, 6, 9]), scores)
+    result = scores_of([video], ["a", "b"], clip_length=6, clip_fps=10.0)
+    assert result["confusion"] == [[0, 0, 0], [0, 1, 0]]
 
 
 def test_clips_that_no_window_sees_are_counted() -> None:
@@ -62,6 +70,7 @@ def test_the_command_writes_metrics_and_plots(write_video, tmp_path: Path) -> No
     assert np.sum(metrics["confusion"]) == metrics["clips"] == 2
     assert np.sum(metrics["frames"]["confusion"]) == 30
     assert 0 <= metrics["roc_falling"]["auc"] <= 1
+    assert (metrics["fall_alarm"]["falls"], metrics["fall_alarm"]["minutes"]) == (1, pytest.approx(30 / 15 / 60))
     assert metrics["architecture"] == "resnext3d_compact"
     assert 0 < metrics["seconds_per_clip"]["network"] <= metrics["seconds_per_clip"]["with_preprocessing"]
     assert {path.name for path in out.glob("*.png")} == {"confusion.png", "per_class.png", "roc_falling.png"}

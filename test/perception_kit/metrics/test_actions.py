@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception_kit.metrics.actions import confusion, fall_delays, frame_accuracy, per_class, roc
+from perception_kit.metrics.actions import confusion, fall_reports, frame_accuracy, per_class, roc
 
 NAMES = ["falling", "walking"]
 LETTERS = {"f": "falling", "w": "walking", "o": "other", ".": ""}
@@ -69,11 +69,26 @@ def test_confusion_has_a_column_for_no_prediction() -> None:
     ],
 )
 def test_fall_delays(truth: str, predicted: str, expected: tuple[float | None, ...]) -> None:
-    delays = fall_delays(np.arange(len(truth)) / 2, _frames(truth), _frames(predicted))
+    delays = fall_reports(np.arange(len(truth)) / 2, _frames(truth), _frames(predicted))
     assert delays.delays_s == expected
     assert delays.missed == expected.count(None)
     reported = [delay for delay in expected if delay is not None]
     assert delays.mean_s == (pytest.approx(np.mean(reported)) if reported else None)
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "expected"),
+    [
+        pytest.param("wwwwww", "wffwwf", 2, id="two"),
+        pytest.param("wwffwwwww", "wffffwwww", 0, id="a report that began before the fall"),
+        pytest.param("wwffwwwww", "wwwwwffff", 0, id="one that began in time and goes on"),
+        pytest.param("wwffwwwww", "fwffwwwwf", 2, id="before and after a fall"),
+        pytest.param("..ww", "ffww", 0, id="nobody knows"),
+        pytest.param(".www", "ffww", 1, id="partly known"),
+    ],
+)
+def test_false_alarms(truth: str, predicted: str, expected: int) -> None:
+    assert fall_reports(np.arange(len(truth)) / 2, _frames(truth), _frames(predicted)).false_alarms == expected
 
 
 def test_roc_counts_what_reaches_each_threshold() -> None:
@@ -90,4 +105,4 @@ def test_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="truth has 2 frames, the predictions have 1"):
         frame_accuracy(["falling", "falling"], ["falling"])
     with pytest.raises(ValueError, match="got 1 stamps, 2 truths"):
-        fall_delays([0.0], ["falling", "falling"], ["falling", ""])
+        fall_reports([0.0], ["falling", "falling"], ["falling", ""])

@@ -136,6 +136,7 @@ def test_fall_delay_is_in_seconds() -> None:
     assert evaluation.metrics["actions"]["fall_delay_s"] == pytest.approx(0.2)
     assert evaluation.metrics["actions"]["frame_accuracy"] == pytest.approx(3 / 5)
     assert evaluation.details["actions"]["falls_missed"] == 0
+    assert evaluation.details["actions"]["false_fall_alarms"] == 0
 
 
 def test_part_of_a_node_that_is_gone_is_none_with_a_note() -> None:
