@@ -6,36 +6,40 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from actionrec_node.action_model import ActionModel
-from actionrec_node.data import UNLABELLED, LabelledVideo
-from actionrec_node.evaluation import predict_video
+from actionrec_node.crops import show_clip
 from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
-from actionrec_node.video import VideoError, VideoFormat, read_video
+from actionrec_node.video import VideoError, VideoFormat, video_frames
 from perception_kit.arguments import positive_number
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.runtime import RuntimeUnavailableError
 
+_BATCH = 16  # clips that the network gets at once
+
 
 def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0) -> dict[str, Any]:
-    """Actions of a video: a file, or a folder of pictures taken at ``folder_fps``.
+    """Actions of a video of any length: a file, or a folder of pictures taken at ``folder_fps``.
 
     ``windows``: ``start`` and ``end`` of the clip (seconds, its first and last frame), ``label`` and ``scores`` {NAME: probability}.
     ``label``: the class with the highest mean score. Raises VideoError for a video that does not decode or is shorter than one clip.
     """
     spec = model.spec
-    frames = read_video(path, VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps))
-    if len(frames) < spec.clip_length:
-        seconds = spec.clip_length / spec.clip_fps
-        raise VideoError(
-            f"'{path}' has {len(frames)} frames at {spec.clip_fps:g} fps, the model needs {spec.clip_length} ({seconds:.2f} s)"
-        )
-    predicted = predict_video(model, LabelledVideo(path, frames, np.full(len(frames), UNLABELLED)), stride)
+    ends, scores = [], []
+    clips = _clips(path, model, stride, folder_fps)
+    while batch := list(islice(clips, _BATCH)):
+        ends += [end for end, _ in batch]
+        scores.append(model.probabilities([clip for _, clip in batch]))
+    probabilities = np.concatenate(scores)
     windows = [
         {
             "start": round((end - spec.clip_length + 1) / spec.clip_fps, 3),
@@ -43,9 +47,25 @@ def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30
             "label": spec.class_names[int(row.argmax())],
             "scores": {name: round(float(score), 4) for name, score in zip(spec.class_names, row, strict=True)},
         }
-        for end, row in zip(predicted.ends.tolist(), predicted.scores, strict=True)
+        for end, row in zip(ends, probabilities, strict=True)
     ]
-    return {"video": str(path), "label": spec.class_names[int(predicted.scores.mean(axis=0).argmax())], "windows": windows}
+    return {"video": str(path), "label": spec.class_names[int(probabilities.mean(axis=0).argmax())], "windows": windows}
+
+
+def _clips(path: Path, model: ActionModel, stride: int, folder_fps: float) -> Iterator[tuple[int, np.ndarray]]:
+    """Number of the last frame and pixels (K, S, S, 3) of every ``stride``-th clip; no more of the video than a clip is held."""
+    spec = model.spec
+    form = VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps)
+    newest: deque[np.ndarray] = deque(maxlen=spec.clip_length)
+    count = 0
+    for frame in tqdm(video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False):
+        newest.append(frame)
+        count += 1
+        if count >= spec.clip_length and (count - spec.clip_length) % stride == 0:
+            yield count - 1, show_clip(newest, None, spec.size, spec.resize)
+    if count < spec.clip_length:
+        seconds = spec.clip_length / spec.clip_fps
+        raise VideoError(f"'{path}' has {count} frames at {spec.clip_fps:g} fps, the model needs {spec.clip_length} ({seconds:.2f} s)")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -64,30 +64,45 @@ def is_video(path: Path) -> bool:
 
 
 def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
-    """(N, H, W, 3) uint8 RGB: frame k is what the video shows at ``k / fps`` seconds after its first frame.
+    """(N, H, W, 3) uint8 RGB: all ``video_frames``. Raises VideoError as these do."""
+    return np.stack(list(video_frames(path, form)))
+
+
+def video_frames(path: str | Path, form: VideoFormat) -> Iterator[np.ndarray]:
+    """(H, W, 3) uint8 RGB each: frame k is what the video shows at ``k / fps`` seconds after its first frame.
 
     Time comes from the presentation stamps, so a variable frame rate is right. Raises VideoError for a video that does not
     decode, holds no frame, or changes its size.
     """
     path = Path(path)
-    frames: list[np.ndarray] = []
+    count, first_shape = 0, None
+    for pixels, repeats in _repeated(path, form):
+        frame = shrink(pixels, form.max_side)
+        if frame.shape != (first_shape or frame.shape):
+            seconds = f"{count / form.fps:.2f} s"
+            raise VideoError(f"the frames of '{path}' change their size at {seconds}: split it there, or scale them to one size")
+        first_shape = frame.shape
+        count += repeats
+        yield from [frame] * repeats
+
+
+def _repeated(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]]:
+    """(H, W, 3) pixels of the frames that are seen at the rate, and at how many instants each is seen."""
+    count = 0
     show: Callable[[], np.ndarray] | None = None
     for time, upcoming in _frames(path, form.folder_fps):
-        due = math.ceil((time - 1e-6) * form.fps) - len(frames)  # instants before this frame, which show the one before
+        due = math.ceil((time - 1e-6) * form.fps) - count  # instants before this frame, which show the one before
         if show is not None and due > 0:
-            frames += [shrink(show(), form.max_side)] * due
+            yield show(), due
+            count += due
         show = upcoming
     if show is None:
         raise VideoError(f"'{path}' holds no frame: remove it")
-    frames.append(shrink(show(), form.max_side))
-    other = next((index for index, frame in enumerate(frames) if frame.shape != frames[0].shape), None)
-    if other is not None:
-        raise VideoError(f"the frames of '{path}' change their size at {other / form.fps:.2f} s: split it there, or scale them to one size")
-    return np.stack(frames)
+    yield show(), 1
 
 
 def frame_size(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels of a video's first frame. Raises VideoError as ``read_video`` does."""
+    """(width, height) in pixels of a video's first frame. Raises VideoError as ``video_frames`` does."""
     for _, show in _frames(path, folder_fps=1.0):
         height, width = show().shape[:2]
         return width, height

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 from actionrec_node import classify
+from actionrec_node.action_model import load_action_model
+from actionrec_node.data import LabelledVideo
+from actionrec_node.evaluation import predict_video
+from actionrec_node.video import VideoFormat, read_video
 
 
 def test_windows_of_a_video_as_json(write_video, model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +25,19 @@ def test_windows_of_a_video_as_json(write_video, model_path: Path, capsys: pytes
     assert result["label"] in result["windows"][0]["scores"]
     assert result["architecture"] == "resnext3d_compact"
     assert 0 < result["seconds_per_clip"]["network"] <= result["seconds_per_clip"]["with_preprocessing"]
+
+
+def test_a_long_video_is_classified_as_the_whole_of_it_is(write_video, model_path: Path) -> None:
+    video = write_video("v.mkv", np.arange(100) / 15)
+    model = load_action_model(model_path).eval()
+    spec = model.spec
+    frames = read_video(video, VideoFormat(spec.clip_fps, 2 * spec.size))
+    expected = predict_video(model, LabelledVideo(video, frames, np.zeros(len(frames), np.int64)), stride=3)
+    windows = classify.classify(model, video, stride=3)["windows"]
+    assert len(windows) == 29  # more than the network gets at once
+    scores = np.array([list(window["scores"].values()) for window in windows])
+    np.testing.assert_allclose(scores, expected.scores, atol=1e-4)
+    assert [round(window["end"] * spec.clip_fps) for window in windows] == expected.ends.tolist()
 
 
 @pytest.mark.parametrize(("seconds", "message"), [(0.2, "the model needs 16"), (0.0, "could not be decoded")])
