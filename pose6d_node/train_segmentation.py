@@ -37,6 +37,7 @@ from perception_kit.training import (
 from pose6d_node.segmentation.dataset import Frames, TrainingSamples, detection_target, load_frames, network_image
 from pose6d_node.segmentation.descriptor import fit_descriptor
 from pose6d_node.segmentation.evaluation import evaluate_segmentation
+from pose6d_node.segmentation.input_size import unused_input
 from pose6d_node.segmentation.network import (
     ARCHITECTURES,
     build_network,
@@ -70,6 +71,9 @@ def run(args: argparse.Namespace) -> None:
     for note in dataset.notes:
         print(note)
     frames = load_frames(dataset, tuple(args.input_size), with_depth=args.depth)
+    height, width = dataset.colour_and_labels(0)[0].shape[:2]
+    if note := unused_input(width, height, tuple(args.input_size)):
+        print(note)
     network = build_network(args.architecture, len(frames.class_names), depth=args.depth)
     if args.weights != "none":
         tensors = read_weights(args.weights, args.architecture, args.depth)
@@ -98,7 +102,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     start = "a .safetensors or .pth file, 'imagenet' (default of efficientnet_lite0), 'coco' (resnet50: torchvision's download) or 'none'"
     parser.add_argument("--weights", help=f"start from {start}; stem and first layer then keep these weights")
     parser.add_argument(
-        "--input-size", type=whole_number(1), nargs=2, default=[320, 240], metavar=("W", "H"), help="pixels (default 320 240)"
+        "--input-size",
+        type=whole_number(1),
+        nargs=2,
+        default=[320, 240],
+        metavar=("W", "H"),
+        help="pixels that images are fitted into (default 320 240)",
     )
     parser.add_argument("--learning-rate", type=positive_number, default=1e-3, help="of AdamW, at the peak (default %(default)s)")
     parser.add_argument("--workers", type=whole_number(0), help="processes that augment images (default: 0 on a CPU, 8 with a GPU)")

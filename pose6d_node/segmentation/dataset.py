@@ -18,10 +18,12 @@ from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from pose6d_node.segmentation.augmentation import augment
 from pose6d_node.segmentation.depth_input import STEPS, depth_channel
+from pose6d_node.segmentation.input_size import fitted_size, resize_colour
 
 MIN_VISIBLE_FRACTION = 0.1
 MIN_PIXELS = 20
 MIN_SIDE = 3
+EMPTY_COLOUR = (124, 116, 104)  # ImageNet's mean, which is 0 as the network sees it, like the border that torchvision adds to a batch
 
 
 @dataclass
@@ -52,24 +54,26 @@ def network_image(rgb: torch.Tensor, depth: torch.Tensor | None) -> torch.Tensor
 
 
 def load_frames(dataset: FrameDataset, size: tuple[int, int], with_depth: bool = False) -> Frames:
-    """Read all frames at ``size`` (width, height). Instances less than 10 % visible are marked to be ignored.
+    """Read all frames, fitted into ``size`` (width, height) at the top left; the rest is ``EMPTY_COLOUR`` and background of unknown depth.
 
-    Raises DatasetError, also where no frame shows an instance to learn from.
+    Instances less than 10 % visible are marked to be ignored. Raises DatasetError, also where no frame shows an instance to learn from.
     """
     label_of = {class_id: number for number, class_id in enumerate(dataset.class_names, start=1)}
     width, height = size
-    rgb = np.empty((len(dataset), height, width, 3), np.uint8)
-    labels = np.empty((len(dataset), height, width), np.uint8)
-    depth = np.empty((len(dataset), height, width), np.int16) if with_depth else None
+    rgb = np.full((len(dataset), height, width, 3), EMPTY_COLOUR, np.uint8)
+    labels = np.zeros((len(dataset), height, width), np.uint8)
+    depth = np.zeros((len(dataset), height, width), np.int16) if with_depth else None
 
     def load(index: int) -> np.ndarray:
         colour, instance_labels = dataset.colour_and_labels(index)
-        rgb[index] = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
-        labels[index] = cv2.resize(instance_labels, size, interpolation=cv2.INTER_NEAREST)
+        fitted = fitted_size(colour.shape[1], colour.shape[0], size)
+        part = (index, slice(fitted[1]), slice(fitted[0]))
+        rgb[part] = resize_colour(colour, fitted)
+        labels[part] = cv2.resize(instance_labels, fitted, interpolation=cv2.INTER_NEAREST)
         if depth is not None:
             metres = dataset.depth(index)
             focal_length = dataset.intrinsics(index, *metres.shape).fx
-            depth[index] = depth_channel(metres, focal_length, size) * STEPS
+            depth[part] = depth_channel(metres, focal_length, fitted) * STEPS
         classes = np.zeros(256, np.int64)
         for number, instance in enumerate(dataset.instances(index), start=1):
             classes[number] = label_of[instance.class_id] * (instance.visible_fraction >= MIN_VISIBLE_FRACTION)

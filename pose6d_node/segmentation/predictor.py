@@ -15,6 +15,7 @@ from perception_kit.runtime import check_runtime_device
 from perception_kit.types import Instance, Intrinsics
 from pose6d_node.segmentation.compiled import compile_parts
 from pose6d_node.segmentation.depth_input import depth_channel
+from pose6d_node.segmentation.input_size import fitted_size, resize_colour
 from pose6d_node.segmentation.network import build_network
 
 MASK_THRESHOLD = 0.5
@@ -77,9 +78,8 @@ class Segmenter:
         height, width = rgb.shape[:2]
         if self.uses_depth and depth is not None and depth.shape != (height, width):
             raise ValueError(f"depth is {depth.shape} and colour {(height, width)}: give depth that is aligned to the colour image")
-        scale = min(self.input_size[0] / width, self.input_size[1] / height)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        size = fitted_size(width, height, self.input_size)
+        small = resize_colour(rgb, size)
         image = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
         if self.uses_depth:
             unknown = depth is None or intrinsics is None

@@ -12,7 +12,8 @@ import torch
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset
-from pose6d_node.segmentation.dataset import TrainingSamples, detection_target, load_frames
+from pose6d_node.segmentation.dataset import EMPTY_COLOUR, TrainingSamples, detection_target, load_frames, network_image
+from pose6d_node.segmentation.network import IMAGE_MEAN
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
 
@@ -27,6 +28,18 @@ def test_frames_have_the_size_asked_for(folder: Path) -> None:
     assert frames.labels.shape == (5, 60, 80)
     assert frames.class_names == ["red_box", "blue_box", "person"]
     assert frames.classes[0][:5].tolist() == [0, 1, 1, 2, 0]
+
+
+def test_images_of_another_shape_are_not_stretched(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    whole, fitted = load_frames(dataset, (80, 60), with_depth=True), load_frames(dataset, (80, 90), with_depth=True)
+    for name in ("rgb", "labels", "depth"):
+        np.testing.assert_array_equal(getattr(fitted, name)[:, :60], getattr(whole, name))
+    assert (fitted.rgb[:, 60:] == EMPTY_COLOUR).all()
+    assert not fitted.labels[:, 60:].any()
+    assert not fitted.depth[:, 60:].any()
+    empty = network_image(torch.tensor(EMPTY_COLOUR).view(1, 3, 1, 1), None)
+    assert (empty.flatten() - torch.tensor(IMAGE_MEAN)).abs().max() < 1 / 255  # 0 once it is normalised, as the border of a batch
 
 
 def test_hidden_instances_are_ignored(folder: Path) -> None:
