@@ -78,6 +78,11 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     estimators = pose_stages(models["pose"], args.device, args.refine_iterations) if "pose" in models else {}
     evaluator = Evaluator(dataset, segmenter, estimators)
     frames = np.unique(np.linspace(0, len(dataset) - 1, min(args.max_frames, len(dataset))).astype(int))
+    if not any(dataset.instances(frame) for frame in frames.tolist()):
+        raise DatasetError(
+            f"none of the {len(frames)} frames of '{dataset.folder}' has an annotated instance, so nothing can be scored: choose another "
+            "--split (test sets are often published without the truth)"
+        )
     results = evaluator.run(frames.tolist())
     notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
     metrics = {**score(results, HEADLINE), "notes": notes}

@@ -42,6 +42,8 @@ class Segmenter:
         try:
             self.class_names: list[str] = metadata["class_names"]
             self.input_size: tuple[int, int] = tuple(metadata["input_size"])
+            if min(self.input_size) < 1:
+                raise ValueError(f"input_size is {self.input_size}")
             self.uses_depth: bool = metadata.get("depth", False)
             normalisation = metadata["mean"], metadata["std"]
             network = build_network(metadata["architecture"], len(self.class_names), *normalisation, self.uses_depth)

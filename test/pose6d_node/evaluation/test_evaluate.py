@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -106,3 +107,12 @@ def test_out_that_is_a_file_is_named(bop_folder: Path, models: dict[str, Path], 
 def test_folder_that_is_no_dataset_is_named(models: dict[str, Path], tmp_path: Path, capsys) -> None:
     assert run(tmp_path, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
     assert "no frames in a known layout" in capsys.readouterr().err
+
+
+def test_frames_without_truth_are_named(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+    folder = shutil.copytree(bop_folder, tmp_path / "untold")
+    for name in ("scene_gt", "scene_gt_info"):
+        path = folder / f"train/000000/{name}.json"
+        path.write_text(json.dumps({frame: [] for frame in json.loads(path.read_text())}))
+    assert run(folder, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
+    assert "has an annotated instance, so nothing can be scored" in capsys.readouterr().err

@@ -76,6 +76,13 @@ def test_other_model_kinds_are_refused(tmp_path: Path) -> None:
         Segmenter(tmp_path / "pose.safetensors")
 
 
+def test_an_input_without_pixels_is_refused(tmp_path: Path) -> None:
+    network = build_network("efficientnet_lite0", len(CLASS_NAMES))
+    save_segmentation(tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [0, 120])
+    with pytest.raises(ModelFileError, match=r"seg.safetensors' .* \(input_size is \(0, 120\)\)"):
+        Segmenter(tmp_path / "seg.safetensors")
+
+
 def test_depth_changes_what_a_model_with_depth_finds_and_may_be_missing(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build_network("efficientnet_lite0", len(CLASS_NAMES), depth=True)
