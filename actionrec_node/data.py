@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled videos in memory, and the clips (windows of consecutive frames) cut from them."""
+"""Labelled videos, and the clips (windows of consecutive frames) cut from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 from tqdm import tqdm
@@ -88,11 +91,15 @@ def load_videos(
     min_frames: int,
     skip_bad: bool = False,
     tracks: Mapping[Path, BoxTrack] | None = None,
+    folder: Path | None = None,
 ) -> list[LabelledVideo]:
-    """Decode all videos at once (frames take at most ``max_side ** 2 * 3`` bytes each); ``tracks`` say where the person is in some.
+    """Decode all videos; ``tracks`` say where the person is in some.
+
+    Their frames (at most ``max_side ** 2 * 3`` bytes each) lie in a nameless file in ``folder``, or where the system keeps temporary
+    files, that is gone with the process: a data set may be larger than the memory, and what fits is as fast as in memory.
 
     Raises DataError for a label outside ``class_names``, and for videos that do not decode or are shorter than ``min_frames``, naming
-    all of them; with ``skip_bad`` these are printed and left out.
+    all of them; with ``skip_bad`` these are printed and left out. Raises OSError where the file finds no room.
     """
     check_labels(annotations, class_names)
 
@@ -102,8 +109,9 @@ def load_videos(
         except VideoError as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        loaded = list(tqdm(pool.map(load, annotations.items()), total=len(annotations), desc="reading videos", unit="video"))
+    with ThreadPoolExecutor(max_workers=2) as pool, TemporaryFile(dir=folder) as file:
+        items = tqdm(pool.map(load, annotations.items()), total=len(annotations), desc="reading videos", unit="video")
+        loaded = _moved_to_file(items, file)
     bad = [item for item in loaded if isinstance(item, VideoError)]
     if bad:
         reasons = "\n".join(f"  {error}" for error in bad[:_NAMED_PROBLEMS])
@@ -115,6 +123,25 @@ def load_videos(
     if len(bad) == len(loaded):
         raise DataError("no video is left")
     return [item for item in loaded if isinstance(item, LabelledVideo)]
+
+
+def _moved_to_file(loaded: Iterable[LabelledVideo | VideoError], file: IO[bytes]) -> list[LabelledVideo | VideoError]:
+    """The same, with the frames of all videos in one file that is mapped into memory."""
+    moved, shapes = [], []
+    for item in loaded:
+        if isinstance(item, LabelledVideo):
+            file.write(item.frames.data)
+            shapes.append(item.frames.shape)
+            moved.append(replace(item, frames=np.zeros(0, np.uint8)))
+        else:
+            moved.append(item)
+    file.flush()
+    if not shapes:
+        return moved
+    pixels = np.asarray(np.memmap(file, np.uint8, mode="r"))
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    frames = iter([part.reshape(shape) for part, shape in zip(np.split(pixels, ends[:-1]), shapes, strict=True)])
+    return [replace(item, frames=next(frames)) if isinstance(item, LabelledVideo) else item for item in moved]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from perception_kit import training
 from perception_kit.arguments import number_from, positive_number, whole_number
 from perception_kit.model_metadata import ModelFileError
 
-CACHED_SIDE = 12 / 7  # longer side of the frames in memory / side of the input, for sharp crops
+CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -107,8 +108,8 @@ def load_data(args: argparse.Namespace) -> tuple[ActionModelSpec, list[LabelledV
     spec = new_spec(args.architecture, class_names_of(annotations), clip_length=args.clip_length, clip_fps=args.clip_fps, input_size=size)
     form = VideoFormat(spec.clip_fps, round(CACHED_SIDE * spec.size), args.folder_fps)
     tracks = read_boxes([*args.data, args.val] if args.val else args.data)
-    sides = (load_videos(part, spec.class_names, form, spec.clip_length, args.skip_bad, tracks) for part in (annotations, held_out))
-    return spec, *sides
+    load = partial(load_videos, class_names=spec.class_names, form=form, min_frames=spec.clip_length, skip_bad=args.skip_bad)
+    return spec, *(load(part, tracks=tracks, folder=args.run_dir) for part in (annotations, held_out))
 
 
 def held_out_scores(model: ActionModel, videos: list[LabelledVideo]) -> dict[str, Any]:

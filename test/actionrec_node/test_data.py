@@ -9,7 +9,7 @@ import pytest
 
 from actionrec_node.annotations import DataError, Segment
 from actionrec_node.data import UNLABELLED, LabelledVideo, clip_indices, frame_labels, list_windows, load_video, load_videos
-from actionrec_node.video import VideoError, VideoFormat
+from actionrec_node.video import VideoError, VideoFormat, read_video
 
 
 def test_frame_labels_at_the_clip_rate() -> None:
@@ -76,3 +76,13 @@ def test_all_videos_with_a_problem_are_named_or_left_out(write_video, tmp_path: 
     assert "short.mkv" in capsys.readouterr().out
     with pytest.raises(DataError, match="no video is left"):
         load_videos({short: annotations[short]}, ["walking"], form, min_frames=16, skip_bad=True)
+
+
+def test_frames_of_all_videos_are_kept_out_of_memory(write_video, tmp_path: Path) -> None:
+    paths = [write_video("short.mkv", np.arange(20) / 15), write_video("wide.mkv", np.arange(30) / 15, height=32)]
+    form = VideoFormat(fps=15, max_side=48)
+    loaded = load_videos({path: [Segment(0, 1, "walking")] for path in paths}, ["walking"], form, min_frames=16, folder=tmp_path)
+    for path, video in zip(paths, loaded, strict=True):
+        np.testing.assert_array_equal(video.frames, read_video(path, form))
+        assert not video.frames.flags.owndata
+    assert sorted(tmp_path.iterdir()) == sorted(paths)  # the file has no name

@@ -97,6 +97,7 @@ def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
     arguments = _arguments(data_folder, "--val-share", "0.5", "--group-pattern", r"(\d)\.mkv")
     at = arguments.index("--val")
     args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
+    args.run_dir.mkdir()
     _, trained, held_out = train.load_data(args)
     assert [{video.path.name for video in side} for side in (trained, held_out)] in ([{"0.mkv"}, {"1.mkv"}], [{"1.mkv"}, {"0.mkv"}])
 
