@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,18 @@ def clip_paths(clips: Mapping[Path, Sequence[Segment]], out: Path) -> dict[Path,
                 raise DataError(f"clips of '{paths[path][0]}' and '{video}' would both be '{path}': rename a video, or use two --out")
             paths[path] = (video, segment)
     return paths
+
+
+def check_no_stale_clips(paths: Mapping[Path, tuple[Path, Segment]], out: Path) -> None:
+    """Raises DataError where ``out`` holds other clips of these videos: their tags were moved or changed, and they would be trained on."""
+    stems = {video.stem for video, _ in paths.values()}
+    clips = [(path, re.fullmatch(r"(.*)_\d{7,}ms", path.stem)) for path in sorted(out.glob("*/*.mp4")) if path not in paths]
+    stale = [path for path, name in clips if name is not None and name[1] in stems]
+    if stale:
+        named = ", ".join(f"'{path}'" for path in stale[:3]) + (", …" if len(stale) > 3 else "")
+        raise DataError(
+            f"'{out}' has {len(stale)} clips of these videos that are not tagged (any more): remove {named}, or choose another --out"
+        )
 
 
 def cut_clip(video: Path, segment: Segment, path: Path) -> None:
@@ -109,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
             for video, segments in read_export(export, args.end_tag, args.videos).items():
                 tagged[video] += segments
         clips = clip_paths(tagged, args.out)
+        check_no_stale_clips(clips, args.out)
         for path, (video, segment) in clips.items():
             cut_clip(video, segment, path)
     except (DataError, VideoError, OSError) as error:

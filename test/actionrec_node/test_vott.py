@@ -142,6 +142,25 @@ def test_videos_of_the_same_name_do_not_replace_each_other(write_video, tmp_path
     assert "left.json" in capsys.readouterr().err
 
 
+def test_clips_of_an_earlier_tagging_are_not_mixed_with_the_new_ones(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, other = write_video("v.mkv", np.arange(30) / 15), write_video("v2.mkv", np.arange(30) / 15)
+    command = [str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]
+
+    def cut(path: Path, start: float, label: str) -> int:
+        (tmp_path / "e.json").write_text(json.dumps(_version_2(path, {start: label, 1.0: "dummy"})))
+        return clips.main(command)
+
+    assert [cut(video, 0.2, "walking"), cut(other, 0.4, "walking"), cut(video, 0.2, "walking")] == [0, 0, 0]
+    capsys.readouterr()
+    for start, label in ((0.6, "walking"), (0.2, "running")):
+        assert cut(video, start, label) == 2
+        assert "has 1 clips of these videos that are not tagged (any more): remove " in (error := capsys.readouterr().err)
+        assert "walking/v_0000200ms.mp4'" in error
+    assert not (tmp_path / "clips" / "running").exists()
+
+
 def test_a_video_that_breaks_off_leaves_no_half_a_clip(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video = write_video("v.mp4", np.arange(60) / 15, speed=20.0)
     content = bytearray(video.read_bytes())
