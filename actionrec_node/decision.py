@@ -29,7 +29,7 @@ class RecognizerConfig:
     context: float = CONTEXT
     smoothing: float = 0.15
     score_threshold: float = 0.3
-    fall_on: float = 0.65
+    fall_on: float = 0.75
     fall_off: float = 0.3
 
     def __post_init__(self) -> None:

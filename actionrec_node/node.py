@@ -58,7 +58,7 @@ class ActionConfig:
     tracks_max_age: float = parameter(1.0, "after this long without tracks the whole image is classified, s", 0.0, 60.0, fixed=True)
     smoothing: float = parameter(0.15, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0)
     score_threshold: float = parameter(0.3, "below this score of the best class the label is empty: none of these", 0.0, 1.0)
-    fall_on: float = parameter(0.65, "the fall alarm goes on, and the label is falling, from this score of falling", 0.0, 1.0)
+    fall_on: float = parameter(0.75, "the fall alarm goes on, and the label is falling, from this score of falling", 0.0, 1.0)
     fall_off: float = parameter(0.3, "the fall alarm goes off below this score of falling", 0.0, 1.0)
 
     def __post_init__(self) -> None:
