@@ -75,7 +75,7 @@ def scores_of(videos: Sequence[PredictedVideo], class_names: Sequence[str], clip
     clips, missing = _clip_answers(videos, clip_length)
     frames = [_answered(video) for video in videos]
     falls = actions.joined(actions.fall_reports(shown / clip_fps, names[truth], names[answers], FALL) for shown, truth, answers in frames)
-    truth, answers = (np.concatenate(column) for column in list(zip(*frames, strict=True))[1:])
+    truth, answers = np.concatenate([np.zeros((2, 0), np.int64), *(np.stack(pair) for _, *pair in frames)], axis=1)
     return {
         "clips": clips.shape[1],
         "clips_without_window": missing,
