@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from actionrec_node.decision import FALL, Decision, RecognizerConfig
-from actionrec_node.evaluation import PredictedVideo
+from actionrec_node.evaluation import PredictedVideo, label_names
 from perception_kit.metrics import actions
 
 CHOICES = tuple(percent / 100 for percent in range(30, 100, 5))
@@ -38,7 +38,7 @@ def alarm_scores(videos: Sequence[PredictedVideo], class_names: Sequence[str], c
 
 def _reports(video: PredictedVideo, class_names: Sequence[str], clip_fps: float, config: RecognizerConfig) -> actions.FallReports:
     """The alarm's reports of one video."""
-    names = np.array([*class_names, actions.NONE])  # index UNLABELLED = -1 is the last
+    names = label_names(class_names)
     decision, alarms = Decision(class_names), np.zeros(len(video.ends), bool)
     for index, (end, scores) in enumerate(zip(video.ends.tolist(), video.scores, strict=True)):
         decision.update(scores, round(end / clip_fps * 1e9), config)

@@ -64,6 +64,15 @@ def _i3d_names(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     return {f"{_I3D_STREAMS[channels]}.{name}": tensor for name, tensor in renamed.items()}
 
 
+def are_of_classes(paths: Sequence[str | Path], class_names: Sequence[str]) -> bool:
+    """Whether the files are one model file of this project with these classes, in this order: then its classifier means the same here.
+
+    Raises ModelFileError where it is a file of another kind.
+    """
+    path = Path(paths[0])
+    return len(paths) == 1 and path.suffix == ".safetensors" and load_model(path, KIND)[1].get("class_names") == list(class_names)
+
+
 def load_pretrained(network: nn.Module, paths: Sequence[str | Path], keep_classifier: bool) -> None:
     """Copy the tensors of the files (one for each stream of I3D, else one) into ``network``, which has ``STAGES``.
 

@@ -18,13 +18,12 @@ from tqdm import tqdm
 
 from actionrec_node.action_model import ActionModel
 from actionrec_node.crops import show_clip
+from actionrec_node.evaluation import CLIPS_AT_ONCE
 from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
 from actionrec_node.video import VideoError, VideoFormat, video_frames
 from perception_kit.arguments import positive_number
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.runtime import RuntimeUnavailableError
-
-_BATCH = 16  # clips that the network gets at once
 
 
 def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30
     spec = model.spec
     ends, scores = [], []
     clips = _clips(path, model, stride, folder_fps)
-    while batch := list(islice(clips, _BATCH)):
+    while batch := list(islice(clips, CLIPS_AT_ONCE)):
         ends += [end for end, _ in batch]
         scores.append(model.probabilities([clip for _, clip in batch]))
     probabilities = np.concatenate(scores)

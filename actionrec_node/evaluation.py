@@ -14,6 +14,9 @@ from actionrec_node.data import MIN_ACTION_FRAMES, LabelledVideo, list_windows
 from actionrec_node.decision import FALL
 from perception_kit.metrics import actions
 
+CLIPS_AT_ONCE = 16
+"""Clips that the network gets in one batch."""
+
 
 @dataclass(frozen=True)
 class PredictedVideo:
@@ -29,16 +32,19 @@ class PredictedVideo:
         return frames, self.labels[frames], np.searchsorted(self.ends, frames, side="right") - 1
 
 
-def predict_video(
-    model: ActionModel, video: LabelledVideo, stride: int, context: float | None = None, batch_size: int = 16
-) -> PredictedVideo:
+def label_names(class_names: Sequence[str]) -> np.ndarray:
+    """(C + 1,) the name of each class index; ``UNLABELLED``, -1, finds ``NONE`` at the end."""
+    return np.array([*class_names, actions.NONE])
+
+
+def predict_video(model: ActionModel, video: LabelledVideo, stride: int, context: float | None = None) -> PredictedVideo:
     """Predictions for every ``stride``-th clip of a video; one that is shorter than a clip has none.
 
     Clips show the whole image or, with ``context``, the person where they are seen, as the live node does ``per_person``.
     """
     spec = model.spec
     ends = np.arange(spec.clip_length - 1, len(video.frames), stride)
-    batches = [ends[first : first + batch_size] for first in range(0, len(ends), batch_size)]
+    batches = [ends[first : first + CLIPS_AT_ONCE] for first in range(0, len(ends), CLIPS_AT_ONCE)]
     scores = [
         model.probabilities([video.show(end, spec.clip_length, spec.size, spec.resize, context) for end in batch]) for batch in batches
     ]
@@ -71,7 +77,7 @@ def scores_of(videos: Sequence[PredictedVideo], class_names: Sequence[str], clip
     the frames from the first full window on, as a robot sees them: each prediction holds until the next one. ``fall_delay_s`` (mean),
     ``falls`` and ``falls_missed`` come from the frames.
     """
-    names = np.array([*class_names, actions.NONE])  # index UNLABELLED = -1 is the last
+    names = label_names(class_names)
     clips, missing = _clip_answers(videos, clip_length)
     frames = [_answered(video) for video in videos]
     falls = actions.joined(actions.fall_reports(shown / clip_fps, names[truth], names[answers], FALL) for shown, truth, answers in frames)

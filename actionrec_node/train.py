@@ -12,7 +12,7 @@ from typing import Any
 from actionrec_node.action_model import ActionModel, ActionModelSpec, new_spec, save_action_model
 from actionrec_node.annotations import DataError, check_disjoint, class_names_of, read_folders, split
 from actionrec_node.architectures import ARCHITECTURES
-from actionrec_node.checkpoints import load_pretrained
+from actionrec_node.checkpoints import are_of_classes, load_pretrained
 from actionrec_node.crops import CONTEXT
 from actionrec_node.data import LabelledVideo, load_videos
 from actionrec_node.evaluation import evaluate, format_scores
@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> None:
     }
     model = ActionModel(spec)
     if args.weights:
-        load_pretrained(model.network, args.weights, keep_classifier=False)
+        load_pretrained(model.network, args.weights, keep_classifier=are_of_classes(args.weights, spec.class_names))
     trainer = Trainer(args, fabric, model, clips, lambda average: held_out_scores(average, val_videos))
     if args.resume:
         trainer.resume()

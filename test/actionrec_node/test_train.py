@@ -93,6 +93,16 @@ def test_fine_tuning_replaces_the_head_and_leaves_frozen_stages_alone(data_folde
     assert tuned["fc.weight"].shape == (2, 512)
 
 
+def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: Path) -> None:
+    torch.manual_seed(5)
+    before = train.ActionModel(train.new_spec("resnext3d_compact", ["running", "standing"]))
+    train.save_action_model(data_folder / "before.safetensors", before)
+    train.main(_arguments(data_folder, "--steps", "1", "--weights", str(data_folder / "before.safetensors")))
+    tuned = load_action_model(data_folder / "run" / "m.safetensors").network.state_dict()
+    # One step moves the head a little; a fresh one would lie elsewhere.
+    assert 0 < (tuned["fc.weight"] - before.network.fc.weight).abs().max() < 0.01 < before.network.fc.weight.abs().max()
+
+
 def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
     arguments = _arguments(data_folder, "--val-share", "0.5", "--group-pattern", r"(\d)\.mkv")
     at = arguments.index("--val")
