@@ -28,7 +28,7 @@ from perception_kit.ros.to_messages import actions_to_message
 from perception_kit.ros.worker import FrameWorker
 
 if TYPE_CHECKING:
-    from actionrec_node.recognizer import ClipRequest
+    from actionrec_node.recognizer import ClipRequest, NewestClips
 
 _QUEUE_LENGTH = 10  # images and tracks share the queue, and adding either to the clips takes no time
 # Seconds without a message after which no image waits for tracks any more: the camera stands still, or who makes the tracks is gone.
@@ -73,13 +73,15 @@ class ActionConfig:
 class ActionrecNode(PerceptionNode):
     """Publishes ``~/actions`` for every received image: empty before the first full clip, the newest actions afterwards.
 
-    With best-effort input a second thread runs the network, always on the newest clips; ``clips_skipped`` counts those it had no time for.
+    With best-effort input a second thread runs the network, always on everybody's newest clip; ``clips_skipped`` counts those it had no
+    time for.
     With reliable input, the one of a replay, each image waits for its own prediction.
     """
 
     def __init__(self) -> None:
         super().__init__("actionrec_node", ActionConfig, leader="color", queue_length=_QUEUE_LENGTH)
         self._recognizer = None
+        self._waiting: NewestClips | None = None
         self._predictor: FrameWorker | None = None
         self._join = TrackJoin(self.config.person_class)
         self._device = ""
@@ -90,7 +92,7 @@ class ActionrecNode(PerceptionNode):
 
     def load(self) -> None:
         """Load the model that the parameters name. Raises ValueError where there is none."""
-        from actionrec_node.recognizer import ActionRecognizer  # PyTorch takes seconds to import
+        from actionrec_node.recognizer import ActionRecognizer, NewestClips  # PyTorch takes seconds to import
 
         if not self.config.model:
             raise ValueError(
@@ -102,14 +104,15 @@ class ActionrecNode(PerceptionNode):
         self._recognizer = ActionRecognizer(resolve_path(config.model), self._device, config.recognizer_config(), config.runtime)
         self._join = TrackJoin(self.config.person_class, self.config.tracks_wait, self.config.tracks_max_age)
         if self.node_config.input_reliability == "best_effort":
-            self._predictor = FrameWorker(self._predict)
+            self._waiting = NewestClips()
+            self._predictor = FrameWorker(self._predict_newest)
         self.results.add(ActionArray, "actions")
 
     def unload(self) -> None:
         """Free the model."""
         if self._predictor is not None:
             self._predictor.stop()
-            self._predictor = None
+            self._predictor = self._waiting = None
         self._recognizer = None
 
     def inputs(self) -> Sequence[Input]:
@@ -146,10 +149,16 @@ class ActionrecNode(PerceptionNode):
         with self.statistics.stage("clip"):
             requests = self._recognizer.add(rgb, image.stamp_ns, image.people)
         if requests and self._predictor is not None:
-            self._predictor.submit(requests)
+            self._waiting.put(requests)
+            self._predictor.submit(self._waiting)
         elif requests:
             self._predict(requests)
         self.results.publish("actions", actions_to_message(self._recognizer.actions(), self._recognizer.class_names, header))
+
+    def _predict_newest(self, waiting: NewestClips) -> None:
+        """Classify what waits; nothing where the batch before took it along."""
+        if requests := waiting.take():
+            self._predict(requests)
 
     def _predict(self, requests: Sequence[ClipRequest]) -> None:
         """Classify clips and report the falls; what goes wrong is reported, too: it must not end the thread."""
@@ -179,7 +188,7 @@ class ActionrecNode(PerceptionNode):
         ``fall_delay_s`` is the time from the end of the first clip that spoke for the fall to the end of the one that raised the alarm;
         the latency ``stamp_to_fall_alarm`` ends when the alarm was raised by the clock.
         """
-        skipped = self._predictor.dropped if self._predictor is not None else 0
+        skipped = self._waiting.skipped if self._waiting is not None else 0
         unusable = self._recognizer.boxes_unusable if self._recognizer is not None else 0
         counts = {"clips_skipped": str(skipped), "images_without_tracks": str(self._join.late), "boxes_unusable": str(unusable)}
         return {"device": self._device, "model": self.config.model, **counts, **self._falls}

@@ -57,6 +57,30 @@ class FallReport:
     alarm_ns: int
 
 
+class NewestClips:
+    """Clips that wait for a network: of everybody the newest one. ``skipped`` counts those that a newer one took the place of.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self._requests: dict[int, ClipRequest] = {}
+        self._lock = threading.Lock()
+
+    def put(self, requests: Sequence[ClipRequest]) -> None:
+        """Let clips wait."""
+        with self._lock:
+            self.skipped += sum(request.track_id in self._requests for request in requests)
+            self._requests |= {request.track_id: request for request in requests}
+
+    def take(self) -> list[ClipRequest]:
+        """All clips that wait, which wait no longer."""
+        with self._lock:
+            waiting, self._requests = list(self._requests.values()), {}
+        return waiting
+
+
 class ActionRecognizer:
     """Classifies the newest clip of everybody every ``stride`` frames at the model's clip rate, all of them in one batch.
 
@@ -105,13 +129,17 @@ class ActionRecognizer:
             whole = self._watch(WHOLE_IMAGE, _View(rgb, None), stamp_ns)
             clips = {track_id: self._due_clip(subject, stamp_ns) for track_id, subject in watched.items()}
             if any(subject.asked_ns is not None for subject in watched.values()):
-                whole.asked_ns = whole.action = None
+                if whole.asked_ns is not None:  # an alarm, or a result still to come, must not outlive the time that somebody is found
+                    self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, Decision(self.class_names))
             else:
                 watched[WHOLE_IMAGE], clips[WHOLE_IMAGE] = whole, self._due_clip(whole, stamp_ns)
             return [ClipRequest(track_id, watched[track_id], clip) for track_id, clip in clips.items() if clip is not None]
 
     def predict(self, requests: Sequence[ClipRequest]) -> list[FallReport]:
-        """Classify the clips together; returns the alarms that went on. Results for somebody who was forgotten meanwhile are dropped."""
+        """Classify the clips together; returns the alarms that went on. Clips of somebody who was forgotten meanwhile are dropped."""
+        requests = [request for request in requests if self._subjects.get(request.track_id) is request.subject]
+        if not requests:
+            return []
         scores = self._model.probabilities([self._pixels(request.clip) for request in requests])
         falls = []
         with self._lock:

@@ -109,7 +109,7 @@ class FrameInputs:
         return self._node.create_subscription(
             entry.message_type,
             entry.topic,
-            lambda message: self._receive(entry.name, message),
+            lambda message: self._receive(entry, message),
             input_qos(reliability),
             event_callbacks=input_events(
                 topic,
@@ -118,7 +118,8 @@ class FrameInputs:
             ),
         )
 
-    def _receive(self, name: str, message: Any) -> None:
+    def _receive(self, entry: Input, message: Any) -> None:
+        name = entry.name
         self._statistics.event(f"input/{name}")
         if isinstance(message, CameraInfo):
             self._image_bytes = message.width * message.height * _BYTES_PER_PIXEL
@@ -127,9 +128,11 @@ class FrameInputs:
             messages = self._joiner.add(name, stamp_to_ns(message.header.stamp), message)
         if messages is None:
             return
-        self._last_frame_s = monotonic()
+        now_s = monotonic()
+        if entry.required:  # what comes beside the frames must not hide that there are none
+            self._last_frame_s = now_s
         leading = next(iter(messages.values()))
-        self._worker.submit(Frame(stamp_to_ns(leading.header.stamp), messages, self._last_frame_s))
+        self._worker.submit(Frame(stamp_to_ns(leading.header.stamp), messages, now_s))
 
     def _quiet_for(self, entry: Input) -> float:
         since_opened = monotonic() - self._opened_s

@@ -142,8 +142,9 @@ class PerceptionNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def destroy_node(self) -> None:
-        """Finish the frame in progress, then close everything."""
+        """Finish the frame in progress, then close everything: a thread inside PyTorch would abort the process that ends."""
         self._stop()
+        self.unload()
         super().destroy_node()
 
     def _survive_wrong_transitions(self) -> None:
@@ -202,7 +203,8 @@ class PerceptionNode(LifecycleNode):
         last_ns = self._last_stamp_ns
         if stamp_ns == last_ns:
             self.statistics.count("dropped")
-            self.problems.report("stamp", f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is dropped")
+            why = "" if stamp_ns else ": its driver sets no stamps"
+            self.problems.report("stamp", f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is dropped{why}")
             return False
         back_s = (last_ns - stamp_ns) * 1e-9 if last_ns is not None else 0.0
         if 0 < back_s <= _LATE_S:

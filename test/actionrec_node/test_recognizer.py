@@ -3,17 +3,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from time import sleep
 
 import numpy as np
 import pytest
 
 from actionrec_node.crops import PersonBox
 from actionrec_node.decision import RecognizerConfig
-from actionrec_node.recognizer import MAX_SIDE, ActionRecognizer
+from actionrec_node.recognizer import MAX_SIDE, ActionRecognizer, ClipRequest, NewestClips
 from perception_kit.model_file import save_model
 from perception_kit.model_metadata import ModelFileError
-from perception_kit.ros.worker import FrameWorker
 from perception_kit.types import ActionEstimate
 
 STEP_NS = 66_666_667  # 15 frames per second
@@ -87,12 +85,12 @@ class _Answers:
 
     def __init__(self, recognizer: ActionRecognizer, falling: list[float] | None = None) -> None:
         self.batches: list[list[np.ndarray]] = []
-        self._falling = iter(falling or [])
+        self.falling = iter(falling or [])
         recognizer._model.probabilities = self
 
     def __call__(self, clips: list[np.ndarray]) -> np.ndarray:
         self.batches.append(clips)
-        score = next(self._falling, 0.0)
+        score = next(self.falling, 0.0)
         return np.tile(np.array([[score, 0.0, 1 - score]], np.float32), (len(clips), 1))
 
 
@@ -172,12 +170,29 @@ def test_memory_is_flat_with_people_coming_and_going(model_path: Path) -> None:
 
 def test_clips_of_a_person_who_was_forgotten_meanwhile_are_dropped(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
-    _Answers(recognizer, [0.9, 0.9])
+    network = _Answers(recognizer, [0.9, 0.9])
     for index in range(16):
         requests = recognizer.add(_image(index), index * STEP_NS, _people(index, 1))
     recognizer.reset()
     assert recognizer.predict(requests) == []
     assert recognizer.actions() == []
+    assert network.batches == [], "no time is spent on them"
+
+
+def test_an_alarm_of_the_whole_image_ends_where_somebody_is_found(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
+    network = _Answers(recognizer, [0.9])
+    falls, labels = [], []
+    for index in range(60):
+        if index == 40:  # between fall_off and fall_on, then a fall of its own
+            network.falling = iter([0.4, 0.4, 0.95])
+        people = _people(index, 1) if 1 <= index < 40 else []
+        requests = recognizer.add(_image(index), index * STEP_NS, people)
+        falls += recognizer.predict(requests) if requests else []
+        labels.append([action.label for action in recognizer.actions() if action.track_id == -1])
+    assert [(fall.track_id, fall.alarm_ns // STEP_NS) for fall in falls] == [(-1, 15), (-1, 42)]
+    assert labels[15] == ["falling"]
+    assert labels[40:43] == [["walking"], ["walking"], ["falling"]]
 
 
 def test_a_fall_is_reported_once_with_its_first_sign(model_path: Path) -> None:
@@ -191,7 +206,18 @@ def test_a_fall_is_reported_once_with_its_first_sign(model_path: Path) -> None:
     assert (track_id, first_sign_ns, alarm_ns) == (-1, 16 * STEP_NS, 17 * STEP_NS)
 
 
-def test_a_network_slower_than_the_stream_works_on_the_newest_clips(model_path: Path) -> None:
+def test_everybodys_newest_clip_waits_for_a_network_slower_than_the_stream(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    waiting = NewestClips()
+    for index in range(40):  # due are clips of person 1 at 15, 19, ..., 39 and of person 2, who comes later, at 17, 21, ..., 37
+        waiting.put(recognizer.add(_image(index), index * STEP_NS, _people(index, 1, 2) if index >= 2 else _people(index, 1)))
+    requests = waiting.take()
+    assert [(request.track_id, request.clip.end_ns // STEP_NS) for request in requests] == [(1, 39), (2, 37)]
+    assert waiting.skipped == 6 + 5
+    assert waiting.take() == []
+
+
+def test_nothing_waits_for_the_network(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
     started, go_on = threading.Event(), threading.Event()
     network = _Answers(recognizer)
@@ -201,19 +227,18 @@ def test_a_network_slower_than_the_stream_works_on_the_newest_clips(model_path: 
         assert go_on.wait(60)
         return network(clips)
 
+    def clip_at(first: int) -> list[ClipRequest]:
+        return [request for index in range(first, first + 20) for request in recognizer.add(_image(index), index * STEP_NS)][-1:]
+
     recognizer._model.probabilities = slow
-    worker = FrameWorker(recognizer.predict)
-    for index in range(40):  # clips are due at 15, 19, 23, 27, 31, 35 and 39
-        if requests := recognizer.add(_image(index), index * STEP_NS):
-            worker.submit(requests)
-            assert started.wait(60)
-        assert recognizer.actions() == [], "nothing waits for the network"
+    predicting = threading.Thread(target=recognizer.predict, args=[clip_at(0)])
+    predicting.start()
+    assert started.wait(60)
+    assert clip_at(20)
+    assert recognizer.actions() == []
     go_on.set()
-    while not (actions := recognizer.actions()) or actions[0].clip_end_ns < 39 * STEP_NS:
-        sleep(0.01)
-    worker.stop()
-    assert len(network.batches) == 2
-    assert worker.dropped == 5
+    predicting.join(60)
+    assert [action.clip_end_ns // STEP_NS for action in recognizer.actions()] == [19]
 
 
 def test_large_images_are_kept_small(model_path: Path) -> None:
