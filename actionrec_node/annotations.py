@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,8 +45,12 @@ def read_annotations(folder: str | Path) -> Annotations:
         raise DataError(f"data folder '{folder}' does not exist")
     annotations = _read_csv(folder / "labels.csv") if (folder / "labels.csv").is_file() else {}
     named_in_csv = {parent for video in annotations for parent in (video, *video.parents)}
-    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir() and path not in named_in_csv):
-        videos = sorted(path for path in class_folder.iterdir() if is_video(path))
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and path not in named_in_csv and path.name[0] != "."]
+    for class_folder in folders:
+        contents = [path for path in sorted(class_folder.iterdir()) if path.name[0] != "."]
+        videos = [path for path in contents if is_video(path)]
+        if others := [path for path in contents if path not in videos]:
+            print(f"not read: '{others[0]}'{f' and {len(others) - 1} more' if others[1:] else ''}: no video", file=sys.stderr)
         if not videos:
             raise DataError(
                 f"class folder '{class_folder}' holds no video ({', '.join(VIDEO_SUFFIXES)}) and no folder of frames: fill or remove it"
@@ -82,6 +87,8 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
                 where = f"'{path}' line {reader.line_num}"
                 if None in row or None in row.values():
                     raise DataError(f"{where}: expected {len(reader.fieldnames)} values as in the header, got {list(row.values())}")
+                if any("\0" in value for value in row.values()):
+                    raise DataError(f"{where} holds a zero byte: the file is damaged")
                 yield where, {name: value.strip() for name, value in row.items()}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"'{path}' cannot be read as CSV in UTF-8: {error}") from error
@@ -96,12 +103,13 @@ def _read_csv(path: Path) -> Annotations:
             raise DataError(f"{where}: start and end must be seconds, got {row}") from error
         if not 0 <= segment.start < segment.end:
             raise DataError(f"{where}: expected 0 <= start < end, got start {segment.start} and end {segment.end}")
-        if not segment.label:
-            raise DataError(f"{where} has no label: name what happens, or remove the line")
+        if not (segment.label and row["video"]):
+            raise DataError(f"{where} has no {'label' if row['video'] else 'video'}: name it, or remove the line")
         segments = annotations.setdefault(path.parent / row["video"], [])
         for other in segments:
             if segment.start < other.end and other.start < segment.end:
-                raise DataError(f"{where}: {segment} overlaps {other} of the same video: a frame has one label")
+                named = " and ".join(f"'{one.label}' from {one.start:g} to {one.end:g} s" for one in (other, segment))
+                raise DataError(f"{where}: {named} overlap in the same video: a frame has one label")
         segments.append(segment)
     if not annotations:
         raise DataError(f"'{path}' has no line below its header")

@@ -42,7 +42,8 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what the unpickler raises for a file that is no checkpoint depends on the file
-        raise ModelFileError(f"'{path}' cannot be read as a PyTorch checkpoint of tensors alone: {error}") from error
+        kind = type(error).__name__  # what it says proposes to run the code of the file
+        raise ModelFileError(f"'{path}' cannot be read as a PyTorch checkpoint of tensors alone ({kind}): save its state_dict") from error
     tensors = content.get("state_dict", content) if isinstance(content, dict) else None
     if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
         raise ModelFileError(f"'{path}' holds no tensors by name, neither at its top nor under 'state_dict'")

@@ -17,6 +17,8 @@ from actionrec_node.annotations import DataError, Segment
 from actionrec_node.video import VideoError, upright
 from actionrec_node.vott import read_export
 
+_LAST_FRAME_S = 0.5  # an end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be steady
+
 
 def clip_paths(clips: Mapping[Path, Sequence[Segment]], out: Path) -> dict[Path, tuple[Path, Segment]]:
     """Video and segment of each clip by where it goes: ``out/LABEL/VIDEO_STARTms.mp4``.
@@ -50,23 +52,23 @@ def check_no_stale_clips(paths: Mapping[Path, tuple[Path, Segment]], out: Path) 
 def cut_clip(video: Path, segment: Segment, path: Path) -> None:
     """Write a segment, its last frame included, with the frames' own times and sizes.
 
-    A side of odd length loses its last pixel. Raises VideoError, and leaves no file, for a video that does not decode or ends before
-    the segment begins.
+    A side of odd length loses its last pixel. Raises VideoError, and leaves no file, for a video that does not decode, changes its size,
+    or ends before the segment does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if _cut(video, segment, path):
-            return
-        problem = f"has no frame from {segment.start:.2f} to {segment.end:.2f} s, where '{segment.label}' is tagged"
-    except (av.error.FFmpegError, OSError) as error:
-        problem = f"could not be decoded ({error}): re-encode or remove it"
-    path.unlink(missing_ok=True)
-    raise VideoError(f"'{video}' {problem}")
+        _cut(video, segment, path)
+    except (VideoError, av.error.FFmpegError, OSError) as error:
+        path.unlink(missing_ok=True)
+        if not any(path.parent.iterdir()):  # a class folder without a clip would be refused by the training
+            path.parent.rmdir()
+        if isinstance(error, VideoError):
+            raise
+        raise VideoError(f"'{video}' could not be decoded ({error}): re-encode or remove it") from error
 
 
-def _cut(video: Path, segment: Segment, path: Path) -> int:
-    """Copy the frames of one segment; returns their number."""
-    count = 0
+def _cut(video: Path, segment: Segment, path: Path) -> None:
+    """Copy the frames of one segment."""
     with av.open(str(video)) as source, av.open(str(path), "w") as target:
         if not source.streams.video:
             raise VideoError(f"'{video}' has no video stream")
@@ -75,6 +77,7 @@ def _cut(video: Path, segment: Segment, path: Path) -> int:
         stream_out.pix_fmt, stream_out.options = "yuv420p", {"crf": "18"}
         first: av.VideoFrame | None = None
         begin: int | None = None
+        shape, time = (0, 0), 0.0
         for frame in source.decode(stream_in):
             if frame.pts is None:
                 raise VideoError(f"'{video}' has frames without a time stamp: re-encode it")
@@ -84,17 +87,22 @@ def _cut(video: Path, segment: Segment, path: Path) -> int:
                 break
             if time < segment.start - 1e-6:
                 continue
+            pixels = upright(frame)
             if begin is None:
-                begin = frame.pts
-                stream_out.height, stream_out.width = (side - side % 2 for side in upright(frame).shape[:2])
+                begin, shape = frame.pts, pixels.shape[:2]
+                if min(shape) < 2:
+                    raise VideoError(f"'{video}' is {shape[1]}x{shape[0]} pixels: too small for a clip")
+                stream_out.height, stream_out.width = (side - side % 2 for side in shape)
                 stream_out.codec_context.time_base = frame.time_base
-            pixels = upright(frame)[: stream_out.height, : stream_out.width]
-            even = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            if pixels.shape[:2] != shape:
+                raise VideoError(f"the frames of '{video}' change their size at {time:.2f} s: split it there, or scale them to one size")
+            even = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[: stream_out.height, : stream_out.width]), format="rgb24")
             even.pts, even.time_base = frame.pts - begin, frame.time_base
             target.mux(stream_out.encode(even))
-            count += 1
-        target.mux(stream_out.encode() if count else [])
-    return count
+        if begin is None or time < segment.end - _LAST_FRAME_S:
+            tagged = f"'{segment.label}' is tagged from {segment.start:.2f} to {segment.end:.2f} s"
+            raise VideoError(f"'{video}' ends at {time:.2f} s, but {tagged}: do the tags belong to this video?")
+        target.mux(stream_out.encode())
 
 
 def distribution(segments: Iterable[Segment]) -> str:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -79,10 +80,14 @@ def read_videos(
 ) -> Iterator[LabelledVideo]:
     """One video after the other, so that a large data set needs no large memory; ``args`` are those of ``add_video_arguments``.
 
-    Raises VideoError, or with ``--skip-bad`` prints it; DataError where no video is left.
+    Says on standard error of which videos ``tracks`` do not show the person: their clips are those of the whole image. Raises VideoError,
+    or with ``--skip-bad`` prints it; DataError where no video is left, and for clips of people where nobody is shown.
     """
     form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, args.folder_fps)
-    left_out = 0
+    missing = [path for path in annotations if not path.exists()]
+    if missing and not args.skip_bad:  # not only after the hours that the others take
+        raise VideoError(f"{len(missing)} of {len(annotations)} labelled videos do not exist, such as '{missing[0]}'")
+    left_out, without_person = 0, []
     for path, segments in tqdm(annotations.items(), desc="reading videos", unit="video"):
         try:
             video = load_video(path, segments, spec.class_names, form, spec.clip_length, tracks.get(path))
@@ -92,9 +97,17 @@ def read_videos(
             print(f"left out: {error}", file=sys.stderr)
             left_out += 1
         else:
+            if video.known_boxes(np.arange(len(video.frames))) is None:
+                without_person.append(path)
             yield video
     if left_out == len(annotations):
         raise DataError("no video is left")
+    if args.per_person and without_person:
+        said = f"boxes.csv says of {len(without_person)} of {len(annotations) - left_out} videos, such as '{without_person[0]}', at no time"
+        said += " where in the image the person is"
+        if len(without_person) == len(annotations) - left_out:
+            raise DataError(said)
+        print(f"{said}: their clips show the whole image", file=sys.stderr)
 
 
 def write_plots(out: Path, metrics: dict[str, Any], videos: list[PredictedVideo], spec: ActionModelSpec) -> None:
@@ -102,6 +115,7 @@ def write_plots(out: Path, metrics: dict[str, Any], videos: list[PredictedVideo]
     plot_confusion(out / "confusion.png", np.array(metrics["confusion"]), spec.class_names)
     plot_per_class(out / "per_class.png", {"clips": metrics["per_class"], "frames": metrics["frames"]["per_class"]})
     metrics["roc_falling"] = None
+    (out / "roc_falling.png").unlink(missing_ok=True)  # of an earlier evaluation
     if FALL not in spec.class_names:
         return
     fall = spec.class_names.index(FALL)
@@ -121,15 +135,20 @@ def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=args.out).close()  # a folder that cannot be written to is named before the work
         model = load_chosen_model(args)
         spec = model.spec
         annotations, tracks = find_videos(args.data, spec.class_names, args.per_person)
         videos = predict_videos(model, read_videos(annotations, tracks, spec, args), args.stride, args.per_person)
+        metrics = scores_of(videos, spec.class_names, spec.clip_length, spec.clip_fps)
+        if not metrics["clips"]:
+            raise DataError(
+                f"no clip of {spec.clip_length} frames at {spec.clip_fps:g} fps ends in a labelled stretch: there is nothing to score"
+            )
     except (DataError, VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     clip_time = time_per_clip(model)
-    metrics = scores_of(videos, spec.class_names, spec.clip_length, spec.clip_fps)
     metrics |= {"class_names": list(spec.class_names), "videos": len(videos), "seconds_per_clip": asdict(clip_time)}
     metrics |= {"architecture": spec.architecture, "model": str(args.model), "model_sha256": file_sha256(args.model)}
     metrics["fall_alarm"] = alarm_scores(videos, spec.class_names, spec.clip_fps) if FALL in spec.class_names else None

@@ -142,6 +142,8 @@ def format_scores(scores: dict[str, Any]) -> str:
         frames = scores["frames"]["per_class"][name]
         cells = " ".join(cell(score[key]) for key in ("precision", "recall", "f1"))
         lines.append(f"{name:<12} {cells} {score['support']:7d}     {cell(frames['f1'])} {frames['support']:7d}")
+    if scores["clips_without_window"]:
+        lines.append(f"{scores['clips_without_window']} more clips are too short, or too near the start of their video, to be seen")
     lines.append(f"accuracy {cell(scores['accuracy']).strip()} of clips, {cell(scores['frames']['accuracy']).strip()} of frames")
     lines.append(f"falls {scores['falls']}, missed {scores['falls_missed']}, mean delay {cell(scores['fall_delay_s']).strip()} s")
     return "\n".join(lines)

@@ -70,8 +70,13 @@ class Trainer:
         """One optimiser step; returns the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * self.rate_factor(progress)
-        logits = self.model(*inputs)
+        try:
+            logits = self.model(*inputs)
+        except ValueError as error:  # of batch normalisation, where one pixel is all that is left of a clip
+            clips = f"{len(labels)} clips of {self.model.module.spec.size} pixels"
+            raise training.TrainingError(f"{clips} at once cannot be trained on ({error}): raise --batch-size or --input-size") from error
         loss = functional.cross_entropy(logits, labels, weight=self.loss_weights, label_smoothing=self.args.label_smoothing)
+        training.check_finite(loss, self.clock.step)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=5.0)

@@ -42,8 +42,10 @@ def label_videos(folder: Path, camera: str) -> list[Row]:
 
 
 def _segments(path: Path, activity: int, windows: dict[str, tuple[float, float]]) -> list[tuple[float, float, str]]:
-    if activity not in _FALLS:
+    if activity in _LABELS:
         return [(0.0, float("inf"), _LABELS[activity])]
+    if activity not in _FALLS:
+        raise DataError(f"'{path}' shows activity {activity}, but UP-Fall has 1 to {max(_LABELS)}")
     if path.name not in windows:
         raise DataError(f"'{path}' shows a fall, but fall_windows_auto.csv does not say when")
     start, end = windows[path.name]
@@ -60,7 +62,7 @@ def _read_windows(path: Path) -> dict[str, tuple[float, float]]:
         }
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise DataError(f"'{path}' must have the columns clip, fps, window_start and window_end (frames): {error!r}") from error
 
 
@@ -73,12 +75,12 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         rows = label_videos(args.folder, args.camera)
-    except DataError as error:
+        args.out.mkdir(parents=True, exist_ok=True)
+        with (args.out / "labels.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("video", "start", "end", "label", "subject"), *rows])
+    except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    args.out.mkdir(parents=True, exist_ok=True)
-    with (args.out / "labels.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("video", "start", "end", "label", "subject"), *rows])
     print(f"wrote {len(rows)} labelled stretches of {len({row[0] for row in rows})} videos to {args.out}/labels.csv")
     return 0
 

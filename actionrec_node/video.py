@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ import av
 import cv2
 import numpy as np
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+MAX_STILL_S = 60.0
+"""A longer time between two frames is no recording but a damaged time stamp."""
 RESIZE_SHARES: dict[str, float | None] = {"stretch": None, "center": 1.0, "center_7_8": 7 / 8}
+_CUT_OFF_S = 1.0  # what a file says of its length may be this wrong
 
 
 class VideoError(ValueError):
@@ -92,6 +96,9 @@ def _repeated(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]]
     show: Callable[[], np.ndarray] | None = None
     for time, upcoming in _frames(path, form.folder_fps):
         due = math.ceil((time - 1e-6) * form.fps) - count  # instants before this frame, which show the one before
+        if due > MAX_STILL_S * form.fps:
+            at = f"from {count / form.fps:.2f} to {time:.2f} s"
+            raise VideoError(f"'{path}' has no frame {at}: its time stamps are damaged, or it is several videos: split or re-encode it")
         if show is not None and due > 0:
             yield show(), due
             count += due
@@ -118,7 +125,7 @@ def _frames(path: Path, folder_fps: float) -> Iterator[tuple[float, Callable[[],
 
 def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
     """``_frames`` of a video file."""
-    start: float | None = None
+    start, end = None, 0.0
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -126,9 +133,18 @@ def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]
             for frame in container.decode(video=0):
                 time = float(frame.time) if frame.time is not None else (start or 0.0)
                 start = time if start is None else start
+                end = max(end, time - start)
                 yield time - start, lambda frame=frame: upright(frame)
+            if end < (said := _said_duration(container)) - _CUT_OFF_S:
+                raise VideoError(f"'{path}' ends at {end:.2f} s, but says that it has {said:.2f} s: it was cut off, re-encode what is left")
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"'{path}' could not be decoded ({error}): re-encode or remove it") from error
+
+
+def _said_duration(container: av.container.InputContainer) -> float:
+    """Seconds of video that the file was to have, 0 where that is not known. Matroska alone is read to where it ends without an error."""
+    only_video = len(container.streams) == 1 and "matroska" in container.format.name
+    return container.duration / av.time_base if only_video and container.duration else 0.0
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
@@ -139,11 +155,16 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
     """``_frames`` of the pictures in a folder, in the order of their names."""
     for index, path in enumerate(_pictures(folder)):
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except cv2.error as error:  # a header that names a picture of terabytes
+            raise VideoError(f"'{path}' is not a picture that can be read ({error.err}): remove it") from error
         if picture is None:
             raise VideoError(f"'{path}' is not a picture that can be read: remove it")
         yield index / fps, lambda picture=picture: cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    """The pictures of a folder in the order of the numbers in their names: 2.png before 10.png."""
+    pictures = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES] if folder.is_dir() else []
+    return sorted(pictures, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", path.name)])

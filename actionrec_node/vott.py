@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def read_export(path: str | Path, end_tag: str, video_folder: Path | None = None
         raise DataError(f"'{path}' cannot be read as JSON: {error}") from error
     try:
         videos = _version_2(content) if "assets" in content else _version_1(content, path)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise DataError(f"'{path}' is not a VoTT export of tagged video frames: {type(error).__name__} {error}") from error
     clips = {}
     for name, frames in videos.items():
@@ -57,6 +58,8 @@ def clips_of(frames: Iterable[TaggedFrame], end_tag: str, where: str) -> list[Se
     start: tuple[float, str] | None = None
     for frame in sorted(frames, key=lambda frame: frame.time):
         labels = sorted(frame.tags - {end_tag})
+        if not 0 <= frame.time < math.inf:
+            raise DataError(f"{where}: a frame is tagged at {frame.time} s, expected seconds since the video's start")
         if len(labels) > 1:
             raise DataError(f"{where}: the frame at {frame.time:.2f} s has the labels {labels}, expected one")
         if end_tag in frame.tags:

@@ -85,6 +85,10 @@ def test_the_command_writes_metrics_and_plots(write_video, tmp_path: Path) -> No
         pytest.param("empty", "walking' holds no video", id="empty class folder"),
         pytest.param("nowhere", "does not exist", id="no folder"),
         pytest.param("out", "is-a-file", id="output folder that is a file"),
+        pytest.param("proc", "/proc/self/task", id="output folder that cannot be written to"),
+        pytest.param("missing", "1 of 1 labelled videos do not exist, such as '", id="video that is not there"),
+        pytest.param("late", "no clip of 16 frames at 15 fps ends in a labelled stretch", id="nothing to score"),
+        pytest.param("boxes", "boxes.csv says of 1 of 1 videos, such as '", id="boxes beside the image"),
     ],
 )
 def test_data_that_cannot_be_scored_is_named(
@@ -97,10 +101,17 @@ def test_data_that_cannot_be_scored_is_named(
         video.write_bytes(b"no video")
     if case == "empty":
         video.unlink()
+    if case in ("missing", "late"):
+        (tmp_path / "data" / "walking").rename(tmp_path / "data" / "videos")
+        name = "videos/b.mkv" if case == "missing" else "videos/a.mkv"
+        (tmp_path / "data" / "labels.csv").write_text(f"video,start,end,label\n{name},0,0.5,walking\n")
+    if case == "boxes":
+        (tmp_path / "data" / "boxes.csv").write_text("video,time,x_min,y_min,x_max,y_max\nwalking/a.mkv,0.5,900,900,990,990\n")
     (tmp_path / "is-a-file").touch()
-    out = tmp_path / "is-a-file" if case == "out" else tmp_path / "out"
+    out = {"out": tmp_path / "is-a-file", "proc": Path("/proc/self/task")}.get(case, tmp_path / "out")
     model = _tiny_model(tmp_path / "m.safetensors", ("falling", "walking"))
-    assert command.main(["--data", str(tmp_path / "data"), "--model", str(model), "--out", str(out)]) == 2
+    people = ["--per-person"] if case == "boxes" else []
+    assert command.main(["--data", str(tmp_path / "data"), "--model", str(model), "--out", str(out), *people]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error

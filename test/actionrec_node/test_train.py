@@ -143,6 +143,8 @@ def test_options_that_do_not_go_together(data_folder: Path, capsys: pytest.Captu
         ("no share", "the share to hold out must be above 0 and below 1, got 2"),
         ("no pattern", "'(' is no regular expression"),
         ("no folder", "is-a-file"),
+        ("one clip of one pixel", "1 clips of 16 pixels at once cannot be trained on (Expected more than 1 value per channel"),
+        ("too fast", "the loss is nan at step"),
         ("no weights", "model file 'none.safetensors' does not exist"),
     ],
 )
@@ -164,6 +166,10 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         at = arguments.index("--val")
         del arguments[at : at + 2]
         arguments += ["--val-share", "2"] if case == "no share" else ["--val-share", "0.5", "--group-pattern", "("]
+    elif case == "one clip of one pixel":
+        arguments += ["--batch-size", "1", "--input-size", "16"]
+    elif case == "too fast":
+        arguments += ["--learning-rate", "1e30", "--optimizer", "sgd", "--steps", "20"]
     elif case == "no folder":
         (data_folder / "is-a-file").touch()
         arguments += ["--run-dir", str(data_folder / "is-a-file")]

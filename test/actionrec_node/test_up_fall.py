@@ -39,6 +39,13 @@ def test_what_is_missing_is_named(folder: Path) -> None:
     (folder / "fall_windows_auto.csv").write_text("clip,fps\nx,1\n")
     with pytest.raises(DataError, match="must have the columns clip, fps, window_start"):
         label_videos(folder, "C1")
+    (folder / "fall_windows_auto.csv").write_text(f"clip,fps,window_start,window_end\n{FALL},0,1,2\n")
+    with pytest.raises(DataError, match=r"must have the columns .*ZeroDivisionError"):
+        label_videos(folder, "C1")
+    (folder / "A12_dancing_S02_T1_C3.mp4").touch()
+    (folder / "fall_windows_auto.csv").write_text("clip,fps,window_start,window_end\n")
+    with pytest.raises(DataError, match=r"A12_dancing_S02_T1_C3\.mp4' shows activity 12"):
+        label_videos(folder, "C3")
     (folder / "fall_windows_auto.csv").unlink()
     with pytest.raises(DataError, match=r"fall_windows_auto\.csv' cannot be read"):
         label_videos(folder, "C1")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -89,6 +90,32 @@ def test_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(VideoError, match=r"broken\.mp4"):
         read_video(path, VideoFormat(fps=15, max_side=32))
+
+
+def test_a_stamp_hours_later_is_named(write_video) -> None:
+    path = write_video("v.mkv", np.array([0, 1 / 15, 2 / 15, 7200]))
+    with pytest.raises(VideoError, match=r"v\.mkv' has no frame from 0\.13 to 7200\.00 s: its time stamps are damaged"):
+        read_video(path, VideoFormat(fps=15, max_side=32))
+
+
+def test_a_matroska_file_that_was_cut_off_is_named(write_video) -> None:
+    path = write_video("v.mkv", np.arange(60) / 15, colors="bgr0")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(VideoError, match=r"v\.mkv' ends at [12]\.\d\d s, but says that it has [34]\.\d\d s: it was cut off"):
+        read_video(path, VideoFormat(fps=15, max_side=32))
+
+
+def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for index in (1, 2, 10, 11):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((4, 4), index, np.uint8))
+    assert read_video(tmp_path, VideoFormat(fps=10, max_side=4, folder_fps=10))[:, 0, 0, 0].tolist() == [1, 2, 10, 11]
+
+
+def test_a_picture_whose_header_lies_is_named(tmp_path: Path) -> None:
+    chunk = b"IHDR" + struct.pack(">2I5B", 70000, 70000, 8, 2, 0, 0, 0)
+    (tmp_path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+    with pytest.raises(VideoError, match=r"1\.png' is not a picture that can be read"):
+        read_video(tmp_path, VideoFormat(fps=20, max_side=8))
 
 
 def test_large_images_are_shrunk_and_small_ones_are_not_touched() -> None:

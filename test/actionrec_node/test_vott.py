@@ -104,6 +104,8 @@ def test_exports_of_version_1_count_frames(tmp_path: Path) -> None:
         ("{", "cannot be read as JSON"),
         ("[]", "is not a VoTT export"),
         ('{"assets": {"a": {}}}', "is not a VoTT export"),
+        ('{"frames": {"1": [{"tags": ["a"]}]}, "framerate": 0}', "is not a VoTT export"),
+        (json.dumps(_version_2(Path("/nowhere/v.mp4"), {float("nan"): "a", 2.0: "dummy"})), "is tagged at nan s"),
         (json.dumps(_version_2(Path("/nowhere/v.mp4"), {})), "has no frame with a label"),
         (json.dumps(_version_2(Path("/nowhere/v.mp4"), {1.0: "a", 2.0: "dummy"})), "'v.mp4', which is not there"),
     ],
@@ -114,12 +116,21 @@ def test_exports_that_cannot_be_used_are_named(tmp_path: Path, content: str, mes
         read_export(tmp_path / "e.json", "dummy")
 
 
-def test_a_clip_behind_the_end_of_its_video_is_named(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("start", [0.0, 7.0])
+def test_a_clip_behind_the_end_of_its_video_is_named(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str], start: float) -> None:
     video = write_video("v.mkv", np.arange(5) / 15)
-    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {7.0: "falling", 8.0: "dummy"})))
+    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {start: "falling", 8.0: "dummy"})))
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
-    assert "has no frame from 7.00 to 8.00 s" in capsys.readouterr().err
-    assert list((tmp_path / "clips").rglob("*.mp4")) == []
+    assert f"ends at 0.27 s, but 'falling' is tagged from {start:.2f} to 8.00 s" in capsys.readouterr().err
+    assert list((tmp_path / "clips").iterdir()) == [], "no empty class folder either"
+
+
+def test_a_video_of_one_pixel_is_named(write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "frames"
+    video = write_video("v.mkv", np.arange(30) / 15, height=1, width=20, colors="bgr0")
+    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.2: "walking", 1.0: "dummy"})))
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(folder)]) == 2
+    assert "v.mkv' is 20x1 pixels: too small for a clip" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tag", ["../walking", "a/b", "..", ""])
