@@ -33,7 +33,7 @@ def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
     for name, options in {"common": common, **content["runs"]}.items():
         if not isinstance(options, dict | None):
             raise SweepError(f"'{path}': '{name}' must hold options and their values, got {options!r}")
-        if "/" in str(name):
+        if "/" in str(name) or str(name) in ("", ".", ".."):
             raise SweepError(f"'{path}': the run '{name}' must have the name of a folder")
     return {str(name): {**common, **(options or {})} for name, options in content["runs"].items()}
 
@@ -41,7 +41,8 @@ def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
 def write_config(folder: Path, options: dict[str, Any]) -> None:
     """Write the run's options as ``folder/run.yaml``.
 
-    Ends the program with a message where the training command does not take them; raises SweepError where the run has begun with others.
+    Raises SweepError where the training command does not take them, which says why on standard error, and where the run has begun with
+    others.
     """
     path = folder / "run.yaml"
     text = yaml.safe_dump({**options, "out": str(folder / "model.safetensors"), "run-dir": str(folder)}, sort_keys=False)
@@ -49,7 +50,10 @@ def write_config(folder: Path, options: dict[str, Any]) -> None:
         raise SweepError(f"run '{folder.name}' has begun with other options, see '{path}': remove its folder, or give the run another name")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    parse_arguments(["--config", str(path)])
+    try:
+        parse_arguments(["--config", str(path)])
+    except SystemExit as error:
+        raise SweepError(f"run '{folder.name}' cannot be trained with these options, see above and '{path}'") from error
 
 
 def train_run(folder: Path) -> dict[str, Any]:

@@ -68,14 +68,18 @@ def test_a_run_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "run 'T1' failed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [("balanse: weights", "T2/run.yaml': unknown option 'balanse'"), ("balance: lots", "argument --balance: invalid choice: 'lots'")],
+)
 def test_a_mistake_in_the_last_run_is_found_before_the_first_is_trained(
-    tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str], mistake: str, message: str
 ) -> None:
-    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("balance: weights", "balanse: weights"))
-    with pytest.raises(SystemExit) as ended:
-        sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"])
-    assert ended.value.code == 2
-    assert "T2/run.yaml': unknown option 'balanse'" in capsys.readouterr().err
+    (tmp_path / "sweep.yaml").write_text(SWEEP.replace("balance: weights", mistake))
+    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "error: run 'T2' cannot be trained with these options" in error
     assert trained == []
 
 
@@ -99,6 +103,7 @@ def test_a_run_that_has_begun_with_other_options_is_not_taken_for_this_one(
         "common: [a]\nruns: {a: {}}",
         "common: {}\nruns: {a: 3}",
         "common: {}\nruns: {a/b: {}}",
+        "common: {}\nruns: {..: {}}",
         "common: {}",
         "common: {}\nruns: {}",
         "common: {}\nruns: [a]",
