@@ -133,7 +133,7 @@ def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]
             for frame in container.decode(video=0):
                 time = float(frame.time) if frame.time is not None else (start or 0.0)
                 start = time if start is None else start
-                end = max(end, time - start)
+                end = max(end, time + float((frame.duration or 0) * (frame.time_base or 0)))  # a still picture may last
                 yield time - start, lambda frame=frame: upright(frame)
             if end < (said := _said_duration(container)) - _CUT_OFF_S:
                 raise VideoError(f"'{path}' ends at {end:.2f} s, but says that it has {said:.2f} s: it was cut off, re-encode what is left")
