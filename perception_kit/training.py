@@ -58,8 +58,11 @@ def uses_gpu(args: argparse.Namespace) -> bool:
 def create_fabric(args: argparse.Namespace, devices: int = 1) -> Fabric:
     """Seeded Lightning Fabric on ``devices`` devices (several need its ``launch()``), in the precision that the arguments name.
 
-    Raises TrainingError where more GPUs are asked for than there are.
+    Raises TrainingError where more GPUs are asked for than there are, and where the run would overwrite the checkpoint of an earlier one.
     """
+    checkpoint = args.run_dir / "last.ckpt"
+    if checkpoint.exists() and not args.resume:
+        raise TrainingError(f"'{checkpoint}' is of an earlier run: --resume to go on from it, or name another --run-dir, or remove it")
     gpu = uses_gpu(args)
     automatic = "bf16-mixed" if gpu else "32-true"
     if gpu and devices > torch.cuda.device_count():

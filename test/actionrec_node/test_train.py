@@ -43,6 +43,7 @@ def test_a_run_that_was_killed_and_resumed_is_the_one_that_was_not(data_folder: 
     more = ("--epochs", "2", "--augmentation", "all")  # four videos, two in a batch: four steps, whose schedule no clock enters
     train.main(_arguments(data_folder, *more))
     expected = torch.load(data_folder / "run" / "last.ckpt", weights_only=True)
+    shutil.rmtree(data_folder / "run")
     after_step = Trainer._after_step
 
     def die(trainer: Trainer, loss: float, progress: float) -> None:
@@ -189,6 +190,7 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         ("classes of other names", "class_names was ('running', 'standing'), is ('running', 'walking')"),
         ("more data", "windows of --data was {'running': 18, 'standing': 18}, is {'running': 27, 'standing': 18}"),
         ("other options", "optimizer was adamw, is sgd"),
+        ("no resume", "last.ckpt' is of an earlier run: --resume to go on from it, or name another --run-dir"),
         ("damaged", "last.ckpt' is no checkpoint"),
     ],
 )
@@ -202,6 +204,8 @@ def test_a_run_does_not_go_on_as_another(data_folder: Path, case: str, message: 
         shutil.copy(data_folder / "train" / "running" / "0.mkv", data_folder / "train" / "running" / "2.mkv")
     elif case == "other options":
         arguments += ["--optimizer", "sgd"]
+    elif case == "no resume":
+        arguments.remove("--resume")
     else:
         (data_folder / "run" / "last.ckpt").write_bytes(b"junk")
     with pytest.raises(SystemExit) as ended:

@@ -48,13 +48,14 @@ def test_mixed_precision_and_other_weights(monkeypatch, bop_folder: Path, tmp_pa
     run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--precision", "bf16-mixed")
     first, _ = load_model(tmp_path / "pose.safetensors", "pose")
     assert all(tensor.isfinite().all() and tensor.dtype != torch.bfloat16 for tensor in first.values())
-    (tmp_path / "next").mkdir()
+    for folder in ("next", "other"):
+        (tmp_path / folder).mkdir()
     run(monkeypatch, bop_folder, tmp_path / "next", "--steps", "1", "--weights", str(tmp_path / "pose.safetensors"), "--seed", "5")
     second, _ = load_model(tmp_path / "next" / "pose.safetensors", "pose")
     changes = {name: float((second[name] - tensor).abs().max()) for name, tensor in first.items() if name.endswith("weight")}
     assert 0 < max(changes.values()) < 0.01, "one small step away from the weights given, not newly drawn"
     with pytest.raises(SystemExit, match="2"):
-        run(monkeypatch, bop_folder, tmp_path, "--architecture", "densefusion", "--weights", str(tmp_path / "pose.safetensors"))
+        run(monkeypatch, bop_folder, tmp_path / "other", "--architecture", "densefusion", "--weights", str(tmp_path / "pose.safetensors"))
     assert "has the architecture 'densefusion_compact'" in capsys.readouterr().err
 
 
