@@ -42,6 +42,15 @@ def test_a_folder_of_pictures_is_a_video(tmp_path: Path) -> None:
     assert set(read_annotations(tmp_path)) == {tmp_path / "walking/a", tmp_path / "frames/b"}
 
 
+def test_files_that_are_no_videos_are_named_and_hidden_folders_are_not_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "walking" / "anna").mkdir(parents=True)
+    for name in ("a.ts", "b.mp4", "c.flv", ".hidden"):
+        (tmp_path / "walking" / name).touch()
+    assert set(read_annotations(tmp_path)) == {tmp_path / "walking/a.ts", tmp_path / "walking/b.mp4"}
+    assert capsys.readouterr().err == f"not read: '{tmp_path / 'walking/anna'}' and 1 more: no video\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,9 @@ def test_the_command_writes_metrics_and_plots(write_video, tmp_path: Path) -> No
     assert metrics["architecture"] == "resnext3d_compact"
     assert 0 < metrics["seconds_per_clip"]["network"] <= metrics["seconds_per_clip"]["with_preprocessing"]
     assert {path.name for path in out.glob("*.png")} == {"confusion.png", "per_class.png", "roc_falling.png"}
+    shutil.rmtree(tmp_path / "data" / "falling")
+    assert command.main(["--data", str(tmp_path / "data"), "--model", str(model), "--out", str(out)]) == 0
+    assert {path.name for path in out.glob("*.png")} == {"confusion.png", "per_class.png"}, "no curve of other data is left"
 
 
 @pytest.mark.parametrize(
