@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from actionrec_node.action_model import KIND
 from perception_kit.model_file import load_model, misfit
-from perception_kit.model_metadata import ModelFileError
+from perception_kit.model_metadata import ModelFileError, read_metadata
 
 _I3D_STEM = "Conv3d_1a_7x7.conv3d.weight"
 _I3D_STREAMS = {3: "rgb", 2: "flow"}  # by input channels
@@ -71,7 +71,7 @@ def are_of_classes(paths: Sequence[str | Path], class_names: Sequence[str]) -> b
     Raises ModelFileError where it is a file of another kind.
     """
     path = Path(paths[0])
-    return len(paths) == 1 and path.suffix == ".safetensors" and load_model(path, KIND)[1].get("class_names") == list(class_names)
+    return len(paths) == 1 and path.suffix == ".safetensors" and read_metadata(path, KIND).get("class_names") == list(class_names)
 
 
 def load_pretrained(network: nn.Module, paths: Sequence[str | Path], keep_classifier: bool) -> None:

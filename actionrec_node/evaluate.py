@@ -97,17 +97,18 @@ def read_videos(
             print(f"left out: {error}", file=sys.stderr)
             left_out += 1
         else:
-            if video.known_boxes(np.arange(len(video.frames))) is None:
+            if args.per_person and video.known_boxes(np.arange(len(video.frames))) is None:
                 without_person.append(path)
             yield video
     if left_out == len(annotations):
         raise DataError("no video is left")
-    if args.per_person and without_person:
-        said = f"boxes.csv says of {len(without_person)} of {len(annotations) - left_out} videos, such as '{without_person[0]}', at no time"
-        said += " where in the image the person is"
-        if len(without_person) == len(annotations) - left_out:
-            raise DataError(said)
-        print(f"{said}: their clips show the whole image", file=sys.stderr)
+    if without_person:
+        read = len(annotations) - left_out
+        named = f"{len(without_person)} of {read} videos, such as '{without_person[0]}'"
+        problem = f"boxes.csv says of {named}, at no time where in the image the person is"
+        if len(without_person) == read:
+            raise DataError(problem)
+        print(f"{problem}: their clips show the whole image", file=sys.stderr)
 
 
 def write_plots(out: Path, metrics: dict[str, Any], videos: list[PredictedVideo], spec: ActionModelSpec) -> None:

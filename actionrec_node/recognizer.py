@@ -137,16 +137,16 @@ class ActionRecognizer:
 
     def predict(self, requests: Sequence[ClipRequest]) -> list[FallReport]:
         """Classify the clips together; returns the alarms that went on. Clips of somebody who was forgotten meanwhile are dropped."""
-        requests = [request for request in requests if self._subjects.get(request.track_id) is request.subject]
+        requests = [request for request in requests if self._is_watched(request)]
         if not requests:
             return []
         scores = self._model.probabilities([self._pixels(request.clip) for request in requests])
         falls = []
         with self._lock:
             for request, probabilities in zip(requests, scores, strict=True):
-                track_id, subject, clip = request.track_id, request.subject, request.clip
-                if self._subjects.get(track_id) is not subject:
+                if not self._is_watched(request):
                     continue
+                track_id, subject, clip = request.track_id, request.subject, request.clip
                 decision, alarmed = subject.decision, subject.decision.alarm
                 label, score = decision.update(probabilities, clip.end_ns, self.config)
                 subject.action = ActionEstimate(label, score, decision.scores, clip.start_ns, clip.end_ns, track_id)
@@ -181,6 +181,10 @@ class ActionRecognizer:
             subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
             buffer.push(view, stamp_ns)
         return subject
+
+    def _is_watched(self, request: ClipRequest) -> bool:
+        """Whether the one whose clip it is was not forgotten since."""
+        return self._subjects.get(request.track_id) is request.subject
 
     def _due_clip(self, subject: _Subject, stamp_ns: int) -> Clip[_View] | None:
         """Somebody's clip, if it is complete and time for it."""

@@ -19,6 +19,7 @@ from actionrec_node.action_model import ActionModel
 from actionrec_node.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.training_clips import TrainingClips, batches, inverse_frequency_weights
 from perception_kit import training
+from perception_kit.training_clock import TrainingClock, warmup_cosine
 
 EMA_DECAY = 0.998
 LEARNING_RATES = {"adamw": 2e-3, "sgd": 1e-2}
@@ -49,9 +50,9 @@ class Trainer:
         self.args, self.fabric, self.clips, self.score = args, fabric, clips, score
         self.steps_per_epoch = math.ceil(clips.epoch_clips / (args.batch_size * fabric.world_size))
         if args.epochs is not None:
-            self.clock = training.TrainingClock(math.inf, args.epochs * self.steps_per_epoch)
+            self.clock = TrainingClock(math.inf, args.epochs * self.steps_per_epoch)
         else:
-            self.clock = training.TrainingClock(args.max_minutes, args.steps)
+            self.clock = TrainingClock(args.max_minutes, args.steps)
         self.frozen = frozen_prefixes(model.network, args.freeze_through) if args.freeze_through else ()
         freeze(model.network, self.frozen)
         self.learning_rate = args.learning_rate if args.learning_rate is not None else LEARNING_RATES[args.optimizer]
@@ -64,7 +65,7 @@ class Trainer:
         """Factor of the learning rate: for SGD 0.1 at each epoch of ``lr_steps`` that is over, else warm-up and cosine."""
         if self.args.optimizer == "sgd":
             return STEP_FACTOR ** sum(self.clock.step >= epoch * self.steps_per_epoch for epoch in self.args.lr_steps)
-        return training.warmup_cosine(progress, self.clock.step, warmup_steps=100)
+        return warmup_cosine(progress, self.clock.step, warmup_steps=100)
 
     def step(self, inputs: tuple[torch.Tensor, ...], labels: torch.Tensor, progress: float) -> float:
         """One optimiser step; returns the loss."""

@@ -125,7 +125,8 @@ def _frames(path: Path, folder_fps: float) -> Iterator[tuple[float, Callable[[],
 
 def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
     """``_frames`` of a video file."""
-    start, end = None, 0.0
+    start: float | None = None
+    end = 0.0
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -153,7 +154,7 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
-    """``_frames`` of the pictures in a folder, in the order of their names."""
+    """``_frames`` of the pictures in a folder."""
     for index, path in enumerate(_pictures(folder)):
         try:
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)

@@ -22,7 +22,6 @@ from perception_kit.model_file import check_architecture, load_model
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.training import (
     RunLog,
-    TrainingClock,
     TrainingError,
     add_training_arguments,
     check_finite,
@@ -33,9 +32,9 @@ from perception_kit.training import (
     random_state,
     restore_random_state,
     save_checkpoint,
-    warmup_cosine,
     write_record,
 )
+from perception_kit.training_clock import TrainingClock, warmup_cosine
 from pose6d_node.densefusion.augmentation import augment_crops, augment_view
 from pose6d_node.densefusion.crops import NetworkInputs, make_inputs
 from pose6d_node.densefusion.dataset import PoseDataset, load_instances

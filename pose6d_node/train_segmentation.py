@@ -22,7 +22,6 @@ from perception_kit.model_file import check_architecture, load_model, read_state
 from perception_kit.model_metadata import ModelFileError
 from perception_kit.training import (
     RunLog,
-    TrainingClock,
     TrainingError,
     add_training_arguments,
     check_finite,
@@ -31,9 +30,9 @@ from perception_kit.training import (
     load_checkpoint,
     load_matching,
     save_checkpoint,
-    warmup_cosine,
     write_record,
 )
+from perception_kit.training_clock import TrainingClock, warmup_cosine
 from pose6d_node.segmentation.dataset import Frames, TrainingSamples, detection_target, load_frames, network_image
 from pose6d_node.segmentation.descriptor import fit_descriptor
 from pose6d_node.segmentation.evaluation import evaluate_segmentation

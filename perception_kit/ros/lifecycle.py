@@ -201,15 +201,12 @@ class PerceptionNode(LifecycleNode):
     def _advance(self, stamp_ns: int) -> bool:
         """Keep stamps growing; returns False for a frame to drop."""
         last_ns = self._last_stamp_ns
-        if stamp_ns == last_ns:
-            self.statistics.count("dropped")
-            why = "" if stamp_ns else ": its driver sets no stamps"
-            self.problems.report("stamp", f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is dropped{why}")
-            return False
         back_s = (last_ns - stamp_ns) * 1e-9 if last_ns is not None else 0.0
-        if 0 < back_s <= _LATE_S:
+        if stamp_ns == last_ns or 0 < back_s <= _LATE_S:
+            why = "" if stamp_ns else ": its driver sets no stamps"
+            repeated = f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is dropped{why}"
             self.statistics.count("dropped")
-            self.problems.report("stamp", f"a frame that comes {back_s:.3f} s after a newer one is dropped")
+            self.problems.report("stamp", f"a frame that comes {back_s:.3f} s after a newer one is dropped" if back_s else repeated)
             return False
         if back_s > 0:
             self.problems.report("stamp", f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?): starting over")

@@ -27,7 +27,7 @@ COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2
 # Checkpoints after every step and kills itself, as the kernel would, once two are done.
 KILLED_AFTER_TWO_STEPS = """
 import os, signal
-from perception_kit.training import TrainingClock
+from perception_kit.training_clock import TrainingClock
 from pose6d_node import train_segmentation
 
 def due(clock):
