@@ -6,10 +6,16 @@ from setuptools import find_packages, setup
 setup(
     name="assistant-perception",
     version="0.1.0",
-    description="6D object pose, tracking and action recognition for a robot assistant with an RGB-D camera",
+    description=(
+        "6D object pose, tracking and action recognition for a robot assistant with an RGB-D camera"
+    ),
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(
-        include=[f"{name}{sub}" for name in ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node") for sub in ("", ".*")]
+        include=[
+            f"{name}{sub}"
+            for name in ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node")
+            for sub in ("", ".*")
+        ]
     ),
 )

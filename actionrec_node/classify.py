@@ -16,21 +16,28 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from actionrec_node.action_model import ActionModel
-from actionrec_node.crops import show_clip
-from actionrec_node.evaluation import CLIPS_AT_ONCE
-from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
-from actionrec_node.video import VideoError, VideoFormat, video_frames
-from perception_kit.arguments import positive_number
-from perception_kit.model_metadata import ModelFileError
-from perception_kit.runtime import RuntimeUnavailableError
+from actionrec_node.data.crops import show_clip
+from actionrec_node.data.video import VideoError, VideoFormat, video_frames
+from actionrec_node.evaluation.clips import CLIPS_AT_ONCE
+from actionrec_node.evaluation.model_loading import (
+    add_model_arguments,
+    load_chosen_model,
+    time_per_clip,
+)
+from actionrec_node.networks.action_model import ActionModel
+from perception_kit.arguments import positive_float
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 
 
-def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0) -> dict[str, Any]:
+def classify(
+    model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0
+) -> dict[str, Any]:
     """Actions of a video of any length: a file, or a folder of pictures taken at ``folder_fps``.
 
-    ``windows``: ``start`` and ``end`` of the clip (seconds, its first and last frame), ``label`` and ``scores`` {NAME: probability}.
-    ``label``: the class with the highest mean score. Raises VideoError for a video that does not decode or is shorter than one clip.
+    ``windows``: ``start`` and ``end`` of the clip (seconds, its first and last frame), ``label``
+    and ``scores`` {NAME: probability}. ``label``: the class with the highest mean score. Raises
+    VideoError for a video that does not decode or is shorter than one clip.
     """
     spec = model.spec
     ends, scores = [], []
@@ -44,36 +51,61 @@ def classify(model: ActionModel, path: Path, stride: int, folder_fps: float = 30
             "start": round((end - spec.clip_length + 1) / spec.clip_fps, 3),
             "end": round(end / spec.clip_fps, 3),
             "label": spec.class_names[int(row.argmax())],
-            "scores": {name: round(float(score), 4) for name, score in zip(spec.class_names, row, strict=True)},
+            "scores": {
+                name: round(float(score), 4)
+                for name, score in zip(spec.class_names, row, strict=True)
+            },
         }
         for end, row in zip(ends, probabilities, strict=True)
     ]
-    return {"video": str(path), "label": spec.class_names[int(probabilities.mean(axis=0).argmax())], "windows": windows}
+    return {
+        "video": str(path),
+        "label": spec.class_names[int(probabilities.mean(axis=0).argmax())],
+        "windows": windows,
+    }
 
 
-def _clips(path: Path, model: ActionModel, stride: int, folder_fps: float) -> Iterator[tuple[int, np.ndarray]]:
-    """Number of the last frame and pixels (K, S, S, 3) of every ``stride``-th clip; no more of the video than a clip is held."""
+def _clips(
+    path: Path, model: ActionModel, stride: int, folder_fps: float
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Number of the last frame and pixels (K, S, S, 3) of every ``stride``-th clip; no more of the
+    video than a clip is held.
+    """
     spec = model.spec
     form = VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps)
     newest: deque[np.ndarray] = deque(maxlen=spec.clip_length)
     count = 0
-    for frame in tqdm(video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False):
+    for frame in tqdm(
+        video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False
+    ):
         newest.append(frame)
         count += 1
         if count >= spec.clip_length and (count - spec.clip_length) % stride == 0:
             yield count - 1, show_clip(newest, None, spec.size, spec.resize)
     if count < spec.clip_length:
         seconds = spec.clip_length / spec.clip_fps
-        raise VideoError(f"'{path}' has {count} frames at {spec.clip_fps:g} fps, the model needs {spec.clip_length} ({seconds:.2f} s)")
+        raise VideoError(
+            f"'{path}' has {count} frames at {spec.clip_fps:g} fps, the model needs"
+            f" {spec.clip_length} ({seconds:.2f} s)"
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m actionrec_node.classify", description="Say what happens in one video.")
+    parser = argparse.ArgumentParser(
+        prog="python -m actionrec_node.classify", description="Say what happens in one video."
+    )
     parser.add_argument("video", type=Path, help="video file, or folder of pictures")
     add_model_arguments(parser)
-    parser.add_argument("--folder-fps", type=positive_number, default=30.0, help="rate of the pictures in a folder (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON instead of a table")
+    parser.add_argument(
+        "--folder-fps",
+        type=positive_float,
+        default=30.0,
+        help="rate of the pictures in a folder (default %(default)s)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print everything as JSON instead of a table"
+    )
     args = parser.parse_args(arguments)
     try:
         model = load_chosen_model(args)
@@ -87,7 +119,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(result, indent=2))
         return 0
     for window in result["windows"]:
-        print(f"{window['start']:7.2f} to {window['end']:6.2f} s  {window['label']:<12} {window['scores'][window['label']]:.2f}")
+        print(
+            f"{window['start']:7.2f} to {window['end']:6.2f} s  {window['label']:<12}"
+            f" {window['scores'][window['label']]:.2f}"
+        )
     print(f"{result['video']}: {result['label']}")
     print(f"{model.spec.architecture}: {clip_time}")
     return 0

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cut the clips that were tagged in VoTT, and show their classes: ``python -m actionrec_node.clips EXPORT.json… --out DIR``."""
+"""Cut the clips that were tagged in VoTT, and show their classes: ``python -m actionrec_node.clips
+EXPORT.json… --out DIR``.
+"""
 
 from __future__ import annotations
 
@@ -13,58 +15,80 @@ from pathlib import Path
 import av
 import numpy as np
 
-from actionrec_node.annotations import DataError, Segment
-from actionrec_node.video import VideoError, upright
-from actionrec_node.vott import read_export
+from actionrec_node.data.annotations import DataError, Segment
+from actionrec_node.data.video import VideoError, upright
+from actionrec_node.data.vott import read_export
 
-_LAST_FRAME_S = 0.5  # an end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be steady
+# an end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be
+# steady
+_LAST_FRAME_S = 0.5
 
 
-def clip_paths(clips: Mapping[Path, Sequence[Segment]], out: Path) -> dict[Path, tuple[Path, Segment]]:
+def clip_paths(
+    clips: Mapping[Path, Sequence[Segment]], out: Path
+) -> dict[Path, tuple[Path, Segment]]:
     """Video and segment of each clip by where it goes: ``out/LABEL/VIDEO_STARTms.mp4``.
 
-    Raises DataError for a label that is no name of a folder, and for two clips that would be one file.
+    Raises DataError for a label that is no name of a folder, and for two clips that would be one
+    file.
     """
     paths: dict[Path, tuple[Path, Segment]] = {}
     for video, segments in clips.items():
         for segment in segments:
             if segment.label in ("", "..") or segment.label != Path(segment.label).name:
-                raise DataError(f"'{video}' is tagged '{segment.label}', which cannot be the name of a class folder: rename the tag")
+                raise DataError(
+                    f"'{video}' is tagged '{segment.label}', which cannot be the name of a class"
+                    " folder: rename the tag"
+                )
             path = out / segment.label / f"{video.stem}_{round(segment.start * 1000):07d}ms.mp4"
             if path in paths:
-                raise DataError(f"clips of '{paths[path][0]}' and '{video}' would both be '{path}': rename a video, or use two --out")
+                raise DataError(
+                    f"clips of '{paths[path][0]}' and '{video}' would both be '{path}': rename a"
+                    " video, or use two --out"
+                )
             paths[path] = (video, segment)
     return paths
 
 
 def check_no_stale_clips(paths: Mapping[Path, tuple[Path, Segment]], out: Path) -> None:
-    """Raises DataError where ``out`` holds other clips of these videos: their tags were moved or changed, and they would be trained on."""
+    """Raises DataError where ``out`` holds other clips of these videos: their tags were moved or
+    changed, and they would be trained on.
+    """
     stems = {video.stem for video, _ in paths.values()}
-    clips = [(path, re.fullmatch(r"(.*)_\d{7,}ms", path.stem)) for path in sorted(out.glob("*/*.mp4")) if path not in paths]
+    clips = [
+        (path, re.fullmatch(r"(.*)_\d{7,}ms", path.stem))
+        for path in sorted(out.glob("*/*.mp4"))
+        if path not in paths
+    ]
     stale = [path for path, name in clips if name is not None and name[1] in stems]
     if stale:
         named = ", ".join(f"'{path}'" for path in stale[:3]) + (", …" if len(stale) > 3 else "")
         raise DataError(
-            f"'{out}' has {len(stale)} clips of these videos that are not tagged (any more): remove {named}, or choose another --out"
+            f"'{out}' has {len(stale)} clips of these videos that are not tagged (any more): remove"
+            f" {named}, or choose another --out"
         )
 
 
 def cut_clip(video: Path, segment: Segment, path: Path) -> None:
     """Write a segment, its last frame included, with the frames' own times and sizes.
 
-    A side of odd length loses its last pixel. Raises VideoError, and leaves no file, for a video that does not decode, changes its size,
-    or ends before the segment does.
+    A side of odd length loses its last pixel. Raises VideoError, and leaves no file, for a video
+    that does not decode, changes its size, or ends before the segment does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         _cut(video, segment, path)
     except (VideoError, av.error.FFmpegError, OSError) as error:
         path.unlink(missing_ok=True)
-        if not any(path.parent.iterdir()):  # a class folder without a clip would be refused by the training
+        if not any(
+            path.parent.iterdir()
+        ):  # a class folder without a clip would be refused by the training
             path.parent.rmdir()
         if isinstance(error, VideoError):
             raise
-        raise VideoError(f"'{video}' could not be decoded ({error}): re-encode or remove it") from error
+        raise VideoError(
+            f"'{video}' could not be decoded ({error}): re-encode or remove it"
+        ) from error
 
 
 def _cut(video: Path, segment: Segment, path: Path) -> None:
@@ -91,17 +115,27 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
             if begin is None:
                 begin, shape = frame.pts, pixels.shape[:2]
                 if min(shape) < 2:
-                    raise VideoError(f"'{video}' is {shape[1]}x{shape[0]} pixels: too small for a clip")
+                    raise VideoError(
+                        f"'{video}' is {shape[1]}x{shape[0]} pixels: too small for a clip"
+                    )
                 stream_out.height, stream_out.width = (side - side % 2 for side in shape)
                 stream_out.codec_context.time_base = frame.time_base
             if pixels.shape[:2] != shape:
-                raise VideoError(f"the frames of '{video}' change their size at {time:.2f} s: split it there, or scale them to one size")
-            even = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[: stream_out.height, : stream_out.width]), format="rgb24")
+                raise VideoError(
+                    f"the frames of '{video}' change their size at {time:.2f} s: split it there, or"
+                    " scale them to one size"
+                )
+            even = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(pixels[: stream_out.height, : stream_out.width]),
+                format="rgb24",
+            )
             even.pts, even.time_base = frame.pts - begin, frame.time_base
             target.mux(stream_out.encode(even))
         if begin is None or time < segment.end - _LAST_FRAME_S:
             tagged = f"'{segment.label}' is tagged from {segment.start:.2f} to {segment.end:.2f} s"
-            raise VideoError(f"'{video}' ends at {time:.2f} s, but {tagged}: do the tags belong to this video?")
+            raise VideoError(
+                f"'{video}' ends at {time:.2f} s, but {tagged}: do the tags belong to this video?"
+            )
         target.mux(stream_out.encode())
 
 
@@ -112,17 +146,37 @@ def distribution(segments: Iterable[Segment]) -> str:
         seconds[segment.label].append(segment.end - segment.start)
     total = sum(map(len, seconds.values()))
     lines = [f"{'class':<16}{'clips':>7}{'share':>9}{'seconds':>10}"]
-    lines += [f"{label:<16}{len(each):7d}{len(each) / total:9.1%}{sum(each):10.1f}" for label, each in sorted(seconds.items())]
-    return "\n".join([*lines, f"{'all':<16}{total:7d}{1:9.1%}{sum(map(sum, seconds.values())):10.1f}"])
+    lines += [
+        f"{label:<16}{len(each):7d}{len(each) / total:9.1%}{sum(each):10.1f}"
+        for label, each in sorted(seconds.items())
+    ]
+    return "\n".join(
+        [*lines, f"{'all':<16}{total:7d}{1:9.1%}{sum(map(sum, seconds.values())):10.1f}"]
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m actionrec_node.clips", description="Cut the clips that were tagged in VoTT.")
-    parser.add_argument("exports", type=Path, nargs="+", help="*-export.json of VoTT 2, or VIDEO.json of VoTT 1")
-    parser.add_argument("--out", type=Path, required=True, help="data folder to write: a folder of clips for each class")
-    parser.add_argument("--videos", type=Path, help="folder with the videos, where the export names another place")
-    parser.add_argument("--end-tag", default="dummy", help="tag of the last frame of an action (default %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m actionrec_node.clips", description="Cut the clips that were tagged in VoTT."
+    )
+    parser.add_argument(
+        "exports", type=Path, nargs="+", help="*-export.json of VoTT 2, or VIDEO.json of VoTT 1"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="data folder to write: a folder of clips for each class",
+    )
+    parser.add_argument(
+        "--videos", type=Path, help="folder with the videos, where the export names another place"
+    )
+    parser.add_argument(
+        "--end-tag",
+        default="dummy",
+        help="tag of the last frame of an action (default %(default)s)",
+    )
     args = parser.parse_args(arguments)
     tagged: dict[Path, list[Segment]] = defaultdict(list)
     try:

@@ -10,11 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from actionrec_node.action_model import ActionModel, new_spec, save_action_model
-from actionrec_node.architectures import ARCHITECTURES, find_architecture
-from actionrec_node.checkpoints import load_pretrained
-from perception_kit.arguments import model_file, positive_number, whole_number
-from perception_kit.model_metadata import ModelFileError
+from actionrec_node.networks.action_model import ActionModel, new_spec, save_action_model
+from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
+from actionrec_node.networks.checkpoints import load_pretrained
+from perception_kit.arguments import bounded_int, model_file, positive_float
+from perception_kit.networks.model_metadata import ModelFileError
 
 
 def read_class_names(path: Path) -> list[str]:
@@ -23,12 +23,18 @@ def read_class_names(path: Path) -> list[str]:
     Raises ModelFileError for a name that comes twice and a file that cannot be read.
     """
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        names = [
+            line.strip()
+            for line in path.read_text(encoding="utf-8-sig").splitlines()
+            if line.strip()
+        ]
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"class names '{path}' cannot be read as UTF-8: {error}") from error
     repeated = {name for name in names if names.count(name) > 1}
     if repeated or not names:
-        raise ModelFileError(f"'{path}' must name every class once, one on each line; repeated: {sorted(repeated)}")
+        raise ModelFileError(
+            f"'{path}' must name every class once, one on each line; repeated: {sorted(repeated)}"
+        )
     return names
 
 
@@ -36,21 +42,46 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m actionrec_node.convert",
-        description="Make a model file of a checkpoint of 3D-ResNets-PyTorch or of I3D for PyTorch, or of I3D streams trained here.",
+        description=(
+            "Make a model file of a checkpoint of 3D-ResNets-PyTorch or of I3D for PyTorch, or of"
+            " I3D streams trained here."
+        ),
     )
-    parser.add_argument("checkpoints", type=Path, nargs="+", help="one file; for the two streams of I3D one each, in any order")
-    parser.add_argument("--architecture", choices=list(ARCHITECTURES), required=True)
-    parser.add_argument("--classes", type=Path, required=True, help="text file with the class names, one on each line")
-    parser.add_argument("--clip-length", type=whole_number(2), help="frames of a clip (default: 16)")
     parser.add_argument(
-        "--clip-fps", type=positive_number, help="frames per second of a clip (default: what the checkpoints were trained on)"
+        "checkpoints",
+        type=Path,
+        nargs="+",
+        help="one file; for the two streams of I3D one each, in any order",
     )
-    parser.add_argument("--out", type=model_file, required=True, help="model file to write (.safetensors)")
+    parser.add_argument("--architecture", choices=list(ARCHITECTURES), required=True)
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        required=True,
+        help="text file with the class names, one on each line",
+    )
+    parser.add_argument("--clip-length", type=bounded_int(2), help="frames of a clip (default: 16)")
+    parser.add_argument(
+        "--clip-fps",
+        type=positive_float,
+        help="frames per second of a clip (default: what the checkpoints were trained on)",
+    )
+    parser.add_argument(
+        "--out", type=model_file, required=True, help="model file to write (.safetensors)"
+    )
     args = parser.parse_args(arguments)
     try:
         resize = find_architecture(args.architecture).published_resize
         names = read_class_names(args.classes)
-        model = ActionModel(new_spec(args.architecture, names, clip_length=args.clip_length, clip_fps=args.clip_fps, resize=resize))
+        model = ActionModel(
+            new_spec(
+                args.architecture,
+                names,
+                clip_length=args.clip_length,
+                clip_fps=args.clip_fps,
+                resize=resize,
+            )
+        )
         load_pretrained(model.network, args.checkpoints, keep_classifier=True)
         save_action_model(args.out, model)
     except (ModelFileError, OSError) as error:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Score a model on labelled videos: ``python -m actionrec_node.evaluate --data DIR --model FILE --out DIR``."""
+"""Score a model on labelled videos: ``python -m actionrec_node.evaluate --data DIR --model FILE
+--out DIR``.
+"""
 
 from __future__ import annotations
 
@@ -15,82 +17,130 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from actionrec_node.action_model import ActionModelSpec
-from actionrec_node.alarm_scores import alarm_scores, format_alarm
-from actionrec_node.annotations import Annotations, DataError, check_labels, read_folders
-from actionrec_node.crops import CONTEXT
-from actionrec_node.data import LabelledVideo, load_video
-from actionrec_node.decision import FALL
-from actionrec_node.evaluation import PredictedVideo, format_scores, predict_videos, scores_of, window_scores
-from actionrec_node.model_choice import add_model_arguments, load_chosen_model, time_per_clip
+from actionrec_node.data.annotations import Annotations, DataError, check_labels, read_folders
+from actionrec_node.data.crops import CONTEXT
+from actionrec_node.data.labeled_videos import LabeledVideo, load_video
+from actionrec_node.data.person_boxes import BoxTrack, read_boxes
+from actionrec_node.data.video import VideoError, VideoFormat
+from actionrec_node.evaluation.clips import (
+    PredictedVideo,
+    format_scores,
+    predict_videos,
+    scores_of,
+    window_scores,
+)
+from actionrec_node.evaluation.fall_alarm import alarm_scores, format_alarm
+from actionrec_node.evaluation.model_loading import (
+    add_model_arguments,
+    load_chosen_model,
+    time_per_clip,
+)
+from actionrec_node.evaluation.plots import plot_confusion, plot_per_class, plot_roc
+from actionrec_node.networks.action_model import ActionModelSpec
 from actionrec_node.options import save_options
-from actionrec_node.person_boxes import BoxTrack, read_boxes
-from actionrec_node.plots import plot_confusion, plot_per_class, plot_roc
-from actionrec_node.video import VideoError, VideoFormat
-from perception_kit.arguments import number_from, positive_number
+from actionrec_node.recognition.decision import FALL
+from perception_kit.arguments import bounded_float, positive_float
 from perception_kit.metrics.actions import roc
-from perception_kit.model_file import file_sha256
-from perception_kit.model_metadata import ModelFileError
-from perception_kit.runtime import RuntimeUnavailableError
+from perception_kit.networks.model_file import file_sha256
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 
 _SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m actionrec_node.evaluate", description="Score a model on labelled videos.")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="data folder; may be given several times")
-    parser.add_argument("--out", type=Path, required=True, help="folder for metrics.json and the plots")
+    parser = argparse.ArgumentParser(
+        prog="python -m actionrec_node.evaluate", description="Score a model on labelled videos."
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        help="data folder; may be given several times",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for metrics.json and the plots"
+    )
     add_model_arguments(parser)
     add_video_arguments(parser)
     return parser.parse_args(arguments)
 
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--per-person``, ``--folder-fps`` and ``--skip-bad``: how the videos of data folders are read and shown to the model."""
+    """``--per-person``, ``--folder-fps`` and ``--skip-bad``: how the videos of data folders are
+    read and shown to the model.
+    """
     parser.add_argument(
         "--per-person",
-        type=number_from(1.0),
+        type=bounded_float(1.0),
         nargs="?",
         const=CONTEXT,
         metavar="CONTEXT",
-        help="classify crops of the people that boxes.csv names, as the live node does; side of a crop in boxes (default %(const)s)",
+        help=(
+            "classify crops of the people that boxes.csv names, as the live node does; side of a"
+            " crop in boxes (default %(const)s)"
+        ),
     )
     parser.add_argument(
-        "--folder-fps", type=positive_number, default=30.0, help="rate of the pictures in folders of frames (default %(default)s)"
+        "--folder-fps",
+        type=positive_float,
+        default=30.0,
+        help="rate of the pictures in folders of frames (default %(default)s)",
     )
-    parser.add_argument("--skip-bad", action="store_true", help="leave videos out that cannot be used, instead of stopping")
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave videos out that cannot be used, instead of stopping",
+    )
 
 
-def find_videos(folders: Sequence[Path], class_names: Sequence[str], per_person: float | None) -> tuple[Annotations, dict[Path, BoxTrack]]:
+def find_videos(
+    folders: Sequence[Path], class_names: Sequence[str], per_person: float | None
+) -> tuple[Annotations, dict[Path, BoxTrack]]:
     """What is labelled in the data folders and, for clips of people, where they are.
 
-    Raises DataError for labels that are none of ``class_names``, and for clips of people where no box of any is known.
+    Raises DataError for labels that are none of ``class_names``, and for clips of people where no
+    box of any is known.
     """
     annotations = read_folders(folders)
     check_labels(annotations, class_names)
     tracks = read_boxes(folders) if per_person else {}
     if per_person and not annotations.keys() & tracks.keys():
-        raise DataError(f"--per-person needs to know where people are: no boxes.csv of {', '.join(map(str, folders))} names a video")
+        raise DataError(
+            "--per-person needs to know where people are: no boxes.csv of"
+            f" {', '.join(map(str, folders))} names a video"
+        )
     return annotations, tracks
 
 
 def read_videos(
-    annotations: Annotations, tracks: Mapping[Path, BoxTrack], spec: ActionModelSpec, args: argparse.Namespace
-) -> Iterator[LabelledVideo]:
-    """One video after the other, so that a large data set needs no large memory; ``args`` are those of ``add_video_arguments``.
+    annotations: Annotations,
+    tracks: Mapping[Path, BoxTrack],
+    spec: ActionModelSpec,
+    args: argparse.Namespace,
+) -> Iterator[LabeledVideo]:
+    """One video after the other, so that a large data set needs no large memory; ``args`` are those
+    of ``add_video_arguments``.
 
-    Says on standard error of which videos ``tracks`` do not show the person: their clips are those of the whole image. Raises VideoError,
-    or with ``--skip-bad`` prints it; DataError where no video is left, and for clips of people where nobody is shown.
+    Says on standard error of which videos ``tracks`` do not show the person: their clips are those
+    of the whole image. Raises VideoError, or with ``--skip-bad`` prints it; DataError where no
+    video is left, and for clips of people where nobody is shown.
     """
     form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, args.folder_fps)
     missing = [path for path in annotations if not path.exists()]
     if missing and not args.skip_bad:  # not only after the hours that the others take
-        raise VideoError(f"{len(missing)} of {len(annotations)} labelled videos do not exist, such as '{missing[0]}'")
+        raise VideoError(
+            f"{len(missing)} of {len(annotations)} labelled videos do not exist, such as"
+            f" '{missing[0]}'"
+        )
     left_out, without_person = 0, []
     for path, segments in tqdm(annotations.items(), desc="reading videos", unit="video"):
         try:
-            video = load_video(path, segments, spec.class_names, form, spec.clip_length, tracks.get(path))
+            video = load_video(
+                path, segments, spec.class_names, form, spec.clip_length, tracks.get(path)
+            )
         except VideoError as error:
             if not args.skip_bad:
                 raise
@@ -111,24 +161,34 @@ def read_videos(
         print(f"{problem}: their clips show the whole image", file=sys.stderr)
 
 
-def write_plots(out: Path, metrics: dict[str, Any], videos: list[PredictedVideo], spec: ActionModelSpec) -> None:
-    """``confusion.png``, ``per_class.png``, and where falls are known ``roc_falling.png``, whose curve also goes into ``metrics``."""
+def write_plots(
+    out: Path, metrics: dict[str, Any], videos: list[PredictedVideo], spec: ActionModelSpec
+) -> None:
+    """``confusion.png``, ``per_class.png``, and where falls are known ``roc_falling.png``, whose
+    curve also goes into ``metrics``.
+    """
     plot_confusion(out / "confusion.png", np.array(metrics["confusion"]), spec.class_names)
-    plot_per_class(out / "per_class.png", {"clips": metrics["per_class"], "frames": metrics["frames"]["per_class"]})
+    plot_per_class(
+        out / "per_class.png",
+        {"clips": metrics["per_class"], "frames": metrics["frames"]["per_class"]},
+    )
     metrics["roc_falling"] = None
     (out / "roc_falling.png").unlink(missing_ok=True)  # of an earlier evaluation
     if FALL not in spec.class_names:
         return
     fall = spec.class_names.index(FALL)
-    truth, scores = window_scores(videos, fall)
-    curve = roc(truth == fall, scores)
+    ground_truth, scores = window_scores(videos, fall)
+    curve = roc(ground_truth == fall, scores)
     if curve is None:
         return
     plot_roc(out / "roc_falling.png", curve, FALL)
     # The first threshold is infinite, which JSON cannot say: no window reaches more than 1.
     thresholds = np.minimum(curve.thresholds, 1.0)
     points = {"threshold": thresholds, "false_alarms": curve.false_alarms, "recall": curve.recall}
-    metrics["roc_falling"] = {"auc": curve.auc, **{name: values.round(5).tolist() for name, values in points.items()}}
+    metrics["roc_falling"] = {
+        "auc": curve.auc,
+        **{name: values.round(5).tolist() for name, values in points.items()},
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -136,23 +196,38 @@ def main(arguments: list[str] | None = None) -> int:
     args = parse_arguments(arguments)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=args.out).close()  # a folder that cannot be written to is named before the work
+        TemporaryFile(
+            dir=args.out
+        ).close()  # a folder that cannot be written to is named before the work
         model = load_chosen_model(args)
         spec = model.spec
         annotations, tracks = find_videos(args.data, spec.class_names, args.per_person)
-        videos = predict_videos(model, read_videos(annotations, tracks, spec, args), args.stride, args.per_person)
+        videos = predict_videos(
+            model, read_videos(annotations, tracks, spec, args), args.stride, args.per_person
+        )
         metrics = scores_of(videos, spec.class_names, spec.clip_length, spec.clip_fps)
         if not metrics["clips"]:
             raise DataError(
-                f"no clip of {spec.clip_length} frames at {spec.clip_fps:g} fps ends in a labelled stretch: there is nothing to score"
+                f"no clip of {spec.clip_length} frames at {spec.clip_fps:g} fps ends in a labelled"
+                " stretch: there is nothing to score"
             )
     except (DataError, VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     clip_time = time_per_clip(model)
-    metrics |= {"class_names": list(spec.class_names), "videos": len(videos), "seconds_per_clip": asdict(clip_time)}
-    metrics |= {"architecture": spec.architecture, "model": str(args.model), "model_sha256": file_sha256(args.model)}
-    metrics["fall_alarm"] = alarm_scores(videos, spec.class_names, spec.clip_fps) if FALL in spec.class_names else None
+    metrics |= {
+        "class_names": list(spec.class_names),
+        "videos": len(videos),
+        "seconds_per_clip": asdict(clip_time),
+    }
+    metrics |= {
+        "architecture": spec.architecture,
+        "model": str(args.model),
+        "model_sha256": file_sha256(args.model),
+    }
+    metrics["fall_alarm"] = (
+        alarm_scores(videos, spec.class_names, spec.clip_fps) if FALL in spec.class_names else None
+    )
     save_options(args.out / "config.yaml", args)
     write_plots(args.out, metrics, videos, spec)
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")

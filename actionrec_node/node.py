@@ -14,9 +14,15 @@ from assistant_perception.msg import ActionArray, TrackArray
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import Image
 
-from actionrec_node.decision import RecognizerConfig
-from actionrec_node.track_join import JoinedImage, TrackJoin
-from perception_kit.resources import INT8_RUNTIME, RUNTIMES, check_device_name, choose_device, resolve_path
+from actionrec_node.recognition.decision import RecognizerConfig
+from actionrec_node.recognition.track_join import JoinedImage, TrackJoin
+from perception_kit.resources import (
+    INT8_RUNTIME,
+    RUNTIMES,
+    check_device_name,
+    choose_device,
+    resolve_path,
+)
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.from_messages import tracks_from_message
 from perception_kit.ros.image import color_image
@@ -28,11 +34,15 @@ from perception_kit.ros.to_messages import actions_to_message
 from perception_kit.ros.worker import FrameWorker
 
 if TYPE_CHECKING:
-    from actionrec_node.recognizer import ClipRequest, NewestClips
+    from actionrec_node.recognition.recognizer import ClipRequest, NewestClips
 
-_QUEUE_LENGTH = 10  # images and tracks share the queue, and adding either to the clips takes no time
-# Seconds without a message after which no image waits for tracks any more: the camera stands still, or who makes the tracks is gone.
-# In a replay, which sends the next image when all results of this one are in, a slow machine must not count as gone.
+_QUEUE_LENGTH = (
+    10  # images and tracks share the queue, and adding either to the clips takes no time
+)
+# Seconds without a message after which no image waits for tracks any more: the camera stands still,
+# or who makes the tracks is gone. In a replay, which sends the next image when all results of this
+# one are in, a slow machine must not count as gone.
+# not count as gone.
 _SILENCE_S = {"best_effort": 0.5, "reliable": 10.0}
 _WATCH_PERIOD_S = 0.25
 
@@ -41,41 +51,87 @@ _WATCH_PERIOD_S = 0.25
 class ActionConfig:
     """Parameters of the node."""
 
-    model: str = parameter("", "action model file (.safetensors, or package://PACKAGE/PATH); required", fixed=True)
-    device: str = parameter("auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True)
+    model: str = parameter(
+        "", "action model file (.safetensors, or package://PACKAGE/PATH); required", fixed=True
+    )
+    device: str = parameter(
+        "auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True
+    )
     runtime: str = parameter(
         "pytorch",
-        "what runs the network on a CPU; openvino is faster, openvino_int8 (after actionrec_node.quantize) faster still and less exact",
+        "what runs the network on a CPU; openvino is faster, openvino_int8 (after"
+        " actionrec_node.quantize) faster still and less exact",
         choices=(*RUNTIMES, INT8_RUNTIME),
         fixed=True,
     )
-    stride: int = parameter(4, "a clip is classified every so many frames at the clip rate of the model", 1, 1000, fixed=True)
-    max_gap: float = parameter(0.5, "a longer gap between two images starts a new clip, s", 0.01, 60.0, fixed=True)
-    per_person: bool = parameter(True, "with tracks of people, classify each of them; else the whole image", fixed=True)
+    stride: int = parameter(
+        4,
+        "a clip is classified every so many frames at the clip rate of the model",
+        1,
+        1000,
+        fixed=True,
+    )
+    max_gap: float = parameter(
+        0.5, "a longer gap between two images starts a new clip, s", 0.01, 60.0, fixed=True
+    )
+    per_person: bool = parameter(
+        True, "with tracks of people, classify each of them; else the whole image", fixed=True
+    )
     person_class: str = parameter("person", "class name of the tracks that are people", fixed=True)
-    context: float = parameter(1.5, "side of a person's crop, as a multiple of their box", 1.0, 10.0)
-    tracks_wait: float = parameter(0.1, "an image waits for its tracks until one comes that is this much newer, s", 0.0, 10.0, fixed=True)
-    tracks_max_age: float = parameter(1.0, "after this long without tracks the whole image is classified, s", 0.0, 60.0, fixed=True)
-    smoothing: float = parameter(0.15, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0)
-    score_threshold: float = parameter(0.3, "below this score of the best class the label is empty: none of these", 0.0, 1.0)
-    fall_on: float = parameter(0.75, "the fall alarm goes on, and the label is falling, from this score of falling", 0.0, 1.0)
-    fall_off: float = parameter(0.3, "the fall alarm goes off below this score of falling", 0.0, 1.0)
+    context: float = parameter(
+        1.5, "side of a person's crop, as a multiple of their box", 1.0, 10.0
+    )
+    tracks_wait: float = parameter(
+        0.1,
+        "an image waits for its tracks until one comes that is this much newer, s",
+        0.0,
+        10.0,
+        fixed=True,
+    )
+    tracks_max_age: float = parameter(
+        1.0,
+        "after this long without tracks the whole image is classified, s",
+        0.0,
+        60.0,
+        fixed=True,
+    )
+    smoothing: float = parameter(
+        0.15, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0
+    )
+    score_threshold: float = parameter(
+        0.3, "below this score of the best class the label is empty: none of these", 0.0, 1.0
+    )
+    fall_on: float = parameter(
+        0.75,
+        "the fall alarm goes on, and the label is falling, from this score of falling",
+        0.0,
+        1.0,
+    )
+    fall_off: float = parameter(
+        0.3, "the fall alarm goes off below this score of falling", 0.0, 1.0
+    )
 
     def __post_init__(self) -> None:
         check_device_name(self.device)
         self.recognizer_config()
 
     def recognizer_config(self) -> RecognizerConfig:
-        """The part that the recognizer needs. Raises ValueError for values that make no sense together."""
-        return RecognizerConfig(**{entry.name: getattr(self, entry.name) for entry in fields(RecognizerConfig)})
+        """The part that the recognizer needs.
+
+        Raises ValueError for values that make no sense together.
+        """
+        return RecognizerConfig(
+            **{entry.name: getattr(self, entry.name) for entry in fields(RecognizerConfig)}
+        )
 
 
 class ActionrecNode(PerceptionNode):
-    """Publishes ``~/actions`` for every received image: empty before the first full clip, the newest actions afterwards.
+    """Publishes ``~/actions`` for every received image: empty before the first full clip, the
+    newest actions afterwards.
 
-    With best-effort input a second thread runs the network, always on everybody's newest clip; ``clips_skipped`` counts those it had no
-    time for.
-    With reliable input, the one of a replay, each image waits for its own prediction.
+    With best-effort input a second thread runs the network, always on everybody's newest clip;
+    ``clips_skipped`` counts those it had no time for. With reliable input, the one of a replay,
+    each image waits for its own prediction.
     """
 
     def __init__(self) -> None:
@@ -87,12 +143,17 @@ class ActionrecNode(PerceptionNode):
         self._device = ""
         self._joining = threading.Lock()
         self._last_message_s = monotonic()
-        self.create_timer(_WATCH_PERIOD_S, self._end_silence, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(
+            _WATCH_PERIOD_S, self._end_silence, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self._falls = {"fall_alarms": "0", "fall_delay_s": ""}
 
     def load(self) -> None:
         """Load the model that the parameters name. Raises ValueError where there is none."""
-        from actionrec_node.recognizer import ActionRecognizer, NewestClips  # PyTorch takes seconds to import
+        from actionrec_node.recognition.recognizer import (  # PyTorch takes seconds to import
+            ActionRecognizer,
+            NewestClips,
+        )
 
         if not self.config.model:
             raise ValueError(
@@ -101,8 +162,12 @@ class ActionrecNode(PerceptionNode):
             )
         self._device = choose_device(self.config.device)
         config = self.config
-        self._recognizer = ActionRecognizer(resolve_path(config.model), self._device, config.recognizer_config(), config.runtime)
-        self._join = TrackJoin(self.config.person_class, self.config.tracks_wait, self.config.tracks_max_age)
+        self._recognizer = ActionRecognizer(
+            resolve_path(config.model), self._device, config.recognizer_config(), config.runtime
+        )
+        self._join = TrackJoin(
+            self.config.person_class, self.config.tracks_wait, self.config.tracks_max_age
+        )
         if self.node_config.input_reliability == "best_effort":
             self._waiting = NewestClips()
             self._predictor = FrameWorker(self._predict_newest)
@@ -118,14 +183,23 @@ class ActionrecNode(PerceptionNode):
     def inputs(self) -> Sequence[Input]:
         """Colour images; tracks may be missing."""
         color = Input("color", Image, "color/image_raw")
-        return [color, Input("tracks", TrackArray, "tracks", required=False)] if self.config.per_person else [color]
+        return (
+            [color, Input("tracks", TrackArray, "tracks", required=False)]
+            if self.config.per_person
+            else [color]
+        )
 
     def process(self, frame: Frame) -> None:
-        """Join image or tracks with what came before. Raises ImageError for an image that cannot be used."""
+        """Join image or tracks with what came before.
+
+        Raises ImageError for an image that cannot be used.
+        """
         with self._joining:
             self._last_message_s = monotonic()
             if "tracks" in frame.messages:
-                ready = self._join.add_tracks(frame.stamp_ns, tracks_from_message(frame.messages["tracks"]))
+                ready = self._join.add_tracks(
+                    frame.stamp_ns, tracks_from_message(frame.messages["tracks"])
+                )
             else:
                 color = frame.messages["color"]
                 ready = self._join.add_image(frame.stamp_ns, (color.header, color_image(color)))
@@ -138,7 +212,11 @@ class ActionrecNode(PerceptionNode):
         if not self._joining.acquire(blocking=False):  # a message is being worked on
             return
         try:
-            if self._join.waiting and monotonic() - self._last_message_s > _SILENCE_S[self.node_config.input_reliability]:
+            if (
+                self._join.waiting
+                and monotonic() - self._last_message_s
+                > _SILENCE_S[self.node_config.input_reliability]
+            ):
                 for image in self._join.give_up():
                     self._recognize(image)
         finally:
@@ -153,7 +231,10 @@ class ActionrecNode(PerceptionNode):
             self._predictor.submit(self._waiting)
         elif requests:
             self._predict(requests)
-        self.results.publish("actions", actions_to_message(self._recognizer.actions(), self._recognizer.class_names, header))
+        self.results.publish(
+            "actions",
+            actions_to_message(self._recognizer.actions(), self._recognizer.class_names, header),
+        )
 
     def _predict_newest(self, waiting: NewestClips) -> None:
         """Classify what waits; nothing where the batch before took it along."""
@@ -161,20 +242,30 @@ class ActionrecNode(PerceptionNode):
             self._predict(requests)
 
     def _predict(self, requests: Sequence[ClipRequest]) -> None:
-        """Classify clips and report the falls; what goes wrong is reported, too: it must not end the thread."""
+        """Classify clips and report the falls; what goes wrong is reported, too: it must not end
+        the thread.
+        """
         try:
             with self.statistics.stage("action"):
                 falls = self._recognizer.predict(requests)
         except Exception as error:
             self.statistics.count("failed")
-            self.problems.report(f"clip {type(error).__name__}", f"a clip could not be classified: {describe_error(error)}")
+            self.problems.report(
+                f"clip {type(error).__name__}",
+                f"a clip could not be classified: {describe_error(error)}",
+            )
             return
         for fall in falls:
             delay_s = (fall.alarm_ns - fall.first_sign_ns) * 1e-9
             now_s = self.get_clock().now().nanoseconds * 1e-9
             self.statistics.stamp_latency("fall_alarm", now_s - fall.first_sign_ns * 1e-9)
-            self._falls = {"fall_alarms": str(int(self._falls["fall_alarms"]) + 1), "fall_delay_s": f"{delay_s:.3f}"}
-            self.problems.report("fall", f"fall of {'somebody' if fall.track_id < 0 else f'person {fall.track_id}'}")
+            self._falls = {
+                "fall_alarms": str(int(self._falls["fall_alarms"]) + 1),
+                "fall_delay_s": f"{delay_s:.3f}",
+            }
+            self.problems.report(
+                "fall", f"fall of {'somebody' if fall.track_id < 0 else f'person {fall.track_id}'}"
+            )
 
     def reset(self) -> None:
         """Start new clips."""
@@ -183,14 +274,20 @@ class ActionrecNode(PerceptionNode):
             self._join.reset()
 
     def diagnostic_values(self) -> dict[str, str]:
-        """Device, model, clips without a prediction, images without tracks in time, boxes of people outside of it, and the last fall alarm.
+        """Device, model, clips without a prediction, images without tracks in time, boxes of people
+        outside of it, and the last fall alarm.
 
-        ``fall_delay_s`` is the time from the end of the first clip that spoke for the fall to the end of the one that raised the alarm;
-        the latency ``stamp_to_fall_alarm`` ends when the alarm was raised by the clock.
+        ``fall_delay_s`` is the time from the end of the first clip that spoke for the fall to the
+        end of the one that raised the alarm; the latency ``stamp_to_fall_alarm`` ends when the
+        alarm was raised by the clock.
         """
         skipped = self._waiting.skipped if self._waiting is not None else 0
         unusable = self._recognizer.boxes_unusable if self._recognizer is not None else 0
-        counts = {"clips_skipped": str(skipped), "images_without_tracks": str(self._join.late), "boxes_unusable": str(unusable)}
+        counts = {
+            "clips_skipped": str(skipped),
+            "images_without_tracks": str(self._join.late),
+            "boxes_unusable": str(unusable),
+        }
         return {"device": self._device, "model": self.config.model, **counts, **self._falls}
 
 

@@ -11,18 +11,26 @@ from typing import Any
 import yaml
 
 
-def parse_with_yaml(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+def parse_with_yaml(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> argparse.Namespace:
     """Parse ``arguments``, where ``--config FILE`` names a YAML file of further options.
 
-    Its keys are options without the leading dashes (``batch-size`` or ``batch_size``); an option on the command line replaces that of
-    the file. The parser, which gets the option ``--config`` here, ends the program with a message that names the file where it is no
-    mapping of known options.
+    Its keys are options without the leading dashes (``batch-size`` or ``batch_size``); an option on
+    the command line replaces that of the file. The parser, which gets the option ``--config`` here,
+    ends the program with a message that names the file where it is no mapping of known options.
     """
-    parser.add_argument("--config", type=Path, help="YAML file of options, used where the command line does not have them")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="YAML file of options, used where the command line does not have them",
+    )
     finder = argparse.ArgumentParser(add_help=False)
     finder.add_argument("--config", type=Path)
     path = finder.parse_known_args(arguments)[0].config
-    return parser.parse_args(arguments if path is None else [*_from_yaml(parser, path, arguments), *arguments])
+    return parser.parse_args(
+        arguments if path is None else [*_from_yaml(parser, path, arguments), *arguments]
+    )
 
 
 def _from_yaml(parser: argparse.ArgumentParser, path: Path, given: Sequence[str]) -> list[str]:
@@ -65,5 +73,9 @@ def save_options(path: Path, options: argparse.Namespace) -> None:
         return str(value) if isinstance(value, Path) else value
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {key.replace("_", "-"): plain(value) for key, value in vars(options).items() if key not in ("config", "resume")}
+    content = {
+        key.replace("_", "-"): plain(value)
+        for key, value in vars(options).items()
+        if key not in ("config", "resume")
+    }
     path.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quantise a model to 8-bit integers for the runtime openvino_int8.
 
-``python -m actionrec_node.quantize --model FILE --data DIR --val DIR`` writes ``MODEL.int8.xml`` and ``.bin`` beside the model file, and
-``MODEL.int8.json``: what the ranges come from, and the scores of both models on the held-out videos.
+``python -m actionrec_node.quantize --model FILE --data DIR --val DIR`` writes ``MODEL.int8.xml``
+and ``.bin`` beside the model file, and ``MODEL.int8.json``: what the ranges come from, and the
+scores of both models on the held-out videos.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from actionrec_node.action_model import ActionModel, ActionModelSpec, load_action_model
-from actionrec_node.annotations import DataError, check_disjoint
-from actionrec_node.compiled import load_runtime_model, write_int8
-from actionrec_node.data import LabelledVideo
+from actionrec_node.data.annotations import DataError, check_disjoint
+from actionrec_node.data.labeled_videos import LabeledVideo
+from actionrec_node.data.video import VideoError
 from actionrec_node.evaluate import add_video_arguments, find_videos, read_videos
-from actionrec_node.evaluation import predict_video, scores_of
-from actionrec_node.video import VideoError
-from perception_kit.arguments import whole_number
-from perception_kit.model_file import file_sha256
-from perception_kit.model_metadata import ModelFileError
+from actionrec_node.evaluation.clips import predict_video, scores_of
+from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
+from actionrec_node.networks.openvino import load_runtime_model, write_int8
+from perception_kit.arguments import bounded_int
+from perception_kit.networks.model_file import file_sha256
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.openvino_runtime import RuntimeUnavailableError, import_package
 from perception_kit.resources import INT8_RUNTIME
-from perception_kit.runtime import RuntimeUnavailableError, import_package
 
 EXIT_BAD_INPUT = 2
 _STRIDE = 4  # frames between two windows that are compared, as evaluate and the live node have it
@@ -38,68 +39,145 @@ _STRIDE = 4  # frames between two windows that are compared, as evaluate and the
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.quantize", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m actionrec_node.quantize",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="videos like those that the model will see")
-    parser.add_argument("--val", type=Path, action="append", help="held-out labelled videos, on which the loss of accuracy is measured")
-    parser.add_argument("--clips", type=whole_number(1), default=100, help="clips of --data that are looked at (default %(default)s)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        help="videos like those that the model will see",
+    )
+    parser.add_argument(
+        "--val",
+        type=Path,
+        action="append",
+        help="held-out labelled videos, on which the loss of accuracy is measured",
+    )
+    parser.add_argument(
+        "--clips",
+        type=bounded_int(1),
+        default=100,
+        help="clips of --data that are looked at (default %(default)s)",
+    )
     add_video_arguments(parser)
     return parser.parse_args(arguments)
 
 
-def spread_clips(videos: Iterable[LabelledVideo], spec: ActionModelSpec, per_video: int, context: float | None) -> list[np.ndarray]:
+def spread_clips(
+    videos: Iterable[LabeledVideo], spec: ActionModelSpec, per_video: int, context: float | None
+) -> list[np.ndarray]:
     """Clips (T, S, S, 3) uint8 of the videos: at most ``per_video`` of each, evenly spread."""
     clips = []
     for video in videos:
-        ends = np.unique(np.linspace(spec.clip_length - 1, len(video.frames) - 1, per_video).astype(int))
-        clips += [video.show(end, spec.clip_length, spec.size, spec.resize, context) for end in ends]
+        ends = np.unique(
+            np.linspace(spec.clip_length - 1, len(video.frames) - 1, per_video).astype(int)
+        )
+        clips += [
+            video.show(end, spec.clip_length, spec.size, spec.resize, context) for end in ends
+        ]
     return clips
 
 
-def compare(plain: ActionModel, quantised: ActionModel, videos: Iterable[LabelledVideo], context: float | None) -> dict[str, Any]:
-    """``scores_of`` both models, by the runtime of each, for the same videos; ``same_answer``: share of the windows with one answer."""
-    pairs = [[predict_video(model, video, _STRIDE, context) for model in (plain, quantised)] for video in videos]
+def compare(
+    plain: ActionModel,
+    quantized: ActionModel,
+    videos: Iterable[LabeledVideo],
+    context: float | None,
+) -> dict[str, Any]:
+    """``scores_of`` both models, by the runtime of each, for the same videos; ``same_answer``:
+    share of the windows with one answer.
+    """
+    pairs = [
+        [predict_video(model, video, _STRIDE, context) for model in (plain, quantized)]
+        for video in videos
+    ]
     spec = plain.spec
     same = [before.scores.argmax(axis=1) == after.scores.argmax(axis=1) for before, after in pairs]
-    scores = [scores_of(predicted, spec.class_names, spec.clip_length, spec.clip_fps) for predicted in zip(*pairs, strict=True)]
-    return {"pytorch": scores[0], INT8_RUNTIME: scores[1], "same_answer": float(np.concatenate(same).mean())}
+    scores = [
+        scores_of(predicted, spec.class_names, spec.clip_length, spec.clip_fps)
+        for predicted in zip(*pairs, strict=True)
+    ]
+    return {
+        "pytorch": scores[0],
+        INT8_RUNTIME: scores[1],
+        "same_answer": float(np.concatenate(same).mean()),
+    }
 
 
 def format_comparison(comparison: dict[str, Any]) -> str:
-    """A table for the terminal: F-score per class and accuracy of both models, over clips (labelled stretches) and over frames."""
+    """A table for the terminal: F-score per class and accuracy of both models, over clips (labelled
+    stretches) and over frames.
+    """
 
     def row(name: str, before: float | None, after: float | None) -> str:
-        if before is None or after is None:  # undefined: the class never occurs, or is never predicted
-            return f"{name:<24}" + "".join(f"{'-' if value is None else format(value, '.3f'):>10}" for value in (before, after))
+        if (
+            before is None or after is None
+        ):  # undefined: the class never occurs, or is never predicted
+            return f"{name:<24}" + "".join(
+                f"{'-' if value is None else format(value, '.3f'):>10}" for value in (before, after)
+            )
         return f"{name:<24}{before:10.3f}{after:10.3f}{after - before:+10.3f}"
 
     plain, int8 = comparison["pytorch"], comparison[INT8_RUNTIME]
     lines = [f"{'':<24}{'pytorch':>10}{'int8':>10}{'change':>10}"]
-    lines += [row(f"F-score of {name}", score["f1"], int8["per_class"][name]["f1"]) for name, score in plain["per_class"].items()]
+    lines += [
+        row(f"F-score of {name}", score["f1"], int8["per_class"][name]["f1"])
+        for name, score in plain["per_class"].items()
+    ]
     lines.append(row("accuracy of clips", plain["accuracy"], int8["accuracy"]))
     lines.append(row("accuracy of frames", plain["frames"]["accuracy"], int8["frames"]["accuracy"]))
-    return "\n".join([*lines, f"the same answer in {comparison['same_answer']:.1%} of the windows, {plain['clips']} labelled clips"])
+    return "\n".join(
+        [
+            *lines,
+            (
+                f"the same answer in {comparison['same_answer']:.1%} of the windows,"
+                f" {plain['clips']} labelled clips"
+            ),
+        ]
+    )
 
 
 def quantize(args: argparse.Namespace, command: Sequence[str]) -> None:
-    """Write the graph and its record, and print the loss of accuracy. Raises what ``main`` catches."""
+    """Write the graph and its record, and print the loss of accuracy.
+
+    Raises what ``main`` catches.
+    """
     import_package("nncf")  # says that it is missing before the videos are read, which takes long
     model = load_action_model(args.model)
     names = model.spec.class_names
     annotations, tracks = find_videos(args.data, names, args.per_person)
-    held_out, held_out_tracks = find_videos(args.val, names, args.per_person) if args.val else ({}, {})
+    held_out, held_out_tracks = (
+        find_videos(args.val, names, args.per_person) if args.val else ({}, {})
+    )
     check_disjoint(annotations, held_out)
     videos = read_videos(annotations, tracks, model.spec, args)
-    clips = spread_clips(videos, model.spec, math.ceil(args.clips / len(annotations)), args.per_person)
+    clips = spread_clips(
+        videos, model.spec, math.ceil(args.clips / len(annotations)), args.per_person
+    )
     path = write_int8(model, args.model, clips)
-    record: dict[str, Any] = {"command": shlex.join(["python", "-m", "actionrec_node.quantize", *command])}
-    record |= {"model_sha256": file_sha256(args.model), "calibration_clips": len(clips), "held_out": None}
-    print(f"wrote {path}, whose ranges come from {len(clips)} clips; use it by --runtime {INT8_RUNTIME}")
+    record: dict[str, Any] = {
+        "command": shlex.join(["python", "-m", "actionrec_node.quantize", *command])
+    }
+    record |= {
+        "model_sha256": file_sha256(args.model),
+        "calibration_clips": len(clips),
+        "held_out": None,
+    }
+    print(
+        f"wrote {path}, whose ranges come from {len(clips)} clips; use it by --runtime"
+        f" {INT8_RUNTIME}"
+    )
     if held_out:
-        quantised = load_runtime_model(args.model, runtime=INT8_RUNTIME)
+        quantized = load_runtime_model(args.model, runtime=INT8_RUNTIME)
         videos = read_videos(held_out, held_out_tracks, model.spec, args)
-        record["held_out"] = {"videos": len(held_out), **compare(model, quantised, videos, args.per_person)}
+        record["held_out"] = {
+            "videos": len(held_out),
+            **compare(model, quantized, videos, args.per_person),
+        }
         print(format_comparison(record["held_out"]))
     else:
         print("what that costs is not measured: give held-out labelled videos by --val")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label videos of UP-Fall (Martínez-Villaseñor et al., Sensors 2019): ``python -m actionrec_node.up_fall FOLDER --camera C1 --out DIR``.
+"""Label videos of UP-Fall (Martínez-Villaseñor et al., Sensors 2019): ``python -m
+actionrec_node.up_fall FOLDER --camera C1 --out DIR``.
 
-The folder holds videos named ``A01_fall_forward_hands_S01_T1_C1.mp4`` (activity, subject, trial, camera) and ``fall_windows_auto.csv``
-(clip, n_frames, fps, window_start, window_end: the frames of each fall). The videos stay where they are.
+The folder holds videos named ``A01_fall_forward_hands_S01_T1_C1.mp4`` (activity, subject, trial,
+camera) and ``fall_windows_auto.csv`` (clip, n_frames, fps, window_start, window_end: the frames of
+each fall). The videos stay where they are.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 import sys
 from pathlib import Path
 
-from actionrec_node.annotations import DataError
+from actionrec_node.data.annotations import DataError
 
 _NAME = re.compile(r"A(?P<activity>\d\d)_\w+_(?P<subject>S\d+)_T\d+_(?P<camera>C\d+)\.mp4")
 _FALLS = range(1, 6)
@@ -24,7 +26,8 @@ Row = tuple[str, str, str, str, str]
 
 
 def label_videos(folder: Path, camera: str) -> list[Row]:
-    """(video, start, end, label, subject) of a camera's videos: before a fall "other", after it "lying".
+    """(video, start, end, label, subject) of a camera's videos: before a fall "other", after it
+    "lying".
 
     Raises DataError where there is no such video, or a fall without a window.
     """
@@ -35,13 +38,20 @@ def label_videos(folder: Path, camera: str) -> list[Row]:
         if match is None or match["camera"] != camera:
             continue
         for start, end, label in _segments(path, int(match["activity"]), windows):
-            rows.append((str(path.resolve()), f"{start:.3f}", f"{end:.3f}", label, match["subject"]))
+            rows.append(
+                (str(path.resolve()), f"{start:.3f}", f"{end:.3f}", label, match["subject"])
+            )
     if not rows:
-        raise DataError(f"'{folder}' holds no video of camera '{camera}', such as A06_walking_S01_T1_{camera}.mp4")
+        raise DataError(
+            f"'{folder}' holds no video of camera '{camera}', such as"
+            f" A06_walking_S01_T1_{camera}.mp4"
+        )
     return rows
 
 
-def _segments(path: Path, activity: int, windows: dict[str, tuple[float, float]]) -> list[tuple[float, float, str]]:
+def _segments(
+    path: Path, activity: int, windows: dict[str, tuple[float, float]]
+) -> list[tuple[float, float, str]]:
     if activity in _LABELS:
         return [(0.0, float("inf"), _LABELS[activity])]
     if activity not in _FALLS:
@@ -58,19 +68,34 @@ def _read_windows(path: Path) -> dict[str, tuple[float, float]]:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         return {
-            row["clip"]: (int(row["window_start"]) / float(row["fps"]), (int(row["window_end"]) + 1) / float(row["fps"])) for row in rows
+            row["clip"]: (
+                int(row["window_start"]) / float(row["fps"]),
+                (int(row["window_end"]) + 1) / float(row["fps"]),
+            )
+            for row in rows
         }
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise DataError(f"'{path}' must have the columns clip, fps, window_start and window_end (frames): {error!r}") from error
+        raise DataError(
+            f"'{path}' must have the columns clip, fps, window_start and window_end (frames):"
+            f" {error!r}"
+        ) from error
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m actionrec_node.up_fall", description="Label videos of UP-Fall.")
-    parser.add_argument("folder", type=Path, help="folder with the videos and fall_windows_auto.csv")
-    parser.add_argument("--camera", default="C1", help="one camera, so that the other can be held out (default %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m actionrec_node.up_fall", description="Label videos of UP-Fall."
+    )
+    parser.add_argument(
+        "folder", type=Path, help="folder with the videos and fall_windows_auto.csv"
+    )
+    parser.add_argument(
+        "--camera",
+        default="C1",
+        help="one camera, so that the other can be held out (default %(default)s)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="data folder to write")
     args = parser.parse_args(arguments)
     try:
@@ -81,7 +106,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"wrote {len(rows)} labelled stretches of {len({row[0] for row in rows})} videos to {args.out}/labels.csv")
+    print(
+        f"wrote {len(rows)} labelled stretches of {len({row[0] for row in rows})} videos to"
+        f" {args.out}/labels.csv"
+    )
     return 0
 
 

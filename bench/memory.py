@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of the three parts in long runs: ``python -m bench.memory``. It must be flat after the first tenth.
+"""Memory of the three parts in long runs: ``python -m bench.memory``.
 
-``tracker``: objects that arrive and leave for ever. ``perception``: segmentation and poses of ever new images with 0 to 10 instances.
-``actions``: a stream of images with people who come and go.
+It must be flat after the first tenth.
+
+``tracker``: objects that arrive and leave for ever. ``perception``: segmentation and poses of ever
+new images with 0 to 10 instances. ``actions``: a stream of images with people who come and go.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from actionrec_node.crops import PersonBox
-from actionrec_node.recognizer import ActionRecognizer
+from actionrec_node.data.crops import PersonBox
+from actionrec_node.recognition.recognizer import ActionRecognizer
 from perception_kit.resources import RUNTIMES, package_folder
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.densefusion.predictor import PoseEstimator
@@ -40,7 +42,9 @@ MODELS = package_folder() / "models" / "demo"
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the system: ``run(frames, runtime)`` yields after each frame what there is to say; ``frames`` are the default number."""
+    """A part of the system: ``run(frames, runtime)`` yields after each frame what there is to say;
+    ``frames`` are the default number.
+    """
 
     run: Callable[[int, str], Iterator[str]]
     frames: int
@@ -57,7 +61,17 @@ def visitors(seed: int = 0) -> Iterator[tuple[list[Instance], list[PoseEstimate]
         for index, (corner, velocity, look) in enumerate(alive):
             corner += velocity
             descriptor = (look + rng.normal(0, 0.2, 128)).astype(np.float32)
-            instances.append(Instance(1, "object", 0.9, np.concatenate([corner, corner + OBJECT_SIZE]), NO_MASK, (0, 0), descriptor))
+            instances.append(
+                Instance(
+                    1,
+                    "object",
+                    0.9,
+                    np.concatenate([corner, corner + OBJECT_SIZE]),
+                    NO_MASK,
+                    (0, 0),
+                    descriptor,
+                )
+            )
             place = np.array([*corner, 1000.0]) / 1000.0
             poses.append(PoseEstimate(index, 1, "object", np.eye(3), place, 0.9, np.full(3, 0.1)))
         yield instances, poses
@@ -73,8 +87,12 @@ def track(frames: int, runtime: str) -> Iterator[str]:
 
 
 def perceive(frames: int, runtime: str) -> Iterator[str]:
-    """Finds things in noise, which the demo models are asked to do at any score, and estimates their poses."""
-    segmenter = Segmenter(MODELS / "segmentation.safetensors", score_threshold=0.0, max_detections=10, runtime=runtime)
+    """Finds things in noise, which the demo models are asked to do at any score, and estimates
+    their poses.
+    """
+    segmenter = Segmenter(
+        MODELS / "segmentation.safetensors", score_threshold=0.0, max_detections=10, runtime=runtime
+    )
     estimator = PoseEstimator(MODELS / "pose.safetensors")
     width, height = IMAGE_SIZE
     camera = Intrinsics(525.0, 525.0, (width - 1) / 2, (height - 1) / 2, width, height)
@@ -93,11 +111,16 @@ def act(frames: int, runtime: str) -> Iterator[str]:
     recognizer = ActionRecognizer(MODELS / "action.safetensors", runtime=runtime)
     rng = np.random.default_rng(0)
     boxes = rng.uniform((0, 0, 150, 200), (150, 200, 600, 450), (PEOPLE, 4))
-    stay = frames / (PEOPLE - IN_VIEW + 1)  # frames until the next one comes and the first one leaves
+    stay = frames / (
+        PEOPLE - IN_VIEW + 1
+    )  # frames until the next one comes and the first one leaves
     total = 0
     for number in range(frames):
         first = int(number / stay)
-        people = [PersonBox(track_id, boxes[track_id]) for track_id in range(first, min(first + IN_VIEW, PEOPLE))]
+        people = [
+            PersonBox(track_id, boxes[track_id])
+            for track_id in range(first, min(first + IN_VIEW, PEOPLE))
+        ]
         rgb = rng.integers(0, 256, (IMAGE_SIZE[1], IMAGE_SIZE[0], 3), np.uint8)
         requests = recognizer.add(rgb, round((number + 1) / RATE * 1e9), people)
         if requests:
@@ -106,7 +129,11 @@ def act(frames: int, runtime: str) -> Iterator[str]:
         yield f"{people[-1].track_id + 1} people, {total} clips"
 
 
-PARTS = {"tracker": Part(track, 100_000), "perception": Part(perceive, 1_000), "actions": Part(act, 10_000)}
+PARTS = {
+    "tracker": Part(track, 100_000),
+    "perception": Part(perceive, 1_000),
+    "actions": Part(act, 10_000),
+}
 
 
 def resident_mb() -> float:
@@ -117,19 +144,32 @@ def resident_mb() -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the parts, and print memory and what each has to say after each tenth of its frames."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.memory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m bench.memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to run (default: all)")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to run (default: all)"
+    )
     for name, part in PARTS.items():
-        parser.add_argument(f"--{name}-frames", type=int, default=part.frames, help="(default: %(default)s)")
-    parser.add_argument("--runtime", choices=RUNTIMES, default="pytorch", help="of the networks (default: %(default)s)")
+        parser.add_argument(
+            f"--{name}-frames", type=int, default=part.frames, help="(default: %(default)s)"
+        )
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default="pytorch",
+        help="of the networks (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     threadpool_limits(1)
     torch.set_num_threads(1)
     for name in options.parts:
         frames = getattr(options, f"{name}_frames")
         print(f"{name + ' frame':>18}{'resident MB':>13}")
-        for number, news in enumerate(tqdm(PARTS[name].run(frames, options.runtime), total=frames, disable=None), start=1):
+        for number, news in enumerate(
+            tqdm(PARTS[name].run(frames, options.runtime), total=frames, disable=None), start=1
+        ):
             if number % max(frames // 10, 1) == 0:
                 print(f"{number:>18}{resident_mb():>13.1f}  {news}", flush=True)
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Milliseconds a frame of the tracker beside two from PyPI: ``python -m bench.tracking`` (after ``make bench`` has installed them).
+"""Milliseconds a frame of the tracker beside two from PyPI: ``python -m bench.tracking`` (after
+``make bench`` has installed them).
 
-Every tracker sees the same frames, given in its own input type, in one process with one BLAS thread. Objects move with constant velocity
-and carry 128-d descriptors; timing starts when the galleries (budget 100) are full. Counted is CPU time, which on one thread is the time on
-an idle machine and does not count what other programs take.
+Every tracker sees the same frames, given in its own input type, in one process with one BLAS
+thread. Objects move with constant velocity and carry 128-d descriptors; timing starts when the
+galleries (budget 100) are full. Counted is CPU time, which on one thread is the time on an idle
+machine and does not count what other programs take.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ NO_MASK = np.zeros((0, 0), bool)
 
 @dataclass
 class BenchFrame:
-    """``number`` of the frame, ``boxes`` (N, 4) float64 x_min, y_min, x_max, y_max px, ``descriptors`` (N, D) float32 of norm 1."""
+    """``number`` of the frame, ``boxes`` (N, 4) float64 x_min, y_min, x_max, y_max px,
+    ``descriptors`` (N, D) float32 of norm 1.
+    """
 
     number: int
     boxes: np.ndarray
@@ -44,17 +48,23 @@ Tracker = tuple[Callable[[BenchFrame], object], Callable[[object], Sequence[int]
 
 
 def scene(objects: int, length: int = 128, seed: int = 0) -> Iterator[BenchFrame]:
-    """Endless frames of objects with constant velocity in random order, with noise on boxes and looks."""
+    """Endless frames of objects with constant velocity in random order, with noise on boxes and
+    looks.
+    """
     rng = np.random.default_rng(seed)
-    centre, velocity = rng.uniform(0, IMAGE_SIZE, (objects, 2)), rng.uniform(-2, 2, (objects, 2))
+    center, velocity = rng.uniform(0, IMAGE_SIZE, (objects, 2)), rng.uniform(-2, 2, (objects, 2))
     size = rng.uniform((20, 40), (60, 120), (objects, 2))
     look = rng.normal(size=(objects, length))
     for number in range(1, sys.maxsize):
         order = rng.permutation(objects)
-        middle = (centre + number * velocity + rng.normal(0, 0.5, (objects, 2)))[order]
+        middle = (center + number * velocity + rng.normal(0, 0.5, (objects, 2)))[order]
         seen = (look + rng.normal(0, 0.25, look.shape))[order].astype(np.float32)
         half = size[order] / 2
-        yield BenchFrame(number, np.hstack([middle - half, middle + half]), seen / np.linalg.norm(seen, axis=1, keepdims=True))
+        yield BenchFrame(
+            number,
+            np.hstack([middle - half, middle + half]),
+            seen / np.linalg.norm(seen, axis=1, keepdims=True),
+        )
 
 
 def this_package() -> Tracker:
@@ -63,7 +73,9 @@ def this_package() -> Tracker:
 
     def prepare(frame: BenchFrame) -> tuple[list[Instance], int]:
         rows = zip(frame.boxes, frame.descriptors, strict=True)
-        instances = [Instance(1, "object", 0.9, box, NO_MASK, (0, 0), descriptor) for box, descriptor in rows]
+        instances = [
+            Instance(1, "object", 0.9, box, NO_MASK, (0, 0), descriptor) for box, descriptor in rows
+        ]
         return instances, round(frame.number / RATE * 1e9)
 
     return prepare, lambda arguments: [track.id for track in tracker.update(*arguments)]
@@ -73,13 +85,17 @@ def deep_sort_realtime() -> Tracker:
     """Deep SORT of ``deep-sort-realtime`` with the same parameters."""
     from deep_sort_realtime.deepsort_tracker import DeepSort as RealtimeDeepSort
 
-    tracker = RealtimeDeepSort(max_age=30, n_init=3, max_cosine_distance=0.2, nn_budget=BUDGET, embedder=None)
+    tracker = RealtimeDeepSort(
+        max_age=30, n_init=3, max_cosine_distance=0.2, nn_budget=BUDGET, embedder=None
+    )
 
     def prepare(frame: BenchFrame) -> tuple[list[tuple[list[float], float, str]], list[np.ndarray]]:
         sides = np.hstack([frame.boxes[:, :2], frame.boxes[:, 2:] - frame.boxes[:, :2]]).tolist()
         return [(box, 0.9, "object") for box in sides], list(frame.descriptors)
 
-    return prepare, lambda arguments: [track.track_id for track in tracker.update_tracks(arguments[0], embeds=arguments[1])]
+    return prepare, lambda arguments: [
+        track.track_id for track in tracker.update_tracks(arguments[0], embeds=arguments[1])
+    ]
 
 
 def roboflow_sort() -> Tracker:
@@ -91,16 +107,26 @@ def roboflow_sort() -> Tracker:
 
     def prepare(frame: BenchFrame) -> Detections:
         count = len(frame.boxes)
-        return Detections(xyxy=frame.boxes, confidence=np.full(count, 0.9), class_id=np.zeros(count, int))
+        return Detections(
+            xyxy=frame.boxes, confidence=np.full(count, 0.9), class_id=np.zeros(count, int)
+        )
 
     return prepare, lambda detections: tracker.update(detections).tracker_id
 
 
-TRACKERS = {"assistant_perception": this_package, "deep-sort-realtime": deep_sort_realtime, "trackers (SORT)": roboflow_sort}
+TRACKERS = {
+    "assistant_perception": this_package,
+    "deep-sort-realtime": deep_sort_realtime,
+    "trackers (SORT)": roboflow_sort,
+}
 
 
-def milliseconds(make: Callable[[], Tracker], objects: int, warm_up: int, frames: int) -> dict[str, float]:
-    """Median and 95 % quantile over ``frames`` after ``warm_up`` frames, and the number of identities given in the timed frames."""
+def milliseconds(
+    make: Callable[[], Tracker], objects: int, warm_up: int, frames: int
+) -> dict[str, float]:
+    """Median and 95 % quantile over ``frames`` after ``warm_up`` frames, and the number of
+    identities given in the timed frames.
+    """
     prepare, update = make()
     times, identities = [], set()
     for frame in scene(objects):
@@ -112,23 +138,46 @@ def milliseconds(make: Callable[[], Tracker], objects: int, warm_up: int, frames
             identities.update(ids)
         if frame.number == warm_up + frames:
             break
-    return {"median_ms": float(np.median(times)), "p95_ms": float(np.quantile(times, 0.95)), "identities": len(identities)}
+    return {
+        "median_ms": float(np.median(times)),
+        "p95_ms": float(np.quantile(times, 0.95)),
+        "identities": len(identities),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run every tracker at every size; print a table and write JSON."""
-    parser = argparse.ArgumentParser(prog="python -m bench.tracking", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.tracking", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--objects", type=int, nargs="+", default=SIZES, help="numbers of objects")
     parser.add_argument("--frames", type=int, default=50, help="timed frames (default: 50)")
-    parser.add_argument("--warm-up", type=int, default=BUDGET + 10, help="frames before, to fill the galleries (default: 110)")
-    parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=list(TRACKERS), help="which to run (default: all)")
+    parser.add_argument(
+        "--warm-up",
+        type=int,
+        default=BUDGET + 10,
+        help="frames before, to fill the galleries (default: 110)",
+    )
+    parser.add_argument(
+        "--trackers",
+        nargs="+",
+        choices=TRACKERS,
+        default=list(TRACKERS),
+        help="which to run (default: all)",
+    )
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args(arguments)
     threadpool_limits(1)
     jobs = [(name, objects) for objects in options.objects for name in options.trackers]
     results = []
     for name, objects in tqdm(jobs, desc="bench", disable=None):
-        results.append({"tracker": name, "objects": objects, **milliseconds(TRACKERS[name], objects, options.warm_up, options.frames)})
+        results.append(
+            {
+                "tracker": name,
+                "objects": objects,
+                **milliseconds(TRACKERS[name], objects, options.warm_up, options.frames),
+            }
+        )
     _report(results, options.objects, options.trackers)
     write_figures(options.json, {"results": results})
 

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The perception nodes on a recorded bag: ``ros2 launch assistant_perception replay.launch.py bag:=PATH rate:=1.0 loop:=false``.
+"""The perception nodes on a recorded bag: ``ros2 launch assistant_perception replay.launch.py
+bag:=PATH rate:=1.0 loop:=false``.
 
-Takes the arguments of ``perception.launch.py``, too. For measurements use ``python -m perception_kit.replay``, which waits for the nodes.
+Takes the arguments of ``perception.launch.py``, too. For measurements use ``python -m
+perception_kit.replay``, which waits for the nodes.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -21,8 +27,15 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("bag", description="rosbag2 folder or file"),
-            DeclareLaunchArgument("rate", default_value="1.0", description="factor of the recorded speed"),
-            DeclareLaunchArgument("loop", default_value="false", choices=["true", "false"], description="start again at the end"),
+            DeclareLaunchArgument(
+                "rate", default_value="1.0", description="factor of the recorded speed"
+            ),
+            DeclareLaunchArgument(
+                "loop",
+                default_value="false",
+                choices=["true", "false"],
+                description="start again at the end",
+            ),
             IncludeLaunchDescription(nodes, launch_arguments={"use_sim_time": "true"}.items()),
             OpaqueFunction(function=_player),
         ]
@@ -31,6 +44,10 @@ def generate_launch_description() -> LaunchDescription:
 
 def _player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """``ros2 bag play`` with /clock."""
-    bag, rate, loop = (LaunchConfiguration(name).perform(context) for name in ("bag", "rate", "loop"))
+    bag, rate, loop = (
+        LaunchConfiguration(name).perform(context) for name in ("bag", "rate", "loop")
+    )
     command = ["ros2", "bag", "play", bag, "--clock", "--rate", rate]
-    return [ExecuteProcess(cmd=[*command, "--loop"] if loop == "true" else command, output="screen")]
+    return [
+        ExecuteProcess(cmd=[*command, "--loop"] if loop == "true" else command, output="screen")
+    ]

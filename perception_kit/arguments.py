@@ -12,7 +12,7 @@ from pathlib import Path
 from perception_kit.resources import choose_device
 
 
-def whole_number(least: int) -> Callable[[str], int]:
+def bounded_int(least: int) -> Callable[[str], int]:
     """Type of whole numbers that are at least this large."""
 
     def parse(text: str) -> int:
@@ -21,26 +21,30 @@ def whole_number(least: int) -> Callable[[str], int]:
         except ValueError:
             value = least - 1
         if value < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got '{text}'")
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number of at least {least}, got '{text}'"
+            )
         return value
 
     return parse
 
 
-def number_from(least: float, below: float = math.inf) -> Callable[[str], float]:
+def bounded_float(least: float, below: float = math.inf) -> Callable[[str], float]:
     """Type of numbers from ``least`` on and below ``below``."""
 
     def parse(text: str) -> float:
         value = _number(text)
         if not least <= value < below:
             limit = "" if below == math.inf else f" and below {below:g}"
-            raise argparse.ArgumentTypeError(f"must be a number of at least {least:g}{limit}, got '{text}'")
+            raise argparse.ArgumentTypeError(
+                f"must be a number of at least {least:g}{limit}, got '{text}'"
+            )
         return value
 
     return parse
 
 
-def positive_number(text: str) -> float:
+def positive_float(text: str) -> float:
     """Type of finite numbers above 0."""
     value = _number(text)
     if not 0 < value < math.inf:
@@ -56,13 +60,19 @@ def _number(text: str) -> float:
 
 
 def model_file(text: str) -> Path:
-    """Type of the path of a model file to write, in a folder that may not exist yet: refused before hours of work, not after them."""
+    """Type of the path of a model file to write, in a folder that may not exist yet: refused before
+    hours of work, not after them.
+    """
     path = Path(text)
     if path.suffix != ".safetensors" or path.is_dir():
-        raise argparse.ArgumentTypeError(f"must be a file whose name ends in .safetensors, got '{text}'")
+        raise argparse.ArgumentTypeError(
+            f"must be a file whose name ends in .safetensors, got '{text}'"
+        )
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
-        raise argparse.ArgumentTypeError(f"'{text}' cannot be written: '{above}' is no folder that you may write to")
+        raise argparse.ArgumentTypeError(
+            f"'{text}' cannot be written: '{above}' is no folder that you may write to"
+        )
     return path
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(...) intersection over union of (..., 4) boxes, broadcast against each other; a box without area overlaps nothing.
+    """(...) intersection over union of (..., 4) boxes, broadcast against each other; a box without
+    area overlaps nothing.
 
     Every pair of (N, 4) and (M, 4) boxes: ``box_iou(first[:, None], second)`` is (N, M).
     """
@@ -20,4 +21,6 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def box_area(boxes: np.ndarray) -> np.ndarray:
     """(...) areas of (..., 4) boxes in square pixels, 0 for an inverted box."""
-    return np.maximum(boxes[..., 2] - boxes[..., 0], 0.0) * np.maximum(boxes[..., 3] - boxes[..., 1], 0.0)
+    return np.maximum(boxes[..., 2] - boxes[..., 0], 0.0) * np.maximum(
+        boxes[..., 3] - boxes[..., 1], 0.0
+    )

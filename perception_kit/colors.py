@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours of what is shown. Each class name has one colour everywhere: in the overlay, RViz, the viewer and the report."""
+"""Colours of what is shown.
+
+Each class name has one colour everywhere: in the overlay, RViz, the viewer and the report.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,22 @@ Color = tuple[int, int, int]
 FALL_LABEL = "falling"
 FALL_COLOR: Color = (226, 20, 32)
 WHITE: Color = (255, 255, 255)
-AXIS_COLORS: tuple[Color, ...] = ((255, 64, 64), (64, 230, 64), (80, 140, 255))  # x, y, z as in RViz
+AXIS_COLORS: tuple[Color, ...] = (
+    (255, 64, 64),
+    (64, 230, 64),
+    (80, 140, 255),
+)  # x, y, z as in RViz
 _LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)  # of linear sRGB
 _HASH_START = 1440  # gives the classes of the shipped models colours that people can tell apart
 _MIN_LUMINANCE = 0.23  # as text on the dark pages of the report: contrast 4.5, as WCAG 2 asks for
 
 
 def class_color(name: str) -> Color:
-    """Red, green, blue (0 to 255) of the name of an object class or an action, the same in every run and wherever it is shown.
+    """Red, green, blue (0 to 255) of the name of an object class or an action, the same in every
+    run and wherever it is shown.
 
-    A fall has its red, which nothing else has; all others are light enough to be read on a dark page.
+    A fall has its red, which nothing else has; all others are light enough to be read on a dark
+    page.
     """
     if name == FALL_LABEL:
         return FALL_COLOR

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares two replays of a bag: what got better and worse, by class, and the frames in which they differ most.
+"""Compares two replays of a bag: what got better and worse, by class, and the frames in which they
+differ most.
 
 Exit code: 0; 2 for folders that do not hold replays of the same bag.
 """
@@ -15,9 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from perception_kit.evaluation.run import RunError, read_run
 from perception_kit.report.compare import Change, Comparison, compare_runs
 from perception_kit.report.compare_page import comparison_page
-from perception_kit.report.run import RunError, read_run
 
 EXIT_BAD_INPUT = 2
 PAGE, DATA = "compare.html", "compare.json"
@@ -28,11 +29,15 @@ _FRAMES_PRINTED = 5
 def main() -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m perception_kit.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("first", type=Path, help="--out folder of a replay")
     parser.add_argument("second", type=Path, help="--out folder of another replay of the same bag")
-    parser.add_argument("--out", type=Path, help=f"folder for {PAGE} and {DATA} (default: the second one)")
+    parser.add_argument(
+        "--out", type=Path, help=f"folder for {PAGE} and {DATA} (default: the second one)"
+    )
     arguments = parser.parse_args()
     out = arguments.out or arguments.second
     try:
@@ -51,7 +56,10 @@ def _print(comparison: Comparison, out: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     totals = [change for change in comparison.changes if not change.of]
     classes = [change for change in comparison.changes if change.of and change.verdict in _COLORS]
-    console.print(f"first:  {escape(str(comparison.first.folder))}\nsecond: {escape(str(comparison.second.folder))}")
+    console.print(
+        f"first:  {escape(str(comparison.first.folder))}\nsecond:"
+        f" {escape(str(comparison.second.folder))}"
+    )
     for name, first, second in comparison.causes:
         console.print(f"  {escape(name)}: {escape(first)} → {escape(second)}")
     console.print(_table("All", totals))
@@ -60,8 +68,14 @@ def _print(comparison: Comparison, out: Path) -> None:
     if comparison.frames:
         console.print("Frames that differ most:")
     for frame in comparison.frames[:_FRAMES_PRINTED]:
-        first, second = ("; ".join(problems) or "nothing wrong" for problems in (frame.first_problems, frame.second_problems))
-        console.print(f"  frame {frame.number}, {frame.seconds:.2f} s\n    first:  {escape(first)}\n    second: {escape(second)}")
+        first, second = (
+            "; ".join(problems) or "nothing wrong"
+            for problems in (frame.first_problems, frame.second_problems)
+        )
+        console.print(
+            f"  frame {frame.number}, {frame.seconds:.2f} s\n    first:  {escape(first)}\n   "
+            f" second: {escape(second)}"
+        )
     console.print(f"Look at:\n  {escape(str(out / PAGE))}\n  {escape(str(out / DATA))}")
 
 
@@ -73,7 +87,13 @@ def _table(title: str, changes: list[Change]) -> Table:
         difference = change.difference_text
         color = _COLORS.get(change.verdict)
         shown = f"[{color}]{difference} {change.verdict}[/]" if color else difference
-        table.add_row(escape(change.of or change.first.part), escape(change.first.name), change.first.text, change.second.text, shown)
+        table.add_row(
+            escape(change.of or change.first.part),
+            escape(change.first.name),
+            change.first.text,
+            change.second.text,
+            shown,
+        )
     return table
 
 

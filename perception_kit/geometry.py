@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Camera and rigid-body geometry.
 
-Camera frame: x right, y down, z forward (optical frame); metres; pixel (0, 0) is the centre of the top left pixel.
+Camera frame: x right, y down, z forward (optical frame); metres; pixel (0, 0) is the centre of the
+top left pixel.
 """
 
 from __future__ import annotations
@@ -14,16 +15,24 @@ WORLD_UP = (0.0, 0.0, 1.0)
 
 
 def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """(H, W, 3) float32 camera-frame points of a (H, W) depth image in metres; 0 or NaN depth gives (0, 0, 0)."""
+    """(H, W, 3) float32 camera-frame points of a (H, W) depth image in metres; 0 or NaN depth gives
+    (0, 0, 0).
+    """
     height, width = depth.shape
     z = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
     u = (np.arange(width, dtype=np.float32) - np.float32(intrinsics.cx)) / np.float32(intrinsics.fx)
-    v = (np.arange(height, dtype=np.float32) - np.float32(intrinsics.cy)) / np.float32(intrinsics.fy)
+    v = (np.arange(height, dtype=np.float32) - np.float32(intrinsics.cy)) / np.float32(
+        intrinsics.fy
+    )
     return np.stack([z * u[None, :], z * v[:, None], z], axis=-1)
 
 
-def instance_position(instance: Instance, depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray | None:
-    """(3,) median of the camera-frame points that an instance's mask covers in a (H, W) depth image in metres; None without any."""
+def instance_position(
+    instance: Instance, depth: np.ndarray, intrinsics: Intrinsics
+) -> np.ndarray | None:
+    """(3,) median of the camera-frame points that an instance's mask covers in a (H, W) depth image
+    in metres; None without any.
+    """
     x, y = instance.mask_origin
     rows, columns = np.nonzero(instance.mask)
     z = depth[rows + y, columns + x]
@@ -31,7 +40,10 @@ def instance_position(instance: Instance, depth: np.ndarray, intrinsics: Intrins
     if not valid.any():
         return None
     u, v, z = columns[valid] + x, rows[valid] + y, z[valid]
-    points = np.stack([(u - intrinsics.cx) / intrinsics.fx * z, (v - intrinsics.cy) / intrinsics.fy * z, z], axis=1)
+    points = np.stack(
+        [(u - intrinsics.cx) / intrinsics.fx * z, (v - intrinsics.cy) / intrinsics.fy * z, z],
+        axis=1,
+    )
     return np.median(points, axis=0)
 
 
@@ -39,8 +51,8 @@ def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
     """(N, 2) pixel coordinates of (N, 3) camera-frame points; points with z <= 0 give NaN."""
     z = np.where(points[:, 2:3] > 0, points[:, 2:3], np.nan)
     scale = np.array([intrinsics.fx, intrinsics.fy])
-    centre = np.array([intrinsics.cx, intrinsics.cy])
-    return points[:, :2] / z * scale + centre
+    center = np.array([intrinsics.cx, intrinsics.cy])
+    return points[:, :2] / z * scale + center
 
 
 def transform(points: np.ndarray, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -57,8 +69,12 @@ def pose_matrix(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
 
 
 def is_rotation(matrix: np.ndarray, tolerance: float = 0.01) -> bool:
-    """Whether a (3, 3) matrix is orthonormal within ``tolerance`` in each entry of its Gram matrix, and not a reflection."""
-    return bool(np.allclose(matrix @ matrix.T, np.eye(3), atol=tolerance) and np.linalg.det(matrix) > 0)
+    """Whether a (3, 3) matrix is orthonormal within ``tolerance`` in each entry of its Gram matrix,
+    and not a reflection.
+    """
+    return bool(
+        np.allclose(matrix @ matrix.T, np.eye(3), atol=tolerance) and np.linalg.det(matrix) > 0
+    )
 
 
 def invert_pose(matrix: np.ndarray) -> np.ndarray:
@@ -67,7 +83,9 @@ def invert_pose(matrix: np.ndarray) -> np.ndarray:
     return pose_matrix(rotation.T, -rotation.T @ matrix[:3, 3])
 
 
-def look_at(eye: np.ndarray, target: np.ndarray, up: np.ndarray | tuple[float, float, float] = WORLD_UP) -> np.ndarray:
+def look_at(
+    eye: np.ndarray, target: np.ndarray, up: np.ndarray | tuple[float, float, float] = WORLD_UP
+) -> np.ndarray:
     """(4, 4) camera-to-world matrix of an optical frame at ``eye`` that looks at ``target``.
 
     Raises ValueError where ``up`` is along the view.
@@ -78,11 +96,15 @@ def look_at(eye: np.ndarray, target: np.ndarray, up: np.ndarray | tuple[float, f
         raise ValueError(f"look_at: eye {eye} and target {target} are in line with up {up}")
     forward /= np.linalg.norm(forward)
     right /= np.linalg.norm(right)
-    return pose_matrix(np.stack([right, np.cross(forward, right), forward], axis=1), np.asarray(eye, float))
+    return pose_matrix(
+        np.stack([right, np.cross(forward, right), forward], axis=1), np.asarray(eye, float)
+    )
 
 
 def quaternion_to_matrix(wxyz: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) rotation matrices of (..., 4) quaternions w, x, y, z (normalised here; w comes first, unlike in ROS messages)."""
+    """(..., 3, 3) rotation matrices of (..., 4) quaternions w, x, y, z (normalised here; w comes
+    first, unlike in ROS messages).
+    """
     q = np.asarray(wxyz, float)
     w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
     rows = [
@@ -91,3 +113,51 @@ def quaternion_to_matrix(wxyz: np.ndarray) -> np.ndarray:
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def pixel_rays(
+    x: np.ndarray, y: np.ndarray, camera_to_item: np.ndarray, intrinsics: Intrinsics
+) -> np.ndarray:
+    """(..., 6) rays in the item's frame through pixels (x, y).
+
+    Directions have z = 1 in the camera frame, so the hit distance is the z-depth.
+    """
+    rotation = camera_to_item[:3, :3].astype(np.float32)
+    u = (x - np.float32(intrinsics.cx)) / np.float32(intrinsics.fx)
+    v = (y - np.float32(intrinsics.cy)) / np.float32(intrinsics.fy)
+    rays = np.empty((*np.broadcast_shapes(u.shape, v.shape), 6), np.float32)
+    rays[..., :3] = camera_to_item[:3, 3]
+    for axis in range(3):
+        rays[..., 3 + axis] = u * rotation[axis, 0] + (v * rotation[axis, 1] + rotation[axis, 2])
+    return rays
+
+
+def image_rectangle(
+    corners: np.ndarray, item_to_camera: np.ndarray, intrinsics: Intrinsics, outside: bool
+) -> tuple[int, int, int, int] | None:
+    """Pixel rectangle of a box; with ``outside`` it may reach one image size beyond the borders.
+
+    None when it is out of sight.
+    """
+    points = corners @ item_to_camera[:3, :3].T + item_to_camera[:3, 3]
+    margin_x, margin_y = (intrinsics.width, intrinsics.height) if outside else (0, 0)
+    low = np.array([-margin_x, -margin_y])
+    high = np.array([intrinsics.width + margin_x, intrinsics.height + margin_y])
+    if points[:, 2].max() < 0.05:
+        return None
+    if points[:, 2].min() > 0.05:
+        pixels = points[:, :2] / points[:, 2:] * [intrinsics.fx, intrinsics.fy] + [
+            intrinsics.cx,
+            intrinsics.cy,
+        ]
+        low = np.maximum(low, np.floor(pixels.min(axis=0)).astype(int))
+        high = np.minimum(high, np.ceil(pixels.max(axis=0)).astype(int) + 1)
+    if (
+        (high <= low).any()
+        or low[0] >= intrinsics.width
+        or low[1] >= intrinsics.height
+        or high[0] <= 0
+        or high[1] <= 0
+    ):
+        return None
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

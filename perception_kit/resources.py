@@ -18,7 +18,8 @@ class DeviceError(ValueError):
 
 
 def package_folder() -> Path:
-    """Folder of ``config/``, ``launch/`` and ``models/``: the source tree, else the installed share folder.
+    """Folder of ``config/``, ``launch/`` and ``models/``: the source tree, else the installed share
+    folder.
 
     Raises FileNotFoundError where the package is neither.
     """
@@ -30,7 +31,9 @@ def package_folder() -> Path:
 
         return Path(get_package_share_directory(PACKAGE))
     except (ImportError, PackageNotFoundError) as error:
-        raise FileNotFoundError(f"package '{PACKAGE}' is not installed: build it and source the workspace's setup file") from error
+        raise FileNotFoundError(
+            f"package '{PACKAGE}' is not installed: build it and source the workspace's setup file"
+        ) from error
 
 
 def resolve_path(path: str) -> Path:
@@ -42,12 +45,17 @@ def resolve_path(path: str) -> Path:
         return Path(path).expanduser()
     package, _, inside = path.removeprefix(_SCHEME).partition("/")
     if package != PACKAGE:
-        raise ValueError(f"'{path}' lies in package '{package}', expected {_SCHEME}{PACKAGE}/PATH or the path of a file")
+        raise ValueError(
+            f"'{path}' lies in package '{package}', expected {_SCHEME}{PACKAGE}/PATH or the path of"
+            " a file"
+        )
     return package_folder() / inside
 
 
 def check_device_name(name: str) -> None:
-    """Raise DeviceError unless ``name`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto``, whether this machine has it or not."""
+    """Raise DeviceError unless ``name`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto``, whether this
+    machine has it or not.
+    """
     if _DEVICE_NAME.fullmatch(name) is None:
         raise DeviceError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto")
 
@@ -65,7 +73,13 @@ def choose_device(name: str) -> str:
     if name == "cpu":
         return name
     if not torch.cuda.is_available():
-        raise DeviceError(f"device is '{name}' but PyTorch finds no usable GPU: set it to 'cpu' or 'auto', or check the driver")
+        raise DeviceError(
+            f"device is '{name}' but PyTorch finds no usable GPU: set it to 'cpu' or 'auto', or"
+            " check the driver"
+        )
     if int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"device is '{name}' but PyTorch finds {torch.cuda.device_count()} GPUs, which are counted from 0")
+        raise DeviceError(
+            f"device is '{name}' but PyTorch finds {torch.cuda.device_count()} GPUs, which are"
+            " counted from 0"
+        )
     return name

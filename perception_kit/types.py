@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain data that the algorithms exchange. The ROS messages mirror these; see ``msg/`` for the same fields."""
+"""Plain data that the algorithms exchange.
+
+The ROS messages mirror these; see ``msg/`` for the same fields.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -13,8 +17,8 @@ import numpy as np
 class Intrinsics:
     """Pinhole camera without distortion.
 
-    ``fx, fy, cx, cy`` in pixels, ``width, height`` in pixels. Raises ValueError for a focal length that is not positive and for values
-    that are not finite.
+    ``fx, fy, cx, cy`` in pixels, ``width, height`` in pixels. Raises ValueError for a focal length
+    that is not positive and for values that are not finite.
     """
 
     fx: float
@@ -27,7 +31,8 @@ class Intrinsics:
     def __post_init__(self) -> None:
         if not (self.fx > 0 and self.fy > 0):
             raise ValueError(
-                f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}: calibrate the camera or check its CameraInfo"
+                f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}: calibrate the"
+                " camera or check its CameraInfo"
             )
         if not np.isfinite([self.fx, self.fy, self.cx, self.cy]).all():
             raise ValueError(f"focal lengths and principal point must be finite, got {self}")
@@ -42,8 +47,9 @@ class Intrinsics:
 class Instance:
     """One segmented object instance.
 
-    ``box`` (4,) float32 x_min, y_min, x_max, y_max in pixels. ``mask`` (h, w) bool covers the pixel rectangle
-    that starts at ``mask_origin`` = (x, y) of the image. ``descriptor`` (D,) float32 with norm 1, or empty.
+    ``box`` (4,) float32 x_min, y_min, x_max, y_max in pixels. ``mask`` (h, w) bool covers the pixel
+    rectangle that starts at ``mask_origin`` = (x, y) of the image. ``descriptor`` (D,) float32 with
+    norm 1, or empty.
     """
 
     class_id: int
@@ -55,25 +61,34 @@ class Instance:
     descriptor: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def full_mask(self, height: int, width: int) -> np.ndarray:
-        """(height, width) bool mask in the whole image. Raises ValueError where the mask reaches over its edges."""
+        """(height, width) bool mask in the whole image.
+
+        Raises ValueError where the mask reaches over its edges.
+        """
         full = np.zeros((height, width), dtype=bool)
         x, y = self.mask_origin
         rows, columns = self.mask.shape
         if not (0 <= x <= width - columns and 0 <= y <= height - rows):
-            raise ValueError(f"a mask of {columns}x{rows} pixels at {self.mask_origin} reaches out of the image of {width}x{height}")
+            raise ValueError(
+                f"a mask of {columns}x{rows} pixels at {self.mask_origin} reaches out of the image"
+                f" of {width}x{height}"
+            )
         full[y : y + self.mask.shape[0], x : x + self.mask.shape[1]] = self.mask
         return full
 
 
-SURE_CONFIDENCE = 0.1
-"""Poses of a lower confidence contradict mask and depth for the most part; whoever draws them does so without axes, as unsure."""
+CONFIDENCE_THRESHOLD = 0.1
+"""Poses of a lower confidence contradict mask and depth for the most part; whoever draws them does
+so without axes, as unsure.
+"""
 
 
 @dataclass
 class PoseEstimate:
     """6D pose of ``instances[detection_index]``: object model frame in the camera's optical frame.
 
-    ``rotation`` (3, 3), ``translation`` (3,) metres, ``confidence`` 0 to 1, ``size`` (3,) model extents in metres.
+    ``rotation`` (3, 3), ``translation`` (3,) metres, ``confidence`` 0 to 1, ``size`` (3,) model
+    extents in metres.
     """
 
     detection_index: int
@@ -85,9 +100,9 @@ class PoseEstimate:
     size: np.ndarray
 
     @property
-    def is_sure(self) -> bool:
+    def is_confident(self) -> bool:
         """Whether mask and depth support the pose enough to show it as known."""
-        return self.confidence >= SURE_CONFIDENCE
+        return self.confidence >= CONFIDENCE_THRESHOLD
 
 
 class TrackState(IntEnum):
@@ -100,8 +115,10 @@ class TrackState(IntEnum):
 
 @dataclass
 class TrackEstimate:
-    """One track after a frame; units and frames as in ``Track.msg``. What belongs to the 3D position or the orientation is None when that
-    is unknown; covariances are (3, 3).
+    """One track after a frame; units and frames as in ``Track.msg``.
+
+    What belongs to the 3D position or the orientation is None when that is unknown; covariances are
+    (3, 3).
     """
 
     id: int
@@ -127,7 +144,11 @@ class TrackEstimate:
 
 @dataclass
 class ActionEstimate:
-    """Action during one clip. ``class_scores`` (C,) probabilities; clip stamps in nanoseconds; ``track_id`` -1 is the whole image."""
+    """Action during one clip.
+
+    ``class_scores`` (C,) probabilities; clip stamps in nanoseconds; ``track_id`` -1 is the whole
+    image.
+    """
 
     label: str
     score: float
@@ -135,3 +156,22 @@ class ActionEstimate:
     clip_start_ns: int
     clip_end_ns: int
     track_id: int = -1
+
+
+@dataclass
+class FrameResults:
+    """All results for one image.
+
+    Poses and tracks refer to ``instances`` by index; poses are drawn where ``intrinsics`` are
+    known.
+
+    ``model_points`` are (N, 3) points in metres on the surface of a class's model; where they are
+    not known, poses are drawn as boxes.
+    """
+
+    instances: Sequence[Instance] = ()
+    poses: Sequence[PoseEstimate] = ()
+    tracks: Sequence[TrackEstimate] = ()
+    actions: Sequence[ActionEstimate] = ()
+    intrinsics: Intrinsics | None = None
+    model_points: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the CMake files of the ROS 2 wheels name this machine's Python and NumPy headers.
 
-The wheels' exported CMake targets hold the include folders of the machine that they were built on. Run with the virtual
-environment's Python; running it again changes nothing.
+The wheels' exported CMake targets hold the include folders of the machine that they were built on.
+Run with the virtual environment's Python; running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ def main() -> None:
     """Rewrite the include folders in every CMake file below the environment's ``share``."""
     python_include = sysconfig.get_path("include")
     if not (Path(python_include) / "Python.h").is_file():
-        sys.exit(f"setup: Python.h is missing in {python_include}: install the Python headers (Debian: apt-get install python3-dev)")
+        sys.exit(
+            f"setup: Python.h is missing in {python_include}: install the Python headers (Debian:"
+            " apt-get install python3-dev)"
+        )
     replacements = [
         (re.compile(r"/[^;:<>\"\s]*/numpy/_core/include"), numpy.get_include()),
         (re.compile(r"/[^;:<>\"\s]*/include/python3\.\d+"), python_include),
@@ -31,7 +34,8 @@ def main() -> None:
         for pattern, target in replacements:
             fixed = pattern.sub(lambda _, target=target: target, fixed)
         if fixed != text:
-            path.unlink()  # the file may be a hard link into the installer's cache, which other environments share
+            # the file may be a hard link into the installer's cache, which other environments share
+            path.unlink()
             path.write_text(fixed, encoding="utf-8", errors="surrogateescape")
             changed += 1
     print(f"setup: include folders rewritten in {changed} CMake files of the ROS 2 wheels")

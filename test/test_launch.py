@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files under the real ``launch`` and ``launch_ros``, where a full ROS 2 is sourced; their configuration files everywhere."""
+"""The launch files under the real ``launch`` and ``launch_ros``, where a full ROS 2 is sourced;
+their configuration files everywhere.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,23 @@ from perception_kit.resources import package_folder
 from perception_kit.ros.bringup import NODES, BringupError, camera_topics
 
 try:
+    from launch import LaunchDescription, LaunchService
     from launch.actions import EmitEvent, IncludeLaunchDescription, RegisterEventHandler
     from launch.event_handlers import OnProcessStart
     from launch.events import Shutdown
     from launch.launch_description_sources import PythonLaunchDescriptionSource
     from launch_ros.actions import Node
-
-    from launch import LaunchDescription, LaunchService
 except ImportError:
     Node = None
 
 needs_launch = [
     pytest.mark.ros,
-    pytest.mark.skipif(Node is None, reason="launch and launch_ros are not installed: source a full ROS 2 to check the launch files"),
+    pytest.mark.skipif(
+        Node is None,
+        reason=(
+            "launch and launch_ros are not installed: source a full ROS 2 to check the launch files"
+        ),
+    ),
 ]
 LAUNCH = package_folder() / "launch"
 
@@ -48,7 +54,9 @@ def other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def launch(name: str, processes: int, **arguments: str) -> dict[str, list[str]]:
-    """Start a launch file, end it as soon as so many processes have started, and return their command lines by executable."""
+    """Start a launch file, end it as soon as so many processes have started, and return their
+    command lines by executable.
+    """
     commands: dict[str, list[str]] = {}
 
     def started(event: Any, context: Any) -> EmitEvent | None:
@@ -58,7 +66,11 @@ def launch(name: str, processes: int, **arguments: str) -> dict[str, list[str]]:
     service = LaunchService(argv=[])
     source = PythonLaunchDescriptionSource(str(LAUNCH / name))
     handler = RegisterEventHandler(OnProcessStart(on_start=started))
-    service.include_launch_description(LaunchDescription([handler, IncludeLaunchDescription(source, launch_arguments=arguments.items())]))
+    service.include_launch_description(
+        LaunchDescription(
+            [handler, IncludeLaunchDescription(source, launch_arguments=arguments.items())]
+        )
+    )
     assert service.run() == 0
     return commands
 
@@ -75,12 +87,20 @@ class TestLaunchFiles:
     pytestmark = needs_launch
 
     def test_perception_starts_three_nodes_on_the_camera(self) -> None:
-        commands = launch("perception.launch.py", 3, camera="orbbec", namespace="robot", segmentation_model="/own.safetensors")
+        commands = launch(
+            "perception.launch.py",
+            3,
+            camera="orbbec",
+            namespace="robot",
+            segmentation_model="/own.safetensors",
+        )
         assert sorted(commands) == sorted(NODES)
         pose6d = commands["pose6d_node"]
-        assert {"__ns:=/robot", "depth/image_raw:=/camera/depth/image_raw", str(LAUNCH.parent / "config" / "pose6d_node.yaml")} <= set(
-            pose6d
-        )
+        assert {
+            "__ns:=/robot",
+            "depth/image_raw:=/camera/depth/image_raw",
+            str(LAUNCH.parent / "config" / "pose6d_node.yaml"),
+        } <= set(pose6d)
         assert "segmentation_model: /own.safetensors" in "".join(pose6d)
         assert "use_sim_time: false" in "".join(pose6d)
         assert "pose_model" not in "".join(pose6d), "what is not given stays as in config/"
@@ -95,23 +115,40 @@ class TestLaunchFiles:
 
     def test_replay_plays_the_bag_in_simulated_time(self) -> None:
         commands = launch("replay.launch.py", 4, bag="/data/bag", rate="0.5", loop="true")
-        assert commands["ros2"][1:] == ["bag", "play", "/data/bag", "--clock", "--rate", "0.5", "--loop"]
+        assert commands["ros2"][1:] == [
+            "bag",
+            "play",
+            "/data/bag",
+            "--clock",
+            "--rate",
+            "0.5",
+            "--loop",
+        ]
         assert all("use_sim_time: true" in "".join(commands[name]) for name in NODES)
 
 
 @pytest.mark.parametrize("camera", ["realsense", "azure_kinect", "orbbec"])
 def test_a_camera_preset_names_every_input(camera: str) -> None:
-    assert sorted(camera_topics(camera)) == ["color/camera_info", "color/image_raw", "depth/image_raw"]
+    assert sorted(camera_topics(camera)) == [
+        "color/camera_info",
+        "color/image_raw",
+        "depth/image_raw",
+    ]
     assert all(topic.startswith("/") for topic in camera_topics(camera).values())
 
 
 def test_an_unknown_camera_is_refused_with_the_choices() -> None:
-    with pytest.raises(BringupError, match=r"camera 'webcam' is neither a preset \(azure_kinect, orbbec, realsense\) nor"):
+    with pytest.raises(
+        BringupError,
+        match=r"camera 'webcam' is neither a preset \(azure_kinect, orbbec, realsense\) nor",
+    ):
         camera_topics("webcam")
 
 
 def test_rviz_shows_topics_that_the_nodes_publish() -> None:
-    displays = yaml.safe_load((package_folder() / "config" / "perception.rviz").read_text())["Visualization Manager"]["Displays"]
+    displays = yaml.safe_load((package_folder() / "config" / "perception.rviz").read_text())[
+        "Visualization Manager"
+    ]["Displays"]
     topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
     drawn = {f"/scene_node/{name}" for name in ("overlay", "points", "markers")}
     assert topics == drawn | {"/color/image_raw", "/pose6d_node/markers", "/tracker_node/markers"}

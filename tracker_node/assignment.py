@@ -13,7 +13,9 @@ from scipy.sparse.csgraph import connected_components
 
 @dataclass
 class Pairs:
-    """Allowed pairs: ``rows`` (P,) of tracks, ``columns`` (P,) of detections, ``cost`` (P,) below ``limit``, the cost of no match."""
+    """Allowed pairs: ``rows`` (P,) of tracks, ``columns`` (P,) of detections, ``cost`` (P,) below
+    ``limit``, the cost of no match.
+    """
 
     rows: np.ndarray
     columns: np.ndarray
@@ -28,12 +30,16 @@ class Pairs:
         return Pairs(self.rows[index], self.columns[index], self.cost[index], self.limit)
 
 
-def assign(pairs: Pairs, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cheapest one-to-one matches of the tracks ``rows`` (n,) and detections ``columns`` (m,): matched rows, matched columns, the rest.
+def assign(
+    pairs: Pairs, rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cheapest one-to-one matches of the tracks ``rows`` (n,) and detections ``columns`` (m,):
+    matched rows, matched columns, the rest.
 
-    The rest are the unmatched ``columns`` in the order in which the Hungarian method on the full matrix leaves them, which is the order
-    of new identities in the published tracker: first those without a partner, then those whose partner is not allowed. Only where this
-    order is open is the full matrix solved; otherwise each connected part of the pairs is a problem of its own.
+    The rest are the unmatched ``columns`` in the order in which the Hungarian method on the full
+    matrix leaves them, which is the order of new identities in the published tracker: first those
+    without a partner, then those whose partner is not allowed. Only where this order is open is the
+    full matrix solved; otherwise each connected part of the pairs is a problem of its own.
     """
     matched_rows, matched_columns = _assign_by_part(pairs)
     if len(matched_rows) == len(rows) or len(columns) - len(matched_rows) <= 1:
@@ -49,10 +55,14 @@ def assign(pairs: Pairs, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndar
 
 
 def _assign_by_part(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the cheapest matches, pair by pair: a pair that shares nothing with others is one, other parts are solved."""
+    """Rows and columns of the cheapest matches, pair by pair: a pair that shares nothing with
+    others is one, other parts are solved.
+    """
     if len(pairs) == 0:
         return pairs.rows, pairs.columns
-    alone = (np.bincount(pairs.rows)[pairs.rows] == 1) & (np.bincount(pairs.columns)[pairs.columns] == 1)
+    alone = (np.bincount(pairs.rows)[pairs.rows] == 1) & (
+        np.bincount(pairs.columns)[pairs.columns] == 1
+    )
     if alone.all():
         return pairs.rows, pairs.columns
     shared = pairs.select(~alone)
@@ -62,10 +72,14 @@ def _assign_by_part(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _parts(pairs: Pairs) -> list[np.ndarray]:
-    """Places of the pairs of each connected part of the graph whose nodes are the tracks and detections and whose edges are the pairs."""
+    """Places of the pairs of each connected part of the graph whose nodes are the tracks and
+    detections and whose edges are the pairs.
+    """
     first_column = int(pairs.rows.max()) + 1
     size = first_column + int(pairs.columns.max()) + 1
-    graph = coo_array((np.ones(len(pairs), bool), (pairs.rows, first_column + pairs.columns)), shape=(size, size))
+    graph = coo_array(
+        (np.ones(len(pairs), bool), (pairs.rows, first_column + pairs.columns)), shape=(size, size)
+    )
     label = connected_components(graph, directed=False)[1][pairs.rows]
     order = np.argsort(label, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)

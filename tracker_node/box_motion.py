@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motion of a track's box in the image; measured are centre x, centre y, aspect (width / height), height (Wojke 2017, section 2.1)."""
+"""Motion of a track's box in the image; measured are centre x, centre y, aspect (width / height),
+height (Wojke 2017, section 2.1).
+"""
 
 from __future__ import annotations
 
@@ -8,23 +10,29 @@ import numpy as np
 from tracker_node.config import TrackerConfig
 from tracker_node.kalman import ConstantVelocityStates
 
-# Standard deviations of the aspect's velocity and of a measured aspect, which do not scale with the height.
+# Standard deviations of the aspect's velocity and of a measured aspect, which do not scale with the
+# height.
 ASPECT_VELOCITY_STD = 1e-5
 ASPECT_MEASUREMENT_STD = 1e-1
 
-# Noise scales with height; a lost track may shrink to nothing, and zero noise would make the filter blind.
+# Noise scales with height; a lost track may shrink to nothing, and zero noise would make the filter
+# blind.
 MIN_NOISE_HEIGHT_PX = 1.0
 
 
 def boxes_to_measurements(boxes: np.ndarray) -> np.ndarray:
-    """(N, 4) centre x, centre y, aspect, height of (N, 4) boxes x_min, y_min, x_max, y_max with positive sizes."""
+    """(N, 4) centre x, centre y, aspect, height of (N, 4) boxes x_min, y_min, x_max, y_max with
+    positive sizes.
+    """
     size = boxes[:, 2:] - boxes[:, :2]
-    centre = boxes[:, :2] + size / 2
-    return np.concatenate([centre, size[:, :1] / size[:, 1:], size[:, 1:]], axis=1)
+    center = boxes[:, :2] + size / 2
+    return np.concatenate([center, size[:, :1] / size[:, 1:], size[:, 1:]], axis=1)
 
 
 def measurements_to_boxes(measurements: np.ndarray) -> np.ndarray:
-    """(N, 4) boxes of (N, 4) measurements; a predicted height or aspect below zero gives a box without area."""
+    """(N, 4) boxes of (N, 4) measurements; a predicted height or aspect below zero gives a box
+    without area.
+    """
     half = np.maximum(measurements[:, 2:], 0.0)
     half[:, 0] *= half[:, 1]
     half /= 2
@@ -40,7 +48,9 @@ def box_velocities(states: ConstantVelocityStates) -> np.ndarray:
 
 
 def start(measurements: np.ndarray, config: TrackerConfig) -> ConstantVelocityStates:
-    """States of new tracks at rest, with 2 times the position noise and 10 times the velocity noise of one step."""
+    """States of new tracks at rest, with 2 times the position noise and 10 times the velocity noise
+    of one step.
+    """
     heights = measurements[:, 3]
     position_std = _scaled(2 * config.position_weight, config.aspect_noise, heights)
     velocity_std = _scaled(10 * config.velocity_weight, ASPECT_VELOCITY_STD, heights)
@@ -55,14 +65,27 @@ def predict(states: ConstantVelocityStates, steps: float, config: TrackerConfig)
     states.predict(steps, position_std, velocity_std)
 
 
-def correct(states: ConstantVelocityStates, rows: np.ndarray, measurements: np.ndarray, config: TrackerConfig) -> None:
-    """Take in the measurements (M, 4) of the detections that the M tracks ``rows`` were matched with."""
+def correct(
+    states: ConstantVelocityStates,
+    rows: np.ndarray,
+    measurements: np.ndarray,
+    config: TrackerConfig,
+) -> None:
+    """Take in the measurements (M, 4) of the detections that the M tracks ``rows`` were matched
+    with.
+    """
     states.correct(rows, measurements, measurement_std(states.position[rows], config))
 
 
-def innovation_variance(states: ConstantVelocityStates, rows: np.ndarray, config: TrackerConfig) -> np.ndarray:
-    """(M, 4) variance of the difference between the prediction of the tracks ``rows`` and a measurement."""
-    return states.position_variance[rows] + np.square(measurement_std(states.position[rows], config))
+def innovation_variance(
+    states: ConstantVelocityStates, rows: np.ndarray, config: TrackerConfig
+) -> np.ndarray:
+    """(M, 4) variance of the difference between the prediction of the tracks ``rows`` and a
+    measurement.
+    """
+    return states.position_variance[rows] + np.square(
+        measurement_std(states.position[rows], config)
+    )
 
 
 def measurement_std(positions: np.ndarray, config: TrackerConfig) -> np.ndarray:

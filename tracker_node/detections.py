@@ -22,9 +22,10 @@ MIN_DESCRIPTOR_NORM = 1e-6
 class Detections:
     """N usable detections of one frame.
 
-    ``index`` (N,) position in the list of instances; ``boxes`` (N, 4) x_min, y_min, x_max, y_max in pixels; ``measurements`` (N, 4) for the
-    box filter; ``class_id`` (N,); ``class_name`` (N,) objects; ``score`` (N,); ``descriptors`` (N, D) float32 of norm 1, or rows of zeros
-    where ``has_descriptor`` (N,) is False.
+    ``index`` (N,) position in the list of instances; ``boxes`` (N, 4) x_min, y_min, x_max, y_max in
+    pixels; ``measurements`` (N, 4) for the box filter; ``class_id`` (N,); ``class_name`` (N,)
+    objects; ``score`` (N,); ``descriptors`` (N, D) float32 of norm 1, or rows of zeros where
+    ``has_descriptor`` (N,) is False.
     """
 
     index: np.ndarray
@@ -40,15 +41,20 @@ class Detections:
         return len(self.index)
 
 
-def usable_detections(instances: Sequence[Instance], known_length: int, holders: int) -> tuple[Detections, list[tuple[int, str]]]:
+def usable_detections(
+    instances: Sequence[Instance], known_length: int, holders: int
+) -> tuple[Detections, list[tuple[int, str]]]:
     """The usable detections, and (index, reason) of each of the others.
 
-    All descriptors must have the length that most have, in this frame and of the ``holders``, tracks with descriptors of ``known_length``:
-    one wrong detection that came first does not shut out the others for ever. An empty descriptor means that a detection has no
-    appearance, which is allowed.
+    All descriptors must have the length that most have, in this frame and of the ``holders``,
+    tracks with descriptors of ``known_length``: one wrong detection that came first does not shut
+    out the others for ever. An empty descriptor means that a detection has no appearance, which is
+    allowed.
     """
     length = _voted_length(instances, known_length, holders)
-    boxes = np.array([_box_or_nan(instance.box) for instance in instances], np.float64).reshape(-1, 4)
+    boxes = np.array([_box_or_nan(instance.box) for instance in instances], np.float64).reshape(
+        -1, 4
+    )
     sizes = [np.size(instance.descriptor) for instance in instances]
     descriptors = np.zeros((len(instances), length), np.float32)
     for row, instance in enumerate(instances):
@@ -58,8 +64,14 @@ def usable_detections(instances: Sequence[Instance], known_length: int, holders:
     with np.errstate(over="ignore"):  # a norm beyond float32 is infinite, and refused
         norms = np.linalg.norm(descriptors, axis=1)
     score = np.array([instance.score for instance in instances], np.float64)
-    good = _good_boxes(boxes) & np.isfinite(score) & (~has_descriptor | (np.isfinite(norms) & (norms > MIN_DESCRIPTOR_NORM)))
-    rejected = [(int(row), _reason(instances[row], boxes[row], length)) for row in np.flatnonzero(~good)]
+    good = (
+        _good_boxes(boxes)
+        & np.isfinite(score)
+        & (~has_descriptor | (np.isfinite(norms) & (norms > MIN_DESCRIPTOR_NORM)))
+    )
+    rejected = [
+        (int(row), _reason(instances[row], boxes[row], length)) for row in np.flatnonzero(~good)
+    ]
     index = np.flatnonzero(good)
     detections = Detections(
         index=index,
@@ -68,14 +80,17 @@ def usable_detections(instances: Sequence[Instance], known_length: int, holders:
         class_id=np.array([instance.class_id for instance in instances], np.int64)[index],
         class_name=np.array([instance.class_name for instance in instances], object)[index],
         score=score[index],
-        descriptors=descriptors[index] / np.where(has_descriptor[index], norms[index], 1.0).astype(np.float32)[:, None],
+        descriptors=descriptors[index]
+        / np.where(has_descriptor[index], norms[index], 1.0).astype(np.float32)[:, None],
         has_descriptor=has_descriptor[index],
     )
     return detections, rejected
 
 
 def _voted_length(instances: Sequence[Instance], known_length: int, holders: int) -> int:
-    """Length of most descriptors, ``known_length`` where two are as frequent, 0 where there are none."""
+    """Length of most descriptors, ``known_length`` where two are as frequent, 0 where there are
+    none.
+    """
     votes = Counter({known_length: holders})
     votes.update(size for instance in instances if (size := np.size(instance.descriptor)))
     return votes.most_common(1)[0][0]
@@ -102,11 +117,17 @@ def _reason(instance: Instance, box: np.ndarray, length: int) -> str:
     if np.abs(box).max() > MAX_COORDINATE_PX:
         return f"box {box.tolist()} lies more than {MAX_COORDINATE_PX:.0f} px out"
     if (box[2:] - box[:2]).min() < MIN_SIZE_PX:
-        return f"box is {box[2] - box[0]:g} px wide and {box[3] - box[1]:g} px high, expected at least {MIN_SIZE_PX:g} px"
+        return (
+            f"box is {box[2] - box[0]:g} px wide and {box[3] - box[1]:g} px high, expected at least"
+            f" {MIN_SIZE_PX:g} px"
+        )
     if not np.isfinite(instance.score):
         return f"score is {instance.score}, expected a number"
     if size != length:
         return f"descriptor has {size} values, expected {length} as in the other detections"
     if not np.isfinite(instance.descriptor).all():
         return "descriptor is not finite"
-    return f"descriptor has norm {np.linalg.norm(np.asarray(instance.descriptor, np.float64)):g}, expected a unit vector or an empty one"
+    return (
+        f"descriptor has norm {np.linalg.norm(np.asarray(instance.descriptor, np.float64)):g},"
+        " expected a unit vector or an empty one"
+    )

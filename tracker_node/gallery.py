@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest appearance descriptors of every track, in one array (the gallery R_k of Wojke 2017, section 2.2)."""
+"""The newest appearance descriptors of every track, in one array (the gallery R_k of Wojke 2017,
+section 2.2).
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,12 @@ MIN_SLOTS = 16
 
 
 class Gallery:
-    """The ``size`` newest descriptors for each slot; a track owns one slot while it lives. All descriptors that are held at one time
-    have the same length.
+    """The ``size`` newest descriptors for each slot; a track owns one slot while it lives.
 
-    The array grows with the number of tracks alive at one time, and shrinks again when they are gone.
+    All descriptors that are held at one time have the same length.
+
+    The array grows with the number of tracks alive at one time, and shrinks again when they are
+    gone.
     """
 
     def __init__(self, size: int) -> None:
@@ -24,7 +28,9 @@ class Gallery:
 
     @property
     def length(self) -> int:
-        """Number of values of a descriptor, 0 while no slot holds any: then the next one added may have another length."""
+        """Number of values of a descriptor, 0 while no slot holds any: then the next one added may
+        have another length.
+        """
         return self._descriptors.shape[2] if self._added.any() else 0
 
     @property
@@ -55,14 +61,20 @@ class Gallery:
             self._resize(max(2 * needed, MIN_SLOTS))
 
     def expect(self, length: int) -> None:
-        """Make room for descriptors of ``length`` values: those of another length are forgotten, the slots stay."""
+        """Make room for descriptors of ``length`` values: those of another length are forgotten,
+        the slots stay.
+        """
         if self.length not in (0, length):
             self._added[:] = 0
 
     def add(self, slots: np.ndarray, descriptors: np.ndarray) -> None:
-        """Append one unit descriptor (M, length) to each of the M different slots; the oldest one of a full slot makes room."""
+        """Append one unit descriptor (M, length) to each of the M different slots; the oldest one
+        of a full slot makes room.
+        """
         if self._descriptors.shape[2] != descriptors.shape[1]:
-            self._descriptors = np.zeros((*self._descriptors.shape[:2], descriptors.shape[1]), np.float32)
+            self._descriptors = np.zeros(
+                (*self._descriptors.shape[:2], descriptors.shape[1]), np.float32
+            )
         self._descriptors[slots, self._added[slots] % self._descriptors.shape[1]] = descriptors
         self._added[slots] += 1
 
@@ -70,8 +82,11 @@ class Gallery:
         """(M,) whether anything was added to a slot."""
         return self._added[slots] > 0
 
-    def distances(self, slots: np.ndarray, columns: np.ndarray, descriptors: np.ndarray) -> np.ndarray:
-        """(P,) smallest cosine distance between all descriptors in ``slots[p]`` and ``descriptors[columns[p]]``.
+    def distances(
+        self, slots: np.ndarray, columns: np.ndarray, descriptors: np.ndarray
+    ) -> np.ndarray:
+        """(P,) smallest cosine distance between all descriptors in ``slots[p]`` and
+        ``descriptors[columns[p]]``.
 
         Pairs of one slot must follow each other, and no slot may be empty.
         """
@@ -81,7 +96,11 @@ class Gallery:
         start = 0
         for slot, pairs in groupby(slots.tolist()):
             stop, count = start + sum(1 for _ in pairs), min(added[start], size)
-            np.maximum.reduce(chosen[start:stop] @ self._descriptors[slot, :count].T, axis=1, out=similarity[start:stop])
+            np.maximum.reduce(
+                chosen[start:stop] @ self._descriptors[slot, :count].T,
+                axis=1,
+                out=similarity[start:stop],
+            )
             start = stop
         return 1.0 - similarity
 

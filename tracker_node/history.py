@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames that the tracker remembers: the newest one, which may still change, and where the detections of earlier ones went."""
+"""Frames that the tracker remembers: the newest one, which may still change, and where the
+detections of earlier ones went.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from tracker_node.tracks import Tracks
 
 @dataclass
 class Frame:
-    """The newest frame: ``steps`` nominal frames after the one before; ``camera`` (4, 4) camera to the frame in which tracks move, None
-    while it is not known; ``poses`` None until some were given.
+    """The newest frame: ``steps`` nominal frames after the one before; ``camera`` (4, 4) camera to
+    the frame in which tracks move, None while it is not known; ``poses`` None until some were
+    given.
     """
 
     stamp_ns: int
@@ -46,4 +49,6 @@ class MatchHistory:
 def ids_by_detection(tracks: Tracks) -> dict[int, int]:
     """Track id by index of the detection that it matched in its newest frame."""
     detection_index, ids = tracks.records["detection_index"].tolist(), tracks.records["id"].tolist()
-    return {index: track_id for index, track_id in zip(detection_index, ids, strict=True) if index >= 0}
+    return {
+        index: track_id for index, track_id in zip(detection_index, ids, strict=True) if index >= 0
+    }

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Constant-velocity Kalman filters of many tracks at once.
 
-All noise of the filter acts on each coordinate by itself, so the textbook's (2n, 2n) covariance of a track never couples two coordinates:
-it is n blocks of 2x2 (position, velocity). Keeping only these blocks turns matrix algebra into array arithmetic over all tracks, exactly.
-Time is counted in nominal frames ("steps") and velocity in units per step; one step is the filter of Deep SORT (Wojke 2017, section 2.1).
+All noise of the filter acts on each coordinate by itself, so the textbook's (2n, 2n) covariance of
+a track never couples two coordinates: it is n blocks of 2x2 (position, velocity). Keeping only
+these blocks turns matrix algebra into array arithmetic over all tracks, exactly. Time is counted in
+nominal frames ("steps") and velocity in units per step; one step is the filter of Deep SORT (Wojke
+2017, section 2.1).
 """
 
 from __future__ import annotations
@@ -14,16 +16,20 @@ import numpy as np
 class ConstantVelocityStates:
     """States of T tracks in n coordinates.
 
-    ``data`` (5, T, n) float64 holds position, velocity (units per step), variance of position, covariance of position and velocity, and
-    variance of velocity.
+    ``data`` (5, T, n) float64 holds position, velocity (units per step), variance of position,
+    covariance of position and velocity, and variance of velocity.
     """
 
     def __init__(self, data: np.ndarray) -> None:
         self.data = data
 
     @classmethod
-    def start(cls, position: np.ndarray, position_std: np.ndarray, velocity_std: np.ndarray) -> ConstantVelocityStates:
-        """States at rest at ``position`` (T, n) with the given standard deviations, broadcast to (T, n)."""
+    def start(
+        cls, position: np.ndarray, position_std: np.ndarray, velocity_std: np.ndarray
+    ) -> ConstantVelocityStates:
+        """States at rest at ``position`` (T, n) with the given standard deviations, broadcast to
+        (T, n).
+        """
         data = np.zeros((5, *position.shape))
         data[0] = position
         data[2] = np.square(position_std)
@@ -75,12 +81,19 @@ class ConstantVelocityStates:
         matrix[:, axes + size, axes + size] = self.data[4]
         return matrix
 
-    def predict(self, steps: float | np.ndarray, position_std: float | np.ndarray, velocity_std: float | np.ndarray) -> None:
-        """Move ``steps`` (a scalar or (T, 1), at least 0) nominal frames ahead; the standard deviations are those gained in one step.
+    def predict(
+        self,
+        steps: float | np.ndarray,
+        position_std: float | np.ndarray,
+        velocity_std: float | np.ndarray,
+    ) -> None:
+        """Move ``steps`` (a scalar or (T, 1), at least 0) nominal frames ahead; the standard
+        deviations are those gained in one step.
 
-        A whole number of steps equals that many predictions of one step, so that a dropped frame costs nothing: the velocity noise of
-        earlier steps moves the position in later ones, which gives the sums of k and of k² for k below ``steps``. A part of a step adds
-        its share of the noise.
+        A whole number of steps equals that many predictions of one step, so that a dropped frame
+        costs nothing: the velocity noise of earlier steps moves the position in later ones, which
+        gives the sums of k and of k² for k below ``steps``. A part of a step adds its share of the
+        noise.
         """
         position, velocity, variance, covariance, velocity_variance = self.data
         position_noise, velocity_noise = np.square(position_std), np.square(velocity_std)
@@ -88,14 +101,20 @@ class ConstantVelocityStates:
         sum_k = earlier * (earlier + 1.0) / 2.0
         sum_k_squared = sum_k * (2.0 * earlier + 1.0) / 3.0
         position += steps * velocity
-        variance += steps * (2.0 * covariance + steps * velocity_variance + position_noise) + sum_k_squared * velocity_noise
+        variance += (
+            steps * (2.0 * covariance + steps * velocity_variance + position_noise)
+            + sum_k_squared * velocity_noise
+        )
         covariance += steps * velocity_variance + sum_k * velocity_noise
         velocity_variance += steps * velocity_noise
 
-    def correct(self, rows: np.ndarray, measurement: np.ndarray, measurement_std: float | np.ndarray) -> None:
+    def correct(
+        self, rows: np.ndarray, measurement: np.ndarray, measurement_std: float | np.ndarray
+    ) -> None:
         """Take in a measured position (M, n) for each of the M different ``rows``.
 
-        The variances are written as products, not differences, wherever that is possible: they stay positive in spite of rounding.
+        The variances are written as products, not differences, wherever that is possible: they stay
+        positive in spite of rounding.
         """
         state = self.data[:, rows]
         position, velocity, variance, covariance, velocity_variance = state

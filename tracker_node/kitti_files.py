@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text files of the KITTI tracking benchmark: labels, and detections with 2D and 3D boxes as AB3DMOT writes them. Frames count from 0.
+"""Text files of the KITTI tracking benchmark: labels, and detections with 2D and 3D boxes as
+AB3DMOT writes them. Frames count from 0.
 
-A label line is ``frame id type truncated occluded alpha x1 y1 x2 y2 h w l x y z ry``; a detection line is
-``frame,type,x1,y1,x2,y2,score,h,w,l,x,y,z,ry,alpha``. Boxes in pixels; the rest in metres and radians in the camera's optical frame, where
-x, y, z is the middle of the box's bottom and ry turns about the y axis.
+A label line is ``frame id type truncated occluded alpha x1 y1 x2 y2 h w l x y z ry``; a detection
+line is ``frame,type,x1,y1,x2,y2,score,h,w,l,x,y,z,ry,alpha``. Boxes in pixels; the rest in metres
+and radians in the camera's optical frame, where x, y, z is the middle of the box's bottom and ry
+turns about the y axis.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from perception_kit.types import Instance, PoseEstimate
 
 LABEL_COLUMNS = 17
 DETECTION_COLUMNS = 15
-# More than a day at 10 Hz: a larger number is a damaged one, and would be walked through frame by frame.
+# More than a day at 10 Hz: a larger number is a damaged one, and would be walked through frame by
+# frame.
 MAX_FRAME = 1_000_000
 NO_MASK = np.zeros((0, 0), bool)
 PEDESTRIAN_CODE = 1  # of a detection's type, as AB3DMOT numbers them
@@ -31,23 +34,35 @@ class KittiFileError(ValueError):
 
 @dataclass
 class KittiDetections:
-    """N detections in file order: ``frame`` (N,), ``boxes`` (N, 4) px, ``score`` (N,), ``size`` (N, 3) along the object's own x (length),
-    y (height), z (width), ``centre`` (N, 3), ``rotation`` (N, 3, 3).
+    """N detections in file order: ``frame`` (N,), ``boxes`` (N, 4) px, ``score`` (N,), ``size`` (N,
+    3) along the object's own x (length), y (height), z (width), ``centre`` (N, 3), ``rotation`` (N,
+    3, 3).
     """
 
     frame: np.ndarray
     boxes: np.ndarray
     score: np.ndarray
     size: np.ndarray
-    centre: np.ndarray
+    center: np.ndarray
     rotation: np.ndarray
 
     def of_frame(self, frame: int, min_score: float) -> tuple[list[Instance], list[PoseEstimate]]:
         """The pedestrians of a frame that score at least ``min_score``, and a pose for each."""
         rows = np.flatnonzero((self.frame == frame) & (self.score >= min_score))
-        instances = [Instance(1, PEDESTRIAN, float(self.score[row]), self.boxes[row], NO_MASK, (0, 0)) for row in rows]
+        instances = [
+            Instance(1, PEDESTRIAN, float(self.score[row]), self.boxes[row], NO_MASK, (0, 0))
+            for row in rows
+        ]
         poses = [
-            PoseEstimate(index, 1, PEDESTRIAN, self.rotation[row], self.centre[row], float(self.score[row]), self.size[row])
+            PoseEstimate(
+                index,
+                1,
+                PEDESTRIAN,
+                self.rotation[row],
+                self.center[row],
+                float(self.score[row]),
+                self.size[row],
+            )
             for index, row in enumerate(rows)
         ]
         return instances, poses
@@ -55,8 +70,9 @@ class KittiDetections:
 
 @dataclass
 class KittiLabels:
-    """N labels in file order: ``frame`` (N,), ``id`` (N,) (-1 in areas without labels), ``kind`` (N,) type names, ``truncated`` (N,),
-    ``occluded`` (N,) 0 (fully visible) to 3 (unknown), ``boxes`` (N, 4) px.
+    """N labels in file order: ``frame`` (N,), ``id`` (N,) (-1 in areas without labels), ``kind``
+    (N,) type names, ``truncated`` (N,), ``occluded`` (N,) 0 (fully visible) to 3 (unknown),
+    ``boxes`` (N, 4) px.
     """
 
     frame: np.ndarray
@@ -68,24 +84,31 @@ class KittiLabels:
 
 
 def read_detections(path: Path) -> KittiDetections:
-    """Read detections. Raises KittiFileError with the number of a broken line, of a box without area, and of what is no pedestrian."""
+    """Read detections.
+
+    Raises KittiFileError with the number of a broken line, of a box without area, and of what is no
+    pedestrian.
+    """
     rows = [_detection(path, number, line) for number, line in _lines(path)]
     values = np.array(rows, np.float64).reshape(-1, DETECTION_COLUMNS)
     height, width, length = values[:, 7:10].T
-    centre = values[:, 10:13].copy()
-    centre[:, 1] -= height / 2
+    center = values[:, 10:13].copy()
+    center[:, 1] -= height / 2
     return KittiDetections(
         frame=values[:, 0].astype(np.int64),
         boxes=values[:, 2:6],
         score=values[:, 6],
         size=np.stack([length, height, width], axis=1),
-        centre=centre,
+        center=center,
         rotation=Rotation.from_rotvec(values[:, 13:14] * [0.0, 1.0, 0.0]).as_matrix(),
     )
 
 
 def read_labels(path: Path) -> KittiLabels:
-    """Read labels. Raises KittiFileError with the number of a broken line, and of an id that its frame has already."""
+    """Read labels.
+
+    Raises KittiFileError with the number of a broken line, and of an id that its frame has already.
+    """
     rows, kinds = [], []
     line_of: dict[tuple[float, float], int] = {}
     for number, line in _lines(path):
@@ -94,10 +117,16 @@ def read_labels(path: Path) -> KittiLabels:
         row = _numbers(path, number, words, LABEL_COLUMNS - 1)
         frame, identity, occluded = row[0], row[1], row[3]
         if not (identity.is_integer() and occluded.is_integer()):
-            raise KittiFileError(f"{path}, line {number}: id {identity:g}, occluded {occluded:g}; expected whole numbers")
+            raise KittiFileError(
+                f"{path}, line {number}: id {identity:g}, occluded {occluded:g}; expected whole"
+                " numbers"
+            )
         first = line_of.setdefault((frame, identity), number) if identity >= 0 else number
         if first != number:
-            raise KittiFileError(f"{path}, line {number}: id {identity:g} is in frame {frame:g} already, by line {first}")
+            raise KittiFileError(
+                f"{path}, line {number}: id {identity:g} is in frame {frame:g} already, by line"
+                f" {first}"
+            )
         rows.append(row)
     values = np.array(rows, np.float64).reshape(-1, LABEL_COLUMNS - 1)
     return KittiLabels(
@@ -123,10 +152,15 @@ def _detection(path: Path, number: int, line: str) -> list[float]:
     """The numbers of a detection's line."""
     values = _numbers(path, number, line.split(","), DETECTION_COLUMNS)
     if values[1] != PEDESTRIAN_CODE:
-        raise KittiFileError(f"{path}, line {number}: type {values[1]:g}, expected {PEDESTRIAN_CODE}: only pedestrians are tracked here")
+        raise KittiFileError(
+            f"{path}, line {number}: type {values[1]:g}, expected {PEDESTRIAN_CODE}: only"
+            " pedestrians are tracked here"
+        )
     x_min, y_min, x_max, y_max = values[2:6]
     if not (x_min < x_max and y_min < y_max):
-        raise KittiFileError(f"{path}, line {number}: box {values[2:6]}, expected x1, y1, x2, y2 with an area")
+        raise KittiFileError(
+            f"{path}, line {number}: box {values[2:6]}, expected x1, y1, x2, y2 with an area"
+        )
     return values
 
 
@@ -139,7 +173,10 @@ def _numbers(path: Path, number: int, words: list[str], count: int) -> list[floa
     if len(values) != count:
         raise KittiFileError(f"{path}, line {number}: {len(values)} numbers, expected {count}")
     if not (values[0].is_integer() and 0 <= values[0] <= MAX_FRAME):
-        raise KittiFileError(f"{path}, line {number}: frame {values[0]:g}, expected a whole number from 0 to {MAX_FRAME}")
+        raise KittiFileError(
+            f"{path}, line {number}: frame {values[0]:g}, expected a whole number from 0 to"
+            f" {MAX_FRAME}"
+        )
     if not np.isfinite(values).all():
         raise KittiFileError(f"{path}, line {number}: not all numbers are finite")
     return values

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text files of the MOTChallenge: frame, id, left, top, width, height, confidence, … with frames counted from 1.
+"""Text files of the MOTChallenge: frame, id, left, top, width, height, confidence, … with frames
+counted from 1.
 
-MOT15 has 10 columns and MOT16/17 has 7 (detections) or 9 (truth, with the class in column 8); what else follows the confidence is not used.
+MOT15 has 10 columns and MOT16/17 has 7 (detections) or 9 (truth, with the class in column 8); what
+else follows the confidence is not used.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from perception_kit.boxes import box_iou
 from perception_kit.metrics.tracking import TrackedBoxes
 
 MIN_COLUMNS = 6
-TRUTH_COLUMNS_WITH_CATEGORY = 9
+GROUND_TRUTH_COLUMNS_WITH_CATEGORY = 9
 PEDESTRIAN = 1
-# People that a tracker need not find, and may: on a vehicle, static, distractor (statue, picture), reflection.
+# People that a tracker need not find, and may: on a vehicle, static, distractor (statue, picture),
+# reflection.
 DISTRACTORS = (2, 7, 8, 12)
 MATCH_IOU = 0.5
-# Four days at 30 frames a second: more is a damaged number, which would be walked through frame by frame.
+# Four days at 30 frames a second: more is a damaged number, which would be walked through frame by
+# frame.
 MAX_FRAME = 10_000_000
 MAX_ID = 2**53  # beyond it, floating-point numbers skip whole numbers
 EXPECTED = "frame,id,left,top,width,height[,confidence,…]"
@@ -34,8 +38,9 @@ class MotFileError(ValueError):
 
 @dataclass
 class MotTable:
-    """Rows in file order: ``frame`` (N,) and ``id`` (N,) int64, ``boxes`` (N, 4) x_min, y_min, x_max, y_max px, ``confidence`` (N,),
-    ``category`` (N,) int64, PEDESTRIAN where the file says nothing.
+    """Rows in file order: ``frame`` (N,) and ``id`` (N,) int64, ``boxes`` (N, 4) x_min, y_min,
+    x_max, y_max px, ``confidence`` (N,), ``category`` (N,) int64, PEDESTRIAN where the file says
+    nothing.
     """
 
     frame: np.ndarray
@@ -63,27 +68,35 @@ class MotTable:
         return TrackedBoxes(self.id[rows], self.boxes[rows])
 
     def without_distractors(self, frame: int, tracked: TrackedBoxes) -> TrackedBoxes:
-        """The tracks of a frame but those that match a label among DISTRACTORS, which are neither right nor wrong (Milan 2016)."""
+        """The tracks of a frame but those that match a label among DISTRACTORS, which are neither
+        right nor wrong (Milan 2016).
+        """
         labels = self.rows_of(frame)
         iou = box_iou(tracked.boxes[:, None], self.boxes[labels])
         iou[iou < MATCH_IOU] = 0.0
         rows, columns = linear_sum_assignment(iou, maximize=True)
-        dropped = rows[(iou[rows, columns] > 0) & np.isin(self.category[labels[columns]], DISTRACTORS)]
+        dropped = rows[
+            (iou[rows, columns] > 0) & np.isin(self.category[labels[columns]], DISTRACTORS)
+        ]
         kept = np.setdiff1d(np.arange(len(tracked.ids)), dropped)
         return TrackedBoxes(tracked.ids[kept], tracked.boxes[kept])
 
 
 def read_mot(path: Path) -> MotTable:
-    """Read detections or tracks; confidence is 1 where the file has none. Raises MotFileError with the number of a broken line.
+    """Read detections or tracks; confidence is 1 where the file has none.
+
+    Raises MotFileError with the number of a broken line.
 
     Boxes may be of any kind: the tracker names those that it cannot use.
     """
     return _table([_parse(path, number, line) for number, line in _lines(path)])
 
 
-def read_truth(path: Path) -> MotTable:
-    """Read labels. Raises MotFileError with the number of a broken line, also of one that cannot be true: a box that is not finite, or that
-    counts and has no area or an id that its frame has already.
+def read_ground_truth(path: Path) -> MotTable:
+    """Read labels.
+
+    Raises MotFileError with the number of a broken line, also of one that cannot be true: a box
+    that is not finite, or that counts and has no area or an id that its frame has already.
     """
     lines = _lines(path)
     table = _table([_parse(path, number, line) for number, line in lines])
@@ -92,22 +105,33 @@ def read_truth(path: Path) -> MotTable:
     for row, (number, _) in enumerate(lines):
         identity, frame = int(table.id[row]), int(table.frame[row])
         if not np.isfinite([*table.boxes[row], table.confidence[row]]).all():
-            raise MotFileError(f"{path}, line {number}: box and confidence of id {identity} are not all finite numbers")
+            raise MotFileError(
+                f"{path}, line {number}: box and confidence of id {identity} are not all finite"
+                " numbers"
+            )
         if counts[row] and sizes[row].min() <= 0:
             raise MotFileError(
-                f"{path}, line {number}: the box of id {identity} is {sizes[row, 0]:g} x {sizes[row, 1]:g} px, expected an area"
+                f"{path}, line {number}: the box of id {identity} is {sizes[row, 0]:g} x"
+                f" {sizes[row, 1]:g} px, expected an area"
             )
         first = line_of.setdefault((frame, identity), number) if counts[row] else number
         if first != number:
-            raise MotFileError(f"{path}, line {number}: id {identity} is in frame {frame} already, by line {first}: leave one of them out")
+            raise MotFileError(
+                f"{path}, line {number}: id {identity} is in frame {frame} already, by line"
+                f" {first}: leave one of them out"
+            )
     return table
 
 
 def write_tracks(path: Path, rows: Iterable[tuple[int, int, np.ndarray]]) -> None:
-    """Write (frame, track id, box x_min, y_min, x_max, y_max) rows in the ten columns of a MOTChallenge result."""
+    """Write (frame, track id, box x_min, y_min, x_max, y_max) rows in the ten columns of a
+    MOTChallenge result.
+    """
     with path.open("w", encoding="utf-8") as file:
         for frame, track_id, (left, top, right, bottom) in rows:
-            file.write(f"{frame},{track_id},{left:.4f},{top:.4f},{right - left:.4f},{bottom - top:.4f},1,-1,-1,-1\n")
+            file.write(
+                f"{frame},{track_id},{left:.4f},{top:.4f},{right - left:.4f},{bottom - top:.4f},1,-1,-1,-1\n"
+            )
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -131,14 +155,31 @@ def _parse(path: Path, number: int, line: str) -> list[float]:
     try:
         values = [float(field) for field in line.split(",")]
     except ValueError as error:
-        raise MotFileError(f"{path}, line {number}: {line.strip()!r} is not comma-separated numbers, expected {EXPECTED}") from error
+        raise MotFileError(
+            f"{path}, line {number}: {line.strip()!r} is not comma-separated numbers, expected"
+            f" {EXPECTED}"
+        ) from error
     if len(values) < MIN_COLUMNS:
-        raise MotFileError(f"{path}, line {number}: {len(values)} columns, expected at least {MIN_COLUMNS}: {EXPECTED}")
+        raise MotFileError(
+            f"{path}, line {number}: {len(values)} columns, expected at least {MIN_COLUMNS}:"
+            f" {EXPECTED}"
+        )
     frame, identity = values[:2]
-    if not (frame.is_integer() and 1 <= frame <= MAX_FRAME and identity.is_integer() and abs(identity) <= MAX_ID):
-        raise MotFileError(f"{path}, line {number}: frame {frame:g}, id {identity:g}; expected whole numbers, frames from 1 to {MAX_FRAME}")
+    if not (
+        frame.is_integer()
+        and 1 <= frame <= MAX_FRAME
+        and identity.is_integer()
+        and abs(identity) <= MAX_ID
+    ):
+        raise MotFileError(
+            f"{path}, line {number}: frame {frame:g}, id {identity:g}; expected whole numbers,"
+            f" frames from 1 to {MAX_FRAME}"
+        )
     confidence = values[MIN_COLUMNS] if len(values) > MIN_COLUMNS else 1.0
-    category = values[7] if len(values) == TRUTH_COLUMNS_WITH_CATEGORY else float(PEDESTRIAN)
+    category = values[7] if len(values) == GROUND_TRUTH_COLUMNS_WITH_CATEGORY else float(PEDESTRIAN)
     if not (category.is_integer() and abs(category) <= MAX_ID):
-        raise MotFileError(f"{path}, line {number}: class {category:g} in column 8, expected a whole number, {PEDESTRIAN} for pedestrians")
+        raise MotFileError(
+            f"{path}, line {number}: class {category:g} in column 8, expected a whole number,"
+            f" {PEDESTRIAN} for pedestrians"
+        )
     return [*values[:MIN_COLUMNS], confidence, category]

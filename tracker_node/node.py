@@ -27,19 +27,30 @@ from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.symmetries import read_symmetries
 
-_QUEUE_LENGTH = 10  # both inputs share the queue, and detections are small: work on every one of them
+_QUEUE_LENGTH = (
+    10  # both inputs share the queue, and detections are small: work on every one of them
+)
 
 
 @dataclass(frozen=True)
 class TrackerNodeConfig(TrackerConfig):
-    """Parameters of the tracker and of the node. Two differ from the published ones for people who fall: their box turns over in a few
-    frames, and overlaps less with the one before.
+    """Parameters of the tracker and of the node.
+
+    Two differ from the published ones for people who fall: their box turns over in a few frames,
+    and overlaps less with the one before.
     """
 
-    aspect_noise: float = field(default=0.04, metadata=TrackerConfig.__dataclass_fields__["aspect_noise"].metadata)
-    max_iou_distance: float = field(default=0.9, metadata=TrackerConfig.__dataclass_fields__["max_iou_distance"].metadata)
+    aspect_noise: float = field(
+        default=0.04, metadata=TrackerConfig.__dataclass_fields__["aspect_noise"].metadata
+    )
+    max_iou_distance: float = field(
+        default=0.9, metadata=TrackerConfig.__dataclass_fields__["max_iou_distance"].metadata
+    )
     pose_model: str = parameter(
-        "", "model file of the poses, for the symmetries of its objects; empty: every orientation is taken as it is", fixed=True
+        "",
+        "model file of the poses, for the symmetries of its objects; empty: every orientation is"
+        " taken as it is",
+        fixed=True,
     )
 
 
@@ -52,14 +63,22 @@ class EarlyPoses:
 
 
 class TrackerNode(PerceptionNode):
-    """Publishes ``~/tracks`` as soon as the detections of a frame are there, with its poses if these are there too. Poses that come later
-    are used for the frame they belong to, and show in the tracks of the next one.
+    """Publishes ``~/tracks`` as soon as the detections of a frame are there, with its poses if
+    these are there too. Poses that come later are used for the frame they belong to, and show in
+    the tracks of the next one.
 
-    ``~/markers`` are made only while somebody subscribes; where ``tf2_msgs`` is installed, so are TF frames ``CLASS_ID``.
+    ``~/markers`` are made only while somebody subscribes; where ``tf2_msgs`` is installed, so are
+    TF frames ``CLASS_ID``.
     """
 
     def __init__(self) -> None:
-        super().__init__("tracker_node", TrackerNodeConfig, leader="detections", queue_length=_QUEUE_LENGTH, input_reliability="reliable")
+        super().__init__(
+            "tracker_node",
+            TrackerNodeConfig,
+            leader="detections",
+            queue_length=_QUEUE_LENGTH,
+            input_reliability="reliable",
+        )
         self._tracker = DeepSort(self.config)
         self._early: EarlyPoses | None = None
         self._trails = Trails()
@@ -69,7 +88,9 @@ class TrackerNode(PerceptionNode):
         """Start without tracks."""
         if self.config.fixed_frame:
             self._camera_motion.check()
-        symmetries = read_symmetries(resolve_path(self.config.pose_model)) if self.config.pose_model else {}
+        symmetries = (
+            read_symmetries(resolve_path(self.config.pose_model)) if self.config.pose_model else {}
+        )
         self._tracker = DeepSort(self.config, symmetries)
         self.results.add(TrackArray, "tracks")
         self.results.add(MarkerArray, "markers")
@@ -82,7 +103,10 @@ class TrackerNode(PerceptionNode):
 
     def inputs(self) -> Sequence[Input]:
         """Detections make the frames; poses may be missing."""
-        return [Input("detections", InstanceDetectionArray, "detections"), Input("poses", ObjectPoseArray, "poses", required=False)]
+        return [
+            Input("detections", InstanceDetectionArray, "detections"),
+            Input("poses", ObjectPoseArray, "poses", required=False),
+        ]
 
     def process(self, frame: Frame) -> None:
         """Track the detections, or add poses to the frame they belong to."""
@@ -95,23 +119,35 @@ class TrackerNode(PerceptionNode):
 
     def _receive_poses(self, frame: Frame) -> None:
         message = frame.messages["poses"]
-        poses = poses_from_message(message, damaged_as_nan=True)  # the tracker names it and uses the others
+        poses = poses_from_message(
+            message, damaged_as_nan=True
+        )  # the tracker names it and uses the others
         if self._last_stamp_ns is None or frame.stamp_ns > self._last_stamp_ns:
             self._early = EarlyPoses(frame.stamp_ns, poses)
         else:
             self._tracker.add_poses(frame.stamp_ns, poses, self._camera(message.header))
 
     def _camera(self, header: Header) -> np.ndarray | None:
-        return self._camera_motion.camera_in(self.config.fixed_frame, header) if self.config.fixed_frame else None
+        return (
+            self._camera_motion.camera_in(self.config.fixed_frame, header)
+            if self.config.fixed_frame
+            else None
+        )
 
     def _track(self, frame: Frame) -> None:
         message = frame.messages["detections"]
         instances = detections_from_message(message, with_masks=False)
-        poses = self._early.poses if self._early is not None and self._early.stamp_ns == frame.stamp_ns else []
+        poses = (
+            self._early.poses
+            if self._early is not None and self._early.stamp_ns == frame.stamp_ns
+            else []
+        )
         if self._early is not None and self._early.stamp_ns <= frame.stamp_ns:
             self._early = None
         with self.statistics.stage("tracking"):
-            tracks = self._tracker.update(instances, frame.stamp_ns, poses, self._camera(message.header))
+            tracks = self._tracker.update(
+                instances, frame.stamp_ns, poses, self._camera(message.header)
+            )
         self.results.publish("tracks", tracks_to_message(tracks, message.header))
         if self.results.has_subscribers("tf"):
             self.results.publish("tf", track_frames(tracks, message.header))
@@ -120,7 +156,9 @@ class TrackerNode(PerceptionNode):
             markers.markers += self._trails.update(tracks, message.header)
             self.results.publish("markers", markers)
         if self._tracker.rejected:
-            reasons = "; ".join(f"detection {index}: {reason}" for index, reason in self._tracker.rejected)
+            reasons = "; ".join(
+                f"detection {index}: {reason}" for index, reason in self._tracker.rejected
+            )
             self.problems.report("detections", f"not tracked: {reasons}")
 
     def reset(self) -> None:
@@ -136,7 +174,12 @@ class TrackerNode(PerceptionNode):
 
     def diagnostic_values(self) -> dict[str, str]:
         """Which poses of the last array were of no use, and why."""
-        return {"device": "cpu", "poses_not_used": "; ".join(f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses)}
+        return {
+            "device": "cpu",
+            "poses_not_used": "; ".join(
+                f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses
+            ),
+        }
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perception_kit.types import TrackEstimate, TrackState
-from tracker_node.tuning_data import NO_IDENTITY, LabelledFrame
+from tracker_node.tuning_data import NO_IDENTITY, LabeledFrame
 
 SHORT_S = 1.0
 
@@ -20,12 +20,18 @@ class Occlusions:
     kept: int
 
 
-def short_occlusions(frames: Sequence[LabelledFrame], tracked: Sequence[Sequence[TrackEstimate]]) -> Occlusions:
-    """Count the times that an object with a confirmed track was not detected in some frames, and was again in less than SHORT_S seconds.
+def short_occlusions(
+    frames: Sequence[LabeledFrame], tracked: Sequence[Sequence[TrackEstimate]]
+) -> Occlusions:
+    """Count the times that an object with a confirmed track was not detected in some frames, and
+    was again in less than SHORT_S seconds.
 
-    ``tracked`` holds all tracks of each frame. A track survives when it takes the first detection after the occlusion.
+    ``tracked`` holds all tracks of each frame. A track survives when it takes the first detection
+    after the occlusion.
     """
-    last_seen: dict[int, tuple[int, TrackEstimate]] = {}  # by true identity: number of the frame, and its track there
+    last_seen: dict[
+        int, tuple[int, TrackEstimate]
+    ] = {}  # by true identity: number of the frame, and its track there
     count = kept = 0
     for number, (frame, tracks) in enumerate(zip(frames, tracked, strict=True)):
         track_of = {track.detection_index: track for track in tracks}
@@ -34,7 +40,9 @@ def short_occlusions(frames: Sequence[LabelledFrame], tracked: Sequence[Sequence
             if track is None or identity == NO_IDENTITY:
                 continue
             before, earlier = last_seen.get(identity, (number, track))
-            hidden = number - before > 1 and (frame.stamp_ns - frames[before].stamp_ns) * 1e-9 < SHORT_S
+            hidden = (
+                number - before > 1 and (frame.stamp_ns - frames[before].stamp_ns) * 1e-9 < SHORT_S
+            )
             if hidden and earlier.state == TrackState.CONFIRMED:
                 count += 1
                 kept += track.id == earlier.id

@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 
 def prepare_file(path: Path) -> None:
-    """Make the folder of an output file and see that the file can be written, before work is spent on it. Raises OSError."""
+    """Make the folder of an output file and see that the file can be written, before work is spent
+    on it. Raises OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.open("a", encoding="utf-8").close()
 
@@ -23,7 +25,7 @@ def write_json(path: Path, report: dict[str, Any]) -> None:
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def name_skipped(frame: str, rejected: Sequence[tuple[int, str]]) -> None:
+def report_skipped(frame: str, rejected: Sequence[tuple[int, str]]) -> None:
     """Say on standard error which detections (index, reason) of a frame a tracker could not use."""
     for index, reason in rejected:
         tqdm.write(f"{frame}: detection {index + 1} is skipped: {reason}", file=sys.stderr)

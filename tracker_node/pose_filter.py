@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """3D poses of tracks: which poses they take in, and where they are at a given time.
 
-The 3D filter of each track stands at the stamp of its last pose and is predicted to the newest frame when it is read. A pose that arrives
-after its frame is therefore taken in for the time to which it belongs, and tracks never wait for poses.
+The 3D filter of each track stands at the stamp of its last pose and is predicted to the newest
+frame when it is read. A pose that arrives after its frame is therefore taken in for the time to
+which it belongs, and tracks never wait for poses.
 """
 
 from __future__ import annotations
@@ -16,17 +17,24 @@ from tracker_node.pose_motion import PoseStates
 from tracker_node.poses import Poses, nearest_equivalents
 from tracker_node.tracks import Tracks
 
-# A pose outside the gate is an outlier; this many in a row mean that the object has moved in another way than expected.
+# A pose outside the gate is an outlier; this many in a row mean that the object has moved in
+# another way than expected.
 OUTLIERS_TO_RESTART = 2
 
 
 def rows_with_pose(tracks: Tracks, stamp_ns: int, config: TrackerConfig) -> np.ndarray:
-    """Rows of the tracks whose last pose is not older than the time for which a track survives unmatched."""
+    """Rows of the tracks whose last pose is not older than the time for which a track survives
+    unmatched.
+    """
     records = tracks.records
-    return np.flatnonzero(records["has_pose"] & ((stamp_ns - records["pose_ns"]) * 1e-9 <= config.max_age_s))
+    return np.flatnonzero(
+        records["has_pose"] & ((stamp_ns - records["pose_ns"]) * 1e-9 <= config.max_age_s)
+    )
 
 
-def predicted_poses(tracks: Tracks, rows: np.ndarray, stamp_ns: int, config: TrackerConfig) -> PoseStates:
+def predicted_poses(
+    tracks: Tracks, rows: np.ndarray, stamp_ns: int, config: TrackerConfig
+) -> PoseStates:
     """3D states of ``rows``, which all have a pose, moved ahead to a stamp."""
     states = tracks.poses.rows(rows)
     steps = (stamp_ns - tracks.records["pose_ns"][rows]) * 1e-9 * config.nominal_frame_rate
@@ -35,9 +43,15 @@ def predicted_poses(tracks: Tracks, rows: np.ndarray, stamp_ns: int, config: Tra
 
 
 def take_in_poses(
-    tracks: Tracks, rows: np.ndarray, poses: Poses, stamp_ns: int, symmetries: Mapping[str, np.ndarray], config: TrackerConfig
+    tracks: Tracks,
+    rows: np.ndarray,
+    poses: Poses,
+    stamp_ns: int,
+    symmetries: Mapping[str, np.ndarray],
+    config: TrackerConfig,
 ) -> list[tuple[int, str]]:
-    """Update the 3D states of the tracks ``rows`` (N,), all different, with the N poses of ``stamp_ns``.
+    """Update the 3D states of the tracks ``rows`` (N,), all different, with the N poses of
+    ``stamp_ns``.
 
     Returns (index, reason) of each pose that was not used.
     """
@@ -46,7 +60,10 @@ def take_in_poses(
     reasons = [
         (
             int(poses.index[k]),
-            f"track {records['id'][rows[k]]} already has a pose of {records['pose_ns'][rows[k]]} ns, this one is of {stamp_ns} ns",
+            (
+                f"track {records['id'][rows[k]]} already has a pose of"
+                f" {records['pose_ns'][rows[k]]} ns, this one is of {stamp_ns} ns"
+            ),
         )
         for k in np.flatnonzero(late)
     ]
@@ -56,17 +73,36 @@ def take_in_poses(
     outlier[known] = ~_follow(tracks, rows[known], poses.rows(known), stamp_ns, symmetries, config)
     records["refused_poses"][rows[outlier]] += 1
     started = ~known | (records["refused_poses"][rows] >= OUTLIERS_TO_RESTART)
-    _put(tracks, rows[started], PoseStates.start(poses.position[started], poses.rotation[started], config), stamp_ns)
+    _put(
+        tracks,
+        rows[started],
+        PoseStates.start(poses.position[started], poses.rotation[started], config),
+        stamp_ns,
+    )
     return reasons + [
-        (int(poses.index[k]), f"position {poses.position[k].round(3).tolist()} is out of reach of track {records['id'][rows[k]]}")
+        (
+            int(poses.index[k]),
+            (
+                f"position {poses.position[k].round(3).tolist()} is out of reach of track"
+                f" {records['id'][rows[k]]}"
+            ),
+        )
         for k in np.flatnonzero(outlier & ~started)
     ]
 
 
 def _follow(
-    tracks: Tracks, rows: np.ndarray, poses: Poses, stamp_ns: int, symmetries: Mapping[str, np.ndarray], config: TrackerConfig
+    tracks: Tracks,
+    rows: np.ndarray,
+    poses: Poses,
+    stamp_ns: int,
+    symmetries: Mapping[str, np.ndarray],
+    config: TrackerConfig,
 ) -> np.ndarray:
-    """Take the poses that lie within the gate into the known states ``rows`` (N,). Returns (N,) whether they do."""
+    """Take the poses that lie within the gate into the known states ``rows`` (N,).
+
+    Returns (N,) whether they do.
+    """
     states = predicted_poses(tracks, rows, stamp_ns, config)
     position, rotation = nearest_equivalents(poses, states.rotations, symmetries)
     inside = states.squared_distance(np.arange(len(rows)), position, config) <= config.pose_gate

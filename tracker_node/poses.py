@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The 6D poses of a frame as arrays, without those that no filter could use, in the frame in which tracks move."""
+"""The 6D poses of a frame as arrays, without those that no filter could use, in the frame in which
+tracks move.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ MAX_DISTANCE_M = 1e4
 
 @dataclass
 class Poses:
-    """N usable poses: ``index`` (N,) of each in the list that was given, ``detection_index`` (N,), ``class_name`` (N,) objects,
-    ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3).
+    """N usable poses: ``index`` (N,) of each in the list that was given, ``detection_index`` (N,),
+    ``class_name`` (N,) objects, ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3).
     """
 
     index: np.ndarray
@@ -31,7 +33,13 @@ class Poses:
 
     def rows(self, index: np.ndarray) -> Poses:
         """The poses that a boolean mask or an array of row numbers selects."""
-        return Poses(self.index[index], self.detection_index[index], self.class_name[index], self.position[index], self.rotation[index])
+        return Poses(
+            self.index[index],
+            self.detection_index[index],
+            self.class_name[index],
+            self.position[index],
+            self.rotation[index],
+        )
 
     def of_detections(self, detection_index: np.ndarray) -> np.ndarray:
         """(N,) row of the pose of each detection, -1 where it has none."""
@@ -39,11 +47,19 @@ class Poses:
         return np.array([row_of.get(index, -1) for index in detection_index.tolist()], np.int64)
 
 
-def usable_poses(poses: Sequence[PoseEstimate], camera: np.ndarray) -> tuple[Poses, list[tuple[int, str]]]:
-    """The usable poses, moved by the (4, 4) transform ``camera`` to the frame in which tracks move, and (index, reason) of the others."""
+def usable_poses(
+    poses: Sequence[PoseEstimate], camera: np.ndarray
+) -> tuple[Poses, list[tuple[int, str]]]:
+    """The usable poses, moved by the (4, 4) transform ``camera`` to the frame in which tracks move,
+    and (index, reason) of the others.
+    """
     kept, rejected, taken = [], [], set()
     for index, pose in enumerate(poses):
-        repeated = f"detection {pose.detection_index} has more than one pose" if pose.detection_index in taken else ""
+        repeated = (
+            f"detection {pose.detection_index} has more than one pose"
+            if pose.detection_index in taken
+            else ""
+        )
         reason = _reason_against(pose) or repeated
         if reason:
             rejected.append((index, reason))
@@ -62,11 +78,15 @@ def usable_poses(poses: Sequence[PoseEstimate], camera: np.ndarray) -> tuple[Pos
     return usable, rejected
 
 
-def nearest_equivalents(poses: Poses, expected: np.ndarray, symmetries: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (N, 3) and rotations (N, 3, 3) of the poses, each replaced by its symmetric equivalent nearest to ``expected`` (N, 3, 3).
+def nearest_equivalents(
+    poses: Poses, expected: np.ndarray, symmetries: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (N, 3) and rotations (N, 3, 3) of the poses, each replaced by its symmetric
+    equivalent nearest to ``expected`` (N, 3, 3).
 
-    ``symmetries`` gives the (K, 4, 4) transforms of a class's model onto itself in metres, the identity included: a pose T equals T S.
-    The angle between two rotations falls as the trace of their quotient grows.
+    ``symmetries`` gives the (K, 4, 4) transforms of a class's model onto itself in metres, the
+    identity included: a pose T equals T S. The angle between two rotations falls as the trace of
+    their quotient grows.
     """
     position, rotation = poses.position.copy(), poses.rotation.copy()
     for row, name in enumerate(poses.class_name):
@@ -92,4 +112,7 @@ def _reason_against(pose: PoseEstimate) -> str:
 
 def _is_rotation(matrix: np.ndarray) -> bool:
     """Whether a (3, 3) matrix is orthonormal and not a reflection; NaN compares False."""
-    return bool(np.abs(matrix @ matrix.T - np.eye(3)).max() < ROTATION_TOLERANCE and np.linalg.det(matrix) > 0)
+    return bool(
+        np.abs(matrix @ matrix.T - np.eye(3)).max() < ROTATION_TOLERANCE
+        and np.linalg.det(matrix) > 0
+    )

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from perception_kit.model_metadata import read_metadata
+from perception_kit.networks.model_metadata import read_metadata
 
 
 def read_symmetries(path: Path) -> dict[str, np.ndarray]:
-    """(K, 4, 4) transforms in metres of each symmetric object's model onto itself, the identity first, by class name.
+    """(K, 4, 4) transforms in metres of each symmetric object's model onto itself, the identity
+    first, by class name.
 
     Raises ModelFileError for a file that is no pose model.
     """

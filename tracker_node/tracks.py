@@ -35,9 +35,11 @@ NO_SLOT = -1
 
 
 class Tracks:
-    """``records`` (T,) of TRACK_RECORD, ``boxes``: states (T, 4) of the image filter, ``poses``: states of the 3D filter.
+    """``records`` (T,) of TRACK_RECORD, ``boxes``: states (T, 4) of the image filter, ``poses``:
+    states of the 3D filter.
 
-    The box filter is at the newest frame; the 3D filter of each track stands at its own last pose (see pose_filter.py).
+    The box filter is at the newest frame; the 3D filter of each track stands at its own last pose
+    (see pose_filter.py).
     """
 
     def __init__(self) -> None:
@@ -51,16 +53,31 @@ class Tracks:
     def copy(self) -> Tracks:
         """The same tracks in arrays of their own."""
         copied = Tracks()
-        copied.records, copied.boxes, copied.poses = self.records.copy(), self.boxes.copy(), self.poses.copy()
+        copied.records, copied.boxes, copied.poses = (
+            self.records.copy(),
+            self.boxes.copy(),
+            self.poses.copy(),
+        )
         return copied
 
     def rows(self, index: np.ndarray) -> Tracks:
         """A copy of the tracks that a boolean mask or an array of row numbers selects."""
         selected = Tracks()
-        selected.records, selected.boxes, selected.poses = self.records[index], self.boxes.rows(index), self.poses.rows(index)
+        selected.records, selected.boxes, selected.poses = (
+            self.records[index],
+            self.boxes.rows(index),
+            self.poses.rows(index),
+        )
         return selected
 
-    def start(self, detections: Detections, rows: np.ndarray, ids: np.ndarray, stamp_ns: int, config: TrackerConfig) -> None:
+    def start(
+        self,
+        detections: Detections,
+        rows: np.ndarray,
+        ids: np.ndarray,
+        stamp_ns: int,
+        config: TrackerConfig,
+    ) -> None:
         """Add a track for each of the detections ``rows``."""
         new = np.zeros(len(rows), TRACK_RECORD)
         new["id"], new["slot"], new["matched_ns"] = ids, NO_SLOT, stamp_ns
@@ -73,13 +90,22 @@ class Tracks:
         self.poses = self.poses.joined(PoseStates.unknown(len(rows)))
 
     def predict(self, steps: float, config: TrackerConfig) -> None:
-        """Move to a new frame that is ``steps`` nominal frames after the last one; no track is matched yet."""
+        """Move to a new frame that is ``steps`` nominal frames after the last one; no track is
+        matched yet.
+        """
         box_motion.predict(self.boxes, steps, config)
         self.records["age"] += 1
         self.records["missed"] += 1
         self.records["detection_index"] = -1
 
-    def match(self, rows: np.ndarray, detections: Detections, columns: np.ndarray, stamp_ns: int, config: TrackerConfig) -> None:
+    def match(
+        self,
+        rows: np.ndarray,
+        detections: Detections,
+        columns: np.ndarray,
+        stamp_ns: int,
+        config: TrackerConfig,
+    ) -> None:
         """Take in the detections ``columns`` for the tracks ``rows``, pair by pair."""
         box_motion.correct(self.boxes, rows, detections.measurements[columns], config)
         records = self.records

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which thresholds and which λ fit a recording with known identities: ``python -m tracker_node.tune``.
+"""Which thresholds and which λ fit a recording with known identities: ``python -m
+tracker_node.tune``.
 
-Prints and plots the distances of same and different identities, suggests a threshold for each, and sweeps λ, the weight of motion in the
-association cost.
+Prints and plots the distances of same and different identities, suggests a threshold for each, and
+sweeps λ, the weight of motion in the association cost.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from perception_kit.arguments import whole_number
+from perception_kit.arguments import bounded_int
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
 from tracker_node.occlusions import SHORT_S, short_occlusions
-from tracker_node.outputs import name_skipped, prepare_file, write_json
-from tracker_node.tuning_data import LabelledFrame, read_bag, read_mot_folder
+from tracker_node.outputs import prepare_file, report_skipped, write_json
+from tracker_node.tuning_data import LabeledFrame, read_bag, read_mot_folder
 
 # The parameter that each distance is gated by.
 GATES = {"appearance": "max_cosine_distance", "motion": "motion_gate"}
@@ -35,8 +36,13 @@ LAMBDAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 QUANTILES = (0.05, 0.5, 0.95)
 
 
-def sweep(frames: Sequence[LabelledFrame], lambdas: Sequence[float], config: TrackerConfig) -> list[dict[str, Any]]:
-    """Tracking metrics for each λ; scored are confirmed tracks that were matched in the frame. Unusable detections are named."""
+def sweep(
+    frames: Sequence[LabeledFrame], lambdas: Sequence[float], config: TrackerConfig
+) -> list[dict[str, Any]]:
+    """Tracking metrics for each λ; scored are confirmed tracks that were matched in the frame.
+
+    Unusable detections are named.
+    """
     results = []
     for number, weight in enumerate(tqdm(lambdas, desc="sweep of lambda", disable=None)):
         tracker = DeepSort(replace(config, motion_weight=weight))
@@ -44,18 +50,36 @@ def sweep(frames: Sequence[LabelledFrame], lambdas: Sequence[float], config: Tra
         for frame in frames:
             tracks = tracker.update(frame.instances, frame.stamp_ns, frame.poses)
             if number == 0:  # the same for every λ
-                name_skipped(frame.name, tracker.rejected)
+                report_skipped(frame.name, tracker.rejected)
             found.append(tracks)
             shown = [one for one in tracks if one.state == TrackState.CONFIRMED]
-            names = None if frame.truth.classes is None else np.array([one.class_name for one in shown], np.str_)
-            tracked.append(frame.scored(TrackedBoxes([one.id for one in shown], [one.box for one in shown], names)))
-        metrics = tracking_metrics([frame.truth for frame in frames], tracked)
-        results.append({"lambda": weight, **metrics, "short_occlusions": asdict(short_occlusions(frames, found))})
+            names = (
+                None
+                if frame.ground_truth.classes is None
+                else np.array([one.class_name for one in shown], np.str_)
+            )
+            tracked.append(
+                frame.scored(
+                    TrackedBoxes([one.id for one in shown], [one.box for one in shown], names)
+                )
+            )
+        metrics = tracking_metrics([frame.ground_truth for frame in frames], tracked)
+        results.append(
+            {
+                "lambda": weight,
+                **metrics,
+                "short_occlusions": asdict(short_occlusions(frames, found)),
+            }
+        )
     return results
 
 
-def suggestions(distances: dict[str, Distances], config: TrackerConfig) -> dict[str, dict[str, Any]]:
-    """For each distance that is known on both sides: its parameter, the suggested value, and both errors there and at the present value."""
+def suggestions(
+    distances: dict[str, Distances], config: TrackerConfig
+) -> dict[str, dict[str, Any]]:
+    """For each distance that is known on both sides: its parameter, the suggested value, and both
+    errors there and at the present value.
+    """
     result = {}
     for name, values in distances.items():
         if values.is_known:
@@ -79,7 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.bag and (options.features or options.frames):
-        parser.error("--features and --frames belong to --mot: a bag holds its descriptors, and is taken as a whole")
+        parser.error(
+            "--features and --frames belong to --mot: a bag holds its descriptors, and is taken as"
+            " a whole"
+        )
     if options.mot and options.results:
         parser.error("--results belongs to --bag")
     threadpool_limits(1)
@@ -99,22 +126,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"written: {report}, {picture}")
 
 
-def _read(options: argparse.Namespace) -> list[LabelledFrame]:
+def _read(options: argparse.Namespace) -> list[LabeledFrame]:
     if options.mot:
         return read_mot_folder(options.mot, options.features, options.fps, options.frames)
     return read_bag(options.bag, options.results)
 
 
-def plot(distances: dict[str, Distances], found: dict[str, dict[str, Any]], results: Sequence[dict[str, Any]]) -> Figure:
+def plot(
+    distances: dict[str, Distances],
+    found: dict[str, dict[str, Any]],
+    results: Sequence[dict[str, Any]],
+) -> Figure:
     """Histograms of the distances, and identity switches and fragments over λ."""
     figure = Figure(figsize=(14, 4), layout="constrained")
-    for axes, (name, values) in zip(figure.subplots(1, 3), [*distances.items(), ("sweep", None)], strict=True):
+    for axes, (name, values) in zip(
+        figure.subplots(1, 3), [*distances.items(), ("sweep", None)], strict=True
+    ):
         if values is not None:
             _histogram(axes, name, values, found.get(name))
         else:
             for key, label in (("id_switches", "identity switches"), ("fragments", "fragments")):
-                axes.plot([result["lambda"] for result in results], [result[key] for result in results], marker="o", label=label)
-            axes.set(title="sweep of λ", xlabel="λ (weight of motion)", ylabel="count", ylim=(0, None))
+                axes.plot(
+                    [result["lambda"] for result in results],
+                    [result[key] for result in results],
+                    marker="o",
+                    label=label,
+                )
+            axes.set(
+                title="sweep of λ", xlabel="λ (weight of motion)", ylabel="count", ylim=(0, None)
+            )
             axes.legend()
     return figure
 
@@ -133,16 +173,26 @@ def _histogram(axes: Axes, name: str, values: Distances, found: dict[str, Any] |
     for pairs, label in ((values.same, "same identity"), (values.different, "different identity")):
         axes.hist(pairs, bins, weights=np.full(len(pairs), 1 / len(pairs)), alpha=0.6, label=label)
     for key, style in (("present", "--"), ("suggested", "-")):
-        axes.axvline(found[key], color="black", linestyle=style, label=f"{key} {found['parameter']}: {found[key]:.3g}")
+        axes.axvline(
+            found[key],
+            color="black",
+            linestyle=style,
+            label=f"{key} {found['parameter']}: {found[key]:.3g}",
+        )
     axes.legend()
 
 
-def _print(distances: dict[str, Distances], found: dict[str, dict[str, Any]], results: Sequence[dict[str, Any]]) -> None:
+def _print(
+    distances: dict[str, Distances],
+    found: dict[str, dict[str, Any]],
+    results: Sequence[dict[str, Any]],
+) -> None:
     for name in distances:
         if name not in found:
             values = distances[name]
             print(
-                f"{name}: {len(values.same)} distances of the same and {len(values.different)} of different identities: nothing to suggest"
+                f"{name}: {len(values.same)} distances of the same and {len(values.different)} of"
+                " different identities: nothing to suggest"
             )
             continue
         entry = found[name]
@@ -153,9 +203,13 @@ def _print(distances: dict[str, Distances], found: dict[str, dict[str, Any]], re
         for key in ("present", "suggested"):
             missed, confused = entry[f"errors_{key}"]
             print(
-                f"  {entry['parameter']} {entry[key]:.4g} ({key}): {missed:.1%} of the same left out, {confused:.1%} of the others let in"
+                f"  {entry['parameter']} {entry[key]:.4g} ({key}): {missed:.1%} of the same left"
+                f" out, {confused:.1%} of the others let in"
             )
-    print(f"{'λ':>6}{'switches':>10}{'fragments':>11}{'MOTA':>8}{'IDF1':>8}{'HOTA':>8}   kept through occlusions below {SHORT_S:g} s")
+    print(
+        f"{'λ':>6}{'switches':>10}{'fragments':>11}{'MOTA':>8}{'IDF1':>8}{'HOTA':>8}   kept through"
+        f" occlusions below {SHORT_S:g} s"
+    )
     for result in results:
         scores = "".join(f"{100 * result[key]:8.1f}" for key in ("mota", "idf1", "hota"))
         occlusions = result["short_occlusions"]
@@ -164,17 +218,45 @@ def _print(distances: dict[str, Distances], found: dict[str, dict[str, Any]], re
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tracker_node.tune", description="Suggest thresholds and λ from known identities.")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--mot", type=Path, help="MOTChallenge folder with det/det.txt and gt/gt.txt")
-    source.add_argument("--bag", type=Path, help="bag with /ground_truth topics")
-    parser.add_argument("--features", type=Path, help="with --mot: .npy array with one appearance descriptor for each detection")
-    parser.add_argument("--frames", type=whole_number(1), help="with --mot: frames 1 to this one (default: to the last one in the files)")
-    parser.add_argument(
-        "--results", type=Path, help="with --bag: bag with the detections, OUT/results of a replay (default: the bag itself)"
+    parser = argparse.ArgumentParser(
+        prog="python -m tracker_node.tune",
+        description="Suggest thresholds and λ from known identities.",
     )
-    parser.add_argument("--fps", type=float, default=30.0, help="nominal frame rate; with --mot also that of the sequence (default: 30)")
-    parser.add_argument("--lambdas", type=float, nargs="+", default=LAMBDAS, help="weights of motion to try (default: 0 0.25 0.5 0.75 1)")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--mot", type=Path, help="MOTChallenge folder with det/det.txt and gt/gt.txt"
+    )
+    source.add_argument("--bag", type=Path, help="bag with /ground_truth topics")
+    parser.add_argument(
+        "--features",
+        type=Path,
+        help="with --mot: .npy array with one appearance descriptor for each detection",
+    )
+    parser.add_argument(
+        "--frames",
+        type=bounded_int(1),
+        help="with --mot: frames 1 to this one (default: to the last one in the files)",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help=(
+            "with --bag: bag with the detections, OUT/results of a replay (default: the bag itself)"
+        ),
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        default=30.0,
+        help="nominal frame rate; with --mot also that of the sequence (default: 30)",
+    )
+    parser.add_argument(
+        "--lambdas",
+        type=float,
+        nargs="+",
+        default=LAMBDAS,
+        help="weights of motion to try (default: 0 0.25 0.5 0.75 1)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for tune.json and tune.png")
     return parser
 

@@ -10,12 +10,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from perception_kit.boxes import box_iou
+from perception_kit.evaluation.ground_truth import FrameGroundTruth, FrameKey
 from perception_kit.metrics.instances import is_evaluated
 from perception_kit.metrics.tracking import TrackedBoxes
-from perception_kit.truth import FrameKey, FrameTruth
 from perception_kit.types import Instance, PoseEstimate
 from tracker_node.mot import instances_of, read_features
-from tracker_node.motchallenge import MATCH_IOU, MotTable, read_mot, read_truth
+from tracker_node.motchallenge import MATCH_IOU, MotTable, read_ground_truth, read_mot
 
 NO_IDENTITY = -1
 
@@ -25,8 +25,9 @@ class TuningDataError(ValueError):
 
 
 @dataclass
-class LabelledFrame:
-    """What was detected at ``stamp_ns``, and the true boxes, with classes where detections have them.
+class LabeledFrame:
+    """What was detected at ``stamp_ns``, and the true boxes, with classes where detections have
+    them.
 
     ``labels`` of a MOTChallenge file say which tracks are not scored in this frame, ``number``.
     """
@@ -34,78 +35,120 @@ class LabelledFrame:
     stamp_ns: int
     instances: list[Instance]
     poses: list[PoseEstimate]
-    truth: TrackedBoxes
+    ground_truth: TrackedBoxes
     number: int = 0
     labels: MotTable | None = None
 
     @property
     def name(self) -> str:
         """What messages call this frame."""
-        return f"frame {self.number}" if self.labels is not None else f"the frame at {self.stamp_ns * 1e-9:.3f} s"
+        return (
+            f"frame {self.number}"
+            if self.labels is not None
+            else f"the frame at {self.stamp_ns * 1e-9:.3f} s"
+        )
 
     def scored(self, tracked: TrackedBoxes) -> TrackedBoxes:
         """The tracks that count."""
-        return tracked if self.labels is None else self.labels.without_distractors(self.number, tracked)
+        return (
+            tracked
+            if self.labels is None
+            else self.labels.without_distractors(self.number, tracked)
+        )
 
     def identities(self) -> np.ndarray:
-        """(N,) identity of the true box that each detection belongs to (IoU of 0.5, same class, best overall), else NO_IDENTITY."""
+        """(N,) identity of the true box that each detection belongs to (IoU of 0.5, same class,
+        best overall), else NO_IDENTITY.
+        """
         identities = np.full(len(self.instances), NO_IDENTITY, np.int64)
         boxes = np.array([one.box for one in self.instances], float).reshape(-1, 1, 4)
         boxes[~np.isfinite(boxes).all(axis=2)] = 0.0  # overlaps nothing
-        iou = box_iou(boxes, self.truth.boxes)
-        if self.truth.classes is not None:
+        iou = box_iou(boxes, self.ground_truth.boxes)
+        if self.ground_truth.classes is not None:
             names = np.array([one.class_name for one in self.instances], np.str_)
-            iou[names[:, None] != self.truth.classes] = 0.0
+            iou[names[:, None] != self.ground_truth.classes] = 0.0
         rows, columns = linear_sum_assignment(iou, maximize=True)
         good = iou[rows, columns] >= MATCH_IOU
-        identities[rows[good]] = self.truth.ids[columns[good]]
+        identities[rows[good]] = self.ground_truth.ids[columns[good]]
         return identities
 
 
-def read_mot_folder(folder: Path, features: Path | None, fps: float, frames: int | None) -> list[LabelledFrame]:
-    """Frames 1 to ``frames`` (None: to the last) of ``det/det.txt`` and ``gt/gt.txt``, with one descriptor a detection from a .npy file.
+def read_mot_folder(
+    folder: Path, features: Path | None, fps: float, frames: int | None
+) -> list[LabeledFrame]:
+    """Frames 1 to ``frames`` (None: to the last) of ``det/det.txt`` and ``gt/gt.txt``, with one
+    descriptor a detection from a .npy file.
 
     Raises MotFileError, ValueError for other features, and TuningDataError for empty files.
     """
-    detections, truth = read_mot(folder / "det/det.txt"), read_truth(folder / "gt/gt.txt")
+    detections, ground_truth = (
+        read_mot(folder / "det/det.txt"),
+        read_ground_truth(folder / "gt/gt.txt"),
+    )
     descriptors = read_features(features, len(detections)) if features else None
-    if not (len(detections) and len(truth)):
-        raise TuningDataError(f"{folder} has {len(detections)} detections and {len(truth)} true boxes: there is nothing to compare")
-    last = frames or int(max(detections.frame.max(), truth.frame.max()))
+    if not (len(detections) and len(ground_truth)):
+        raise TuningDataError(
+            f"{folder} has {len(detections)} detections and {len(ground_truth)} true boxes: there is"
+            " nothing to compare"
+        )
+    last = frames or int(max(detections.frame.max(), ground_truth.frame.max()))
     return [
-        LabelledFrame(round(frame / fps * 1e9), instances_of(detections, descriptors, frame), [], truth.evaluated(frame), frame, truth)
+        LabeledFrame(
+            round(frame / fps * 1e9),
+            instances_of(detections, descriptors, frame),
+            [],
+            ground_truth.evaluated(frame),
+            frame,
+            ground_truth,
+        )
         for frame in range(1, last + 1)
     ]
 
 
-def read_bag(bag: Path, results: Path | None) -> list[LabelledFrame]:
-    """Frames of the detections in ``results`` (a bag that a replay wrote; default: in ``bag`` itself) with the truth in ``bag``.
+def read_bag(bag: Path, results: Path | None) -> list[LabeledFrame]:
+    """Frames of the detections in ``results`` (a bag that a replay wrote; default: in ``bag``
+    itself) with the truth in ``bag``.
 
     Raises BagError, and TuningDataError where one of them has nothing of the kind.
     """
-    from perception_kit.replay.results import read_results  # imports ROS messages, which MOTChallenge files do without
-    from perception_kit.truth_bag import BagTruth
+    from perception_kit.evaluation.ground_truth_bag import BagGroundTruth
+    from perception_kit.evaluation.results import (
+        read_results,  # imports ROS messages, which MOTChallenge files do without
+    )
 
     scenes, _ = read_results(results or bag)
     if not any(scene.instances for scene in scenes.values()):
         raise TuningDataError(
-            f"bag '{results or bag}' has no detections: play it through the nodes with 'python -m perception_kit.replay {bag} --out OUT' "
-            "and name the bag of the results with --results"
+            f"bag '{results or bag}' has no detections: play it through the nodes with 'python -m"
+            f" perception_kit.replay {bag} --out OUT' and name the bag of the results with"
+            " --results"
         )
     stamps = sorted(scenes)
     keys = [FrameKey(number, stamp) for number, stamp in enumerate(stamps)]
-    pairs = zip(stamps, BagTruth(bag).frames(keys), strict=True)
-    frames = [LabelledFrame(stamp, scenes[stamp].instances, scenes[stamp].poses, _visible(truth)) for stamp, truth in pairs if truth.tracks]
+    pairs = zip(stamps, BagGroundTruth(bag).frames(keys), strict=True)
+    frames = [
+        LabeledFrame(stamp, scenes[stamp].instances, scenes[stamp].poses, _visible(ground_truth))
+        for stamp, ground_truth in pairs
+        if ground_truth.tracks
+    ]
     if not frames:
-        raise TuningDataError(f"bag '{bag}' has no /ground_truth/tracks with the stamps of the detections: identities are not known")
+        raise TuningDataError(
+            f"bag '{bag}' has no /ground_truth/tracks with the stamps of the detections: identities"
+            " are not known"
+        )
     return frames
 
 
-def _visible(truth: FrameTruth) -> TrackedBoxes:
+def _visible(ground_truth: FrameGroundTruth) -> TrackedBoxes:
     """The true boxes of the objects that are visible enough to be evaluated."""
-    instances = truth.instances or []
+    instances = ground_truth.instances or []
     seen = [
-        track for track in truth.tracks if not 0 <= track.detection_index < len(instances) or is_evaluated(instances[track.detection_index])
+        track
+        for track in ground_truth.tracks
+        if not 0 <= track.detection_index < len(instances)
+        or is_evaluated(instances[track.detection_index])
     ]
     names = np.array([track.class_name for track in seen], np.str_)
-    return TrackedBoxes(np.array([track.id for track in seen]), np.array([track.box for track in seen]), names)
+    return TrackedBoxes(
+        np.array([track.id for track in seen]), np.array([track.box for track in seen]), names
+    )

@@ -15,7 +15,10 @@ import yaml
 
 
 class DatasetError(ValueError):
-    """A dataset folder lacks a file or a key, a file is damaged, or two of them disagree. The message names the file."""
+    """A dataset folder lacks a file or a key, a file is damaged, or two of them disagree.
+
+    The message names the file.
+    """
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -29,18 +32,26 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[Any, Any]:
     """Entries of a YAML file. Raises DatasetError."""
     try:
-        # The C loader is 8 times faster, which is a minute for a large gt.yml; a PyYAML without libyaml has only the other one.
-        return _entries(yaml.load(_read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), path)
+        # The C loader is 8 times faster, which is a minute for a large gt.yml; a PyYAML without
+        # libyaml has only the other one.
+        return _entries(
+            yaml.load(_read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), path
+        )
     except yaml.YAMLError as error:
         raise DatasetError(f"'{path}' is not valid YAML ({error})") from error
 
 
 def by_number(entries: Mapping[Any, Any], path: Path) -> list[tuple[int, Any]]:
-    """Number and content of the ``entries`` of a file, ascending. Raises DatasetError for one that has no number."""
+    """Number and content of the ``entries`` of a file, ascending.
+
+    Raises DatasetError for one that has no number.
+    """
     try:
         return sorted(((int(key), content) for key, content in entries.items()), key=itemgetter(0))
     except (TypeError, ValueError) as error:
-        raise DatasetError(f"'{path}' holds entries by number, but one of them has none ({error})") from error
+        raise DatasetError(
+            f"'{path}' holds entries by number, but one of them has none ({error})"
+        ) from error
 
 
 def required(entry: Any, key: Any, path: Path) -> Any:
@@ -61,14 +72,20 @@ def required_list(entry: Any, key: Any, path: Path) -> list[Any]:
 
 
 def numbers(entry: Any, key: Any, count: int, path: Path) -> np.ndarray:
-    """``entry[key]`` as (count,) float64. Raises DatasetError where it is not so many finite numbers."""
+    """``entry[key]`` as (count,) float64.
+
+    Raises DatasetError where it is not so many finite numbers.
+    """
     content = required(entry, key, path)
     try:
         values = np.array(content, float).reshape(-1)
     except (TypeError, ValueError):
         values = np.zeros(0)
     if values.size != count or not np.isfinite(values).all():
-        raise DatasetError(f"'{path}': '{key}' is {content!s:.200}, expected {count} finite number{'s' if count > 1 else ''}")
+        raise DatasetError(
+            f"'{path}': '{key}' is {content!s:.200}, expected {count} finite"
+            f" number{'s' if count > 1 else ''}"
+        )
     return values
 
 
@@ -88,17 +105,22 @@ def read_image(path: Path, flags: int) -> np.ndarray:
     return image
 
 
-def read_colour(path: Path) -> np.ndarray:
+def read_color(path: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB image; an alpha channel is dropped. Raises DatasetError."""
     return cv2.cvtColor(read_image(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def read_depth(path: Path, metres_per_unit: float) -> np.ndarray:
-    """(H, W) float32 metres of a 16-bit depth image, 0 unknown. Raises DatasetError, also for an image of another kind."""
+def read_depth(path: Path, meters_per_unit: float) -> np.ndarray:
+    """(H, W) float32 metres of a 16-bit depth image, 0 unknown.
+
+    Raises DatasetError, also for an image of another kind.
+    """
     raw = read_image(path, cv2.IMREAD_UNCHANGED)
     if raw.ndim != 2 or raw.dtype != np.uint16:
-        raise DatasetError(f"'{path}' has shape {raw.shape} of {raw.dtype}, expected one channel of 16-bit depth")
-    return raw.astype(np.float32) * np.float32(metres_per_unit)
+        raise DatasetError(
+            f"'{path}' has shape {raw.shape} of {raw.dtype}, expected one channel of 16-bit depth"
+        )
+    return raw.astype(np.float32) * np.float32(meters_per_unit)
 
 
 def _entries(content: Any, path: Path) -> dict[Any, Any]:

@@ -16,14 +16,22 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.geometry import is_rotation
 from perception_kit.types import Instance, Intrinsics
 
-NEAREST, FARTHEST = 0.01, 100.0  # metres from the camera to an object; in a mistaken unit it is a thousandth or a thousand times that
+NEAREST, FARTHEST = (
+    0.01,
+    100.0,
+    # metres from the camera to an object; in a mistaken unit it is a thousandth or a thousand times
+    # that
+)
 ALIGN = "they must be aligned"
 MAX_INSTANCES = 255  # in a frame: what uint8 labels can tell apart
 
 
 @dataclass
 class TrueInstance:
-    """Pose of one object in one frame: model to camera, metres. ``visible_fraction`` 0 to 1 of its silhouette is not occluded."""
+    """Pose of one object in one frame: model to camera, metres.
+
+    ``visible_fraction`` 0 to 1 of its silhouette is not occluded.
+    """
 
     class_id: int
     rotation: np.ndarray
@@ -32,22 +40,32 @@ class TrueInstance:
 
 
 def true_instance(
-    class_id: int, rotation: np.ndarray, translation: np.ndarray, visible_fraction: float, path: Path, has_pose: bool = True
+    class_id: int,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    visible_fraction: float,
+    path: Path,
+    has_pose: bool = True,
 ) -> TrueInstance:
     """The instance that the file ``path`` states, metres.
 
-    Raises DatasetError where ``rotation`` (3, 3) is none, or the camera so near or far that ``translation`` (3,) is in another unit. An
-    instance that nobody sees may have no pose, and one of an articulated object has none (not ``has_pose``).
+    Raises DatasetError where ``rotation`` (3, 3) is none, or the camera so near or far that
+    ``translation`` (3,) is in another unit. An instance that nobody sees may have no pose, and one
+    of an articulated object has none (not ``has_pose``).
     """
     if visible_fraction <= 0 or not has_pose:
         return TrueInstance(class_id, rotation, translation, visible_fraction)
     if not is_rotation(rotation):
-        raise DatasetError(f"'{path}': the pose of an object {class_id} has {np.round(rotation, 3).tolist()} for a rotation matrix")
+        raise DatasetError(
+            f"'{path}': the pose of an object {class_id} has {np.round(rotation, 3).tolist()} for a"
+            " rotation matrix"
+        )
     distance = np.linalg.norm(translation)
     if not NEAREST <= distance <= FARTHEST:
         raise DatasetError(
-            f"'{path}': an object {class_id} is {distance:.4g} m away from the camera, expected {NEAREST} to {FARTHEST} m: "
-            "are its translations in the unit of this layout (millimetres in BOP and LineMOD, metres in YCB-Video)?"
+            f"'{path}': an object {class_id} is {distance:.4g} m away from the camera, expected"
+            f" {NEAREST} to {FARTHEST} m: are its translations in the unit of this layout"
+            " (millimetres in BOP and LineMOD, metres in YCB-Video)?"
         )
     return TrueInstance(class_id, rotation, translation, visible_fraction)
 
@@ -56,8 +74,8 @@ def true_instance(
 class Frame:
     """One annotated RGB-D frame.
 
-    ``rgb`` (H, W, 3) uint8; ``depth`` (H, W) float32 metres, 0 unknown; ``labels`` (H, W) uint8 with 0 for the background and k for
-    ``instances[k - 1]`` (visible pixels only).
+    ``rgb`` (H, W, 3) uint8; ``depth`` (H, W) float32 metres, 0 unknown; ``labels`` (H, W) uint8
+    with 0 for the background and k for ``instances[k - 1]`` (visible pixels only).
     """
 
     rgb: np.ndarray
@@ -68,10 +86,13 @@ class Frame:
 
 
 class FrameDataset(ABC):
-    """Annotated frames, read from disk when asked for. Every method raises DatasetError where a file is missing or does not fit.
+    """Annotated frames, read from disk when asked for.
 
-    ``states_visibility``: whether the layout says how much of an instance is visible; else ``visible_fraction`` is 1 for each instance
-    that has visible pixels. ``notes`` are for the user: what was recognised or decided while reading.
+    Every method raises DatasetError where a file is missing or does not fit.
+
+    ``states_visibility``: whether the layout says how much of an instance is visible; else
+    ``visible_fraction`` is 1 for each instance that has visible pixels. ``notes`` are for the user:
+    what was recognised or decided while reading.
     """
 
     states_visibility: bool
@@ -106,7 +127,9 @@ class FrameDataset(ABC):
 
     @abstractmethod
     def instances(self, index: int) -> list[TrueInstance]:
-        """Poses of the frame's instances, in the order of ``labels``; all are of classes in ``class_names``."""
+        """Poses of the frame's instances, in the order of ``labels``; all are of classes in
+        ``class_names``.
+        """
 
     @property
     @abstractmethod
@@ -123,20 +146,24 @@ class FrameDataset(ABC):
         return set(self.class_names.values())
 
     def __getitem__(self, index: int) -> Frame:
-        rgb, labels = self.colour_and_labels(index)
+        rgb, labels = self.color_and_labels(index)
         depth = self.depth(index)
         if depth.shape != labels.shape:
             raise DatasetError(
-                f"frame {self.name(index)} of '{self.folder}': colour is {labels.shape}, but depth is {depth.shape}; {ALIGN}"
+                f"frame {self.name(index)} of '{self.folder}': colour is {labels.shape}, but depth"
+                f" is {depth.shape}; {ALIGN}"
             )
-        return Frame(rgb, depth, self.intrinsics(index, *depth.shape), labels, self.instances(index))
+        return Frame(
+            rgb, depth, self.intrinsics(index, *depth.shape), labels, self.instances(index)
+        )
 
-    def colour_and_labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def color_and_labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """``rgb`` and ``labels`` of a frame: what a segmentation by colour needs."""
         rgb, labels = self.rgb(index), self.labels(index)
         if labels.shape != rgb.shape[:2]:
             raise DatasetError(
-                f"frame {self.name(index)} of '{self.folder}': colour is {rgb.shape[:2]}, but its masks are {labels.shape}; {ALIGN}"
+                f"frame {self.name(index)} of '{self.folder}': colour is {rgb.shape[:2]}, but its"
+                f" masks are {labels.shape}; {ALIGN}"
             )
         return rgb, labels
 
@@ -146,7 +173,12 @@ def cut_instance(class_id: int, class_name: str, score: float, mask: np.ndarray)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return None
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    top, bottom, left, right = (
+        int(rows[0]),
+        int(rows[-1]) + 1,
+        int(columns[0]),
+        int(columns[-1]) + 1,
+    )
     box = np.array([left, top, right, bottom], np.float32)
     return Instance(class_id, class_name, score, box, mask[top:bottom, left:right], (left, top))
 
@@ -154,10 +186,17 @@ def cut_instance(class_id: int, class_name: str, score: float, mask: np.ndarray)
 def visible_instances(
     labels: np.ndarray, instances: Sequence[TrueInstance], class_names: Mapping[int, str]
 ) -> list[tuple[Instance, TrueInstance]]:
-    """Each true instance that has visible pixels in ``labels`` (see ``Frame``), cut out, its score being its visible fraction."""
+    """Each true instance that has visible pixels in ``labels`` (see ``Frame``), cut out, its score
+    being its visible fraction.
+    """
     seen = []
-    for value, truth in enumerate(instances, start=1):
-        instance = cut_instance(truth.class_id, class_names[truth.class_id], truth.visible_fraction, labels == value)
+    for value, ground_truth in enumerate(instances, start=1):
+        instance = cut_instance(
+            ground_truth.class_id,
+            class_names[ground_truth.class_id],
+            ground_truth.visible_fraction,
+            labels == value,
+        )
         if instance is not None:
-            seen.append((instance, truth))
+            seen.append((instance, ground_truth))
     return seen

@@ -16,7 +16,10 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.types import Intrinsics
 
-DATA_HELP = "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder; may be given several times"
+DATA_HELP = (
+    "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder; may be given several"
+    " times"
+)
 
 
 class JoinedDataset(FrameDataset):
@@ -30,8 +33,9 @@ class JoinedDataset(FrameDataset):
         for part in parts:
             if part.class_names != parts[0].class_names:
                 raise DatasetError(
-                    f"'{part.folder}' has the classes {part.class_names}, but '{self.folder}' has {parts[0].class_names}: "
-                    "folders that are used together need the same classes under the same ids"
+                    f"'{part.folder}' has the classes {part.class_names}, but '{self.folder}' has"
+                    f" {parts[0].class_names}: folders that are used together need the same classes"
+                    " under the same ids"
                 )
         self.states_visibility = all(part.states_visibility for part in parts)
         self.notes = [f"{part.folder}: {note}" for part in parts for note in part.notes]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of the preprocessed LineMOD layout that DenseFusion (Wang et al., CVPR 2019) is trained on.
+"""Reader of the preprocessed LineMOD layout that DenseFusion (Wang et al., CVPR 2019) is trained
+on.
 
-``data/NN/{rgb,depth,mask}/NNNN.png``, ``data/NN/{gt,info}.yml``, ``data/NN/{train,test}.txt``, ``models/obj_NN.ply`` and
-``models/models_info.yml``. Lengths are in millimetres; depth is in units of info.yml's ``depth_scale`` millimetres.
+``data/NN/{rgb,depth,mask}/NNNN.png``, ``data/NN/{gt,info}.yml``, ``data/NN/{train,test}.txt``,
+``models/obj_NN.ply`` and ``models/models_info.yml``. Lengths are in millimetres; depth is in units
+of info.yml's ``depth_scale`` millimetres.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from perception_kit.datasets.files import (
     DatasetError,
     by_number,
     positive,
-    read_colour,
+    read_color,
     read_depth,
     read_image,
     read_yaml,
@@ -27,11 +29,14 @@ from perception_kit.datasets.files import (
     required_list,
 )
 from perception_kit.datasets.frame import FrameDataset, TrueInstance
-from perception_kit.datasets.object_model import MILLIMETRE, ObjectModel, model_from_entry
+from perception_kit.datasets.object_model import ObjectModel, model_from_entry
+from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
 
-# Names and diameters (mm) of the LineMOD objects (Hinterstoisser et al., ACCV 2012) by number. The files hold no names: an object is taken
-# to be LineMOD's where its diameter is, too, so that a user's own objects in this layout are not called by them.
+# Names and diameters (mm) of the LineMOD objects (Hinterstoisser et al., ACCV 2012) by number. The
+# files hold no names: an object is taken to be LineMOD's where its diameter is, too, so that a
+# user's own objects in this layout are not called by them.
+# called by them.
 LINEMOD_OBJECTS = {
     1: ("ape", 102.09865663),
     2: ("benchvise", 247.50624233),
@@ -49,16 +54,18 @@ LINEMOD_OBJECTS = {
     14: ("lamp", 282.60129399),
     15: ("phone", 212.35825148),
 }
-# Eggbox and glue are LineMOD's symmetric objects among those that DenseFusion evaluates: a half turn about z.
+# Eggbox and glue are LineMOD's symmetric objects among those that DenseFusion evaluates: a half
+# turn about z.
 HALF_TURN = {"symmetries_discrete": [[-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]]}
 SYMMETRIES = {"eggbox": HALF_TURN, "glue": HALF_TURN}
 
 
 def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
-    """Object classes of a ``models`` folder with ``models_info.yml``, by class id in ascending order.
+    """Object classes of a ``models`` folder with ``models_info.yml``, by class id in ascending
+    order.
 
-    LineMOD's own objects have their usual names, others ``obj_01`` unless an entry has a ``name``; symmetries may be given as in BOP's
-    models_info.json. Raises DatasetError.
+    LineMOD's own objects have their usual names, others ``obj_01`` unless an entry has a ``name``;
+    symmetries may be given as in BOP's models_info.json. Raises DatasetError.
     """
     path = folder / "models_info.yml"
     models = {}
@@ -67,28 +74,41 @@ def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
         known, diameter = LINEMOD_OBJECTS.get(class_id, ("", 0.0))
         name = known if abs(positive(entry, "diameter", path) - diameter) < 0.01 else file
         described = {"name": name, **SYMMETRIES.get(name, {}), **entry}
-        models[class_id] = model_from_entry(class_id, described["name"], described, folder / f"{file}.ply", path)
+        models[class_id] = model_from_entry(
+            class_id, described["name"], described, folder / f"{file}.ply", path
+        )
     return models
 
 
 def linemod_splits(folder: Path) -> list[str]:
     """Splits that at least one object has a list for."""
-    return sorted({path.stem for path in folder.glob("data/[0-9]*/*.txt") if (path.parent / "gt.yml").is_file()})
+    return sorted(
+        {
+            path.stem
+            for path in folder.glob("data/[0-9]*/*.txt")
+            if (path.parent / "gt.yml").is_file()
+        }
+    )
 
 
 def _listed(path: Path) -> list[str]:
     """Frame numbers in a list of a split, with their leading zeros."""
     lines = path.read_text().split()
     if odd := [name for name in (path.parent.name, *lines) if not name.isdecimal()]:
-        raise DatasetError(f"'{path}': '{odd[0]}' is no number, expected data/OBJECT/{path.name} with a frame number on each line")
+        raise DatasetError(
+            f"'{path}': '{odd[0]}' is no number, expected data/OBJECT/{path.name} with a frame"
+            " number on each line"
+        )
     return lines
 
 
 class LinemodDataset(FrameDataset):
-    """Frames that ``data/NN/SPLIT.txt`` lists, object by object. Raises DatasetError where no object has such a list.
+    """Frames that ``data/NN/SPLIT.txt`` lists, object by object.
 
-    Each frame has a mask of the folder's own object and of no other, so this object alone is annotated, although others are in view (and
-    folder 02 has poses of more of them).
+    Raises DatasetError where no object has such a list.
+
+    Each frame has a mask of the folder's own object and of no other, so this object alone is
+    annotated, although others are in view (and folder 02 has poses of more of them).
     """
 
     states_visibility = False
@@ -98,12 +118,15 @@ class LinemodDataset(FrameDataset):
         lists = sorted((self.folder / "data").glob(f"[0-9]*/{split}.txt"))
         if not lists:
             found = ", ".join(linemod_splits(self.folder)) or "none"
-            raise DatasetError(f"'{self.folder}' has no 'data/NN/{split}.txt' (splits found: {found})")
-        self._truth = {path.parent: read_yaml(path.parent / "gt.yml") for path in lists}
+            raise DatasetError(
+                f"'{self.folder}' has no 'data/NN/{split}.txt' (splits found: {found})"
+            )
+        self._ground_truth = {path.parent: read_yaml(path.parent / "gt.yml") for path in lists}
         self._camera = {path.parent: read_yaml(path.parent / "info.yml") for path in lists}
         self._frames = [(path.parent, line) for path in lists for line in _listed(path)]
         self.notes.append(
-            "only one object in each frame is annotated: what is found of others is not judged, and is background in training"
+            "only one object in each frame is annotated: what is found of others is not judged, and"
+            " is background in training"
         )
 
     def __len__(self) -> int:
@@ -121,13 +144,13 @@ class LinemodDataset(FrameDataset):
 
     def rgb(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 colour image."""
-        return read_colour(self._file(index, "rgb"))
+        return read_color(self._file(index, "rgb"))
 
     def depth(self, index: int) -> np.ndarray:
         """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
         folder, _ = self._frames[index]
         scale = positive(self._camera_entry(index), "depth_scale", folder / "info.yml")
-        return read_depth(self._file(index, "depth"), scale * MILLIMETRE)
+        return read_depth(self._file(index, "depth"), scale * MILLIMETER)
 
     def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
         """Camera of a frame whose images are ``height`` x ``width``."""
@@ -143,16 +166,25 @@ class LinemodDataset(FrameDataset):
         folder, number = self._frames[index]
         path = folder / "gt.yml"
         class_id = int(folder.name)
-        entries = [one for one in required_list(self._truth[folder], int(number), path) if required(one, "obj_id", path) == class_id]
+        entries = [
+            one
+            for one in required_list(self._ground_truth[folder], int(number), path)
+            if required(one, "obj_id", path) == class_id
+        ]
         if len(entries) != 1:
-            raise DatasetError(f"'{path}' has {len(entries)} poses of object {class_id} in frame {number}, expected one")
+            raise DatasetError(
+                f"'{path}' has {len(entries)} poses of object {class_id} in frame {number},"
+                " expected one"
+            )
         required(self.class_names, class_id, self.folder / "models" / "models_info.yml")
         return [read_instance(entries[0], 1.0, path)]
 
     def annotated_classes(self, index: int) -> set[str]:
         """Name of the folder's object."""
         folder, _ = self._frames[index]
-        return {required(self.class_names, int(folder.name), self.folder / "models" / "models_info.yml")}
+        return {
+            required(self.class_names, int(folder.name), self.folder / "models" / "models_info.yml")
+        }
 
     def _camera_entry(self, index: int) -> Any:
         folder, number = self._frames[index]

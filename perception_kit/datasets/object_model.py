@@ -13,13 +13,10 @@ from typing import Any
 import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
-from scipy.spatial.transform import Rotation
 
 from perception_kit.datasets.files import DatasetError, numbers, positive
-from perception_kit.geometry import is_rotation, pose_matrix
+from perception_kit.datasets.symmetries import MILLIMETER, symmetry_transforms
 
-MILLIMETRE = 1e-3
-CONTINUOUS_STEPS = 36
 MIN_DIAMETER = 0.002  # metres; what is smaller was stated in metres where millimetres are expected
 
 
@@ -27,9 +24,11 @@ MIN_DIAMETER = 0.002  # metres; what is smaller was stated in metres where milli
 class ObjectModel:
     """One object class: extents in metres and its symmetries.
 
-    ``size`` (3,) extents of the model's axis-aligned box. ``symmetry`` holds ``symmetries_discrete`` and ``symmetries_continuous`` as
-    BOP's models_info.json does (millimetres). ``mesh_path`` is a PLY file in millimetres. An articulated object has no rigid mesh:
-    ``mesh_path`` is None and the extents are 0 where they are not stated. Raises DatasetError for symmetries that cannot be read.
+    ``size`` (3,) extents of the model's axis-aligned box. ``symmetry`` holds
+    ``symmetries_discrete`` and ``symmetries_continuous`` as BOP's models_info.json does
+    (millimetres). ``mesh_path`` is a PLY file in millimetres. An articulated object has no rigid
+    mesh: ``mesh_path`` is None and the extents are 0 where they are not stated. Raises DatasetError
+    for symmetries that cannot be read.
     """
 
     class_id: int
@@ -45,18 +44,41 @@ class ObjectModel:
         try:
             symmetry_transforms(self.symmetry)
         except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(f"the symmetries stated for object {self.class_id} ('{self.name}') cannot be read: {error}") from error
+            raise DatasetError(
+                f"the symmetries stated for object {self.class_id} ('{self.name}') cannot be read:"
+                f" {error}"
+            ) from error
 
     @classmethod
-    def from_mesh(cls, class_id: int, name: str, vertices: np.ndarray, faces: np.ndarray, symmetry: Mapping[str, Any]) -> ObjectModel:
-        """A model of (V, 3) vertices in metres and (F, 3) triangles, which may be none; extents are measured."""
-        model = cls(class_id, name, 0.0, np.ptp(vertices, axis=0).astype(np.float32), symmetry, False, None, (vertices, faces))
+    def from_mesh(
+        cls,
+        class_id: int,
+        name: str,
+        vertices: np.ndarray,
+        faces: np.ndarray,
+        symmetry: Mapping[str, Any],
+    ) -> ObjectModel:
+        """A model of (V, 3) vertices in metres and (F, 3) triangles, which may be none; extents are
+        measured.
+        """
+        model = cls(
+            class_id,
+            name,
+            0.0,
+            np.ptp(vertices, axis=0).astype(np.float32),
+            symmetry,
+            False,
+            None,
+            (vertices, faces),
+        )
         model.diameter = float(pdist(model.hull).max())
         return model
 
     @cached_property
     def symmetries(self) -> list[np.ndarray]:
-        """(4, 4) transforms of the model onto itself (metres), the identity first; continuous ones come as equal rotation steps."""
+        """(4, 4) transforms of the model onto itself (metres), the identity first; continuous ones
+        come as equal rotation steps.
+        """
         return symmetry_transforms(self.symmetry)
 
     @property
@@ -65,19 +87,24 @@ class ObjectModel:
         return len(self.symmetries) > 1
 
     def mesh(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices (V, 3) float64 in metres and triangles (F, 3) int, F being 0 where only points of the surface are known.
+        """Vertices (V, 3) float64 in metres and triangles (F, 3) int, F being 0 where only points
+        of the surface are known.
 
-        Raises DatasetError where the object is articulated, the file is damaged, or the mesh's unit contradicts ``size``.
+        Raises DatasetError where the object is articulated, the file is damaged, or the mesh's unit
+        contradicts ``size``.
         """
         if self._mesh is None:
             if self.mesh_path is None:
-                raise DatasetError(f"object {self.class_id} ('{self.name}') is articulated: it has no rigid mesh")
+                raise DatasetError(
+                    f"object {self.class_id} ('{self.name}') is articulated: it has no rigid mesh"
+                )
             self._mesh = _read_ply(self.mesh_path)
             extent = np.ptp(self._mesh[0], axis=0)
             if not np.allclose(extent, self.size, rtol=0.1, atol=0.002):
                 raise DatasetError(
-                    f"'{self.mesh_path}' is {_in_mm(extent)} mm in size, but its models_info file says {_in_mm(self.size)} mm: "
-                    "this layout's models are in millimetres; scale the mesh or correct the file"
+                    f"'{self.mesh_path}' is {_in_mm(extent)} mm in size, but its models_info file"
+                    f" says {_in_mm(self.size)} mm: this layout's models are in millimetres; scale"
+                    " the mesh or correct the file"
                 )
         return self._mesh
 
@@ -85,63 +112,56 @@ class ObjectModel:
     def hull(self) -> np.ndarray:
         """(n, 3) vertices of the convex hull in metres: what is farthest apart is among them."""
         vertices = self.mesh()[0]
-        return vertices[ConvexHull(vertices, qhull_options="QJ").vertices]  # QJ takes flat objects, too
+        return vertices[
+            ConvexHull(vertices, qhull_options="QJ").vertices
+        ]  # QJ takes flat objects, too
 
     def points(self, count: int, seed: int = 0) -> np.ndarray:
-        """(count, 3) float32 points in metres, spread evenly over the surface; the same seed gives the same points."""
+        """(count, 3) float32 points in metres, spread evenly over the surface; the same seed gives
+        the same points.
+        """
         vertices, faces = self.mesh()
         rng = np.random.default_rng(seed)
         if len(faces) == 0:
-            return vertices[rng.choice(len(vertices), count, replace=len(vertices) < count)].astype(np.float32)
+            return vertices[rng.choice(len(vertices), count, replace=len(vertices) < count)].astype(
+                np.float32
+            )
         a, b, c = (vertices[faces[:, k]] for k in range(3))
         area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
         chosen = rng.choice(len(faces), count, p=area / area.sum())
         u, v = rng.random((2, count, 1))
-        folded = u + v > 1  # a point of the parallelogram's other half, folded back into the triangle
+        folded = (
+            u + v > 1
+        )  # a point of the parallelogram's other half, folded back into the triangle
         u, v = np.where(folded, 1 - u, u), np.where(folded, 1 - v, v)
         return (a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]).astype(np.float32)
 
 
-def model_from_entry(class_id: int, name: str, entry: Mapping[str, Any], mesh_path: Path, info_path: Path) -> ObjectModel:
+def model_from_entry(
+    class_id: int, name: str, entry: Mapping[str, Any], mesh_path: Path, info_path: Path
+) -> ObjectModel:
     """The rigid model of an entry of models_info.json or models_info.yml (millimetres).
 
-    Raises DatasetError for a missing key or file, and for lengths that contradict each other or are in metres.
+    Raises DatasetError for a missing key or file, and for lengths that contradict each other or are
+    in metres.
     """
     if not mesh_path.is_file():
-        raise DatasetError(f"'{info_path}' lists object {class_id}, but '{mesh_path}' does not exist")
-    size = np.array([numbers(entry, f"size_{axis}", 1, info_path)[0] for axis in "xyz"]) * MILLIMETRE
-    diameter = positive(entry, "diameter", info_path) * MILLIMETRE
-    # It lies between the longest side and the diagonal of the box; half and twice leave room for rough values, but not for another unit.
+        raise DatasetError(
+            f"'{info_path}' lists object {class_id}, but '{mesh_path}' does not exist"
+        )
+    size = (
+        np.array([numbers(entry, f"size_{axis}", 1, info_path)[0] for axis in "xyz"]) * MILLIMETER
+    )
+    diameter = positive(entry, "diameter", info_path) * MILLIMETER
+    # It lies between the longest side and the diagonal of the box; half and twice leave room for
+    # rough values, but not for another unit.
     if diameter < MIN_DIAMETER or not size.max() / 2 <= diameter <= 2 * np.linalg.norm(size):
         raise DatasetError(
-            f"'{info_path}': object {class_id} has the diameter {diameter / MILLIMETRE:.4g} mm and the size {_in_mm(size)} mm: "
-            "all lengths of this layout, those of the meshes too, are in millimetres"
+            f"'{info_path}': object {class_id} has the diameter {diameter / MILLIMETER:.4g} mm and"
+            f" the size {_in_mm(size)} mm: all lengths of this layout, those of the meshes too, are"
+            " in millimetres"
         )
     return ObjectModel(class_id, name, diameter, size.astype(np.float32), entry, False, mesh_path)
-
-
-def symmetry_transforms(entry: Mapping[str, Any], continuous_steps: int = CONTINUOUS_STEPS) -> list[np.ndarray]:
-    """(4, 4) transforms in metres of one ``models_info.json`` entry: each discrete symmetry with each step of each continuous one.
-
-    Raises ValueError for a matrix that is no rigid motion and for an axis of length 0, KeyError where ``axis`` or ``offset`` is missing.
-    """
-    discrete = [np.eye(4)]
-    for values in entry.get("symmetries_discrete", []):
-        matrix = np.array(values, float).reshape(4, 4)
-        if not (is_rotation(matrix[:3, :3]) and np.isfinite(matrix).all()):
-            raise ValueError(f"{values} is no rigid motion, row by row")
-        matrix[:3, 3] *= MILLIMETRE
-        discrete.append(matrix)
-    turns = [np.eye(4)]
-    for symmetry in entry.get("symmetries_continuous", []):
-        axis, offset = np.array(symmetry["axis"], float), np.array(symmetry["offset"], float) * MILLIMETRE
-        if not (np.linalg.norm(axis) > 0 and np.isfinite(offset).all()):
-            raise ValueError(f"{symmetry} names no axis")
-        axis /= np.linalg.norm(axis)
-        for angle in 2 * np.pi * np.arange(1, continuous_steps) / continuous_steps:
-            rotation = Rotation.from_rotvec(angle * axis).as_matrix()
-            turns.append(pose_matrix(rotation, offset - rotation @ offset))
-    return [turn @ flip for turn in turns for flip in discrete]
 
 
 def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -154,13 +174,19 @@ def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
     # Open3D gives what it has read when a file ends too early.
     declared = re.search(rb"element face (\d+)", path.read_bytes().partition(b"end_header")[0])
     if declared and len(faces) < int(declared[1]):
-        raise DatasetError(f"'{path}' declares {int(declared[1])} faces, but {len(faces)} could be read: the file is damaged")
+        raise DatasetError(
+            f"'{path}' declares {int(declared[1])} faces, but {len(faces)} could be read: the file"
+            " is damaged"
+        )
     if not np.isfinite(vertices).all():
         raise DatasetError(f"'{path}' has vertices that are not finite: the file is damaged")
     if faces.size and not (faces.min() >= 0 and faces.max() < len(vertices)):
-        raise DatasetError(f"'{path}' has a triangle with vertex {faces.max()}, but {len(vertices)} vertices: the file is damaged")
-    return vertices * MILLIMETRE, faces
+        raise DatasetError(
+            f"'{path}' has a triangle with vertex {faces.max()}, but {len(vertices)} vertices: the"
+            " file is damaged"
+        )
+    return vertices * MILLIMETER, faces
 
 
 def _in_mm(extent: np.ndarray) -> str:
-    return " x ".join(f"{value / MILLIMETRE:.1f}" for value in extent)
+    return " x ".join(f"{value / MILLIMETER:.1f}" for value in extent)

@@ -14,18 +14,25 @@ from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
 
 LAYOUTS = (
-    "BOP (SPLIT/NNNNNN/scene_gt.json, models/models_info.json), preprocessed LineMOD (data/NN/gt.yml, models/models_info.yml) "
-    "or YCB-Video (data/NNNN/NNNNNN-meta.mat, models/CLASS/*.obj)"
+    "BOP (SPLIT/NNNNNN/scene_gt.json, models/models_info.json), preprocessed LineMOD"
+    " (data/NN/gt.yml, models/models_info.yml) or YCB-Video (data/NNNN/NNNNNN-meta.mat,"
+    " models/CLASS/*.obj)"
 )
 
 
 def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
-    """The frames of one split of ``folder``; without ``split``, of "test" where the folder has one, else of "train".
+    """The frames of one split of ``folder``; without ``split``, of "test" where the folder has one,
+    else of "train".
 
-    Raises DatasetError where the folder is in none of the layouts, has no such split, or the split has no frames.
+    Raises DatasetError where the folder is in none of the layouts, has no such split, or the split
+    has no frames.
     """
     folder = Path(folder)
-    readers = ((BopDataset, bop_splits), (LinemodDataset, linemod_splits), (YcbVideoDataset, ycb_video_splits))
+    readers = (
+        (BopDataset, bop_splits),
+        (LinemodDataset, linemod_splits),
+        (YcbVideoDataset, ycb_video_splits),
+    )
     for reader, splits_of in readers:
         splits = splits_of(folder)
         if splits or (reader is YcbVideoDataset and find_frames(folder)):
@@ -38,7 +45,10 @@ def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
 
 
 def open_models(folder: str | Path) -> dict[int, ObjectModel]:
-    """The object classes of a ``models`` folder in any of the layouts, by class id. Raises DatasetError."""
+    """The object classes of a ``models`` folder in any of the layouts, by class id.
+
+    Raises DatasetError.
+    """
     folder = Path(folder)
     if (folder / "models_info.json").is_file() and any(folder.glob("obj_*.ply")):
         return read_models(folder)

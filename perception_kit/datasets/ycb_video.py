@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reader of the YCB-Video data set's own layout (Xiang et al., "PoseCNN", RSS 2018).
 
-``data/NNNN/NNNNNN-{color.png,depth.png,label.png,meta.mat}``: depth in units of 1 / ``factor_depth`` metres, poses in metres, labels are
-class numbers from 1. Class numbers are those of the sub-folders of ``models`` in alphabetic order.
+``data/NNNN/NNNNNN-{color.png,depth.png,label.png,meta.mat}``: depth in units of 1 /
+``factor_depth`` metres, poses in metres, labels are class numbers from 1. Class numbers are those
+of the sub-folders of ``models`` in alphabetic order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from perception_kit.datasets.bop import read_intrinsics
-from perception_kit.datasets.files import DatasetError, positive, read_colour, read_depth, read_image, required
+from perception_kit.datasets.files import (
+    DatasetError,
+    positive,
+    read_color,
+    read_depth,
+    read_image,
+    required,
+)
 from perception_kit.datasets.frame import FrameDataset, TrueInstance, true_instance
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
@@ -32,7 +40,9 @@ def ycb_video_splits(folder: Path) -> list[str]:
 
 
 def find_frames(folder: Path) -> list[Path]:
-    """The meta.mat files of a data set (in ``data/NNNN``), of a folder of scenes, or of one scene, ascending."""
+    """The meta.mat files of a data set (in ``data/NNNN``), of a folder of scenes, or of one scene,
+    ascending.
+    """
     for pattern in (f"data/*/*{META}", f"*/*{META}", f"*{META}"):
         found = sorted(folder.glob(pattern))
         if found:
@@ -41,27 +51,41 @@ def find_frames(folder: Path) -> list[Path]:
 
 
 class YcbVideoDataset(FrameDataset):
-    """Frames that ``image_sets/SPLIT.txt`` lists; without ``image_sets``, all frames whatever the split.
+    """Frames that ``image_sets/SPLIT.txt`` lists; without ``image_sets``, all frames whatever the
+    split.
 
-    ``folder`` is the data set, or one scene of it; ``models`` the folder of models, which is otherwise looked for in ``folder`` and beside
-    it and its parents. Raises DatasetError where there are no frames or models.
+    ``folder`` is the data set, or one scene of it; ``models`` the folder of models, which is
+    otherwise looked for in ``folder`` and beside it and its parents. Raises DatasetError where
+    there are no frames or models.
     """
 
     states_visibility = False
 
-    def __init__(self, folder: str | Path, split: str = "train", models: str | Path | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, split: str = "train", models: str | Path | None = None
+    ) -> None:
         super().__init__(folder)
         if (self.folder / "image_sets").is_dir():
             self._metas = self._listed(split)
         else:
             self._metas = find_frames(self.folder)
-            self.notes.append(f"'{self.folder}' has no image_sets folder: all its {len(self._metas)} frames are used")
-            images = sum(len(list(scene.glob("*-color.png"))) for scene in {meta.parent for meta in self._metas})
+            self.notes.append(
+                f"'{self.folder}' has no image_sets folder: all its {len(self._metas)} frames are"
+                " used"
+            )
+            images = sum(
+                len(list(scene.glob("*-color.png")))
+                for scene in {meta.parent for meta in self._metas}
+            )
             if images > len(self._metas):
-                self.notes.append(f"{images - len(self._metas)} colour images in '{self.folder}' have no {META[1:]} and are left out")
+                self.notes.append(
+                    f"{images - len(self._metas)} colour images in '{self.folder}' have no"
+                    f" {META[1:]} and are left out"
+                )
         if not self._metas:
             raise DatasetError(
-                f"'{self.folder}' holds no NNNNNN-meta.mat files: give a folder of the YCB-Video data set, such as data/0000"
+                f"'{self.folder}' holds no NNNNNN-meta.mat files: give a folder of the YCB-Video"
+                " data set, such as data/0000"
             )
         self._class_folders = class_folders(self.folder, models)
 
@@ -87,7 +111,7 @@ class YcbVideoDataset(FrameDataset):
 
     def rgb(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 colour image."""
-        return read_colour(self._file(index, "color.png"))
+        return read_color(self._file(index, "color.png"))
 
     def depth(self, index: int) -> np.ndarray:
         """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
@@ -96,7 +120,9 @@ class YcbVideoDataset(FrameDataset):
 
     def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
         """Camera of a frame whose images are ``height`` x ``width``."""
-        return read_intrinsics(self._meta(index), height, width, self._metas[index], "intrinsic_matrix")
+        return read_intrinsics(
+            self._meta(index), height, width, self._metas[index], "intrinsic_matrix"
+        )
 
     def labels(self, index: int) -> np.ndarray:
         """(H, W) uint8 visible-instance labels: 0 background, k for instance k - 1."""
@@ -107,23 +133,41 @@ class YcbVideoDataset(FrameDataset):
         return labels
 
     def instances(self, index: int) -> list[TrueInstance]:
-        """Poses of the frame's instances, in the order of ``labels``; one without visible pixels has ``visible_fraction`` 0."""
+        """Poses of the frame's instances, in the order of ``labels``; one without visible pixels
+        has ``visible_fraction`` 0.
+        """
         class_ids, seen = self._class_ids(index), set(np.unique(self._class_labels(index)))
         path = self._metas[index]
         poses = required(self._meta(index), "poses", path)
-        poses = poses.reshape(*poses.shape[:2], -1)  # the file of a single pose may lack the last axis
+        poses = poses.reshape(
+            *poses.shape[:2], -1
+        )  # the file of a single pose may lack the last axis
         if poses.shape != (3, 4, len(class_ids)) or not np.isfinite(poses).all():
-            raise DatasetError(f"'{path}' has poses of shape {poses.shape} for {len(class_ids)} classes, or they are not finite")
+            raise DatasetError(
+                f"'{path}' has poses of shape {poses.shape} for {len(class_ids)} classes, or they"
+                " are not finite"
+            )
         return [
-            true_instance(class_id, poses[:, :3, k].astype(float), poses[:, 3, k].astype(float), float(class_id in seen), path)
+            true_instance(
+                class_id,
+                poses[:, :3, k].astype(float),
+                poses[:, 3, k].astype(float),
+                float(class_id in seen),
+                path,
+            )
             for k, class_id in enumerate(class_ids)
         ]
 
     def _class_ids(self, index: int) -> list[int]:
-        class_ids = required(self._meta(index), "cls_indexes", self._metas[index]).reshape(-1).tolist()
+        class_ids = (
+            required(self._meta(index), "cls_indexes", self._metas[index]).reshape(-1).tolist()
+        )
         for class_id in class_ids:
             if class_id not in self.class_names:
-                raise DatasetError(f"'{self._metas[index]}' names class {class_id}, but there are {len(self._class_folders)} model folders")
+                raise DatasetError(
+                    f"'{self._metas[index]}' names class {class_id}, but there are"
+                    f" {len(self._class_folders)} model folders"
+                )
         return [int(class_id) for class_id in class_ids]
 
     def _class_labels(self, index: int) -> np.ndarray:
@@ -141,10 +185,18 @@ class YcbVideoDataset(FrameDataset):
         return meta.with_name(meta.name.replace("meta.mat", ending))
 
     def _listed(self, split: str) -> list[Path]:
-        """Frames of a list whose lines are "0000/000001", below ``data`` or (with "data/" or "data_syn/" before it) below the folder."""
+        """Frames of a list whose lines are "0000/000001", below ``data`` or (with "data/" or
+        "data_syn/" before it) below the folder.
+        """
         path = self.folder / "image_sets" / f"{split}.txt"
         if not path.is_file():
-            raise DatasetError(f"'{path}' does not exist; '{self.folder}' has the splits {', '.join(ycb_video_splits(self.folder))}")
+            raise DatasetError(
+                f"'{path}' does not exist; '{self.folder}' has the splits"
+                f" {', '.join(ycb_video_splits(self.folder))}"
+            )
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-        candidates = [[root / f"{line}{META}" for root in (self.folder / "data", self.folder)] for line in lines]
+        candidates = [
+            [root / f"{line}{META}" for root in (self.folder / "data", self.folder)]
+            for line in lines
+        ]
         return [next((file for file in files if file.is_file()), files[0]) for files in candidates]

@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from perception_kit.bag import BagError
+from perception_kit.bags.bag import BagError
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.live_observer import observe_graph
@@ -24,23 +24,57 @@ from perception_kit.ros.qos import RELIABILITIES
 EXIT_FOUND, EXIT_BAD_INPUT = 1, 2
 _LIVE_SECONDS = 5.0
 _KINDS = ("segmentation", "pose", "action")
-_INPUTS = {"color/image_raw": "color", "depth/image_raw": "depth", "color/camera_info": "camera_info"}
+_INPUTS = {
+    "color/image_raw": "color",
+    "depth/image_raw": "depth",
+    "color/camera_info": "camera_info",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.doctor", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m perception_kit.doctor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--bag", type=Path, help="rosbag2 folder, .mcap or .db3 file (default: the running graph)")
-    parser.add_argument("--camera", default="", help="preset in config/cameras, or a .yaml file like those, for the names of the topics")
+    parser.add_argument(
+        "--bag", type=Path, help="rosbag2 folder, .mcap or .db3 file (default: the running graph)"
+    )
+    parser.add_argument(
+        "--camera",
+        default="",
+        help="preset in config/cameras, or a .yaml file like those, for the names of the topics",
+    )
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
-    parser.add_argument("--depth-topic", help="depth images aligned to colour (default: found by name and type)")
-    parser.add_argument("--camera-info-topic", help="camera information of the colour images (default: found by name and type)")
-    parser.add_argument("--slop", type=float, default=0.03, help="the parameter slop of pose6d_node, s (default: %(default)s)")
-    parser.add_argument("--input-reliability", choices=RELIABILITIES, default="best_effort", help="that parameter of the nodes (bag only)")
-    parser.add_argument("--seconds", type=float, help=f"how long to look (default: the whole bag; {_LIVE_SECONDS:g} s of the graph)")
+    parser.add_argument(
+        "--depth-topic", help="depth images aligned to colour (default: found by name and type)"
+    )
+    parser.add_argument(
+        "--camera-info-topic",
+        help="camera information of the colour images (default: found by name and type)",
+    )
+    parser.add_argument(
+        "--slop",
+        type=float,
+        default=0.03,
+        help="the parameter slop of pose6d_node, s (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--input-reliability",
+        choices=RELIABILITIES,
+        default="best_effort",
+        help="that parameter of the nodes (bag only)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help=f"how long to look (default: the whole bag; {_LIVE_SECONDS:g} s of the graph)",
+    )
     for kind in _KINDS:
-        parser.add_argument(f"--{kind}-model", help="model file (default: that of the running node, else the demo's)")
+        parser.add_argument(
+            f"--{kind}-model",
+            help="model file (default: that of the running node, else the demo's)",
+        )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -55,22 +89,41 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     findings = diagnose(seen)
     if args.json:
-        print(json.dumps({"source": seen.source, "well": not findings, "findings": [asdict(finding) for finding in findings]}, indent=2))
+        print(
+            json.dumps(
+                {
+                    "source": seen.source,
+                    "well": not findings,
+                    "findings": [asdict(finding) for finding in findings],
+                },
+                indent=2,
+            )
+        )
     else:
         _print(seen, findings)
     return EXIT_FOUND if findings else 0
 
 
 def _observe(args: argparse.Namespace) -> Observation:
-    given = {role: topic for name, topic in camera_topics(args.camera).items() if (role := _INPUTS.get(name))}
-    named = {"color": args.color_topic, "depth": args.depth_topic, "camera_info": args.camera_info_topic}
+    given = {
+        role: topic
+        for name, topic in camera_topics(args.camera).items()
+        if (role := _INPUTS.get(name))
+    }
+    named = {
+        "color": args.color_topic,
+        "depth": args.depth_topic,
+        "camera_info": args.camera_info_topic,
+    }
     given |= {role: topic for role, topic in named.items() if topic}
     if args.bag is not None:
         seen = observe_bag(args.bag, given, args.seconds, args.input_reliability)
     else:
         seen = observe_graph(given, args.seconds or _LIVE_SECONDS)
     seen.slop_s = args.slop
-    asked = {kind: resolve_path(path) for kind in _KINDS if (path := getattr(args, f"{kind}_model"))}
+    asked = {
+        kind: resolve_path(path) for kind in _KINDS if (path := getattr(args, f"{kind}_model"))
+    }
     demo = {kind: package_folder() / "models" / "demo" / f"{kind}.safetensors" for kind in _KINDS}
     seen.models = {**(seen.models or demo), **asked}
     return seen
@@ -82,7 +135,11 @@ def _print(seen: Observation, findings: list[Finding]) -> None:
         print(f"  {role:12} {topic.topic}  {_describe(topic)}")
     for finding in findings:
         print(f"\n{finding.name}: {finding.what}\n  → {finding.advice}")
-    print(f"\n{len(findings)} fault{'' if len(findings) == 1 else 's'} found." if findings else "\nAll is well.")
+    print(
+        f"\n{len(findings)} fault{'' if len(findings) == 1 else 's'} found."
+        if findings
+        else "\nAll is well."
+    )
 
 
 def _describe(topic: TopicSeen) -> str:

@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
-from perception_kit.doctor.camera_checks import check_depth_values, check_doubts, check_images, check_intrinsics, check_topics
+from perception_kit.doctor.camera_checks import (
+    check_depth_values,
+    check_doubts,
+    check_images,
+    check_intrinsics,
+    check_topics,
+)
 from perception_kit.doctor.model_checks import check_models
 from perception_kit.doctor.observation import Finding, Observation
 from perception_kit.doctor.timing_checks import check_gaps, check_rate, check_stamps

@@ -25,7 +25,7 @@ from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import result_qos
 
 _DISCOVERY_S, _DISCOVERY_LIMIT_S = 2.0, 10.0
-_ANSWER_LIMIT_S = 5.0
+_RESPONSE_LIMIT_S = 5.0
 _MODEL_PARAMETERS = {
     "pose6d_node": {"segmentation_model": "segmentation", "pose_model": "pose"},
     "actionrec_node": {"model": "action"},
@@ -36,7 +36,10 @@ _REQUIRED = (*_TYPES, "assistant_perception/msg/InstanceDetectionArray")
 
 
 def observe_graph(given: Mapping[str, str], seconds: float) -> Observation:
-    """Listen to the camera for ``seconds``; ``given`` names topics by role. Takes part in the graph for that time as node ``doctor``."""
+    """Listen to the camera for ``seconds``; ``given`` names topics by role.
+
+    Takes part in the graph for that time as node ``doctor``.
+    """
     context = rclpy.Context()
     rclpy.init(context=context)
     node = Node("doctor", context=context)
@@ -48,15 +51,25 @@ def observe_graph(given: Mapping[str, str], seconds: float) -> Observation:
             if EXPECTED_TYPES[role] in seen.types:
                 _listen(node, seen, EXPECTED_TYPES[role])
         reports: dict[str, str] = {}
-        node.create_subscription(DiagnosticArray, "/diagnostics", partial(_keep_reports, reports), result_qos())
+        node.create_subscription(
+            DiagnosticArray, "/diagnostics", partial(_keep_reports, reports), result_qos()
+        )
         _spin(executor, seconds)
         inputs = list(_inputs_of_nodes(node))
         return Observation(
             source="the running graph",
             topics=topics,
             not_found=not_found,
-            links=[link for topic in dict.fromkeys(topic for _, topic, _ in inputs) for link in _links(node, topic)],
-            unconnected=[(name, topic) for name, topic, kind in inputs if kind in _REQUIRED and not node.count_publishers(topic)],
+            links=[
+                link
+                for topic in dict.fromkeys(topic for _, topic, _ in inputs)
+                for link in _links(node, topic)
+            ],
+            unconnected=[
+                (name, topic)
+                for name, topic, kind in inputs
+                if kind in _REQUIRED and not node.count_publishers(topic)
+            ],
             reports=reports,
             models=_models(node, executor),
             environment=dict(os.environ),
@@ -68,12 +81,20 @@ def observe_graph(given: Mapping[str, str], seconds: float) -> Observation:
         context.try_shutdown()
 
 
-def _find_topics(node: Node, executor: SingleThreadedExecutor, given: Mapping[str, str]) -> tuple[dict[str, TopicSeen], str]:
-    """Topics by role, and why some could not be found; what is there may take a while to be discovered."""
+def _find_topics(
+    node: Node, executor: SingleThreadedExecutor, given: Mapping[str, str]
+) -> tuple[dict[str, TopicSeen], str]:
+    """Topics by role, and why some could not be found; what is there may take a while to be
+    discovered.
+    """
     end_s = monotonic() + _DISCOVERY_LIMIT_S
     while True:
         _spin(executor, _DISCOVERY_S)
-        types = {name: kinds for name, kinds in node.get_topic_names_and_types() if node.count_publishers(name)}
+        types = {
+            name: kinds
+            for name, kinds in node.get_topic_names_and_types()
+            if node.count_publishers(name)
+        }
         names, not_found = choose_topics(types, given)
         topics = {role: TopicSeen(name, types.get(name, ())) for role, name in names.items()}
         if monotonic() > end_s or (not not_found and all(seen.types for seen in topics.values())):
@@ -111,13 +132,15 @@ def _models(node: Node, executor: SingleThreadedExecutor) -> dict[str, Path]:
     for name, namespace in node.get_node_names_and_namespaces():
         kinds = _MODEL_PARAMETERS.get(name, {})
         client = AsyncParameterClient(node, f"{namespace.rstrip('/')}/{name}")
-        if not kinds or not client.wait_for_services(_ANSWER_LIMIT_S):
+        if not kinds or not client.wait_for_services(_RESPONSE_LIMIT_S):
             continue
         future = client.get_parameters(list(kinds))
-        executor.spin_until_future_complete(future, _ANSWER_LIMIT_S)
+        executor.spin_until_future_complete(future, _RESPONSE_LIMIT_S)
         values = future.result().values if future.done() else []
         models |= {
-            kind: resolve_path(value.string_value) for kind, value in zip(kinds.values(), values, strict=False) if value.string_value
+            kind: resolve_path(value.string_value)
+            for kind, value in zip(kinds.values(), values, strict=False)
+            if value.string_value
         }
     return models
 
@@ -131,7 +154,15 @@ def _inputs_of_nodes(node: Node) -> Iterator[tuple[str, str, str]]:
 
 
 def _links(node: Node, topic: str) -> Iterator[Link]:
-    listeners = [end for end in node.get_subscriptions_info_by_topic(topic) if end.node_name in NODES]
+    listeners = [
+        end for end in node.get_subscriptions_info_by_topic(topic) if end.node_name in NODES
+    ]
     for source in node.get_publishers_info_by_topic(topic):
         for listener in listeners:
-            yield Link(topic, source.node_name, source.qos_profile, listener.node_name, listener.qos_profile)
+            yield Link(
+                topic,
+                source.node_name,
+                source.qos_profile,
+                listener.node_name,
+                listener.qos_profile,
+            )

@@ -9,7 +9,7 @@ from typing import Any
 from perception_kit.colors import FALL_LABEL
 from perception_kit.doctor.observation import Finding, Observation
 from perception_kit.doctor.timing_checks import LOWEST_RATE_HZ
-from perception_kit.model_metadata import ModelFileError, read_metadata
+from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 
 _SLOWEST_CLIP = 0.5  # of the frame rate that the action model was trained at
 
@@ -21,14 +21,22 @@ def check_models(seen: Observation) -> Iterator[Finding]:
         try:
             content = read_metadata(path)
         except ModelFileError as error:
-            yield Finding("model-file", str(error), f"set the {kind} model to a .safetensors file that this package's training wrote")
+            yield Finding(
+                "model-file",
+                str(error),
+                f"set the {kind} model to a .safetensors file that this package's training wrote",
+            )
             continue
         if content.get("kind") != kind:
             what = f"'{path}' holds a '{content.get('kind')}' model, expected a '{kind}' model"
-            yield Finding("model-kind", what, f"give the {kind} model here; the parameters of two models are mixed up")
+            yield Finding(
+                "model-kind",
+                what,
+                f"give the {kind} model here; the parameters of two models are mixed up",
+            )
             continue
         metadata[kind] = content
-    yield from _check_classes(metadata, seen.truth_classes)
+    yield from _check_classes(metadata, seen.ground_truth_classes)
     if "clip_fps" in metadata.get("action", {}):
         yield from _check_clip_rate(seen, metadata["action"]["clip_fps"])
 
@@ -39,22 +47,53 @@ def _check_clip_rate(seen: Observation, clip_fps: float) -> Iterator[Finding]:
         return
     rate_hz = 1 / color.period_s
     if LOWEST_RATE_HZ <= rate_hz < _SLOWEST_CLIP * clip_fps:  # what is below is said already
-        what = f"colour has {rate_hz:.1f} images a second, the action model was trained at {clip_fps:g}"
-        yield Finding("rate-low", what, "raise the frame rate: movements look faster to the model than they are")
+        what = (
+            f"colour has {rate_hz:.1f} images a second, the action model was trained at"
+            f" {clip_fps:g}"
+        )
+        yield Finding(
+            "rate-low",
+            what,
+            "raise the frame rate: movements look faster to the model than they are",
+        )
 
 
-def _check_classes(metadata: Mapping[str, Mapping[str, Any]], truth: frozenset[str]) -> Iterator[Finding]:
+def _check_classes(
+    metadata: Mapping[str, Mapping[str, Any]], ground_truth: frozenset[str]
+) -> Iterator[Finding]:
     names = {kind: set(content.get("class_names", ())) for kind, content in metadata.items()}
     detected = names.get("segmentation")
     if detected is not None and (never_posed := names.get("pose", set()) - detected):
-        what = f"the segmentation model never finds {_listed(never_posed)} of the pose model; it knows {_listed(detected)}"
-        yield Finding("class-list", what, "use segmentation and pose models that were trained on the same objects")
-    if detected is not None and truth and (unknown := truth - detected):
-        what = f"the truth of the bag has {_listed(unknown)}, which the segmentation model does not know (it knows {_listed(detected)})"
-        yield Finding("class-list", what, "give models that were trained on these objects: what they do not know counts as missed")
+        what = (
+            f"the segmentation model never finds {_listed(never_posed)} of the pose model; it knows"
+            f" {_listed(detected)}"
+        )
+        yield Finding(
+            "class-list",
+            what,
+            "use segmentation and pose models that were trained on the same objects",
+        )
+    if detected is not None and ground_truth and (unknown := ground_truth - detected):
+        what = (
+            f"the truth of the bag has {_listed(unknown)}, which the segmentation model does not"
+            f" know (it knows {_listed(detected)})"
+        )
+        yield Finding(
+            "class-list",
+            what,
+            "give models that were trained on these objects: what they do not know counts as"
+            " missed",
+        )
     if "action" in names and FALL_LABEL not in names["action"]:
-        what = f"the action model knows {_listed(names['action'])}, not '{FALL_LABEL}': there is no fall alarm"
-        yield Finding("class-list", what, f"name the class '{FALL_LABEL}' in the training data where falls matter")
+        what = (
+            f"the action model knows {_listed(names['action'])}, not '{FALL_LABEL}': there is no"
+            " fall alarm"
+        )
+        yield Finding(
+            "class-list",
+            what,
+            f"name the class '{FALL_LABEL}' in the training data where falls matter",
+        )
 
 
 def _listed(names: set[str] | frozenset[str]) -> str:

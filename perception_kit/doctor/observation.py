@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was seen of a bag or of the running graph, and what is said about it. The checks know nothing else."""
+"""What was seen of a bag or of the running graph, and what is said about it.
+
+The checks know nothing else.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,11 @@ from typing import Any
 import numpy as np
 from rclpy.qos import QoSProfile
 
-EXPECTED_TYPES = {"color": "sensor_msgs/msg/Image", "depth": "sensor_msgs/msg/Image", "camera_info": "sensor_msgs/msg/CameraInfo"}
+EXPECTED_TYPES = {
+    "color": "sensor_msgs/msg/Image",
+    "depth": "sensor_msgs/msg/Image",
+    "camera_info": "sensor_msgs/msg/CameraInfo",
+}
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,12 @@ class Finding:
 
 @dataclass
 class TopicSeen:
-    """One camera topic. ``types`` are the type names under which it is published, none where nobody publishes it.
+    """One camera topic.
 
-    ``stamps_ns`` are the headers' stamps in the order of arrival, ``delays_s`` the ages of the messages when they came (live only).
-    ``sample`` is one of the messages; None where none came.
+    ``types`` are the type names under which it is published, none where nobody publishes it.
+
+    ``stamps_ns`` are the headers' stamps in the order of arrival, ``delays_s`` the ages of the
+    messages when they came (live only). ``sample`` is one of the messages; None where none came.
     """
 
     topic: str
@@ -64,12 +73,14 @@ class Link:
 
 @dataclass
 class Observation:
-    """``topics`` by role (those of EXPECTED_TYPES); a role that could not be found is missing, and ``not_found`` says why.
+    """``topics`` by role (those of EXPECTED_TYPES); a role that could not be found is missing, and
+    ``not_found`` says why.
 
-    ``unconnected`` holds (node, topic) of inputs that nobody publishes, ``reports`` what each node says of itself where it is not well.
-    ``models`` are files by kind, ``truth_classes`` the object classes
-    of a bag's ground truth. ``environment`` is that of the processes that exchange the images. ``simulated_time``: somebody publishes
-    /clock, or it is a bag, so stamps are not those of this machine's clock.
+    ``unconnected`` holds (node, topic) of inputs that nobody publishes, ``reports`` what each node
+    says of itself where it is not well. ``models`` are files by kind, ``ground_truth_classes`` the object
+    classes of a bag's ground truth. ``environment`` is that of the processes that exchange the
+    images. ``simulated_time``: somebody publishes /clock, or it is a bag, so stamps are not those
+    of this machine's clock.
     """
 
     source: str
@@ -79,7 +90,7 @@ class Observation:
     unconnected: Sequence[tuple[str, str]] = ()
     reports: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Path] = field(default_factory=dict)
-    truth_classes: frozenset[str] = frozenset()
+    ground_truth_classes: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
     slop_s: float = 0.03
     simulated_time: bool = True

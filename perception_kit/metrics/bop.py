@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pose errors and average recalls of the BOP benchmark (Hodaň et al., "BOP Challenge 2020", ECCV Workshops 2020, section 2).
+"""Pose errors and average recalls of the BOP benchmark (Hodaň et al., "BOP Challenge 2020", ECCV
+Workshops 2020, section 2).
 
-An object that was not found has an infinite MSSD and MSPD and a VSD of 1, which no threshold accepts.
+An object that was not found has an infinite MSSD and MSPD and a VSD of 1, which no threshold
+accepts.
 """
 
 from __future__ import annotations
@@ -19,18 +21,26 @@ Pose = tuple[np.ndarray, np.ndarray]
 """(3, 3) rotation and (3,) translation in metres, model to camera."""
 
 FRACTIONS = np.arange(1, 11) * 0.05
-"""Thresholds of correctness: of MSSD in diameters, of VSD itself; and VSD's misalignment tolerances in diameters."""
+"""Thresholds of correctness: of MSSD in diameters, of VSD itself; and VSD's misalignment tolerances
+in diameters.
+"""
 PIXELS = np.arange(1, 11) * 5.0
 """Thresholds of MSPD in pixels of an image that is 640 pixels wide."""
 OCCLUSION_TOLERANCE = 0.015
-"""VSD's delta, metres: a surface that lies this much behind the measured depth still counts as visible."""
+"""VSD's delta, metres: a surface that lies this much behind the measured depth still counts as
+visible.
+"""
 
 
-def vsd(measured: np.ndarray, estimated: np.ndarray, true: np.ndarray, tolerances: np.ndarray) -> np.ndarray:
-    """Visible Surface Discrepancy for each of the (T,) misalignment ``tolerances`` in metres; 0 is best, 1 worst.
+def vsd(
+    measured: np.ndarray, estimated: np.ndarray, true: np.ndarray, tolerances: np.ndarray
+) -> np.ndarray:
+    """Visible Surface Discrepancy for each of the (T,) misalignment ``tolerances`` in metres; 0 is
+    best, 1 worst.
 
-    The images (H, W) hold distances from the camera centre in metres, 0 where there is none: measured in the scene, and rendered from the
-    model at the estimated and at the true pose. As in the BOP Challenge since 2019, a surface is visible where no depth was measured.
+    The images (H, W) hold distances from the camera centre in metres, 0 where there is none:
+    measured in the scene, and rendered from the model at the estimated and at the true pose. As in
+    the BOP Challenge since 2019, a surface is visible where no depth was measured.
     """
     near = (measured == 0) | (true - measured <= OCCLUSION_TOLERANCE)
     visible_true = near & (true > 0)
@@ -45,26 +55,48 @@ def vsd(measured: np.ndarray, estimated: np.ndarray, true: np.ndarray, tolerance
     return (wrong + total - len(difference)) / total
 
 
-def mssd(points: np.ndarray, estimated: Pose, true: Pose, symmetries: Sequence[np.ndarray]) -> float:
-    """Maximum Symmetry-Aware Surface Distance in metres: the largest distance of the (N, 3) ``points``, at the best symmetry (4, 4)."""
+def mssd(
+    points: np.ndarray, estimated: Pose, true: Pose, symmetries: Sequence[np.ndarray]
+) -> float:
+    """Maximum Symmetry-Aware Surface Distance in metres: the largest distance of the (N, 3)
+    ``points``, at the best symmetry (4, 4).
+    """
     moved = transform(points, *estimated)
-    errors = [np.linalg.norm(moved - transform(_turned(points, one), *true), axis=1).max() for one in symmetries]
+    errors = [
+        np.linalg.norm(moved - transform(_turned(points, one), *true), axis=1).max()
+        for one in symmetries
+    ]
     return float(min(errors))
 
 
-def mspd(points: np.ndarray, estimated: Pose, true: Pose, symmetries: Sequence[np.ndarray], intrinsics: Intrinsics) -> float:
-    """Maximum Symmetry-Aware Projection Distance in pixels of (N, 3) ``points``; infinite where one is not before the camera."""
+def mspd(
+    points: np.ndarray,
+    estimated: Pose,
+    true: Pose,
+    symmetries: Sequence[np.ndarray],
+    intrinsics: Intrinsics,
+) -> float:
+    """Maximum Symmetry-Aware Projection Distance in pixels of (N, 3) ``points``; infinite where one
+    is not before the camera.
+    """
     seen = project(transform(points, *estimated), intrinsics)
-    errors = [np.linalg.norm(seen - project(transform(_turned(points, one), *true), intrinsics), axis=1).max() for one in symmetries]
+    errors = [
+        np.linalg.norm(
+            seen - project(transform(_turned(points, one), *true), intrinsics), axis=1
+        ).max()
+        for one in symmetries
+    ]
     best = float(np.min(errors))  # NaN, which min() would skip, is a point behind the camera
     return best if np.isfinite(best) else float("inf")
 
 
 @dataclass(frozen=True)
 class BopError:
-    """Errors of one visible true instance in an image of ``image_width`` pixels; as they are by default, it was not found.
+    """Errors of one visible true instance in an image of ``image_width`` pixels; as they are by
+    default, it was not found.
 
-    ``vsd`` (10,) at tolerances of ``FRACTIONS`` diameters, ``mssd`` in diameters, ``mspd`` in pixels.
+    ``vsd`` (10,) at tolerances of ``FRACTIONS`` diameters, ``mssd`` in diameters, ``mspd`` in
+    pixels.
     """
 
     class_name: str
@@ -75,9 +107,16 @@ class BopError:
 
 
 def bop_metrics(errors: Sequence[BopError]) -> dict[str, Any]:
-    """Average recalls ``ar_vsd``, ``ar_mssd``, ``ar_mspd`` and their mean ``ar``, None without errors; ``per_class`` has the same."""
+    """Average recalls ``ar_vsd``, ``ar_mssd``, ``ar_mspd`` and their mean ``ar``, None without
+    errors; ``per_class`` has the same.
+    """
     names = sorted({error.class_name for error in errors})
-    return {**_summary(errors), "per_class": {name: _summary([one for one in errors if one.class_name == name]) for name in names}}
+    return {
+        **_summary(errors),
+        "per_class": {
+            name: _summary([one for one in errors if one.class_name == name]) for name in names
+        },
+    }
 
 
 def _summary(errors: Sequence[BopError]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of 6D poses: ADD (Hinterstoisser et al., ACCV 2012), ADD-S and its area under the curve (Xiang et al., PoseCNN, RSS 2018)."""
+"""Errors of 6D poses: ADD (Hinterstoisser et al., ACCV 2012), ADD-S and its area under the curve
+(Xiang et al., PoseCNN, RSS 2018).
+"""
 
 from __future__ import annotations
 
@@ -18,29 +20,48 @@ AUC_MAX_ERROR = 0.1  # metres
 
 
 def add(
-    points: np.ndarray, rotation: np.ndarray, translation: np.ndarray, true_rotation: np.ndarray, true_translation: np.ndarray
+    points: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    true_rotation: np.ndarray,
+    true_translation: np.ndarray,
 ) -> float:
-    """Mean distance in metres between the (N, 3) model points at the estimated and at the true pose, point by point."""
-    difference = transform(points, rotation, translation) - transform(points, true_rotation, true_translation)
+    """Mean distance in metres between the (N, 3) model points at the estimated and at the true
+    pose, point by point.
+    """
+    difference = transform(points, rotation, translation) - transform(
+        points, true_rotation, true_translation
+    )
     return float(np.linalg.norm(difference, axis=1).mean())
 
 
 def adds(
-    points: np.ndarray, rotation: np.ndarray, translation: np.ndarray, true_rotation: np.ndarray, true_translation: np.ndarray
+    points: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    true_rotation: np.ndarray,
+    true_translation: np.ndarray,
 ) -> float:
-    """Mean distance in metres from each of the (N, 3) model points at the true pose to the nearest one at the estimated pose."""
-    distances, _ = KDTree(transform(points, rotation, translation)).query(transform(points, true_rotation, true_translation))
+    """Mean distance in metres from each of the (N, 3) model points at the true pose to the nearest
+    one at the estimated pose.
+    """
+    distances, _ = KDTree(transform(points, rotation, translation)).query(
+        transform(points, true_rotation, true_translation)
+    )
     return float(distances.mean())
 
 
 def recall(errors: Sequence[float], thresholds: np.ndarray | float) -> float | None:
-    """Fraction of the N ``errors`` below ``thresholds`` ((N,) or one for all); a miss is an infinite error. None without errors."""
+    """Fraction of the N ``errors`` below ``thresholds`` ((N,) or one for all); a miss is an
+    infinite error. None without errors.
+    """
     values = np.asarray(errors, float)
     return float((values < thresholds).mean()) if values.size else None
 
 
 def auc(errors: Sequence[float], max_error: float = AUC_MAX_ERROR) -> float | None:
-    """Area under recall over threshold from 0 to ``max_error``, divided by ``max_error``; a miss is an infinite error. None without errors.
+    """Area under recall over threshold from 0 to ``max_error``, divided by ``max_error``; a miss is
+    an infinite error. None without errors.
 
     The recall curve is a staircase, so its exact area is the mean of max(0, 1 - error / max_error).
     """
@@ -70,8 +91,9 @@ class PoseError:
 
 
 def confidence_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
-    """Area under the ROC curve of confidences, of poses that are ``right`` and of those that are ``wrong``: the probability that the
-    confidence of a right pose is the higher one, a tie counting half (Mann and Whitney 1947). None where one kind is missing.
+    """Area under the ROC curve of confidences, of poses that are ``right`` and of those that are
+    ``wrong``: the probability that the confidence of a right pose is the higher one, a tie counting
+    half (Mann and Whitney 1947). None where one kind is missing.
     """
     if not (len(right) and len(wrong)):
         return None
@@ -81,13 +103,16 @@ def confidence_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | 
 def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:
     """Recall below a tenth of the diameter and area under the curve up to 0.1 m.
 
-    ``recall_0.1d`` and ``auc`` are of ADD(-S), that is ADD, but ADD-S for symmetric objects; ``add_recall_0.1d`` and ``add_auc`` of ADD for
-    all objects, ``adds_recall_0.1d`` and ``adds_auc`` of ADD-S for all. ``per_class`` has the same for each class name, ``count`` is the
-    number of instances. Every visible true instance must be in ``errors``, a missed one with infinite errors. Values are None without
-    errors.
+    ``recall_0.1d`` and ``auc`` are of ADD(-S), that is ADD, but ADD-S for symmetric objects;
+    ``add_recall_0.1d`` and ``add_auc`` of ADD for all objects, ``adds_recall_0.1d`` and
+    ``adds_auc`` of ADD-S for all. ``per_class`` has the same for each class name, ``count`` is the
+    number of instances. Every visible true instance must be in ``errors``, a missed one with
+    infinite errors. Values are None without errors.
     """
     names = sorted({error.class_name for error in errors})
-    per_class = {name: _summary([error for error in errors if error.class_name == name]) for name in names}
+    per_class = {
+        name: _summary([error for error in errors if error.class_name == name]) for name in names
+    }
     return {**_summary(errors), "per_class": per_class}
 
 

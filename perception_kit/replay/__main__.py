@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a recorded RGB-D bag through the three nodes, records their results and scores them.
 
-The nodes run as processes of their own, in a ROS domain of their own. Each frame is published when the results of the one before are in,
-so the scores do not depend on the machine's speed. Of several bags, each has a folder in OUT, beside a summary of all; --truth and
+The nodes run as processes of their own, in a ROS domain of their own. Each frame is published when
+the results of the one before are in,
+so the scores do not depend on the machine's speed. Of several bags, each has a folder in OUT,
+beside a summary of all; --truth and
 --actions are then folders with an entry for each bag, called as the bag is.
-Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end; of several bags, the largest.
+Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end; of several bags, the
+largest.
 """
 
 from __future__ import annotations
@@ -15,16 +18,16 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from perception_kit.arguments import positive_number, whole_number
-from perception_kit.bag import BagError
+from perception_kit.arguments import bounded_int, positive_float
+from perception_kit.bags.bag import BagError
 from perception_kit.datasets.files import DatasetError
-from perception_kit.model_metadata import ModelFileError
+from perception_kit.evaluation.ground_truth import GroundTruthError
+from perception_kit.evaluation.run_folder import OutputError
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.replay.batch import print_summary, run_batch
-from perception_kit.replay.output import OutputError
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import DeviceError, package_folder
-from perception_kit.truth import TruthError
 
 EXIT_BAD_INPUT, EXIT_NODE_GONE, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -32,39 +35,90 @@ EXIT_BAD_INPUT, EXIT_NODE_GONE, EXIT_INTERRUPTED = 2, 3, 130
 def _parser() -> argparse.ArgumentParser:
     demo = package_folder() / "models" / "demo"
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m perception_kit.replay",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("bags", type=Path, nargs="+", metavar="bag", help="rosbag2 folder, .mcap or .db3 file")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the results; those of an earlier replay in it are replaced")
-    parser.add_argument("--workers", type=whole_number(1), default=1, help="of several bags, how many are played at a time (default: 1)")
-    parser.add_argument("--scheduler", help="address of a Dask scheduler whose workers play the bags, such as tcp://host:8786")
     parser.add_argument(
-        "--truth", type=Path, help="BOP, LineMOD or YCB-Video folder to compare with (default: the bag's /ground_truth topics)"
+        "bags", type=Path, nargs="+", metavar="bag", help="rosbag2 folder, .mcap or .db3 file"
     )
-    parser.add_argument("--actions", type=Path, help="CSV of the true actions: start, end, label; seconds since the first image")
     parser.add_argument(
-        "--models", type=Path, help="BOP models folder for pose errors (default: BAG/models, else the pose model's own points)"
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the results; those of an earlier replay in it are replaced",
     )
-    parser.add_argument("--segmentation-model", type=Path, default=demo / "segmentation.safetensors")
+    parser.add_argument(
+        "--workers",
+        type=bounded_int(1),
+        default=1,
+        help="of several bags, how many are played at a time (default: 1)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        help="address of a Dask scheduler whose workers play the bags, such as tcp://host:8786",
+    )
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        help=(
+            "BOP, LineMOD or YCB-Video folder to compare with (default: the bag's /ground_truth"
+            " topics)"
+        ),
+    )
+    parser.add_argument(
+        "--actions",
+        type=Path,
+        help="CSV of the true actions: start, end, label; seconds since the first image",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        help=(
+            "BOP models folder for pose errors (default: BAG/models, else the pose model's own"
+            " points)"
+        ),
+    )
+    parser.add_argument(
+        "--segmentation-model", type=Path, default=demo / "segmentation.safetensors"
+    )
     parser.add_argument("--pose-model", type=Path, default=demo / "pose.safetensors")
     parser.add_argument("--action-model", type=Path, default=demo / "action.safetensors")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
-    parser.add_argument("--depth-topic", help="depth images aligned to colour (default: found by name and type)")
-    parser.add_argument("--camera-info-topic", help="camera information of the colour images (default: found by name and type)")
     parser.add_argument(
-        "--camera-info", type=Path, help="calibration file (YAML of ROS's camera_calibration) for a bag without camera_info"
+        "--depth-topic", help="depth images aligned to colour (default: found by name and type)"
     )
     parser.add_argument(
-        "--slop", type=positive_number, default=0.03, help="largest difference of stamps within a frame, s (default: %(default)s)"
+        "--camera-info-topic",
+        help="camera information of the colour images (default: found by name and type)",
     )
     parser.add_argument(
-        "--timeout", type=positive_number, default=30.0, help="longest wait for the results of a frame, s (default: %(default)s)"
+        "--camera-info",
+        type=Path,
+        help="calibration file (YAML of ROS's camera_calibration) for a bag without camera_info",
     )
     parser.add_argument(
-        "--realtime", type=positive_number, metavar="RATE", help="play by the clock, RATE times as fast as recorded, and drop as live"
+        "--slop",
+        type=positive_float,
+        default=0.03,
+        help="largest difference of stamps within a frame, s (default: %(default)s)",
     )
-    parser.add_argument("--rrd", action="store_true", help="also write a recording for the Rerun viewer into --out")
+    parser.add_argument(
+        "--timeout",
+        type=positive_float,
+        default=30.0,
+        help="longest wait for the results of a frame, s (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--realtime",
+        type=positive_float,
+        metavar="RATE",
+        help="play by the clock, RATE times as fast as recorded, and drop as live",
+    )
+    parser.add_argument(
+        "--rrd", action="store_true", help="also write a recording for the Rerun viewer into --out"
+    )
     return parser
 
 
@@ -81,11 +135,22 @@ def main() -> int:
             print_summary(settings.out, codes)
             return max(codes.values())
         return 0 if run_replay(settings) else EXIT_NODE_GONE
-    except (BagError, TruthError, DatasetError, ModelFileError, DeviceError, OutputError) as error:
+    except (
+        BagError,
+        GroundTruthError,
+        DatasetError,
+        ModelFileError,
+        DeviceError,
+        OutputError,
+    ) as error:
         print(f"replay: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        left = "the bags that were played so far, without a summary" if len(bags) > 1 else "the frames so far, without scores"
+        left = (
+            "the bags that were played so far, without a summary"
+            if len(bags) > 1
+            else "the frames so far, without scores"
+        )
         print(f"replay: interrupted; '{options['out']}' holds {left}", file=sys.stderr)
         return EXIT_INTERRUPTED
 

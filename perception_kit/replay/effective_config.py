@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay really ran with: its own settings, the nodes' parameters, the model files and the versions."""
+"""What a replay really ran with: its own settings, the nodes' parameters, the model files and the
+versions.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +20,54 @@ from rclpy.parameter import parameter_value_to_python
 from rclpy.parameter_client import AsyncParameterClient
 from rclpy.task import Future
 
-from perception_kit.model_file import file_sha256
+from perception_kit.bags.camera_topics import CameraTopics
+from perception_kit.networks.model_file import file_sha256
 from perception_kit.replay.player import Player
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.replay.topics import CameraTopics
 from perception_kit.resources import PACKAGE, package_folder
 
-_LIBRARIES = ("numpy", "scipy", "opencv-python-headless", "torch", "torchvision", "safetensors", "rosbags")
-_ANSWER_LIMIT_S = 10.0
+_LIBRARIES = (
+    "numpy",
+    "scipy",
+    "opencv-python-headless",
+    "torch",
+    "torchvision",
+    "safetensors",
+    "rosbags",
+)
+_RESPONSE_LIMIT_S = 10.0
 
 
-def write_effective_config(path: Path, settings: ReplaySettings, topics: CameraTopics, player: Player, nodes: Collection[str]) -> None:
-    """Write everything that decides the results into the YAML file ``path``; ``nodes`` are those that run."""
-    models = {"segmentation": settings.segmentation_model, "pose": settings.pose_model, "action": settings.action_model}
+def write_effective_config(
+    path: Path,
+    settings: ReplaySettings,
+    topics: CameraTopics,
+    player: Player,
+    nodes: Collection[str],
+) -> None:
+    """Write everything that decides the results into the YAML file ``path``; ``nodes`` are those
+    that run.
+    """
+    models = {
+        "segmentation": settings.segmentation_model,
+        "pose": settings.pose_model,
+        "action": settings.action_model,
+    }
     content = {
-        "settings": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()},
+        "settings": {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(settings).items()
+        },
         "topics": asdict(topics),
         "parameters": {node: _parameters(player, node) for node in nodes},
-        "model_sha256": {name: file_sha256(path) for name, path in models.items() if path.is_file()},
-        "versions": {PACKAGE: _package_version(), "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "model_sha256": {
+            name: file_sha256(path) for name, path in models.items() if path.is_file()
+        },
+        "versions": {
+            PACKAGE: _package_version(),
+            "python": platform.python_version(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
         "machine": {
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
             "processor": _processor(),
@@ -53,7 +84,9 @@ def _package_version() -> str:
 
 def _processor() -> str:
     """Name of the processor, as Linux knows it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    lines = (
+        Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    )
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
 
@@ -61,15 +94,17 @@ def _processor() -> str:
 def _parameters(player: Player, node: str) -> dict[str, Any]:
     """All parameters of a running node; empty if it does not answer."""
     client = AsyncParameterClient(player.node, node)
-    if not client.wait_for_services(_ANSWER_LIMIT_S):
+    if not client.wait_for_services(_RESPONSE_LIMIT_S):
         return {}
     listed = _result(player, client.list_parameters())
     names = sorted(listed.result.names) if listed is not None else []
     answer = _result(player, client.get_parameters(names))
     values = answer.values if answer is not None else []
-    return {name: parameter_value_to_python(value) for name, value in zip(names, values, strict=False)}
+    return {
+        name: parameter_value_to_python(value) for name, value in zip(names, values, strict=False)
+    }
 
 
 def _result(player: Player, future: Future) -> Any:
-    player.executor.spin_until_future_complete(future, _ANSWER_LIMIT_S)
+    player.executor.spin_until_future_complete(future, _RESPONSE_LIMIT_S)
     return future.result()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 
 def count_live_drops(stamps_s: Sequence[float], busy_s: Sequence[float]) -> int:
-    """Frames that a node never gets to when they come at ``stamps_s`` and it needs ``busy_s`` for each.
+    """Frames that a node never gets to when they come at ``stamps_s`` and it needs ``busy_s`` for
+    each.
 
     As in the nodes, one frame may wait for its turn, and a newer one takes its place.
     """

@@ -19,9 +19,9 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from perception_kit.bag import open_typestore
-from perception_kit.replay.frames import CameraFrame
-from perception_kit.replay.results import STAGES, Stage
+from perception_kit.bags.bag import open_typestore
+from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.evaluation.results import STAGES, Stage
 from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import result_qos
 
@@ -32,8 +32,10 @@ _CALLBACKS_OF_A_FRAME = len(STAGES) + 1  # its results, and a diagnostic message
 
 
 @dataclass
-class Answers:
-    """What came back for one frame, by stage name: messages, their CDR bytes, and seconds from publishing the frame to their arrival."""
+class Responses:
+    """What came back for one frame, by stage name: messages, their CDR bytes, and seconds from
+    publishing the frame to their arrival.
+    """
 
     published_ns: int = 0  # of the system clock, as DDS's times of arrival
     messages: dict[str, Any] = field(default_factory=dict)
@@ -42,7 +44,9 @@ class Answers:
 
 
 class Player:
-    """A ROS node that publishes frames and collects the results with their stamp. Messages stay CDR bytes in both directions.
+    """A ROS node that publishes frames and collects the results with their stamp.
+
+    Messages stay CDR bytes in both directions.
 
     Use as a context manager.
     """
@@ -55,32 +59,51 @@ class Player:
         self.executor.add_node(self.node)
         self._color = self.node.create_publisher(Image, "/color/image_raw", result_qos())
         self._depth = self.node.create_publisher(Image, "/depth/image_raw", result_qos())
-        self._camera_info = self.node.create_publisher(CameraInfo, "/color/camera_info", result_qos())
+        self._camera_info = self.node.create_publisher(
+            CameraInfo, "/color/camera_info", result_qos()
+        )
         for stage in STAGES:
             message_type = getattr(assistant_perception.msg, stage.message)
-            self.node.create_subscription(message_type, stage.topic, self._receiver(stage), _RESULTS, raw=True)
+            self.node.create_subscription(
+                message_type, stage.topic, self._receiver(stage), _RESULTS, raw=True
+            )
         self._typestore = open_typestore()
-        self._expected: dict[int, Answers] = {}
+        self._expected: dict[int, Responses] = {}
 
     def missing_links(self, stages: Collection[Stage]) -> list[str]:
-        """What DDS has not connected yet, of what the ``stages`` need; empty when everything can be sent and received."""
+        """What DDS has not connected yet, of what the ``stages`` need; empty when everything can be
+        sent and received.
+        """
         nodes = {stage.node for stage in stages}
-        links = [f"nobody publishes {stage.topic}" for stage in stages if not self.node.count_publishers(stage.topic)]
+        links = [
+            f"nobody publishes {stage.topic}"
+            for stage in stages
+            if not self.node.count_publishers(stage.topic)
+        ]
         listeners = {
             self._color: nodes & {"pose6d_node", "actionrec_node"},
             self._depth: nodes & {"pose6d_node"},
             self._camera_info: nodes & {"pose6d_node"},
         }
-        few = [publisher for publisher, expected in listeners.items() if publisher.get_subscription_count() < len(expected)]
+        few = [
+            publisher
+            for publisher, expected in listeners.items()
+            if publisher.get_subscription_count() < len(expected)
+        ]
         return links + [f"not all nodes listen to {publisher.topic_name}" for publisher in few]
 
-    def publish(self, frame: CameraFrame, deadline_s: float) -> Answers:
-        """Publish ``frame`` and return its answers, which fill while the executor spins, until ``forget``.
+    def publish(self, frame: CameraFrame, deadline_s: float) -> Responses:
+        """Publish ``frame`` and return its answers, which fill while the executor spins, until
+        ``forget``.
 
         Where the middleware refuses, it is tried again until ``deadline_s`` of the monotonic clock.
         """
-        answers = self._expected[frame.stamp_ns] = Answers(published_ns=time_ns())
-        for publisher, message in ((self._camera_info, frame.camera_info), (self._depth, frame.depth), (self._color, frame.color)):
+        answers = self._expected[frame.stamp_ns] = Responses(published_ns=time_ns())
+        for publisher, message in (
+            (self._camera_info, frame.camera_info),
+            (self._depth, frame.depth),
+            (self._color, frame.color),
+        ):
             if message is not None:
                 self._publish(publisher, message.data, deadline_s)
         return answers
@@ -94,14 +117,20 @@ class Player:
         for _ in range(_CALLBACKS_OF_A_FRAME):
             self.executor.spin_once(0.0)
 
-    def play(self, frame: CameraFrame, awaited: Callable[[], Collection[Stage]], timeout_s: float) -> Answers:
-        """Publish ``frame`` and collect results until all ``awaited`` stages have answered or ``timeout_s`` has passed.
+    def play(
+        self, frame: CameraFrame, awaited: Callable[[], Collection[Stage]], timeout_s: float
+    ) -> Responses:
+        """Publish ``frame`` and collect results until all ``awaited`` stages have answered or
+        ``timeout_s`` has passed.
 
-        ``awaited`` is asked again and again, so that a node that dies while it works on the frame is no longer waited for.
+        ``awaited`` is asked again and again, so that a node that dies while it works on the frame
+        is no longer waited for.
         """
         deadline_s = monotonic() + timeout_s
         answers = self.publish(frame, deadline_s)
-        while any(stage.name not in answers.data for stage in awaited()) and monotonic() < deadline_s:
+        while (
+            any(stage.name not in answers.data for stage in awaited()) and monotonic() < deadline_s
+        ):
             self.executor.spin_once(_POLL_S)
         self.forget(frame)
         return answers
@@ -113,7 +142,9 @@ class Player:
         self._context.try_shutdown()
 
     def _publish(self, publisher: Publisher, data: bytes, deadline_s: float) -> None:
-        """Publish; where the middleware refuses under load, again until the deadline, after which the frame has no answers."""
+        """Publish; where the middleware refuses under load, again until the deadline, after which
+        the frame has no answers.
+        """
         while monotonic() < deadline_s:
             try:
                 publisher.publish(data)
@@ -127,7 +158,9 @@ class Player:
             message = self._typestore.deserialize_cdr(data, stage.type_name)
             answers = self._expected.get(stamp_to_ns(message.header.stamp))
             if answers is not None:
-                answers.latency_s[stage.name] = (info["received_timestamp"] - answers.published_ns) * 1e-9
+                answers.latency_s[stage.name] = (
+                    info["received_timestamp"] - answers.published_ns
+                ) * 1e-9
                 answers.data[stage.name] = data
                 answers.messages[stage.name] = message
 
@@ -136,5 +169,10 @@ class Player:
     def __enter__(self) -> Player:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.close()

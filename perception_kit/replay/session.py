@@ -9,47 +9,65 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perception_kit.drawing import Scene
-from perception_kit.model_metadata import read_metadata
+from perception_kit.evaluation.evaluator import Evaluation, evaluate
+from perception_kit.evaluation.frame_records import frame_records, write_frame_records
+from perception_kit.evaluation.ground_truth import FrameGroundTruth, GroundTruthSource
+from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings
+from perception_kit.evaluation.matching import EvaluatedFrame
+from perception_kit.evaluation.object_points import PointModel, load_point_models
+from perception_kit.evaluation.results import NODES, STAGES, read_results
+from perception_kit.evaluation.run_folder import (
+    CONFIG,
+    DETAILS,
+    FRAMES,
+    LOGS,
+    METRICS,
+    RERUN,
+    RESULTS,
+    clear_output,
+    describe_output,
+)
+from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.replay.domain import free_domain
 from perception_kit.replay.effective_config import write_effective_config
-from perception_kit.replay.evaluate import Evaluation, evaluate
-from perception_kit.replay.frame_records import frame_records, write_frame_records
-from perception_kit.replay.judgement import EvaluatedFrame
-from perception_kit.replay.object_models import PointModel, load_point_models
-from perception_kit.replay.output import CONFIG, DETAILS, FRAMES, LOGS, METRICS, RERUN, RESULTS, clear_output, describe_output
 from perception_kit.replay.player import Player
 from perception_kit.replay.playing import play_by_clock, play_in_lock_step, say
 from perception_kit.replay.recorder import Recorder
 from perception_kit.replay.recording import Recording
-from perception_kit.replay.report import print_report
 from perception_kit.replay.rerun_log import RerunLog
-from perception_kit.replay.results import NODES, STAGES, read_results
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.replay.truth_remarks import truth_remarks
 from perception_kit.replay.watch import NodeWatch
+from perception_kit.report.console import print_report
 from perception_kit.report.replay_page import write_report
 from perception_kit.ros.bringup import process_environment, start_nodes
-from perception_kit.truth import FrameTruth, TruthSource
+from perception_kit.types import FrameResults
 
-_NEEDED_BY = {"segmentation": "segmentation", "instances": "segmentation", "pose": "pose", "tracking": "tracking", "actions": "actions"}
+_NEEDED_BY = {
+    "segmentation": "segmentation",
+    "instances": "segmentation",
+    "pose": "pose",
+    "tracking": "tracking",
+    "actions": "actions",
+}
 
 
 def run_replay(settings: ReplaySettings) -> bool:
-    """Play ``settings.bag``, write everything into ``settings.out`` (results of an earlier replay there are replaced) and print the table.
+    """Play ``settings.bag``, write everything into ``settings.out`` (results of an earlier replay
+    there are replaced) and print the table.
 
-    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError, ModelFileError, DeviceError or OutputError
-    for input that cannot be used, before any node is started where that can be known.
+    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError,
+    ModelFileError, DeviceError or OutputError for input that cannot be used, before any node is
+    started where that can be known.
     """
     with Recording(settings) as recording:
-        truth = recording.truth()
+        ground_truth = recording.ground_truth()
         settings.check()
         models = load_point_models(settings.models, settings.bag, settings.pose_model)
         clear_output(settings.out)
         for remark in recording.remarks:
             say(remark)
         recorder, watch = _play(settings, recording, models)
-    evaluation = _evaluate(settings, recorder, truth, models, watch)
+    evaluation = _evaluate(settings, recorder, ground_truth, models, watch)
     notes = recording.remarks + _notes(watch, recorder, evaluation)
     metrics = {
         **evaluation.metrics,
@@ -72,24 +90,44 @@ def run_replay(settings: ReplaySettings) -> bool:
     return not watch.gone
 
 
-def _play(settings: ReplaySettings, recording: Recording, models: Mapping[str, PointModel]) -> tuple[Recorder, NodeWatch]:
+def _play(
+    settings: ReplaySettings, recording: Recording, models: Mapping[str, PointModel]
+) -> tuple[Recorder, NodeWatch]:
     """Start the nodes in a domain of their own, play every frame and end the nodes."""
     with free_domain() as domain:
         os.environ |= {**process_environment(), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        rerun = RerunLog(settings.out / RERUN, settings.bag, settings.models, settings.pose_model) if settings.rrd else None
-        nodes = start_nodes(settings.node_parameters(), domain_id=domain, log_dir=settings.out / LOGS)
+        rerun = (
+            RerunLog(settings.out / RERUN, settings.bag, settings.models, settings.pose_model)
+            if settings.rrd
+            else None
+        )
+        nodes = start_nodes(
+            settings.node_parameters(), domain_id=domain, log_dir=settings.out / LOGS
+        )
         points = {name: model.points for name, model in models.items()}
-        with nodes, Player(domain) as player, Recorder(settings.out, recording.frame_count, points, rerun) as recorder:
+        with (
+            nodes,
+            Player(domain) as player,
+            Recorder(settings.out, recording.frame_count, points, rerun) as recorder,
+        ):
             watch = NodeWatch(nodes, player, say)
             say("waiting for the nodes to load their models")
             watch.wait_until_active()
             running = [node for node in NODES if node not in watch.gone]
-            write_effective_config(settings.out / CONFIG, settings, recording.topics, player, running)
+            write_effective_config(
+                settings.out / CONFIG, settings, recording.topics, player, running
+            )
             _play_frames(settings, recording, player, watch, recorder)
     return recorder, watch
 
 
-def _play_frames(settings: ReplaySettings, recording: Recording, player: Player, watch: NodeWatch, recorder: Recorder) -> None:
+def _play_frames(
+    settings: ReplaySettings,
+    recording: Recording,
+    player: Player,
+    watch: NodeWatch,
+    recorder: Recorder,
+) -> None:
     if settings.realtime is None:
         play_in_lock_step(recording, player, watch, recorder, settings.timeout)
         return
@@ -104,13 +142,22 @@ def _play_frames(settings: ReplaySettings, recording: Recording, player: Player,
 
 
 def _evaluate(
-    settings: ReplaySettings, recorder: Recorder, truth: TruthSource | None, models: dict[str, PointModel], watch: NodeWatch
+    settings: ReplaySettings,
+    recorder: Recorder,
+    ground_truth: GroundTruthSource | None,
+    models: dict[str, PointModel],
+    watch: NodeWatch,
 ) -> Evaluation:
     """Score the results, and write what became of each frame."""
     scenes, action_classes = read_results(settings.out / RESULTS)
-    truths = list(truth.frames(recorder.frames)) if truth is not None else [FrameTruth()] * len(recorder.frames)
+    ground_truths = (
+        list(ground_truth.frames(recorder.frames))
+        if ground_truth is not None
+        else [FrameGroundTruth()] * len(recorder.frames)
+    )
     frames = [
-        EvaluatedFrame(key.stamp_ns, true, scenes.get(key.stamp_ns, Scene())) for key, true in zip(recorder.frames, truths, strict=True)
+        EvaluatedFrame(key.stamp_ns, true, scenes.get(key.stamp_ns, FrameResults()))
+        for key, true in zip(recorder.frames, ground_truths, strict=True)
     ]
     needs = {stage.name: stage.needs for stage in STAGES}
     without = {}
@@ -119,22 +166,41 @@ def _evaluate(
         if gone:
             without[part] = f"{' and '.join(gone)} is gone"
     evaluation = evaluate(frames, recorder.image_size, models, action_classes, without)
-    if truth is not None:
-        known = (read_metadata(path)["class_names"] for path in (settings.segmentation_model, settings.action_model))
-        evaluation.notes += truth_remarks(truths, *known)
-    records = frame_records(recorder.frames, frames, evaluation, action_classes, recorder.frame_latencies_ms(), recorder.pictures)
+    if ground_truth is not None:
+        known = (
+            read_metadata(path)["class_names"]
+            for path in (settings.segmentation_model, settings.action_model)
+        )
+        evaluation.notes += ground_truth_warnings(ground_truths, *known)
+    records = frame_records(
+        recorder.frames,
+        frames,
+        evaluation,
+        action_classes,
+        recorder.frame_latencies_ms(),
+        recorder.pictures,
+    )
     write_frame_records(settings.out / FRAMES, records)
     return evaluation
 
 
 def _notes(watch: NodeWatch, recorder: Recorder, evaluation: Evaluation) -> list[str]:
     notes = [f"{node} is gone: {reason}" for node, reason in watch.gone.items()]
-    notes += [f"{node} gave no result for {count} frames{watch.first_reason[node]}" for node, count in watch.unanswered.items()]
+    notes += [
+        f"{node} gave no result for {count} frames{watch.first_reason[node]}"
+        for node, count in watch.unanswered.items()
+    ]
     if recorder.clock is not None and recorder.processed < len(recorder.frames):
         few = len(recorder.frames) - recorder.processed
-        notes.append(f"{few} frames were not answered by all nodes; in the scores they are frames in which nothing was found")
+        notes.append(
+            f"{few} frames were not answered by all nodes; in the scores they are frames in which"
+            " nothing was found"
+        )
     if recorder.skipped:
-        notes.append(f"{recorder.skipped} frames were not played: their stamps are not later than that of the frame before")
+        notes.append(
+            f"{recorder.skipped} frames were not played: their stamps are not later than that of"
+            " the frame before"
+        )
     return notes + evaluation.notes
 
 

@@ -15,7 +15,10 @@ _NOMINAL_RATE = 30  # Hz; the stamps decide when a frame is shown
 
 
 class VideoWriter:
-    """MP4 file of RGB frames shown at their stamps. Use as a context manager; the size is that of the first frame, rounded to even."""
+    """MP4 file of RGB frames shown at their stamps.
+
+    Use as a context manager; the size is that of the first frame, rounded to even.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._container = av.open(str(path), "w", options={"movflags": "faststart"})
@@ -26,12 +29,16 @@ class VideoWriter:
         self._first_ns: int | None = None
 
     def write(self, rgb: np.ndarray, stamp_ns: int) -> None:
-        """Append an (H, W, 3) uint8 image that is shown ``stamp_ns`` minus the first stamp after the start. Stamps must grow."""
+        """Append an (H, W, 3) uint8 image that is shown ``stamp_ns`` minus the first stamp after
+        the start. Stamps must grow.
+        """
         height, width = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
         if self._first_ns is None:
             self._first_ns = stamp_ns
             self._stream.height, self._stream.width = height, width
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb[:height, :width]), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(rgb[:height, :width]), format="rgb24"
+        )
         frame.pts = round((stamp_ns - self._first_ns) * 1e-9 / _TIME_BASE)
         frame.time_base = _TIME_BASE
         self._container.mux(self._stream.encode(frame))
@@ -45,5 +52,10 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.close()

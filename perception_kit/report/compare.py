@@ -7,12 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from perception_kit.evaluation.run import ReplayRun, RunError
+from perception_kit.evaluation.scores import (
+    NOT_KNOWN,
+    Score,
+    action_scores,
+    class_scores,
+    main_scores,
+)
 from perception_kit.report.problems import badness, describe_problems, worst_frames
-from perception_kit.report.run import ReplayRun, RunError
-from perception_kit.report.scores import NOT_KNOWN, Score, action_scores, class_scores, main_scores
 
 _FRAMES = 12
-_OWN_SETTINGS = {"settings.bag", "settings.out"}  # where things are says nothing about how they were judged
+_OWN_SETTINGS = {
+    "settings.bag",
+    "settings.out",
+}  # where things are says nothing about how they were judged
 
 
 @dataclass(frozen=True)
@@ -46,13 +55,20 @@ class Change:
 
     def as_json(self) -> dict[str, Any]:
         """For ``compare.json``."""
-        values = {"first": self.first.value, "second": self.second.value, "difference": self.difference, "verdict": self.verdict}
+        values = {
+            "first": self.first.value,
+            "second": self.second.value,
+            "difference": self.difference,
+            "verdict": self.verdict,
+        }
         return {"of": self.of, "part": self.first.part, "name": self.first.name, **values}
 
 
 @dataclass(frozen=True)
 class FrameChange:
-    """A frame of both runs: its index in each, what is wrong in each, and by how many mistakes the second is worse."""
+    """A frame of both runs: its index in each, what is wrong in each, and by how many mistakes the
+    second is worse.
+    """
 
     number: int
     seconds: float
@@ -65,14 +81,21 @@ class FrameChange:
     def as_json(self) -> dict[str, Any]:
         """For ``compare.json``."""
         problems = {"first": self.first_problems, "second": self.second_problems}
-        return {"number": self.number, "seconds": round(self.seconds, 4), "worse_by": self.worse_by, **problems}
+        return {
+            "number": self.number,
+            "seconds": round(self.seconds, 4),
+            "worse_by": self.worse_by,
+            **problems,
+        }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs, their scores side by side, and the frames in which they differ most, those that differ most first.
+    """Two runs, their scores side by side, and the frames in which they differ most, those that
+    differ most first.
 
-    ``causes`` are the settings, parameters, model files and versions that differ: name, value of the first, value of the second.
+    ``causes`` are the settings, parameters, model files and versions that differ: name, value of
+    the first, value of the second.
     """
 
     first: ReplayRun
@@ -86,25 +109,37 @@ class Comparison:
         return {
             "first": str(self.first.folder),
             "second": str(self.second.folder),
-            "causes": [{"name": name, "first": first, "second": second} for name, first, second in self.causes],
+            "causes": [
+                {"name": name, "first": first, "second": second}
+                for name, first, second in self.causes
+            ],
             "changes": [change.as_json() for change in self.changes],
             "frames": [frame.as_json() for frame in self.frames],
         }
 
 
 def compare_runs(first: ReplayRun, second: ReplayRun) -> Comparison:
-    """Compare two replays of the same recording. Raises RunError where they have no frame in common."""
+    """Compare two replays of the same recording.
+
+    Raises RunError where they have no frame in common.
+    """
     changes = _changes("", main_scores(first), main_scores(second))
     for scores_of in (class_scores, action_scores):
         before, after = scores_of(first), scores_of(second)
         for name in sorted(before.keys() & after.keys()):
             changes += _changes(name, before[name], after[name])
-    return Comparison(first, second, changes, _frame_changes(first, second), _causes(first.config, second.config))
+    return Comparison(
+        first, second, changes, _frame_changes(first, second), _causes(first.config, second.config)
+    )
 
 
 def _causes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     before, after = dict(_flat(first)), dict(_flat(second))
-    names = [name for name in {**before, **after} if name not in _OWN_SETTINGS and before.get(name) != after.get(name)]
+    names = [
+        name
+        for name in {**before, **after}
+        if name not in _OWN_SETTINGS and before.get(name) != after.get(name)
+    ]
     return [(name, before.get(name, NOT_KNOWN), after.get(name, NOT_KNOWN)) for name in names]
 
 
@@ -118,24 +153,46 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def _changes(of: str, first: Sequence[Score], second: Sequence[Score]) -> list[Change]:
-    return [Change(of, one, other) for one, other in zip(first, second, strict=True) if (one.value, other.value) != (None, None)]
+    return [
+        Change(of, one, other)
+        for one, other in zip(first, second, strict=True)
+        if (one.value, other.value) != (None, None)
+    ]
 
 
 def _frame_changes(first: ReplayRun, second: ReplayRun) -> list[FrameChange]:
-    """The frames with the largest difference in mistakes, and among equal ones those whose mistakes are others."""
+    """The frames with the largest difference in mistakes, and among equal ones those whose mistakes
+    are others.
+    """
     index_of = {frame.stamp_ns: index for index, frame in enumerate(second.frames)}
-    shared = [(index, index_of[frame.stamp_ns]) for index, frame in enumerate(first.frames) if frame.stamp_ns in index_of]
+    shared = [
+        (index, index_of[frame.stamp_ns])
+        for index, frame in enumerate(first.frames)
+        if frame.stamp_ns in index_of
+    ]
     if not shared:
         raise RunError(
-            f"'{first.folder}' ({first.bag_name}, {len(first.frames)} frames) and '{second.folder}' ({second.bag_name}, "
-            f"{len(second.frames)} frames) have no stamp in common: compare two replays of the same bag"
+            f"'{first.folder}' ({first.bag_name}, {len(first.frames)} frames) and '{second.folder}'"
+            f" ({second.bag_name}, {len(second.frames)} frames) have no stamp in common: compare"
+            " two replays of the same bag"
         )
     found = [_frame_change(first, second, *pair) for pair in shared]
-    scores = [abs(one.worse_by) + 0.5 * (one.first_problems != one.second_problems) for one in found]
+    scores = [
+        abs(one.worse_by) + 0.5 * (one.first_problems != one.second_problems) for one in found
+    ]
     return [found[index] for index in worst_frames(scores, [one.seconds for one in found], _FRAMES)]
 
 
-def _frame_change(first: ReplayRun, second: ReplayRun, first_index: int, second_index: int) -> FrameChange:
+def _frame_change(
+    first: ReplayRun, second: ReplayRun, first_index: int, second_index: int
+) -> FrameChange:
     one, other = first.frames[first_index], second.frames[second_index]
     problems = describe_problems(one), describe_problems(other)
-    return FrameChange(one.number, first.seconds[first_index], first_index, second_index, *problems, badness(other) - badness(one))
+    return FrameChange(
+        one.number,
+        first.seconds[first_index],
+        first_index,
+        second_index,
+        *problems,
+        badness(other) - badness(one),
+    )

@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 import plotly.graph_objects as go
 
-from perception_kit.report.run import ReplayRun
+from perception_kit.evaluation.run import ReplayRun
 from perception_kit.report.style import TRACK_COLORS, name_color
 
 _MARKS = (("switch", "x-thin", "identity switch"), ("fragment", "circle-open", "lost for a while"))
@@ -20,11 +20,15 @@ _NOT_TRACKED = "#3d444d"
 
 @dataclass
 class Lanes:
-    """Bars, by colour, of frames of ``run`` (by index) on the lanes ``names``; ``marks`` are single frames: (lane, frame, kind)."""
+    """Bars, by colour, of frames of ``run`` (by index) on the lanes ``names``; ``marks`` are single
+    frames: (lane, frame, kind).
+    """
 
     run: ReplayRun
     names: list[str]
-    points: defaultdict[str, list[tuple[float | None, str | None, int | None, str]]] = field(default_factory=lambda: defaultdict(list))
+    points: defaultdict[str, list[tuple[float | None, str | None, int | None, str]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     marks: list[tuple[str, int, str]] = field(default_factory=list)
 
     def bar(self, lane: str, frames: Sequence[int], color: str, text: str) -> None:
@@ -37,24 +41,55 @@ class Lanes:
         for color, points in self.points.items():
             time, lane, index, text = zip(*points, strict=True)
             line = {"color": color, "width": 10}
-            marker = {"color": color, "size": 8, "symbol": "square"}  # a bar of one frame has no line
+            marker = {
+                "color": color,
+                "size": 8,
+                "symbol": "square",
+            }  # a bar of one frame has no line
             hover = "%{y}<br>%{text}<br>%{x:.2f} s<extra></extra>"
-            trace = go.Scatter(x=time, y=lane, customdata=index, text=text, mode="lines+markers", line=line, marker=marker)
+            trace = go.Scatter(
+                x=time,
+                y=lane,
+                customdata=index,
+                text=text,
+                mode="lines+markers",
+                line=line,
+                marker=marker,
+            )
             figure.add_trace(trace.update(hovertemplate=hover, showlegend=False), row=row, col=1)
         for kind, symbol, name in _MARKS:
-            self._draw_marks(figure, row, [mark for mark in self.marks if mark[2] == kind], symbol, name)
+            self._draw_marks(
+                figure, row, [mark for mark in self.marks if mark[2] == kind], symbol, name
+            )
         lowest_first = self.names[::-1]
         figure.update_yaxes(
-            type="category", categoryorder="array", categoryarray=lowest_first, range=[-0.7, len(self.names) - 0.3], row=row, col=1
+            type="category",
+            categoryorder="array",
+            categoryarray=lowest_first,
+            range=[-0.7, len(self.names) - 0.3],
+            row=row,
+            col=1,
         )
 
-    def _draw_marks(self, figure: go.Figure, row: int, marks: Sequence[tuple[str, int, str]], symbol: str, name: str) -> None:
+    def _draw_marks(
+        self,
+        figure: go.Figure,
+        row: int,
+        marks: Sequence[tuple[str, int, str]],
+        symbol: str,
+        name: str,
+    ) -> None:
         trace = go.Scatter(
             x=[self.run.seconds[index] for _, index, _ in marks],
             y=[lane for lane, _, _ in marks],
             customdata=[index for _, index, _ in marks],
             mode="markers",
-            marker={"symbol": symbol, "size": 9, "line": {"color": "#ffffff", "width": 2}, "color": "#ffffff"},
+            marker={
+                "symbol": symbol,
+                "size": 9,
+                "line": {"color": "#ffffff", "width": 2},
+                "color": "#ffffff",
+            },
             name=name,
             showlegend=False,
             hovertemplate=f"{name}<br>%{{y}}<br>%{{x:.2f}} s<extra></extra>",
@@ -63,19 +98,27 @@ class Lanes:
 
 
 def identity_lanes(run: ReplayRun) -> Lanes:
-    """A lane for each true identity, a colour for each track that follows it; switches and fragments are marked."""
+    """A lane for each true identity, a colour for each track that follows it; switches and
+    fragments are marked.
+    """
     history: defaultdict[tuple[str, int], list[tuple[int, int | None]]] = defaultdict(list)
     lanes = Lanes(run, [])
     for index, frame in enumerate(run.frames):
         for one in frame.identities or []:
             history[one.class_name, one.id].append((index, one.track))
-            lanes.marks += [(_lane(one.class_name, one.id), index, kind) for kind, _, _ in _MARKS if getattr(one, kind)]
+            lanes.marks += [
+                (_lane(one.class_name, one.id), index, kind)
+                for kind, _, _ in _MARKS
+                if getattr(one, kind)
+            ]
     for key, steps in sorted(history.items()):
         lanes.names.append(_lane(*key))
         lanes.bar(_lane(*key), [index for index, _ in steps], _NOT_TRACKED, "not tracked")
         for track, part in groupby(steps, key=lambda step: step[1]):
             if track is not None:
-                lanes.bar(_lane(*key), [index for index, _ in part], _track_color(track), f"track {track}")
+                lanes.bar(
+                    _lane(*key), [index for index, _ in part], _track_color(track), f"track {track}"
+                )
     return lanes
 
 

@@ -11,26 +11,40 @@ import av
 import cv2
 import numpy as np
 
-from perception_kit.replay.frame_records import FrameRecord
+from perception_kit.evaluation.frame_records import FrameRecord
 
 MAX_PICTURES = 300
 _LARGE_WIDTH, _SMALL_WIDTH = 640, 400  # pixels
 _LARGE_QUALITY = 75  # of JPEG
-_SMALL_QUALITIES = (75, 60, 45, 35, 25)  # the first that keeps all small pictures below _SMALL_BYTES is taken
+_SMALL_QUALITIES = (
+    75,
+    60,
+    45,
+    35,
+    25,
+)  # the first that keeps all small pictures below _SMALL_BYTES is taken
 _SMALL_BYTES = 2_500_000
 
 
 def choose_pictures(count: int, wanted: Collection[int]) -> list[int]:
-    """At most ``MAX_PICTURES`` of ``count`` frames: all of them, or ``wanted`` and others evenly between."""
+    """At most ``MAX_PICTURES`` of ``count`` frames: all of them, or ``wanted`` and others evenly
+    between.
+    """
     if count <= MAX_PICTURES:
         return list(range(count))
     others = np.linspace(0, count - 1, MAX_PICTURES - len(wanted)).round().astype(int).tolist()
     return sorted({*wanted, *others})
 
 
-def encode_pictures(video: Path, frames: Sequence[FrameRecord], small: Collection[int], large: Collection[int]) -> dict[int, str]:
-    """Base64 JPEG by index in ``frames``, of those that are in the ``video``; ``large`` ones are sharper."""
-    index_of = {frame.picture: index for index, frame in enumerate(frames) if frame.picture is not None}
+def encode_pictures(
+    video: Path, frames: Sequence[FrameRecord], small: Collection[int], large: Collection[int]
+) -> dict[int, str]:
+    """Base64 JPEG by index in ``frames``, of those that are in the ``video``; ``large`` ones are
+    sharper.
+    """
+    index_of = {
+        frame.picture: index for index, frame in enumerate(frames) if frame.picture is not None
+    }
     sharp: dict[int, bytes] = {}
     images: dict[int, np.ndarray] = {}
     for number, rgb in enumerate(_video_frames(video) if index_of else ()):
@@ -43,7 +57,9 @@ def encode_pictures(video: Path, frames: Sequence[FrameRecord], small: Collectio
         encoded = {index: _jpeg(image, quality) for index, image in images.items()}
         if sum(map(len, encoded.values())) <= _SMALL_BYTES:
             break
-    return {index: base64.b64encode(data).decode() for index, data in sorted((encoded | sharp).items())}
+    return {
+        index: base64.b64encode(data).decode() for index, data in sorted((encoded | sharp).items())
+    }
 
 
 def _video_frames(video: Path) -> Iterator[np.ndarray]:
@@ -59,5 +75,7 @@ def _shrink(rgb: np.ndarray, width: int) -> np.ndarray:
 
 
 def _jpeg(rgb: np.ndarray, quality: int) -> bytes:
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
     return data.tobytes()

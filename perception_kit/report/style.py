@@ -12,8 +12,25 @@ from perception_kit.colors import class_color
 
 GRID, TEXT, GOOD, BAD, WARN = "#30363f", "#c9d1d9", "#3fb950", "#f85149", "#d29922"
 OBJECT_COLORS = {"visible": "#8b949e", "found": "#58a6ff", "wrong detections": BAD}
-STAGE_COLORS = {"segmentation": "#58a6ff", "pose": "#d2a8ff", "tracking": "#7ee787", "actions": "#ffa657", "total": "#c9d1d9"}
-TRACK_COLORS = ("#58a6ff", "#ffa657", "#7ee787", "#d2a8ff", "#ff7b72", "#79c0ff", "#e3b341", "#f778ba", "#56d4dd", "#a5d6a7")
+STAGE_COLORS = {
+    "segmentation": "#58a6ff",
+    "pose": "#d2a8ff",
+    "tracking": "#7ee787",
+    "actions": "#ffa657",
+    "total": "#c9d1d9",
+}
+TRACK_COLORS = (
+    "#58a6ff",
+    "#ffa657",
+    "#7ee787",
+    "#d2a8ff",
+    "#ff7b72",
+    "#79c0ff",
+    "#e3b341",
+    "#f778ba",
+    "#56d4dd",
+    "#a5d6a7",
+)
 
 _LEGEND_NAMES = 6
 

@@ -8,14 +8,16 @@ from html import escape
 
 import numpy as np
 
-from perception_kit.replay.output import REPORT
+from perception_kit.evaluation.run import ReplayRun
+from perception_kit.evaluation.run_folder import REPORT
+from perception_kit.evaluation.scores import NOT_KNOWN, Score, main_scores
 from perception_kit.report.html import assemble_page, notes, panel, table
-from perception_kit.report.run import ReplayRun
-from perception_kit.report.scores import NOT_KNOWN, Score, main_scores
 
 
 def summary_table(runs: Mapping[str, ReplayRun]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: each run's scores by its name, and the mean over the runs in which a score is known."""
+    """Header and rows: each run's scores by its name, and the mean over the runs in which a score
+    is known.
+    """
     scores = {name: main_scores(run) for name, run in runs.items()}
     columns = list(zip(*scores.values(), strict=True))
     known = [column for column in columns if any(score.value is not None for score in column)]
@@ -27,11 +29,18 @@ def summary_table(runs: Mapping[str, ReplayRun]) -> tuple[list[str], list[list[s
 def summary_page(title: str, runs: Mapping[str, ReplayRun | None]) -> str:
     """The page as HTML; a run that is None failed."""
     finished = {name: run for name, run in runs.items() if run is not None}
-    failed = [f"the replay of {name} did not end: see {name}/replay.log" for name in runs if name not in finished]
+    failed = [
+        f"the replay of {name} did not end: see {name}/replay.log"
+        for name in runs
+        if name not in finished
+    ]
     body = f"<h1>{len(runs)} replays</h1>" + notes(failed)
     if finished:
         header, rows = summary_table(finished)
-        cells = [[_link(row[0]) if row[0] in finished else f"<b>{row[0]}</b>", *map(escape, row[1:])] for row in rows]
+        cells = [
+            [_link(row[0]) if row[0] in finished else f"<b>{row[0]}</b>", *map(escape, row[1:])]
+            for row in rows
+        ]
         body += panel("Scores", table([escape(name) for name in header], cells))
     return assemble_page(title, body, {}, {})
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the nodes as processes of their own, without ``ros2 launch``: same executables, same YAML, same settings."""
+"""Starts the nodes as processes of their own, without ``ros2 launch``: same executables, same YAML,
+same settings.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ import yaml
 from perception_kit.processes import ends_with_parent
 from perception_kit.resources import package_folder
 
-NODES = {"pose6d_node": "pose6d_node.node", "tracker_node": "tracker_node.node", "actionrec_node": "actionrec_node.node"}
+NODES = {
+    "pose6d_node": "pose6d_node.node",
+    "tracker_node": "tracker_node.node",
+    "actionrec_node": "actionrec_node.node",
+}
 # Inputs of a node that are results of another, relative to the namespace of both.
 LINKS = {
     "tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"},
@@ -36,10 +42,12 @@ class BringupError(ValueError):
 
 
 def process_environment() -> dict[str, str]:
-    """Settings for processes that exchange images of some MB and run networks, where the environment does not have them yet.
+    """Settings for processes that exchange images of some MB and run networks, where the
+    environment does not have them yet.
 
-    Fast DDS gets room for the images in shared memory, and glibc keeps freed blocks instead of asking the system for each image again.
-    OpenMP's threads sleep while they wait: spinning ones take the processor from the other nodes, which can cost each a factor of 10.
+    Fast DDS gets room for the images in shared memory, and glibc keeps freed blocks instead of
+    asking the system for each image again. OpenMP's threads sleep while they wait: spinning ones
+    take the processor from the other nodes, which can cost each a factor of 10.
     """
     profile = str(package_folder() / "config" / "fastdds.xml")
     wanted = {
@@ -54,7 +62,8 @@ def process_environment() -> dict[str, str]:
 
 
 def camera_topics(camera: str) -> dict[str, str]:
-    """Remappings of the nodes' inputs for a preset of ``config/cameras`` or a YAML file like those; none for an empty name.
+    """Remappings of the nodes' inputs for a preset of ``config/cameras`` or a YAML file like those;
+    none for an empty name.
 
     Raises BringupError for one that does not exist.
     """
@@ -64,7 +73,9 @@ def camera_topics(camera: str) -> dict[str, str]:
     path = Path(camera) if camera.endswith(".yaml") else folder / f"{camera}.yaml"
     if not path.is_file():
         presets = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise BringupError(f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names")
+        raise BringupError(
+            f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names"
+        )
     return yaml.safe_load(path.read_text())
 
 
@@ -101,7 +112,12 @@ class NodeGroup:
     def __enter__(self) -> NodeGroup:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.stop()
 
 
@@ -113,36 +129,58 @@ def start_nodes(
     log_dir: Path | None = None,
     nodes: Collection[str] = tuple(NODES),
 ) -> NodeGroup:
-    """Start ``nodes`` with their YAML of ``config/``; returns at once. They end with the thread that calls this, however it ends.
+    """Start ``nodes`` with their YAML of ``config/``; returns at once.
 
-    ``parameters`` (node name to parameter to value) go before the YAML; ``remappings`` hold for all nodes. With a ``domain_id`` the nodes
-    stay on this machine. With a ``log_dir`` their terminal output goes to ``NODE.log`` there. Raises BringupError for an unknown node.
+    They end with the thread that calls this, however it ends.
+
+    ``parameters`` (node name to parameter to value) go before the YAML; ``remappings`` hold for all
+    nodes. With a ``domain_id`` the nodes stay on this machine. With a ``log_dir`` their terminal
+    output goes to ``NODE.log`` there. Raises BringupError for an unknown node.
     """
     unknown = (set(nodes) | set(parameters or {})) - set(NODES)
     if unknown:
         raise BringupError(f"unknown nodes {sorted(unknown)}, expected some of {sorted(NODES)}")
     environment = os.environ | process_environment()
     if domain_id is not None:
-        environment |= {"ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        environment |= {
+            "ROS_DOMAIN_ID": str(domain_id),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
     processes: dict[str, subprocess.Popen] = {}
     for name in nodes:
-        command = ends_with_parent(_command(name, (parameters or {}).get(name, {}), remappings or {}, namespace))
+        command = ends_with_parent(
+            _command(name, (parameters or {}).get(name, {}), remappings or {}, namespace)
+        )
         own_environment = environment | NODE_ENVIRONMENT.get(name, {})
         if log_dir is None:
             processes[name] = subprocess.Popen(command, env=own_environment)
             continue
         with (log_dir / f"{name}.log").open("w") as log:
-            processes[name] = subprocess.Popen(command, env=own_environment, stdout=log, stderr=subprocess.STDOUT)
+            processes[name] = subprocess.Popen(
+                command, env=own_environment, stdout=log, stderr=subprocess.STDOUT
+            )
     return NodeGroup(processes, log_dir)
 
 
-def _command(name: str, parameters: Mapping[str, Any], remappings: Mapping[str, str], namespace: str) -> list[str]:
+def _command(
+    name: str, parameters: Mapping[str, Any], remappings: Mapping[str, str], namespace: str
+) -> list[str]:
     """Command line of one node, as ``ros2 launch`` would write it."""
-    command = [sys.executable, "-m", NODES[name], "--ros-args", "--params-file", str(package_folder() / "config" / f"{name}.yaml")]
+    command = [
+        sys.executable,
+        "-m",
+        NODES[name],
+        "--ros-args",
+        "--params-file",
+        str(package_folder() / "config" / f"{name}.yaml"),
+    ]
     for parameter, value in parameters.items():
-        command += ["-p", f"{parameter}:={json.dumps(value)}"]  # JSON is YAML, with every string in quotes
+        command += [
+            "-p",
+            f"{parameter}:={json.dumps(value)}",
+        ]  # JSON is YAML, with every string in quotes
     for topic, target in (LINKS.get(name, {}) | dict(remappings)).items():
         command += ["-r", f"{topic}:={target}"]
     if namespace:

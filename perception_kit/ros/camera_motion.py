@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the camera is in a frame that stands still, from TF; needs ``tf2_ros``, which a full ROS 2 has."""
+"""Where the camera is in a frame that stands still, from TF; needs ``tf2_ros``, which a full ROS 2
+has.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ try:
 except ImportError:
     Buffer = None
 
-NO_TF = "'fixed_frame' needs tf2_ros, which is not installed: source a full ROS 2, or leave the parameter empty"
+NO_TF = (
+    "'fixed_frame' needs tf2_ros, which is not installed: source a full ROS 2, or leave the"
+    " parameter empty"
+)
 
 
 class CameraMotion:
@@ -36,13 +41,17 @@ class CameraMotion:
             self._listener = TransformListener(self._buffer, self._node)
 
     def camera_in(self, fixed_frame: str, header: Header) -> np.ndarray | None:
-        """(4, 4) transform from ``header.frame_id`` to ``fixed_frame`` at its stamp; None, and a report, where TF does not know it."""
+        """(4, 4) transform from ``header.frame_id`` to ``fixed_frame`` at its stamp; None, and a
+        report, where TF does not know it.
+        """
         if Buffer is None:
             self._node.problems.report("camera motion", f"no 3D tracking: {NO_TF}")
             return None
         self.check()
         try:
-            found = self._buffer.lookup_transform(fixed_frame, header.frame_id, Time.from_msg(header.stamp))
+            found = self._buffer.lookup_transform(
+                fixed_frame, header.frame_id, Time.from_msg(header.stamp)
+            )
         except TransformException as error:
             self._node.problems.report("camera motion", f"no 3D tracking: {error}")
             return None

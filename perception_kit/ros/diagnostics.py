@@ -16,7 +16,11 @@ _RECENT_S = 3.0
 
 
 class ProblemLog:
-    """Problems by kind. Each kind is logged at most every 5 seconds, and is current for 3 seconds after it was last seen."""
+    """Problems by kind.
+
+    Each kind is logged at most every 5 seconds, and is current for 3 seconds after it was last
+    seen.
+    """
 
     def __init__(self, log: Callable[[str], None]) -> None:
         self._log = log
@@ -42,15 +46,21 @@ class ProblemLog:
             return [message for seen_s, message in self._seen.values() if now - seen_s <= _RECENT_S]
 
 
-def diagnostic_array(header: Header, name: str, device: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticArray:
-    """One status as a message for ``/diagnostics``; ``level`` is a constant of ``DiagnosticStatus``."""
+def diagnostic_array(
+    header: Header, name: str, device: str, level: bytes, message: str, values: dict[str, str]
+) -> DiagnosticArray:
+    """One status as a message for ``/diagnostics``; ``level`` is a constant of
+    ``DiagnosticStatus``.
+    """
     status = DiagnosticStatus(name=name, hardware_id=device, level=level, message=message)
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     return DiagnosticArray(header=header, status=[status])
 
 
 def describe_error(error: Exception) -> str:
-    """The message of an error that is written for the user; any other error with its type and its place in the code."""
+    """The message of an error that is written for the user; any other error with its type and its
+    place in the code.
+    """
     if isinstance(error, (ValueError, OSError)):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -1,10 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to the dataclasses of ``perception_kit.types``. Units and frames are those of ``msg/*.msg``."""
+"""Messages to the dataclasses of ``perception_kit.types``.
+
+Units and frames are those of ``msg/*.msg``.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from assistant_perception.msg import ActionArray, InstanceDetection, InstanceDetectionArray, ObjectPoseArray, Track, TrackArray
+from assistant_perception.msg import (
+    ActionArray,
+    InstanceDetection,
+    InstanceDetectionArray,
+    ObjectPoseArray,
+    Track,
+    TrackArray,
+)
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Quaternion, Vector3
 from scipy.spatial.transform import Rotation
@@ -27,8 +37,11 @@ def xyz(message: Point | Vector3) -> np.ndarray:
     return np.array([message.x, message.y, message.z])
 
 
-def detections_from_message(message: InstanceDetectionArray, with_masks: bool = True) -> list[Instance]:
-    """Instances in the order of the message; ``with_masks`` False leaves their masks empty and unread.
+def detections_from_message(
+    message: InstanceDetectionArray, with_masks: bool = True
+) -> list[Instance]:
+    """Instances in the order of the message; ``with_masks`` False leaves their masks empty and
+    unread.
 
     Raises ValueError where a mask has not the bytes that its rectangle needs.
     """
@@ -55,14 +68,18 @@ def _mask_from_message(detection: InstanceDetection) -> np.ndarray:
             f"detection {detection.detection_id}: mask has {packed.size} bytes, "
             f"expected {roi.height} rows of {row_bytes} for its {roi.width}x{roi.height} rectangle"
         )
-    return np.unpackbits(packed.reshape(roi.height, row_bytes), axis=1, count=roi.width).astype(bool)
+    return np.unpackbits(packed.reshape(roi.height, row_bytes), axis=1, count=roi.width).astype(
+        bool
+    )
 
 
-def poses_from_message(message: ObjectPoseArray, damaged_as_nan: bool = False) -> list[PoseEstimate]:
+def poses_from_message(
+    message: ObjectPoseArray, damaged_as_nan: bool = False
+) -> list[PoseEstimate]:
     """Poses in the order of the message.
 
-    A quaternion of length zero is no orientation: raises ValueError, or with ``damaged_as_nan`` gives a rotation of NaN, for callers who
-    look at each pose by itself.
+    A quaternion of length zero is no orientation: raises ValueError, or with ``damaged_as_nan``
+    gives a rotation of NaN, for callers who look at each pose by itself.
     """
     to_rotation = _rotation_or_nan if damaged_as_nan else rotation_from_message
     return [
@@ -93,7 +110,9 @@ def tracks_from_message(message: TrackArray) -> list[TrackEstimate]:
 
 def _track_from_message(track: Track) -> TrackEstimate:
     known, turned = track.has_position, track.has_orientation
-    pose_covariance, twist_covariance = (np.reshape(part.covariance, (6, 6)) for part in (track.pose, track.twist))
+    pose_covariance, twist_covariance = (
+        np.reshape(part.covariance, (6, 6)) for part in (track.pose, track.twist)
+    )
     return TrackEstimate(
         id=track.id,
         class_id=track.class_id,

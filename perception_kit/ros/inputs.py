@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriptions of a node: received in the executor, joined by stamp, processed in a worker thread."""
+"""The subscriptions of a node: received in the executor, joined by stamp, processed in a worker
+thread.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class Input:
 
 @dataclass(frozen=True)
 class Frame:
-    """Messages that belong together, by input name; ``stamp_ns`` is that of the first; ``received_s`` of the monotonic clock."""
+    """Messages that belong together, by input name; ``stamp_ns`` is that of the first;
+    ``received_s`` of the monotonic clock.
+    """
 
     stamp_ns: int
     messages: dict[str, Any]
@@ -47,8 +51,8 @@ class Frame:
 class FrameInputs:
     """Receives ``inputs`` and calls ``process`` in a worker thread for each frame.
 
-    With a ``joiner`` its messages make frames together, else each message is a frame. ``queue_length`` frames may wait for the worker;
-    a newer one pushes out the oldest.
+    With a ``joiner`` its messages make frames together, else each message is a frame.
+    ``queue_length`` frames may wait for the worker; a newer one pushes out the oldest.
     """
 
     def __init__(
@@ -71,7 +75,10 @@ class FrameInputs:
         self._subscriptions = {entry.name: self._subscribe(entry, reliability) for entry in inputs}
 
     def close(self) -> None:
-        """Stop receiving; returns when the frame in progress is done. Waiting frames are forgotten."""
+        """Stop receiving; returns when the frame in progress is done.
+
+        Waiting frames are forgotten.
+        """
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
@@ -95,14 +102,24 @@ class FrameInputs:
         quiet_s = monotonic() - self._last_frame_s
         if quiet_s < QUIET_S or self._worker.busy:
             return
-        missing = [self._missing(entry) for entry in self._inputs if entry.required and self._quiet_for(entry) >= QUIET_S]
+        missing = [
+            self._missing(entry)
+            for entry in self._inputs
+            if entry.required and self._quiet_for(entry) >= QUIET_S
+        ]
         if not missing and self._joiner is not None:
-            gaps = [f"{gap * 1e-9:.3f} s for '{name}'" for name, gap in self._joiner.smallest_gap_ns.items()]
-            missing = [
-                f"the stamps of the inputs do not match: smallest gap to '{self._joiner.leader}' seen is {', '.join(gaps) or 'unknown'}, "
-                f"slop is {self._joiner.slop_ns * 1e-9:.3f} s"
+            gaps = [
+                f"{gap * 1e-9:.3f} s for '{name}'"
+                for name, gap in self._joiner.smallest_gap_ns.items()
             ]
-        self._problems.report("no frame", f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}")
+            missing = [
+                f"the stamps of the inputs do not match: smallest gap to '{self._joiner.leader}'"
+                f" seen is {', '.join(gaps) or 'unknown'}, slop is"
+                f" {self._joiner.slop_ns * 1e-9:.3f} s"
+            ]
+        self._problems.report(
+            "no frame", f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}"
+        )
 
     def _subscribe(self, entry: Input, reliability: str) -> Subscription:
         topic = self._node.resolve_topic_name(entry.topic)
@@ -142,7 +159,10 @@ class FrameInputs:
     def _missing(self, entry: Input) -> str:
         topic = self._subscriptions[entry.name].topic_name
         publishers = self._node.count_publishers(topic)
-        text = f"nothing received on '{topic}' ({publishers} publisher{'' if publishers == 1 else 's'})"
+        text = (
+            f"nothing received on '{topic}' ({publishers}"
+            f" publisher{'' if publishers == 1 else 's'})"
+        )
         return f"{text}: {self._loss()}" if publishers and entry.message_type is Image else text
 
     def _loss(self) -> str:
@@ -153,7 +173,8 @@ class FrameInputs:
             return f"images are lost because {error}"
         if self._image_bytes > room:
             return (
-                f"images of about {self._image_bytes / 2**20:.0f} MiB do not fit into Fast DDS's shared memory of {room / 2**20:.0f} MiB: "
-                "lower the resolution or raise segment_size in config/fastdds.xml"
+                f"images of about {self._image_bytes / 2**20:.0f} MiB do not fit into Fast DDS's"
+                f" shared memory of {room / 2**20:.0f} MiB: lower the resolution or raise"
+                " segment_size in config/fastdds.xml"
             )
         return "see 'python -m perception_kit.doctor'"

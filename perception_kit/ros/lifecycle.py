@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all nodes have in common: life cycle, parameters, frames in stamp order, watchdog and diagnostics."""
+"""What all nodes have in common: life cycle, parameters, frames in stamp order, watchdog and
+diagnostics.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,18 @@ from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import FrameJoiner
 
 _RELIABLE_QUEUE_LENGTH = 10
-_LATE_S = 0.1  # a frame that is later than a newer one by no more than this was overtaken; more is a jump, such as of a bag that loops
+# a frame that is later than a newer one by no more than this was overtaken; more is a jump, such as
+# of a bag that loops
+_LATE_S = 0.1
 
 
 @dataclass(frozen=True)
 class NodeConfig:
     """Parameters that every node has."""
 
-    autostart: bool = parameter(True, "configure and activate by itself after the start", fixed=True)
+    autostart: bool = parameter(
+        True, "configure and activate by itself after the start", fixed=True
+    )
     input_reliability: str = parameter(
         "best_effort",
         "QoS of the inputs. best_effort: work on the newest message, drop older ones. "
@@ -46,12 +52,15 @@ class NodeConfig:
 class PerceptionNode(LifecycleNode):
     """Lifecycle node that receives frames in the executor and processes them in a worker thread.
 
-    ``leader`` is the input whose stamps must grow; one that goes back resets the node. ``self.config``, an instance of ``config_type``,
-    is replaced as a whole when a parameter changes, so ``process`` reads it once a frame. ``defaults`` are the node's own defaults for
+    ``leader`` is the input whose stamps must grow; one that goes back resets the node.
+    ``self.config``, an instance of ``config_type``, is replaced as a whole when a parameter
+    changes, so ``process`` reads it once a frame. ``defaults`` are the node's own defaults for
     fields of NodeConfig.
     """
 
-    def __init__(self, name: str, config_type: type, leader: str, queue_length: int = 1, **defaults: Any) -> None:
+    def __init__(
+        self, name: str, config_type: type, leader: str, queue_length: int = 1, **defaults: Any
+    ) -> None:
         super().__init__(name)
         self.statistics = FrameStatistics()
         self.problems = ProblemLog(lambda message: self.get_logger().warning(message))
@@ -65,13 +74,18 @@ class PerceptionNode(LifecycleNode):
         self._last_stamp_ns: int | None = None
         self._configure_error = ""
         self._survive_wrong_transitions()
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # runs on while simulated time stands still
+        steady = Clock(
+            clock_type=ClockType.STEADY_TIME
+        )  # runs on while simulated time stands still
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
         self.create_timer(1.0, self._diagnose, clock=steady)
         self._start_timer = self.create_timer(0.0, self._start, clock=steady)
 
     def load(self) -> None:
-        """Build what ``self.config`` asks for and add the results. What it raises is logged and keeps the node unconfigured."""
+        """Build what ``self.config`` asks for and add the results.
+
+        What it raises is logged and keeps the node unconfigured.
+        """
         raise NotImplementedError
 
     def unload(self) -> None:
@@ -87,7 +101,10 @@ class PerceptionNode(LifecycleNode):
         return None
 
     def process(self, frame: Frame) -> None:
-        """Compute and publish the results of one frame, in the worker thread. What it raises is logged and costs this frame only."""
+        """Compute and publish the results of one frame, in the worker thread.
+
+        What it raises is logged and costs this frame only.
+        """
         raise NotImplementedError
 
     def reset(self) -> None:
@@ -101,7 +118,8 @@ class PerceptionNode(LifecycleNode):
         """Load the models; FAILURE (the node stays unconfigured) where that is not possible."""
         try:
             self.load()
-        except Exception as error:  # whatever is wrong with a file, a device or a parameter: the node says so and lives on
+        # whatever is wrong with a file, a device or a parameter: the node says so and lives on
+        except Exception as error:
             self._configure_error = describe_error(error)
             self.get_logger().error(f"stays unconfigured: {self._configure_error}")
             self._release()
@@ -110,13 +128,24 @@ class PerceptionNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Enable the results, then start to receive; FAILURE (the node stays inactive) where that is not possible."""
+        """Enable the results, then start to receive; FAILURE (the node stays inactive) where that
+        is not possible.
+        """
         result = super().on_activate(state)
         reliability = self.node_config.input_reliability
-        queue_length = max(self._queue_length, _RELIABLE_QUEUE_LENGTH if reliability == "reliable" else 1)
+        queue_length = max(
+            self._queue_length, _RELIABLE_QUEUE_LENGTH if reliability == "reliable" else 1
+        )
         try:
             self._inputs = FrameInputs(
-                self, self.inputs(), self._process, self.statistics, self.problems, self.joiner(), reliability, queue_length
+                self,
+                self.inputs(),
+                self._process,
+                self.statistics,
+                self.problems,
+                self.joiner(),
+                reliability,
+                queue_length,
             )
         except Exception as error:  # rclpy would drop it without a word
             self.get_logger().error(f"stays inactive: {describe_error(error)}")
@@ -142,21 +171,28 @@ class PerceptionNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def destroy_node(self) -> None:
-        """Finish the frame in progress, then close everything: a thread inside PyTorch would abort the process that ends."""
+        """Finish the frame in progress, then close everything: a thread inside PyTorch would abort
+        the process that ends.
+        """
         self._stop()
         self.unload()
         super().destroy_node()
 
     def _survive_wrong_transitions(self) -> None:
-        """rclpy raises out of ``spin``, which ends the node, when asked for a transition that the current state does not have."""
+        """rclpy raises out of ``spin``, which ends the node, when asked for a transition that the
+        current state does not have.
+        """
         change_state = self._service_change_state.callback
 
-        def guarded(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+        def guarded(
+            request: ChangeState.Request, response: ChangeState.Response
+        ) -> ChangeState.Response:
             try:
                 return change_state(request, response)
             except rclpy_implementation.RCLError as error:
                 self.get_logger().error(
-                    f"transition {request.transition.label or request.transition.id} refused in state '{self._state}': {error}"
+                    f"transition {request.transition.label or request.transition.id} refused in"
+                    f" state '{self._state}': {error}"
                 )
                 response.success = False
                 return response
@@ -165,7 +201,10 @@ class PerceptionNode(LifecycleNode):
 
     def _start(self) -> None:
         self._start_timer.cancel()
-        if self.node_config.autostart and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+        if (
+            self.node_config.autostart
+            and self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        ):
             self.trigger_activate()
 
     def _stop(self) -> None:
@@ -204,12 +243,26 @@ class PerceptionNode(LifecycleNode):
         back_s = (last_ns - stamp_ns) * 1e-9 if last_ns is not None else 0.0
         if stamp_ns == last_ns or 0 < back_s <= _LATE_S:
             why = "" if stamp_ns else ": its driver sets no stamps"
-            repeated = f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is dropped{why}"
+            repeated = (
+                f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is"
+                f" dropped{why}"
+            )
             self.statistics.count("dropped")
-            self.problems.report("stamp", f"a frame that comes {back_s:.3f} s after a newer one is dropped" if back_s else repeated)
+            self.problems.report(
+                "stamp",
+                (
+                    f"a frame that comes {back_s:.3f} s after a newer one is dropped"
+                    if back_s
+                    else repeated
+                ),
+            )
             return False
         if back_s > 0:
-            self.problems.report("stamp", f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?): starting over")
+            self.problems.report(
+                "stamp",
+                f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?):"
+                " starting over",
+            )
             self._forget()
         self._last_stamp_ns = stamp_ns
         return True
@@ -242,7 +295,11 @@ class PerceptionNode(LifecycleNode):
             level, message = DiagnosticStatus.WARN, "; ".join(problems)
         values = {"state": self._state} | self.diagnostic_values() | self.statistics.values()
         if self._inputs is not None:
-            values["frames_dropped"] = str(int(values.get("frames_dropped", 0)) + self._inputs.dropped)
+            values["frames_dropped"] = str(
+                int(values.get("frames_dropped", 0)) + self._inputs.dropped
+            )
         header = Header(stamp=self.get_clock().now().to_msg())
         name = f"{self.get_fully_qualified_name()}: perception"
-        self._diagnostics.publish(diagnostic_array(header, name, values.get("device", ""), level, message, values))
+        self._diagnostics.publish(
+            diagnostic_array(header, name, values.get("device", ""), level, message, values)
+        )

@@ -15,7 +15,9 @@ from rclpy.node import Node
 
 
 def run_node(node_type: Callable[[], Node]) -> int:
-    """Spin one node until SIGINT, SIGTERM or a shutdown of ROS; returns the exit code: 0, or 1 for parameters that cannot be used."""
+    """Spin one node until SIGINT, SIGTERM or a shutdown of ROS; returns the exit code: 0, or 1 for
+    parameters that cannot be used.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     node = None
@@ -39,7 +41,9 @@ def run_node(node_type: Callable[[], Node]) -> int:
 
 
 class _Leave(BaseException):
-    """The user or the operating system asks to end; not an Exception, so that no handler of failed frames takes it."""
+    """The user or the operating system asks to end; not an Exception, so that no handler of failed
+    frames takes it.
+    """
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS 2 node for people who look: all that the three nodes know about an image, in one picture and in space.
+"""ROS 2 node for people who look: all that the three nodes know about an image, in one picture and
+in space.
 
-``~/overlay`` is the image with masks, boxes, axes, track numbers, actions and falls; ``~/points`` the coloured cloud; ``~/markers`` the
-actions over the people. It listens to the camera and the nodes only while somebody subscribes to one of these.
+``~/overlay`` is the image with masks, boxes, axes, track numbers, actions and falls; ``~/points``
+the coloured cloud; ``~/markers`` the actions over the people. It listens to the camera and the
+nodes only while somebody subscribes to one of these.
 """
 
 from __future__ import annotations
@@ -11,7 +13,12 @@ import sys
 from typing import Any
 
 import rclpy
-from assistant_perception.msg import ActionArray, InstanceDetectionArray, ObjectPoseArray, TrackArray
+from assistant_perception.msg import (
+    ActionArray,
+    InstanceDetectionArray,
+    ObjectPoseArray,
+    TrackArray,
+)
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -19,7 +26,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from perception_kit.drawing import Scene, draw_overlay
+from perception_kit.drawing import draw_overlay
 from perception_kit.geometry import instance_position
 from perception_kit.ros.cloud import cloud_message
 from perception_kit.ros.diagnostics import ProblemLog
@@ -30,11 +37,18 @@ from perception_kit.ros.from_messages import (
     stamp_to_ns,
     tracks_from_message,
 )
-from perception_kit.ros.image import ImageError, array_to_image, color_image, depth_image, intrinsics_from_camera_info
+from perception_kit.ros.image import (
+    ImageError,
+    array_to_image,
+    color_image,
+    depth_image,
+    intrinsics_from_camera_info,
+)
 from perception_kit.ros.markers import action_markers, delete_all
 from perception_kit.ros.qos import input_qos, result_qos
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.scene_join import SceneJoin
+from perception_kit.types import FrameResults
 
 _INPUTS = {
     "color": (Image, "color/image_raw"),
@@ -51,7 +65,10 @@ _MAX_POINTS = 80_000
 
 
 class SceneNode(Node):
-    """Joins by stamp what belongs to one image. Results that no running node publishes are not waited for."""
+    """Joins by stamp what belongs to one image.
+
+    Results that no running node publishes are not waited for.
+    """
 
     def __init__(self) -> None:
         super().__init__("scene_node")
@@ -59,7 +76,10 @@ class SceneNode(Node):
         self._join = SceneJoin()
         self._listening: list[Subscription] = []
         types = {"overlay": Image, "points": PointCloud2, "markers": MarkerArray}
-        self._drawn = {name: self.create_publisher(kind, f"~/{name}", result_qos()) for name, kind in types.items()}
+        self._drawn = {
+            name: self.create_publisher(kind, f"~/{name}", result_qos())
+            for name, kind in types.items()
+        }
         self.create_timer(_CHECK_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _is_watched(self, name: str) -> bool:
@@ -79,10 +99,16 @@ class SceneNode(Node):
     def _listen(self, name: str) -> Subscription:
         kind, topic = _INPUTS[name]
         qos = result_qos() if name in _RESULTS else input_qos("best_effort")
-        return self.create_subscription(kind, topic, lambda message: self._receive(name, message), qos)
+        return self.create_subscription(
+            kind, topic, lambda message: self._receive(name, message), qos
+        )
 
     def _receive(self, name: str, message: Any) -> None:
-        awaited = [result for result in _RESULTS if self.count_publishers(self.resolve_topic_name(_INPUTS[result][1]))]
+        awaited = [
+            result
+            for result in _RESULTS
+            if self.count_publishers(self.resolve_topic_name(_INPUTS[result][1]))
+        ]
         frame = self._join.add(name, stamp_to_ns(message.header.stamp), message, awaited)
         if frame is None:
             return
@@ -95,15 +121,19 @@ class SceneNode(Node):
         """Publish what is watched. Raises ImageError for a colour image that cannot be used."""
         color = frame["color"]
         rgb = color_image(color)
-        scene = Scene(
+        scene = FrameResults(
             instances=detections_from_message(frame["detections"]) if "detections" in frame else [],
             poses=poses_from_message(frame["poses"]) if "poses" in frame else [],
             tracks=tracks_from_message(frame["tracks"]) if "tracks" in frame else [],
             actions=actions_from_message(frame["actions"]) if "actions" in frame else [],
-            intrinsics=intrinsics_from_camera_info(frame["info"], color) if "info" in frame else None,
+            intrinsics=(
+                intrinsics_from_camera_info(frame["info"], color) if "info" in frame else None
+            ),
         )
         if self._is_watched("overlay"):
-            self._drawn["overlay"].publish(array_to_image(draw_overlay(rgb, scene), "rgb8", color.header))
+            self._drawn["overlay"].publish(
+                array_to_image(draw_overlay(rgb, scene), "rgb8", color.header)
+            )
         if scene.intrinsics is None or "depth" not in frame:
             return
         try:
@@ -112,10 +142,17 @@ class SceneNode(Node):
             self._problems.report("depth", f"no points and no labels: {error}")
             return
         if self._is_watched("points"):
-            self._drawn["points"].publish(cloud_message(rgb, depth, scene.intrinsics, color.header, _MAX_POINTS))
+            self._drawn["points"].publish(
+                cloud_message(rgb, depth, scene.intrinsics, color.header, _MAX_POINTS)
+            )
         if self._is_watched("markers"):
-            places = {index: instance_position(one, depth, scene.intrinsics) for index, one in enumerate(scene.instances)}
-            self._drawn["markers"].publish(action_markers(scene.actions, scene.tracks, places, color.header))
+            places = {
+                index: instance_position(one, depth, scene.intrinsics)
+                for index, one in enumerate(scene.instances)
+            }
+            self._drawn["markers"].publish(
+                action_markers(scene.actions, scene.tracks, places, color.header)
+            )
 
     def destroy_node(self) -> None:
         """Remove what RViz still shows, then close."""

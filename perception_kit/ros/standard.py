@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as the messages that other packages know, where those are installed: ``vision_msgs`` arrays and TF frames."""
+"""Results as the messages that other packages know, where those are installed: ``vision_msgs``
+arrays and TF frames.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from perception_kit.ros.to_messages import point_message, quaternion_message, ve
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackState
 
 try:
-    from vision_msgs.msg import Detection2D, Detection2DArray, Detection3D, Detection3DArray, ObjectHypothesisWithPose
+    from vision_msgs.msg import (
+        Detection2D,
+        Detection2DArray,
+        Detection3D,
+        Detection3DArray,
+        ObjectHypothesisWithPose,
+    )
 except ImportError:
     Detection2DArray = Detection3DArray = None
 try:
@@ -26,19 +34,28 @@ def detections_2d(instances: Sequence[Instance], header: Header) -> Detection2DA
     message = Detection2DArray(header=header)
     for index, instance in enumerate(instances):
         x_min, y_min, x_max, y_max = (float(edge) for edge in instance.box)
-        detection = Detection2D(header=header, id=str(index), results=[_hypothesis(instance.class_name, instance.score)])
-        detection.bbox.center.position.x, detection.bbox.center.position.y = (x_min + x_max) / 2, (y_min + y_max) / 2
+        detection = Detection2D(
+            header=header, id=str(index), results=[_hypothesis(instance.class_name, instance.score)]
+        )
+        detection.bbox.center.position.x, detection.bbox.center.position.y = (
+            (x_min + x_max) / 2,
+            (y_min + y_max) / 2,
+        )
         detection.bbox.size_x, detection.bbox.size_y = x_max - x_min, y_max - y_min
         message.detections.append(detection)
     return message
 
 
 def detections_3d(poses: Sequence[PoseEstimate], header: Header) -> Detection3DArray:
-    """Object boxes in the camera's optical frame, metres, with class name and confidence; ``id`` is the ``detection_id``."""
+    """Object boxes in the camera's optical frame, metres, with class name and confidence; ``id`` is
+    the ``detection_id``.
+    """
     message = Detection3DArray(header=header)
     for pose in poses:
         hypothesis = _hypothesis(pose.class_name, pose.confidence)
-        hypothesis.pose.pose = Pose(position=point_message(pose.translation), orientation=quaternion_message(pose.rotation))
+        hypothesis.pose.pose = Pose(
+            position=point_message(pose.translation), orientation=quaternion_message(pose.rotation)
+        )
         detection = Detection3D(header=header, id=str(pose.detection_index), results=[hypothesis])
         detection.bbox.center, detection.bbox.size = hypothesis.pose.pose, vector_message(pose.size)
         message.detections.append(detection)
@@ -46,7 +63,9 @@ def detections_3d(poses: Sequence[PoseEstimate], header: Header) -> Detection3DA
 
 
 def track_frames(tracks: Sequence[TrackEstimate], header: Header) -> TFMessage:
-    """A frame ``CLASS_ID`` below the camera's optical frame for each confirmed track whose pose is known."""
+    """A frame ``CLASS_ID`` below the camera's optical frame for each confirmed track whose pose is
+    known.
+    """
     message = TFMessage()
     for track in tracks:
         if track.state != TrackState.CONFIRMED or track.position is None or track.rotation is None:

@@ -17,7 +17,9 @@ _MAX_PLAUSIBLE_LATENCY_S = 3600.0
 
 
 class FrameStatistics:
-    """Rates over the last 5 seconds, latencies of the last 1000 frames, and counters since the start. Safe to use from several threads."""
+    """Rates over the last 5 seconds, latencies of the last 1000 frames, and counters since the
+    start. Safe to use from several threads.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +48,9 @@ class FrameStatistics:
             self._latencies[stage].append(seconds)
 
     def stamp_latency(self, name: str, seconds: float) -> None:
-        """Seconds from a frame's stamp to the publication of result ``name``; ignored where the stamps are clearly not of this clock."""
+        """Seconds from a frame's stamp to the publication of result ``name``; ignored where the
+        stamps are clearly not of this clock.
+        """
         if 0 <= seconds < _MAX_PLAUSIBLE_LATENCY_S:
             self.latency(f"stamp_to_{name}", seconds)
 
@@ -67,14 +71,21 @@ class FrameStatistics:
         now = monotonic()
         window = max(min(_RATE_WINDOW_S, now - self._start_s), 1e-3)
         with self._lock:
-            values = {f"frames_{name}": str(number) for name, number in sorted(self._counts.items())}
+            values = {
+                f"frames_{name}": str(number) for name, number in sorted(self._counts.items())
+            }
             for name, times in sorted(self._events.items()):
                 self._forget_old(times, now)
                 values[f"rate_hz/{name}"] = f"{len(times) / window:.2f}"
-            latencies = {stage: np.array(samples) * 1e3 for stage, samples in sorted(self._latencies.items())}
+            latencies = {
+                stage: np.array(samples) * 1e3 for stage, samples in sorted(self._latencies.items())
+            }
         for stage, samples in latencies.items():
             p50, p95 = np.percentile(samples, [50, 95])
-            values |= {f"latency_ms/{stage} {name}": f"{value:.2f}" for name, value in (("p50", p50), ("p95", p95), ("max", samples.max()))}
+            values |= {
+                f"latency_ms/{stage} {name}": f"{value:.2f}"
+                for name, value in (("p50", p50), ("p95", p95), ("max", samples.max()))
+            }
         return values
 
     @staticmethod

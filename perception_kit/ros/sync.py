@@ -34,11 +34,15 @@ class _Buffer:
         self.messages.append(message)
 
     def nearest(self, stamp_ns: int) -> int | None:
-        """Index of the message that is nearest in time, the earlier one of two equally near; None when empty."""
+        """Index of the message that is nearest in time, the earlier one of two equally near; None
+        when empty.
+        """
         if not self.stamps:
             return None
         after = bisect_left(self.stamps, stamp_ns)
-        if after == len(self.stamps) or (after > 0 and stamp_ns - self.stamps[after - 1] <= self.stamps[after] - stamp_ns):
+        if after == len(self.stamps) or (
+            after > 0 and stamp_ns - self.stamps[after - 1] <= self.stamps[after] - stamp_ns
+        ):
             return after - 1
         return after
 
@@ -48,11 +52,14 @@ class _Buffer:
 
 
 class FrameJoiner:
-    """Joins the messages of a leading input with those of its partners by exact stamp, else the nearest within ``slop``.
+    """Joins the messages of a leading input with those of its partners by exact stamp, else the
+    nearest within ``slop``.
 
-    A partner is taken as soon as no later message can be nearer: its stamp is equal, or a later one of the same input has come, or
-    its gap is at most half the smallest frame period seen. Each input must come in the order of its stamps; where one goes back, what was
-    kept of it is forgotten. Only the newest leading messages that can be joined are kept; ``dropped`` counts the others.
+    A partner is taken as soon as no later message can be nearer: its stamp is equal, or a later one
+    of the same input has come, or its gap is at most half the smallest frame period seen. Each
+    input must come in the order of its stamps; where one goes back, what was kept of it is
+    forgotten. Only the newest leading messages that can be joined are kept; ``dropped`` counts the
+    others.
     """
 
     def __init__(self, leader: str, partners: Sequence[str], slop: float = 0.03) -> None:
@@ -64,7 +71,9 @@ class FrameJoiner:
         self._buffers = {name: _Buffer() for name in (leader, *partners)}
 
     def add(self, name: str, stamp_ns: int, message: Any) -> dict[str, Any] | None:
-        """Take a message of input ``name``; returns the newest complete set (input name to message), or None while it is incomplete."""
+        """Take a message of input ``name``; returns the newest complete set (input name to
+        message), or None while it is incomplete.
+        """
         buffer = self._buffers[name]
         buffer.add(stamp_ns, message)
         joined = self._newest_joined()
@@ -88,7 +97,9 @@ class FrameJoiner:
             joined = {self.leader: leading.messages[index]}
             for name, position in chosen.items():
                 joined[name] = self._buffers[name].messages[position]
-                self._buffers[name].keep_from(position)  # the next leading message may still share it
+                self._buffers[name].keep_from(
+                    position
+                )  # the next leading message may still share it
             self.dropped += index
             leading.keep_from(index + 1)
             self.smallest_gap_ns = {}
@@ -96,7 +107,9 @@ class FrameJoiner:
         return None
 
     def _partner(self, name: str, stamp_ns: int) -> int | None:
-        """Index of the message of ``name`` that belongs to ``stamp_ns``; None while there is none or a nearer one may come."""
+        """Index of the message of ``name`` that belongs to ``stamp_ns``; None while there is none
+        or a nearer one may come.
+        """
         buffer = self._buffers[name]
         index = buffer.nearest(stamp_ns)
         if index is None:
@@ -105,6 +118,10 @@ class FrameJoiner:
         self.smallest_gap_ns[name] = min(gap, self.smallest_gap_ns.get(name, gap))
         if gap > self.slop_ns:
             return None
-        periods = [other.period_ns for other in self._buffers.values() if other.period_ns is not None]
-        is_final = gap == 0 or buffer.stamps[-1] >= stamp_ns or not periods or 2 * gap <= min(periods)
+        periods = [
+            other.period_ns for other in self._buffers.values() if other.period_ns is not None
+        ]
+        is_final = (
+            gap == 0 or buffer.stamps[-1] >= stamp_ns or not periods or 2 * gap <= min(periods)
+        )
         return index if is_final else None

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dataclasses of ``perception_kit.types`` to messages. Units and frames are those of ``msg/*.msg``."""
+"""The dataclasses of ``perception_kit.types`` to messages.
+
+Units and frames are those of ``msg/*.msg``.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +53,18 @@ def vector_message(vector: np.ndarray) -> Vector3:
     return Vector3(x=x, y=y, z=z)
 
 
-def detections_to_message(instances: Sequence[Instance], header: Header, width: int, height: int) -> InstanceDetectionArray:
-    """All instances of one ``width`` x ``height`` image; an instance's index becomes its ``detection_id``."""
-    detections = [_detection_to_message(index, instance) for index, instance in enumerate(instances)]
-    return InstanceDetectionArray(header=header, image_width=width, image_height=height, detections=detections)
+def detections_to_message(
+    instances: Sequence[Instance], header: Header, width: int, height: int
+) -> InstanceDetectionArray:
+    """All instances of one ``width`` x ``height`` image; an instance's index becomes its
+    ``detection_id``.
+    """
+    detections = [
+        _detection_to_message(index, instance) for index, instance in enumerate(instances)
+    ]
+    return InstanceDetectionArray(
+        header=header, image_width=width, image_height=height, detections=detections
+    )
 
 
 def _detection_to_message(index: int, instance: Instance) -> InstanceDetection:
@@ -117,13 +128,19 @@ def _track_to_message(track: TrackEstimate) -> Track:
         message.pose.pose.orientation = quaternion_message(track.rotation)
     if track.angular_velocity is not None:
         message.twist.twist.angular = vector_message(track.angular_velocity)
-    message.pose.covariance = _covariance_message(track.position_covariance, track.rotation_covariance)
-    message.twist.covariance = _covariance_message(track.velocity_covariance, track.angular_velocity_covariance)
+    message.pose.covariance = _covariance_message(
+        track.position_covariance, track.rotation_covariance
+    )
+    message.twist.covariance = _covariance_message(
+        track.velocity_covariance, track.angular_velocity_covariance
+    )
     return message
 
 
 def _covariance_message(linear: np.ndarray | None, angular: np.ndarray | None) -> np.ndarray:
-    """(36,) row-major 6x6 covariance with its (3, 3) linear and angular parts filled where they are known."""
+    """(36,) row-major 6x6 covariance with its (3, 3) linear and angular parts filled where they are
+    known.
+    """
     full = np.zeros((6, 6))
     if linear is not None:
         full[:3, :3] = linear
@@ -132,11 +149,15 @@ def _covariance_message(linear: np.ndarray | None, angular: np.ndarray | None) -
     return full.reshape(-1)
 
 
-def actions_to_message(actions: Sequence[ActionEstimate], class_names: Sequence[str], header: Header) -> ActionArray:
+def actions_to_message(
+    actions: Sequence[ActionEstimate], class_names: Sequence[str], header: Header
+) -> ActionArray:
     """The newest action of everybody in one image."""
     message = ActionArray(header=header, class_names=list(class_names))
     for estimate in actions:
-        action = Action(track_id=estimate.track_id, label=estimate.label, score=float(estimate.score))
+        action = Action(
+            track_id=estimate.track_id, label=estimate.label, score=float(estimate.score)
+        )
         action.class_scores = array("f", np.asarray(estimate.class_scores, np.float32).tobytes())
         action.clip_start = ns_to_stamp(estimate.clip_start_ns)
         action.clip_end = ns_to_stamp(estimate.clip_end_ns)

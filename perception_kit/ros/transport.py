@@ -17,13 +17,17 @@ class ProfileError(ValueError):
 
 def profile_path(environment: Mapping[str, str]) -> Path | None:
     """The file of profiles that the environment names; None where it names none."""
-    return next((Path(environment[name]) for name in PROFILE_VARIABLES if environment.get(name)), None)
+    return next(
+        (Path(environment[name]) for name in PROFILE_VARIABLES if environment.get(name)), None
+    )
 
 
 def segment_bytes(environment: Mapping[str, str]) -> int:
-    """Size of the shared memory segment, through which images go, that a process with this environment has.
+    """Size of the shared memory segment, through which images go, that a process with this
+    environment has.
 
-    Raises ProfileError for a named file that does not exist or is not XML: Fast DDS goes on without it.
+    Raises ProfileError for a named file that does not exist or is not XML: Fast DDS goes on without
+    it.
     """
     path = profile_path(environment)
     if path is None:
@@ -32,5 +36,7 @@ def segment_bytes(environment: Mapping[str, str]) -> int:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise ProfileError(f"the Fast DDS profile '{path}' cannot be read: {error}") from error
-    sizes = [element.text for element in root.iter() if element.tag.rpartition("}")[2] == "segment_size"]
+    sizes = [
+        element.text for element in root.iter() if element.tag.rpartition("}")[2] == "segment_size"
+    ]
     return int(sizes[0]) if sizes else DEFAULT_SEGMENT_BYTES

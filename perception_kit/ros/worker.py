@@ -12,8 +12,8 @@ from typing import Any
 class FrameWorker:
     """Calls ``process`` for each submitted item, in order, in a thread of its own.
 
-    At most ``capacity`` items wait: a newer item pushes out the oldest, and ``dropped`` counts those. ``busy`` is True while an item is
-    processed. ``process`` must not raise.
+    At most ``capacity`` items wait: a newer item pushes out the oldest, and ``dropped`` counts
+    those. ``busy`` is True while an item is processed. ``process`` must not raise.
     """
 
     def __init__(self, process: Callable[[Any], None], capacity: int = 1) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import open3d as o3d
 
-from perception_kit.synth.catalogue import ObjectClass
-from perception_kit.synth.mesh import TexturedMesh
+from perception_kit.datasets.mesh import TexturedMesh
+from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.scene import PERSON
 
 
 def write_models(directory: Path, classes: list[ObjectClass], with_person: bool) -> None:
-    """Write ``obj_000001.ply`` … with vertex colours, and ``models_info.json`` with names, extents and symmetries."""
+    """Write ``obj_000001.ply`` … with vertex colours, and ``models_info.json`` with names, extents
+    and symmetries.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     info = {}
     for thing in classes:
@@ -49,7 +51,8 @@ def _write_ply(path: Path, mesh: TexturedMesh) -> None:
     column = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
     row = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
     model = o3d.geometry.TriangleMesh(
-        o3d.utility.Vector3dVector(mesh.vertices.astype(float) * 1000), o3d.utility.Vector3iVector(mesh.faces.astype(np.int32))
+        o3d.utility.Vector3dVector(mesh.vertices.astype(float) * 1000),
+        o3d.utility.Vector3iVector(mesh.faces.astype(np.int32)),
     )
     model.vertex_normals = o3d.utility.Vector3dVector(mesh.vertex_normals().astype(float))
     model.vertex_colors = o3d.utility.Vector3dVector(mesh.texture[row, column] / 255.0)

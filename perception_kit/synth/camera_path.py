@@ -13,7 +13,9 @@ from perception_kit.geometry import look_at
 EYE = np.array([0.0, -1.16, 0.93])
 TARGET = np.array([0.0, 2.9, 0.3])
 PERIODS = {"train": (9.0,), "val": (7.0, 14.0), "test": (11.3, 5.3, 2.9)}
-"""Seconds of the slow swings of each split: a single one is an orbit, two are a figure of eight, three never repeat."""
+"""Seconds of the slow swings of each split: a single one is an orbit, two are a figure of eight,
+three never repeat.
+"""
 
 EYE_SWING = np.array([0.2, 0.07, 0.06])
 TARGET_SWING = np.array([0.28, 0.1, 0.08])
@@ -24,7 +26,10 @@ TREMOR_ANGLE = 0.0025
 
 @dataclass(frozen=True)
 class CameraPath:
-    """Eye and target swing as sums of sines, and a hand trembles. Phases: (swings, 6) and (tremors, 6) radians."""
+    """Eye and target swing as sums of sines, and a hand trembles.
+
+    Phases: (swings, 6) and (tremors, 6) radians.
+    """
 
     periods: tuple[float, ...]
     swing_phases: np.ndarray
@@ -41,10 +46,20 @@ class CameraPath:
         """(4, 4) camera-to-world pose of the optical frame."""
         swing = sum(
             np.sin(2 * np.pi * seconds / period + phase) / (1 + number)
-            for number, (period, phase) in enumerate(zip(self.periods, self.swing_phases, strict=True))
+            for number, (period, phase) in enumerate(
+                zip(self.periods, self.swing_phases, strict=True)
+            )
         )
         swing = swing / sum(1 / (1 + number) for number in range(len(self.periods)))
-        tremor = sum(np.sin(2 * np.pi * seconds / period + phase) for period, phase in zip(TREMOR_PERIODS, self.tremor_phases, strict=True))
-        camera = look_at(EYE + EYE_SWING * swing[:3] + TREMOR_POSITION * tremor[:3], TARGET + TARGET_SWING * swing[3:])
-        camera[:3, :3] = camera[:3, :3] @ Rotation.from_rotvec(TREMOR_ANGLE * tremor[3:]).as_matrix()
+        tremor = sum(
+            np.sin(2 * np.pi * seconds / period + phase)
+            for period, phase in zip(TREMOR_PERIODS, self.tremor_phases, strict=True)
+        )
+        camera = look_at(
+            EYE + EYE_SWING * swing[:3] + TREMOR_POSITION * tremor[:3],
+            TARGET + TARGET_SWING * swing[3:],
+        )
+        camera[:3, :3] = (
+            camera[:3, :3] @ Rotation.from_rotvec(TREMOR_ANGLE * tremor[3:]).as_matrix()
+        )
         return camera

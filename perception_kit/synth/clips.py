@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled action videos: people who walk, run, fall, lie and do everyday things in random rooms, seen by random cameras.
+"""Labelled action videos: people who walk, run, fall, lie and do everyday things in random rooms,
+seen by random cameras.
 
-A folder holds ``videos/NNNNN.mp4`` (15 frames per second), ``labels.csv`` (video, start, end, label; seconds), ``boxes.csv`` (video, time,
-x_min, y_min, x_max, y_max; seconds and pixels: what can be seen of the person, one line for each frame that shows one) and ``classes.txt``.
+A folder holds ``videos/NNNNN.mp4`` (15 frames per second), ``labels.csv`` (video, start, end,
+label; seconds), ``boxes.csv`` (video, time, x_min, y_min, x_max, y_max; seconds and pixels: what
+can be seen of the person, one line for each frame that shows one) and ``classes.txt``.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from perception_kit.synth.sensor import Sensor
 
 FPS = 15
 WIDTH, HEIGHT = 256, 192
-EMPTY_SHARE = 0.04
+EMPTY_FRACTION = 0.04
 NOTHING = "other"
 """Label of frames in which nobody can be made out."""
 _BRIGHTNESS = (0.12, 0.36)
@@ -43,15 +45,17 @@ _CLIPS_KEY = 3
 
 Segment = tuple[float, float, str]
 View = Literal["room", "table"]
-"""Where the camera is: anywhere in the room, or on a robot at the table of a recording, with the people behind the table."""
+"""Where the camera is: anywhere in the room, or on a robot at the table of a recording, with the
+people behind the table.
+"""
 
 
 @dataclass(frozen=True)
 class RenderedClip:
     """One take at ``FPS``.
 
-    ``frames`` (T, HEIGHT, WIDTH, 3) uint8; ``boxes`` (T, 4) x_min, y_min, x_max, y_max of the person in pixels, NaN where nobody can be
-    made out; ``segments`` (start, end, label), seconds.
+    ``frames`` (T, HEIGHT, WIDTH, 3) uint8; ``boxes`` (T, 4) x_min, y_min, x_max, y_max of the
+    person in pixels, NaN where nobody can be made out; ``segments`` (start, end, label), seconds.
     """
 
     frames: np.ndarray
@@ -60,12 +64,19 @@ class RenderedClip:
 
 
 def write_clips(
-    out: Path, seed: int, count: int, split: str = "train", workers: int = 2, photos: Sequence[Path] = (), view: View = "room"
+    out: Path,
+    seed: int,
+    count: int,
+    split: str = "train",
+    workers: int = 2,
+    photos: Sequence[Path] = (),
+    view: View = "room",
 ) -> None:
-    """Write ``count`` videos and their labels under ``out``; the same arguments give the same files with any number of ``workers``.
+    """Write ``count`` videos and their labels under ``out``; the same arguments give the same files
+    with any number of ``workers``.
 
-    ``photos`` are textures for rooms besides the procedural ones. Raises FileExistsError when ``out`` holds labels already, ValueError
-    for an unknown split or view or a count below 1.
+    ``photos`` are textures for rooms besides the procedural ones. Raises FileExistsError when
+    ``out`` holds labels already, ValueError for an unknown split or view or a count below 1.
     """
     if view not in get_args(View):
         raise ValueError(f"unknown view {view!r}, expected one of {', '.join(get_args(View))}")
@@ -78,12 +89,18 @@ def write_clips(
     build = partial(_build_writer, out / "videos", seed, split, tuple(photos), view)
     rows: list[tuple[str, ...]] = []
     box_rows: list[tuple[str, ...]] = []
-    for index, (segments, boxes) in enumerate(tqdm(render_frames(build, count, workers), total=count, unit="video")):
+    for index, (segments, boxes) in enumerate(
+        tqdm(render_frames(build, count, workers), total=count, unit="video")
+    ):
         name = f"videos/{index:05d}.mp4"
         rows += [(name, f"{start:.3f}", f"{end:.3f}", label) for start, end, label in segments]
         seen = np.flatnonzero(np.isfinite(boxes[:, 0]))
-        box_rows += [(name, f"{frame / FPS:.3f}", *(f"{side:g}" for side in boxes[frame])) for frame in seen]
-    _write_csv(out / "boxes.csv", [("video", "time", "x_min", "y_min", "x_max", "y_max"), *box_rows])
+        box_rows += [
+            (name, f"{frame / FPS:.3f}", *(f"{side:g}" for side in boxes[frame])) for frame in seen
+        ]
+    _write_csv(
+        out / "boxes.csv", [("video", "time", "x_min", "y_min", "x_max", "y_max"), *box_rows]
+    )
     _write_csv(labels, [("video", "start", "end", "label"), *rows])
     (out / "classes.txt").write_text("\n".join(ACTIONS) + "\n")
 
@@ -96,7 +113,9 @@ def _write_csv(path: Path, rows: Sequence[Sequence[str]]) -> None:
 def _build_writer(
     folder: Path, seed: int, split: str, photos: tuple[Path, ...], view: View
 ) -> Callable[[int], tuple[list[Segment], np.ndarray]]:
-    """The function that a worker process calls with the number of a video; it returns the clip's segments and boxes."""
+    """The function that a worker process calls with the number of a video; it returns the clip's
+    segments and boxes.
+    """
     textures = TexturePool(split, photos)
 
     def write(index: int) -> tuple[list[Segment], np.ndarray]:
@@ -107,13 +126,21 @@ def _build_writer(
     return write
 
 
-def render_clip(rng: np.random.Generator, textures: TexturePool, view: View = "room") -> RenderedClip:
+def render_clip(
+    rng: np.random.Generator, textures: TexturePool, view: View = "room"
+) -> RenderedClip:
     """One take of a random scene."""
-    planned = [] if rng.random() < EMPTY_SHARE else sample_segments(rng)
+    planned = [] if rng.random() < EMPTY_FRACTION else sample_segments(rng)
     take = (stage_behind_table if view == "table" else stage)(rng, textures, planned)
-    length = min(take.script.duration, rng.uniform(8.5, 14.0)) if take.script else rng.uniform(4.0, 8.0)
+    length = (
+        min(take.script.duration, rng.uniform(8.5, 14.0)) if take.script else rng.uniform(4.0, 8.0)
+    )
     times = _frame_times(rng, length)
-    path = robot_camera(rng, textures.split, times, WIDTH, HEIGHT) if view == "table" else sample_camera(rng, take, times, WIDTH, HEIGHT)
+    path = (
+        robot_camera(rng, textures.split, times, WIDTH, HEIGHT)
+        if view == "table"
+        else sample_camera(rng, take, times, WIDTH, HEIGHT)
+    )
     frames, labels, boxes = zip(*_film(rng, take, path, times, textures.split), strict=True)
     return RenderedClip(np.stack(frames), np.stack(boxes), _runs(labels))
 
@@ -131,7 +158,9 @@ def sample_segments(rng: np.random.Generator) -> list[tuple[str, float]]:
         if previous == "lying":
             odds["falling"] = 0.0
         action = str(rng.choice(list(odds), p=np.array(list(odds.values())) / sum(odds.values())))
-        seconds = {"falling": rng.uniform(1.5, 4.0), "lying": rng.uniform(2, 4)}.get(action, rng.uniform(1.5, 4.5))
+        seconds = {"falling": rng.uniform(1.5, 4.0), "lying": rng.uniform(2, 4)}.get(
+            action, rng.uniform(1.5, 4.5)
+        )
         segments.append((action, seconds))
         total += seconds
         previous = action
@@ -139,7 +168,9 @@ def sample_segments(rng: np.random.Generator) -> list[tuple[str, float]]:
 
 
 def _frame_times(rng: np.random.Generator, length: float) -> np.ndarray:
-    """Moments that the frames show: a regular grid with the jitter and the repeated frames of real recordings."""
+    """Moments that the frames show: a regular grid with the jitter and the repeated frames of real
+    recordings.
+    """
     times = np.arange(int(length * FPS)) / FPS
     times += np.clip(rng.normal(0, rng.uniform(0, 0.006), len(times)), -0.02, 0.02)
     repeated = np.flatnonzero(rng.random(len(times)) < rng.choice([0.0, 0.0, 0.03]))
@@ -155,7 +186,7 @@ def _film(
     sensor = _sample_sensor(rng, split)
     drift, period, brightness = rng.uniform(0, 0.12), rng.uniform(3, 12), rng.uniform(*_BRIGHTNESS)
     exposure = 0.0
-    colourfulness = rng.choice([0.0, rng.uniform(0.3, 1.0), 1.0], p=[0.06, 0.54, 0.4])
+    colorfulness = rng.choice([0.0, rng.uniform(0.3, 1.0), 1.0], p=[0.06, 0.54, 0.4])
     static_shadows = shadow_scene([item for item in take.items if not item.backdrop])
     background: Rendering | None = None
     for t, camera in zip(times, path.poses, strict=True):
@@ -168,24 +199,37 @@ def _film(
             casters = [static_shadows, person.surface.scene]
             rendering = _in_front(render([person], camera, path.intrinsics), background)
         radiance = shade(rendering, take.lighting, casters, camera, path.intrinsics, rng)
-        radiance = np.tensordot(_desaturation(colourfulness), radiance, 1)
+        radiance = np.tensordot(_desaturation(colorfulness), radiance, 1)
         exposure = exposure or brightness / max(float(radiance.mean()), 1e-3)
         sensor.exposure = exposure * (1 + drift * np.sin(2 * np.pi * t / period))
-        frame = sensor.colour_image(radiance, rng)
-        hidden = np.count_nonzero(rendering.labels) < _MIN_PIXELS or rendering.visible_fraction(1) < _MIN_VISIBLE
-        yield frame, NOTHING if hidden else label, np.full(4, np.nan) if hidden else _box_around(rendering.labels == 1)
+        frame = sensor.color_image(radiance, rng)
+        hidden = (
+            np.count_nonzero(rendering.labels) < _MIN_PIXELS
+            or rendering.visible_fraction(1) < _MIN_VISIBLE
+        )
+        yield (
+            frame,
+            NOTHING if hidden else label,
+            np.full(4, np.nan) if hidden else _box_around(rendering.labels == 1),
+        )
 
 
 def _box_around(mask: np.ndarray) -> np.ndarray:
-    """(4,) x_min, y_min, x_max, y_max of the pixels of a mask (H, W), the right and lower edge behind the last ones."""
+    """(4,) x_min, y_min, x_max, y_max of the pixels of a mask (H, W), the right and lower edge
+    behind the last ones.
+    """
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     return np.array([left, top, left + width, top + height], np.float64)
 
 
-def _desaturation(colourfulness: float) -> np.ndarray:
-    """(3, 3) matrix from linear RGB to RGB with that share of its colour left (luminance weights of Rec. 709)."""
-    grey = np.tile(np.array([0.2126, 0.7152, 0.0722], np.float32), (3, 1))
-    return (colourfulness * np.eye(3, dtype=np.float32) + (1 - colourfulness) * grey).astype(np.float32)
+def _desaturation(colorfulness: float) -> np.ndarray:
+    """(3, 3) matrix from linear RGB to RGB with that share of its colour left (luminance weights of
+    Rec. 709).
+    """
+    gray = np.tile(np.array([0.2126, 0.7152, 0.0722], np.float32), (3, 1))
+    return (colorfulness * np.eye(3, dtype=np.float32) + (1 - colorfulness) * gray).astype(
+        np.float32
+    )
 
 
 def _sample_sensor(rng: np.random.Generator, split: str) -> Sensor:
@@ -200,7 +244,11 @@ def _in_front(person: Rendering, background: Rendering) -> Rendering:
     """The person drawn into a finished background."""
     nearer = person.depth < background.depth
     layers = {
-        name: np.where(nearer[..., None] if name == "albedo" else nearer, getattr(person, name), getattr(background, name))
+        name: np.where(
+            nearer[..., None] if name == "albedo" else nearer,
+            getattr(person, name),
+            getattr(background, name),
+        )
         for name in ("albedo", "depth", "normals", "gloss", "labels")
     }
     return Rendering(**layers, silhouette_pixels=person.silhouette_pixels)
@@ -213,12 +261,15 @@ def _runs(labels: tuple[str, ...]) -> list[Segment]:
 
 
 def write_video(path: Path, frames: np.ndarray, quality: int = 23) -> None:
-    """Write (T, H, W, 3) uint8 RGB frames as H.264 at ``FPS``; ``quality`` is x264's constant rate factor (lower is better)."""
+    """Write (T, H, W, 3) uint8 RGB frames as H.264 at ``FPS``; ``quality`` is x264's constant rate
+    factor (lower is better).
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        # Presets slower than this one use x264's macroblock tree, whose AVX code does not give the same bytes every time.
+        # Presets slower than this one use x264's macroblock tree, whose AVX code does not give the
+        # same bytes every time.
         stream.options = {"crf": str(quality), "preset": "superfast", "threads": "1"}
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A take as a robot films it that looks up from a table: things stand before the people, who are cut off by the image's edges at times."""
+"""A take as a robot films it that looks up from a table: things stand before the people, who are
+cut off by the image's edges at times.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +25,34 @@ _ZOOM = (0.8, 1.3)
 """Range of the focal length as a multiple of a RealSense's."""
 
 
-def stage_behind_table(rng: np.random.Generator, textures: TexturePool, segments: Sequence[tuple[str, float]]) -> Take:
-    """The scene of a recording, in varied light; a random person performs ``segments`` behind its table, nobody when there are none."""
+def stage_behind_table(
+    rng: np.random.Generator, textures: TexturePool, segments: Sequence[tuple[str, float]]
+) -> Take:
+    """The scene of a recording, in varied light; a random person performs ``segments`` behind its
+    table, nobody when there are none.
+    """
     scene = bag_scene(rng, builtin_classes(), textures)
     lighting = sample_lighting(rng, varied=True)
-    items = [replace(item, instance=0) for item in (*scene.items, scene.room.shell)]  # people alone are told apart
+    items = [
+        replace(item, instance=0) for item in (*scene.items, scene.room.shell)
+    ]  # people alone are told apart
     if not segments:
         return Take(scene.room, items, lighting, None, None, np.zeros((0, 1, 3)))
     person = Person(rng, textures.split)
     script = ActionScript(rng, segments, walking_area(scene.room), skeleton=person.skeleton)
-    return Take(scene.room, items, lighting, person, script, script.joints(np.arange(0.0, script.duration, 1 / LOOK_RATE)))
+    return Take(
+        scene.room,
+        items,
+        lighting,
+        person,
+        script,
+        script.joints(np.arange(0.0, script.duration, 1 / LOOK_RATE)),
+    )
 
 
-def robot_camera(rng: np.random.Generator, split: str, times: np.ndarray, width: int, height: int) -> CameraPath:
+def robot_camera(
+    rng: np.random.Generator, split: str, times: np.ndarray, width: int, height: int
+) -> CameraPath:
     """The moving camera of the split's recordings at ``times`` (T,) seconds, with a random lens."""
     path = RobotPath.sample(rng, split)
     focal = pinhole(width, height).fx * rng.uniform(*_ZOOM)

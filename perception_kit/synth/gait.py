@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walking and running as joint-angle curves over one gait cycle (heel strike to heel strike of the same foot).
+"""Walking and running as joint-angle curves over one gait cycle (heel strike to heel strike of the
+same foot).
 
-Sagittal curves start from the normative data of Winter, "Biomechanics and Motor Control of Human Movement" (walking) and Novacheck,
-"The biomechanics of running", Gait and Posture 7 (1998) (running), with hip angles taken from the vertical, and were then moved by the few
-degrees (least squares) that make heel and toe of the stance foot stay on the floor while the pelvis advances at a constant speed.
-Speed is not an input: it follows from cadence, leg length and amplitude, because the stance foot stays in place.
+Sagittal curves start from the normative data of Winter, "Biomechanics and Motor Control of Human
+Movement" (walking) and Novacheck, "The biomechanics of running", Gait and Posture 7 (1998)
+(running), with hip angles taken from the vertical, and were then moved by the few degrees (least
+squares) that make heel and toe of the stance foot stay on the floor while the pelvis advances at a
+constant speed. Speed is not an input: it follows from cadence, leg length and amplitude, because
+the stance foot stays in place.
 """
 
 from __future__ import annotations
@@ -18,20 +21,32 @@ from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS
 
 
 def _cycle(points: dict[float, float]) -> CubicSpline:
-    """Periodic smooth curve in radians from {percent of the cycle: degrees}; the value at 100 % is that at 0 %."""
+    """Periodic smooth curve in radians from {percent of the cycle: degrees}; the value at 100 % is
+    that at 0 %.
+    """
     percent = np.array([*sorted(points), 100.0])
     values = np.array([points[p] for p in sorted(points)] + [points[0]])
     return CubicSpline(percent / 100, np.deg2rad(values), bc_type="periodic")
 
 
 WALK_CURVES = {
-    "hip_flex": _cycle({0: 21, 10: 18, 20: 11, 30: -1, 40: -11, 50: -13, 57: -10, 65: -1, 75: 15, 85: 30, 93: 26}),
-    "knee": _cycle({0: 5, 7: 11, 15: 16, 25: 12, 38: 4, 47: 10, 55: 24, 63: 41, 71: 61, 80: 50, 90: 16, 96: 6}),
-    "ankle": _cycle({0: -3, 6: -5, 15: 3, 30: 11, 45: 14, 52: 9, 60: -9, 64: -21, 72: -5, 82: 5, 92: 0}),
+    "hip_flex": _cycle(
+        {0: 21, 10: 18, 20: 11, 30: -1, 40: -11, 50: -13, 57: -10, 65: -1, 75: 15, 85: 30, 93: 26}
+    ),
+    "knee": _cycle(
+        {0: 5, 7: 11, 15: 16, 25: 12, 38: 4, 47: 10, 55: 24, 63: 41, 71: 61, 80: 50, 90: 16, 96: 6}
+    ),
+    "ankle": _cycle(
+        {0: -3, 6: -5, 15: 3, 30: 11, 45: 14, 52: 9, 60: -9, 64: -21, 72: -5, 82: 5, 92: 0}
+    ),
 }
 RUN_CURVES = {
-    "hip_flex": _cycle({0: 33, 10: 27, 20: 10, 30: -10, 38: -17, 45: -9, 55: 6, 68: 33, 80: 54, 90: 36}),
-    "knee": _cycle({0: 23, 8: 37, 16: 38, 26: 26, 36: 19, 42: 29, 52: 61, 62: 100, 72: 94, 84: 54, 93: 19}),
+    "hip_flex": _cycle(
+        {0: 33, 10: 27, 20: 10, 30: -10, 38: -17, 45: -9, 55: 6, 68: 33, 80: 54, 90: 36}
+    ),
+    "knee": _cycle(
+        {0: 23, 8: 37, 16: 38, 26: 26, 36: 19, 42: 29, 52: 61, 62: 100, 72: 94, 84: 54, 93: 19}
+    ),
     "ankle": _cycle({0: 1, 8: 12, 18: 26, 28: 21, 37: -5, 43: -23, 55: -10, 72: -1, 88: 7}),
 }
 #: Part of the cycle during which a foot is on the ground, in running (in walking it is about 0.6).
@@ -40,7 +55,10 @@ RUN_STANCE = 0.38
 
 @dataclass(frozen=True)
 class GaitStyle:
-    """One person's way of walking or running. ``cadence`` steps per second; ``amplitude`` scales the hips' swing; angles in degrees."""
+    """One person's way of walking or running.
+
+    ``cadence`` steps per second; ``amplitude`` scales the hips' swing; angles in degrees.
+    """
 
     running: bool
     cadence: float
@@ -80,7 +98,9 @@ class GaitStyle:
         )
 
     def poses(self, phase: np.ndarray) -> np.ndarray:
-        """(T, channels) poses at (T,) gait cycles (1 is two steps; the left foot lands at whole numbers)."""
+        """(T, channels) poses at (T,) gait cycles (1 is two steps; the left foot lands at whole
+        numbers).
+        """
         channels = np.zeros((len(phase), len(CHANNELS)))
 
         def put(name: str, values: np.ndarray | float) -> None:
@@ -94,7 +114,10 @@ class GaitStyle:
             put(f"{side}_knee", curves["knee"](cycle) * self.knee_lift)
             put(f"{side}_ankle", curves["ankle"](cycle))
             swing = np.cos(2 * np.pi * (cycle - 0.5 - (0.02 if self.running else 0.0)))
-            put(f"{side}_shoulder_flex", np.deg2rad((-4 if self.running else 2) + self.arm_swing * swing))
+            put(
+                f"{side}_shoulder_flex",
+                np.deg2rad((-4 if self.running else 2) + self.arm_swing * swing),
+            )
             put(f"{side}_elbow", np.deg2rad(self.elbow + (16 if self.running else 9) * swing))
             put(f"{side}_shoulder_abduct", np.deg2rad(self.arm_abduct))
             put(f"{side}_shoulder_rotate", np.deg2rad(18 if self.running else 8))

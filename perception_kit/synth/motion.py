@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A script of actions as one continuous, labelled movement of a body over the floor.
 
-Poses come from the gaits, falls and everyday movements. The way over the floor is not prescribed: whatever part of the body touches the
-floor stays where it is, and the rest moves relative to it, so feet hardly slide and a falling body pivots about its feet.
+Poses come from the gaits, falls and everyday movements. The way over the floor is not prescribed:
+whatever part of the body touches the floor stays where it is, and the rest moves relative to it, so
+feet hardly slide and a falling body pivots about its feet.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from perception_kit.synth.person_skeleton import CHANNEL_INDEX, PELVIS_CONTACT, 
 ACTIONS = ("falling", "lying", "other", "running", "walking")
 _TRIES = 6
 _MAX_SPEED = 4.5
-"""Fastest move of the pelvis, m/s; the contact with the floor can jump faster than that in a fall."""
+"""Fastest move of the pelvis, m/s; the contact with the floor can jump faster than that in a fall.
+"""
 _MAX_TURN = 3.2
 """Fastest turn while walking or running, rad/s."""
 Bounds = tuple[tuple[float, float], tuple[float, float]]
@@ -42,13 +44,16 @@ class Seat:
 class ActionScript:
     """Continuous movement through ``segments`` = [(action, seconds), ...].
 
-    Between segments that do not fit together the missing movement is put in and labelled "other": getting up after lying, lying down
-    before lying without a fall. ``falling`` lasts as long as the fall takes (0.7 to 1.4 s); seconds left over are spent ``lying``.
-    ``bounds`` ((x_min, x_max), (y_min, y_max)) metres: the body turns before it reaches them. ``start`` (x, y, heading) or None for a
-    random place. ``skeleton`` the body that moves. With ``seats`` people also sit down, and somebody has to put a seat at each of
-    ``seats``. Raises ValueError for an unknown action or an empty script.
+    Between segments that do not fit together the missing movement is put in and labelled "other":
+    getting up after lying, lying down before lying without a fall. ``falling`` lasts as long as the
+    fall takes (0.7 to 1.4 s); seconds left over are spent ``lying``. ``bounds`` ((x_min, x_max),
+    (y_min, y_max)) metres: the body turns before it reaches them. ``start`` (x, y, heading) or None
+    for a random place. ``skeleton`` the body that moves. With ``seats`` people also sit down, and
+    somebody has to put a seat at each of ``seats``. Raises ValueError for an unknown action or an
+    empty script.
 
-    ``duration`` seconds; ``segments`` the labelled intervals [(start, end, label), ...] that really came out.
+    ``duration`` seconds; ``segments`` the labelled intervals [(start, end, label), ...] that really
+    came out.
     """
 
     def __init__(
@@ -62,7 +67,10 @@ class ActionScript:
     ) -> None:
         unknown = sorted({action for action, _ in segments} - set(ACTIONS))
         if unknown or not segments:
-            raise ValueError(f"segments need one or more of the actions {', '.join(ACTIONS)}, got {unknown or 'no segment'}")
+            raise ValueError(
+                f"segments need one or more of the actions {', '.join(ACTIONS)}, got"
+                f" {unknown or 'no segment'}"
+            )
         timeline = plan(rng, segments, seats, room=min(high - low for low, high in bounds))
         self._skeleton = skeleton or Skeleton()
         self._timeline = timeline
@@ -86,33 +94,47 @@ class ActionScript:
             pose = self.at(t)[0]
             points = self._skeleton.contact_points(pose.channels[None])[0]
             pelvis = points[PELVIS_CONTACT]
-            places.append(Seat(t, pose.position, pose.heading, float(pelvis[2] - points[:, 2].min())))
+            places.append(
+                Seat(t, pose.position, pose.heading, float(pelvis[2] - points[:, 2].min()))
+            )
         return places
 
     def joints(self, times: np.ndarray) -> np.ndarray:
-        """(T, joints, 3) joint positions in the world at (T,) seconds, metres; heights are above the lowest point of the body."""
+        """(T, joints, 3) joint positions in the world at (T,) seconds, metres; heights are above
+        the lowest point of the body.
+        """
         poses = [self.at(t)[0] for t in times]
         channels = np.stack([pose.channels for pose in poses])
         headings = np.array([pose.heading for pose in poses])
         points = self._skeleton.forward_kinematics(channels)[1]
         cos, sin = np.cos(headings)[:, None], np.sin(headings)[:, None]
-        x, y = cos * points[..., 0] - sin * points[..., 1], sin * points[..., 0] + cos * points[..., 1]
+        x, y = (
+            cos * points[..., 0] - sin * points[..., 1],
+            sin * points[..., 0] + cos * points[..., 1],
+        )
         place = np.stack([pose.position for pose in poses])
-        height = points[..., 2] - self._skeleton.contact_points(channels)[..., 2].min(axis=1, keepdims=True)
+        height = points[..., 2] - self._skeleton.contact_points(channels)[..., 2].min(
+            axis=1, keepdims=True
+        )
         return np.stack([x + place[:, :1], y + place[:, 1:], height], axis=-1)
 
     def at(self, t: float) -> tuple[BodyPose, str]:
         """Pose in the world and action label at ``t`` seconds; held at the ends outside the script."""
         place = np.clip(t * RATE, 0, len(self._path) - 1)
         first = min(int(place), len(self._path) - 2)
-        share = place - first
-        channels = self._timeline.channels[first] * (1 - share) + self._timeline.channels[first + 1] * share
-        path = self._path[first] * (1 - share) + self._path[first + 1] * share
+        fraction = place - first
+        channels = (
+            self._timeline.channels[first] * (1 - fraction)
+            + self._timeline.channels[first + 1] * fraction
+        )
+        path = self._path[first] * (1 - fraction) + self._path[first + 1] * fraction
         return BodyPose(channels, path[:2], float(path[2])), self._timeline.label(t)
 
 
 def _contact_velocity(channels: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """Velocity (T, 2) of the pelvis over the floor in the heading frame, m/s, and (T, 2) the place of the contact relative to it, m."""
+    """Velocity (T, 2) of the pelvis over the floor in the heading frame, m/s, and (T, 2) the place
+    of the contact relative to it, m.
+    """
     points = skeleton.contact_points(channels)
     height = points[..., 2] - points[..., 2].min(axis=1, keepdims=True)
     weights = np.exp(-height / 0.012)
@@ -127,20 +149,31 @@ def _contact_velocity(channels: np.ndarray, skeleton: Skeleton) -> tuple[np.ndar
         index = np.arange(len(channels))
         for axis in range(2):
             velocity[:, axis] = np.interp(index, index[grounded], velocity[grounded, axis])
-    velocity *= np.minimum(1.0, _MAX_SPEED / np.maximum(np.linalg.norm(velocity, axis=1, keepdims=True), 1e-9))
+    velocity *= np.minimum(
+        1.0, _MAX_SPEED / np.maximum(np.linalg.norm(velocity, axis=1, keepdims=True), 1e-9)
+    )
     return gaussian_filter1d(velocity, 0.025 * RATE, axis=0, mode="nearest"), contact
 
 
 def _best_path(
-    rng: np.random.Generator, timeline: Timeline, skeleton: Skeleton, bounds: Bounds, start: tuple[float, float, float] | None
+    rng: np.random.Generator,
+    timeline: Timeline,
+    skeleton: Skeleton,
+    bounds: Bounds,
+    start: tuple[float, float, float] | None,
 ) -> np.ndarray:
-    """(T, 3) x, y, heading of the pelvis: the first of a few ways that stays inside ``bounds``, or that leaves them least."""
+    """(T, 3) x, y, heading of the pelvis: the first of a few ways that stays inside ``bounds``, or
+    that leaves them least.
+    """
     velocity, contact = _contact_velocity(timeline.channels, skeleton)
     velocity[:, 0] += timeline.slip
     low, high = np.array(bounds, float).T
     best, least = None, np.inf
     for _ in range(_TRIES):
-        origin = start or (*rng.uniform(low + 0.25 * (high - low), high - 0.25 * (high - low)), rng.uniform(-np.pi, np.pi))
+        origin = start or (
+            *rng.uniform(low + 0.25 * (high - low), high - 0.25 * (high - low)),
+            rng.uniform(-np.pi, np.pi),
+        )
         path = _travel(rng, velocity, contact, timeline.mobility, bounds, origin)
         excess = max((low - path[:, :2]).max(), (path[:, :2] - high).max())
         if excess < least:
@@ -151,15 +184,23 @@ def _best_path(
 
 
 def _travel(
-    rng: np.random.Generator, velocity: np.ndarray, contact: np.ndarray, mobility: np.ndarray, bounds: Bounds, start: Sequence[float]
+    rng: np.random.Generator,
+    velocity: np.ndarray,
+    contact: np.ndarray,
+    mobility: np.ndarray,
+    bounds: Bounds,
+    start: Sequence[float],
 ) -> np.ndarray:
-    """(T, 3) x, y, heading: steps along the contact velocity, wandering a little and steering away from the bounds."""
+    """(T, 3) x, y, heading: steps along the contact velocity, wandering a little and steering away
+    from the bounds.
+    """
     count = len(velocity)
     wander = gaussian_filter1d(rng.normal(0, 1, count), 0.8 * RATE, mode="nearest")
     wander *= 0.35 / max(wander.std(), 1e-9)
     path = np.empty((count, 3))
     x, y, heading, rate = *start, 0.0
-    # Plain numbers: this loop cannot be vectorised, and NumPy scalars would make it ten times slower.
+    # Plain numbers: this loop cannot be vectorised, and NumPy scalars would make it ten times
+    # slower.
     rows = zip(velocity.tolist(), contact.tolist(), mobility.tolist(), wander.tolist(), strict=True)
     for k, ((forward, left), (contact_x, contact_y), carried, drift) in enumerate(rows):
         path[k] = x, y, heading
@@ -179,10 +220,12 @@ def _steer(x: float, y: float, heading: float, bounds: Bounds, speed: float) -> 
     """Turn rate, rad/s, that bends the way back inside before the bounds are reached."""
     (x_min, x_max), (y_min, y_max) = bounds
     reach = 0.3 + 0.5 * speed
-    centre_x, centre_y = (x_min + x_max) / 2, (y_min + y_max) / 2
+    center_x, center_y = (x_min + x_max) / 2, (y_min + y_max) / 2
     half_x, half_y = max((x_max - x_min) / 2, 1e-6), max((y_max - y_min) / 2, 1e-6)
-    excess_x = abs(x + reach * math.cos(heading) - centre_x) / half_x
-    excess_y = abs(y + reach * math.sin(heading) - centre_y) / half_y
+    excess_x = abs(x + reach * math.cos(heading) - center_x) / half_x
+    excess_y = abs(y + reach * math.sin(heading) - center_y) / half_y
     urgency = max(0.0, min(1.0, (max(excess_x, excess_y) - 0.5) / 0.4))
-    error = (math.atan2((centre_y - y) / half_y, (centre_x - x) / half_x) - heading + math.pi) % (2 * math.pi) - math.pi
+    error = (math.atan2((center_y - y) / half_y, (center_x - x) / half_x) - heading + math.pi) % (
+        2 * math.pi
+    ) - math.pi
     return urgency * _MAX_TURN * min(1.0, speed) * max(-1.0, min(1.0, error / 0.4))

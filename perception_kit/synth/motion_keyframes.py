@@ -10,17 +10,29 @@ from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS
 
 #: Postures as angles in degrees; a limb channel without a side sets both sides.
 Posture = dict[str, float]
-STAND: Posture = {"shoulder_abduct": 6, "elbow": 14, "hip_abduct": 2, "knee": 3, "hip_flex": 2, "ankle": 1}
+STAND: Posture = {
+    "shoulder_abduct": 6,
+    "elbow": 14,
+    "hip_abduct": 2,
+    "knee": 3,
+    "hip_flex": 2,
+    "ankle": 1,
+}
 
 
 def posture(*layers: Posture) -> np.ndarray:
-    """(channels,) pose of angles in degrees (``clearance`` in metres); later layers override. Raises KeyError for an unknown channel."""
+    """(channels,) pose of angles in degrees (``clearance`` in metres); later layers override.
+
+    Raises KeyError for an unknown channel.
+    """
     channels = np.zeros(len(CHANNELS))
     for layer in layers:
         for name, value in layer.items():
             names = [name] if name in CHANNEL_INDEX else [f"left_{name}", f"right_{name}"]
             for channel in names:
-                channels[CHANNEL_INDEX[channel]] = value if name == "clearance" else np.deg2rad(value)
+                channels[CHANNEL_INDEX[channel]] = (
+                    value if name == "clearance" else np.deg2rad(value)
+                )
     return channels
 
 
@@ -31,18 +43,31 @@ def mirrored(channels: np.ndarray) -> np.ndarray:
         if name.startswith("left_"):
             other = CHANNEL_INDEX[f"right_{name.removeprefix('left_')}"]
             result[..., [index, other]] = channels[..., [other, index]]
-        elif name in ("root_roll", "root_yaw", "spine_side", "spine_twist", "neck_side", "neck_twist"):
+        elif name in (
+            "root_roll",
+            "root_yaw",
+            "spine_side",
+            "spine_twist",
+            "neck_side",
+            "neck_twist",
+        ):
             result[..., index] = -channels[..., index]
     return result
 
 
 class KeyframedMotion:
-    """Motion through poses (K, channels) at increasing ``times`` (K,) seconds; the first and last pose are held outside.
+    """Motion through poses (K, channels) at increasing ``times`` (K,) seconds; the first and last
+    pose are held outside.
 
     ``seated_at`` seconds at which the body rests on a seat, None when it never does.
     """
 
-    def __init__(self, times: list[float] | np.ndarray, poses: list[np.ndarray], seated_at: float | None = None) -> None:
+    def __init__(
+        self,
+        times: list[float] | np.ndarray,
+        poses: list[np.ndarray],
+        seated_at: float | None = None,
+    ) -> None:
         self.duration = float(times[-1])
         self.seated_at = seated_at
         self._times = np.asarray(times, float)
@@ -56,7 +81,8 @@ class KeyframedMotion:
 class Fidget:
     """Small slow movements that no living body is without: a few random sinusoids per channel.
 
-    ``amplitudes`` maps channels (or limb channels without a side) to degrees; ``rate`` scales the frequencies (about 0.1 to 0.6 Hz at 1).
+    ``amplitudes`` maps channels (or limb channels without a side) to degrees; ``rate`` scales the
+    frequencies (about 0.1 to 0.6 Hz at 1).
     """
 
     def __init__(self, rng: np.random.Generator, amplitudes: Posture, rate: float = 1.0) -> None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts segments of actions on one time line of poses with blended transitions, gaits in step with each other, and labels."""
+"""Puts segments of actions on one time line of poses with blended transitions, gaits in step with
+each other, and labels.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from perception_kit.synth.gait import GaitStyle
-from perception_kit.synth.motion_everyday import EVERYDAY, get_up, lie_down, sit_and_rise, sit_down, sway_posture
+from perception_kit.synth.motion_everyday import (
+    EVERYDAY,
+    get_up,
+    lie_down,
+    sit_and_rise,
+    sit_down,
+    sway_posture,
+)
 from perception_kit.synth.motion_fall import sample_fall
 from perception_kit.synth.motion_keyframes import Fidget, KeyframedMotion, mirrored, posture
 from perception_kit.synth.motion_postures import ON_SIDE, PRONE, SUPINE
@@ -33,14 +42,24 @@ _STANDING_FIDGET = {
     "root_roll": 1.2,
     "root_pitch": 1.5,
 }
-_LYING_FIDGET = {"neck_twist": 14, "shoulder_abduct": 8, "elbow": 12, "hip_flex": 4, "knee": 8, "spine_twist": 3}
+_LYING_FIDGET = {
+    "neck_twist": 14,
+    "shoulder_abduct": 8,
+    "elbow": 12,
+    "hip_flex": 4,
+    "knee": 8,
+    "spine_twist": 3,
+}
 
 Poses = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass
 class _Piece:
-    """One movement: ``poses`` of seconds since its start, its label, and how it begins. ``gait`` replaces ``poses`` in locomotion."""
+    """One movement: ``poses`` of seconds since its start, its label, and how it begins.
+
+    ``gait`` replaces ``poses`` in locomotion.
+    """
 
     label: str
     duration: float
@@ -54,8 +73,9 @@ class _Piece:
 class Timeline:
     """Sampled at ``RATE``.
 
-    ``channels`` (T, channels); ``mobility`` (T,) 1 where the legs carry the body along, 0 elsewhere; ``slip`` (T,) forward speed, m/s, that
-    a stumbling body keeps; ``intervals`` (start, end, label) seconds; ``seated`` seconds at which the body rests on a seat.
+    ``channels`` (T, channels); ``mobility`` (T,) 1 where the legs carry the body along, 0
+    elsewhere; ``slip`` (T,) forward speed, m/s, that a stumbling body keeps; ``intervals`` (start,
+    end, label) seconds; ``seated`` seconds at which the body rests on a seat.
     """
 
     channels: np.ndarray
@@ -72,10 +92,13 @@ class Timeline:
         return self.intervals[-1][2]
 
 
-def plan(rng: np.random.Generator, segments: Sequence[tuple[str, float]], seats: bool, room: float) -> Timeline:
+def plan(
+    rng: np.random.Generator, segments: Sequence[tuple[str, float]], seats: bool, room: float
+) -> Timeline:
     """Time line of the segments with the transitions that they need.
 
-    With ``seats`` people also sit down, and fall off their seats. Where ``room`` (the shorter side of the floor, m) is small they jog.
+    With ``seats`` people also sit down, and fall off their seats. Where ``room`` (the shorter side
+    of the floor, m) is small they jog.
     """
     builder = _PlanBuilder(rng, seats, room)
     following = [action for action, _ in segments[1:]] + [""]
@@ -94,10 +117,14 @@ class _PlanBuilder:
         self._lying: np.ndarray | None = None
         self._walk = GaitStyle.sample(rng, running=False)
         run = GaitStyle.sample(rng, running=True)
-        self._run = replace(run, amplitude=run.amplitude * float(np.clip(0.3 + 0.18 * room, 0.55, 1.0)))
+        self._run = replace(
+            run, amplitude=run.amplitude * float(np.clip(0.3 + 0.18 * room, 0.55, 1.0))
+        )
 
     def add(self, action: str, seconds: float, then: str) -> None:
-        """Append an action, with getting up or lying down before it where needed; ``then`` is the action after it."""
+        """Append an action, with getting up or lying down before it where needed; ``then`` is the
+        action after it.
+        """
         if action == "lying":
             self._lie(seconds)
             return
@@ -106,7 +133,9 @@ class _PlanBuilder:
             self._pieces.append(_Piece("other", motion.duration, motion, blend=0.3))
             self._lying = None
         if action in ("walking", "running"):
-            self._pieces.append(_Piece(action, seconds, gait=self._walk if action == "walking" else self._run))
+            self._pieces.append(
+                _Piece(action, seconds, gait=self._walk if action == "walking" else self._run)
+            )
         elif action == "falling":
             self._fall(seconds)
         else:
@@ -123,7 +152,14 @@ class _PlanBuilder:
             self._lying = settle_on_floor(mirrored(rest) if self._rng.random() < 0.5 else rest)
         rest, restless = self._lying, self._rng.uniform(0.1, 1.3)
         fidget = Fidget(self._rng, _LYING_FIDGET, rate=0.8)
-        self._pieces.append(_Piece("lying", seconds, lambda t: rest + restless * np.clip(t / 1.5, 0, 1)[:, None] * fidget(t), blend=0.2))
+        self._pieces.append(
+            _Piece(
+                "lying",
+                seconds,
+                lambda t: rest + restless * np.clip(t / 1.5, 0, 1)[:, None] * fidget(t),
+                blend=0.2,
+            )
+        )
 
     def _fall(self, seconds: float) -> None:
         before = self._pieces[-1] if self._pieces else None
@@ -131,7 +167,9 @@ class _PlanBuilder:
         speed = 0.0 if not moving else (2.6 if before.gait.running else 1.1)
         start = posture({}) if before is None else self._final_pose(before)
         fall = sample_fall(self._rng, start, forward_speed=speed)
-        self._pieces.append(_Piece("falling", fall.duration, fall.motion, blend=0.35 if moving else 0.22))
+        self._pieces.append(
+            _Piece("falling", fall.duration, fall.motion, blend=0.35 if moving else 0.22)
+        )
         self._lying = fall.lying
         if seconds - fall.duration > 0.3:
             self._lie(seconds - fall.duration)
@@ -165,31 +203,55 @@ class _PlanBuilder:
         return piece.poses(np.array([piece.duration]))[0]
 
     def timeline(self) -> Timeline:
-        """Blend the pieces. Gaits share one phase, so that walking turns into running without a change of legs."""
+        """Blend the pieces.
+
+        Gaits share one phase, so that walking turns into running without a change of legs.
+        """
         ends = np.cumsum([piece.duration for piece in self._pieces])
         starts = ends - [piece.duration for piece in self._pieces]
         t = np.arange(int(np.floor(ends[-1] * RATE)) + 1) / RATE
         weights = self._weights(t, starts, ends)
         cadences = np.array([piece.gait.cadence if piece.gait else 0.0 for piece in self._pieces])
         moving = np.array([piece.gait is not None for piece in self._pieces], float)
-        share = moving @ weights
-        cadence = np.where(share > 1e-6, (cadences @ weights) / np.maximum(share, 1e-6), 1.6)
+        fraction = moving @ weights
+        cadence = np.where(fraction > 1e-6, (cadences @ weights) / np.maximum(fraction, 1e-6), 1.6)
         phase = self._rng.uniform() + np.cumsum(cadence / 2) / RATE
         channels = np.zeros((len(t), len(CHANNELS)))
         for piece, start, weight in zip(self._pieces, starts, weights, strict=True):
             active = np.flatnonzero(weight > 0)
-            values = piece.gait.poses(phase[active]) if piece.gait else piece.poses(np.clip(t[active] - start, 0, piece.duration))
+            values = (
+                piece.gait.poses(phase[active])
+                if piece.gait
+                else piece.poses(np.clip(t[active] - start, 0, piece.duration))
+            )
             channels[active] += weight[active, None] * values
-        channels[:, CHANNEL_INDEX["clearance"]] = np.maximum(channels[:, CHANNEL_INDEX["clearance"]], 0)
-        intervals = _merge([(float(a), float(b), piece.label) for a, b, piece in zip(starts, ends, self._pieces, strict=True)])
-        seated = [float(start + piece.seated_at) for start, piece in zip(starts, self._pieces, strict=True) if piece.seated_at is not None]
-        return Timeline(channels, share, self._slip(t, starts), intervals, seated)
+        channels[:, CHANNEL_INDEX["clearance"]] = np.maximum(
+            channels[:, CHANNEL_INDEX["clearance"]], 0
+        )
+        intervals = _merge(
+            [
+                (float(a), float(b), piece.label)
+                for a, b, piece in zip(starts, ends, self._pieces, strict=True)
+            ]
+        )
+        seated = [
+            float(start + piece.seated_at)
+            for start, piece in zip(starts, self._pieces, strict=True)
+            if piece.seated_at is not None
+        ]
+        return Timeline(channels, fraction, self._slip(t, starts), intervals, seated)
 
     def _weights(self, t: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """(pieces, T) shares that add up to 1; each piece fades in over its ``blend`` from its start on."""
+        """(pieces, T) shares that add up to 1; each piece fades in over its ``blend`` from its
+        start on.
+        """
         weights = np.zeros((len(self._pieces), len(t)))
         for index, (piece, start) in enumerate(zip(self._pieces, starts, strict=True)):
-            fade = np.ones(len(t)) if index == 0 else np.clip((t - start) / min(piece.blend, piece.duration), 0, 1)
+            fade = (
+                np.ones(len(t))
+                if index == 0
+                else np.clip((t - start) / min(piece.blend, piece.duration), 0, 1)
+            )
             fade = fade * fade * (3 - 2 * fade)
             weights[:index] *= 1 - fade
             weights[index] = fade
@@ -198,7 +260,9 @@ class _PlanBuilder:
     def _slip(self, t: np.ndarray, starts: np.ndarray) -> np.ndarray:
         """Forward speed that is left of a run or walk when the fall begins."""
         slip = np.zeros(len(t))
-        for before, piece, start in zip(self._pieces[:-1], self._pieces[1:], starts[1:], strict=True):
+        for before, piece, start in zip(
+            self._pieces[:-1], self._pieces[1:], starts[1:], strict=True
+        ):
             if piece.label == "falling" and before.gait is not None:
                 speed = 1.6 if before.gait.running else 0.5
                 since = t - start

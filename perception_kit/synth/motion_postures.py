@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Postures that movements pass through or rest in, as angles in degrees. One-sided ones are written for the right side."""
+"""Postures that movements pass through or rest in, as angles in degrees.
+
+One-sided ones are written for the right side.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +50,22 @@ ALL_FOURS: Posture = {
     "hip_abduct": 5,
 }
 HALF_KNEEL: Posture = {
-    **{"root_pitch": 12, "left_hip_flex": 88, "left_knee": 92, "right_hip_flex": 5, "right_knee": 92, "right_ankle": -30, "left_ankle": 5},
-    **{"spine_flex": 15, "left_shoulder_flex": 40, "left_elbow": 35, "right_shoulder_flex": 15, "right_elbow": 30},
+    **{
+        "root_pitch": 12,
+        "left_hip_flex": 88,
+        "left_knee": 92,
+        "right_hip_flex": 5,
+        "right_knee": 92,
+        "right_ankle": -30,
+        "left_ankle": 5,
+    },
+    **{
+        "spine_flex": 15,
+        "left_shoulder_flex": 40,
+        "left_elbow": 35,
+        "right_shoulder_flex": 15,
+        "right_elbow": 30,
+    },
 }
 FLOOR_SIT: Posture = {
     "root_pitch": -18,

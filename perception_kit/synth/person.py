@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from perception_kit.synth.mesh import TexturedMesh
+from perception_kit.datasets.mesh import TexturedMesh
 from perception_kit.synth.person_mesh import Outfit, build_body
 from perception_kit.synth.person_skeleton import CHANNEL_INDEX, BodyPose, Skeleton
 from perception_kit.synth.person_wardrobe import draw_atlas
@@ -26,7 +26,9 @@ def sample_skeleton(rng: np.random.Generator) -> Skeleton:
 def sample_outfit(rng: np.random.Generator) -> Outfit:
     """Random shape of clothes and hair: trousers mostly, sometimes a skirt, a dress or a coat."""
     kind = rng.choice(["trousers", "skirt", "coat"], p=[0.74, 0.16, 0.10])
-    skirt = {"trousers": 0.0, "skirt": rng.uniform(0.24, 0.42), "coat": rng.uniform(0.18, 0.36)}[str(kind)]
+    skirt = {"trousers": 0.0, "skirt": rng.uniform(0.24, 0.42), "coat": rng.uniform(0.18, 0.36)}[
+        str(kind)
+    ]
     return Outfit(
         skirt=skirt,
         flare=rng.uniform(1.15, 1.7) if kind == "skirt" else rng.uniform(1.1, 1.3),
@@ -39,7 +41,8 @@ def sample_outfit(rng: np.random.Generator) -> Outfit:
 
 
 class Person:
-    """A random person of the distribution of ``split`` ("train", "val" or "test", with clothes of their own).
+    """A random person of the distribution of ``split`` ("train", "val" or "test", with clothes of
+    their own).
 
     Raises ValueError for an unknown split.
     """
@@ -52,11 +55,14 @@ class Person:
         self.faces = body.faces.astype(np.int32)
         self.uv = body.uv.astype(np.float32)
         self._weights = body.weights
-        self._homogeneous = np.concatenate([body.vertices, np.ones((len(body.vertices), 1))], axis=1)
+        self._homogeneous = np.concatenate(
+            [body.vertices, np.ones((len(body.vertices), 1))], axis=1
+        )
         self._rest_joints = self.skeleton.rest_joints()
 
     def mesh(self, pose: BodyPose) -> TexturedMesh:
-        """The body in the world frame (z up, floor at 0, metres), its lowest vertex ``clearance`` above the floor.
+        """The body in the world frame (z up, floor at 0, metres), its lowest vertex ``clearance``
+        above the floor.
 
         ``faces``, ``uv`` and ``texture`` are the same objects for every pose.
         """
@@ -68,4 +74,6 @@ class Person:
         vertices = vertices @ Rotation.from_euler("z", pose.heading).as_matrix().T
         vertices[:, :2] += pose.position
         vertices[:, 2] += pose.channels[CHANNEL_INDEX["clearance"]] - vertices[:, 2].min()
-        return TexturedMesh(vertices=vertices.astype(np.float32), faces=self.faces, uv=self.uv, texture=self.texture)
+        return TexturedMesh(
+            vertices=vertices.astype(np.float32), faces=self.faces, uv=self.uv, texture=self.texture
+        )

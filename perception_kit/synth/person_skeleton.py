@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Skeleton of the articulated person: joints, pose channels, proportions and forward kinematics.
 
-Body frame: x forward, y to the person's left, z up; in the rest pose (all angles 0) the person stands upright with hanging arms.
-Segment lengths are fractions of the body height after Drillis and Contini (1966), as tabulated in Winter, "Biomechanics and Motor
-Control of Human Movement".
+Body frame: x forward, y to the person's left, z up; in the rest pose (all angles 0) the person
+stands upright with hanging arms. Segment lengths are fractions of the body height after Drillis and
+Contini (1966), as tabulated in Winter, "Biomechanics and Motor Control of Human Movement".
 """
 
 from __future__ import annotations
@@ -15,20 +15,38 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 _LIMB_PARTS = ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")
-JOINTS = ("pelvis", "spine", "chest", "neck", "head", *(f"{side}_{part}" for side in ("left", "right") for part in _LIMB_PARTS))
+JOINTS = (
+    "pelvis",
+    "spine",
+    "chest",
+    "neck",
+    "head",
+    *(f"{side}_{part}" for side in ("left", "right") for part in _LIMB_PARTS),
+)
 JOINT_INDEX = {name: index for index, name in enumerate(JOINTS)}
 _PARENT_NAMES = {"spine": "pelvis", "chest": "spine", "neck": "chest", "head": "neck"}
 for _side in ("left", "right"):
-    _PARENT_NAMES |= {f"{_side}_upper_arm": "chest", f"{_side}_forearm": f"{_side}_upper_arm", f"{_side}_hand": f"{_side}_forearm"}
-    _PARENT_NAMES |= {f"{_side}_thigh": "pelvis", f"{_side}_shin": f"{_side}_thigh", f"{_side}_foot": f"{_side}_shin"}
-PARENTS = tuple(JOINT_INDEX[_PARENT_NAMES[name]] if name in _PARENT_NAMES else -1 for name in JOINTS)
+    _PARENT_NAMES |= {
+        f"{_side}_upper_arm": "chest",
+        f"{_side}_forearm": f"{_side}_upper_arm",
+        f"{_side}_hand": f"{_side}_forearm",
+    }
+    _PARENT_NAMES |= {
+        f"{_side}_thigh": "pelvis",
+        f"{_side}_shin": f"{_side}_thigh",
+        f"{_side}_foot": f"{_side}_shin",
+    }
+PARENTS = tuple(
+    JOINT_INDEX[_PARENT_NAMES[name]] if name in _PARENT_NAMES else -1 for name in JOINTS
+)
 
 _LIMB_CHANNELS = (
     *("shoulder_flex", "shoulder_abduct", "shoulder_rotate", "elbow", "wrist"),
     *("hip_flex", "hip_abduct", "hip_rotate", "knee", "ankle"),
 )
-#: Pose channels: joint angles in radians (flexion, abduction, inward rotation positive; root pitch forward, roll to the right), and
-#: ``clearance``, the height of the body's lowest point above the floor in metres.
+# : Pose channels: joint angles in radians (flexion, abduction, inward rotation positive; root pitch
+# forward, roll to the right), and : ``clearance``, the height of the body's lowest point above the
+# floor in metres.
 CHANNELS = (
     *("clearance", "root_pitch", "root_roll", "root_yaw"),
     *("spine_flex", "spine_side", "spine_twist", "neck_flex", "neck_side", "neck_twist"),
@@ -40,7 +58,9 @@ CHANNEL_INDEX = {name: index for index, name in enumerate(CHANNELS)}
 
 
 def _angle_map() -> np.ndarray:
-    """(channels, joints * 3) linear map from channels to the intrinsic Y, X, Z Euler angles of each joint."""
+    """(channels, joints * 3) linear map from channels to the intrinsic Y, X, Z Euler angles of each
+    joint.
+    """
     matrix = np.zeros((len(CHANNELS), len(JOINTS), 3))
 
     def drive(channel: str, joint: str, axis: int, factor: float) -> None:
@@ -49,7 +69,10 @@ def _angle_map() -> np.ndarray:
     for channel, axis in (("root_pitch", 0), ("root_roll", 1)):
         drive(channel, "pelvis", axis, 1.0)
     for motion, axis in (("flex", 0), ("side", 1), ("twist", 2)):
-        for channel, joints in ((f"spine_{motion}", ("spine", "chest")), (f"neck_{motion}", ("neck", "head"))):
+        for channel, joints in (
+            (f"spine_{motion}", ("spine", "chest")),
+            (f"neck_{motion}", ("neck", "head")),
+        ):
             for joint in joints:
                 drive(channel, joint, axis, 0.5)
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -57,7 +80,12 @@ def _angle_map() -> np.ndarray:
             drive(f"{side}_{channel}_flex", f"{side}_{joint}", 0, -1.0)
             drive(f"{side}_{channel}_abduct", f"{side}_{joint}", 1, sign)
             drive(f"{side}_{channel}_rotate", f"{side}_{joint}", 2, -sign)
-        for channel, joint, factor in (("elbow", "forearm", -1.0), ("wrist", "hand", -1.0), ("knee", "shin", 1.0), ("ankle", "foot", -1.0)):
+        for channel, joint, factor in (
+            ("elbow", "forearm", -1.0),
+            ("wrist", "hand", -1.0),
+            ("knee", "shin", 1.0),
+            ("ankle", "foot", -1.0),
+        ):
             drive(f"{side}_{channel}", f"{side}_{joint}", 0, factor)
     return matrix.reshape(len(CHANNELS), -1)
 
@@ -69,8 +97,9 @@ _ANGLE_MAP = _angle_map()
 class BodyPose:
     """A posture and its place in the world.
 
-    ``channels`` (len(CHANNELS),) see ``CHANNELS``; ``position`` (2,) metres, x and y of the pelvis; ``heading`` radians about z, 0 facing
-    +x. The height of the pelvis is not stored: it follows from ``clearance`` and the body's shape.
+    ``channels`` (len(CHANNELS),) see ``CHANNELS``; ``position`` (2,) metres, x and y of the pelvis;
+    ``heading`` radians about z, 0 facing +x. The height of the pelvis is not stored: it follows
+    from ``clearance`` and the body's shape.
     """
 
     channels: np.ndarray
@@ -85,7 +114,11 @@ class BodyPose:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Body proportions. ``height`` metres; ``leg_ratio``, ``shoulder_ratio``, ``girth`` and ``head_ratio`` scale the average adult's."""
+    """Body proportions.
+
+    ``height`` metres; ``leg_ratio``, ``shoulder_ratio``, ``girth`` and ``head_ratio`` scale the
+    average adult's.
+    """
 
     height: float = 1.72
     leg_ratio: float = 1.0
@@ -107,9 +140,16 @@ class Skeleton:
         trunk = 0.818 * h - hip - 0.015 * h
         arm = 0.5 * (self.leg_ratio + 1.0) * h
         table = {"pelvis": (0, 0, 0), "spine": (0, 0, 0.18 * trunk), "chest": (0, 0, 0.37 * trunk)}
-        table |= {"neck": (-0.005 * h, 0, 0.845 * h - hip - 0.55 * trunk), "head": (0.008 * h, 0, 0.020 * h)}
+        table |= {
+            "neck": (-0.005 * h, 0, 0.845 * h - hip - 0.55 * trunk),
+            "head": (0.008 * h, 0, 0.020 * h),
+        }
         for side, sign in (("left", 1), ("right", -1)):
-            table[f"{side}_upper_arm"] = (-0.005 * h, sign * 0.104 * h * self.shoulder_ratio, 0.43 * trunk)
+            table[f"{side}_upper_arm"] = (
+                -0.005 * h,
+                sign * 0.104 * h * self.shoulder_ratio,
+                0.43 * trunk,
+            )
             table[f"{side}_forearm"] = (0, 0, -0.183 * arm)
             table[f"{side}_hand"] = (0, 0, -0.147 * arm)
             table[f"{side}_thigh"] = (0, sign * 0.052 * h, 0)
@@ -122,7 +162,9 @@ class Skeleton:
         return self.forward_kinematics(np.zeros((1, len(CHANNELS))))[1][0]
 
     def forward_kinematics(self, channels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rotations (T, joints, 3, 3) and positions (T, joints, 3) of (T, channels) poses, pelvis at the origin, heading 0."""
+        """Rotations (T, joints, 3, 3) and positions (T, joints, 3) of (T, channels) poses, pelvis
+        at the origin, heading 0.
+        """
         count = len(channels)
         angles = (channels @ _ANGLE_MAP).reshape(-1, 3)
         local = Rotation.from_euler("YXZ", angles).as_matrix().reshape(count, len(JOINTS), 3, 3)
@@ -138,20 +180,38 @@ class Skeleton:
 
     @cached_property
     def _contact_table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Joint index, offset and radius (metres) of the spheres with which the body touches the floor."""
+        """Joint index, offset and radius (metres) of the spheres with which the body touches the
+        floor.
+        """
         h = self.height
-        rows: list[tuple[str, tuple[float, float, float], float]] = [("head", (0.0, 0.0, 0.06 * h), 0.055 * h)]
-        rows += [("pelvis", (-0.02 * h, 0.0, 0.0), 0.055 * h), ("chest", (0.0, 0.0, 0.12 * h), 0.065 * h)]
+        rows: list[tuple[str, tuple[float, float, float], float]] = [
+            ("head", (0.0, 0.0, 0.06 * h), 0.055 * h)
+        ]
+        rows += [
+            ("pelvis", (-0.02 * h, 0.0, 0.0), 0.055 * h),
+            ("chest", (0.0, 0.0, 0.12 * h), 0.065 * h),
+        ]
         for side in ("left", "right"):
-            rows += [(f"{side}_foot", (-0.035 * h, 0.0, -0.033 * h), 0.010 * h), (f"{side}_foot", (0.088 * h, 0.0, -0.033 * h), 0.010 * h)]
-            rows += [(f"{side}_shin", (0.0, 0.0, 0.0), 0.033 * h), (f"{side}_forearm", (0.0, 0.0, 0.0), 0.023 * h)]
-            rows += [(f"{side}_hand", (0.0, 0.0, -0.05 * h), 0.015 * h), (f"{side}_upper_arm", (0.0, 0.0, 0.0), 0.033 * h)]
+            rows += [
+                (f"{side}_foot", (-0.035 * h, 0.0, -0.033 * h), 0.010 * h),
+                (f"{side}_foot", (0.088 * h, 0.0, -0.033 * h), 0.010 * h),
+            ]
+            rows += [
+                (f"{side}_shin", (0.0, 0.0, 0.0), 0.033 * h),
+                (f"{side}_forearm", (0.0, 0.0, 0.0), 0.023 * h),
+            ]
+            rows += [
+                (f"{side}_hand", (0.0, 0.0, -0.05 * h), 0.015 * h),
+                (f"{side}_upper_arm", (0.0, 0.0, 0.0), 0.033 * h),
+            ]
             rows += [(f"{side}_thigh", (0.0, 0.0, 0.0), 0.055 * h)]
         joints, offsets, radii = zip(*rows, strict=True)
         return np.array([JOINT_INDEX[name] for name in joints]), np.array(offsets), np.array(radii)
 
     def contact_points(self, channels: np.ndarray) -> np.ndarray:
-        """(T, P, 3) lowest points of the contact spheres for (T, channels) poses, pelvis at the origin, heading 0, metres."""
+        """(T, P, 3) lowest points of the contact spheres for (T, channels) poses, pelvis at the
+        origin, heading 0, metres.
+        """
         rotations, positions = self.forward_kinematics(channels)
         joints, offsets, radii = self._contact_table
         points = positions[:, joints] + np.einsum("tpij,pj->tpi", rotations[:, joints], offsets)

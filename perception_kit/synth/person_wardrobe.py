@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Skin, hair and clothing textures of the person, drawn into one atlas image. Each split dresses from its own colours and patterns."""
+"""Skin, hair and clothing textures of the person, drawn into one atlas image.
+
+Each split dresses from its own colours and patterns.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,29 @@ SPLITS = ("train", "val", "test")
 ATLAS_SIZE = 256
 _HUES = 15
 _SKIN_TONES = np.array(
-    [(255, 219, 190), (241, 194, 160), (224, 172, 130), (198, 134, 95), (141, 85, 55), (92, 58, 40), (64, 42, 32)], float
+    [
+        (255, 219, 190),
+        (241, 194, 160),
+        (224, 172, 130),
+        (198, 134, 95),
+        (141, 85, 55),
+        (92, 58, 40),
+        (64, 42, 32),
+    ],
+    float,
 )
-_HAIR_COLOURS = np.array(
-    [(20, 16, 14), (48, 32, 22), (92, 60, 34), (150, 108, 60), (205, 170, 110), (150, 70, 40), (150, 150, 150), (225, 225, 220)], float
+_HAIR_COLORS = np.array(
+    [
+        (20, 16, 14),
+        (48, 32, 22),
+        (92, 60, 34),
+        (150, 108, 60),
+        (205, 170, 110),
+        (150, 70, 40),
+        (150, 150, 150),
+        (225, 225, 220),
+    ],
+    float,
 )
 PATTERNS = {
     "train": ("plain", "plain", "stripes", "hoops", "check", "dots", "print", "halves", "noise"),
@@ -36,20 +58,32 @@ PATTERNS = {
 }
 
 
-def cloth_colour(rng: np.random.Generator, split: str) -> np.ndarray:
-    """(3,) float sRGB cloth colour. Hues belong to one split each (of every five slices: three train, one val, one test); greys, whites
-    and blacks are common and allowed to all."""
+def cloth_color(rng: np.random.Generator, split: str) -> np.ndarray:
+    """(3,) float sRGB cloth colour.
+
+    Hues belong to one split each (of every five slices: three train, one val, one test); greys,
+    whites and blacks are common and allowed to all.
+    """
     if rng.random() < 0.35:
         return np.full(3, rng.uniform(12, 240)) + rng.uniform(-8, 8, 3)
-    slots = [slot for slot in range(_HUES) if {"train": slot % 5 < 3, "val": slot % 5 == 3, "test": slot % 5 == 4}[split]]
+    slots = [
+        slot
+        for slot in range(_HUES)
+        if {"train": slot % 5 < 3, "val": slot % 5 == 3, "test": slot % 5 == 4}[split]
+    ]
     hue = (rng.choice(slots) + rng.random()) / _HUES
     return 255 * np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.25, 0.95), rng.uniform(0.2, 0.95)))
 
 
-def draw_pattern(rng: np.random.Generator, split: str, kind: str, size: tuple[int, int]) -> np.ndarray:
-    """(rows, columns, 3) float cloth of the named pattern kind in two of the split's colours. Raises ValueError for an unknown kind."""
+def draw_pattern(
+    rng: np.random.Generator, split: str, kind: str, size: tuple[int, int]
+) -> np.ndarray:
+    """(rows, columns, 3) float cloth of the named pattern kind in two of the split's colours.
+
+    Raises ValueError for an unknown kind.
+    """
     rows, columns = size
-    first, second = cloth_colour(rng, split), cloth_colour(rng, split)
+    first, second = cloth_color(rng, split), cloth_color(rng, split)
     y, x = np.mgrid[0:rows, 0:columns] / max(rows, columns)
     frequency = rng.uniform(4, 12)
     duty = rng.uniform(0.3, 0.6)
@@ -63,13 +97,20 @@ def draw_pattern(rng: np.random.Generator, split: str, kind: str, size: tuple[in
         "dots": lambda: np.hypot(x * frequency % 1 - 0.5, y * frequency % 1 - 0.5) < 0.5 * duty,
         "halves": lambda: y < rng.uniform(0.3, 0.6),
         "band": lambda: np.abs(y - rng.uniform(0.3, 0.6)) < 0.12,
-        "print": lambda: np.maximum(np.abs(x - 0.5) / rng.uniform(0.08, 0.14), np.abs(y - 0.4) / rng.uniform(0.1, 0.2)) < 1,
-        "noise": lambda: cv2.resize(rng.random((12, 12)), (columns, rows), interpolation=cv2.INTER_CUBIC),
+        "print": lambda: (
+            np.maximum(
+                np.abs(x - 0.5) / rng.uniform(0.08, 0.14), np.abs(y - 0.4) / rng.uniform(0.1, 0.2)
+            )
+            < 1
+        ),
+        "noise": lambda: cv2.resize(
+            rng.random((12, 12)), (columns, rows), interpolation=cv2.INTER_CUBIC
+        ),
     }
     if kind not in waves:
         raise ValueError(f"unknown cloth pattern {kind!r}: choose one of {', '.join(waves)}")
-    share = np.asarray(waves[kind](), float)[..., None]
-    return first * (1 - share) + second * share
+    fraction = np.asarray(waves[kind](), float)[..., None]
+    return first * (1 - fraction) + second * fraction
 
 
 def _weave(rng: np.random.Generator, cloth: np.ndarray) -> np.ndarray:
@@ -85,17 +126,21 @@ def _region(atlas: np.ndarray, name: str) -> np.ndarray:
     return atlas[ATLAS_SIZE - v1 : ATLAS_SIZE - v0, u0:u1]
 
 
-def _draw_face(rng: np.random.Generator, head: np.ndarray, skin: np.ndarray, hair: np.ndarray, bald: bool) -> None:
-    """Skin, eyes, brows, mouth and hair on the head's (rows, columns, 3) texture; the face is in the middle, the back at the edges."""
+def _draw_face(
+    rng: np.random.Generator, head: np.ndarray, skin: np.ndarray, hair: np.ndarray, bald: bool
+) -> None:
+    """Skin, eyes, brows, mouth and hair on the head's (rows, columns, 3) texture; the face is in
+    the middle, the back at the edges.
+    """
     rows, columns = head.shape[:2]
     head[:] = skin
     scale = np.array([columns, rows], float)
 
-    def spot(centre: tuple[float, float], radii: tuple[float, float], colour: np.ndarray) -> None:
-        x, y = (np.array(centre) * scale).round().astype(int)
+    def spot(center: tuple[float, float], radii: tuple[float, float], color: np.ndarray) -> None:
+        x, y = (np.array(center) * scale).round().astype(int)
         axes = tuple(int(v) for v in np.maximum((np.array(radii) * scale).round(), 1))
         canvas = np.ascontiguousarray(head)
-        cv2.ellipse(canvas, (int(x), int(y)), axes, 0, 0, 360, [float(c) for c in colour], -1)
+        cv2.ellipse(canvas, (int(x), int(y)), axes, 0, 0, 360, [float(c) for c in color], -1)
         head[:] = canvas
 
     for side in (-1, 1):
@@ -106,14 +151,18 @@ def _draw_face(rng: np.random.Generator, head: np.ndarray, skin: np.ndarray, hai
     spot((0.5, 0.70), (0.06, 0.016), skin * [0.85, 0.55, 0.55])
     if not bald:
         around = np.abs(np.linspace(-1, 1, columns))
-        hairline = np.where(around < 0.3, 0.24, np.where(around < 0.45, 0.45, rng.uniform(0.6, 0.85)))
+        hairline = np.where(
+            around < 0.3, 0.24, np.where(around < 0.45, 0.45, rng.uniform(0.6, 0.85))
+        )
         head[(np.arange(rows)[:, None] / rows) < hairline] = hair
     elif rng.random() < 0.4:
         spot((0.5, 0.85), (0.14, 0.12), hair)
 
 
 def draw_atlas(rng: np.random.Generator, split: str, dress: bool) -> np.ndarray:
-    """(ATLAS_SIZE, ATLAS_SIZE, 3) uint8 sRGB texture of one person. ``dress`` draws torso and skirt from one cloth.
+    """(ATLAS_SIZE, ATLAS_SIZE, 3) uint8 sRGB texture of one person.
+
+    ``dress`` draws torso and skirt from one cloth.
 
     Raises ValueError for an unknown split.
     """
@@ -122,22 +171,31 @@ def draw_atlas(rng: np.random.Generator, split: str, dress: bool) -> np.ndarray:
     atlas = np.zeros((ATLAS_SIZE, ATLAS_SIZE, 3))
     tone = rng.uniform(0, len(_SKIN_TONES) - 1)
     skin = _SKIN_TONES[int(tone)] * (1 - tone % 1) + _SKIN_TONES[int(np.ceil(tone))] * (tone % 1)
-    hair = _HAIR_COLOURS[rng.integers(len(_HAIR_COLOURS))] * rng.uniform(0.8, 1.1)
+    hair = _HAIR_COLORS[rng.integers(len(_HAIR_COLORS))] * rng.uniform(0.8, 1.1)
     for name in ("neck", "hand"):
         _region(atlas, name)[:] = skin
     _region(atlas, "hair")[:] = hair * (1 + 0.15 * rng.normal(0, 1, (1, ATLAS_SIZE // 4, 1)))
     _draw_face(rng, _region(atlas, "head"), skin, hair, bald=rng.random() < 0.12)
 
-    shirt = draw_pattern(rng, split, str(rng.choice(PATTERNS[split])), (ATLAS_SIZE // 2, ATLAS_SIZE // 2))
+    shirt = draw_pattern(
+        rng, split, str(rng.choice(PATTERNS[split])), (ATLAS_SIZE // 2, ATLAS_SIZE // 2)
+    )
     trousers = draw_pattern(
-        rng, split, "plain" if rng.random() < 0.8 else str(rng.choice(PATTERNS[split])), (ATLAS_SIZE // 2, ATLAS_SIZE // 4)
+        rng,
+        split,
+        "plain" if rng.random() < 0.8 else str(rng.choice(PATTERNS[split])),
+        (ATLAS_SIZE // 2, ATLAS_SIZE // 4),
     )
     _region(atlas, "torso")[:] = _weave(rng, shirt)
     if not dress:
         torso = _region(atlas, "torso")
         hem = int(rng.uniform(0.66, 0.86) * len(torso))
         torso[hem:] = _weave(rng, trousers)[: len(torso) - hem].repeat(2, axis=1)
-    skirt = shirt if dress else draw_pattern(rng, split, str(rng.choice(PATTERNS[split])), shirt.shape[:2])
+    skirt = (
+        shirt
+        if dress
+        else draw_pattern(rng, split, str(rng.choice(PATTERNS[split])), shirt.shape[:2])
+    )
     _region(atlas, "skirt")[:] = _weave(rng, skirt)
     arm, leg = _region(atlas, "arm"), _region(atlas, "leg")
     arm[:] = (

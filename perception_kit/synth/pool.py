@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Renders numbered frames in worker processes. A frame depends on its number only, so the result is the same for any number of workers."""
+"""Renders numbered frames in worker processes.
+
+A frame depends on its number only, so the result is the same for any number of workers.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +32,21 @@ def _frame(index: int) -> Any:
     return _render(index)
 
 
-def render_frames(build: Callable[[], Callable[[int], Any]], count: int, workers: int) -> Iterator[Any]:
+def render_frames(
+    build: Callable[[], Callable[[int], Any]], count: int, workers: int
+) -> Iterator[Any]:
     """Results of ``build()(index)`` for index 0 to ``count`` - 1, in order.
 
-    ``build`` is called once in each worker and must be picklable. An error in a worker is raised here.
+    ``build`` is called once in each worker and must be picklable. An error in a worker is raised
+    here.
     """
     if workers <= 1:
         yield from map(build(), range(count))
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(build,)) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start, initargs=(build,)
+    ) as pool:
         waiting: deque[Future] = deque()
         for index in range(count):
             waiting.append(pool.submit(_frame, index))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recording before it is written: one scene, a moving camera, and a person who walks, runs and falls."""
+"""A recording before it is written: one scene, a moving camera, and a person who walks, runs and
+falls.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +26,28 @@ VELOCITY_STEP = 0.005
 
 
 def action_segments(seconds: float) -> list[tuple[str, float]]:
-    """Actions for a recording: rounds of walking, running, a fall and lying; rounds of 14 s and more have some standing as well."""
+    """Actions for a recording: rounds of walking, running, a fall and lying; rounds of 14 s and
+    more have some standing as well.
+    """
     rounds = max(1, int(seconds // ROUND_SECONDS))
     each = seconds / rounds
     walking, running, standing = 0.35 * each, 0.25 * each, 0.12 * each if each >= 14 else 0.0
     lying = max(each - walking - running - standing - FALL_SECONDS, 0.3)
-    segments = [("walking", walking), ("other", standing), ("running", running), ("falling", FALL_SECONDS), ("lying", lying)]
+    segments = [
+        ("walking", walking),
+        ("other", standing),
+        ("running", running),
+        ("falling", FALL_SECONDS),
+        ("lying", lying),
+    ]
     return [segment for segment in segments if segment[1] > 0] * rounds
 
 
 @dataclass
 class Velocity:
-    """``linear`` m/s and ``angular`` rad/s (3,) of an object in the camera frame, relative to the camera."""
+    """``linear`` m/s and ``angular`` rad/s (3,) of an object in the camera frame, relative to the
+    camera.
+    """
 
     linear: np.ndarray
     angular: np.ndarray
@@ -43,7 +55,10 @@ class Velocity:
 
 @dataclass
 class RecordedFrame:
-    """One frame with its truth. ``action`` is None when there is no person; velocities by instance number."""
+    """One frame with its truth.
+
+    ``action`` is None when there is no person; velocities by instance number.
+    """
 
     index: int
     frame: SceneFrame
@@ -54,7 +69,9 @@ class RecordedFrame:
 
 @dataclass
 class Recording:
-    """Frame ``index`` is taken ``index / fps`` seconds after the start; any frame can be rendered by itself."""
+    """Frame ``index`` is taken ``index / fps`` seconds after the start; any frame can be rendered
+    by itself.
+    """
 
     world: WorldConfig
     seed: int
@@ -63,7 +80,10 @@ class Recording:
 
     def __post_init__(self) -> None:
         if not (self.seconds > 0 and self.fps > 0):
-            raise ValueError(f"a recording needs a positive length and rate, got {self.seconds} s at {self.fps} frames per second")
+            raise ValueError(
+                f"a recording needs a positive length and rate, got {self.seconds} s at {self.fps}"
+                " frames per second"
+            )
 
     @property
     def num_frames(self) -> int:
@@ -79,7 +99,12 @@ class Recording:
         person, script = None, None
         if self.world.with_person:
             person = Person(rng, self.world.split)
-            script = ActionScript(rng, action_segments(self.seconds), walking_area(scene.room), skeleton=person.skeleton)
+            script = ActionScript(
+                rng,
+                action_segments(self.seconds),
+                walking_area(scene.room),
+                skeleton=person.skeleton,
+            )
         return RecordingRenderer(self, scene, path, person, script, len(classes) + 1).frame
 
 
@@ -106,7 +131,10 @@ class RecordingRenderer:
         rng = seeded(world.split, self.recording.seed, index)
         frame = observe(self.scene, camera, world.intrinsics, rng, mesh, self.person_class_id)
         after = self.path.at(seconds + VELOCITY_STEP)
-        velocities = {number: _velocity(one.pose, camera, after) for number, one in enumerate(self.scene.objects, start=1)}
+        velocities = {
+            number: _velocity(one.pose, camera, after)
+            for number, one in enumerate(self.scene.objects, start=1)
+        }
         return RecordedFrame(index, frame, velocities, action, len(self.scene.objects) + 1)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ray-cast renderer: colour, depth, instance labels and how much of each instance is visible.
 
-Every surface keeps a ray-casting structure in its own frame, so nothing is rebuilt when things or the camera move;
-each item is cast inside its image rectangle only, and the nearest hit of all items wins.
+Every surface keeps a ray-casting structure in its own frame, so nothing is rebuilt when things or
+the camera move; each item is cast inside its image rectangle only, and the nearest hit of all items
+wins.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from perception_kit.geometry import invert_pose
+from perception_kit.geometry import image_rectangle, invert_pose, pixel_rays
 from perception_kit.synth.surface import Hits, Surface
 from perception_kit.types import Intrinsics
 
@@ -21,8 +22,9 @@ from perception_kit.types import Intrinsics
 class Item:
     """A surface placed in the world.
 
-    ``instance`` is 0 for background, k for the k-th instance; ``gloss`` is the strength of highlights. A ``backdrop`` encloses everything
-    else, so it is cast only where nothing else was hit.
+    ``instance`` is 0 for background, k for the k-th instance; ``gloss`` is the strength of
+    highlights. A ``backdrop`` encloses everything else, so it is cast only where nothing else was
+    hit.
     """
 
     surface: Surface
@@ -36,9 +38,10 @@ class Item:
 class Rendering:
     """What the camera sees, before the sensor: images of (H, W).
 
-    ``albedo`` (H, W, 3) uint8 sRGB, ``depth`` float32 z-depth in metres, infinite where nothing is hit, ``normals`` (3, H, W) float32
-    unit vectors in the camera frame, ``gloss`` float32, ``labels`` uint8 instance numbers. ``silhouette_pixels`` counts each instance's
-    pixels as if nothing stood before it, those up to one image size outside the borders included.
+    ``albedo`` (H, W, 3) uint8 sRGB, ``depth`` float32 z-depth in metres, infinite where nothing is
+    hit, ``normals`` (3, H, W) float32 unit vectors in the camera frame, ``gloss`` float32,
+    ``labels`` uint8 instance numbers. ``silhouette_pixels`` counts each instance's pixels as if
+    nothing stood before it, those up to one image size outside the borders included.
     """
 
     albedo: np.ndarray
@@ -73,32 +76,60 @@ def render(items: Sequence[Item], camera_to_world: np.ndarray, intrinsics: Intri
     return rendering
 
 
-def _draw(rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsics: Intrinsics) -> None:
-    rectangle = image_rectangle(item.surface.box_corners, invert_pose(camera_to_item), intrinsics, outside=item.instance > 0)
+def _draw(
+    rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsics: Intrinsics
+) -> None:
+    rectangle = image_rectangle(
+        item.surface.box_corners, invert_pose(camera_to_item), intrinsics, outside=item.instance > 0
+    )
     if rectangle is None:
         return
     x0, y0, x1, y1 = rectangle
-    rays = pixel_rays(np.arange(x0, x1, dtype=np.float32)[None], np.arange(y0, y1, dtype=np.float32)[:, None], camera_to_item, intrinsics)
+    rays = pixel_rays(
+        np.arange(x0, x1, dtype=np.float32)[None],
+        np.arange(y0, y1, dtype=np.float32)[:, None],
+        camera_to_item,
+        intrinsics,
+    )
     hits = item.surface.cast(rays)
     if item.instance:
         rendering.silhouette_pixels[item.instance] = int(np.isfinite(hits.depth).sum())
-    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, intrinsics.width), min(y1, intrinsics.height)
-    nearer = hits.depth[top - y0 : bottom - y0, left - x0 : right - x0] < rendering.depth[top:bottom, left:right]
+    left, top, right, bottom = (
+        max(x0, 0),
+        max(y0, 0),
+        min(x1, intrinsics.width),
+        min(y1, intrinsics.height),
+    )
+    nearer = (
+        hits.depth[top - y0 : bottom - y0, left - x0 : right - x0]
+        < rendering.depth[top:bottom, left:right]
+    )
     rows, columns = np.nonzero(nearer)
     pixels = (rows + top) * intrinsics.width + columns + left
     chosen = (rows + (top - y0)) * (x1 - x0) + columns + (left - x0)
     _fill(rendering, item, camera_to_item, hits.at(chosen), pixels, intrinsics)
 
 
-def _draw_backdrop(rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsics: Intrinsics) -> None:
+def _draw_backdrop(
+    rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsics: Intrinsics
+) -> None:
     pixels = np.flatnonzero(np.isinf(rendering.depth))
     rows, columns = np.divmod(pixels, intrinsics.width)
-    hits = item.surface.cast(pixel_rays(columns.astype(np.float32), rows.astype(np.float32), camera_to_item, intrinsics))
+    hits = item.surface.cast(
+        pixel_rays(columns.astype(np.float32), rows.astype(np.float32), camera_to_item, intrinsics)
+    )
     chosen = np.flatnonzero(np.isfinite(hits.depth))
     _fill(rendering, item, camera_to_item, hits.at(chosen), pixels[chosen], intrinsics)
 
 
-def _fill(rendering: Rendering, item: Item, camera_to_item: np.ndarray, hits: Hits, pixels: np.ndarray, intrinsics: Intrinsics) -> None:
+def _fill(
+    rendering: Rendering,
+    item: Item,
+    camera_to_item: np.ndarray,
+    hits: Hits,
+    pixels: np.ndarray,
+    intrinsics: Intrinsics,
+) -> None:
     """Write hits into the image at flat ``pixels``."""
     if not len(pixels):
         return
@@ -110,37 +141,3 @@ def _fill(rendering: Rendering, item: Item, camera_to_item: np.ndarray, hits: Hi
         rendering.normals[axis].reshape(-1)[pixels] = normals[axis]
     rendering.gloss.reshape(-1)[pixels] = item.gloss
     rendering.labels.reshape(-1)[pixels] = item.instance
-
-
-def pixel_rays(x: np.ndarray, y: np.ndarray, camera_to_item: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """(..., 6) rays in the item's frame through pixels (x, y).
-
-    Directions have z = 1 in the camera frame, so the hit distance is the z-depth.
-    """
-    rotation = camera_to_item[:3, :3].astype(np.float32)
-    u = (x - np.float32(intrinsics.cx)) / np.float32(intrinsics.fx)
-    v = (y - np.float32(intrinsics.cy)) / np.float32(intrinsics.fy)
-    rays = np.empty((*np.broadcast_shapes(u.shape, v.shape), 6), np.float32)
-    rays[..., :3] = camera_to_item[:3, 3]
-    for axis in range(3):
-        rays[..., 3 + axis] = u * rotation[axis, 0] + (v * rotation[axis, 1] + rotation[axis, 2])
-    return rays
-
-
-def image_rectangle(
-    corners: np.ndarray, item_to_camera: np.ndarray, intrinsics: Intrinsics, outside: bool
-) -> tuple[int, int, int, int] | None:
-    """Pixel rectangle of a box; with ``outside`` it may reach one image size beyond the borders. None when it is out of sight."""
-    points = corners @ item_to_camera[:3, :3].T + item_to_camera[:3, 3]
-    margin_x, margin_y = (intrinsics.width, intrinsics.height) if outside else (0, 0)
-    low = np.array([-margin_x, -margin_y])
-    high = np.array([intrinsics.width + margin_x, intrinsics.height + margin_y])
-    if points[:, 2].max() < 0.05:
-        return None
-    if points[:, 2].min() > 0.05:
-        pixels = points[:, :2] / points[:, 2:] * [intrinsics.fx, intrinsics.fy] + [intrinsics.cx, intrinsics.cy]
-        low = np.maximum(low, np.floor(pixels.min(axis=0)).astype(int))
-        high = np.minimum(high, np.ceil(pixels.max(axis=0)).astype(int) + 1)
-    if (high <= low).any() or low[0] >= intrinsics.width or low[1] >= intrinsics.height or high[0] <= 0 or high[1] <= 0:
-        return None
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scene: room, light, things on the table, perhaps a person; and what a camera sees of it, with the truth."""
+"""A scene: room, light, things on the table, perhaps a person; and what a camera sees of it, with
+the truth.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from functools import cached_property
 import numpy as np
 import open3d as o3d
 
+from perception_kit.datasets.mesh import TexturedMesh
 from perception_kit.geometry import invert_pose
-from perception_kit.synth.catalogue import ObjectClass
+from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.lighting import Lighting, shade, shadow_scene
-from perception_kit.synth.mesh import TexturedMesh
 from perception_kit.synth.render import Item, Rendering, render
 from perception_kit.synth.room import Room
 from perception_kit.synth.sensor import Sensor
@@ -29,7 +31,9 @@ def seeded(split: str, *key: int) -> np.random.Generator:
 
 
 def pinhole(width: int, height: int, focal: float | None = None) -> Intrinsics:
-    """A camera of ``focal`` pixels with its centre in the image's; None: like a RealSense colour camera, 55 degrees wide at 4:3."""
+    """A camera of ``focal`` pixels with its centre in the image's; None: like a RealSense colour
+    camera, 55 degrees wide at 4:3.
+    """
     focal = focal or 610.0 * width / 640
     return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
 
@@ -44,7 +48,10 @@ class Placed:
 
 @dataclass
 class Scene:
-    """Everything that stands still, complete before it is first rendered. The k-th object is instance k + 1; a person comes last."""
+    """Everything that stands still, complete before it is first rendered.
+
+    The k-th object is instance k + 1; a person comes last.
+    """
 
     room: Room
     objects: list[Placed]
@@ -56,7 +63,10 @@ class Scene:
     @cached_property
     def items(self) -> list[Item]:
         """What stands in the room."""
-        placed = [Item(one.thing.surface, one.pose, number, self.gloss) for number, one in enumerate(self.objects, start=1)]
+        placed = [
+            Item(one.thing.surface, one.pose, number, self.gloss)
+            for number, one in enumerate(self.objects, start=1)
+        ]
         return [*placed, *self.distractors, *self.room.furniture]
 
     @cached_property
@@ -67,7 +77,10 @@ class Scene:
 
 @dataclass
 class TrueInstance:
-    """Truth of one instance in one frame. ``pose`` (4, 4) object-to-camera in metres, None for the articulated person."""
+    """Truth of one instance in one frame.
+
+    ``pose`` (4, 4) object-to-camera in metres, None for the articulated person.
+    """
 
     class_id: int
     class_name: str
@@ -78,7 +91,10 @@ class TrueInstance:
 
 @dataclass
 class SceneFrame:
-    """``rgb`` (H, W, 3) uint8, ``depth_mm`` (H, W) uint16, and the truth. Instances outside the image are not listed."""
+    """``rgb`` (H, W, 3) uint8, ``depth_mm`` (H, W) uint16, and the truth.
+
+    Instances outside the image are not listed.
+    """
 
     rgb: np.ndarray
     depth_mm: np.ndarray
@@ -93,7 +109,9 @@ def observe(
     person: TexturedMesh | None = None,
     person_class_id: int = 0,
 ) -> SceneFrame:
-    """Render the scene and, when there is one, a posed person; then apply the camera's imperfections."""
+    """Render the scene and, when there is one, a posed person; then apply the camera's
+    imperfections.
+    """
     casters, moving = [scene.shadows], []
     person_instance = len(scene.objects) + 1
     if person is not None:
@@ -101,7 +119,7 @@ def observe(
         casters.append(shadow_scene(moving))
     rendering = render([*scene.items, *moving, scene.room.shell], camera_to_world, intrinsics)
     radiance = shade(rendering, scene.lighting, casters, camera_to_world, intrinsics, rng)
-    rgb = scene.sensor.colour_image(radiance, rng)
+    rgb = scene.sensor.color_image(radiance, rng)
     depth = scene.sensor.depth_image(rendering, intrinsics, rng)
     instances = {}
     for number, one in enumerate(scene.objects, start=1):
@@ -112,7 +130,16 @@ def observe(
     return SceneFrame(rgb, depth, instances)
 
 
-def _add(instances: dict[int, TrueInstance], number: int, class_id: int, name: str, pose: np.ndarray | None, rendering: Rendering) -> None:
+def _add(
+    instances: dict[int, TrueInstance],
+    number: int,
+    class_id: int,
+    name: str,
+    pose: np.ndarray | None,
+    rendering: Rendering,
+) -> None:
     mask = rendering.labels == number
     if mask.any():
-        instances[number] = TrueInstance(class_id, name, pose, rendering.visible_fraction(number), mask)
+        instances[number] = TrueInstance(
+            class_id, name, pose, rendering.visible_fraction(number), mask
+        )

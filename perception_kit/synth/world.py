@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The choices that a whole data set or recording shares. Small and picklable: worker processes build their own objects from it."""
+"""The choices that a whole data set or recording shares.
+
+Small and picklable: worker processes build their own objects from it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from perception_kit.synth.catalogue import ObjectClass, read_classes
+from perception_kit.synth.catalog import ObjectClass, read_classes
 from perception_kit.synth.objects import builtin_classes
 from perception_kit.synth.room import TexturePool
 from perception_kit.types import Intrinsics
@@ -14,7 +17,9 @@ from perception_kit.types import Intrinsics
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """``meshes`` is a folder of textured OBJ files or None for the built-in objects; ``photos`` are background images."""
+    """``meshes`` is a folder of textured OBJ files or None for the built-in objects; ``photos`` are
+    background images.
+    """
 
     split: str
     intrinsics: Intrinsics

@@ -6,7 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from assistant_perception.msg import ActionArray, InstanceDetectionArray, ObjectPoseArray, TrackArray
+from assistant_perception.msg import (
+    ActionArray,
+    InstanceDetectionArray,
+    ObjectPoseArray,
+    TrackArray,
+)
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -33,12 +38,21 @@ _RESULTS = {
 
 
 class ViewNode(Node):
-    """Logs images, and the results of the three nodes in the same namespace. ``topics`` remaps the inputs' relative names.
+    """Logs images, and the results of the three nodes in the same namespace.
 
-    What cannot be shown is said in the log; the view goes on. ``max_rate_hz`` limits the images, which make up most of the data.
+    ``topics`` remaps the inputs' relative names.
+
+    What cannot be shown is said in the log; the view goes on. ``max_rate_hz`` limits the images,
+    which make up most of the data.
     """
 
-    def __init__(self, recording: SceneRecording, topics: Mapping[str, str], namespace: str, max_rate_hz: float) -> None:
+    def __init__(
+        self,
+        recording: SceneRecording,
+        topics: Mapping[str, str],
+        namespace: str,
+        max_rate_hz: float,
+    ) -> None:
         super().__init__("view", namespace=namespace)
         self._recording = recording
         self._period_ns = round(1e9 / max_rate_hz)
@@ -48,12 +62,21 @@ class ViewNode(Node):
         handlers = {"color": self._color, "depth": self._depth, "info": self._info}
         for name, topic in _INPUTS.items():
             kind = CameraInfo if name == "info" else Image
-            self._listen(name, kind, topics.get(topic, topic), handlers[name], input_qos("best_effort"))
-        results = {"detections": self._detections, "poses": self._poses, "tracks": self._tracks, "actions": self._actions}
+            self._listen(
+                name, kind, topics.get(topic, topic), handlers[name], input_qos("best_effort")
+            )
+        results = {
+            "detections": self._detections,
+            "poses": self._poses,
+            "tracks": self._tracks,
+            "actions": self._actions,
+        }
         for name, (kind, topic) in _RESULTS.items():
             self._listen(name, kind, topic, results[name], result_qos())
 
-    def _listen(self, name: str, kind: type, topic: str, handle: Callable[[int, Any], None], qos: QoSProfile) -> None:
+    def _listen(
+        self, name: str, kind: type, topic: str, handle: Callable[[int, Any], None], qos: QoSProfile
+    ) -> None:
         def receive(message: Any) -> None:
             self.counts[name] += 1
             try:
@@ -64,8 +87,14 @@ class ViewNode(Node):
         self.create_subscription(kind, topic, receive, qos)
 
     def _is_due(self, stamp_ns: int) -> bool:
-        """Whether the images of this moment are shown; depth and colour of a moment are shown both or not at all."""
-        if self._shown_ns is None or stamp_ns < self._shown_ns or stamp_ns - self._shown_ns >= 0.9 * self._period_ns:
+        """Whether the images of this moment are shown; depth and colour of a moment are shown both
+        or not at all.
+        """
+        if (
+            self._shown_ns is None
+            or stamp_ns < self._shown_ns
+            or stamp_ns - self._shown_ns >= 0.9 * self._period_ns
+        ):
             self._shown_ns = stamp_ns
         return stamp_ns == self._shown_ns
 
@@ -81,7 +110,9 @@ class ViewNode(Node):
         self._recording.camera(stamp_ns, intrinsics_from_camera_info(message, message))
 
     def _detections(self, stamp_ns: int, message: InstanceDetectionArray) -> None:
-        self._recording.detections(stamp_ns, detections_from_message(message), message.image_height, message.image_width)
+        self._recording.detections(
+            stamp_ns, detections_from_message(message), message.image_height, message.image_width
+        )
 
     def _poses(self, stamp_ns: int, message: ObjectPoseArray) -> None:
         self._recording.poses(stamp_ns, poses_from_message(message))

@@ -21,7 +21,8 @@ class Shape:
 
 
 def load_shapes(models: Path | None, pose_model: Path | None) -> dict[str, Shape]:
-    """Shapes by class name: the meshes of the BOP folder ``models``, else the convex hulls of the points in the pose model file.
+    """Shapes by class name: the meshes of the BOP folder ``models``, else the convex hulls of the
+    points in the pose model file.
 
     Raises DatasetError or ModelFileError for a folder or file that cannot be read.
     """
@@ -30,7 +31,7 @@ def load_shapes(models: Path | None, pose_model: Path | None) -> dict[str, Shape
         return {model.name: Shape(*model.mesh()) for model in rigid}
     if pose_model is None:
         return {}
-    from perception_kit.model_file import load_model  # PyTorch takes seconds to import
+    from perception_kit.networks.model_file import load_model  # PyTorch takes seconds to import
 
     tensors, metadata = load_model(pose_model, "pose")
     points = tensors["model_points"].numpy().astype(float)
@@ -39,7 +40,9 @@ def load_shapes(models: Path | None, pose_model: Path | None) -> dict[str, Shape
 
 def _hull(points: np.ndarray) -> Shape:
     hull = ConvexHull(points, qhull_options="QJ")
-    outward = np.einsum("ij,ij->i", np.cross(*_edges(points, hull.simplices)), hull.equations[:, :3]) > 0
+    outward = (
+        np.einsum("ij,ij->i", np.cross(*_edges(points, hull.simplices)), hull.equations[:, :3]) > 0
+    )
     faces = np.where(outward[:, None], hull.simplices, hull.simplices[:, ::-1])
     return Shape(points, faces)
 
@@ -50,7 +53,13 @@ def _edges(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def flat_shaded(shape: Shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (3 F, 3), faces (F, 3) and normals (3 F, 3) in which each triangle has its own, so that edges show."""
+    """Vertices (3 F, 3), faces (F, 3) and normals (3 F, 3) in which each triangle has its own, so
+    that edges show.
+    """
     normals = np.cross(*_edges(shape.vertices, shape.faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    return shape.vertices[shape.faces].reshape(-1, 3), np.arange(3 * len(shape.faces)).reshape(-1, 3), np.repeat(normals, 3, axis=0)
+    return (
+        shape.vertices[shape.faces].reshape(-1, 3),
+        np.arange(3 * len(shape.faces)).reshape(-1, 3),
+        np.repeat(normals, 3, axis=0),
+    )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rerun's servers of the page and of the data behind it.
 
-They run as a process of their own: those of Rerun's Python package listen on all interfaces of the machine, and a slow browser holds up
-whoever logs to them.
+They run as a process of their own: those of Rerun's Python package listen on all interfaces of the
+machine, and a slow browser holds up whoever logs to them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 import rerun_cli
 
-# The program itself: the command that is called like it starts it as a child, which outlives the command when that is ended.
+# The program itself: the command that is called like it starts it as a child, which outlives the
+# command when that is ended.
 RERUN = Path(rerun_cli.__file__).with_name("rerun")
 _START_LIMIT_S, _STOP_LIMIT_S, _POLL_S = 60.0, 5.0, 0.05
 
@@ -38,14 +39,25 @@ class ViewerAddresses(NamedTuple):
 
 @contextmanager
 def serve_viewer(bind: str, port: int, web_port: int, memory: str) -> Iterator[ViewerAddresses]:
-    """Serve the page at ``web_port`` and its data at ``port`` of the interface with the IP address ``bind`` until the ``with`` block ends.
+    """Serve the page at ``web_port`` and its data at ``port`` of the interface with the IP address
+    ``bind`` until the ``with`` block ends.
 
-    At most ``memory`` (such as "1GiB") of data is kept for those who look back, or look later. Raises ServerError.
+    At most ``memory`` (such as "1GiB") of data is kept for those who look back, or look later.
+    Raises ServerError.
     """
     host = _host(bind)
     for number in (port, web_port):
         _check_free(bind, number)
-    command = [str(RERUN), "--serve-web", "--bind", bind, "--port", str(port), "--web-viewer-port", str(web_port)]
+    command = [
+        str(RERUN),
+        "--serve-web",
+        "--bind",
+        bind,
+        "--port",
+        str(port),
+        "--web-viewer-port",
+        str(web_port),
+    ]
     command += ["--server-memory-limit", memory, "--cors-allow-origin", f"http://{host}:{web_port}"]
     environment = {"RUST_LOG": "error"} | os.environ
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
@@ -64,7 +76,8 @@ def _check_free(bind: str, port: int) -> None:
             pass
     except OSError as error:
         raise ServerError(
-            f"port {port} of '{bind}' cannot be used ({error.strerror}): choose others with --port, --web-port and --bind"
+            f"port {port} of '{bind}' cannot be used ({error.strerror}): choose others with --port,"
+            " --web-port and --bind"
         ) from error
 
 
@@ -73,7 +86,10 @@ def _host(bind: str) -> str:
     try:
         address = ip_address(bind)
     except ValueError as error:
-        raise ServerError(f"'{bind}' is no IP address: give that of one of this machine's interfaces, or 0.0.0.0 for all") from error
+        raise ServerError(
+            f"'{bind}' is no IP address: give that of one of this machine's interfaces, or 0.0.0.0"
+            " for all"
+        ) from error
     if address.is_unspecified:
         return socket.gethostname()
     return f"[{bind}]" if address.version == 6 else bind
@@ -91,8 +107,14 @@ def _wait_for(process: subprocess.Popen, bind: str, port: int) -> None:
             if client.connect_ex((bind, port)) == 0:
                 return
         sleep(_POLL_S)
-    state = "does not listen" if process.poll() is None else f"ended with return code {process.returncode}"
-    raise ServerError(f"Rerun's server {state} at port {port} of '{bind}'; what it says itself stands above")
+    state = (
+        "does not listen"
+        if process.poll() is None
+        else f"ended with return code {process.returncode}"
+    )
+    raise ServerError(
+        f"Rerun's server {state} at port {port} of '{bind}'; what it says itself stands above"
+    )
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Square RGB-D crops of instances, and the network inputs made of them: masked colour and normalised points.
+"""Square RGB-D crops of instances, and the network inputs made of them: masked colour and
+normalised points.
 
-The points are given to the networks in a frame of their own: its origin is the median of the instance's points, its z axis the viewing
-ray through it, its unit the diameter of the object's class. So the networks need not learn where in the image or how large an object is.
-Networks converted from the published checkpoints are given them in the camera frame, as they were trained.
+The points are given to the networks in a frame of their own: its origin is the median of the
+instance's points, its z axis the viewing ray through it, its unit the diameter of the object's
+class. So the networks need not learn where in the image or how large an object is. Networks
+converted from the published checkpoints are given them in the camera frame, as they were trained.
 """
 
 from __future__ import annotations
@@ -22,20 +24,21 @@ from pose6d_node.densefusion.rotations import viewing_rotation
 MIN_POINTS = 50
 MAX_DEPTH = 50.0  # metres; RGB-D cameras see no further, and larger values count as unknown
 OBJECT_FRAME, CAMERA_FRAME = INPUT_FRAMES = ("object", "camera")
-COLOUR_MEAN = (0.485, 0.456, 0.406)
-COLOUR_STD = (0.229, 0.224, 0.225)
+COLOR_MEAN = (0.485, 0.456, 0.406)
+COLOR_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass
 class Crops:
     """B instances cut out of their images as S x S pixels.
 
-    ``colour`` (B, S, S, 3) uint8; ``depth`` (B, S, S) float32 metres, 0 unknown; ``mask`` (B, S, S) bool; ``window`` (B, 3) int64: left,
-    top and side of the cut square in image pixels; ``camera`` (B, 4) float32: fx, fy, cx, cy; ``class_index`` (B,) int64 from 0.
-    Depth and mask are taken from the nearest image pixel, so that points stay exact.
+    ``colour`` (B, S, S, 3) uint8; ``depth`` (B, S, S) float32 metres, 0 unknown; ``mask`` (B, S, S)
+    bool; ``window`` (B, 3) int64: left, top and side of the cut square in image pixels; ``camera``
+    (B, 4) float32: fx, fy, cx, cy; ``class_index`` (B,) int64 from 0. Depth and mask are taken from
+    the nearest image pixel, so that points stay exact.
     """
 
-    colour: Tensor
+    color: Tensor
     depth: Tensor
     mask: Tensor
     window: Tensor
@@ -56,7 +59,12 @@ class Crops:
     @staticmethod
     def concatenate(parts: Sequence[Crops]) -> Crops:
         """One batch of several."""
-        return Crops(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Crops)})
+        return Crops(
+            **{
+                field.name: torch.cat([getattr(part, field.name) for part in parts])
+                for field in fields(Crops)
+            }
+        )
 
     def measured(self) -> Tensor:
         """(B, S, S) bool: where the mask has a known depth."""
@@ -76,9 +84,10 @@ class Crops:
 class NetworkInputs:
     """What the networks see of B instances, and how to return from there to the camera frame.
 
-    ``image`` (B, 3, S, S) normalised colour, 0 outside the mask; ``cloud`` (B, N, 3) points in the networks' frame; ``pixels`` (B, N, 2)
-    their places in the crop, -1..1; ``class_index`` (B,). The networks' frame: ``view`` (B, 3, 3) its axes in the camera frame,
-    ``centre`` (B, 3) its origin in metres, ``scale`` (B,) its unit in metres.
+    ``image`` (B, 3, S, S) normalised colour, 0 outside the mask; ``cloud`` (B, N, 3) points in the
+    networks' frame; ``pixels`` (B, N, 2) their places in the crop, -1..1; ``class_index`` (B,). The
+    networks' frame: ``view`` (B, 3, 3) its axes in the camera frame, ``centre`` (B, 3) its origin
+    in metres, ``scale`` (B,) its unit in metres.
     """
 
     image: Tensor
@@ -86,35 +95,45 @@ class NetworkInputs:
     pixels: Tensor
     class_index: Tensor
     view: Tensor
-    centre: Tensor
+    center: Tensor
     scale: Tensor
 
     def points(self) -> Tensor:
         """(B, N, 3) ``cloud`` in the camera frame, metres."""
-        return self.centre.unsqueeze(1) + self.scale.view(-1, 1, 1) * (self.cloud @ self.view.mT)
+        return self.center.unsqueeze(1) + self.scale.view(-1, 1, 1) * (self.cloud @ self.view.mT)
 
     def to_network_frame(self, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
         """Poses (B, 3, 3), (B, 3) from the camera frame (metres) to the networks' frame."""
-        moved = (translation - self.centre) / self.scale.unsqueeze(1)
+        moved = (translation - self.center) / self.scale.unsqueeze(1)
         return self.view.mT @ rotation, (self.view.mT @ moved.unsqueeze(2)).squeeze(2)
 
     def to_camera_frame(self, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
         """Poses (B, 3, 3), (B, 3) from the networks' frame to the camera frame (metres)."""
         turned = (self.view @ translation.unsqueeze(2)).squeeze(2)
-        return self.view @ rotation, self.centre + self.scale.unsqueeze(1) * turned
+        return self.view @ rotation, self.center + self.scale.unsqueeze(1) * turned
 
 
 def nearest_pixels(size: int, side: Tensor) -> Tensor:
-    """(B, size) offsets of the image pixels nearest to the crop's pixels, for (B, 1) sides of the cut square."""
+    """(B, size) offsets of the image pixels nearest to the crop's pixels, for (B, 1) sides of the
+    cut square.
+    """
     return ((torch.arange(size, device=side.device) + 0.5) * side / size).long()
 
 
 def cut_crop(
-    rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics, mask: np.ndarray, class_index: int, size: int, margin: float
+    rgb: np.ndarray,
+    depth: np.ndarray,
+    intrinsics: Intrinsics,
+    mask: np.ndarray,
+    class_index: int,
+    size: int,
+    margin: float,
 ) -> Crops:
-    """One crop of ``size`` pixels around a (H, W) bool mask, its square ``margin`` times the longer side of the mask's box.
+    """One crop of ``size`` pixels around a (H, W) bool mask, its square ``margin`` times the longer
+    side of the mask's box.
 
-    ``rgb`` (H, W, 3) uint8, ``depth`` (H, W) float32 metres (0 or NaN unknown). Raises ValueError for an empty mask.
+    ``rgb`` (H, W, 3) uint8, ``depth`` (H, W) float32 metres (0 or NaN unknown). Raises ValueError
+    for an empty mask.
     """
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     if width == 0:
@@ -123,16 +142,20 @@ def cut_crop(
     left, top = x + (width - side) // 2, y + (height - side) // 2
     steps = nearest_pixels(size, torch.tensor([[side]]))[0].numpy()
     rows, columns = top + steps, left + steps
-    inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))[None, :]
+    inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & (
+        (columns >= 0) & (columns < mask.shape[1])
+    )[None, :]
     nearest = np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))
     seen = depth[nearest]
     known = inside & (seen > 0) & (seen <= MAX_DEPTH)
     return Crops(
-        colour=torch.from_numpy(_resized_square(rgb, left, top, side, size)).unsqueeze(0),
+        color=torch.from_numpy(_resized_square(rgb, left, top, side, size)).unsqueeze(0),
         depth=torch.from_numpy(np.where(known, seen, 0).astype(np.float32)).unsqueeze(0),
         mask=torch.from_numpy(mask[nearest] & inside).unsqueeze(0),
         window=torch.tensor([[left, top, side]]),
-        camera=torch.tensor([[intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]], dtype=torch.float32),
+        camera=torch.tensor(
+            [[intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]], dtype=torch.float32
+        ),
         class_index=torch.tensor([class_index]),
     )
 
@@ -144,42 +167,69 @@ def _resized_square(rgb: np.ndarray, left: int, top: int, side: int, size: int) 
     before_y, before_x = max(-top, 0), max(-left, 0)
     after_y, after_x = max(top + side - height, 0), max(left + side - width, 0)
     square = cv2.copyMakeBorder(part, before_y, after_y, before_x, after_x, cv2.BORDER_CONSTANT)
-    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
+    return cv2.resize(
+        square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    )
 
 
-def make_inputs(crops: Crops, diameters: Tensor, num_points: int, order: Tensor, input_frame: str = OBJECT_FRAME) -> NetworkInputs:
+def make_inputs(
+    crops: Crops, diameters: Tensor, num_points: int, order: Tensor, input_frame: str = OBJECT_FRAME
+) -> NetworkInputs:
     """Network inputs of B crops whose masks hold at least one known depth each.
 
-    With ``input_frame`` ``CAMERA_FRAME`` they are those that the published checkpoints were trained on: points in the camera frame in
-    metres, colour that is not masked, and from 0 to 255 when mean and deviation are taken out of it.
+    With ``input_frame`` ``CAMERA_FRAME`` they are those that the published checkpoints were trained
+    on: points in the camera frame in metres, colour that is not masked, and from 0 to 255 when mean
+    and deviation are taken out of it.
 
-    ``diameters`` (C,) of the classes in metres. ``order`` (B or 1, S * S) random numbers decide which points are taken: the same numbers
-    take the same points whatever else is in the batch. Where there are fewer than ``num_points``, they repeat.
+    ``diameters`` (C,) of the classes in metres. ``order`` (B or 1, S * S) random numbers decide
+    which points are taken: the same numbers take the same points whatever else is in the batch.
+    Where there are fewer than ``num_points``, they repeat.
     """
     size = crops.depth.shape[1]
     points = crops.points().flatten(1, 2)
     valid = crops.measured().flatten(1)
-    centre = points.masked_fill(~valid.unsqueeze(2), torch.nan).nanmedian(dim=1).values
+    center = points.masked_fill(~valid.unsqueeze(2), torch.nan).nanmedian(dim=1).values
     scale = diameters[crops.class_index]
-    distance = (points - centre.unsqueeze(1)).norm(dim=2)
-    # What is further away than the object is long belongs to something else that the mask spilled over. The nearest point always stays.
-    near = valid & (distance <= torch.maximum(scale, distance.masked_fill(~valid, torch.inf).amin(dim=1)).unsqueeze(1))
+    distance = (points - center.unsqueeze(1)).norm(dim=2)
+    # What is further away than the object is long belongs to something else that the mask spilled
+    # over. The nearest point always stays.
+    near = valid & (
+        distance
+        <= torch.maximum(scale, distance.masked_fill(~valid, torch.inf).amin(dim=1)).unsqueeze(1)
+    )
     chosen = _choose(near, num_points, order)
     pixels = (2 * torch.stack([chosen % size, chosen // size], dim=2) + 1) / size - 1
     cloud = points.gather(1, chosen.unsqueeze(2).expand(-1, -1, 3))
-    mean, deviation = (crops.colour.new_tensor(values, dtype=torch.float32) for values in (COLOUR_MEAN, COLOUR_STD))
+    mean, deviation = (
+        crops.color.new_tensor(values, dtype=torch.float32) for values in (COLOR_MEAN, COLOR_STD)
+    )
     if input_frame == CAMERA_FRAME:
-        image = ((crops.colour - mean) / deviation).permute(0, 3, 1, 2)
+        image = ((crops.color - mean) / deviation).permute(0, 3, 1, 2)
         view = torch.eye(3, device=cloud.device).expand(len(crops), 3, 3)
-        return NetworkInputs(image, cloud, pixels, crops.class_index, view, torch.zeros_like(centre), torch.ones_like(scale))
-    view = viewing_rotation(centre)
-    cloud = (cloud - centre.unsqueeze(1)) / scale.view(-1, 1, 1)
-    image = ((crops.colour / 255 - mean) / deviation * crops.mask.unsqueeze(3)).permute(0, 3, 1, 2)
-    return NetworkInputs(image, cloud @ view, pixels, crops.class_index, view, centre, scale)
+        return NetworkInputs(
+            image,
+            cloud,
+            pixels,
+            crops.class_index,
+            view,
+            torch.zeros_like(center),
+            torch.ones_like(scale),
+        )
+    view = viewing_rotation(center)
+    cloud = (cloud - center.unsqueeze(1)) / scale.view(-1, 1, 1)
+    image = ((crops.color / 255 - mean) / deviation * crops.mask.unsqueeze(3)).permute(0, 3, 1, 2)
+    return NetworkInputs(image, cloud @ view, pixels, crops.class_index, view, center, scale)
 
 
 def _choose(valid: Tensor, count: int, order: Tensor) -> Tensor:
-    """(B, count) indices of true entries of (B, P) ``valid``, those with the largest ``order`` first, repeated where there are fewer."""
-    ranked = order.expand_as(valid).masked_fill(~valid, -1.0).topk(min(count, valid.shape[1]), dim=1).indices
+    """(B, count) indices of true entries of (B, P) ``valid``, those with the largest ``order``
+    first, repeated where there are fewer.
+    """
+    ranked = (
+        order.expand_as(valid)
+        .masked_fill(~valid, -1.0)
+        .topk(min(count, valid.shape[1]), dim=1)
+        .indices
+    )
     available = valid.sum(dim=1, keepdim=True).clamp(max=ranked.shape[1])
     return ranked.gather(1, torch.arange(count, device=valid.device) % available)

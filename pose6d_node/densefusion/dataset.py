@@ -19,9 +19,11 @@ from pose6d_node.densefusion.pose_model import PoseModelConfig
 
 @dataclass
 class PoseDataset:
-    """N instances with ``rotation`` (N, 3, 3) and ``translation`` (N, 3) in metres, model to camera.
+    """N instances with ``rotation`` (N, 3, 3) and ``translation`` (N, 3) in metres, model to
+    camera.
 
-    ``too_few_points`` lists the class index of each visible instance left out because its mask holds fewer than 50 known depths.
+    ``too_few_points`` lists the class index of each visible instance left out because its mask
+    holds fewer than 50 known depths.
     """
 
     crops: Crops
@@ -38,13 +40,20 @@ class PoseDataset:
         return 1 / counts[self.crops.class_index]
 
 
-def load_instances(frames: FrameDataset, config: PoseModelConfig, min_visible: float) -> PoseDataset:
-    """Instances in ``frames`` of the classes of ``config`` (by name) of which at least the share ``min_visible`` is seen.
+def load_instances(
+    frames: FrameDataset, config: PoseModelConfig, min_visible: float
+) -> PoseDataset:
+    """Instances in ``frames`` of the classes of ``config`` (by name) of which at least the share
+    ``min_visible`` is seen.
 
     Raises DatasetError where there is none.
     """
     index_of = {name: index for index, name in enumerate(config.class_names)}
-    class_index = {class_id: index_of[name] for class_id, name in frames.class_names.items() if name in index_of}
+    class_index = {
+        class_id: index_of[name]
+        for class_id, name in frames.class_names.items()
+        if name in index_of
+    }
     parts: list[Crops] = []
     poses: list[TrueInstance] = []
     too_few: list[int] = []
@@ -60,15 +69,33 @@ def load_instances(frames: FrameDataset, config: PoseModelConfig, min_visible: f
                 parts.append(crop)
                 poses.append(instance)
     if not parts:
-        raise DatasetError(f"'{frames.folder}' shows no instance of {config.class_names} that is at least {min_visible:.0%} visible")
-    return PoseDataset(Crops.concatenate(parts), _stack([p.rotation for p in poses]), _stack([p.translation for p in poses]), too_few)
+        raise DatasetError(
+            f"'{frames.folder}' shows no instance of {config.class_names} that is at least"
+            f" {min_visible:.0%} visible"
+        )
+    return PoseDataset(
+        Crops.concatenate(parts),
+        _stack([p.rotation for p in poses]),
+        _stack([p.translation for p in poses]),
+        too_few,
+    )
 
 
-def _cut_instance(frame: Frame, label: int, class_index: int, config: PoseModelConfig) -> Crops | None:
+def _cut_instance(
+    frame: Frame, label: int, class_index: int, config: PoseModelConfig
+) -> Crops | None:
     mask = frame.labels == label
     if np.count_nonzero(mask & (frame.depth > 0)) < MIN_POINTS:
         return None
-    crop = cut_crop(frame.rgb, frame.depth, frame.intrinsics, mask, class_index, config.crop_size, config.crop_margin)
+    crop = cut_crop(
+        frame.rgb,
+        frame.depth,
+        frame.intrinsics,
+        mask,
+        class_index,
+        config.crop_size,
+        config.crop_margin,
+    )
     return crop if crop.measured().any() else None
 
 

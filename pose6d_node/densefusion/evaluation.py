@@ -21,14 +21,18 @@ def point_order(crop_size: int, seed: int, device: torch.device | str = "cpu") -
     return torch.rand(1, crop_size**2, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
-def predict_poses(model: PoseModel, dataset: PoseDataset, refine_iterations: int, batch_size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+def predict_poses(
+    model: PoseModel, dataset: PoseDataset, refine_iterations: int, batch_size: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (N, 3, 3) and translations (N, 3) in metres for all instances of ``dataset``."""
     device = model.diameters.device
     order = point_order(model.config.crop_size, 0, device)
     rotations, translations = [], []
     for index in torch.arange(len(dataset)).split(batch_size):
         crops = dataset.crops.select(index).to(device)
-        inputs = make_inputs(crops, model.diameters, model.config.num_points, order, model.config.input_frame)
+        inputs = make_inputs(
+            crops, model.diameters, model.config.num_points, order, model.config.input_frame
+        )
         rotation, translation, _ = estimate(model, inputs, refine_iterations)
         rotations.append(rotation.cpu())
         translations.append(translation.cpu())
@@ -39,30 +43,45 @@ def pose_errors(model: PoseModel, dataset: PoseDataset, refine_iterations: int) 
     """Error of each instance; those with too few points count as missed."""
     config = model.config
     points = model.model_points.double().cpu().numpy()
-    truth = dataset.rotation.double().numpy(), dataset.translation.double().numpy()
+    ground_truth = dataset.rotation.double().numpy(), dataset.translation.double().numpy()
     rotations, translations = predict_poses(model, dataset, refine_iterations)
     errors = []
     for k, index in enumerate(dataset.crops.class_index.tolist()):
-        poses = rotations[k], translations[k], truth[0][k], truth[1][k]
+        poses = rotations[k], translations[k], ground_truth[0][k], ground_truth[1][k]
         described = config.class_names[index], config.diameters[index], config.symmetric[index]
-        errors.append(PoseError(*described, add(points[index], *poses), adds(points[index], *poses)))
-    missed = [PoseError(config.class_names[k], config.diameters[k], config.symmetric[k]) for k in dataset.too_few_points]
+        errors.append(
+            PoseError(*described, add(points[index], *poses), adds(points[index], *poses))
+        )
+    missed = [
+        PoseError(config.class_names[k], config.diameters[k], config.symmetric[k])
+        for k in dataset.too_few_points
+    ]
     return errors + missed
 
 
 def evaluate(model: PoseModel, dataset: PoseDataset, refine_iterations: int) -> dict[str, Any]:
-    """``pose_metrics`` with ``refine_iterations`` and, under the key ``without_refinement``, with none."""
+    """``pose_metrics`` with ``refine_iterations`` and, under the key ``without_refinement``, with
+    none.
+    """
     model.eval()
     refined = pose_metrics(pose_errors(model, dataset, refine_iterations))
-    return {**refined, "refine_iterations": refine_iterations, "without_refinement": pose_metrics(pose_errors(model, dataset, 0))}
+    return {
+        **refined,
+        "refine_iterations": refine_iterations,
+        "without_refinement": pose_metrics(pose_errors(model, dataset, 0)),
+    }
 
 
 def format_scores(scores: dict[str, Any]) -> str:
     """The scores as a table for the terminal."""
     plain = scores["without_refinement"]
-    lines = [f"{'class':<24}{'count':>7}{'recall 0.1d':>13}{'unrefined':>11}{'ADD-S AUC':>11}{'unrefined':>11}"]
+    lines = [
+        f"{'class':<24}{'count':>7}{'recall 0.1d':>13}{'unrefined':>11}{'ADD-S AUC':>11}{'unrefined':>11}"
+    ]
     for name, row in [*scores["per_class"].items(), ("all", scores)]:
         before = plain if name == "all" else plain["per_class"][name]
         values = row["recall_0.1d"], before["recall_0.1d"], row["adds_auc"], before["adds_auc"]
-        lines.append(f"{name:<24}{row['count']:>7}{values[0]:>13.3f}{values[1]:>11.3f}{values[2]:>11.3f}{values[3]:>11.3f}")
+        lines.append(
+            f"{name:<24}{row['count']:>7}{values[0]:>13.3f}{values[1]:>11.3f}{values[2]:>11.3f}{values[3]:>11.3f}"
+        )
     return "\n".join(lines)

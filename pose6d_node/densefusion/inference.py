@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From votes to poses: the estimator's pose, then iterative refinement (Wang et al. 2019, sections 3.5 and 3.6)."""
+"""From votes to poses: the estimator's pose, then iterative refinement (Wang et al. 2019, sections
+3.5 and 3.6).
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,35 @@ from pose6d_node.densefusion.rotations import quaternion_to_matrix
 
 
 def refine_once(
-    refiner: PoseRefineNet, cloud: Tensor, features: Tensor, class_index: Tensor, rotation: Tensor, translation: Tensor
+    refiner: PoseRefineNet,
+    cloud: Tensor,
+    features: Tensor,
+    class_index: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The pose (B, 3, 3), (B, 3) corrected by the residual that the refiner sees in the cloud moved into the pose's frame."""
+    """The pose (B, 3, 3), (B, 3) corrected by the residual that the refiner sees in the cloud moved
+    into the pose's frame.
+    """
     moved = (cloud - translation.unsqueeze(1)) @ rotation
     quaternion, offset = refiner(moved, features, class_index)
-    return rotation @ quaternion_to_matrix(quaternion), translation + (rotation @ offset.unsqueeze(2)).squeeze(2)
+    return rotation @ quaternion_to_matrix(quaternion), translation + (
+        rotation @ offset.unsqueeze(2)
+    ).squeeze(2)
 
 
 @torch.inference_mode()
-def estimate(model: PoseModel, inputs: NetworkInputs, refine_iterations: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Rotations (B, 3, 3), translations (B, 3) in metres of the camera frame, and confidences (B,) in 0..1."""
-    rotation, translation, confidence, features = model.estimator.best_pose(inputs.image, inputs.cloud, inputs.pixels, inputs.class_index)
+def estimate(
+    model: PoseModel, inputs: NetworkInputs, refine_iterations: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rotations (B, 3, 3), translations (B, 3) in metres of the camera frame, and confidences (B,)
+    in 0..1.
+    """
+    rotation, translation, confidence, features = model.estimator.best_pose(
+        inputs.image, inputs.cloud, inputs.pixels, inputs.class_index
+    )
     for _ in range(refine_iterations):
-        rotation, translation = refine_once(model.refiner, inputs.cloud, features, inputs.class_index, rotation, translation)
+        rotation, translation = refine_once(
+            model.refiner, inputs.cloud, features, inputs.class_index, rotation, translation
+        )
     return *inputs.to_camera_frame(rotation, translation), confidence

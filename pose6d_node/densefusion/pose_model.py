@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.model_file import load_model, load_weights, save_model
-from perception_kit.model_metadata import ModelFileError
-from pose6d_node.densefusion.compact_colour_net import CompactColourNet
+from perception_kit.networks.model_file import load_model, load_weights, save_model
+from perception_kit.networks.model_metadata import ModelFileError
+from pose6d_node.densefusion.compact_color_net import CompactColorNet
 from pose6d_node.densefusion.coordinate_net import CoordinateNet
 from pose6d_node.densefusion.crops import INPUT_FRAMES, OBJECT_FRAME
 from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
@@ -22,10 +22,15 @@ from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
 
 MODEL_POINTS = 1000
-COMPACT_WIDTHS = Widths(local=(32, 64), pooled=(256, 512), head=(192, 128, 64), refiner_head=(256, 64))
+COMPACT_WIDTHS = Widths(
+    local=(32, 64), pooled=(256, 512), head=(192, 128, 64), refiner_head=(256, 64)
+)
 ARCHITECTURES: dict[str, tuple[Callable[[int], nn.Module], Widths]] = {
     "densefusion": (lambda num_classes: PoseNet(PSPNet(), num_classes), PUBLISHED_WIDTHS),
-    "densefusion_compact": (lambda num_classes: CoordinateNet(CompactColourNet(), num_classes, COMPACT_WIDTHS), COMPACT_WIDTHS),
+    "densefusion_compact": (
+        lambda num_classes: CoordinateNet(CompactColorNet(), num_classes, COMPACT_WIDTHS),
+        COMPACT_WIDTHS,
+    ),
 }
 
 
@@ -33,9 +38,10 @@ ARCHITECTURES: dict[str, tuple[Callable[[int], nn.Module], Widths]] = {
 class PoseModelConfig:
     """What the model file states beside the tensors; lists run over the classes. Lengths in metres.
 
-    ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the identity first. ``crop_size`` (a multiple
-    of 8) and ``crop_margin`` say how instances are cut out, ``num_points`` how many points of each the networks see, ``input_frame`` in
-    which frame (see ``make_inputs``).
+    ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the
+    identity first. ``crop_size`` (a multiple of 8) and ``crop_margin`` say how instances are cut
+    out, ``num_points`` how many points of each the networks see, ``input_frame`` in which frame
+    (see ``make_inputs``).
     """
 
     class_names: list[str]
@@ -50,16 +56,28 @@ class PoseModelConfig:
 
     def __post_init__(self) -> None:
         count = len(self.class_names)
-        if not (count == len(self.diameters) == len(self.sizes) == len(self.symmetries) > 0 and min(self.diameters) > 0):
-            raise ValueError(f"{count} classes need as many diameters above 0 (got {self.diameters}), sizes and symmetries")
+        if not (
+            count == len(self.diameters) == len(self.sizes) == len(self.symmetries) > 0
+            and min(self.diameters) > 0
+        ):
+            raise ValueError(
+                f"{count} classes need as many diameters above 0 (got {self.diameters}), sizes and"
+                " symmetries"
+            )
         if self.crop_size < 8 or self.crop_size % 8 or self.num_points < 1:
             raise ValueError(
-                f"crops of {self.crop_size} pixels, expected a multiple of 8, and {self.num_points} points, expected 1 or more"
+                f"crops of {self.crop_size} pixels, expected a multiple of 8, and {self.num_points}"
+                " points, expected 1 or more"
             )
         if self.input_frame not in INPUT_FRAMES:
-            raise ValueError(f"unknown input frame '{self.input_frame}': expected one of {INPUT_FRAMES}")
+            raise ValueError(
+                f"unknown input frame '{self.input_frame}': expected one of {INPUT_FRAMES}"
+            )
         if self.architecture not in ARCHITECTURES:
-            raise ValueError(f"unknown pose architecture '{self.architecture}': expected one of {sorted(ARCHITECTURES)}")
+            raise ValueError(
+                f"unknown pose architecture '{self.architecture}': expected one of"
+                f" {sorted(ARCHITECTURES)}"
+            )
 
     @property
     def symmetric(self) -> list[bool]:
@@ -79,8 +97,11 @@ class PoseModelConfig:
 
 
 class PoseModel(nn.Module):
-    """Estimator, refiner and object table. ``model_points`` (C, 1000, 3) metres, ``diameters`` (C,) metres, ``symmetric`` (C,) bool,
-    ``symmetries`` (C, K, 4, 4) metres, K being the largest number of any class; others repeat the identity.
+    """Estimator, refiner and object table.
+
+    ``model_points`` (C, 1000, 3) metres, ``diameters`` (C,) metres, ``symmetric`` (C,) bool,
+    ``symmetries`` (C, K, 4, 4) metres, K being the largest number of any class; others repeat the
+    identity.
     """
 
     def __init__(self, config: PoseModelConfig, model_points: torch.Tensor) -> None:
@@ -95,7 +116,10 @@ class PoseModel(nn.Module):
         self.register_buffer("diameters", torch.tensor(config.diameters), persistent=False)
         self.register_buffer("symmetric", torch.tensor(config.symmetric), persistent=False)
         most = max(len(transforms) for transforms in config.symmetries)
-        padded = [transforms + transforms[:1] * (most - len(transforms)) for transforms in config.symmetries]
+        padded = [
+            transforms + transforms[:1] * (most - len(transforms))
+            for transforms in config.symmetries
+        ]
         self.register_buffer("symmetries", torch.tensor(padded), persistent=False)
 
     @classmethod
@@ -103,14 +127,15 @@ class PoseModel(nn.Module):
         """A new, untrained model of ``objects``, which must have meshes."""
         points = torch.stack([torch.from_numpy(one.points(MODEL_POINTS)) for one in objects])
         model = cls(PoseModelConfig.for_objects(objects, architecture), points)
-        model.initialise()
+        model.initialize()
         return model
 
     @torch.no_grad()
-    def initialise(self) -> None:
+    def initialize(self) -> None:
         """Weights to start training from (He et al. 2015); the refiner starts by correcting little.
 
-        PyTorch's default would shrink the signal by half in each of these layers, most of which have no normalisation.
+        PyTorch's default would shrink the signal by half in each of these layers, most of which
+        have no normalisation.
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
@@ -127,13 +152,23 @@ class PoseModel(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> PoseModel:
-        """The model of a file, ready for inference on the CPU. Raises ModelFileError where the file does not fit."""
+        """The model of a file, ready for inference on the CPU.
+
+        Raises ModelFileError where the file does not fit.
+        """
         tensors, metadata = load_model(path, "pose")
-        metadata.setdefault("input_frame", OBJECT_FRAME)  # the only one when the first model files were written
+        metadata.setdefault(
+            "input_frame", OBJECT_FRAME
+        )  # the only one when the first model files were written
         try:
-            config = PoseModelConfig(**{name: metadata[name] for name in PoseModelConfig.__dataclass_fields__})
+            config = PoseModelConfig(
+                **{name: metadata[name] for name in PoseModelConfig.__dataclass_fields__}
+            )
             model = cls(config, tensors["model_points"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"'{path}' is a pose model that this version cannot read ({error}): train or convert it again") from error
+            raise ModelFileError(
+                f"'{path}' is a pose model that this version cannot read ({error}): train or"
+                " convert it again"
+            ) from error
         load_weights(model, tensors, path)
         return model.eval()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour embedding of the published DenseFusion: a PSPNet (Zhao et al. 2017) on a dilated ResNet-18 without normalisation layers.
+"""Colour embedding of the published DenseFusion: a PSPNet (Zhao et al. 2017) on a dilated ResNet-18
+without normalisation layers.
 
-What comes after an interpolation is linear up to the next activation, and is computed before it, where there are fewer pixels.
+What comes after an interpolation is linear up to the next activation, and is computed before it,
+where there are fewer pixels.
 
 The tensors have the names of the published checkpoints, less the prefix ``cnn.model.module.``.
 """
@@ -18,10 +20,18 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int, dilation: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, padding=dilation, dilation=dilation, bias=False)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
+        self.conv1 = nn.Conv2d(
+            in_channels, channels, 3, stride, padding=dilation, dilation=dilation, bias=False
+        )
+        self.conv2 = nn.Conv2d(
+            channels, channels, 3, padding=dilation, dilation=dilation, bias=False
+        )
         changes_shape = stride != 1 or in_channels != channels
-        self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False)) if changes_shape else nn.Identity()
+        self.downsample = (
+            nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False))
+            if changes_shape
+            else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, channels, H / stride, W / stride)."""
@@ -29,7 +39,9 @@ class BasicBlock(nn.Module):
 
 
 class DilatedResNet18(nn.Module):
-    """ResNet-18 whose last two stages keep the resolution and widen their view by dilation 2 and 4: output stride 8."""
+    """ResNet-18 whose last two stages keep the resolution and widen their view by dilation 2 and 4:
+    output stride 8.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +55,10 @@ class DilatedResNet18(nn.Module):
     @staticmethod
     def _stage(in_channels: int, channels: int, stride: int, dilation: int) -> nn.Sequential:
         # As published, only the second block of a stage is dilated.
-        return nn.Sequential(BasicBlock(in_channels, channels, stride, 1), BasicBlock(channels, channels, 1, dilation))
+        return nn.Sequential(
+            BasicBlock(in_channels, channels, stride, 1),
+            BasicBlock(channels, channels, 1, dilation),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, 512, H / 8, W / 8)."""
@@ -54,28 +69,39 @@ class DilatedResNet18(nn.Module):
 class PyramidPooling(nn.Module):
     """Context of the whole image at four grid sizes, joined to each position."""
 
-    def __init__(self, channels: int, out_channels: int, sizes: tuple[int, ...] = (1, 2, 3, 6)) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, sizes: tuple[int, ...] = (1, 2, 3, 6)
+    ) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
-            nn.Sequential(nn.AdaptiveAvgPool2d(size), nn.Conv2d(channels, channels, 1, bias=False)) for size in sizes
+            nn.Sequential(nn.AdaptiveAvgPool2d(size), nn.Conv2d(channels, channels, 1, bias=False))
+            for size in sizes
         )
         self.bottleneck = nn.Conv2d(channels * (len(sizes) + 1), out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) to (B, out_channels, H, W).
 
-        The bottleneck is linear: its share of each grid is computed at the size of the grid and then brought to that of the image.
+        The bottleneck is linear: its share of each grid is computed at the size of the grid and
+        then brought to that of the image.
         """
         height, width = x.shape[2:]
-        *shares, own = self.bottleneck.weight.split(x.shape[1], dim=1)
+        *fractions, own = self.bottleneck.weight.split(x.shape[1], dim=1)
         context, spread = [], []
-        for stage, share in zip(self.stages, shares, strict=True):
-            grid = F.conv2d(stage(x), share)
+        for stage, fraction in zip(self.stages, fractions, strict=True):
+            grid = F.conv2d(stage(x), fraction)
             cells = torch.eye(grid[0, 0].numel(), device=x.device).view(1, -1, *grid.shape[2:])
             context.append(grid.flatten(2))
-            spread.append(F.interpolate(cells, size=(height, width), mode="bilinear", align_corners=False).flatten(2))
+            spread.append(
+                F.interpolate(
+                    cells, size=(height, width), mode="bilinear", align_corners=False
+                ).flatten(2)
+            )
         context = torch.cat(spread, dim=1).mT @ torch.cat(context, dim=2).mT
-        return F.relu_(F.conv2d(x, own, self.bottleneck.bias) + context.unflatten(1, (height, width)).permute(0, 3, 1, 2))
+        return F.relu_(
+            F.conv2d(x, own, self.bottleneck.bias)
+            + context.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+        )
 
 
 class Upsampling(nn.Module):
@@ -92,27 +118,40 @@ class Upsampling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, 2 H, 2 W).
 
-        Both steps are linear: the nine taps of the kernel are applied at the low resolution, a quarter of the products, and their results
-        are then interpolated, shifted and added by one small matrix for each axis.
+        Both steps are linear: the nine taps of the kernel are applied at the low resolution, a
+        quarter of the products, and their results are then interpolated, shifted and added by one
+        small matrix for each axis.
         """
         _, convolution, activation = self.conv
         batch, channels, height, width = x.shape
         kernel = convolution.weight.permute(2, 3, 1, 0).reshape(9, channels, -1)
-        taps = (x.permute(0, 2, 3, 1).reshape(-1, channels) @ kernel).view(3, 3, batch, height, width, -1)
-        rows = taps.permute(2, 0, 3, 1, 4, 5).reshape(batch * 3 * height, 3 * width, -1)  # (image, tap, y), (tap, x), channel
+        taps = (x.permute(0, 2, 3, 1).reshape(-1, channels) @ kernel).view(
+            3, 3, batch, height, width, -1
+        )
+        rows = taps.permute(2, 0, 3, 1, 4, 5).reshape(
+            batch * 3 * height, 3 * width, -1
+        )  # (image, tap, y), (tap, x), channel
         rows = doubling(width).to(rows) @ rows
         out = doubling(height).to(rows) @ rows.view(batch, 3 * height, -1)
         out = out.view(batch, 2 * height, 2 * width, -1) + convolution.bias
         return activation(out.permute(0, 3, 1, 2))
 
     def at(self, x: Tensor, pixels: Tensor) -> Tensor:
-        """(B, out_channels, N): what ``forward`` gives in the pixels of (B, N, 2) positions x, y in -1..1 (the outer edges)."""
+        """(B, out_channels, N): what ``forward`` gives in the pixels of (B, N, 2) positions x, y in
+        -1..1 (the outer edges).
+        """
         upsample, convolution, activation = self.conv
         doubled = F.pad(upsample(x), (1, 1, 1, 1)).permute(0, 2, 3, 1)
         batch, height, width, channels = doubled.shape
         size = pixels.new_tensor([width - 2, height - 2])
-        column, row = ((pixels + 1) * size / 2).long().clamp(min=0).minimum(size.long() - 1).unbind(2)
-        first = torch.arange(batch, device=x.device).view(-1, 1) * (height * width) + row * width + column
+        column, row = (
+            ((pixels + 1) * size / 2).long().clamp(min=0).minimum(size.long() - 1).unbind(2)
+        )
+        first = (
+            torch.arange(batch, device=x.device).view(-1, 1) * (height * width)
+            + row * width
+            + column
+        )
         taps = torch.arange(3, device=x.device)
         index = first.unsqueeze(2) + (taps.view(3, 1) * width + taps).flatten()
         patches = doubled.reshape(-1, channels)[index.flatten()].view(batch, -1, 9 * channels)
@@ -121,8 +160,12 @@ class Upsampling(nn.Module):
 
 
 def doubling(size: int) -> Tensor:
-    """(2 ``size``, 3 ``size``) interpolation of a row to twice its pixels, seen by the three taps of a kernel with zeros around."""
-    doubled = F.interpolate(torch.eye(size).unsqueeze(0), size=2 * size, mode="linear", align_corners=True)[0].T
+    """(2 ``size``, 3 ``size``) interpolation of a row to twice its pixels, seen by the three taps
+    of a kernel with zeros around.
+    """
+    doubled = F.interpolate(
+        torch.eye(size).unsqueeze(0), size=2 * size, mode="linear", align_corners=True
+    )[0].T
     padded = F.pad(doubled, (0, 0, 1, 1))
     return torch.cat([padded[tap : tap + 2 * size] for tap in range(3)], dim=1)
 
@@ -144,7 +187,9 @@ class PSPNet(nn.Module):
         self.drop_2 = nn.Dropout2d(0.15)
 
     def forward(self, image: Tensor, pixels: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, N) in its pixels at (B, N, 2) positions x, y in -1..1."""
+        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, N) in its pixels at (B,
+        N, 2) positions x, y in -1..1.
+        """
         x = self.drop_1(self.psp(self.feats(image)))
         x = self.drop_2(self.up_1(x))
         x = self.drop_2(self.up_2(x))

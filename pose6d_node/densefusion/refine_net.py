@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DenseFusion's refiner (Wang et al. 2019, section 3.6): the residual pose of a cloud moved into the frame of the current estimate."""
+"""DenseFusion's refiner (Wang et al. 2019, section 3.6): the residual pose of a cloud moved into
+the frame of the current estimate.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,28 @@ from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, FusionFeatures, W
 
 
 class PoseRefineNet(nn.Module):
-    """One residual quaternion and translation per instance from its moved points and the features that the estimator gives them."""
+    """One residual quaternion and translation per instance from its moved points and the features
+    that the estimator gives them.
+    """
 
-    def __init__(self, num_classes: int, feature_size: int = 32, widths: Widths = PUBLISHED_WIDTHS) -> None:
+    def __init__(
+        self, num_classes: int, feature_size: int = 32, widths: Widths = PUBLISHED_WIDTHS
+    ) -> None:
         super().__init__()
         self.feat = FusionFeatures(feature_size, widths, pooled_inputs=2 * sum(widths.local))
         for name, size in (("r", 4), ("t", 3)):
             sizes = (widths.pooled[1], *widths.refiner_head, num_classes * size)
             for number in range(3):
-                setattr(self, f"conv{number + 1}_{name}", nn.Linear(sizes[number], sizes[number + 1]))
+                setattr(
+                    self, f"conv{number + 1}_{name}", nn.Linear(sizes[number], sizes[number + 1])
+                )
 
-    def forward(self, cloud: Tensor, features: Tensor, class_index: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, N, 3) moved points, (B, F, N) features and (B,) class indices to quaternions (B, 4) wxyz, not normalised, and (B, 3)."""
+    def forward(
+        self, cloud: Tensor, features: Tensor, class_index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(B, N, 3) moved points, (B, F, N) features and (B,) class indices to quaternions (B, 4)
+        wxyz, not normalised, and (B, 3).
+        """
         pooled = self.feat.pooled(torch.cat(self.feat.local(cloud, features), dim=1))
         return self._head("r", pooled, class_index, 4), self._head("t", pooled, class_index, 3)
 

@@ -20,34 +20,59 @@ def quaternion_to_matrix(wxyz: Tensor) -> Tensor:
 
 
 def viewing_rotation(directions: Tensor) -> Tensor:
-    """(B, 3, 3) smallest rotations that turn the optical axis (0, 0, 1) towards (B, 3) directions in front of the camera."""
+    """(B, 3, 3) smallest rotations that turn the optical axis (0, 0, 1) towards (B, 3) directions
+    in front of the camera.
+    """
     x, y, z = F.normalize(directions, dim=-1).unbind(-1)
     shared = 1 / (1 + z)
-    entries = [1 - x * x * shared, -x * y * shared, x, -x * y * shared, 1 - y * y * shared, y, -x, -y, z]
+    entries = [
+        1 - x * x * shared,
+        -x * y * shared,
+        x,
+        -x * y * shared,
+        1 - y * y * shared,
+        y,
+        -x,
+        -y,
+        z,
+    ]
     return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
 
 
 def roll_matrix(angle: Tensor) -> Tensor:
-    """(B, 3, 3) rotations about the optical axis by (B,) angles in radians; positive turns x towards y (clockwise in the image)."""
+    """(B, 3, 3) rotations about the optical axis by (B,) angles in radians; positive turns x
+    towards y (clockwise in the image).
+    """
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    return torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, zero + 1], dim=-1).unflatten(-1, (3, 3))
+    return torch.stack(
+        [cosine, -sine, zero, sine, cosine, zero, zero, zero, zero + 1], dim=-1
+    ).unflatten(-1, (3, 3))
 
 
 @torch.no_grad()
-def fit_rigid(source: Tensor, target: Tensor, weights: Tensor, iterations: int = 4, tolerance: float = 0.02) -> tuple[Tensor, Tensor]:
-    """Rotation (B, 3, 3) and translation (B, 3) that take (B, N, 3) ``source`` to ``target`` best (Kabsch 1976), without gradient.
+def fit_rigid(
+    source: Tensor, target: Tensor, weights: Tensor, iterations: int = 4, tolerance: float = 0.02
+) -> tuple[Tensor, Tensor]:
+    """Rotation (B, 3, 3) and translation (B, 3) that take (B, N, 3) ``source`` to ``target`` best
+    (Kabsch 1976), without gradient.
 
-    Where input is not finite or all weights are 0, the translation is not finite; the rest of the batch is not affected.
+    Where input is not finite or all weights are 0, the translation is not finite; the rest of the
+    batch is not affected.
 
-    Weighted by (B, N) ``weights``; reweighted ``iterations`` times so that the distances, not their squares, are minimised and outliers
-    count little. ``tolerance`` is the distance below which points are not told apart.
+    Weighted by (B, N) ``weights``; reweighted ``iterations`` times so that the distances, not their
+    squares, are minimised and outliers count little. ``tolerance`` is the distance below which
+    points are not told apart.
     """
     robust = weights
     for _ in range(iterations):
-        share = (robust / robust.sum(dim=1, keepdim=True)).unsqueeze(2)
-        source_mean, target_mean = ((points * share).sum(dim=1, keepdim=True) for points in (source, target))
-        covariance = ((source - source_mean) * share).mT @ (target - target_mean)
-        u, _, vh = torch.linalg.svd(covariance.nan_to_num(0, 0, 0))  # which would otherwise refuse the whole batch
+        fraction = (robust / robust.sum(dim=1, keepdim=True)).unsqueeze(2)
+        source_mean, target_mean = (
+            (points * fraction).sum(dim=1, keepdim=True) for points in (source, target)
+        )
+        covariance = ((source - source_mean) * fraction).mT @ (target - target_mean)
+        u, _, vh = torch.linalg.svd(
+            covariance.nan_to_num(0, 0, 0)
+        )  # which would otherwise refuse the whole batch
         sign = torch.ones_like(u[:, :, 0])
         sign[:, 2] = torch.linalg.det(vh.mT @ u.mT).sign()  # a rotation, not a reflection
         rotation = vh.mT @ (sign.unsqueeze(2) * u.mT)

@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instance segmentation with Mask R-CNN: boxes, masks and appearance descriptors in one forward pass."""
+"""Instance segmentation with Mask R-CNN: boxes, masks and appearance descriptors in one forward
+pass.
+"""

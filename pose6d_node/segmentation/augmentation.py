@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random changes of a training image: geometry moves the instance labels and the depth along, colour and sensor effects leave them."""
+"""Random changes of a training image: geometry moves the instance labels and the depth along,
+colour and sensor effects leave them.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from pose6d_node.segmentation.depth_input import MAX_VALUE, STEPS
 def augment(
     rgb: np.ndarray, labels: np.ndarray, depth: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Augmented (H, W, 3) uint8 image, its (H, W) uint8 instance labels (0 background) and, where given, its (H, W) int16 depth channel.
+    """Augmented (H, W, 3) uint8 image, its (H, W) uint8 instance labels (0 background) and, where
+    given, its (H, W) int16 depth channel.
 
-    The channel is ``depth_channel`` in whole steps. Images are never mirrored: a mirrored print or a left-handed tool would be another
-    object.
+    The channel is ``depth_channel`` in whole steps. Images are never mirrored: a mirrored print or
+    a left-handed tool would be another object.
     """
     if rng.random() < 0.8:
         rgb, labels, depth = random_affine(rgb, labels, depth, rng)
@@ -37,18 +40,26 @@ def augment(
 def random_affine(
     rgb: np.ndarray, labels: np.ndarray, depth: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Scale by 0.7 to 2, rotate by up to 10 degrees, shift by up to 10 %. The scale covers cameras of other focal lengths.
+    """Scale by 0.7 to 2, rotate by up to 10 degrees, shift by up to 10 %.
+
+    The scale covers cameras of other focal lengths.
 
     The depth channel counts pixels per metre and so grows with the scale.
     """
     height, width = labels.shape
     scale = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), rng.uniform(-10, 10), scale)
+    matrix = cv2.getRotationMatrix2D(
+        ((width - 1) / 2, (height - 1) / 2), rng.uniform(-10, 10), scale
+    )
     matrix[:, 2] += rng.uniform(-0.1, 0.1, 2) * (width, height)
-    moved = cv2.warpAffine(rgb, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.warpAffine(
+        rgb, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     if depth is not None:
         limit = STEPS * MAX_VALUE
-        depth = cv2.warpAffine(depth, matrix, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        depth = cv2.warpAffine(
+            depth, matrix, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        )
         depth = np.minimum(depth * scale, limit).astype(np.int16)
     return moved, cv2.warpAffine(labels, matrix, (width, height), flags=cv2.INTER_NEAREST), depth
 
@@ -56,15 +67,17 @@ def random_affine(
 def random_cutout(
     rgb: np.ndarray, labels: np.ndarray, depth: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Cover one to three rectangles, each with sides of up to a quarter of the image, with a colour: unseen things in front."""
+    """Cover one to three rectangles, each with sides of up to a quarter of the image, with a
+    colour: unseen things in front.
+    """
     rgb, labels = rgb.copy(), labels.copy()
     depth = None if depth is None else depth.copy()
     height, width = labels.shape
     for _ in range(rng.integers(1, 4)):
         h, w = rng.integers(height // 20, height // 4), rng.integers(width // 20, width // 4)
         y, x = rng.integers(0, height - h), rng.integers(0, width - w)
-        colour, nearer = rng.integers(0, 256, 3), rng.uniform(1, 1.3)
-        rgb[y : y + h, x : x + w] = colour
+        color, nearer = rng.integers(0, 256, 3), rng.uniform(1, 1.3)
+        rgb[y : y + h, x : x + w] = color
         labels[y : y + h, x : x + w] = 0
         if depth is not None:
             covered = depth[y : y + h, x : x + w]
@@ -73,15 +86,17 @@ def random_cutout(
 
 
 def random_depth_faults(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Nothing at all in a tenth of the images, else up to eight holes, and a scale that is off by up to 3 %."""
+    """Nothing at all in a tenth of the images, else up to eight holes, and a scale that is off by
+    up to 3 %.
+    """
     if rng.random() < 0.1:
         return np.zeros_like(depth)
     depth = (depth * rng.uniform(0.97, 1.03)).astype(np.int16)
     height, width = depth.shape
     for _ in range(rng.integers(0, 9)):
-        centre = int(rng.integers(0, width)), int(rng.integers(0, height))
+        center = int(rng.integers(0, width)), int(rng.integers(0, height))
         axes = int(rng.integers(2, width // 16)), int(rng.integers(2, height // 16))
-        cv2.ellipse(depth, centre, axes, rng.uniform(0, 180), 0, 360, 0, cv2.FILLED)
+        cv2.ellipse(depth, center, axes, rng.uniform(0, 180), 0, 360, 0, cv2.FILLED)
     return depth
 
 

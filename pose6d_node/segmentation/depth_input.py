@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth as the fourth input channel of the segmentation: how large things are, which a colour image cannot tell."""
+"""Depth as the fourth input channel of the segmentation: how large things are, which a colour image
+cannot tell.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
 
-UNIT = 400.0  # pixels per metre for a channel value of 1: about an arm's length in an image 320 pixels wide
+# pixels per metre for a channel value of 1: about an arm's length in an image 320 pixels wide
+UNIT = 400.0
 MAX_VALUE = 5.0
 STEPS = 4096  # per unit, where a channel is kept as whole numbers
 DEPTH_MEAN, DEPTH_STD = 0.7, 0.5
@@ -28,11 +31,13 @@ FIRST_STRIDE = 4  # of the pyramid; each further level has twice the stride of t
 
 
 def depth_channel(depth: np.ndarray, focal_length: float, size: tuple[int, int]) -> np.ndarray:
-    """Channel (height, width) float32 from ``depth`` (H, W) in metres, 0 unknown, resized to ``size`` (width, height).
+    """Channel (height, width) float32 from ``depth`` (H, W) in metres, 0 unknown, resized to
+    ``size`` (width, height).
 
-    Its value is the number of pixels of the resized image that a metre at that depth spans, in units of ``UNIT``: a mug and a bowl that
-    cover the same pixels differ in it, and cameras of another focal length give the same value for the same pixels of the same thing.
-    0 where the depth is unknown. ``focal_length`` is that of the full image in pixels.
+    Its value is the number of pixels of the resized image that a metre at that depth spans, in
+    units of ``UNIT``: a mug and a bowl that cover the same pixels differ in it, and cameras of
+    another focal length give the same value for the same pixels of the same thing. 0 where the
+    depth is unknown. ``focal_length`` is that of the full image in pixels.
     """
     scale = size[0] / depth.shape[1]
     small = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
@@ -42,8 +47,9 @@ def depth_channel(depth: np.ndarray, focal_length: float, size: tuple[int, int])
     return values
 
 
-class ColourDepthBackbone(nn.Module):
-    """Feature pyramid of colour plus one of depth, level by level: the colour network can start from weights that never saw depth.
+class ColorDepthBackbone(nn.Module):
+    """Feature pyramid of colour plus one of depth, level by level: the colour network can start
+    from weights that never saw depth.
 
     The last channel of every level is the depth channel itself, averaged over what is known of it.
     """
@@ -54,10 +60,14 @@ class ColourDepthBackbone(nn.Module):
         self.out_channels = colour.out_channels
         self.colour = colour
         body = thin_resnet(1, DEPTH_WIDTHS, blocks=(1, 1, 1, 1))
-        self.depth = BackboneWithFPN(body, layers, list(DEPTH_WIDTHS), colour.out_channels, norm_layer=nn.BatchNorm2d)
+        self.depth = BackboneWithFPN(
+            body, layers, list(DEPTH_WIDTHS), colour.out_channels, norm_layer=nn.BatchNorm2d
+        )
 
     def forward(self, images: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
-        """Features by level of normalised (N, 4, H, W) images whose last channel is ``depth_channel``."""
+        """Features by level of normalised (N, 4, H, W) images whose last channel is
+        ``depth_channel``.
+        """
         colour, depth = self.colour(images[:, :3]), self.depth(images[:, 3:])
         value = images[:, 3:].float() * DEPTH_STD + DEPTH_MEAN
         known = (value > LEAST_VALUE).float()
@@ -72,18 +82,29 @@ class ColourDepthBackbone(nn.Module):
 
 
 class SizedRoIAlign(GatherRoIAlign):
-    """RoIAlign over the features of ``ColourDepthBackbone``, with the size that each region would have in metres as two further channels.
+    """RoIAlign over the features of ``ColorDepthBackbone``, with the size that each region would
+    have in metres as two further channels.
 
-    RoIAlign brings regions of all sizes to the same grid; so a small box and a large one with the same print are the same to what follows.
-    Width and height come from the depth of each bin: log(metres / 0.2), and 0 where the depth is unknown.
+    RoIAlign brings regions of all sizes to the same grid; so a small box and a large one with the
+    same print are the same to what follows. Width and height come from the depth of each bin:
+    log(metres / 0.2), and 0 where the depth is unknown.
     """
 
-    def forward(self, x: dict[str, torch.Tensor], boxes: list[torch.Tensor], image_shapes: list[tuple[int, int]]) -> torch.Tensor:
-        """(R, C + 2, P, P) features of the R ``boxes`` of all images, given as lists of (N, 4) in pixels of the images."""
+    def forward(
+        self,
+        x: dict[str, torch.Tensor],
+        boxes: list[torch.Tensor],
+        image_shapes: list[tuple[int, int]],
+    ) -> torch.Tensor:
+        """(R, C + 2, P, P) features of the R ``boxes`` of all images, given as lists of (N, 4) in
+        pixels of the images.
+        """
         pooled = super().forward(x, boxes, image_shapes)
         corners = torch.cat(boxes).float()
         sides = (corners[:, 2:] - corners[:, :2]).view(-1, 2, 1, 1)
-        pixels_per_metre = UNIT * pooled[:, -1:].float()
-        metres = (sides / pixels_per_metre.clamp(min=UNIT * LEAST_VALUE)).clamp(0.01, 4.0)
-        sizes = torch.where(pixels_per_metre > UNIT * LEAST_VALUE, (metres / TYPICAL_SIZE).log(), 0.0)
+        pixels_per_meter = UNIT * pooled[:, -1:].float()
+        meters = (sides / pixels_per_meter.clamp(min=UNIT * LEAST_VALUE)).clamp(0.01, 4.0)
+        sizes = torch.where(
+            pixels_per_meter > UNIT * LEAST_VALUE, (meters / TYPICAL_SIZE).log(), 0.0
+        )
         return torch.cat([pooled, sizes.to(pooled.dtype)], dim=1)

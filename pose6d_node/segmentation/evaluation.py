@@ -18,25 +18,39 @@ SCORE_THRESHOLD = 0.05  # average precision needs the low-scored detections too
 FOUND_SCORE = 0.5
 
 
-def evaluate_segmentation(model_path: Path, dataset: FrameDataset, device: str = "cpu", max_frames: int = 300) -> dict[str, Any]:
-    """COCO mask AP (``map``, ``map50``, ``per_class``) and the instances ``found`` of ``total`` at score 0.5.
+def evaluate_segmentation(
+    model_path: Path, dataset: FrameDataset, device: str = "cpu", max_frames: int = 300
+) -> dict[str, Any]:
+    """COCO mask AP (``map``, ``map50``, ``per_class``) and the instances ``found`` of ``total`` at
+    score 0.5.
 
     At most ``max_frames`` frames, spread evenly over ``dataset``, are used.
     """
     segmenter = Segmenter(model_path, device, score_threshold=SCORE_THRESHOLD, max_detections=100)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(max_frames, len(dataset))).astype(int))
-    truth, predictions, shapes = [], [], set()
+    ground_truth, predictions, shapes = [], [], set()
     for index in tqdm(chosen, desc="evaluating", unit="frame"):
-        rgb, labels = dataset.colour_and_labels(index)
+        rgb, labels = dataset.color_and_labels(index)
         shapes.add(rgb.shape[:2])
-        depth = (dataset.depth(index), dataset.intrinsics(index, *rgb.shape[:2])) if segmenter.uses_depth else ()
+        depth = (
+            (dataset.depth(index), dataset.intrinsics(index, *rgb.shape[:2]))
+            if segmenter.uses_depth
+            else ()
+        )
         seen = visible_instances(labels, dataset.instances(index), dataset.class_names)
-        truth.append([instance for instance, _ in seen])
+        ground_truth.append([instance for instance, _ in seen])
         annotated = dataset.annotated_classes(index)
-        predictions.append([instance for instance in segmenter(rgb, *depth) if instance.class_name in annotated])
-    confident = [[instance for instance in instances if instance.score >= FOUND_SCORE] for instances in predictions]
+        predictions.append(
+            [instance for instance in segmenter(rgb, *depth) if instance.class_name in annotated]
+        )
+    confident = [
+        [instance for instance in instances if instance.score >= FOUND_SCORE]
+        for instances in predictions
+    ]
     return {
-        **mask_average_precision(truth, predictions, *np.max(list(shapes), axis=0).tolist()),  # room for the largest frame
-        **count_found(truth, confident),
+        **mask_average_precision(
+            ground_truth, predictions, *np.max(list(shapes), axis=0).tolist()
+        ),  # room for the largest frame
+        **count_found(ground_truth, confident),
         "frames": len(chosen),
     }

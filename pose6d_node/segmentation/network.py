@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Mask R-CNN networks (He et al., "Mask R-CNN", ICCV 2017), built on torchvision's implementation."""
+"""The Mask R-CNN networks (He et al., "Mask R-CNN", ICCV 2017), built on torchvision's
+implementation.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,20 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from perception_kit.model_file import save_model
-from pose6d_node.segmentation.depth_input import DEPTH_MEAN, DEPTH_STD, SIZE_CHANNELS, ColourDepthBackbone, SizedRoIAlign
+from perception_kit.networks.model_file import save_model
+from pose6d_node.segmentation.depth_input import (
+    DEPTH_MEAN,
+    DEPTH_STD,
+    SIZE_CHANNELS,
+    ColorDepthBackbone,
+    SizedRoIAlign,
+)
 from pose6d_node.segmentation.descriptor import Descriptor
-from pose6d_node.segmentation.efficientnet_lite import STAGE_CHANNELS, efficientnet_lite0, imagenet_state
+from pose6d_node.segmentation.efficientnet_lite import (
+    STAGE_CHANNELS,
+    efficientnet_lite0,
+    imagenet_state,
+)
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
 
@@ -38,9 +50,13 @@ ANCHOR_RATIOS = ((0.5, 1.0, 2.0),) * len(ANCHOR_SIZES)
 
 
 class CoarseAnchors(AnchorGenerator):
-    """Anchors for all pyramid levels but the finest, which only serves the masks: it is 3/4 of all positions."""
+    """Anchors for all pyramid levels but the finest, which only serves the masks: it is 3/4 of all
+    positions.
+    """
 
-    def forward(self, image_list: ImageList, feature_maps: list[torch.Tensor]) -> list[torch.Tensor]:
+    def forward(
+        self, image_list: ImageList, feature_maps: list[torch.Tensor]
+    ) -> list[torch.Tensor]:
         """Anchors (N, 4) of each image."""
         return super().forward(image_list, feature_maps[1:])
 
@@ -54,7 +70,9 @@ class CoarseRPNHead(RPNHead):
 
 
 class NativeSize(GeneralizedRCNNTransform):
-    """Normalises and pads images; unlike torchvision's own, it keeps their size (its ``_skip_resize`` only acts in training)."""
+    """Normalises and pads images; unlike torchvision's own, it keeps their size (its
+    ``_skip_resize`` only acts in training).
+    """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(min_size=0, max_size=0, image_mean=list(mean), image_std=list(std))
@@ -74,12 +92,14 @@ def build_network(
     depth: bool = False,
     proposals: int = 100,
 ) -> MaskRCNN:
-    """Untrained network for ``num_classes`` classes without the background, whose labels are 1 to ``num_classes``.
+    """Untrained network for ``num_classes`` classes without the background, whose labels are 1 to
+    ``num_classes``.
 
-    The network takes images in [0, 1] at the size they have (no rescaling inside) and normalises them by ``mean`` and ``std``;
-    with ``depth``, a fourth channel follows, see ``depth_channel``.
-    ``proposals`` is the number of regions that reach the heads at test time. Its module ``descriptor`` is not part of torchvision's
-    network: it is fitted after training and called with RoIAlign features. Raises ValueError for an unknown architecture.
+    The network takes images in [0, 1] at the size they have (no rescaling inside) and normalises
+    them by ``mean`` and ``std``; with ``depth``, a fourth channel follows, see ``depth_channel``.
+    ``proposals`` is the number of regions that reach the heads at test time. Its module
+    ``descriptor`` is not part of torchvision's network: it is fitted after training and called with
+    RoIAlign features. Raises ValueError for an unknown architecture.
     """
     settings = {
         "rpn_pre_nms_top_n_test": 3 * proposals,
@@ -88,29 +108,45 @@ def build_network(
     if architecture in ("compact", "efficientnet_lite0"):
         network = _light(architecture, num_classes + 1, settings)
     elif architecture == "resnet50":
-        network = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=num_classes + 1, **settings)
-        network.roi_heads.box_roi_pool = GatherRoIAlign(PYRAMID_LEVELS, output_size=7, sampling_ratio=2)
-        network.roi_heads.mask_roi_pool = GatherRoIAlign(PYRAMID_LEVELS, output_size=14, sampling_ratio=2)
+        network = maskrcnn_resnet50_fpn(
+            weights=None, weights_backbone=None, num_classes=num_classes + 1, **settings
+        )
+        network.roi_heads.box_roi_pool = GatherRoIAlign(
+            PYRAMID_LEVELS, output_size=7, sampling_ratio=2
+        )
+        network.roi_heads.mask_roi_pool = GatherRoIAlign(
+            PYRAMID_LEVELS, output_size=14, sampling_ratio=2
+        )
     else:
-        raise ValueError(f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}")
+        raise ValueError(
+            f"unknown architecture '{architecture}', expected one of {', '.join(ARCHITECTURES)}"
+        )
     network.transform = NativeSize(mean, std)
     if depth:
         network.transform = NativeSize([*mean, DEPTH_MEAN], [*std, DEPTH_STD])
         _add_depth(network)
-    network.descriptor = Descriptor(network.backbone.out_channels - depth)  # the last channel is the depth, which is no appearance
+    network.descriptor = Descriptor(
+        network.backbone.out_channels - depth
+    )  # the last channel is the depth, which is no appearance
     return network
 
 
 def _add_depth(network: MaskRCNN) -> None:
-    network.backbone = ColourDepthBackbone(network.backbone, PYRAMID_LEVELS)
+    network.backbone = ColorDepthBackbone(network.backbone, PYRAMID_LEVELS)
     heads = network.roi_heads
     pool, first = heads.box_roi_pool, heads.box_head.fc6
-    heads.box_roi_pool = SizedRoIAlign(PYRAMID_LEVELS, pool.output_size, pool.sampling_ratio, canonical_scale=pool.canonical_scale)
-    heads.box_head.fc6 = nn.Linear(first.in_features + SIZE_CHANNELS * math.prod(pool.output_size), first.out_features)
+    heads.box_roi_pool = SizedRoIAlign(
+        PYRAMID_LEVELS, pool.output_size, pool.sampling_ratio, canonical_scale=pool.canonical_scale
+    )
+    heads.box_head.fc6 = nn.Linear(
+        first.in_features + SIZE_CHANNELS * math.prod(pool.output_size), first.out_features
+    )
 
 
 def _light(architecture: str, outputs: int, settings: dict[str, Any]) -> MaskRCNN:
-    """A small backbone, a 64-channel pyramid and light heads: most of Mask R-CNN's time on a CPU is spent in its heads."""
+    """A small backbone, a 64-channel pyramid and light heads: most of Mask R-CNN's time on a CPU is
+    spent in its heads.
+    """
     channels, hidden = PYRAMID_CHANNELS, 256
     widths = (32, 64, 128, 256) if architecture == "compact" else STAGE_CHANNELS
     body = thin_resnet(3, widths) if architecture == "compact" else efficientnet_lite0()
@@ -122,11 +158,15 @@ def _light(architecture: str, outputs: int, settings: dict[str, Any]) -> MaskRCN
         rpn_head=CoarseRPNHead(channels, len(ANCHOR_SIZES[0]) * len(ANCHOR_RATIOS[0])),
         rpn_pre_nms_top_n_train=300,
         rpn_post_nms_top_n_train=150,
-        box_roi_pool=GatherRoIAlign(PYRAMID_LEVELS, output_size=7, sampling_ratio=2, canonical_scale=112),
+        box_roi_pool=GatherRoIAlign(
+            PYRAMID_LEVELS, output_size=7, sampling_ratio=2, canonical_scale=112
+        ),
         box_head=TwoMLPHead(channels * 7 * 7, hidden),
         box_predictor=FastRCNNPredictor(hidden, outputs),
         box_batch_size_per_image=64,
-        mask_roi_pool=GatherRoIAlign(PYRAMID_LEVELS, output_size=14, sampling_ratio=2, canonical_scale=112),
+        mask_roi_pool=GatherRoIAlign(
+            PYRAMID_LEVELS, output_size=14, sampling_ratio=2, canonical_scale=112
+        ),
         mask_head=MaskRCNNHeads(channels, [channels] * 2, dilation=1, norm_layer=nn.BatchNorm2d),
         mask_predictor=MaskRCNNPredictor(channels, channels, outputs),
         **settings,
@@ -136,18 +176,31 @@ def _light(architecture: str, outputs: int, settings: dict[str, Any]) -> MaskRCN
 def freeze_first_layers(network: MaskRCNN) -> None:
     """Keep the pre-trained stem and first layer as they are, normalisation included.
 
-    Low-level features of photographs carry over from renders to real images better than those learnt from renders (Hinterstoisser et al.,
-    "On Pre-Trained Image Features and Synthetic Images for Deep Learning", 2017).
+    Low-level features of photographs carry over from renders to real images better than those
+    learnt from renders (Hinterstoisser et al., "On Pre-Trained Image Features and Synthetic Images
+    for Deep Learning", 2017).
     """
-    colour = network.backbone.colour if isinstance(network.backbone, ColourDepthBackbone) else network.backbone
-    for name, module in colour.body.named_children():
+    color = (
+        network.backbone.colour
+        if isinstance(network.backbone, ColorDepthBackbone)
+        else network.backbone
+    )
+    for name, module in color.body.named_children():
         module.requires_grad_(False).eval()
         if name == "layer1":
             break
 
 
-def save_segmentation(path: str | Path, network: MaskRCNN, architecture: str, class_names: list[str], input_size: list[int]) -> None:
-    """Write a model file of a network of ``build_network`` with default normalisation; ``input_size`` is width and height in pixels."""
+def save_segmentation(
+    path: str | Path,
+    network: MaskRCNN,
+    architecture: str,
+    class_names: list[str],
+    input_size: list[int],
+) -> None:
+    """Write a model file of a network of ``build_network`` with default normalisation;
+    ``input_size`` is width and height in pixels.
+    """
     metadata = {
         "architecture": architecture,
         "class_names": class_names,
@@ -155,16 +208,25 @@ def save_segmentation(path: str | Path, network: MaskRCNN, architecture: str, cl
         "mean": IMAGE_MEAN,
         "std": IMAGE_STD,
         "descriptor_size": network.descriptor.size,
-        "depth": isinstance(network.backbone, ColourDepthBackbone),
+        "depth": isinstance(network.backbone, ColorDepthBackbone),
     }
     save_model(path, "segmentation", network.state_dict(), metadata)
 
 
 def with_depth(tensors: dict[str, torch.Tensor], network: MaskRCNN) -> dict[str, torch.Tensor]:
-    """Tensors of a network that sees colour only, as they are in ``network``, which sees depth: first it does not look at sizes."""
-    renamed = {re.sub(r"^backbone\.(?!colour\.|depth\.)", "backbone.colour.", name): tensor for name, tensor in tensors.items()}
+    """Tensors of a network that sees colour only, as they are in ``network``, which sees depth:
+    first it does not look at sizes.
+    """
+    renamed = {
+        re.sub(r"^backbone\.(?!colour\.|depth\.)", "backbone.colour.", name): tensor
+        for name, tensor in tensors.items()
+    }
     name = "roi_heads.box_head.fc6.weight"
-    missing = network.roi_heads.box_head.fc6.in_features - renamed[name].shape[1] if name in renamed else 0
+    missing = (
+        network.roi_heads.box_head.fc6.in_features - renamed[name].shape[1]
+        if name in renamed
+        else 0
+    )
     if missing > 0:
         renamed[name] = functional.pad(renamed[name], (0, missing))
     return renamed

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """RoIAlign (He et al., "Mask R-CNN", ICCV 2017, section 3) as one weighted gather, for CPUs.
 
-Every bin of every region is a weighted sum of pixels: ``sampling_ratio`` squared sample points, each interpolated between four pixels.
-All bins of all pyramid levels are one ``embedding_bag`` over a table whose rows are the pixels' features, which are then read one after
-another; torchvision's own operator walks through each channel separately.
+Every bin of every region is a weighted sum of pixels: ``sampling_ratio`` squared sample points,
+each interpolated between four pixels. All bins of all pyramid levels are one ``embedding_bag`` over
+a table whose rows are the pixels' features, which are then read one after another; torchvision's
+own operator walks through each channel separately.
 """
 
 from __future__ import annotations
@@ -15,24 +16,52 @@ from torchvision.ops import MultiScaleRoIAlign
 
 
 class GatherRoIAlign(MultiScaleRoIAlign):
-    """torchvision's ``MultiScaleRoIAlign``; where no gradients are needed on a CPU, the same sums in a faster way."""
+    """torchvision's ``MultiScaleRoIAlign``; where no gradients are needed on a CPU, the same sums
+    in a faster way.
+    """
 
-    def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
-        """(R, C, P, P) features of the R ``boxes`` of all images, given as lists of (N, 4) in pixels of the images."""
+    def forward(
+        self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]
+    ) -> Tensor:
+        """(R, C, P, P) features of the R ``boxes`` of all images, given as lists of (N, 4) in
+        pixels of the images.
+        """
         features = [x[name] for name in self.featmap_names]
-        if torch.is_grad_enabled() or features[0].device.type != "cpu" or len(boxes) != 1 or len(boxes[0]) == 0:
+        if (
+            torch.is_grad_enabled()
+            or features[0].device.type != "cpu"
+            or len(boxes) != 1
+            or len(boxes[0]) == 0
+        ):
             return super().forward(x, boxes, image_shapes)
         if self.scales is None:
-            super().forward(x, [boxes[0][:1]], image_shapes)  # torchvision derives the levels' scales in its first call
-        levels = self.map_levels(boxes) if len(features) > 1 else boxes[0].new_zeros(len(boxes[0]), dtype=torch.long)
-        return gather_roi_align(features, boxes[0], levels, self.scales, self.output_size[0], self.sampling_ratio)
+            super().forward(
+                x, [boxes[0][:1]], image_shapes
+            )  # torchvision derives the levels' scales in its first call
+        levels = (
+            self.map_levels(boxes)
+            if len(features) > 1
+            else boxes[0].new_zeros(len(boxes[0]), dtype=torch.long)
+        )
+        return gather_roi_align(
+            features, boxes[0], levels, self.scales, self.output_size[0], self.sampling_ratio
+        )
 
 
-def gather_roi_align(features: list[Tensor], boxes: Tensor, levels: Tensor, scales: list[float], size: int, ratio: int) -> Tensor:
-    """(R, C, size, size) features of ``boxes`` (R, 4) pixels, each from its level of the pyramid ``features`` [(1, C, H, W), ...].
+def gather_roi_align(
+    features: list[Tensor],
+    boxes: Tensor,
+    levels: Tensor,
+    scales: list[float],
+    size: int,
+    ratio: int,
+) -> Tensor:
+    """(R, C, size, size) features of ``boxes`` (R, 4) pixels, each from its level of the pyramid
+    ``features`` [(1, C, H, W), ...].
 
-    ``levels`` (R,) number of each box's level; ``scales`` feature pixels per image pixel of each level; ``ratio`` sample points along
-    a bin. The result is that of ``torchvision.ops.roi_align`` with ``aligned=False``.
+    ``levels`` (R,) number of each box's level; ``scales`` feature pixels per image pixel of each
+    level; ``ratio`` sample points along a bin. The result is that of ``torchvision.ops.roi_align``
+    with ``aligned=False``.
     """
     table = torch.cat([level[0].flatten(1).T for level in features])
     shapes = torch.tensor([level.shape[2:] for level in features])
@@ -41,17 +70,27 @@ def gather_roi_align(features: list[Tensor], boxes: Tensor, levels: Tensor, scal
     placed = boxes * torch.tensor(scales)[levels].unsqueeze(1)
     rows, row_weights = _taps(placed[:, 1], placed[:, 3], height, size, ratio)
     columns, column_weights = _taps(placed[:, 0], placed[:, 2], width, size, ratio)
-    index = first_row.view(-1, 1, 1, 1, 1) + rows.unsqueeze(2).unsqueeze(4) * width.view(-1, 1, 1, 1, 1) + columns.unsqueeze(1).unsqueeze(3)
+    index = (
+        first_row.view(-1, 1, 1, 1, 1)
+        + rows.unsqueeze(2).unsqueeze(4) * width.view(-1, 1, 1, 1, 1)
+        + columns.unsqueeze(1).unsqueeze(3)
+    )
     weight = row_weights.unsqueeze(2).unsqueeze(4) * column_weights.unsqueeze(1).unsqueeze(3)
     taps = index.shape[3] * index.shape[4]
-    pooled = functional.embedding_bag(index.reshape(-1, taps), table, per_sample_weights=weight.reshape(-1, taps), mode="sum")
+    pooled = functional.embedding_bag(
+        index.reshape(-1, taps), table, per_sample_weights=weight.reshape(-1, taps), mode="sum"
+    )
     return pooled.view(len(boxes), size, size, -1).permute(0, 3, 1, 2)
 
 
-def _taps(low: Tensor, high: Tensor, extent: Tensor, size: int, ratio: int) -> tuple[Tensor, Tensor]:
-    """Pixels along one axis that each bin takes, and their weights, both (R, size, 2 * ratio), for sides from ``low`` to ``high`` (R,).
+def _taps(
+    low: Tensor, high: Tensor, extent: Tensor, size: int, ratio: int
+) -> tuple[Tensor, Tensor]:
+    """Pixels along one axis that each bin takes, and their weights, both (R, size, 2 * ratio), for
+    sides from ``low`` to ``high`` (R,).
 
-    Sample points further than one pixel outside of the ``extent`` (R,) of the level weigh nothing, nearer ones take the border pixel.
+    Sample points further than one pixel outside of the ``extent`` (R,) of the level weigh nothing,
+    nearer ones take the border pixel.
     """
     step = (high - low).clamp(min=1.0) / (size * ratio)
     point = low.unsqueeze(1) + (torch.arange(size * ratio) + 0.5) * step.unsqueeze(1)
@@ -60,6 +99,8 @@ def _taps(low: Tensor, high: Tensor, extent: Tensor, size: int, ratio: int) -> t
     point = torch.minimum(point.clamp(min=0), last.to(point.dtype))
     before = point.long()
     after = torch.minimum(before + 1, last)
-    share = point - before
+    fraction = point - before
     pixels = torch.stack([before, after], dim=2).view(-1, size, 2 * ratio)
-    return pixels, torch.stack([(1 - share) * weight, share * weight], dim=2).view(-1, size, 2 * ratio)
+    return pixels, torch.stack([(1 - fraction) * weight, fraction * weight], dim=2).view(
+        -1, size, 2 * ratio
+    )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet-18 with fewer channels (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016), for robots without a GPU."""
+"""ResNet-18 with fewer channels (He et al., "Deep Residual Learning for Image Recognition", CVPR
+2016), for robots without a GPU.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,19 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, conv1x1
 
 
-def thin_resnet(inputs: int, widths: Sequence[int], blocks: Sequence[int] = (2, 2, 2, 2)) -> nn.Sequential:
-    """Convolutional stages ``layer1`` to ``layer4`` with strides 4, 8, 16 and 32, ``inputs`` input and ``widths`` output channels.
+def thin_resnet(
+    inputs: int, widths: Sequence[int], blocks: Sequence[int] = (2, 2, 2, 2)
+) -> nn.Sequential:
+    """Convolutional stages ``layer1`` to ``layer4`` with strides 4, 8, 16 and 32, ``inputs`` input
+    and ``widths`` output channels.
 
-    The stem is two 3x3 convolutions of stride 2 instead of a 7x7 one and a max-pooling: cheaper, and small objects keep more detail.
+    The stem is two 3x3 convolutions of stride 2 instead of a 7x7 one and a max-pooling: cheaper,
+    and small objects keep more detail.
     """
-    stem = nn.Sequential(_conv_bn_relu(inputs, widths[0] // 2, stride=2), _conv_bn_relu(widths[0] // 2, widths[0], stride=2))
+    stem = nn.Sequential(
+        _conv_bn_relu(inputs, widths[0] // 2, stride=2),
+        _conv_bn_relu(widths[0] // 2, widths[0], stride=2),
+    )
     stages: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
     channels = widths[0]
     for number, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
@@ -29,7 +38,11 @@ def thin_resnet(inputs: int, widths: Sequence[int], blocks: Sequence[int] = (2, 
 
 
 def _conv_bn_relu(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
 
 
 def _stage(inputs: int, outputs: int, count: int, stride: int) -> nn.Sequential:

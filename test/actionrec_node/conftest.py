@@ -12,19 +12,27 @@ import numpy as np
 import pytest
 import torch
 
-from actionrec_node.action_model import ActionModel, ActionModelSpec, save_action_model
+from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, save_action_model
 
 WriteVideo = Callable[..., Path]
 
 
 @pytest.fixture
 def write_video(tmp_path: Path) -> WriteVideo:
-    """``write_video(name, times_s, speed)``: a bright square that moves ``speed`` pixels per second, one frame at each of the times.
+    """``write_video(name, times_s, speed)``: a bright square that moves ``speed`` pixels per
+    second, one frame at each of the times.
 
     ``colors`` is the format of its pixels; any but the usual one is kept without loss.
     """
 
-    def write(name: str, times_s: np.ndarray, speed: float = 0.0, height: int = 48, width: int = 64, colors: str = "yuv420p") -> Path:
+    def write(
+        name: str,
+        times_s: np.ndarray,
+        speed: float = 0.0,
+        height: int = 48,
+        width: int = 64,
+        colors: str = "yuv420p",
+    ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
@@ -49,7 +57,9 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained compact model with three classes."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "action.safetensors"
-    save_action_model(path, ActionModel(ActionModelSpec("resnext3d_compact", ("falling", "running", "walking"))))
+    save_action_model(
+        path, ActionModel(ActionModelSpec("resnext3d_compact", ("falling", "running", "walking")))
+    )
     return path
 
 

@@ -8,23 +8,34 @@ import numpy as np
 import pytest
 
 from actionrec_node import classify
-from actionrec_node.action_model import load_action_model
-from actionrec_node.data import LabelledVideo
-from actionrec_node.evaluation import predict_video
-from actionrec_node.video import VideoFormat, read_video
+from actionrec_node.data.labeled_videos import LabeledVideo
+from actionrec_node.data.video import VideoFormat, read_video
+from actionrec_node.evaluation.clips import predict_video
+from actionrec_node.networks.action_model import load_action_model
 
 
-def test_windows_of_a_video_as_json(write_video, model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_windows_of_a_video_as_json(
+    write_video, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     video = write_video("v.mkv", np.arange(30) / 15)
     assert classify.main([str(video), "--model", str(model_path), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert [(window["start"], window["end"]) for window in result["windows"]] == [(0.0, 1.0), (0.267, 1.267), (0.533, 1.533), (0.8, 1.8)]
+    assert [(window["start"], window["end"]) for window in result["windows"]] == [
+        (0.0, 1.0),
+        (0.267, 1.267),
+        (0.533, 1.533),
+        (0.8, 1.8),
+    ]
     for window in result["windows"]:
         assert sum(window["scores"].values()) == pytest.approx(1, abs=1e-3)
         assert window["label"] == max(window["scores"], key=window["scores"].get)
     assert result["label"] in result["windows"][0]["scores"]
     assert result["architecture"] == "resnext3d_compact"
-    assert 0 < result["seconds_per_clip"]["network"] <= result["seconds_per_clip"]["with_preprocessing"]
+    assert (
+        0
+        < result["seconds_per_clip"]["network"]
+        <= result["seconds_per_clip"]["with_preprocessing"]
+    )
 
 
 def test_a_long_video_is_classified_as_the_whole_of_it_is(write_video, model_path: Path) -> None:
@@ -32,7 +43,9 @@ def test_a_long_video_is_classified_as_the_whole_of_it_is(write_video, model_pat
     model = load_action_model(model_path).eval()
     spec = model.spec
     frames = read_video(video, VideoFormat(spec.clip_fps, 2 * spec.size))
-    expected = predict_video(model, LabelledVideo(video, frames, np.zeros(len(frames), np.int64)), stride=3)
+    expected = predict_video(
+        model, LabeledVideo(video, frames, np.zeros(len(frames), np.int64)), stride=3
+    )
     windows = classify.classify(model, video, stride=3)["windows"]
     assert len(windows) == 29  # more than the network gets at once
     scores = np.array([list(window["scores"].values()) for window in windows])
@@ -40,7 +53,9 @@ def test_a_long_video_is_classified_as_the_whole_of_it_is(write_video, model_pat
     assert [round(window["end"] * spec.clip_fps) for window in windows] == expected.ends.tolist()
 
 
-@pytest.mark.parametrize(("seconds", "message"), [(0.2, "the model needs 16"), (0.0, "could not be decoded")])
+@pytest.mark.parametrize(
+    ("seconds", "message"), [(0.2, "the model needs 16"), (0.0, "could not be decoded")]
+)
 def test_a_video_that_cannot_be_classified_is_named(
     write_video, model_path: Path, capsys: pytest.CaptureFixture[str], seconds: float, message: str
 ) -> None:
@@ -62,9 +77,14 @@ def test_a_missing_video_and_a_folder_given_as_model_are_named(
     assert "is a folder, expected a model file" in capsys.readouterr().err
 
 
-def test_a_model_of_another_architecture_is_refused(write_video, model_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_of_another_architecture_is_refused(
+    write_video, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     video = write_video("v.mkv", np.arange(30) / 15)
     assert classify.main([str(video), "--model", str(model_path), "--architecture", "i3d"]) == 2
     assert "holds the network 'resnext3d_compact', not 'i3d'" in capsys.readouterr().err
     assert classify.main([str(video), "--model", "rgb_imagenet.pt", "--architecture", "i3d"]) == 2
-    assert "convert a checkpoint with 'python -m actionrec_node.convert rgb_imagenet.pt" in capsys.readouterr().err
+    assert (
+        "convert a checkpoint with 'python -m actionrec_node.convert rgb_imagenet.pt"
+        in capsys.readouterr().err
+    )

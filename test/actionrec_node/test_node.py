@@ -14,9 +14,9 @@ from assistant_perception.msg import ActionArray, TrackArray
 from ros_graph import RosGraph, color_message, header, value_of
 from sensor_msgs.msg import Image
 
-from actionrec_node.crops import PersonBox
-from actionrec_node.decision import RecognizerConfig
-from actionrec_node.recognizer import ActionRecognizer
+from actionrec_node.data.crops import PersonBox
+from actionrec_node.recognition.decision import RecognizerConfig
+from actionrec_node.recognition.recognizer import ActionRecognizer
 from perception_kit.ros.bringup import NodeGroup
 from perception_kit.ros.from_messages import actions_from_message, stamp_to_ns
 from perception_kit.ros.image import color_image
@@ -29,7 +29,9 @@ FRAME_NS = 66_666_667
 
 
 @pytest.fixture(scope="module")
-def group(graph: RosGraph, model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
+def group(
+    graph: RosGraph, model_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NodeGroup]:
     parameters = {"model": str(model_path), "device": "cpu", "stride": 8, "per_person": True}
     with graph.start(NODE, parameters, tmp_path_factory.mktemp("log")) as group:
         yield group
@@ -71,20 +73,30 @@ def test_results_are_those_of_the_recognizer(camera: Camera, model_path: Path) -
         lengths.append(len(answer.actions))
     assert lengths[:15] == [0] * 15, "before the first full clip"
     assert lengths[15:] == [1] * 5
-    assert stamp_to_ns(answer.actions[0].clip_start) < stamp_to_ns(answer.actions[0].clip_end) <= stamp_ns
+    assert (
+        stamp_to_ns(answer.actions[0].clip_start)
+        < stamp_to_ns(answer.actions[0].clip_end)
+        <= stamp_ns
+    )
 
 
 def _person(identity: int, box: np.ndarray) -> TrackEstimate:
-    return TrackEstimate(identity, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, np.zeros(4))
+    return TrackEstimate(
+        identity, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, np.zeros(4)
+    )
 
 
-def test_with_tracks_every_person_has_an_action(graph: RosGraph, camera: Camera, model_path: Path) -> None:
+def test_with_tracks_every_person_has_an_action(
+    graph: RosGraph, camera: Camera, model_path: Path
+) -> None:
     tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
     assert graph.set_parameter(NODE, "smoothing", 0.0).successful
     boxes = {3: np.array([10.0, 10, 40, 60]), 8: np.array([50.0, 5, 90, 70])}
     stamps = [150 * 10**9 + number * FRAME_NS for number in range(24)]
     for number, stamp_ns in enumerate(stamps):
-        tracks.publish(tracks_to_message([_person(*item) for item in boxes.items()], header(stamp_ns)))
+        tracks.publish(
+            tracks_to_message([_person(*item) for item in boxes.items()], header(stamp_ns))
+        )
         answer = camera.send(stamp_ns, seed=number)
     assert [action.track_id for action in answer.actions] == [3, 8]
     recognizer = ActionRecognizer(model_path, "cpu", RecognizerConfig(smoothing=0.0))
@@ -92,7 +104,9 @@ def test_with_tracks_every_person_has_an_action(graph: RosGraph, camera: Camera,
     first, last = stamps.index(got[0].clip_start_ns), stamps.index(got[0].clip_end_ns)
     for number in range(first, last + 1):
         image = color_image(color_message(stamps[number], seed=number))
-        expected = recognizer.push(image, stamps[number], [PersonBox(*item) for item in boxes.items()])
+        expected = recognizer.push(
+            image, stamps[number], [PersonBox(*item) for item in boxes.items()]
+        )
     for one, other in zip(got, expected, strict=True):
         assert (one.clip_start_ns, one.clip_end_ns) == (other.clip_start_ns, other.clip_end_ns)
         np.testing.assert_allclose(one.class_scores, other.class_scores, atol=1e-4)
@@ -116,7 +130,9 @@ def test_an_image_that_cannot_be_used_costs_one_frame(graph: RosGraph, camera: C
     assert camera.send(301 * 10**9).actions == []
 
 
-def test_life_cycle_parameters_and_diagnostics(graph: RosGraph, camera: Camera, model_path: Path) -> None:
+def test_life_cycle_parameters_and_diagnostics(
+    graph: RosGraph, camera: Camera, model_path: Path
+) -> None:
     refused = graph.set_parameter(NODE, "stride", 2)
     assert (refused.successful, "clean the node up first" in refused.reason) == (False, True)
     status = graph.status(lambda status: value_of(status, "state") == "active", "diagnostics")

@@ -22,9 +22,23 @@ FRAME_NS = 66_666_667
 PEOPLE = 40
 
 
-def test_tracks_alone_are_no_stream_and_a_busy_network_is_waited_for(graph: RosGraph, model_path: Path, tmp_path: Path) -> None:
+def test_tracks_alone_are_no_stream_and_a_busy_network_is_waited_for(
+    graph: RosGraph, model_path: Path, tmp_path: Path
+) -> None:
     crowd = [
-        TrackEstimate(number, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, np.array([number, 10.0, number + 20, 60]), np.zeros(4))
+        TrackEstimate(
+            number,
+            1,
+            "person",
+            TrackState.CONFIRMED,
+            0.9,
+            5,
+            5,
+            0.0,
+            0,
+            np.array([number, 10.0, number + 20, 60]),
+            np.zeros(4),
+        )
         for number in range(1, PEOPLE + 1)
     ]
     parameters = {"model": str(model_path), "device": "cpu", "input_reliability": "best_effort"}
@@ -40,7 +54,10 @@ def test_tracks_alone_are_no_stream_and_a_busy_network_is_waited_for(graph: RosG
             color.publish(color_message(stamp_ns))
             tracks.publish(tracks_to_message(crowd, header(stamp_ns)))
             graph.spin(0.05)
-        status = graph.status(lambda status: int(value_of(status, "clips_skipped")) > 0, "clips that a slow network leaves out")
+        status = graph.status(
+            lambda status: int(value_of(status, "clips_skipped")) > 0,
+            "clips that a slow network leaves out",
+        )
         assert int(value_of(status, "clips_skipped")) % PEOPLE == 0
         os.kill(group.process_id(NODE), signal.SIGINT)
         graph.wait(lambda: group.poll()[NODE] is not None, "the end of the node")

@@ -30,7 +30,9 @@ def test_options_of_the_file_and_of_the_command_line(tmp_path: Path) -> None:
     args = _parse(tmp_path, text, "--batch-size", "2")
     assert args.data == [Path("a"), Path("b")]
     assert (args.batch_size, args.lr_steps, args.mode, args.resume) == (2, [3, 5], "all", True)
-    assert _parse(tmp_path, text, "--data=c").data == [Path("c")], "the command line replaces, it does not add"
+    assert _parse(tmp_path, text, "--data=c").data == [Path("c")], (
+        "the command line replaces, it does not add"
+    )
 
 
 def test_saved_options_are_read_back(tmp_path: Path) -> None:
@@ -51,7 +53,9 @@ def test_saved_options_are_read_back(tmp_path: Path) -> None:
         ("mode: all\n", "required: --data"),
     ],
 )
-def test_files_that_cannot_be_used_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
+def test_files_that_cannot_be_used_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
     with pytest.raises(SystemExit):
         _parse(tmp_path, text)
     assert message in capsys.readouterr().err

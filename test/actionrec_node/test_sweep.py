@@ -22,7 +22,10 @@ runs:
 
 
 def _record(f1: float | None) -> str:
-    scores = {name: {"precision": 0.5, "recall": 0.25, "f1": f1, "support": 4} for name in ("falling", "walking")}
+    scores = {
+        name: {"precision": 0.5, "recall": 0.25, "f1": f1, "support": 4}
+        for name in ("falling", "walking")
+    }
     return json.dumps({"held_out": {"per_class": scores}})
 
 
@@ -34,26 +37,47 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def run(command: list[str], check: bool) -> SimpleNamespace:
         commands.append(command[1:])
         options = yaml.safe_load(Path(command[command.index("--config") + 1]).read_text())
-        Path(options["out"] + ".json").write_text(_record(0.75 if options["balance"] == "none" else None))
+        Path(options["out"] + ".json").write_text(
+            _record(0.75 if options["balance"] == "none" else None)
+        )
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)
     return commands
 
 
-def test_every_run_is_trained_once_and_compared(tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_run_is_trained_once_and_compared(
+    tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     (tmp_path / "out" / "T2").mkdir(parents=True)
     (tmp_path / "out" / "T2" / "last.ckpt").touch()
-    arguments = [str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--data", "b", "--val", "c"]
+    arguments = [
+        str(tmp_path / "sweep.yaml"),
+        "--out",
+        str(tmp_path / "out"),
+        "--data",
+        "b",
+        "--val",
+        "c",
+    ]
     assert sweep.main(arguments) == 0
     configs = [str(tmp_path / "out" / name / "run.yaml") for name in ("T1", "T2")]
     command = ["-m", "actionrec_node.train", "--config"]
     assert trained == [[*command, configs[0]], [*command, configs[1], "--resume"]]
-    assert [yaml.safe_load(Path(config).read_text())["data"] for config in configs] == [["b"], ["b"]], "in place of the file's"
+    assert [yaml.safe_load(Path(config).read_text())["data"] for config in configs] == [
+        ["b"],
+        ["b"],
+    ], "in place of the file's"
     rows = list(csv.DictReader((tmp_path / "out" / "comparison.csv").open()))
-    assert [(row["run"], row["balance"], row["lr-steps"]) for row in rows] == [("T1", "none", "[1, 2]"), ("T2", "weights", "")]
-    assert [(row["falling precision"], row["walking f1"]) for row in rows] == [("0.500", "0.750"), ("0.500", "")]
+    assert [(row["run"], row["balance"], row["lr-steps"]) for row in rows] == [
+        ("T1", "none", "[1, 2]"),
+        ("T2", "weights", ""),
+    ]
+    assert [(row["falling precision"], row["walking f1"]) for row in rows] == [
+        ("0.500", "0.750"),
+        ("0.500", ""),
+    ]
     assert "epochs" not in rows[0], "only what differs"
     assert (tmp_path / "out" / "comparison.png").stat().st_size > 1000
     assert "T1   none     [1, 2]" in capsys.readouterr().out
@@ -61,22 +85,37 @@ def test_every_run_is_trained_once_and_compared(tmp_path: Path, trained: list[li
     assert len(trained) == 2, "runs that are done are not trained again"
 
 
-def test_a_run_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_fails_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     monkeypatch.setattr(subprocess, "run", lambda command, check: SimpleNamespace(returncode=1))
-    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"]) == 2
+    assert (
+        sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"])
+        == 2
+    )
     assert "run 'T1' failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("mistake", "message"),
-    [("balanse: weights", "T2/run.yaml': unknown option 'balanse'"), ("balance: lots", "argument --balance: invalid choice: 'lots'")],
+    [
+        ("balanse: weights", "T2/run.yaml': unknown option 'balanse'"),
+        ("balance: lots", "argument --balance: invalid choice: 'lots'"),
+    ],
 )
 def test_a_mistake_in_the_last_run_is_found_before_the_first_is_trained(
-    tmp_path: Path, trained: list[list[str]], capsys: pytest.CaptureFixture[str], mistake: str, message: str
+    tmp_path: Path,
+    trained: list[list[str]],
+    capsys: pytest.CaptureFixture[str],
+    mistake: str,
+    message: str,
 ) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP.replace("balance: weights", mistake))
-    assert sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"]) == 2
+    assert (
+        sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"])
+        == 2
+    )
     error = capsys.readouterr().err
     assert message in error
     assert "error: run 'T2' cannot be trained with these options" in error
@@ -109,7 +148,9 @@ def test_a_run_that_has_begun_with_other_options_is_not_taken_for_this_one(
         "common: {}\nruns: [a]",
     ],
 )
-def test_a_file_that_is_no_sweep_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_a_file_that_is_no_sweep_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
     (tmp_path / "odd.yaml").write_text(text)
     assert sweep.main([str(tmp_path / "odd.yaml"), "--out", str(tmp_path / "out")]) == 2
     assert "odd.yaml'" in capsys.readouterr().err
@@ -124,6 +165,9 @@ def test_the_runs_of_the_article_are_options_of_the_training_command(tmp_path: P
         parsed[name] = train.parse_arguments(["--config", str(config), "--data", "a", "--val", "b"])
     assert {args.balance for args in parsed.values()} == {"none", "weights"}
     assert {args.augmentation for args in parsed.values()} == {"none", "one", "some", "all"}
-    assert all((args.optimizer, args.learning_rate, args.label_smoothing) == ("sgd", 0.01, 0.0) for args in parsed.values())
+    assert all(
+        (args.optimizer, args.learning_rate, args.label_smoothing) == ("sgd", 0.01, 0.0)
+        for args in parsed.values()
+    )
     assert len(parsed["T1"].lr_steps) > len(parsed["T8"].lr_steps)
     assert (parsed["T7"].augmentation, parsed["T8"].augmentation) == ("none", "some")

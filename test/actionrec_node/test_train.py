@@ -12,14 +12,23 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from actionrec_node import train
-from actionrec_node.action_model import load_action_model
+from actionrec_node.networks.action_model import load_action_model
 from actionrec_node.trainer import EMA_DECAY, Trainer, moving_average
-from perception_kit import training
+from perception_kit.training import run as training
 
 
 def _arguments(folder: Path, *more: str) -> list[str]:
     run = folder / "run"
-    paths = ["--data", str(folder / "train"), "--val", str(folder / "val"), "--out", str(run / "m.safetensors"), "--run-dir", str(run)]
+    paths = [
+        "--data",
+        str(folder / "train"),
+        "--val",
+        str(folder / "val"),
+        "--out",
+        str(run / "m.safetensors"),
+        "--run-dir",
+        str(run),
+    ]
     tiny = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
     return [*paths, *tiny, *more]
 
@@ -39,8 +48,15 @@ def test_run_writes_model_record_config_and_events(data_folder: Path) -> None:
     assert [event.step for event in events.Scalars("held_out/running/recall")] == [1, 2]
 
 
-def test_a_run_that_was_killed_and_resumed_is_the_one_that_was_not(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = ("--epochs", "2", "--augmentation", "all")  # four videos, two in a batch: four steps, whose schedule no clock enters
+def test_a_run_that_was_killed_and_resumed_is_the_one_that_was_not(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = (
+        "--epochs",
+        "2",
+        "--augmentation",
+        "all",
+    )  # four videos, two in a batch: four steps, whose schedule no clock enters
     train.main(_arguments(data_folder, *more))
     expected = torch.load(data_folder / "run" / "last.ckpt", weights_only=True)
     shutil.rmtree(data_folder / "run")
@@ -64,7 +80,9 @@ def test_a_run_that_was_killed_and_resumed_is_the_one_that_was_not(data_folder: 
         assert torch.equal(tensor, resumed["average"][name]), name
 
 
-def test_learning_rate_of_sgd_falls_to_a_tenth_at_chosen_epochs(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learning_rate_of_sgd_falls_to_a_tenth_at_chosen_epochs(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rates = []
     step = Trainer.step
 
@@ -75,18 +93,34 @@ def test_learning_rate_of_sgd_falls_to_a_tenth_at_chosen_epochs(data_folder: Pat
 
     monkeypatch.setattr(Trainer, "step", note)
     # Four videos, two in a batch: two steps an epoch.
-    train.main(_arguments(data_folder, "--optimizer", "sgd", "--epochs", "3", "--lr-steps", "1", "2"))
+    train.main(
+        _arguments(data_folder, "--optimizer", "sgd", "--epochs", "3", "--lr-steps", "1", "2")
+    )
     assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.0001, 0.0001])
 
 
 def test_fine_tuning_replaces_the_head_and_leaves_frozen_stages_alone(data_folder: Path) -> None:
     torch.manual_seed(5)
-    published = train.ActionModel(train.new_spec("resnext3d_compact", [f"class {index}" for index in range(7)])).network.state_dict()
-    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in published.items()}}, data_folder / "published.pth")
-    weights = ["--weights", str(data_folder / "published.pth"), "--freeze-through", "layer2", "--optimizer", "sgd"]
+    published = train.ActionModel(
+        train.new_spec("resnext3d_compact", [f"class {index}" for index in range(7)])
+    ).network.state_dict()
+    torch.save(
+        {"state_dict": {f"module.{name}": tensor for name, tensor in published.items()}},
+        data_folder / "published.pth",
+    )
+    weights = [
+        "--weights",
+        str(data_folder / "published.pth"),
+        "--freeze-through",
+        "layer2",
+        "--optimizer",
+        "sgd",
+    ]
     train.main(_arguments(data_folder, "--steps", "2", *weights))
     tuned = load_action_model(data_folder / "run" / "m.safetensors").network.state_dict()
-    frozen = {name for name in published if name.startswith(("conv1.", "bn1.", "layer1.", "layer2."))}
+    frozen = {
+        name for name in published if name.startswith(("conv1.", "bn1.", "layer1.", "layer2."))
+    }
     assert {name for name in frozen if not torch.equal(published[name], tuned[name])} == set()
     trained = {name for name in published if name.endswith("conv2.weight")} - frozen
     assert trained
@@ -98,10 +132,19 @@ def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: 
     torch.manual_seed(5)
     before = train.ActionModel(train.new_spec("resnext3d_compact", ["running", "standing"]))
     train.save_action_model(data_folder / "before.safetensors", before)
-    train.main(_arguments(data_folder, "--steps", "1", "--weights", str(data_folder / "before.safetensors")))
+    train.main(
+        _arguments(
+            data_folder, "--steps", "1", "--weights", str(data_folder / "before.safetensors")
+        )
+    )
     tuned = load_action_model(data_folder / "run" / "m.safetensors").network.state_dict()
     # One step moves the head a little; a fresh one would lie elsewhere.
-    assert 0 < (tuned["fc.weight"] - before.network.fc.weight).abs().max() < 0.01 < before.network.fc.weight.abs().max()
+    assert (
+        0
+        < (tuned["fc.weight"] - before.network.fc.weight).abs().max()
+        < 0.01
+        < before.network.fc.weight.abs().max()
+    )
 
 
 def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
@@ -110,7 +153,10 @@ def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
     args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
     args.run_dir.mkdir()
     _, trained, held_out = train.load_data(args)
-    assert [{video.path.name for video in side} for side in (trained, held_out)] in ([{"0.mkv"}, {"1.mkv"}], [{"1.mkv"}, {"0.mkv"}])
+    assert [{video.path.name for video in side} for side in (trained, held_out)] in (
+        [{"0.mkv"}, {"1.mkv"}],
+        [{"1.mkv"}, {"0.mkv"}],
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,17 +164,31 @@ def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
     [
         (["--freeze-through", "layer1"], "--freeze-through needs --weights"),
         (["--val-share", "0.1"], "give either --val or --val-share"),
-        (["--accelerator", "cpu", "--precision", "bf16-mixed"], "--precision bf16-mixed needs a GPU here"),
+        (
+            ["--accelerator", "cpu", "--precision", "bf16-mixed"],
+            "--precision bf16-mixed needs a GPU here",
+        ),
         (["--group-pattern", "S1"], "--group-pattern needs --val-share"),
         (["--lr-steps", "3"], "--lr-steps needs --optimizer sgd"),
         (["--steps", "0"], "argument --steps: must be a whole number of at least 1, got '0'"),
-        (["--clip-length", "1"], "argument --clip-length: must be a whole number of at least 2, got '1'"),
+        (
+            ["--clip-length", "1"],
+            "argument --clip-length: must be a whole number of at least 2, got '1'",
+        ),
         (["--learning-rate", "0"], "argument --learning-rate: must be a positive number, got '0'"),
-        (["--label-smoothing", "1"], "argument --label-smoothing: must be a number of at least 0 and below 1, got '1'"),
-        (["--out", "model"], "argument --out: must be a file whose name ends in .safetensors, got 'model'"),
+        (
+            ["--label-smoothing", "1"],
+            "argument --label-smoothing: must be a number of at least 0 and below 1, got '1'",
+        ),
+        (
+            ["--out", "model"],
+            "argument --out: must be a file whose name ends in .safetensors, got 'model'",
+        ),
     ],
 )
-def test_options_that_do_not_go_together(data_folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str) -> None:
+def test_options_that_do_not_go_together(
+    data_folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
     with pytest.raises(SystemExit):
         train.parse_arguments(_arguments(data_folder, *more))
     assert message in capsys.readouterr().err
@@ -144,7 +204,13 @@ def test_options_that_do_not_go_together(data_folder: Path, capsys: pytest.Captu
         ("no share", "the share to hold out must be above 0 and below 1, got 2"),
         ("no pattern", "'(' is no regular expression"),
         ("no folder", "is-a-file"),
-        ("one clip of one pixel", "1 clips of 16 pixels at once cannot be trained on (Expected more than 1 value per channel"),
+        (
+            "one clip of one pixel",
+            (
+                "1 clips of 16 pixels at once cannot be trained on (Expected more than 1 value per"
+                " channel"
+            ),
+        ),
         ("too fast", "the loss is nan at step"),
         ("no weights", "model file 'none.safetensors' does not exist"),
     ],
@@ -166,7 +232,11 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
     elif case in ("no share", "no pattern"):
         at = arguments.index("--val")
         del arguments[at : at + 2]
-        arguments += ["--val-share", "2"] if case == "no share" else ["--val-share", "0.5", "--group-pattern", "("]
+        arguments += (
+            ["--val-share", "2"]
+            if case == "no share"
+            else ["--val-share", "0.5", "--group-pattern", "("]
+        )
     elif case == "one clip of one pixel":
         arguments += ["--batch-size", "1", "--input-size", "16"]
     elif case == "too fast":
@@ -187,21 +257,37 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("classes of other names", "class_names was ('running', 'standing'), is ('running', 'walking')"),
-        ("more data", "windows of --data was {'running': 18, 'standing': 18}, is {'running': 27, 'standing': 18}"),
+        (
+            "classes of other names",
+            "class_names was ('running', 'standing'), is ('running', 'walking')",
+        ),
+        (
+            "more data",
+            (
+                "windows of --data was {'running': 18, 'standing': 18}, is {'running': 27,"
+                " 'standing': 18}"
+            ),
+        ),
         ("other options", "optimizer was adamw, is sgd"),
-        ("no resume", "last.ckpt' is of an earlier run: --resume to go on from it, or name another --run-dir"),
+        (
+            "no resume",
+            "last.ckpt' is of an earlier run: --resume to go on from it, or name another --run-dir",
+        ),
         ("damaged", "last.ckpt' is no checkpoint"),
     ],
 )
-def test_a_run_does_not_go_on_as_another(data_folder: Path, case: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_does_not_go_on_as_another(
+    data_folder: Path, case: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     train.main(_arguments(data_folder, "--steps", "1"))
     arguments = _arguments(data_folder, "--steps", "2", "--resume")
     if case == "classes of other names":
         for side in ("train", "val"):
             (data_folder / side / "standing").rename(data_folder / side / "walking")
     elif case == "more data":
-        shutil.copy(data_folder / "train" / "running" / "0.mkv", data_folder / "train" / "running" / "2.mkv")
+        shutil.copy(
+            data_folder / "train" / "running" / "0.mkv", data_folder / "train" / "running" / "2.mkv"
+        )
     elif case == "other options":
         arguments += ["--optimizer", "sgd"]
     elif case == "no resume":
@@ -217,11 +303,25 @@ def test_a_run_does_not_go_on_as_another(data_folder: Path, case: str, message: 
 def test_moving_average_forgets_the_start_at_once() -> None:
     start, now = torch.zeros(2), torch.ones(2)
     assert torch.allclose(moving_average(start, now, torch.tensor(1)), torch.full((2,), 9 / 11))
-    assert torch.allclose(moving_average(start, now, torch.tensor(10**6)), torch.full((2,), 1 - EMA_DECAY))
+    assert torch.allclose(
+        moving_average(start, now, torch.tensor(10**6)), torch.full((2,), 1 - EMA_DECAY)
+    )
 
 
 def test_i3d_trains_on_frames_and_flow(data_folder: Path) -> None:
-    train.main(_arguments(data_folder, "--steps", "1", "--architecture", "i3d", "--clip-length", "9", "--clip-fps", "15"))
+    train.main(
+        _arguments(
+            data_folder,
+            "--steps",
+            "1",
+            "--architecture",
+            "i3d",
+            "--clip-length",
+            "9",
+            "--clip-fps",
+            "15",
+        )
+    )
     model = load_action_model(data_folder / "run" / "m.safetensors")
     assert model.inputs == ("rgb", "flow")
     clip = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), np.uint8)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from perception_kit.arguments import device, model_file, number_from, positive_number, whole_number
+from perception_kit.arguments import bounded_float, bounded_int, device, model_file, positive_float
 
 
 def test_values_that_are_taken() -> None:
-    assert (whole_number(0)("0"), whole_number(1)("12")) == (0, 12)
-    assert (number_from(0.0)("0"), number_from(0.0, below=1.0)("0.5")) == (0.0, 0.5)
-    assert positive_number("1e-3") == 0.001
+    assert (bounded_int(0)("0"), bounded_int(1)("12")) == (0, 12)
+    assert (bounded_float(0.0)("0"), bounded_float(0.0, below=1.0)("0.5")) == (0.0, 0.5)
+    assert positive_float("1e-3") == 0.001
     assert model_file("a/b.safetensors") == Path("a/b.safetensors")
     assert device("cpu") == "cpu"
 
@@ -20,16 +20,20 @@ def test_values_that_are_taken() -> None:
 @pytest.mark.parametrize(
     ("parse", "text", "message"),
     [
-        (whole_number(1), "0", "must be a whole number of at least 1, got '0'"),
-        (whole_number(0), "1.5", "must be a whole number of at least 0, got '1.5'"),
-        (whole_number(0), "many", "got 'many'"),
-        (number_from(1.0), "0.9", "must be a number of at least 1, got '0.9'"),
-        (number_from(0.0, below=1.0), "1", "must be a number of at least 0 and below 1, got '1'"),
-        (number_from(0.0), "nan", "got 'nan'"),
-        (positive_number, "0", "must be a positive number, got '0'"),
-        (positive_number, "inf", "got 'inf'"),
-        (positive_number, "fast", "got 'fast'"),
-        (model_file, "model.pth", r"must be a file whose name ends in \.safetensors, got 'model\.pth'"),
+        (bounded_int(1), "0", "must be a whole number of at least 1, got '0'"),
+        (bounded_int(0), "1.5", "must be a whole number of at least 0, got '1.5'"),
+        (bounded_int(0), "many", "got 'many'"),
+        (bounded_float(1.0), "0.9", "must be a number of at least 1, got '0.9'"),
+        (bounded_float(0.0, below=1.0), "1", "must be a number of at least 0 and below 1, got '1'"),
+        (bounded_float(0.0), "nan", "got 'nan'"),
+        (positive_float, "0", "must be a positive number, got '0'"),
+        (positive_float, "inf", "got 'inf'"),
+        (positive_float, "fast", "got 'fast'"),
+        (
+            model_file,
+            "model.pth",
+            r"must be a file whose name ends in \.safetensors, got 'model\.pth'",
+        ),
         (device, "tpu", "unknown device 'tpu'"),
     ],
 )

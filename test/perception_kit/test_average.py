@@ -10,12 +10,28 @@ import pytest
 import torch
 
 from perception_kit.average import main
-from perception_kit.model_file import load_model, save_model
+from perception_kit.networks.model_file import load_model, save_model
 
 
-def write(path: Path, value: float, kind: str = "segmentation", shape: tuple[int, ...] = (2,), **metadata: object) -> Path:
+def write(
+    path: Path,
+    value: float,
+    kind: str = "segmentation",
+    shape: tuple[int, ...] = (2,),
+    **metadata: object,
+) -> Path:
     tensors = {"weight": torch.full(shape, value), "count": torch.tensor(int(value))}
-    save_model(path, kind, tensors, {"architecture": "compact", "class_names": ["mug"], "input_size": [8, int(value)], **metadata})
+    save_model(
+        path,
+        kind,
+        tensors,
+        {
+            "architecture": "compact",
+            "class_names": ["mug"],
+            "input_size": [8, int(value)],
+            **metadata,
+        },
+    )
     return path
 
 
@@ -41,8 +57,13 @@ def test_mean_of_three(tmp_path: Path) -> None:
         ({"diameters": [0.1]}, "has diameters None, but"),
     ],
 )
-def test_other_networks_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], other: dict, message: str) -> None:
-    paths = [write(tmp_path / "a.safetensors", 1.0), write(tmp_path / "b.safetensors", 2.0, **other)]
+def test_other_networks_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: dict, message: str
+) -> None:
+    paths = [
+        write(tmp_path / "a.safetensors", 1.0),
+        write(tmp_path / "b.safetensors", 2.0, **other),
+    ]
     assert main([*map(str, paths), "--out", str(tmp_path / "mean.safetensors")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "mean.safetensors").exists()
@@ -58,4 +79,10 @@ def test_a_damaged_record_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_one_model_is_no_mean(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main([str(write(tmp_path / "a.safetensors", 1.0)), "--out", str(tmp_path / "mean.safetensors")])
+        main(
+            [
+                str(write(tmp_path / "a.safetensors", 1.0)),
+                "--out",
+                str(tmp_path / "mean.safetensors"),
+            ]
+        )

@@ -25,7 +25,9 @@ def test_box_iou(case: str) -> None:
 
 def test_every_pair() -> None:
     boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3], [9, 9, 10, 10]], float)
-    np.testing.assert_allclose(box_iou(boxes[:, None], boxes), [[1, 1 / 7, 0], [1 / 7, 1, 0], [0, 0, 1]])
+    np.testing.assert_allclose(
+        box_iou(boxes[:, None], boxes), [[1, 1 / 7, 0], [1 / 7, 1, 0], [0, 0, 1]]
+    )
     assert box_iou(boxes[:0, None], boxes).shape == (0, 3)
 
 

@@ -12,33 +12,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception_kit.colors import FALL_LABEL, WHITE, class_color, relative_luminance
-from perception_kit.model_metadata import read_metadata
+from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.resources import package_folder
 
 PANEL = (0x16, 0x1B, 0x22)  # background in report/page.css
 
 
 @given(st.text(max_size=20))
-def test_class_colours_are_fixed_and_never_the_red_of_a_fall(name: str) -> None:
+def test_class_colors_are_fixed_and_never_the_red_of_a_fall(name: str) -> None:
     red, green, blue = color = class_color(name)
     assert color == class_color(name)
     assert not (red > 200 and green < 60 and blue < 60)
 
 
-@pytest.mark.parametrize(("color", "luminance"), [(WHITE, 1.0), ((0, 0, 0), 0.0), ((0, 0, 255), 0.0722), ((119, 119, 119), 0.1845)])
+@pytest.mark.parametrize(
+    ("color", "luminance"),
+    [(WHITE, 1.0), ((0, 0, 0), 0.0), ((0, 0, 255), 0.0722), ((119, 119, 119), 0.1845)],
+)
 def test_relative_luminance(color: tuple[int, int, int], luminance: float) -> None:
     assert relative_luminance(color) == pytest.approx(luminance, abs=1e-4)
 
 
 @given(st.text(max_size=20))
-def test_names_in_their_colour_can_be_read_on_the_pages(name: str) -> None:
+def test_names_in_their_color_can_be_read_on_the_pages(name: str) -> None:
     """Contrast of WCAG 2 for small text."""
-    assert (relative_luminance(class_color(name)) + 0.05) / (relative_luminance(PANEL) + 0.05) >= 4.5
+    assert (relative_luminance(class_color(name)) + 0.05) / (
+        relative_luminance(PANEL) + 0.05
+    ) >= 4.5
 
 
 @pytest.mark.parametrize("model", ["segmentation", "action"])
 def test_classes_of_the_demo_can_be_told_apart(model: str) -> None:
-    names = read_metadata(package_folder() / "models" / "demo" / f"{model}.safetensors")["class_names"]
-    colors = np.array([[class_color(name) for name in names if name != FALL_LABEL]], np.float32) / 255
+    names = read_metadata(package_folder() / "models" / "demo" / f"{model}.safetensors")[
+        "class_names"
+    ]
+    colors = (
+        np.array([[class_color(name) for name in names if name != FALL_LABEL]], np.float32) / 255
+    )
     lab = cv2.cvtColor(colors, cv2.COLOR_RGB2LAB)[0]
     assert min(np.linalg.norm(one - other) for one, other in combinations(lab, 2)) > 20

@@ -9,23 +9,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception_kit.colors import FALL_COLOR, class_color
-from perception_kit.drawing import Scene, draw_caption, draw_outline, draw_overlay
-from perception_kit.types import ActionEstimate, Instance, Intrinsics, PoseEstimate, TrackEstimate, TrackState
+from perception_kit.drawing import draw_caption, draw_outline, draw_overlay
+from perception_kit.types import (
+    ActionEstimate,
+    FrameResults,
+    Instance,
+    Intrinsics,
+    PoseEstimate,
+    TrackEstimate,
+    TrackState,
+)
 
 SIZES = [(480, 640), (1080, 1920), (33, 41)]
 
 
-def scene_of_everything(height: int, width: int, action: str = "walking") -> Scene:
+def scene_of_everything(height: int, width: int, action: str = "walking") -> FrameResults:
     box = np.array([0.25 * width, 0.4 * height, 0.5 * width, 0.8 * height], np.float32)
     left, top, right, bottom = box.astype(int)
-    instance = Instance(1, "mug", 0.9, box, np.ones((bottom - top, right - left), bool), (int(left), int(top)))
-    pose = PoseEstimate(0, 1, "mug", np.eye(3), np.array([0.0, 0.0, 1.0]), 0.8, np.array([0.1, 0.1, 0.1]))
+    instance = Instance(
+        1, "mug", 0.9, box, np.ones((bottom - top, right - left), bool), (int(left), int(top))
+    )
+    pose = PoseEstimate(
+        0, 1, "mug", np.eye(3), np.array([0.0, 0.0, 1.0]), 0.8, np.array([0.1, 0.1, 0.1])
+    )
     tracks = [
-        TrackEstimate(k, 1, "mug", state, 0.9, 5, 5, 0.0, 0 if k == 1 else -1, box + 3 * k, np.zeros(4))
+        TrackEstimate(
+            k, 1, "mug", state, 0.9, 5, 5, 0.0, 0 if k == 1 else -1, box + 3 * k, np.zeros(4)
+        )
         for k, state in enumerate(TrackState, 1)
     ]
     intrinsics = Intrinsics(width, width, width / 2, height / 2, width, height)
-    return Scene([instance], [pose], tracks, [ActionEstimate(action, 0.7, np.zeros(5), 0, 0)], intrinsics)
+    return FrameResults(
+        [instance], [pose], tracks, [ActionEstimate(action, 0.7, np.zeros(5), 0, 0)], intrinsics
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
@@ -40,12 +56,12 @@ def test_everything_is_drawn_on_a_copy(height: int, width: int) -> None:
 
 def test_nothing_to_draw_leaves_the_image_as_it_is() -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8)
-    assert np.array_equal(draw_overlay(rgb, Scene()), rgb)
+    assert np.array_equal(draw_overlay(rgb, FrameResults()), rgb)
 
 
-def test_mask_is_tinted_in_the_colour_of_its_class() -> None:
+def test_mask_is_tinted_in_the_color_of_its_class() -> None:
     scene = scene_of_everything(480, 640)
-    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(instances=scene.instances))
+    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), FrameResults(instances=scene.instances))
     assert np.allclose(drawn[300, 200], np.array(class_color("mug")) * 0.35, atol=1)
     assert (drawn[100, 500] == 0).all()
 
@@ -55,32 +71,47 @@ def test_only_a_fall_frames_the_image_in_red(height: int, width: int) -> None:
     rgb = np.full((height, width, 3), 90, np.uint8)
     fall = draw_overlay(rgb, scene_of_everything(height, width, "falling"))
     walk = draw_overlay(rgb, scene_of_everything(height, width, "walking"))
-    for row, column in ((2, 2), (height // 2, 1), (height // 2, width - 2), (height - 2, width // 2)):
+    for row, column in (
+        (2, 2),
+        (height // 2, 1),
+        (height // 2, width - 2),
+        (height - 2, width // 2),
+    ):
         assert tuple(fall[row, column]) == FALL_COLOR
         assert tuple(walk[row, column]) != FALL_COLOR
 
 
 def test_fall_of_anybody_wins_over_higher_scores() -> None:
-    actions = [ActionEstimate("walking", 0.99, np.zeros(5), 0, 0, 1), ActionEstimate("falling", 0.5, np.zeros(5), 0, 0, 2)]
-    assert tuple(draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(actions=actions))[2, 2]) == FALL_COLOR
+    actions = [
+        ActionEstimate("walking", 0.99, np.zeros(5), 0, 0, 1),
+        ActionEstimate("falling", 0.5, np.zeros(5), 0, 0, 2),
+    ]
+    assert (
+        tuple(draw_overlay(np.zeros((480, 640, 3), np.uint8), FrameResults(actions=actions))[2, 2])
+        == FALL_COLOR
+    )
 
 
 def test_poses_need_intrinsics() -> None:
     scene = scene_of_everything(480, 640)
     rgb = np.zeros((480, 640, 3), np.uint8)
-    with_pose = draw_overlay(rgb, Scene(poses=scene.poses, intrinsics=scene.intrinsics))
+    with_pose = draw_overlay(rgb, FrameResults(poses=scene.poses, intrinsics=scene.intrinsics))
     assert np.any(with_pose[:, :, 0] > 200)
-    assert not draw_overlay(rgb, Scene(poses=scene.poses)).any()
+    assert not draw_overlay(rgb, FrameResults(poses=scene.poses)).any()
 
 
 def test_a_known_model_is_drawn_as_the_outline_of_its_projection() -> None:
     scene = scene_of_everything(480, 640)
     corners = np.array([[x, y, 0.0] for x in (-0.1, 0.1) for y in (-0.1, 0.1)])
-    known = Scene(poses=scene.poses, intrinsics=scene.intrinsics, model_points={"mug": corners})
+    known = FrameResults(
+        poses=scene.poses, intrinsics=scene.intrinsics, model_points={"mug": corners}
+    )
     drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), known)
     colored = np.abs(drawn.astype(int) - class_color("mug")).max(axis=-1) < 30
     rows, columns = np.nonzero(colored)
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx((240 - 64, 240 + 64, 320 - 64, 320 + 64), abs=2)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx(
+        (240 - 64, 240 + 64, 320 - 64, 320 + 64), abs=2
+    )
     assert colored[240 - 64 : 240 + 64, 320 - 64].mean() > 0.9
     assert not colored[250:290, 260:310].any()
 
@@ -88,11 +119,17 @@ def test_a_known_model_is_drawn_as_the_outline_of_its_projection() -> None:
 def test_an_unsure_pose_is_a_grey_outline_without_axes_beside_the_box() -> None:
     scene = scene_of_everything(480, 640)
     scene.poses[0].confidence = 0.02
-    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(poses=scene.poses, intrinsics=scene.intrinsics)).astype(int)
+    drawn = draw_overlay(
+        np.zeros((480, 640, 3), np.uint8),
+        FrameResults(poses=scene.poses, intrinsics=scene.intrinsics),
+    ).astype(int)
     assert drawn.any()
     assert np.ptp(drawn, axis=2).max() == 0
     box = scene.instances[0].box.round().astype(int)
-    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), Scene(scene.instances, scene.poses, intrinsics=scene.intrinsics))
+    drawn = draw_overlay(
+        np.zeros((480, 640, 3), np.uint8),
+        FrameResults(scene.instances, scene.poses, intrinsics=scene.intrinsics),
+    )
     np.testing.assert_array_equal(drawn[box[3], (box[0] + box[2]) // 2], class_color("mug"))
 
 
@@ -110,10 +147,15 @@ def test_no_rectangle_goes_through_a_name() -> None:
     box = np.array([100, 200, 300, 400], np.float32)
     track, lost = (
         TrackEstimate(k, 1, "power_drill", state, 0.9, 5, 5, 0.0, -1, box + shift, np.zeros(4))
-        for k, state, shift in ((1, TrackState.CONFIRMED, 0), (2, TrackState.LOST, np.array([20, -100, 20, 0])))
+        for k, state, shift in (
+            (1, TrackState.CONFIRMED, 0),
+            (2, TrackState.LOST, np.array([20, -100, 20, 0])),
+        )
     )
     rgb = np.zeros((480, 640, 3), np.uint8)
-    alone, both = (draw_overlay(rgb, Scene(tracks=tracks)) for tracks in ([track], [track, lost]))
+    alone, both = (
+        draw_overlay(rgb, FrameResults(tracks=tracks)) for tracks in ([track], [track, lost])
+    )
     name = slice(185, 198), slice(105, 180)
     assert alone[name].any()
     np.testing.assert_allclose(both[name].astype(int), alone[name], atol=40)  # it may shine through

@@ -13,7 +13,9 @@ from perception_kit.types import Instance, Intrinsics
 
 CAMERA = Intrinsics(fx=600.0, fy=610.0, cx=31.5, cy=23.5, width=64, height=48)
 coordinates = st.floats(-2.0, 2.0)
-quaternions = npst.arrays(float, 4, elements=st.floats(-1.0, 1.0)).filter(lambda q: np.linalg.norm(q) > 1e-2)
+quaternions = npst.arrays(float, 4, elements=st.floats(-1.0, 1.0)).filter(
+    lambda q: np.linalg.norm(q) > 1e-2
+)
 
 
 @given(quaternions)
@@ -28,11 +30,15 @@ def test_inverse_undoes_a_pose(wxyz: np.ndarray, translation: np.ndarray) -> Non
     np.testing.assert_allclose(geometry.invert_pose(pose) @ pose, np.eye(4), atol=1e-12)
 
 
-@given(npst.arrays(np.float32, (CAMERA.height, CAMERA.width), elements=st.floats(0.25, 8.0, width=32)))
+@given(
+    npst.arrays(np.float32, (CAMERA.height, CAMERA.width), elements=st.floats(0.25, 8.0, width=32))
+)
 def test_projection_undoes_back_projection(depth: np.ndarray) -> None:
     points = geometry.back_project(depth, CAMERA).reshape(-1, 3)
     v, u = np.mgrid[: CAMERA.height, : CAMERA.width]
-    np.testing.assert_allclose(geometry.project(points, CAMERA), np.stack([u.ravel(), v.ravel()], axis=1), atol=1e-3)
+    np.testing.assert_allclose(
+        geometry.project(points, CAMERA), np.stack([u.ravel(), v.ravel()], axis=1), atol=1e-3
+    )
 
 
 def test_invalid_depth_gives_the_origin() -> None:
@@ -70,5 +76,7 @@ def test_a_principal_point_that_is_not_finite_is_refused() -> None:
 @pytest.mark.parametrize("origin", [(-1, 0), (0, 8), (500, 500)])
 def test_a_mask_that_reaches_out_of_the_image_is_refused(origin: tuple[int, int]) -> None:
     instance = Instance(1, "mug", 1.0, np.zeros(4, np.float32), np.ones((3, 2), bool), origin)
-    with pytest.raises(ValueError, match=r"a mask of 2x3 pixels at .* reaches out of the image of 20x10"):
+    with pytest.raises(
+        ValueError, match=r"a mask of 2x3 pixels at .* reaches out of the image of 20x10"
+    ):
         instance.full_mask(10, 20)

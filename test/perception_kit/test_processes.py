@@ -25,7 +25,9 @@ child.wait()
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv (util-linux) is not installed")
 def test_a_child_ends_when_its_parent_is_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True
+    ) as parent:
         lines = {parent.stdout.readline().strip() for _ in range(2)}
         child = os.pidfd_open(int((lines - {"ready"}).pop()))
         parent.kill()

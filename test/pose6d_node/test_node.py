@@ -12,14 +12,29 @@ import numpy as np
 import pytest
 import torch
 from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray
-from ros_graph import FRAME_ID, HEIGHT, WIDTH, RosGraph, color_message, depth_message, header, info_message, value_of
+from ros_graph import (
+    FRAME_ID,
+    HEIGHT,
+    WIDTH,
+    RosGraph,
+    color_message,
+    depth_message,
+    header,
+    info_message,
+    value_of,
+)
 from sensor_msgs.msg import CameraInfo, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
-from perception_kit.model_file import save_model
+from perception_kit.networks.model_file import save_model
 from perception_kit.ros.bringup import NodeGroup
 from perception_kit.ros.from_messages import detections_from_message, poses_from_message
-from perception_kit.ros.image import color_image, depth_image, image_to_array, intrinsics_from_camera_info
+from perception_kit.ros.image import (
+    color_image,
+    depth_image,
+    image_to_array,
+    intrinsics_from_camera_info,
+)
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
@@ -33,21 +48,46 @@ MAX_DETECTIONS = 3
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Parameters with an untrained segmentation model, which finds something in any image, and an untrained pose model."""
+    """Parameters with an untrained segmentation model, which finds something in any image, and an
+    untrained pose model.
+    """
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     network = build_network("compact", len(CLASSES))
     torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 5.0)
-    metadata = {"architecture": "compact", "class_names": CLASSES, "input_size": [WIDTH, HEIGHT], "mean": IMAGE_MEAN, "std": IMAGE_STD}
-    save_model(folder / "segmentation.safetensors", "segmentation", network.state_dict(), metadata | {"descriptor_size": 64})
-    config = PoseModelConfig(CLASSES, [0.1, 0.2], [[0.06, 0.06, 0.05], [0.1, 0.1, 0.1]], [[np.eye(4).tolist()]] * 2)
+    metadata = {
+        "architecture": "compact",
+        "class_names": CLASSES,
+        "input_size": [WIDTH, HEIGHT],
+        "mean": IMAGE_MEAN,
+        "std": IMAGE_STD,
+    }
+    save_model(
+        folder / "segmentation.safetensors",
+        "segmentation",
+        network.state_dict(),
+        metadata | {"descriptor_size": 64},
+    )
+    config = PoseModelConfig(
+        CLASSES, [0.1, 0.2], [[0.06, 0.06, 0.05], [0.1, 0.1, 0.1]], [[np.eye(4).tolist()]] * 2
+    )
     PoseModel(config, torch.rand(2, 1000, 3) * 0.1).save(folder / "pose.safetensors", {})
-    return {"segmentation_model": str(folder / "segmentation.safetensors"), "pose_model": str(folder / "pose.safetensors")}
+    return {
+        "segmentation_model": str(folder / "segmentation.safetensors"),
+        "pose_model": str(folder / "pose.safetensors"),
+    }
 
 
 @pytest.fixture(scope="module")
-def group(graph: RosGraph, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeGroup]:
-    parameters = {"score_threshold": 0.0, "max_detections": MAX_DETECTIONS, "min_confidence": 0.0, "device": "cpu"}
+def group(
+    graph: RosGraph, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NodeGroup]:
+    parameters = {
+        "score_threshold": 0.0,
+        "max_detections": MAX_DETECTIONS,
+        "min_confidence": 0.0,
+        "device": "cpu",
+    }
     with graph.start(NODE, models | parameters, tmp_path_factory.mktemp("log")) as group:
         yield group
 
@@ -57,7 +97,9 @@ class Camera:
 
     def __init__(self, graph: RosGraph) -> None:
         self.graph = graph
-        self.detections: list[InstanceDetectionArray] = graph.record(InstanceDetectionArray, f"/{NODE}/detections")
+        self.detections: list[InstanceDetectionArray] = graph.record(
+            InstanceDetectionArray, f"/{NODE}/detections"
+        )
         self.poses: list[ObjectPoseArray] = graph.record(ObjectPoseArray, f"/{NODE}/poses")
         self._color = graph.publisher(Image, "/color/image_raw")
         self._depth = graph.publisher(Image, "/depth/image_raw")
@@ -96,22 +138,34 @@ def test_results_are_those_of_the_algorithms(camera: Camera, models: dict[str, s
     assert [one.detection_id for one in detections.detections] == list(range(len(expected)))
     assert len(received) == len(expected) > 0
     for got, want in zip(received, expected, strict=True):
-        assert (got.class_id, got.class_name, got.mask_origin) == (want.class_id, want.class_name, want.mask_origin)
+        assert (got.class_id, got.class_name, got.mask_origin) == (
+            want.class_id,
+            want.class_name,
+            want.mask_origin,
+        )
         assert got.score == pytest.approx(want.score, abs=1e-4)
         np.testing.assert_array_equal(got.mask, want.mask)
         np.testing.assert_allclose(got.box, want.box, atol=0.1)
         np.testing.assert_allclose(got.descriptor, want.descriptor, atol=1e-3)
     intrinsics = intrinsics_from_camera_info(info_message(stamp_ns), color)
-    expected_poses = PoseEstimator(models["pose_model"], "cpu")(rgb, depth_image(depth), intrinsics, expected)
+    expected_poses = PoseEstimator(models["pose_model"], "cpu")(
+        rgb, depth_image(depth), intrinsics, expected
+    )
     received_poses = poses_from_message(poses)
-    assert [pose.detection_index for pose in received_poses] == [pose.detection_index for pose in expected_poses] != []
+    assert (
+        [pose.detection_index for pose in received_poses]
+        == [pose.detection_index for pose in expected_poses]
+        != []
+    )
     for got, want in zip(received_poses, expected_poses, strict=True):
         np.testing.assert_allclose(got.translation, want.translation, atol=1e-3)
         np.testing.assert_allclose(got.rotation, want.rotation, atol=1e-3)
         np.testing.assert_allclose(got.size, want.size, atol=1e-6)
 
 
-def test_a_frame_in_which_nothing_is_found_gives_empty_arrays(graph: RosGraph, camera: Camera) -> None:
+def test_a_frame_in_which_nothing_is_found_gives_empty_arrays(
+    graph: RosGraph, camera: Camera
+) -> None:
     assert graph.set_parameter(NODE, "score_threshold", 1.0).successful
     detections, poses = camera.send_good(200 * 10**9)
     assert (detections.detections, poses.poses) == ([], [])
@@ -121,9 +175,15 @@ def test_a_frame_in_which_nothing_is_found_gives_empty_arrays(graph: RosGraph, c
 
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
-    [("score_threshold", 2.0, "Max: 1.0"), ("refine_iterations", -1, "Min: 0"), ("device", "cuda:7", "clean the node up first")],
+    [
+        ("score_threshold", 2.0, "Max: 1.0"),
+        ("refine_iterations", -1, "Min: 0"),
+        ("device", "cuda:7", "clean the node up first"),
+    ],
 )
-def test_a_parameter_change_that_is_refused_says_why(graph: RosGraph, camera: Camera, name: str, value: object, reason: str) -> None:
+def test_a_parameter_change_that_is_refused_says_why(
+    graph: RosGraph, camera: Camera, name: str, value: object, reason: str
+) -> None:
     result = graph.set_parameter(NODE, name, value)
     assert not result.successful
     assert reason in result.reason
@@ -137,20 +197,40 @@ def shortened(message: Image) -> Image:
 @pytest.mark.parametrize(
     ("depth", "info", "reason"),
     [
-        (lambda stamp: renamed(depth_message(stamp), "8UC3"), info_message, "depth encoding '8UC3' has no known unit"),
-        (lambda stamp: depth_message(stamp, width=48), info_message, "depth image is 48x72, colour image 96x72"),
-        (lambda stamp: depth_message(stamp, "32FC1", np.nan), info_message, "depth image has no valid pixel"),
+        (
+            lambda stamp: renamed(depth_message(stamp), "8UC3"),
+            info_message,
+            "depth encoding '8UC3' has no known unit",
+        ),
+        (
+            lambda stamp: depth_message(stamp, width=48),
+            info_message,
+            "depth image is 48x72, colour image 96x72",
+        ),
+        (
+            lambda stamp: depth_message(stamp, "32FC1", np.nan),
+            info_message,
+            "depth image has no valid pixel",
+        ),
         (
             lambda stamp: shortened(depth_message(stamp)),
             info_message,
             "holds 1000 bytes of data, expected step * height = 192 * 72",
         ),
-        (depth_message, lambda stamp: info_message(stamp, fx=0.0), "focal lengths must be positive, got fx=0.0"),
+        (
+            depth_message,
+            lambda stamp: info_message(stamp, fx=0.0),
+            "focal lengths must be positive, got fx=0.0",
+        ),
     ],
     ids=["unknown encoding", "other size", "all NaN", "short data", "fx is 0"],
 )
 def test_bad_depth_gives_detections_but_no_poses(
-    graph: RosGraph, camera: Camera, depth: Callable[[int], Image], info: Callable[[int], CameraInfo], reason: str
+    graph: RosGraph,
+    camera: Camera,
+    depth: Callable[[int], Image],
+    info: Callable[[int], CameraInfo],
+    reason: str,
 ) -> None:
     stamp_ns = camera_time(graph)
     camera.send(color_message(stamp_ns), depth(stamp_ns), info(stamp_ns))
@@ -170,7 +250,7 @@ def camera_time(graph: RosGraph) -> int:
     return graph.node.get_clock().now().nanoseconds
 
 
-def test_a_colour_image_that_is_cut_short_gives_no_result(graph: RosGraph, camera: Camera) -> None:
+def test_a_color_image_that_is_cut_short_gives_no_result(graph: RosGraph, camera: Camera) -> None:
     stamp_ns = camera_time(graph)
     camera.send(shortened(color_message(stamp_ns)), depth_message(stamp_ns), info_message(stamp_ns))
     graph.problem("96x72 rgb8 image holds 1000 bytes of data")
@@ -195,7 +275,9 @@ def test_the_watchdog_says_that_images_are_too_large(graph: RosGraph, camera: Ca
         info.width, info.height = 4000, 3000
         camera._info.publish(info)
         graph.spin(1.0)
-    status = graph.problem("images of about 34 MiB do not fit into Fast DDS's shared memory of 32 MiB")
+    status = graph.problem(
+        "images of about 34 MiB do not fit into Fast DDS's shared memory of 32 MiB"
+    )
     assert "nothing received on '/color/image_raw' (1 publisher)" in status.message
     camera.send_good(camera_time(graph))
 
@@ -203,7 +285,9 @@ def test_the_watchdog_says_that_images_are_too_large(graph: RosGraph, camera: Ca
 def test_the_watchdog_names_the_gap_between_stamps(graph: RosGraph, camera: Camera) -> None:
     def send_until_told() -> bool:
         stamp_ns = camera_time(graph)
-        camera.send(color_message(stamp_ns), depth_message(stamp_ns - 50_000_000), info_message(stamp_ns))
+        camera.send(
+            color_message(stamp_ns), depth_message(stamp_ns - 50_000_000), info_message(stamp_ns)
+        )
         graph.spin(0.5)
         return any("0.050 s for 'depth'" in status.message for status in graph._diagnostics)
 
@@ -220,7 +304,10 @@ def test_stamps_that_go_back_are_told_and_processed(graph: RosGraph, camera: Cam
 
 
 def test_overlay_and_markers_are_made_for_subscribers(graph: RosGraph, camera: Camera) -> None:
-    overlays, markers = graph.record(Image, f"/{NODE}/overlay"), graph.record(MarkerArray, f"/{NODE}/markers")
+    overlays, markers = (
+        graph.record(Image, f"/{NODE}/overlay"),
+        graph.record(MarkerArray, f"/{NODE}/markers"),
+    )
     stamp_ns = camera_time(graph)
 
     def sent() -> bool:  # the node learns of a new subscriber a moment later
@@ -232,25 +319,42 @@ def test_overlay_and_markers_are_made_for_subscribers(graph: RosGraph, camera: C
     picture = image_to_array(overlays[-1])
     assert picture.shape == (HEIGHT, WIDTH, 3)
     assert not np.array_equal(picture, color_image(color_message(stamp_ns)))
-    assert all(one.lifetime.sec + one.lifetime.nanosec > 0 for array in markers for one in array.markers if one.action == Marker.ADD)
+    assert all(
+        one.lifetime.sec + one.lifetime.nanosec > 0
+        for array in markers
+        for one in array.markers
+        if one.action == Marker.ADD
+    )
 
 
-def test_life_cycle_and_diagnostics(graph: RosGraph, camera: Camera, models: dict[str, str]) -> None:
+def test_life_cycle_and_diagnostics(
+    graph: RosGraph, camera: Camera, models: dict[str, str]
+) -> None:
     camera.send_good(camera_time(graph))
-    status = graph.status(lambda status: value_of(status, "state") == "active", "diagnostics of the active node")
+    status = graph.status(
+        lambda status: value_of(status, "state") == "active", "diagnostics of the active node"
+    )
     assert status.hardware_id == "cpu"
     assert value_of(status, "segmentation_model") == models["segmentation_model"]
     for stage in ("segmentation", "pose", "receive_to_done"):
-        assert float(value_of(status, f"latency_ms/{stage} max")) >= float(value_of(status, f"latency_ms/{stage} p50")) > 0
+        assert (
+            float(value_of(status, f"latency_ms/{stage} max"))
+            >= float(value_of(status, f"latency_ms/{stage} p50"))
+            > 0
+        )
     assert graph.change_state(NODE, "deactivate")
-    camera.send(*(make(camera_time(graph)) for make in (color_message, depth_message, info_message)))
+    camera.send(
+        *(make(camera_time(graph)) for make in (color_message, depth_message, info_message))
+    )
     graph.spin(0.5)
     assert camera.detections == []
     assert graph.change_state(NODE, "cleanup")
     assert graph.set_parameter(NODE, "pose_model", "").successful
     assert graph.change_state(NODE, "configure")
     assert graph.change_state(NODE, "activate")
-    assert graph.node.count_publishers(f"/{NODE}/poses") == 0, "without a pose model the node does not promise poses"
+    assert graph.node.count_publishers(f"/{NODE}/poses") == 0, (
+        "without a pose model the node does not promise poses"
+    )
 
 
 def test_sigterm_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: NodeGroup) -> None:
@@ -260,17 +364,23 @@ def test_sigterm_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: N
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()
 
 
-def test_without_a_usable_model_the_node_stays_unconfigured(graph: RosGraph, models: dict[str, str], tmp_path: Path) -> None:
+def test_without_a_usable_model_the_node_stays_unconfigured(
+    graph: RosGraph, models: dict[str, str], tmp_path: Path
+) -> None:
     text_file = tmp_path / "notes.safetensors"
     text_file.write_text("not a model")
-    with graph.start(NODE, {"segmentation_model": "", "pose_model": "", "device": "cpu"}, tmp_path) as group:
+    with graph.start(
+        NODE, {"segmentation_model": "", "pose_model": "", "device": "cpu"}, tmp_path
+    ) as group:
         status = graph.problem("set the parameter 'segmentation_model'")
         assert status.level == status.ERROR
         assert graph.state(NODE) == "unconfigured"
         assert graph.set_parameter(NODE, "segmentation_model", str(text_file)).successful
         assert not graph.change_state(NODE, "configure")
         graph.problem("is not a safetensors model file")
-        assert graph.set_parameter(NODE, "segmentation_model", models["segmentation_model"]).successful
+        assert graph.set_parameter(
+            NODE, "segmentation_model", models["segmentation_model"]
+        ).successful
         assert graph.change_state(NODE, "configure")
         assert graph.state(NODE) == "inactive"
         assert group.stop() == {NODE: 0}

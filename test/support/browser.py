@@ -11,7 +11,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # No sandbox: containers run as root. SwiftShader draws WebGL without a graphics card.
-_ARGUMENTS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+)
 
 
 def chromium_path() -> str | None:
@@ -29,9 +34,15 @@ def open_browser(path: str) -> Iterator[Browser]:
 
 
 def console_errors(page: Page) -> list[str]:
-    """List that fills with the errors of ``page``: on its console, uncaught, and of files that it did not get. Call before it is opened."""
+    """List that fills with the errors of ``page``: on its console, uncaught, and of files that it
+    did not get. Call before it is opened.
+    """
     errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("requestfailed", lambda request: errors.append(f"{request.url[:200]}: {request.failure}"))
+    page.on(
+        "requestfailed", lambda request: errors.append(f"{request.url[:200]}: {request.failure}")
+    )
     return errors

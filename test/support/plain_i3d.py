@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stream of I3D written a second time, from the paper's figure 3 and tensors by name alone, to check the network against."""
+"""One stream of I3D written a second time, from the paper's figure 3 and tensors by name alone, to
+check the network against.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,27 @@ from torch.nn import functional
 
 BRANCHES = ("b0", "b1a", "b1b", "b2a", "b2b", "b3b")
 MODULES = tuple(f"Mixed_{name}" for name in ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c"))
-UNITS = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3", *(f"{module}.{branch}" for module in MODULES for branch in BRANCHES))
+UNITS = (
+    "Conv3d_1a_7x7",
+    "Conv3d_2b_1x1",
+    "Conv3d_2c_3x3",
+    *(f"{module}.{branch}" for module in MODULES for branch in BRANCHES),
+)
 
 
 def public_names() -> set[str]:
     """Tensor names of the published ``rgb_imagenet.pt`` and ``flow_imagenet.pt``."""
     leaves = ("conv3d.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-    return {f"{unit}.{leaf}" for unit in UNITS for leaf in leaves} | {"logits.conv3d.weight", "logits.conv3d.bias"}
+    return {f"{unit}.{leaf}" for unit in UNITS for leaf in leaves} | {
+        "logits.conv3d.weight",
+        "logits.conv3d.bias",
+    }
 
 
 def logits(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
-    """(N, C) of clips (N, channels, T, H, W) whose height and width leave a 1 x 1 map, and T more than 8."""
+    """(N, C) of clips (N, channels, T, H, W) whose height and width leave a 1 x 1 map, and T more
+    than 8.
+    """
 
     def padded(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
         for axis, (width, step) in enumerate(zip(kernel, stride, strict=True), start=2):
@@ -36,7 +48,8 @@ def logits(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
         weight = tensors[f"{name}.conv3d.weight"]
         x = functional.conv3d(padded(x, weight.shape[2:], (stride,) * 3), weight, stride=stride)
         mean, variance, scale, shift = (
-            tensors[f"{name}.bn.{leaf}"].view(1, -1, 1, 1, 1) for leaf in ("running_mean", "running_var", "weight", "bias")
+            tensors[f"{name}.bn.{leaf}"].view(1, -1, 1, 1, 1)
+            for leaf in ("running_mean", "running_var", "weight", "bias")
         )
         return ((x - mean) / (variance + 1e-3).sqrt() * scale + shift).clamp(min=0)
 

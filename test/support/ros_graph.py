@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test's side of the ROS graph, in a domain of its own on the loopback, and camera messages to send."""
+"""A test's side of the ROS graph, in a domain of its own on the loopback, and camera messages to
+send.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ _LIMIT_S = 180.0
 
 
 class RosGraph:
-    """Publishes, records, and asks nodes for parameters and transitions. Everything waits at most 3 minutes."""
+    """Publishes, records, and asks nodes for parameters and transitions.
+
+    Everything waits at most 3 minutes.
+    """
 
     def __init__(self) -> None:
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -45,7 +50,12 @@ class RosGraph:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._diagnostics: list[DiagnosticStatus] = []
-        self.node.create_subscription(DiagnosticArray, "/diagnostics", lambda array: self._diagnostics.extend(array.status), result_qos())
+        self.node.create_subscription(
+            DiagnosticArray,
+            "/diagnostics",
+            lambda array: self._diagnostics.extend(array.status),
+            result_qos(),
+        )
 
     def close(self) -> None:
         """Leave the graph."""
@@ -55,7 +65,12 @@ class RosGraph:
 
     def start(self, name: str, parameters: dict[str, Any], log_dir: Path) -> NodeGroup:
         """Start one node, with all inputs in lock step."""
-        return start_nodes({name: {"input_reliability": "reliable"} | parameters}, domain_id=DOMAIN_ID, log_dir=log_dir, nodes=[name])
+        return start_nodes(
+            {name: {"input_reliability": "reliable"} | parameters},
+            domain_id=DOMAIN_ID,
+            log_dir=log_dir,
+            nodes=[name],
+        )
 
     def spin(self, seconds: float) -> None:
         """Let things happen for a while."""
@@ -75,8 +90,12 @@ class RosGraph:
     def record(self, message_type: type, topic: str) -> list[Any]:
         """List that fills with the messages of ``topic``; returns when somebody publishes it."""
         messages: list[Any] = []
-        subscription = self.node.create_subscription(message_type, topic, messages.append, result_qos())
-        self.wait(lambda: self.node.count_publishers(subscription.topic_name), f"a publisher of {topic}")
+        subscription = self.node.create_subscription(
+            message_type, topic, messages.append, result_qos()
+        )
+        self.wait(
+            lambda: self.node.count_publishers(subscription.topic_name), f"a publisher of {topic}"
+        )
         return messages
 
     def publisher(self, message_type: type, topic: str) -> Publisher:
@@ -87,7 +106,9 @@ class RosGraph:
 
     def set_parameter(self, node: str, name: str, value: Any) -> SetParametersResult:
         """Result of ``ros2 param set``."""
-        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
         return self._call(SetParameters, f"/{node}/set_parameters", request).results[0]
 
     def state(self, node: str) -> str:
@@ -130,15 +151,30 @@ def header(stamp_ns: int) -> Header:
 
 def color_message(stamp_ns: int, seed: int = 0) -> Image:
     """A picture of noise."""
-    return array_to_image(np.random.default_rng(seed).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8), "rgb8", header(stamp_ns))
+    return array_to_image(
+        np.random.default_rng(seed).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8),
+        "rgb8",
+        header(stamp_ns),
+    )
 
 
-def depth_message(stamp_ns: int, encoding: str = "16UC1", metres: float = 0.8, width: int = WIDTH) -> Image:
+def depth_message(
+    stamp_ns: int, encoding: str = "16UC1", meters: float = 0.8, width: int = WIDTH
+) -> Image:
     """A wall parallel to the image."""
-    pixels = np.full((HEIGHT, width), metres, np.float32) if encoding == "32FC1" else np.full((HEIGHT, width), metres * 1000, np.uint16)
+    pixels = (
+        np.full((HEIGHT, width), meters, np.float32)
+        if encoding == "32FC1"
+        else np.full((HEIGHT, width), meters * 1000, np.uint16)
+    )
     return array_to_image(pixels, encoding, header(stamp_ns))
 
 
 def info_message(stamp_ns: int, fx: float = 80.0) -> CameraInfo:
     """A camera with a field of view of about 60 degrees."""
-    return CameraInfo(header=header(stamp_ns), width=WIDTH, height=HEIGHT, k=[fx, 0.0, WIDTH / 2, 0.0, 80.0, HEIGHT / 2, 0.0, 0.0, 1.0])
+    return CameraInfo(
+        header=header(stamp_ns),
+        width=WIDTH,
+        height=HEIGHT,
+        k=[fx, 0.0, WIDTH / 2, 0.0, 80.0, HEIGHT / 2, 0.0, 0.0, 1.0],
+    )

@@ -15,9 +15,16 @@ from perception_kit.types import Instance, PoseEstimate
 
 @pytest.fixture(scope="session")
 def detection() -> Callable[..., Instance]:
-    """``detection(box, class_id=1, descriptor=())``: a detection without a mask; the descriptor is scaled to norm 1."""
+    """``detection(box, class_id=1, descriptor=())``: a detection without a mask; the descriptor is
+    scaled to norm 1.
+    """
 
-    def make(box: Sequence[float], class_id: int = 1, descriptor: Sequence[float] = (), score: float = 0.9) -> Instance:
+    def make(
+        box: Sequence[float],
+        class_id: int = 1,
+        descriptor: Sequence[float] = (),
+        score: float = 0.9,
+    ) -> Instance:
         vector = np.asarray(descriptor, np.float32)
         norm = np.linalg.norm(vector)
         return Instance(
@@ -37,7 +44,9 @@ def detection() -> Callable[..., Instance]:
 def pose() -> Callable[..., PoseEstimate]:
     """``pose(detection_index, translation, rotation=identity)``."""
 
-    def make(detection_index: int, translation: Sequence[float], rotation: np.ndarray | None = None) -> PoseEstimate:
+    def make(
+        detection_index: int, translation: Sequence[float], rotation: np.ndarray | None = None
+    ) -> PoseEstimate:
         return PoseEstimate(
             detection_index=detection_index,
             class_id=1,
@@ -53,7 +62,9 @@ def pose() -> Callable[..., PoseEstimate]:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[str], AbstractContextManager[None]]:
-    """``with refused(pattern)``: the command ends with exit code 2 and a message that matches, without a traceback."""
+    """``with refused(pattern)``: the command ends with exit code 2 and a message that matches,
+    without a traceback.
+    """
 
     @contextmanager
     def ends(pattern: str) -> Iterator[None]:

@@ -16,7 +16,9 @@ LIMIT = 1.0
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[Pairs, np.ndarray, np.ndarray]:
-    """Up to 4 tracks and 4 detections with gaps in their numbers, and a random set of allowed pairs."""
+    """Up to 4 tracks and 4 detections with gaps in their numbers, and a random set of allowed
+    pairs.
+    """
     rows = np.array(draw(st.lists(st.integers(0, 20), unique=True, max_size=4)), np.int64)
     columns = np.array(draw(st.lists(st.integers(0, 20), unique=True, max_size=4)), np.int64)
     every = list(itertools.product(rows.tolist(), columns.tolist()))
@@ -30,7 +32,9 @@ def cheapest(pairs: Pairs) -> float:
     """Smallest cost minus LIMIT per match over all sets of pairs that share nothing."""
     count = len(pairs.rows)
     best = 0.0
-    for chosen in itertools.chain.from_iterable(itertools.combinations(range(count), size) for size in range(min(count, 4) + 1)):
+    for chosen in itertools.chain.from_iterable(
+        itertools.combinations(range(count), size) for size in range(min(count, 4) + 1)
+    ):
         index = list(chosen)
         if len(set(pairs.rows[index])) == len(set(pairs.columns[index])) == len(index):
             best = min(best, float((pairs.cost[index] - LIMIT).sum()))
@@ -39,10 +43,14 @@ def cheapest(pairs: Pairs) -> float:
 
 @given(problems())
 @settings(max_examples=150, deadline=None)
-def test_assignment_is_the_cheapest_and_every_detection_is_accounted_for(problem: tuple[Pairs, np.ndarray, np.ndarray]) -> None:
+def test_assignment_is_the_cheapest_and_every_detection_is_accounted_for(
+    problem: tuple[Pairs, np.ndarray, np.ndarray],
+) -> None:
     pairs, rows, columns = problem
     matched_rows, matched_columns, rest = assign(pairs, rows, columns)
-    cost = dict(zip(zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True), pairs.cost, strict=True))
+    cost = dict(
+        zip(zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True), pairs.cost, strict=True)
+    )
     matches = list(zip(matched_rows.tolist(), matched_columns.tolist(), strict=True))
     assert sum(cost[match] - LIMIT for match in matches) == pytest.approx(cheapest(pairs))
     assert len(set(matched_rows.tolist())) == len(matches)
@@ -51,7 +59,9 @@ def test_assignment_is_the_cheapest_and_every_detection_is_accounted_for(problem
 
 @given(st.integers(0, 2**31), st.integers(1, 60), st.integers(1, 60), st.floats(0.0, 0.3))
 @settings(max_examples=60, deadline=None)
-def test_same_matches_and_order_as_on_the_full_matrix(seed: int, n: int, m: int, density: float) -> None:
+def test_same_matches_and_order_as_on_the_full_matrix(
+    seed: int, n: int, m: int, density: float
+) -> None:
     """With costs that all differ there is one cheapest assignment."""
     rng = np.random.default_rng(seed)
     pair_rows, pair_columns = np.nonzero(rng.random((n, m)) < density)
@@ -61,7 +71,9 @@ def test_same_matches_and_order_as_on_the_full_matrix(seed: int, n: int, m: int,
     row, column = linear_sum_assignment(matrix)
     allowed = matrix[row, column] < LIMIT
     rows, columns, rest = assign(pairs, np.arange(n), np.arange(m))
-    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == set(zip(row[allowed].tolist(), column[allowed].tolist(), strict=True))
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == set(
+        zip(row[allowed].tolist(), column[allowed].tolist(), strict=True)
+    )
     assert rest.tolist() == [*np.setdiff1d(np.arange(m), column), *column[~allowed]]
 
 
@@ -78,7 +90,9 @@ def test_one_track_gives_way_when_both_are_served_better() -> None:
 
 
 def test_rest_starts_with_the_detections_that_have_no_partner() -> None:
-    """The track's only partner of the full matrix is detection 3, which is not allowed: it comes after 5 and 4, in the given order."""
+    """The track's only partner of the full matrix is detection 3, which is not allowed: it comes
+    after 5 and 4, in the given order.
+    """
     rows, _, rest = assign(pairs_of(), np.array([7]), np.array([3, 5, 4]))
     assert len(rows) == 0
     assert rest.tolist() == [5, 4, 3]

@@ -16,7 +16,9 @@ from tracker_node.tracks import Tracks
 Detection = Callable[..., Instance]
 
 
-def make_tracks(instances: list[Instance], missed: list[int], confirmed: bool = True) -> tuple[Tracks, Gallery]:
+def make_tracks(
+    instances: list[Instance], missed: list[int], confirmed: bool = True
+) -> tuple[Tracks, Gallery]:
     """One track for each instance, with its descriptor in the gallery, predicted one frame ahead."""
     config = TrackerConfig()
     detections = usable(instances)
@@ -39,37 +41,57 @@ def usable(instances: list[Instance]) -> Detections:
     return detections
 
 
-def matches(tracks: Tracks, gallery: Gallery, instances: list[Instance], config: TrackerConfig | None = None) -> dict[int, int]:
+def matches(
+    tracks: Tracks, gallery: Gallery, instances: list[Instance], config: TrackerConfig | None = None
+) -> dict[int, int]:
     """Detection index by track row."""
     found = associate(tracks, usable(instances), gallery, None, config or TrackerConfig())
-    assert sorted([*found.columns.tolist(), *found.unmatched.tolist()]) == list(range(len(instances)))
+    assert sorted([*found.columns.tolist(), *found.unmatched.tolist()]) == list(
+        range(len(instances))
+    )
     return dict(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
 
 
 def test_appearance_decides_between_two_tracks_at_one_place(detection: Detection) -> None:
-    tracks, gallery = make_tracks([detection([100, 100, 150, 200], descriptor=d) for d in ([1, 0], [0, 1])], [1, 1])
-    seen = [detection([102, 100, 152, 200], descriptor=[0.1, 1]), detection([101, 100, 151, 200], descriptor=[1, 0.1])]
+    tracks, gallery = make_tracks(
+        [detection([100, 100, 150, 200], descriptor=d) for d in ([1, 0], [0, 1])], [1, 1]
+    )
+    seen = [
+        detection([102, 100, 152, 200], descriptor=[0.1, 1]),
+        detection([101, 100, 151, 200], descriptor=[1, 0.1]),
+    ]
     assert matches(tracks, gallery, seen) == {0: 1, 1: 0}
 
 
 def test_motion_weight_trades_appearance_for_position(detection: Detection) -> None:
     """Detection 0 is at the track's place, detection 1 looks more like it."""
     tracks, gallery = make_tracks([detection([100, 100, 150, 200], descriptor=[1, 0])], [1])
-    seen = [detection([100, 100, 150, 200], descriptor=[1, 0.5]), detection([125, 100, 175, 200], descriptor=[1, 0])]
+    seen = [
+        detection([100, 100, 150, 200], descriptor=[1, 0.5]),
+        detection([125, 100, 175, 200], descriptor=[1, 0]),
+    ]
     assert matches(tracks, gallery, seen, TrackerConfig(motion_weight=0.0)) == {0: 1}
     assert matches(tracks, gallery, seen, TrackerConfig(motion_weight=0.5)) == {0: 0}
 
 
 def test_a_track_seen_lately_comes_before_one_that_fits_better(detection: Detection) -> None:
     box = [100, 100, 150, 200]
-    tracks, gallery = make_tracks([detection(box, descriptor=[1, 0]), detection(box, descriptor=[1, 0.3])], missed=[5, 1])
+    tracks, gallery = make_tracks(
+        [detection(box, descriptor=[1, 0]), detection(box, descriptor=[1, 0.3])], missed=[5, 1]
+    )
     assert matches(tracks, gallery, [detection(box, descriptor=[1, 0])]) == {1: 0}
 
 
 def test_a_detection_is_matched_once_in_the_cascade(detection: Detection) -> None:
     box = [100, 100, 150, 200]
-    tracks, gallery = make_tracks([detection(box, descriptor=[1, 0]), detection(box, descriptor=[1, 0])], missed=[4, 1])
-    assert matches(tracks, gallery, [detection([400, 100, 450, 200], descriptor=[1, 0]), detection(box, descriptor=[1, 0])]) == {1: 1}
+    tracks, gallery = make_tracks(
+        [detection(box, descriptor=[1, 0]), detection(box, descriptor=[1, 0])], missed=[4, 1]
+    )
+    assert matches(
+        tracks,
+        gallery,
+        [detection([400, 100, 450, 200], descriptor=[1, 0]), detection(box, descriptor=[1, 0])],
+    ) == {1: 1}
 
 
 def test_pairs_outside_the_motion_gate_never_match(detection: Detection) -> None:
@@ -77,7 +99,9 @@ def test_pairs_outside_the_motion_gate_never_match(detection: Detection) -> None
     assert matches(tracks, gallery, [detection([300, 100, 350, 200], descriptor=[1, 0])]) == {}
 
 
-def test_another_look_matches_by_overlap_only_right_after_the_last_match(detection: Detection) -> None:
+def test_another_look_matches_by_overlap_only_right_after_the_last_match(
+    detection: Detection,
+) -> None:
     box, other_look = [100, 100, 150, 200], [0, 1]
     for missed, expected in ((1, {0: 0}), (2, {})):
         tracks, gallery = make_tracks([detection(box, descriptor=[1, 0])], [missed])
@@ -96,11 +120,15 @@ def test_classes_do_not_mix_unless_asked_to(confirmed: bool, detection: Detectio
     box = [100, 100, 150, 200]
     tracks, gallery = make_tracks([detection(box, class_id=1)], [1], confirmed=confirmed)
     assert matches(tracks, gallery, [detection(box, class_id=2)]) == {}
-    assert matches(tracks, gallery, [detection(box, class_id=2)], TrackerConfig(class_aware=False)) == {0: 0}
+    assert matches(
+        tracks, gallery, [detection(box, class_id=2)], TrackerConfig(class_aware=False)
+    ) == {0: 0}
 
 
 def test_without_descriptors_the_nearer_one_matches(detection: Detection) -> None:
-    tracks, gallery = make_tracks([detection([100, 100, 150, 200]), detection([140, 100, 190, 200])], missed=[3, 3])
+    tracks, gallery = make_tracks(
+        [detection([100, 100, 150, 200]), detection([140, 100, 190, 200])], missed=[3, 3]
+    )
     seen = [detection([138, 100, 188, 200]), detection([104, 100, 154, 200])]
     assert matches(tracks, gallery, seen) == {0: 1, 1: 0}
 

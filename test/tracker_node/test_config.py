@@ -22,7 +22,11 @@ def test_gates_are_the_95_percent_quantiles(gate: float, freedom: int) -> None:
 
 
 BAD_VALUES = {
-    "above the range": (dict(motion_weight=1.5), ValueError, "motion_weight is 1.5, expected 0.0 to 1.0"),
+    "above the range": (
+        dict(motion_weight=1.5),
+        ValueError,
+        "motion_weight is 1.5, expected 0.0 to 1.0",
+    ),
     "below the range": (dict(max_age=0), ValueError, "max_age is 0, expected 1"),
     "not a number": (dict(pose_noise=float("nan")), ValueError, "pose_noise is nan"),
     "not whole": (dict(n_init=2.5), TypeError, "n_init is 2.5, expected a whole number"),

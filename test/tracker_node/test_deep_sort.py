@@ -24,7 +24,9 @@ def stamp(frame: float, rate: float = RATE) -> int:
     return round(1e18 + frame / rate * 1e9)
 
 
-def feed(tracker: DeepSort, frames: Sequence[Sequence[Instance]], first: int = 0, rate: float = RATE) -> list[TrackEstimate]:
+def feed(
+    tracker: DeepSort, frames: Sequence[Sequence[Instance]], first: int = 0, rate: float = RATE
+) -> list[TrackEstimate]:
     """Tracks after the last of the frames."""
     estimates: list[TrackEstimate] = []
     for number, instances in enumerate(frames, start=first):
@@ -41,7 +43,10 @@ def test_reference_sequence_is_reproduced(reference_dir: Path, detection: Detect
     for frame in range(1, int(table[:, 0].max()) + 1):
         rows = np.flatnonzero(table[:, 0] == frame)
         boxes = np.hstack([table[rows, 2:4], table[rows, 2:4] + table[rows, 4:6]])
-        instances = [replace(detection(box), box=box, descriptor=features[row]) for box, row in zip(boxes, rows, strict=True)]
+        instances = [
+            replace(detection(box), box=box, descriptor=features[row])
+            for box, row in zip(boxes, rows, strict=True)
+        ]
         for track in tracker.update(instances, stamp(frame)):
             if track.state != TENTATIVE and track.time_since_update < 1.5 / RATE:
                 result.append([frame, track.id, *track.box[:2], *(track.box[2:] - track.box[:2])])
@@ -55,10 +60,23 @@ def test_life_cycle(detection: Detection) -> None:
     states = [feed(tracker, [seen], first=frame)[0].state for frame in range(4)]
     assert states == [TENTATIVE, TENTATIVE, CONFIRMED, CONFIRMED]
     (track,) = feed(tracker, [[], []], first=4)
-    assert (track.state, track.age, track.hits, track.detection_index, track.score) == (LOST, 6, 4, -1, 0.8)
+    assert (track.state, track.age, track.hits, track.detection_index, track.score) == (
+        LOST,
+        6,
+        4,
+        -1,
+        0.8,
+    )
     assert track.time_since_update == pytest.approx(2 / RATE)
     (track,) = feed(tracker, [seen], first=6)
-    assert (track.id, track.state, track.age, track.hits, track.detection_index, track.time_since_update) == (1, CONFIRMED, 7, 5, 0, 0)
+    assert (
+        track.id,
+        track.state,
+        track.age,
+        track.hits,
+        track.detection_index,
+        track.time_since_update,
+    ) == (1, CONFIRMED, 7, 5, 0, 0)
 
 
 def test_tentative_track_is_deleted_at_its_first_miss(detection: Detection) -> None:
@@ -71,18 +89,36 @@ def test_tentative_track_is_deleted_at_its_first_miss(detection: Detection) -> N
 def test_lost_track_lives_for_max_age(detection: Detection) -> None:
     tracker = DeepSort(TrackerConfig(max_age=5))
     feed(tracker, [[detection([100, 100, 150, 200])]] * 3)
-    assert [len(feed(tracker, [[]], first=frame)) for frame in range(3, 10)] == [1, 1, 1, 1, 1, 0, 0]
+    assert [len(feed(tracker, [[]], first=frame)) for frame in range(3, 10)] == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_max_age_is_time_and_not_a_number_of_frames(detection: Detection) -> None:
     """At 5 Hz, max_age of 30 frames at 30 Hz is 5 frames."""
     tracker = DeepSort()
     feed(tracker, [[detection([100, 100, 150, 200])]] * 3, rate=5)
-    assert [len(feed(tracker, [[]], first=frame, rate=5)) for frame in range(3, 10)] == [1, 1, 1, 1, 1, 0, 0]
+    assert [len(feed(tracker, [[]], first=frame, rate=5)) for frame in range(3, 10)] == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("rate", [5.0, 15.0, 30.0])
-def test_velocity_is_in_pixels_per_second_at_any_frame_rate(rate: float, detection: Detection) -> None:
+def test_velocity_is_in_pixels_per_second_at_any_frame_rate(
+    rate: float, detection: Detection
+) -> None:
     tracker = DeepSort()
     times = np.arange(0, 4, 1 / rate)
     frames = [[detection([100 + 60 * t, 100 + 15 * t, 150 + 60 * t, 200 + 15 * t])] for t in times]
@@ -94,24 +130,40 @@ def test_velocity_is_in_pixels_per_second_at_any_frame_rate(rate: float, detecti
 def test_lost_frames_are_bridged_by_real_time(detection: Detection) -> None:
     """Frames arrive at random times, 0.03 to 0.5 s apart, and the object moves 150 px/s."""
     tracker, rng = DeepSort(), np.random.default_rng(0)
-    times = np.concatenate([np.arange(20) / RATE, 20 / RATE + np.cumsum(rng.uniform(0.03, 0.5, 30))])
+    times = np.concatenate(
+        [np.arange(20) / RATE, 20 / RATE + np.cumsum(rng.uniform(0.03, 0.5, 30))]
+    )
     for time in times:
-        (track,) = tracker.update([detection([150 * time, 100, 150 * time + 50, 200])], stamp(time, 1.0))
+        (track,) = tracker.update(
+            [detection([150 * time, 100, 150 * time + 50, 200])], stamp(time, 1.0)
+        )
     assert (track.id, track.hits) == (1, len(times))
 
 
-def moving(detection: Detection, start: Sequence[float], velocity: Sequence[float], descriptor: Sequence[float], time: float) -> Instance:
+def moving(
+    detection: Detection,
+    start: Sequence[float],
+    velocity: Sequence[float],
+    descriptor: Sequence[float],
+    time: float,
+) -> Instance:
     """A 40 x 80 px object."""
     x, y = np.asarray(start) + time * np.asarray(velocity)
     return detection([x, y, x + 40, y + 80], descriptor=descriptor)
 
 
-DESCRIPTORS = {"look different": ([1, 0, 0], [0, 1, 0]), "look alike": ([1, 0, 0], [1, 0.1, 0]), "have no appearance": ((), ())}
+DESCRIPTORS = {
+    "look different": ([1, 0, 0], [0, 1, 0]),
+    "look alike": ([1, 0, 0], [1, 0.1, 0]),
+    "have no appearance": ((), ()),
+}
 
 
 @pytest.mark.parametrize("look", DESCRIPTORS)
 def test_crossing_objects_keep_their_identities(look: str, detection: Detection) -> None:
-    """Two objects of one class pass each other; while they overlap, only the nearer one is detected for 0.4 s."""
+    """Two objects of one class pass each other; while they overlap, only the nearer one is detected
+    for 0.4 s.
+    """
     tracker, rng = DeepSort(), np.random.default_rng(1)
     first, second = DESCRIPTORS[look]
     for frame in range(90):
@@ -135,18 +187,28 @@ def test_object_comes_back_after_almost_a_second(detection: Detection) -> None:
 def test_classes_at_one_place_are_tracks_of_their_own(detection: Detection) -> None:
     tracker, box = DeepSort(), [100, 100, 150, 200]
     estimates = feed(tracker, [[detection(box, class_id=1), detection(box, class_id=2)]] * 5)
-    assert [(track.id, track.class_id, track.class_name, track.hits) for track in estimates] == [(1, 1, "class 1", 5), (2, 2, "class 2", 5)]
+    assert [(track.id, track.class_id, track.class_name, track.hits) for track in estimates] == [
+        (1, 1, "class 1", 5),
+        (2, 2, "class 2", 5),
+    ]
 
 
 def seen_in_space(
-    detection: Detection, pose: Callable[..., PoseEstimate], places: Sequence[np.ndarray], rng: np.random.Generator
+    detection: Detection,
+    pose: Callable[..., PoseEstimate],
+    places: Sequence[np.ndarray],
+    rng: np.random.Generator,
 ) -> tuple[list[Instance], list[PoseEstimate]]:
-    """Look-alike objects of 0.2 x 0.3 m at ``places`` (camera frame, m), in random order, with noise in pixels and metres."""
+    """Look-alike objects of 0.2 x 0.3 m at ``places`` (camera frame, m), in random order, with
+    noise in pixels and metres.
+    """
     instances, poses = [], []
     for index, place in enumerate(rng.permutation(np.array(places))):
         half = np.array([50.0, 75.0]) / place[2]
-        centre = np.array([320.0, 240.0]) + 500 * place[:2] / place[2] + rng.normal(scale=1.0, size=2)
-        instances.append(detection([*(centre - half), *(centre + half)]))
+        center = (
+            np.array([320.0, 240.0]) + 500 * place[:2] / place[2] + rng.normal(scale=1.0, size=2)
+        )
+        instances.append(detection([*(center - half), *(center + half)]))
         poses.append(pose(index, place + rng.normal(scale=0.005, size=3)))
     return instances, poses
 
@@ -166,26 +228,44 @@ def test_look_alikes_that_cross_at_different_depth_keep_their_identities(
         instances, poses = seen_in_space(detection, pose, places, rng)
         estimates = tracker.update(instances, stamp(frame, rate), poses)
         if frame == round(rate):
-            of_near, of_far = sorted((track for track in estimates if track.state == CONFIRMED), key=lambda track: track.position[2])
+            of_near, of_far = sorted(
+                (track for track in estimates if track.state == CONFIRMED),
+                key=lambda track: track.position[2],
+            )
     assert of_near.id != of_far.id
     depth = {track.id: track.position[2] for track in estimates if track.state == CONFIRMED}
-    assert depth == {of_near.id: pytest.approx(0.9, abs=0.02), of_far.id: pytest.approx(1.2, abs=0.02)}
+    assert depth == {
+        of_near.id: pytest.approx(0.9, abs=0.02),
+        of_far.id: pytest.approx(1.2, abs=0.02),
+    }
 
 
 @pytest.mark.parametrize("returning", [0, 1])
 def test_a_look_alike_that_was_seen_later_does_not_take_the_place_of_the_other(
     returning: int, detection: Detection, pose: Callable[..., PoseEstimate]
 ) -> None:
-    """Two objects without appearance, 0.3 m apart, are hidden for 0.87 s, the first a frame earlier: what comes back is near both."""
+    """Two objects without appearance, 0.3 m apart, are hidden for 0.87 s, the first a frame
+    earlier: what comes back is near both.
+    """
     tracker, rng, rate = DeepSort(), np.random.default_rng(0), 15.0
     places = np.array([[0.0, 0.0, 1.0], [0.3, 0.0, 1.0]])
     for frame in range(34):
-        seen = places if frame < 20 else places[1:] if frame == 20 else places[[returning]] if frame == 33 else places[:0]
+        seen = (
+            places
+            if frame < 20
+            else places[1:]
+            if frame == 20
+            else places[[returning]]
+            if frame == 33
+            else places[:0]
+        )
         instances, poses = seen_in_space(detection, pose, seen, rng)
         estimates = tracker.update(instances, stamp(frame, rate), poses)
         if frame == 19:
             id_of_place = {round(track.position[0], 1): track.id for track in estimates}
-    assert [track.id for track in estimates if track.detection_index == 0] == [id_of_place[places[returning, 0]]]
+    assert [track.id for track in estimates if track.detection_index == 0] == [
+        id_of_place[places[returning, 0]]
+    ]
 
 
 def test_a_wrong_descriptor_that_stays_does_not_shut_out_the_others(detection: Detection) -> None:
@@ -195,11 +275,15 @@ def test_a_wrong_descriptor_that_stays_does_not_shut_out_the_others(detection: D
     good = [detection([100 * k, 100, 100 * k + 50, 200], descriptor=[1, 0]) for k in range(3)]
     estimates = feed(tracker, [[wrong, *good]] * 5, first=5)
     assert [track.hits for track in estimates] == [5, 5, 5, 5]
-    assert tracker.rejected == [(0, "descriptor has 7 values, expected 2 as in the other detections")]
+    assert tracker.rejected == [
+        (0, "descriptor has 7 values, expected 2 as in the other detections")
+    ]
 
 
 def test_five_hundred_detections_at_one_spot(detection: Detection) -> None:
-    """Each has a track of its own from then on, and none of them touches the track that was there before."""
+    """Each has a track of its own from then on, and none of them touches the track that was there
+    before.
+    """
     tracker, box = DeepSort(), [100, 100, 150, 200]
     feed(tracker, [[detection(box, descriptor=[1, 0])]] * 5)
     crowd = [detection(box, descriptor=[0, 1])] * 500
@@ -209,20 +293,36 @@ def test_five_hundred_detections_at_one_spot(detection: Detection) -> None:
     assert all(track.hits == 3 for track in estimates[1:])
 
 
-BAD_BOXES = [[np.nan] * 4, [0, 0, np.inf, 5], [100, 100, 100, 200], [150, 200, 100, 100], [0, 0, 1e30, 1e30]]
+BAD_BOXES = [
+    [np.nan] * 4,
+    [0, 0, np.inf, 5],
+    [100, 100, 100, 200],
+    [150, 200, 100, 100],
+    [0, 0, 1e30, 1e30],
+]
 
 
 def test_bad_detections_do_not_touch_the_other_tracks(detection: Detection) -> None:
     clean, disturbed = DeepSort(), DeepSort()
     for frame in range(20):
-        good = [moving(detection, [100, 100], [60, 0], [1, 0], frame / RATE), moving(detection, [300, 100], [0, 30], [0, 1], frame / RATE)]
+        good = [
+            moving(detection, [100, 100], [60, 0], [1, 0], frame / RATE),
+            moving(detection, [300, 100], [0, 30], [0, 1], frame / RATE),
+        ]
         bad = [replace(good[0], box=np.array(box)) for box in BAD_BOXES]
-        bad += [replace(good[0], descriptor=np.zeros(2, np.float32)), replace(good[0], descriptor=np.ones(7, np.float32))]
+        bad += [
+            replace(good[0], descriptor=np.zeros(2, np.float32)),
+            replace(good[0], descriptor=np.ones(7, np.float32)),
+        ]
         expected = clean.update(good, stamp(frame))
         actual = disturbed.update([good[0], *bad, good[1]], stamp(frame))
         assert [index for index, _ in disturbed.rejected] == list(range(1, len(bad) + 1))
-        assert [(track.id, track.hits) for track in actual] == [(track.id, track.hits) for track in expected]
-        np.testing.assert_array_equal([track.box for track in actual], [track.box for track in expected])
+        assert [(track.id, track.hits) for track in actual] == [
+            (track.id, track.hits) for track in expected
+        ]
+        np.testing.assert_array_equal(
+            [track.box for track in actual], [track.box for track in expected]
+        )
     assert clean.rejected == []
     assert [track.detection_index for track in actual] == [0, len(bad) + 1]
 
@@ -231,7 +331,12 @@ def test_repeated_frame_changes_nothing(detection: Detection) -> None:
     tracker, seen = DeepSort(), [detection([100, 100, 150, 200])]
     (before,) = feed(tracker, [seen, seen])
     (after,) = feed(tracker, [seen], first=1)
-    assert (after.id, after.age, after.hits, after.state) == (before.id, before.age, before.hits, before.state)
+    assert (after.id, after.age, after.hits, after.state) == (
+        before.id,
+        before.age,
+        before.hits,
+        before.state,
+    )
     assert tracker.rejected == [(0, f"the frame {stamp(1)} ns was tracked already")]
 
 
@@ -260,11 +365,19 @@ def test_change_of_parameters_keeps_the_tracks(detection: Detection) -> None:
     assert feed(tracker, [seen], first=0)[0].id == 1
 
 
-box_numbers = st.one_of(st.floats(-100, 800), st.sampled_from([float("nan"), float("inf"), 1e30, 0.0]))
+box_numbers = st.one_of(
+    st.floats(-100, 800), st.sampled_from([float("nan"), float("inf"), 1e30, 0.0])
+)
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 3), st.lists(st.tuples(*[box_numbers] * 4, st.integers(1, 2)), max_size=4)), min_size=1, max_size=25)
+    st.lists(
+        st.tuples(
+            st.floats(0, 3), st.lists(st.tuples(*[box_numbers] * 4, st.integers(1, 2)), max_size=4)
+        ),
+        min_size=1,
+        max_size=25,
+    )
 )
 @settings(max_examples=60, deadline=None)
 def test_any_input_leaves_finite_boxes_and_positive_covariances(
@@ -274,13 +387,21 @@ def test_any_input_leaves_finite_boxes_and_positive_covariances(
     tracker, time = DeepSort(TrackerConfig(n_init=1)), 0.0
     for seconds, rows in frames:
         time += seconds
-        instances = [replace(detection([0, 0, 1, 1], class_id=class_id), box=np.array(box)) for *box, class_id in rows]
+        instances = [
+            replace(detection([0, 0, 1, 1], class_id=class_id), box=np.array(box))
+            for *box, class_id in rows
+        ]
         estimates = tracker.update(instances, stamp(time, 1.0))
         ids = [track.id for track in estimates]
         assert ids == sorted(set(ids))
-        assert all(np.isfinite(track.box).all() and np.isfinite(track.box_velocity).all() for track in estimates)
+        assert all(
+            np.isfinite(track.box).all() and np.isfinite(track.box_velocity).all()
+            for track in estimates
+        )
         states = tracker._tracks.boxes
-        determinants = states.position_variance * states.velocity_variance - np.square(states.data[3])
+        determinants = states.position_variance * states.velocity_variance - np.square(
+            states.data[3]
+        )
         assert (states.position_variance > 0).all()
         assert (determinants > 0).all()
 
@@ -291,7 +412,10 @@ def test_memory_does_not_grow_with_time(detection: Detection) -> None:
     sizes = []
     for frame in range(600):
         corners = 1000 * rng.random((3, 2))
-        instances = [detection([*corner, *(corner + 50)], descriptor=rng.normal(size=8)) for corner in corners]
+        instances = [
+            detection([*corner, *(corner + 50)], descriptor=rng.normal(size=8))
+            for corner in corners
+        ]
         instances.append(moving(detection, [(7 * frame) % 900, 2000], [0, 0], [1] * 8, 0.0))
         estimates = tracker.update(instances, stamp(frame))
         sizes.append((len(estimates), tracker._gallery.nbytes, len(tracker._history.frames)))

@@ -24,9 +24,18 @@ BAD = {
     "score that is no number": (dict(score=nan), "score is nan"),
     "longer descriptor": (dict(descriptor=np.ones(5, np.float32)), "5 values, expected 3"),
     "zero descriptor": (dict(descriptor=np.zeros(3, np.float32)), "norm 0, expected a unit vector"),
-    "huge descriptor": (dict(descriptor=np.full(3, 1e30, np.float32)), r"norm 1.73205e\+30, expected a unit vector"),
-    "NaN in the descriptor": (dict(descriptor=np.array([1, nan, 0], np.float32)), "descriptor is not finite"),
-    "infinite descriptor": (dict(descriptor=np.array([1, inf, 0], np.float32)), "descriptor is not finite"),
+    "huge descriptor": (
+        dict(descriptor=np.full(3, 1e30, np.float32)),
+        r"norm 1.73205e\+30, expected a unit vector",
+    ),
+    "NaN in the descriptor": (
+        dict(descriptor=np.array([1, nan, 0], np.float32)),
+        "descriptor is not finite",
+    ),
+    "infinite descriptor": (
+        dict(descriptor=np.array([1, inf, 0], np.float32)),
+        "descriptor is not finite",
+    ),
 }
 
 
@@ -38,7 +47,9 @@ def test_bad_detections_are_named_and_the_others_stay(
     changes, reason = BAD[case]
     good = detection([10, 20, 30, 60], descriptor=[1, 2, 3])
     other = detection([100, 20, 130, 60], class_id=2)
-    detections, rejected = usable_detections([good, replace(good, **changes), good, other], known_length, holders)
+    detections, rejected = usable_detections(
+        [good, replace(good, **changes), good, other], known_length, holders
+    )
     assert detections.index.tolist() == [0, 2, 3]
     assert detections.class_id.tolist() == [1, 1, 2]
     assert detections.has_descriptor.tolist() == [True, True, False]
@@ -62,11 +73,15 @@ def test_descriptors_are_scaled_to_norm_one(detection: Callable[..., Instance]) 
 
 
 def test_most_common_length_counts_while_none_is_known(detection: Callable[..., Instance]) -> None:
-    instances = [detection([0, 0, 5, 5], descriptor=values) for values in ([1, 0], [1, 0, 0], [0, 1, 0])]
+    instances = [
+        detection([0, 0, 5, 5], descriptor=values) for values in ([1, 0], [1, 0, 0], [0, 1, 0])
+    ]
     _, rejected = usable_detections(instances, 0, 0)
     assert rejected == [(0, "descriptor has 2 values, expected 3 as in the other detections")]
 
 
-def test_known_length_counts_as_often_as_there_are_tracks(detection: Callable[..., Instance]) -> None:
+def test_known_length_counts_as_often_as_there_are_tracks(
+    detection: Callable[..., Instance],
+) -> None:
     instances = [detection([0, 0, 5, 5], descriptor=values) for values in ([1, 0, 0], [0, 1, 0])]
     assert [len(usable_detections(instances, 2, holders)[1]) for holders in (1, 2, 3)] == [0, 2, 2]

@@ -15,7 +15,9 @@ def unit(rng: np.random.Generator, count: int, length: int = 8) -> np.ndarray:
 
 @given(st.integers(1, 5), st.lists(st.integers(0, 3), max_size=30), st.integers(0, 2**31))
 @settings(max_examples=50, deadline=None)
-def test_distances_are_the_smallest_to_the_newest_descriptors(size: int, additions: list[int], seed: int) -> None:
+def test_distances_are_the_smallest_to_the_newest_descriptors(
+    size: int, additions: list[int], seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     gallery = Gallery(size)
     slots = gallery.allocate(4)
@@ -24,11 +26,16 @@ def test_distances_are_the_smallest_to_the_newest_descriptors(size: int, additio
         descriptor = unit(rng, 1)
         gallery.add(slots[[number]], descriptor)
         expected[number].append(descriptor[0])
-    np.testing.assert_array_equal(gallery.has_descriptors(slots), [bool(expected[number]) for number in range(4)])
+    np.testing.assert_array_equal(
+        gallery.has_descriptors(slots), [bool(expected[number]) for number in range(4)]
+    )
     queries = unit(rng, 3)
     pairs = [(number, column) for number in range(4) if expected[number] for column in range(3)]
     rows, columns = np.array(pairs, int).reshape(-1, 2).T
-    wanted = [min(1 - queries[column] @ known for known in expected[number][-size:]) for number, column in pairs]
+    wanted = [
+        min(1 - queries[column] @ known for known in expected[number][-size:])
+        for number, column in pairs
+    ]
     np.testing.assert_allclose(gallery.distances(slots[rows], columns, queries), wanted, atol=1e-6)
 
 

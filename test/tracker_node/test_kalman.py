@@ -17,7 +17,9 @@ def started(count: int = 3, size: int = 4, seed: int = 0) -> ConstantVelocitySta
 
 
 def assert_valid(states: ConstantVelocityStates) -> None:
-    """Finite, and every track's covariance is symmetric and positive definite, relative to its own scale."""
+    """Finite, and every track's covariance is symmetric and positive definite, relative to its own
+    scale.
+    """
     assert np.isfinite(states.data).all()
     covariance = states.covariance()
     np.testing.assert_array_equal(covariance, covariance.transpose(0, 2, 1))
@@ -43,7 +45,9 @@ class TextbookFilter:
 
     def correct(self, measurement: np.ndarray) -> None:
         observation = np.eye(self.size, 2 * self.size)
-        innovation_covariance = observation @ self.covariance @ observation.T + MEASUREMENT_STD**2 * np.eye(self.size)
+        innovation_covariance = (
+            observation @ self.covariance @ observation.T + MEASUREMENT_STD** 2 * np.eye(self.size)
+        )
         gain = self.covariance @ observation.T @ np.linalg.inv(innovation_covariance)
         self.mean = self.mean + gain @ (measurement - observation @ self.mean)
         self.covariance = self.covariance - gain @ innovation_covariance @ gain.T
@@ -52,7 +56,9 @@ class TextbookFilter:
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=12), st.integers(0, 2**31))
 @settings(max_examples=40, deadline=None)
 def test_equals_the_textbook_filter(frames: list[tuple[int, bool]], seed: int) -> None:
-    """Frames are (steps since the last one, whether measured); several steps at once equal as many textbook predictions."""
+    """Frames are (steps since the last one, whether measured); several steps at once equal as many
+    textbook predictions.
+    """
     rng = np.random.default_rng(seed)
     states = started(count=2, seed=seed)
     textbook = [TextbookFilter(position) for position in states.position]
@@ -66,19 +72,30 @@ def test_equals_the_textbook_filter(frames: list[tuple[int, bool]], seed: int) -
                 reference.predict()
             if is_measured:
                 reference.correct(measurement[row])
-    np.testing.assert_allclose(np.concatenate([states.position, states.velocity], axis=1), [r.mean for r in textbook], atol=1e-8)
-    np.testing.assert_allclose(states.covariance(), [r.covariance for r in textbook], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        np.concatenate([states.position, states.velocity], axis=1),
+        [r.mean for r in textbook],
+        atol=1e-8,
+    )
+    np.testing.assert_allclose(
+        states.covariance(), [r.covariance for r in textbook], rtol=1e-8, atol=1e-10
+    )
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 100), st.booleans(), st.floats(-1e4, 1e4)), min_size=1, max_size=40),
+    st.lists(
+        st.tuples(st.floats(0, 100), st.booleans(), st.floats(-1e4, 1e4)), min_size=1, max_size=40
+    ),
     st.floats(1e-4, 1e3),
     st.floats(1e-6, 1e2),
     st.floats(1e-3, 1e3),
 )
 @settings(max_examples=150, deadline=None)
 def test_covariance_stays_positive_definite(
-    frames: list[tuple[float, bool, float]], position_std: float, velocity_std: float, measurement_std: float
+    frames: list[tuple[float, bool, float]],
+    position_std: float,
+    velocity_std: float,
+    measurement_std: float,
 ) -> None:
     """Any time between frames, zero and parts of a step included, any noise, any measurement."""
     states = ConstantVelocityStates.start(np.zeros((1, 2)), 2 * position_std, 10 * velocity_std)
@@ -102,7 +119,9 @@ def test_each_track_may_have_its_own_steps() -> None:
     together.predict(np.array([[1.0], [5.0]]), POSITION_STD, VELOCITY_STD)
     for steps, row in ((1, 0), (5, 1)):
         apart.predict(steps, POSITION_STD, VELOCITY_STD)
-        np.testing.assert_allclose(together.rows(np.array([row])).data, apart.rows(np.array([row])).data)
+        np.testing.assert_allclose(
+            together.rows(np.array([row])).data, apart.rows(np.array([row])).data
+        )
         apart = started(2)
 
 
@@ -116,7 +135,9 @@ def test_correction_leaves_other_tracks_alone() -> None:
 
 @pytest.mark.parametrize("rate", [5.0, 12.5, 30.0])
 def test_velocity_of_an_object_does_not_depend_on_the_frame_rate(rate: float) -> None:
-    """Ten seconds of constant motion, 3 units per nominal frame of 1/30 s, watched at different rates."""
+    """Ten seconds of constant motion, 3 units per nominal frame of 1/30 s, watched at different
+    rates.
+    """
     states = ConstantVelocityStates.start(np.zeros((1, 1)), POSITION_STD, 10 * VELOCITY_STD)
     for frame in range(1, int(10 * rate)):
         states.predict(30 / rate, POSITION_STD, VELOCITY_STD)
@@ -129,5 +150,6 @@ def test_joined_and_selected_rows() -> None:
     joined = first.joined(second)
     assert len(joined) == 5
     np.testing.assert_array_equal(
-        joined.rows(np.array([False, True, False, False, True])).position, [first.position[1], second.position[2]]
+        joined.rows(np.array([False, True, False, False, True])).position,
+        [first.position[1], second.position[2]],
     )

@@ -20,7 +20,9 @@ Refused = Callable[[str], AbstractContextManager[None]]
 
 @pytest.fixture
 def sequence(tmp_path: Path) -> Path:
-    """Two people 6 m apart in depth who pass each other in the image; while they overlap, the camera shakes by half a box."""
+    """Two people 6 m apart in depth who pass each other in the image; while they overlap, the
+    camera shakes by half a box.
+    """
     detections, labels = [], []
     for frame in range(FRAMES):
         shake = 14 * (-1) ** frame if 10 <= frame < 20 else 0
@@ -36,18 +38,44 @@ def sequence(tmp_path: Path) -> Path:
 
 
 def compare(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, float]]:
-    main(["--detections", str(folder / "det"), "--labels", str(folder / "label"), "--json", str(folder / "out.json"), *arguments])
-    return {(row["sequence"], row["motion"]): row for row in json.loads((folder / "out.json").read_text())["results"]}
+    main(
+        [
+            "--detections",
+            str(folder / "det"),
+            "--labels",
+            str(folder / "label"),
+            "--json",
+            str(folder / "out.json"),
+            *arguments,
+        ]
+    )
+    return {
+        (row["sequence"], row["motion"]): row
+        for row in json.loads((folder / "out.json").read_text())["results"]
+    }
 
 
-def test_positions_keep_identities_that_boxes_lose(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_positions_keep_identities_that_boxes_lose(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = compare(sequence)
     assert results["0001", "3D"]["id_switches"] == 0
     assert results["0001", "2D"]["id_switches"] > 0
-    assert results["0001", "3D"]["mota"] == pytest.approx(1 - 4 / (2 * FRAMES)), "two frames until a track is confirmed"
+    assert results["0001", "3D"]["mota"] == pytest.approx(1 - 4 / (2 * FRAMES)), (
+        "two frames until a track is confirmed"
+    )
     assert results["all", "3D"]["mota"] == results["0001", "3D"]["mota"]
     table = capsys.readouterr().out.splitlines()
-    assert table[0].split() == ["sequence", "motion", "MOTA", "MOTP", "IDF1", "HOTA", "switches", "fragments"]
+    assert table[0].split() == [
+        "sequence",
+        "motion",
+        "MOTA",
+        "MOTP",
+        "IDF1",
+        "HOTA",
+        "switches",
+        "fragments",
+    ]
     assert len(table) == 5
 
 
@@ -64,8 +92,12 @@ def test_what_the_benchmark_ignores_is_neither_right_nor_wrong(tmp_path: Path) -
         f"0 -1 DontCare -1 -1 -10 400 0 600 200 {shape}\n"
         f"0 4 Car 0 0 0 700 50 730 130 {shape}\n"
     )
-    boxes = [[left, 50, left + 30, 130] for left in (100, 200, 300, 450, 700)] + [[800, 50, 810, 70]]
-    (kept,) = without_ignored([TrackedBoxes(np.arange(1, 7), boxes)], read_labels(tmp_path / "0001.txt"))
+    boxes = [[left, 50, left + 30, 130] for left in (100, 200, 300, 450, 700)] + [
+        [800, 50, 810, 70]
+    ]
+    (kept,) = without_ignored(
+        [TrackedBoxes(np.arange(1, 7), boxes)], read_labels(tmp_path / "0001.txt")
+    )
     assert kept.ids.tolist() == [1, 5]
 
 
@@ -76,7 +108,10 @@ def test_identities_of_two_sequences_do_not_meet() -> None:
 
 ERRORS = {
     "no labels": (lambda folder: (folder / "label" / "0001.txt").unlink(), "no label files"),
-    "no detections": (lambda folder: (folder / "det" / "0001.txt").unlink(), r"0001\.txt cannot be read"),
+    "no detections": (
+        lambda folder: (folder / "det" / "0001.txt").unlink(),
+        r"0001\.txt cannot be read",
+    ),
     "broken line": (lambda folder: (folder / "det" / "0001.txt").write_text("abc\n"), "line 1"),
 }
 
@@ -92,7 +127,19 @@ def test_errors_end_with_a_message(case: str, sequence: Path, refused: Refused) 
 @pytest.mark.slow
 def test_positions_switch_less_on_real_sequences(shared_dir: Path, tmp_path: Path) -> None:
     folder = shared_dir / "data/mot/kitti_ped"
-    main(["--detections", str(folder / "det"), "--labels", str(folder / "label"), "--json", str(tmp_path / "out.json")])
-    results = {(row["sequence"], row["motion"]): row for row in json.loads((tmp_path / "out.json").read_text())["results"]}
+    main(
+        [
+            "--detections",
+            str(folder / "det"),
+            "--labels",
+            str(folder / "label"),
+            "--json",
+            str(tmp_path / "out.json"),
+        ]
+    )
+    results = {
+        (row["sequence"], row["motion"]): row
+        for row in json.loads((tmp_path / "out.json").read_text())["results"]
+    }
     assert results["all", "3D"]["id_switches"] < results["all", "2D"]["id_switches"]
     assert results["all", "3D"]["mota"] >= results["all", "2D"]["mota"]

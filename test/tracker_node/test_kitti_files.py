@@ -17,10 +17,12 @@ LABEL = "0 3 Pedestrian 0 1 0.2 10 20 30 60 1.8 0.6 0.4 -1.0 1.5 8.0 0.5"
 
 def test_detections(tmp_path: Path) -> None:
     path = tmp_path / "0000.txt"
-    path.write_text(f"{DETECTION}\n\n2,1,10,20,30,60,0.5,1.8,0.6,0.4,-1.0,1.5,8.0,{np.pi / 2},0.1\n")
+    path.write_text(
+        f"{DETECTION}\n\n2,1,10,20,30,60,0.5,1.8,0.6,0.4,-1.0,1.5,8.0,{np.pi / 2},0.1\n"
+    )
     table = read_detections(path)
     assert table.frame.tolist() == [0, 2]
-    np.testing.assert_allclose(table.centre[0], [-1.0, 1.5 - 0.9, 8.0])
+    np.testing.assert_allclose(table.center[0], [-1.0, 1.5 - 0.9, 8.0])
     np.testing.assert_allclose(table.size[0], [0.4, 1.8, 0.6])
     np.testing.assert_allclose(table.rotation[1] @ [1, 0, 0], [0, 0, -1], atol=1e-12)
     instances, poses = table.of_frame(0, min_score=1.0)
@@ -33,7 +35,11 @@ def test_labels(tmp_path: Path) -> None:
     path = tmp_path / "0000.txt"
     path.write_text(f"{LABEL}\n0 -1 DontCare -1 -1 -10 1 2 3 4 -1000 -1000 -1000 -10 -1 -1 -1\n")
     table = read_labels(path)
-    assert (table.id.tolist(), table.kind.tolist(), table.occluded.tolist()) == ([3, -1], ["Pedestrian", "DontCare"], [1, -1])
+    assert (table.id.tolist(), table.kind.tolist(), table.occluded.tolist()) == (
+        [3, -1],
+        ["Pedestrian", "DontCare"],
+        [1, -1],
+    )
     np.testing.assert_allclose(table.boxes, [[10, 20, 30, 60], [1, 2, 3, 4]])
 
 
@@ -45,22 +51,62 @@ def test_empty_file(reader: object, tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "word in a detection": (read_detections, DETECTION, DETECTION.replace("2.5", "high"), "line 2: could not convert string to float"),
+    "word in a detection": (
+        read_detections,
+        DETECTION,
+        DETECTION.replace("2.5", "high"),
+        "line 2: could not convert string to float",
+    ),
     "too few columns": (read_detections, DETECTION, "0,1,10", "line 2: 3 numbers, expected 15"),
-    "part of a frame": (read_detections, DETECTION, DETECTION.replace("0,1", "0.5,1", 1), "line 2: frame 0.5"),
-    "NaN in a detection": (read_detections, DETECTION, DETECTION.replace("8.0", "nan"), "line 2: not all numbers are finite"),
-    "box without area": (read_detections, DETECTION, DETECTION.replace("30,60", "10,60"), r"line 2: box \[10.0, 20.0, 10.0, 60.0\]"),
-    "car among the detections": (read_detections, DETECTION, DETECTION.replace("0,1", "0,2", 1), "line 2: type 2, expected 1"),
+    "part of a frame": (
+        read_detections,
+        DETECTION,
+        DETECTION.replace("0,1", "0.5,1", 1),
+        "line 2: frame 0.5",
+    ),
+    "NaN in a detection": (
+        read_detections,
+        DETECTION,
+        DETECTION.replace("8.0", "nan"),
+        "line 2: not all numbers are finite",
+    ),
+    "box without area": (
+        read_detections,
+        DETECTION,
+        DETECTION.replace("30,60", "10,60"),
+        r"line 2: box \[10.0, 20.0, 10.0, 60.0\]",
+    ),
+    "car among the detections": (
+        read_detections,
+        DETECTION,
+        DETECTION.replace("0,1", "0,2", 1),
+        "line 2: type 2, expected 1",
+    ),
     "damaged frame": (
         read_detections,
         DETECTION,
         f"90000000{DETECTION}",
         r"line 2: frame 9e\+08, expected a whole number from 0 to 1000000",
     ),
-    "endless box": (read_labels, LABEL, LABEL.replace("0 3", "1 3", 1).replace(" 30 ", " inf "), "line 2: not all numbers are finite"),
+    "endless box": (
+        read_labels,
+        LABEL,
+        LABEL.replace("0 3", "1 3", 1).replace(" 30 ", " inf "),
+        "line 2: not all numbers are finite",
+    ),
     "part of an id": (read_labels, LABEL, LABEL.replace("0 3", "0 3.5", 1), "line 2: id 3.5"),
-    "id twice in a frame": (read_labels, LABEL, LABEL, "line 2: id 3 is in frame 0 already, by line 1"),
-    "frame before the first": (read_labels, LABEL, LABEL.replace("0 3", "-2 3", 1), "line 2: frame -2"),
+    "id twice in a frame": (
+        read_labels,
+        LABEL,
+        LABEL,
+        "line 2: id 3 is in frame 0 already, by line 1",
+    ),
+    "frame before the first": (
+        read_labels,
+        LABEL,
+        LABEL.replace("0 3", "-2 3", 1),
+        "line 2: frame -2",
+    ),
     "short label": (read_labels, LABEL, "0 3", "line 2: 2 numbers, expected 16"),
     "label with a score": (read_labels, LABEL, f"{LABEL} 0.9", "line 2: 17 numbers, expected 16"),
 }

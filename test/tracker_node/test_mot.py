@@ -17,27 +17,52 @@ Refused = Callable[[str], AbstractContextManager[None]]
 
 @pytest.fixture
 def sequence(tmp_path: Path) -> Path:
-    """Two objects of 40 frames; the second is hidden in frames 15 to 24. ``det.txt``, ``gt.txt``, ``features.npy``."""
-    detections, truth, features = [], [], []
+    """Two objects of 40 frames; the second is hidden in frames 15 to 24.
+
+    ``det.txt``, ``gt.txt``, ``features.npy``.
+    """
+    detections, ground_truth, features = [], [], []
     for frame in range(1, 41):
         for identity, left in ((1, 10 + 2 * frame), (2, 400 - frame)):
-            truth.append(f"{frame},{identity},{left},50,30,60,1,-1,-1,-1")
+            ground_truth.append(f"{frame},{identity},{left},50,30,60,1,-1,-1,-1")
             if identity == 1 or not 15 <= frame < 25:
                 detections.append(f"{frame},-1,{left},50,30,60,0.9,-1,-1,-1")
                 features.append(np.eye(4)[identity])
     (tmp_path / "det.txt").write_text("\n".join(detections))
-    (tmp_path / "gt.txt").write_text("\n".join(truth))
+    (tmp_path / "gt.txt").write_text("\n".join(ground_truth))
     np.save(tmp_path / "features.npy", np.array(features))
     return tmp_path
 
 
 def track(folder: Path, *arguments: str) -> None:
-    main(["--detections", str(folder / "det.txt"), "--out", str(folder / "out/tracks.txt"), *arguments])
+    main(
+        [
+            "--detections",
+            str(folder / "det.txt"),
+            "--out",
+            str(folder / "out/tracks.txt"),
+            *arguments,
+        ]
+    )
 
 
 def test_tracks_and_metrics_are_written(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    features, truth, result = (str(sequence / name) for name in ("features.npy", "gt.txt", "out/metrics.json"))
-    track(sequence, "--features", features, "--lambda", "0.5", "--fps", "25", "--truth", truth, "--json", result)
+    features, ground_truth, result = (
+        str(sequence / name) for name in ("features.npy", "gt.txt", "out/metrics.json")
+    )
+    track(
+        sequence,
+        "--features",
+        features,
+        "--lambda",
+        "0.5",
+        "--fps",
+        "25",
+        "--truth",
+        ground_truth,
+        "--json",
+        result,
+    )
     metrics = json.loads((sequence / "out/metrics.json").read_text())
     # Two frames until a track is confirmed, 10 hidden ones of which the first is predicted.
     assert metrics["misses"] == 2 + 2 + 9
@@ -45,14 +70,19 @@ def test_tracks_and_metrics_are_written(sequence: Path, capsys: pytest.CaptureFi
     assert metrics["mota"] == pytest.approx(1 - 13 / 80)
     assert 0.9 < metrics["motp"] <= 1
     assert {"idf1", "hota", "mostly_tracked", "mostly_lost"} <= metrics.keys()
-    assert (metrics["config"]["motion_weight"], metrics["config"]["nominal_frame_rate"]) == (0.5, 25.0)
+    assert (metrics["config"]["motion_weight"], metrics["config"]["nominal_frame_rate"]) == (
+        0.5,
+        25.0,
+    )
     tracks = read_mot(sequence / "out/tracks.txt")
     assert len(tracks) == 80 - 13
     assert set(tracks.id.tolist()) == {1, 2}
     assert "2 tracks, 67 boxes" in capsys.readouterr().out
 
 
-def test_unusable_detections_are_named_by_frame(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_detections_are_named_by_frame(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with (sequence / "det.txt").open("a") as file:
         file.write("\n3,-1,nan,50,30,60,0.9\n5,-1,10,50,30,-60,0.9\n")
     track(sequence)
@@ -62,12 +92,16 @@ def test_unusable_detections_are_named_by_frame(sequence: Path, capsys: pytest.C
     assert set(read_mot(sequence / "out/tracks.txt").id.tolist()) == {1, 2}
 
 
-def test_detections_are_counted_in_the_frames_that_are_tracked(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_detections_are_counted_in_the_frames_that_are_tracked(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     track(sequence, "--frames", "5")
     assert "10 detections in 5 frames" in capsys.readouterr().out
 
 
-def test_truth_of_other_frames_is_pointed_out(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ground_truth_of_other_frames_is_pointed_out(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (sequence / "gt.txt").write_text("101,1,10,50,30,60,1,-1,-1,-1\n")
     track(sequence, "--truth", str(sequence / "gt.txt"))
     assert "no frame has both detections and truth" in capsys.readouterr().err
@@ -81,7 +115,11 @@ def test_no_detections_at_all(sequence: Path) -> None:
 
 
 ERRORS = {
-    "broken line": (lambda folder: (folder / "det.txt").write_text("1,-1,5,5,9,9,1\nabc\n"), [], "det.txt, line 2"),
+    "broken line": (
+        lambda folder: (folder / "det.txt").write_text("1,-1,5,5,9,9,1\nabc\n"),
+        [],
+        "det.txt, line 2",
+    ),
     "features of another number": (
         lambda folder: np.save(folder / "features.npy", np.zeros((3, 4))),
         ["--features", "{}/features.npy"],
@@ -112,11 +150,31 @@ ERRORS = {
         ["--truth", "{0}/gt.txt", "--json", "{0}/gt.txt"],
         "gt.txt is read and would be overwritten",
     ),
-    "metrics over the tracks": (lambda folder: None, ["--truth", "{0}/gt.txt", "--json", "{0}/out/tracks.txt"], "would be overwritten"),
-    "lambda outside its range": (lambda folder: None, ["--lambda", "2"], "motion_weight is 2.0, expected 0.0 to 1.0"),
-    "no such truth": (lambda folder: None, ["--truth", "{}/absent.txt"], "absent.txt cannot be read"),
-    "no frame rate": (lambda folder: None, ["--fps", "0"], "nominal_frame_rate is 0.0, expected 0.1 to 1000.0"),
-    "output that is a folder": (lambda folder: (folder / "out/tracks.txt").mkdir(parents=True), [], "Is a directory: '.*tracks.txt'"),
+    "metrics over the tracks": (
+        lambda folder: None,
+        ["--truth", "{0}/gt.txt", "--json", "{0}/out/tracks.txt"],
+        "would be overwritten",
+    ),
+    "lambda outside its range": (
+        lambda folder: None,
+        ["--lambda", "2"],
+        "motion_weight is 2.0, expected 0.0 to 1.0",
+    ),
+    "no such truth": (
+        lambda folder: None,
+        ["--truth", "{}/absent.txt"],
+        "absent.txt cannot be read",
+    ),
+    "no frame rate": (
+        lambda folder: None,
+        ["--fps", "0"],
+        "nominal_frame_rate is 0.0, expected 0.1 to 1000.0",
+    ),
+    "output that is a folder": (
+        lambda folder: (folder / "out/tracks.txt").mkdir(parents=True),
+        [],
+        "Is a directory: '.*tracks.txt'",
+    ),
     "output below a file": (lambda folder: (folder / "out").touch(), [], "File exists: '.*out'"),
     "metrics that cannot be written": (
         lambda folder: None,
@@ -135,7 +193,9 @@ def test_errors_end_with_a_message(case: str, sequence: Path, refused: Refused) 
 
 
 def test_real_sequence_beats_the_sample_tracker(shared_dir: Path, tmp_path: Path) -> None:
-    """TUD-Campus without appearance; the sample tracker has MOTA 52.6 %, IDF1 55.8 % and 7 switches."""
+    """TUD-Campus without appearance; the sample tracker has MOTA 52.6 %, IDF1 55.8 % and 7
+    switches.
+    """
     folder = shared_dir / "data/mot/mot15/TUD-Campus"
     main([
         *("--detections", str(folder / "det/det.txt"), "--truth", str(folder / "gt/gt.txt"), "--fps", "25"),
@@ -147,9 +207,15 @@ def test_real_sequence_beats_the_sample_tracker(shared_dir: Path, tmp_path: Path
     assert metrics["id_switches"] < 7
 
 
-@pytest.mark.parametrize(("name", "frames", "fps"), [("02", 4, 30), ("04", 8, 30), ("05", 6, 14), ("09", 4, 30)])
-def test_real_people_keep_their_identities(name: str, frames: int, fps: int, shared_dir: Path, tmp_path: Path) -> None:
-    """The start of MOT17's sequences: people on vehicles, statues and reflections, which detectors also find, do not count."""
+@pytest.mark.parametrize(
+    ("name", "frames", "fps"), [("02", 4, 30), ("04", 8, 30), ("05", 6, 14), ("09", 4, 30)]
+)
+def test_real_people_keep_their_identities(
+    name: str, frames: int, fps: int, shared_dir: Path, tmp_path: Path
+) -> None:
+    """The start of MOT17's sequences: people on vehicles, statues and reflections, which detectors
+    also find, do not count.
+    """
     folder = shared_dir / f"data/mot/mot17mini/MOT17-{name}-FRCNN"
     main([
         *("--detections", str(folder / "det/det.txt"), "--truth", str(folder / "gt/gt.txt"), "--fps", str(fps), "--frames", str(frames)),
@@ -160,4 +226,6 @@ def test_real_people_keep_their_identities(name: str, frames: int, fps: int, sha
     assert metrics["id_switches"] == 0
     assert metrics["false_positives"] <= 0.03 * found
     assert metrics["motp"] > 0.85
-    assert set(read_mot(tmp_path / "tracks.txt").frame.tolist()) == set(range(3, frames + 1)), "two frames confirm a track"
+    assert set(read_mot(tmp_path / "tracks.txt").frame.tolist()) == set(range(3, frames + 1)), (
+        "two frames confirm a track"
+    )

@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception_kit.metrics.tracking import TrackedBoxes
-from tracker_node.motchallenge import MotFileError, read_mot, read_truth, write_tracks
+from tracker_node.motchallenge import MotFileError, read_ground_truth, read_mot, write_tracks
 
 LAYOUTS = {
     "MOT15": "1,-1,10.5,20,30,40,0.75,-1,-1,-1\n2,-1,11,20,30,40,0.5,-1,-1,-1\n",
     "MOT16/17 detections": "1,-1,10.5,20,30,40,0.75\n2,-1,11,20,30,40,0.5\n",
     "MOT16/17 truth": "1,-1,10.5,20,30,40,0.75,1,0.9\n2,-1,11,20,30,40,0.5,1,0.9\n",
-    "Windows byte order mark, line ends, spaces and an empty line": "\ufeff1, -1, 10.5, 20, 30, 40, 0.75\r\n\r\n2.0,-1,11,20,30,40,0.5\r\n",
+    "Windows byte order mark, line ends, spaces and an empty line": (
+        "\ufeff1, -1, 10.5, 20, 30, 40, 0.75\r\n\r\n2.0,-1,11,20,30,40,0.5\r\n"
+    ),
 }
 
 
@@ -37,25 +39,29 @@ def test_confidence_is_one_where_there_is_none(tmp_path: Path) -> None:
     assert read_mot(path).confidence.tolist() == [1.0]
 
 
-TRUTH = {
+GROUND_TRUTH = {
     "MOT16/17: pedestrian, ignored pedestrian, static person, car, other frame": (
         "1,1,0,0,10,10,1,1,1\n1,2,20,0,10,10,0,1,1\n1,3,40,0,10,10,0,7,1\n1,4,60,0,10,10,0,3,1\n2,5,80,0,10,10,1,1,1\n",
         [1],
         [10, 20, 40, 50],
     ),
-    "MOT15, where no column is the class": ("1,1,0,0,10,10,1,-1,-1,-1\n1,3,40,0,10,10,0,7,7,7\n", [1], [10, 20, 30, 40, 50]),
+    "MOT15, where no column is the class": (
+        "1,1,0,0,10,10,1,-1,-1,-1\n1,3,40,0,10,10,0,7,7,7\n",
+        [1],
+        [10, 20, 30, 40, 50],
+    ),
 }
 
 
-@pytest.mark.parametrize("case", TRUTH)
+@pytest.mark.parametrize("case", GROUND_TRUTH)
 def test_labels_that_count_and_tracks_that_are_scored(case: str, tmp_path: Path) -> None:
-    text, counted, scored = TRUTH[case]
+    text, counted, scored = GROUND_TRUTH[case]
     (tmp_path / "gt.txt").write_text(text)
-    truth = read_mot(tmp_path / "gt.txt")
+    ground_truth = read_mot(tmp_path / "gt.txt")
     lefts = {10: 0, 20: 22, 30: 43, 40: 60, 50: 80}
     tracked = TrackedBoxes(list(lefts), [[left, 0, left + 10, 10] for left in lefts.values()])
-    assert truth.evaluated(1).ids.tolist() == counted
-    assert truth.without_distractors(1, tracked).ids.tolist() == scored
+    assert ground_truth.evaluated(1).ids.tolist() == counted
+    assert ground_truth.without_distractors(1, tracked).ids.tolist() == scored
 
 
 def test_a_track_on_a_person_is_scored_though_it_also_covers_a_distractor(tmp_path: Path) -> None:
@@ -77,7 +83,10 @@ BROKEN = {
     "part of a frame": ("1.5,-1,1,2,3,4", "line 3: frame 1.5"),
     "frame NaN": ("nan,-1,1,2,3,4", "line 3: frame nan"),
     "endless frame": ("inf,-1,1,2,3,4", "line 3: frame inf"),
-    "damaged frame": ("900000000,-1,1,2,3,4", r"line 3: frame 9e\+08, id -1; expected whole numbers, frames from 1 to 10000000"),
+    "damaged frame": (
+        "900000000,-1,1,2,3,4",
+        r"line 3: frame 9e\+08, id -1; expected whole numbers, frames from 1 to 10000000",
+    ),
     "id beyond whole numbers": ("1,1e30,1,2,3,4", r"line 3: frame 1, id 1e\+30"),
     "class NaN": ("1,1,1,2,3,4,1,nan,1", "line 3: class nan in column 8"),
     "part of a class": ("1,1,1,2,3,4,1,1.5,1", "line 3: class 1.5 in column 8"),
@@ -106,14 +115,14 @@ def test_labels_that_cannot_be_true_are_named(case: str, tmp_path: Path) -> None
     path = tmp_path / "gt.txt"
     path.write_text(f"1,5,1,2,3,4,1,1,1\n2,5,1,2,3,4,1,1,1\n{line}\n")
     with pytest.raises(MotFileError, match=message):
-        read_truth(path)
+        read_ground_truth(path)
     assert len(read_mot(path)) == 3, "a tracker can skip such a detection"
 
 
 def test_labels_that_do_not_count_may_repeat_an_id(tmp_path: Path) -> None:
     path = tmp_path / "gt.txt"
     path.write_text("1,-1,1,2,3,4,0,1,1\n1,-1,5,2,0,4,0,1,1\n")
-    assert len(read_truth(path)) == 2
+    assert len(read_ground_truth(path)) == 2
 
 
 def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
@@ -124,11 +133,27 @@ def test_files_that_are_no_text_are_named(tmp_path: Path) -> None:
         read_mot(tmp_path / "binary.txt")
 
 
-@given(st.lists(st.tuples(st.integers(1, 99), st.integers(1, 99), *[st.floats(-500, 500)] * 2, *[st.floats(0.1, 500)] * 2), max_size=5))
-def test_written_tracks_are_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, ...]]) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 99),
+            st.integers(1, 99),
+            *[st.floats(-500, 500)] * 2,
+            *[st.floats(0.1, 500)] * 2,
+        ),
+        max_size=5,
+    )
+)
+def test_written_tracks_are_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[float, ...]]
+) -> None:
     path = tmp_path_factory.mktemp("mot") / "tracks.txt"
-    boxes = [np.array([left, top, left + width, top + height]) for _, _, left, top, width, height in rows]
+    boxes = [
+        np.array([left, top, left + width, top + height]) for _, _, left, top, width, height in rows
+    ]
     write_tracks(path, [(row[0], row[1], box) for row, box in zip(rows, boxes, strict=True)])
     table = read_mot(path)
-    assert list(zip(table.frame.tolist(), table.id.tolist(), strict=True)) == [row[:2] for row in rows]
+    assert list(zip(table.frame.tolist(), table.id.tolist(), strict=True)) == [
+        row[:2] for row in rows
+    ]
     np.testing.assert_allclose(table.boxes, np.array(boxes).reshape(-1, 4), atol=2e-4)

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from perception_kit.types import Instance
 from tracker_node.config import TrackerConfig
 from tracker_node.detections import Detections, usable_detections
-from tracker_node.motion_distance import MotionPairs, Space, neighbours, pairs_by_motion
+from tracker_node.motion_distance import MotionPairs, Space, neighbors, pairs_by_motion
 from tracker_node.pose_motion import PoseStates
 from tracker_node.tracks import Tracks
 
@@ -24,31 +24,55 @@ coordinates = arrays(float, st.integers(0, 8), elements=st.integers(-20, 20).map
 
 
 @given(coordinates, coordinates, st.integers(0, 10))
-def test_neighbours_are_all_pairs_within_reach(centres: np.ndarray, others: np.ndarray, reach: int) -> None:
-    rows, columns = neighbours(centres, np.full(len(centres), float(reach)), others)
-    expected = [(i, j) for i, centre in enumerate(centres) for j, other in enumerate(others) if abs(centre - other) <= reach]
+def test_neighbors_are_all_pairs_within_reach(
+    centers: np.ndarray, others: np.ndarray, reach: int
+) -> None:
+    rows, columns = neighbors(centers, np.full(len(centers), float(reach)), others)
+    expected = [
+        (i, j)
+        for i, center in enumerate(centers)
+        for j, other in enumerate(others)
+        if abs(center - other) <= reach
+    ]
     assert sorted(zip(rows.tolist(), columns.tolist(), strict=True)) == expected
     assert (np.diff(rows) >= 0).all()
 
 
-def tracks_at(boxes: Sequence[Sequence[float]], detection: Detection, classes: Sequence[int] = (1, 1)) -> tuple[Tracks, Detections]:
+def tracks_at(
+    boxes: Sequence[Sequence[float]], detection: Detection, classes: Sequence[int] = (1, 1)
+) -> tuple[Tracks, Detections]:
     """A track one frame after its detection for each box, and the same boxes detected again."""
-    detections, _ = usable_detections([detection(box, class_id=name) for box, name in zip(boxes, classes, strict=False)], 0, 0)
+    detections, _ = usable_detections(
+        [detection(box, class_id=name) for box, name in zip(boxes, classes, strict=False)], 0, 0
+    )
     tracks, rows = Tracks(), np.arange(len(boxes))
     tracks.start(detections, rows, rows + 1, 0, CONFIG)
     tracks.predict(1.0, CONFIG)
     return tracks, detections
 
 
-def in_space(rows: Sequence[int], tracked: Sequence[Sequence[float]], columns: Sequence[int], seen: Sequence[Sequence[float]]) -> Space:
+def in_space(
+    rows: Sequence[int],
+    tracked: Sequence[Sequence[float]],
+    columns: Sequence[int],
+    seen: Sequence[Sequence[float]],
+) -> Space:
     """Tracks at rest at the positions ``tracked``, one frame later, and detections at ``seen``."""
-    states = PoseStates.start(np.array(tracked, float), np.tile(np.eye(3), (len(rows), 1, 1)), CONFIG)
+    states = PoseStates.start(
+        np.array(tracked, float), np.tile(np.eye(3), (len(rows), 1, 1)), CONFIG
+    )
     states.predict(np.ones((len(rows), 1)), CONFIG)
     return Space(np.array(rows), states, np.array(columns), np.array(seen, float))
 
 
 def as_dict(pairs: MotionPairs) -> dict[tuple[int, int], float]:
-    return dict(zip(zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True), pairs.distance.tolist(), strict=True))
+    return dict(
+        zip(
+            zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True),
+            pairs.distance.tolist(),
+            strict=True,
+        )
+    )
 
 
 def test_distance_of_boxes_is_the_squared_mahalanobis_distance(detection: Detection) -> None:
@@ -58,7 +82,9 @@ def test_distance_of_boxes_is_the_squared_mahalanobis_distance(detection: Detect
     innovation = detections.measurements[0] - tracks.boxes.position[0]
     measured = np.diag([5.0, 5.0, 0.1, 5.0]) ** 2
     covariance = tracks.boxes.covariance()[0, :4, :4] + measured
-    assert pairs.distance * CONFIG.motion_gate == pytest.approx(innovation @ np.linalg.inv(covariance) @ innovation)
+    assert pairs.distance * CONFIG.motion_gate == pytest.approx(
+        innovation @ np.linalg.inv(covariance) @ innovation
+    )
 
 
 def test_distance_in_space_is_the_squared_mahalanobis_distance(detection: Detection) -> None:
@@ -67,7 +93,9 @@ def test_distance_in_space_is_the_squared_mahalanobis_distance(detection: Detect
     pairs = pairs_by_motion(tracks, np.array([0]), detections, space, CONFIG)
     covariance = space.states.positions.covariance()[0, :3, :3] + NOISE**2 * np.eye(3)
     innovation = np.array([0.03, -0.03, 0.02])
-    assert pairs.distance * CONFIG.pose_gate == pytest.approx(innovation @ np.linalg.inv(covariance) @ innovation)
+    assert pairs.distance * CONFIG.pose_gate == pytest.approx(
+        innovation @ np.linalg.inv(covariance) @ innovation
+    )
 
 
 BOXES = [[100, 100, 140, 200], [110, 100, 150, 200]]
@@ -79,13 +107,20 @@ def test_positions_tell_apart_what_overlaps_in_the_image(detection: Detection) -
     by_boxes = pairs_by_motion(tracks, np.array([0, 1]), detections, None, CONFIG)
     assert as_dict(by_boxes).keys() == {(0, 0), (0, 1), (1, 0), (1, 1)}
     space = in_space([0, 1], [NEAR, FAR], [0, 1], [FAR, NEAR])
-    assert as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)).keys() == {(0, 1), (1, 0)}
+    assert as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)).keys() == {
+        (0, 1),
+        (1, 0),
+    }
 
 
 def test_pairs_that_lack_a_position_use_their_boxes(detection: Detection) -> None:
     tracks, detections = tracks_at(BOXES, detection)
     by_boxes = as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, None, CONFIG))
-    mixed = as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, in_space([0], [NEAR], [1], [FAR]), CONFIG))
+    mixed = as_dict(
+        pairs_by_motion(
+            tracks, np.array([0, 1]), detections, in_space([0], [NEAR], [1], [FAR]), CONFIG
+        )
+    )
     assert mixed == {pair: distance for pair, distance in by_boxes.items() if pair != (0, 1)}
 
 
@@ -95,13 +130,18 @@ def test_rows_ascend_and_only_candidates_appear(detection: Detection) -> None:
     pairs = pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)
     assert (np.diff(pairs.rows) >= 0).all()
     assert len(pairs.rows) == 4
-    assert set(pairs_by_motion(tracks, np.array([1]), detections, space, CONFIG).rows.tolist()) == {1}
+    assert set(pairs_by_motion(tracks, np.array([1]), detections, space, CONFIG).rows.tolist()) == {
+        1
+    }
 
 
 @pytest.mark.parametrize("with_space", [False, True])
 def test_classes_do_not_mix_unless_asked_to(with_space: bool, detection: Detection) -> None:
     tracks, detections = tracks_at(BOXES, detection, classes=(1, 2))
     space = in_space([0, 1], [NEAR, NEAR], [0, 1], [NEAR, NEAR]) if with_space else None
-    assert as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)).keys() == {(0, 0), (1, 1)}
+    assert as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)).keys() == {
+        (0, 0),
+        (1, 1),
+    }
     config = TrackerConfig(class_aware=False, pose_noise=NOISE)
     assert len(as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, config))) == 4

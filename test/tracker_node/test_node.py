@@ -28,12 +28,16 @@ FRAME_NS = 33_333_333
 def cup(x: float) -> Instance:
     """A detected cup whose box starts at ``x``."""
     box = np.array([x, 20, x + 20, 50], np.float32)
-    return Instance(1, "cup", 0.9, box, np.ones((30, 20), bool), (int(x), 20), np.eye(4, dtype=np.float32)[0])
+    return Instance(
+        1, "cup", 0.9, box, np.ones((30, 20), bool), (int(x), 20), np.eye(4, dtype=np.float32)[0]
+    )
 
 
 def cup_pose(z: float) -> PoseEstimate:
     """Pose of the first detection."""
-    return PoseEstimate(0, 1, "cup", np.eye(3), np.array([0.1, 0.0, z]), 0.9, np.array([0.08, 0.08, 0.1]))
+    return PoseEstimate(
+        0, 1, "cup", np.eye(3), np.array([0.1, 0.0, z]), 0.9, np.array([0.08, 0.08, 0.1])
+    )
 
 
 class Camera:
@@ -45,7 +49,9 @@ class Camera:
         self.detections = graph.publisher(InstanceDetectionArray, "/pose6d_node/detections")
         self.poses = graph.publisher(ObjectPoseArray, "/pose6d_node/poses")
 
-    def send(self, stamp_ns: int, instances: list[Instance], poses: list[PoseEstimate] | None = None) -> TrackArray:
+    def send(
+        self, stamp_ns: int, instances: list[Instance], poses: list[PoseEstimate] | None = None
+    ) -> TrackArray:
         self.tracks.clear()
         self.detections.publish(detections_to_message(instances, header(stamp_ns), 96, 72))
         answer = self.answer(f"tracks of {stamp_ns}")
@@ -73,11 +79,18 @@ def camera(graph: RosGraph, group: NodeGroup) -> Camera:
 def test_tracks_carry_values_header_and_late_poses(graph: RosGraph, camera: Camera) -> None:
     start = 100 * 10**9
     for number in range(6):
-        answer = camera.send(start + number * FRAME_NS, [cup(10 + number)], [cup_pose(0.5 + 0.01 * number)])
+        answer = camera.send(
+            start + number * FRAME_NS, [cup(10 + number)], [cup_pose(0.5 + 0.01 * number)]
+        )
         graph.spin(0.1)  # the poses arrive
     (track,) = answer.tracks
     assert answer.header.frame_id == FRAME_ID
-    assert (track.id, track.class_id, track.class_name, track.state) == (1, 1, "cup", TrackState.CONFIRMED)
+    assert (track.id, track.class_id, track.class_name, track.state) == (
+        1,
+        1,
+        "cup",
+        TrackState.CONFIRMED,
+    )
     assert (track.age, track.hits, track.detection_id, track.time_since_update) == (6, 6, 0, 0.0)
     np.testing.assert_allclose(track.box, cup(15).box, atol=1.0)
     assert track.box_velocity[0] == pytest.approx(30, abs=10)
@@ -105,7 +118,12 @@ def test_stamps_that_go_back_start_over(graph: RosGraph, camera: Camera) -> None
     camera.send(300 * 10**9, [cup(10)])
     answer = camera.send(295 * 10**9, [cup(50)])
     assert [track.id for track in answer.tracks] == [1]
-    graph.wait(lambda: [one for array in markers for one in array.markers if one.action == Marker.DELETEALL], "markers that are deleted")
+    graph.wait(
+        lambda: [
+            one for array in markers for one in array.markers if one.action == Marker.DELETEALL
+        ],
+        "markers that are deleted",
+    )
     graph.problem("went back by 5.000 s")
 
 
@@ -126,15 +144,24 @@ def test_a_parameter_changes_at_run_time_or_says_why_not(graph: RosGraph, camera
     assert "1.5" in refused.reason
 
 
-def test_a_parameter_that_forgets_the_tracks_removes_their_markers(graph: RosGraph, camera: Camera) -> None:
+def test_a_parameter_that_forgets_the_tracks_removes_their_markers(
+    graph: RosGraph, camera: Camera
+) -> None:
     markers = graph.record(MarkerArray, f"/{NODE}/markers")
     camera.send(450 * 10**9, [cup(10)])
     assert graph.set_parameter(NODE, "gallery_size", 50).successful
     assert [track.id for track in camera.send(450 * 10**9 + FRAME_NS, [cup(10)]).tracks] == [1]
-    graph.wait(lambda: [one for array in markers for one in array.markers if one.action == Marker.DELETEALL], "markers that are deleted")
+    graph.wait(
+        lambda: [
+            one for array in markers for one in array.markers if one.action == Marker.DELETEALL
+        ],
+        "markers that are deleted",
+    )
 
 
-def test_poses_that_arrive_before_their_detections_wait_for_them(graph: RosGraph, camera: Camera) -> None:
+def test_poses_that_arrive_before_their_detections_wait_for_them(
+    graph: RosGraph, camera: Camera
+) -> None:
     start = 500 * 10**9
     camera.poses.publish(poses_to_message([cup_pose(0.7)], header(start)))
     graph.spin(0.3)
@@ -144,7 +171,9 @@ def test_poses_that_arrive_before_their_detections_wait_for_them(graph: RosGraph
 
 def test_a_damaged_pose_costs_no_other(graph: RosGraph, camera: Camera) -> None:
     start = 550 * 10**9
-    message = poses_to_message([cup_pose(0.7), replace(cup_pose(0.9), detection_index=1)], header(start))
+    message = poses_to_message(
+        [cup_pose(0.7), replace(cup_pose(0.9), detection_index=1)], header(start)
+    )
     message.poses[0].pose.orientation.w = 0.0
     camera.poses.publish(message)
     graph.spin(0.3)
@@ -191,7 +220,9 @@ def test_diagnostics_show_rates_and_latency(graph: RosGraph, camera: Camera) -> 
 
 def test_life_cycle(graph: RosGraph, camera: Camera) -> None:
     assert graph.state(NODE) == "active"
-    assert not graph.change_state(NODE, "configure"), "a transition that an active node does not have"
+    assert not graph.change_state(NODE, "configure"), (
+        "a transition that an active node does not have"
+    )
     assert graph.change_state(NODE, "deactivate")
     assert graph.change_state(NODE, "cleanup")
     assert graph.state(NODE) == "unconfigured"

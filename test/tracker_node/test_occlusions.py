@@ -11,38 +11,55 @@ from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackSta
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.occlusions import Occlusions, short_occlusions
-from tracker_node.tuning_data import LabelledFrame
+from tracker_node.tuning_data import LabeledFrame
 
 Detection = Callable[..., Instance]
 Pose = Callable[..., PoseEstimate]
 RATE = 30.0
-FOCAL_PX, CENTRE_PX = 600.0, np.array([320.0, 240.0])
+FOCAL_PX, CENTER_PX = 600.0, np.array([320.0, 240.0])
 RADIUS_M = 0.05
 BEFORE = 20
 
 
 def crossing(
-    hidden: int, speed: float, with_poses: bool, looks: np.ndarray | None, detection: Detection, pose: Pose
-) -> list[LabelledFrame]:
-    """Two instances of one class, ``speed`` m/s each in opposite directions, pass each other 0.8 m and 1.1 m from the camera.
+    hidden: int,
+    speed: float,
+    with_poses: bool,
+    looks: np.ndarray | None,
+    detection: Detection,
+    pose: Pose,
+) -> list[LabeledFrame]:
+    """Two instances of one class, ``speed`` m/s each in opposite directions, pass each other 0.8 m
+    and 1.1 m from the camera.
 
-    While the near one is before the far one, the far one is not detected: in ``hidden`` frames. All measurements have noise.
+    While the near one is before the far one, the far one is not detected: in ``hidden`` frames. All
+    measurements have noise.
     """
     rng = np.random.default_rng(7)
     frames = []
     for number in range(2 * BEFORE + hidden):
         time = (number - BEFORE - (hidden - 1) / 2) / RATE
         seen, poses, boxes = [], [], []
-        for identity, centre in ((0, np.array([speed * time, 0.02, 0.8])), (1, np.array([-speed * time, 0.0, 1.1]))):
-            middle, half = CENTRE_PX + FOCAL_PX * centre[:2] / centre[2], FOCAL_PX * RADIUS_M / centre[2]
+        for identity, center in (
+            (0, np.array([speed * time, 0.02, 0.8])),
+            (1, np.array([-speed * time, 0.0, 1.1])),
+        ):
+            middle, half = (
+                CENTER_PX + FOCAL_PX * center[:2] / center[2],
+                FOCAL_PX * RADIUS_M / center[2],
+            )
             boxes.append(np.concatenate([middle - half, middle + half]))
             if identity == 1 and BEFORE <= number < BEFORE + hidden:
                 continue
             look = () if looks is None else looks[identity] + rng.normal(0, 0.1, looks.shape[1])
             seen.append(detection(boxes[-1] + rng.normal(0, 0.5, 4), descriptor=look))
-            poses.append(pose(len(seen) - 1, centre + rng.normal(0, 0.003, 3)))
-        truth = TrackedBoxes([1, 2], boxes, ["class 1", "class 1"])
-        frames.append(LabelledFrame(round(number / RATE * 1e9), seen, poses if with_poses else [], truth))
+            poses.append(pose(len(seen) - 1, center + rng.normal(0, 0.003, 3)))
+        ground_truth = TrackedBoxes([1, 2], boxes, ["class 1", "class 1"])
+        frames.append(
+            LabeledFrame(
+                round(number / RATE * 1e9), seen, poses if with_poses else [], ground_truth
+            )
+        )
     return frames
 
 
@@ -54,18 +71,31 @@ LOOKS = {"no appearance": None, "the same look": np.ones((2, 16)) / 4, "two look
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize(("hidden", "speed"), [(6, 0.5), (15, 0.2), (28, 0.1)])
 def test_crossing_instances_of_one_class_keep_their_identities(
-    hidden: int, speed: float, look: str, with_poses: bool, motion_weight: float, detection: Detection, pose: Pose
+    hidden: int,
+    speed: float,
+    look: str,
+    with_poses: bool,
+    motion_weight: float,
+    detection: Detection,
+    pose: Pose,
 ) -> None:
     frames = crossing(hidden, speed, with_poses, LOOKS[look], detection, pose)
     tracker = DeepSort(TrackerConfig(motion_weight=motion_weight))
     tracked = [tracker.update(frame.instances, frame.stamp_ns, frame.poses) for frame in frames]
     assert short_occlusions(frames, tracked) == Occlusions(1, 1)
-    assert {track.id for tracks in tracked for track in tracks} == {1, 2}, "nobody is taken for a newcomer"
-    assert tracked[-1][0].box_velocity[0] > 0 > tracked[-1][1].box_velocity[0], "each goes its own way"
+    assert {track.id for tracks in tracked for track in tracks} == {
+        1,
+        2,
+    }, "nobody is taken for a newcomer"
+    assert tracked[-1][0].box_velocity[0] > 0 > tracked[-1][1].box_velocity[0], (
+        "each goes its own way"
+    )
 
 
 def estimate(track_id: int, state: TrackState) -> TrackEstimate:
-    return TrackEstimate(track_id, 1, "class 1", state, 0.9, 5, 5, 0.0, 0, np.array([0, 0, 10, 10.0]), np.zeros(4))
+    return TrackEstimate(
+        track_id, 1, "class 1", state, 0.9, 5, 5, 0.0, 0, np.array([0, 0, 10, 10.0]), np.zeros(4)
+    )
 
 
 CASES = {  # frames in which it is detected, the id of its track in each, its state before, expected
@@ -84,7 +114,11 @@ def test_counts(case: str, detection: Detection) -> None:
     frames, tracked = [], []
     for number in range(detected[-1] + 1):
         seen = number in detected
-        truth = TrackedBoxes([4], [box], ["class 1"])
-        frames.append(LabelledFrame(round(number / RATE * 1e9), [detection(box)] if seen else [], [], truth))
+        ground_truth = TrackedBoxes([4], [box], ["class 1"])
+        frames.append(
+            LabeledFrame(
+                round(number / RATE * 1e9), [detection(box)] if seen else [], [], ground_truth
+            )
+        )
         tracked.append([estimate(ids[detected.index(number)], state)] if seen else [])
     assert short_occlusions(frames, tracked) == expected

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tracker against a slow one that follows the paper literally: one object a track, full matrices, every pair scored."""
+"""The tracker against a slow one that follows the paper literally: one object a track, full
+matrices, every pair scored.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +48,19 @@ class SlowTrack:
     @classmethod
     def start(cls, track_id: int, instance: Instance) -> SlowTrack:
         measurement = to_measurement(instance.box)
-        std = [2 * value if index != 2 else value for index, value in enumerate(noise(1 / 20, 1e-2, measurement[3]))]
+        std = [
+            2 * value if index != 2 else value
+            for index, value in enumerate(noise(1 / 20, 1e-2, measurement[3]))
+        ]
         covariance = np.diag(np.square([*std, *noise(10 / 160, 1e-5, measurement[3])]))
         mean = np.concatenate([measurement, np.zeros(4)])
-        return cls(track_id, instance.class_id, mean, covariance, deque([instance.descriptor], maxlen=BUDGET))
+        return cls(
+            track_id,
+            instance.class_id,
+            mean,
+            covariance,
+            deque([instance.descriptor], maxlen=BUDGET),
+        )
 
     @property
     def confirmed(self) -> bool:
@@ -58,7 +69,9 @@ class SlowTrack:
     @property
     def box(self) -> np.ndarray:
         x, y, aspect, height = self.mean[:4]
-        return np.array([x - aspect * height / 2, y - height / 2, x + aspect * height / 2, y + height / 2])
+        return np.array(
+            [x - aspect * height / 2, y - height / 2, x + aspect * height / 2, y + height / 2]
+        )
 
     def predict(self) -> None:
         std = [*noise(1 / 20, 1e-2, self.mean[3]), *noise(1 / 160, 1e-5, self.mean[3])]
@@ -98,19 +111,38 @@ class SlowDeepSort:
         unmatched = list(range(len(instances)))
         confirmed = [track for track in self.tracks if track.confirmed]
         for age in range(1, MAX_AGE + 1):
-            unmatched = self.match([track for track in confirmed if track.missed == age], unmatched, instances, self.appearance_cost)
-        rest = [track for track in self.tracks if not track.confirmed] + [track for track in confirmed if track.missed == 1]
+            unmatched = self.match(
+                [track for track in confirmed if track.missed == age],
+                unmatched,
+                instances,
+                self.appearance_cost,
+            )
+        rest = [track for track in self.tracks if not track.confirmed] + [
+            track for track in confirmed if track.missed == 1
+        ]
         unmatched = self.match(rest, unmatched, instances, self.overlap_cost)
-        self.tracks = [track for track in self.tracks if track.missed == 0 or (track.confirmed and track.missed <= MAX_AGE)]
+        self.tracks = [
+            track
+            for track in self.tracks
+            if track.missed == 0 or (track.confirmed and track.missed <= MAX_AGE)
+        ]
         for index in unmatched:
             self.tracks.append(SlowTrack.start(self.next_id, instances[index]))
             self.next_id += 1
         return self.tracks
 
-    def match(self, tracks: list[SlowTrack], unmatched: list[int], instances: list[Instance], cost: Callable[..., float]) -> list[int]:
+    def match(
+        self,
+        tracks: list[SlowTrack],
+        unmatched: list[int],
+        instances: list[Instance],
+        cost: Callable[..., float],
+    ) -> list[int]:
         if not tracks or not unmatched:
             return unmatched
-        matrix = np.array([[cost(track, instances[index]) for index in unmatched] for track in tracks])
+        matrix = np.array(
+            [[cost(track, instances[index]) for index in unmatched] for track in tracks]
+        )
         rows, columns = linear_sum_assignment(np.minimum(matrix, NO_MATCH))
         refused = []
         for row, column in zip(rows, columns, strict=True):
@@ -118,14 +150,18 @@ class SlowDeepSort:
                 tracks[row].correct(instances[unmatched[column]])
             else:
                 refused.append(unmatched[column])
-        return [unmatched[column] for column in range(len(unmatched)) if column not in columns] + refused
+        return [
+            unmatched[column] for column in range(len(unmatched)) if column not in columns
+        ] + refused
 
     def appearance_cost(self, track: SlowTrack, instance: Instance) -> float:
         motion, appearance = track.squared_mahalanobis(instance), track.cosine_distance(instance)
         if track.class_id != instance.class_id or motion > GATE or appearance > MAX_COSINE:
             return np.inf
         dearest = self.weight + (1 - self.weight) * MAX_COSINE
-        return NO_MATCH - 1e-5 - dearest + self.weight * motion / GATE + (1 - self.weight) * appearance
+        return (
+            NO_MATCH - 1e-5 - dearest + self.weight * motion / GATE + (1 - self.weight) * appearance
+        )
 
     @staticmethod
     def overlap_cost(track: SlowTrack, instance: Instance) -> float:
@@ -135,33 +171,50 @@ class SlowDeepSort:
         return NO_MATCH - 1e-5 - MAX_IOU_DISTANCE + distance
 
 
-def scene(seed: int, detection: Callable[..., Instance], frames: int = 70, objects: int = 10) -> list[list[Instance]]:
-    """A crowd of two classes whose looks resemble each other, with missed and false detections, in a random order."""
+def scene(
+    seed: int, detection: Callable[..., Instance], frames: int = 70, objects: int = 10
+) -> list[list[Instance]]:
+    """A crowd of two classes whose looks resemble each other, with missed and false detections, in
+    a random order.
+    """
     rng = np.random.default_rng(seed)
-    centre, velocity = rng.uniform(100, 260, (objects, 2)), rng.normal(0, 1.2, (objects, 2))
+    center, velocity = rng.uniform(100, 260, (objects, 2)), rng.normal(0, 1.2, (objects, 2))
     size = rng.uniform(25, 90, (objects, 2))
     look = rng.normal(size=(objects, 6)) + 1.2
     result = []
     for _ in range(frames):
-        centre, velocity = centre + velocity, velocity + rng.normal(0, 0.15, (objects, 2))
+        center, velocity = center + velocity, velocity + rng.normal(0, 0.15, (objects, 2))
         seen = rng.random(objects) < 0.85
         instances = []
         for index in np.flatnonzero(seen):
             half = size[index] / 2 * rng.normal(1, 0.02, 2)
-            middle = centre[index] + rng.normal(0, 1.5, 2)
+            middle = center[index] + rng.normal(0, 1.5, 2)
             box = np.concatenate([middle - half, middle + half])
-            instances.append(detection(box, class_id=1 + index % 2, descriptor=look[index] + rng.normal(0, 0.35, 6)))
+            instances.append(
+                detection(
+                    box, class_id=1 + index % 2, descriptor=look[index] + rng.normal(0, 0.35, 6)
+                )
+            )
         for _ in range(rng.poisson(0.7)):
             corner = rng.uniform(0, 400, 2)
             box = np.concatenate([corner, corner + rng.uniform(20, 90, 2)])
-            instances.append(detection(box, class_id=int(rng.integers(1, 3)), descriptor=rng.normal(size=6) + 1.2))
+            instances.append(
+                detection(
+                    box, class_id=int(rng.integers(1, 3)), descriptor=rng.normal(size=6) + 1.2
+                )
+            )
         result.append([instances[index] for index in rng.permutation(len(instances))])
     return result
 
 
 @pytest.mark.parametrize(("seed", "motion_weight"), [(1, 0.0), (2, 0.25), (3, 1.0)])
-def test_same_tracks_as_the_literal_tracker(seed: int, motion_weight: float, detection: Callable[..., Instance]) -> None:
-    tracker, slow = DeepSort(TrackerConfig(motion_weight=motion_weight)), SlowDeepSort(motion_weight)
+def test_same_tracks_as_the_literal_tracker(
+    seed: int, motion_weight: float, detection: Callable[..., Instance]
+) -> None:
+    tracker, slow = (
+        DeepSort(TrackerConfig(motion_weight=motion_weight)),
+        SlowDeepSort(motion_weight),
+    )
     identities = set()
     for frame, instances in enumerate(scene(seed, detection)):
         actual = tracker.update(instances, round(frame / 30 * 1e9))
@@ -169,7 +222,11 @@ def test_same_tracks_as_the_literal_tracker(seed: int, motion_weight: float, det
         assert [(track.id, track.hits, track.class_id) for track in actual] == [
             (track.id, track.hits, track.class_id) for track in expected
         ]
-        assert [track.state != TrackState.TENTATIVE for track in actual] == [track.confirmed for track in expected]
-        np.testing.assert_allclose([track.box for track in actual], [track.box for track in expected], atol=1e-3)
+        assert [track.state != TrackState.TENTATIVE for track in actual] == [
+            track.confirmed for track in expected
+        ]
+        np.testing.assert_allclose(
+            [track.box for track in actual], [track.box for track in expected], atol=1e-3
+        )
         identities |= {track.id for track in actual if track.state != TrackState.TENTATIVE}
     assert len(identities) >= 10

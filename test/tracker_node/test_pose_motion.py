@@ -25,13 +25,20 @@ def filterpy_of(position: np.ndarray) -> KalmanFilter:
     reference.x = np.concatenate([position, np.zeros(3)])[:, None]
     reference.F = np.eye(6) + np.eye(6, k=3)
     reference.H = np.eye(3, 6)
-    reference.P = np.diag(np.repeat([CONFIG.pose_noise, CONFIG.initial_velocity_noise / RATE], 3) ** 2)
-    reference.Q = np.diag(np.repeat([CONFIG.position_process_noise, CONFIG.velocity_process_noise / RATE], 3) ** 2)
+    reference.P = np.diag(
+        np.repeat([CONFIG.pose_noise, CONFIG.initial_velocity_noise / RATE], 3) ** 2
+    )
+    reference.Q = np.diag(
+        np.repeat([CONFIG.position_process_noise, CONFIG.velocity_process_noise / RATE], 3) ** 2
+    )
     reference.R = np.eye(3) * CONFIG.pose_noise**2
     return reference
 
 
-@given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=12), st.integers(0, 2**31))
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=12),
+    st.integers(0, 2**31),
+)
 @settings(max_examples=30, deadline=None)
 def test_position_filter_equals_filterpy(frames: list[tuple[int, bool]], seed: int) -> None:
     """Frames are (steps since the last one, whether measured)."""
@@ -47,7 +54,9 @@ def test_position_filter_equals_filterpy(frames: list[tuple[int, bool]], seed: i
             innovation = measured[:, None] - reference.x[:3]
             covariance = reference.P[:3, :3] + reference.R
             distance = states.squared_distance(np.array([0]), measured[None], CONFIG)
-            assert distance[0] == pytest.approx(float((innovation.T @ np.linalg.inv(covariance) @ innovation).item()))
+            assert distance[0] == pytest.approx(
+                float((innovation.T @ np.linalg.inv(covariance) @ innovation).item())
+            )
             states.correct(measured[None], np.eye(3)[None], CONFIG)
             reference.update(measured[:, None])
     np.testing.assert_allclose(states.positions.position[0], reference.x[:3, 0], atol=1e-9)
@@ -60,7 +69,9 @@ rotation_vectors = st.tuples(*[st.floats(-1.7, 1.7)] * 3).map(np.array)
 
 @given(rotation_vectors, rotation_vectors, rotation_vectors)
 @settings(max_examples=40, deadline=None)
-def test_filter_commutes_with_a_turn_of_the_reference_frame(start: np.ndarray, turn: np.ndarray, frame: np.ndarray) -> None:
+def test_filter_commutes_with_a_turn_of_the_reference_frame(
+    start: np.ndarray, turn: np.ndarray, frame: np.ndarray
+) -> None:
     """The estimate, seen from another frame, is the estimate of what is seen from there."""
     other = Rotation.from_rotvec(frame)
 
@@ -84,10 +95,10 @@ def test_angular_velocity_is_learned_in_radians(start: np.ndarray, velocity: np.
     states = one(np.zeros(3), Rotation.from_rotvec(start).as_matrix())
     for k in range(1, 91):
         states.predict(np.ones((1, 1)), CONFIG)
-        truth = Rotation.from_rotvec(velocity * k / RATE) * Rotation.from_rotvec(start)
-        states.correct(np.zeros((1, 3)), truth.as_matrix()[None], CONFIG)
+        ground_truth = Rotation.from_rotvec(velocity * k / RATE) * Rotation.from_rotvec(start)
+        states.correct(np.zeros((1, 3)), ground_truth.as_matrix()[None], CONFIG)
     np.testing.assert_allclose(states.turns.velocity[0] * RATE, velocity, atol=0.05)
-    assert (truth * Rotation.from_matrix(states.rotations[0]).inv()).magnitude() < 0.01
+    assert (ground_truth * Rotation.from_matrix(states.rotations[0]).inv()).magnitude() < 0.01
 
 
 def test_orientation_noise_is_smoothed() -> None:
@@ -107,7 +118,9 @@ def test_half_a_turn_and_more_goes_on_in_the_same_direction() -> None:
     states = one(np.zeros(3), np.eye(3))
     for k in range(1, 91):
         states.predict(np.ones((1, 1)), CONFIG)
-        states.correct(np.zeros((1, 3)), Rotation.from_rotvec([0, 0, np.pi * k / 30]).as_matrix()[None], CONFIG)
+        states.correct(
+            np.zeros((1, 3)), Rotation.from_rotvec([0, 0, np.pi * k / 30]).as_matrix()[None], CONFIG
+        )
         assert states.turns.velocity[0, 2] >= 0
     assert states.turns.velocity[0, 2] * RATE == pytest.approx(np.pi, abs=0.1)
 

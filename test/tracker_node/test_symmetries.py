@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perception_kit.model_metadata import ModelFileError
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import package_folder
 from tracker_node.symmetries import read_symmetries
 
@@ -25,13 +25,17 @@ def test_symmetric_objects_of_a_pose_model_are_read() -> None:
 
 
 def test_the_tracker_runs_without_pytorch() -> None:
-    """The node, the commands and the symmetries of a pose model; PyTorch would cost seconds at start and hundreds of megabytes."""
-    pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
+    """The node, the commands and the symmetries of a pose model; PyTorch would cost seconds at
+    start and hundreds of megabytes.
+    """
+    pytest.importorskip(
+        "assistant_perception", reason="the messages are not built: run 'make setup'"
+    )
     program = (
-        "import sys; import tracker_node.node, tracker_node.mot, tracker_node.tune, tracker_node.kitti;"
-        "from perception_kit.resources import package_folder;"
-        "assert tracker_node.node.read_symmetries(package_folder() / 'models/demo/pose.safetensors');"
-        "sys.exit('torch' in sys.modules)"
+        "import sys; import tracker_node.node, tracker_node.mot, tracker_node.tune,"
+        " tracker_node.kitti;from perception_kit.resources import package_folder;assert"
+        " tracker_node.node.read_symmetries(package_folder() /"
+        " 'models/demo/pose.safetensors');sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.bag import BagWriter, RawMessage
+from perception_kit.bags.bag import BagWriter, RawMessage
 from perception_kit.metrics.tracking import TrackedBoxes
 from perception_kit.types import Instance, TrackEstimate, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.distances import Distances, collect_distances
 from tracker_node.tune import main
-from tracker_node.tuning_data import NO_IDENTITY, LabelledFrame
+from tracker_node.tuning_data import NO_IDENTITY, LabeledFrame
 
 Detection = Callable[..., Instance]
 Refused = Callable[[str], AbstractContextManager[None]]
@@ -27,13 +27,13 @@ FRAMES = 25
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A MOTChallenge folder of two objects that look different and pass each other."""
-    detections, truth, features = [], [], []
+    detections, ground_truth, features = [], [], []
     for frame in range(1, FRAMES + 1):
         for identity, left in ((1, 100 + 4 * frame), (2, 200 - 4 * frame)):
-            truth.append(f"{frame},{identity},{left},50,30,60,1,-1,-1,-1")
+            ground_truth.append(f"{frame},{identity},{left},50,30,60,1,-1,-1,-1")
             detections.append(f"{frame},-1,{left},50,30,60,0.9,-1,-1,-1")
             features.append(np.eye(4)[identity] + 0.05 * np.sin(frame + np.arange(4)))
-    for name, rows in (("det", detections), ("gt", truth)):
+    for name, rows in (("det", detections), ("gt", ground_truth)):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.txt").write_text("\n".join(rows))
     np.save(tmp_path / "features.npy", np.array(features))
@@ -42,26 +42,51 @@ def folder(tmp_path: Path) -> Path:
 
 def test_report_and_plot_are_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder / "out"
-    main(["--mot", str(folder), "--features", str(folder / "features.npy"), "--out", str(out), "--lambdas", "0.25", "0.5"])
+    main(
+        [
+            "--mot",
+            str(folder),
+            "--features",
+            str(folder / "features.npy"),
+            "--out",
+            str(out),
+            "--lambdas",
+            "0.25",
+            "0.5",
+        ]
+    )
     report = json.loads((out / "tune.json").read_text())
     appearance = report["distances"]["appearance"]
     assert (appearance["parameter"], appearance["present"]) == ("max_cosine_distance", 0.2)
-    assert appearance["same_quantiles"][2] < appearance["suggested"] < appearance["different_quantiles"][0]
+    assert (
+        appearance["same_quantiles"][2]
+        < appearance["suggested"]
+        < appearance["different_quantiles"][0]
+    )
     assert appearance["errors_suggested"] == [0.0, 0.0]
     assert appearance["same_count"] == appearance["different_count"] == 2 * (FRAMES - 1)
-    assert report["distances"]["motion"]["errors_present"][1] > 0, "while they pass, one is where the other should be"
+    assert report["distances"]["motion"]["errors_present"][1] > 0, (
+        "while they pass, one is where the other should be"
+    )
     assert [(row["lambda"], row["id_switches"]) for row in report["sweep"]] == [(0.25, 0), (0.5, 0)]
     assert (out / "tune.png").stat().st_size > 1000
     assert "switches" in capsys.readouterr().out
 
 
-def test_without_appearance_only_motion_is_suggested(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_appearance_only_motion_is_suggested(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["--mot", str(folder), "--out", str(folder / "out"), "--lambdas", "0"])
     assert list(json.loads((folder / "out/tune.json").read_text())["distances"]) == ["motion"]
-    assert "appearance: 0 distances of the same and 0 of different identities" in capsys.readouterr().out
+    assert (
+        "appearance: 0 distances of the same and 0 of different identities"
+        in capsys.readouterr().out
+    )
 
 
-def test_unusable_detections_are_named_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_detections_are_named_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with (folder / "det/det.txt").open("a") as file:
         file.write("\n3,-1,nan,50,30,60,0.9\n")
     main(["--mot", str(folder), "--out", str(folder / "out"), "--lambdas", "0", "1"])
@@ -69,9 +94,20 @@ def test_unusable_detections_are_named_once(folder: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("option", ["--features", "--frames", "--results"])
-def test_options_of_the_other_source_are_refused(option: str, folder: Path, refused: Refused) -> None:
+def test_options_of_the_other_source_are_refused(
+    option: str, folder: Path, refused: Refused
+) -> None:
     with refused(f"{option}.* belong"):
-        main(["--mot" if option == "--results" else "--bag", str(folder), option, "1", "--out", str(folder / "out")])
+        main(
+            [
+                "--mot" if option == "--results" else "--bag",
+                str(folder),
+                option,
+                "1",
+                "--out",
+                str(folder / "out"),
+            ]
+        )
 
 
 ERRORS = {
@@ -81,7 +117,10 @@ ERRORS = {
     ),
     "no truth": (lambda folder: (folder / "gt/gt.txt").write_text(""), "0 true boxes"),
     "broken line": (lambda folder: (folder / "det/det.txt").write_text("abc"), r"det\.txt, line 1"),
-    "other features": (lambda folder: np.save(folder / "features.npy", np.zeros((3, 4))), r"shape \(3, 4\)"),
+    "other features": (
+        lambda folder: np.save(folder / "features.npy", np.zeros((3, 4))),
+        r"shape \(3, 4\)",
+    ),
 }
 
 
@@ -90,12 +129,25 @@ def test_errors_end_with_a_message(case: str, folder: Path, refused: Refused) ->
     prepare, message = ERRORS[case]
     prepare(folder)
     with refused(message):
-        main(["--mot", str(folder), "--features", str(folder / "features.npy"), "--out", str(folder / "out")])
+        main(
+            [
+                "--mot",
+                str(folder),
+                "--features",
+                str(folder / "features.npy"),
+                "--out",
+                str(folder / "out"),
+            ]
+        )
 
 
-def test_a_bag_with_truth_and_the_results_of_a_replay(tmp_path: Path) -> None:
-    """Two mugs that look different and pass each other; the truth is in one bag, what the node detected in another."""
-    pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
+def test_a_bag_with_ground_truth_and_the_results_of_a_replay(tmp_path: Path) -> None:
+    """Two mugs that look different and pass each other; the truth is in one bag, what the node
+    detected in another.
+    """
+    pytest.importorskip(
+        "assistant_perception", reason="the messages are not built: run 'make setup'"
+    )
     from rclpy.serialization import serialize_message
     from std_msgs.msg import Header
 
@@ -105,12 +157,26 @@ def test_a_bag_with_truth_and_the_results_of_a_replay(tmp_path: Path) -> None:
         for frame in range(FRAMES):
             stamp_ns = round((1 + frame / 30) * 1e9)
             header = Header(stamp=ns_to_stamp(stamp_ns), frame_id="camera")
-            boxes = {1: np.array([100 + 4 * frame, 50, 130 + 4 * frame, 110.0]), 2: np.array([200 - 4 * frame, 50, 230 - 4 * frame, 110.0])}
+            boxes = {
+                1: np.array([100 + 4 * frame, 50, 130 + 4 * frame, 110.0]),
+                2: np.array([200 - 4 * frame, 50, 230 - 4 * frame, 110.0]),
+            }
             mugs = [
-                Instance(1, "mug", 0.9, box, np.ones((2, 2), bool), (0, 0), np.eye(4)[k].astype(np.float32)) for k, box in boxes.items()
+                Instance(
+                    1,
+                    "mug",
+                    0.9,
+                    box,
+                    np.ones((2, 2), bool),
+                    (0, 0),
+                    np.eye(4)[k].astype(np.float32),
+                )
+                for k, box in boxes.items()
             ]
             tracks = [
-                TrackEstimate(k, 1, "mug", TrackState.CONFIRMED, 1.0, 1, 1, 0.0, index, box, np.zeros(4))
+                TrackEstimate(
+                    k, 1, "mug", TrackState.CONFIRMED, 1.0, 1, 1, 0.0, index, box, np.zeros(4)
+                )
                 for index, (k, box) in enumerate(boxes.items())
             ]
             for writer, topic, message in (
@@ -120,11 +186,26 @@ def test_a_bag_with_truth_and_the_results_of_a_replay(tmp_path: Path) -> None:
             ):
                 kind = f"assistant_perception/msg/{type(message).__name__}"
                 writer.write_raw(RawMessage(topic, kind, stamp_ns, serialize_message(message)))
-    main(["--bag", str(tmp_path / "bag"), "--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")])
+    main(
+        [
+            "--bag",
+            str(tmp_path / "bag"),
+            "--results",
+            str(tmp_path / "results"),
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
     report = json.loads((tmp_path / "out/tune.json").read_text())
-    assert report["distances"]["appearance"]["same_count"] == report["distances"]["motion"]["same_count"] == 2 * (FRAMES - 1)
+    assert (
+        report["distances"]["appearance"]["same_count"]
+        == report["distances"]["motion"]["same_count"]
+        == 2 * (FRAMES - 1)
+    )
     assert report["distances"]["appearance"]["errors_suggested"] == [0.0, 0.0]
-    assert [(row["lambda"], row["truth_ids"]) for row in report["sweep"]] == [(weight, 2) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert [(row["lambda"], row["truth_ids"]) for row in report["sweep"]] == [
+        (weight, 2) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)
+    ]
     assert report["sweep"][0]["id_switches"] == 0
 
 
@@ -137,19 +218,45 @@ def test_a_bag_without_detections_says_what_to_do(tmp_path: Path, refused: Refus
 
 
 def test_detections_get_the_identity_of_the_true_box_of_their_class(detection: Detection) -> None:
-    truth = TrackedBoxes([7, 8, 9], [[0, 0, 10, 10], [50, 0, 60, 10], [90, 0, 99, 9]], ["class 1", "class 2", "class 1"])
-    seen = [detection([51, 0, 61, 10]), detection([1, 0, 11, 10]), detection([51, 0, 61, 10], class_id=2), detection([200, 0, 210, 10])]
-    assert LabelledFrame(0, seen, [], truth).identities().tolist() == [NO_IDENTITY, 7, 8, NO_IDENTITY]
+    ground_truth = TrackedBoxes(
+        [7, 8, 9],
+        [[0, 0, 10, 10], [50, 0, 60, 10], [90, 0, 99, 9]],
+        ["class 1", "class 2", "class 1"],
+    )
+    seen = [
+        detection([51, 0, 61, 10]),
+        detection([1, 0, 11, 10]),
+        detection([51, 0, 61, 10], class_id=2),
+        detection([200, 0, 210, 10]),
+    ]
+    assert LabeledFrame(0, seen, [], ground_truth).identities().tolist() == [
+        NO_IDENTITY,
+        7,
+        8,
+        NO_IDENTITY,
+    ]
 
 
 def test_distances_are_those_of_the_true_tracks(detection: Detection) -> None:
-    """Two objects swap places: the tracker would follow the place, the distances follow the identity."""
+    """Two objects swap places: the tracker would follow the place, the distances follow the
+    identity.
+    """
     boxes = [[100, 100, 150, 200], [140, 100, 190, 200]]
     looks = [[1, 0], [0.6, 0.8]]
     frames = []
     for number, order in enumerate([(0, 1), (1, 0)]):
-        seen = [detection(boxes[place], descriptor=looks[identity]) for place, identity in enumerate(order)]
-        frames.append(LabelledFrame(number * 33_333_333, seen, [], TrackedBoxes([1 + identity for identity in order], boxes)))
+        seen = [
+            detection(boxes[place], descriptor=looks[identity])
+            for place, identity in enumerate(order)
+        ]
+        frames.append(
+            LabeledFrame(
+                number * 33_333_333,
+                seen,
+                [],
+                TrackedBoxes([1 + identity for identity in order], boxes),
+            )
+        )
     found = collect_distances(frames, TrackerConfig())
     np.testing.assert_allclose(found["appearance"].same, [0, 0], atol=1e-6)
     np.testing.assert_allclose(found["appearance"].different, [0.4, 0.4], atol=1e-6)
@@ -160,7 +267,9 @@ tenths = st.lists(st.integers(0, 50).map(lambda number: number / 10), min_size=1
 
 
 @given(tenths, tenths)
-def test_no_threshold_is_better_than_the_suggested_one(same: list[float], different: list[float]) -> None:
+def test_no_threshold_is_better_than_the_suggested_one(
+    same: list[float], different: list[float]
+) -> None:
     distances = Distances(np.array(same), np.array(different))
     best = sum(distances.errors(distances.best_threshold()))
     assert all(best <= sum(distances.errors(threshold)) + 1e-9 for threshold in [*same, *different])

@@ -19,8 +19,20 @@ MATERIAL = "newmtl m\nmap_Kd texture.png\n"
 def write_mesh(path: Path, scale: float = 1.0) -> None:
     """A tetrahedron of 100 x 60 x 40 mm; ``scale`` spoils its unit."""
     vertices = np.array([[0, 0, 0], [100, 0, 0], [0, 60, 0], [0, 0, 40]]) * scale
-    lines = ["ply", "format ascii 1.0", "element vertex 4", "property float x", "property float y", "property float z"]
-    lines += ["element face 4", "property list uchar int vertex_indices", "end_header", *(f"{x} {y} {z}" for x, y, z in vertices)]
+    lines = [
+        "ply",
+        "format ascii 1.0",
+        "element vertex 4",
+        "property float x",
+        "property float y",
+        "property float z",
+    ]
+    lines += [
+        "element face 4",
+        "property list uchar int vertex_indices",
+        "end_header",
+        *(f"{x} {y} {z}" for x, y, z in vertices),
+    ]
     lines += ["3 0 2 1", "3 0 1 3", "3 0 3 2", "3 1 2 3"]
     path.write_text("\n".join(lines) + "\n")
 
@@ -30,7 +42,9 @@ def write_models(folder: Path, scale: float = 1.0) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_mesh(folder / "obj_000004.ply", scale)
     rigid = {"name": "wedge", "diameter": 117.0, "size_x": 100.0, "size_y": 60.0, "size_z": 40.0}
-    (folder / "models_info.json").write_text(json.dumps({"9": {"name": "person", "articulated": True}, "4": rigid}))
+    (folder / "models_info.json").write_text(
+        json.dumps({"9": {"name": "person", "articulated": True}, "4": rigid})
+    )
 
 
 def write_scene(folder: Path) -> Path:
@@ -48,7 +62,10 @@ def write_scene(folder: Path) -> Path:
         mask[rows, 3:10] = 255
         cv2.imwrite(str(scene / "mask_visib" / f"000007_{number:06d}.png"), mask)
     rotation = Rotation.from_euler("z", 90, degrees=True).as_matrix().ravel().tolist()
-    poses = [{"obj_id": class_id, "cam_R_m2c": rotation, "cam_t_m2c": [10.0, -20.0, 900.0]} for class_id in (4, 9)]
+    poses = [
+        {"obj_id": class_id, "cam_R_m2c": rotation, "cam_t_m2c": [10.0, -20.0, 900.0]}
+        for class_id in (4, 9)
+    ]
     files = {
         "scene_gt": {"7": poses},
         "scene_gt_info": {"7": [{"visib_fract": 0.5}, {"visib_fract": 1.0}]},
@@ -60,27 +77,39 @@ def write_scene(folder: Path) -> Path:
 
 
 def write_linemod(folder: Path, diameters: dict[int, float]) -> Path:
-    """A folder per object, each with two frames of which the first is for training; depth in units of 0.5 mm."""
+    """A folder per object, each with two frames of which the first is for training; depth in units
+    of 0.5 mm.
+    """
     extents = {"size_x": 100.0, "size_y": 60.0, "size_z": 40.0}
     (folder / "models").mkdir(parents=True)
-    (folder / "models" / "models_info.yml").write_text(yaml.safe_dump({k: {"diameter": d, **extents} for k, d in diameters.items()}))
+    (folder / "models" / "models_info.yml").write_text(
+        yaml.safe_dump({k: {"diameter": d, **extents} for k, d in diameters.items()})
+    )
     for number in diameters:
         write_mesh(folder / "models" / f"obj_{number:02d}.ply")
         scene = folder / "data" / f"{number:02d}"
         for name in ("rgb", "depth", "mask"):
             (scene / name).mkdir(parents=True)
-        truth, camera = {}, {}
+        ground_truth, camera = {}, {}
         for frame in (0, 3):
             mask = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
             mask[2:6, 3:10] = 255
-            cv2.imwrite(str(scene / "rgb" / f"{frame:04d}.png"), np.full((HEIGHT, WIDTH, 3), (0, 0, 200), np.uint8))
-            cv2.imwrite(str(scene / "depth" / f"{frame:04d}.png"), np.full((HEIGHT, WIDTH), 1600, np.uint16))
+            cv2.imwrite(
+                str(scene / "rgb" / f"{frame:04d}.png"),
+                np.full((HEIGHT, WIDTH, 3), (0, 0, 200), np.uint8),
+            )
+            cv2.imwrite(
+                str(scene / "depth" / f"{frame:04d}.png"), np.full((HEIGHT, WIDTH), 1600, np.uint16)
+            )
             cv2.imwrite(str(scene / "mask" / f"{frame:04d}.png"), mask)
             pose = {"cam_R_m2c": np.eye(3).ravel().tolist(), "obj_bb": [3, 2, 7, 4]}
             other = {**pose, "obj_id": number + 1, "cam_t_m2c": [0.0, 0.0, 500.0]}
-            truth[frame] = [other, {**pose, "obj_id": number, "cam_t_m2c": [10.0, -20.0, 800.0 + frame]}]
+            ground_truth[frame] = [
+                other,
+                {**pose, "obj_id": number, "cam_t_m2c": [10.0, -20.0, 800.0 + frame]},
+            ]
             camera[frame] = {"cam_K": [500.0, 0, 8, 0, 510, 6, 0, 0, 1], "depth_scale": 0.5}
-        (scene / "gt.yml").write_text(yaml.safe_dump(truth))
+        (scene / "gt.yml").write_text(yaml.safe_dump(ground_truth))
         (scene / "info.yml").write_text(yaml.safe_dump(camera))
         (scene / "train.txt").write_text("0000\n")
         (scene / "test.txt").write_text("0003\n")
@@ -108,9 +137,15 @@ def write_ycb_video(folder: Path) -> Path:
         labels = np.zeros((HEIGHT, WIDTH), np.uint8)
         labels[2:6, 3:10] = 2
         cv2.imwrite(str(scene / f"{k:06d}-label.png"), labels)
-        cv2.imwrite(str(scene / f"{k:06d}-color.png"), np.full((HEIGHT, WIDTH, 4), (0, 0, 200, 255), np.uint8))
+        cv2.imwrite(
+            str(scene / f"{k:06d}-color.png"),
+            np.full((HEIGHT, WIDTH, 4), (0, 0, 200, 255), np.uint8),
+        )
         cv2.imwrite(str(scene / f"{k:06d}-depth.png"), np.full((HEIGHT, WIDTH), 4000, np.uint16))
         poses = np.stack([np.hstack([np.eye(3), [[0.1 * k], [0], [1]]]), np.zeros((3, 4))], axis=2)
-        camera = {"intrinsic_matrix": np.array([[500.0, 0, 8], [0, 510, 6], [0, 0, 1]]), "factor_depth": 5000}
+        camera = {
+            "intrinsic_matrix": np.array([[500.0, 0, 8], [0, 510, 6], [0, 0, 1]]),
+            "factor_depth": 5000,
+        }
         savemat(scene / f"{k:06d}-meta.mat", {"cls_indexes": [[2], [3]], "poses": poses, **camera})
     return folder

@@ -18,18 +18,23 @@ from scipy.spatial.transform import Rotation
 
 from perception_kit.datasets.bop import BopDataset, read_models
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.object_model import symmetry_transforms
+from perception_kit.datasets.symmetries import symmetry_transforms
 from test.perception_kit.datasets.layouts import HEIGHT, WIDTH, write_models, write_scene
 
 
-def test_frame_is_in_metres_with_one_label_per_instance(tmp_path: Path) -> None:
+def test_frame_is_in_meters_with_one_label_per_instance(tmp_path: Path) -> None:
     write_scene(tmp_path)
     dataset = BopDataset(tmp_path)
     frame = dataset[0]
     assert len(dataset) == 1
     assert frame.rgb[0, 0].tolist() == [200, 0, 0]
     np.testing.assert_allclose(frame.depth, 1.2345, rtol=1e-6)
-    assert (frame.intrinsics.fx, frame.intrinsics.fy, frame.intrinsics.width, frame.intrinsics.height) == (500, 510, WIDTH, HEIGHT)
+    assert (
+        frame.intrinsics.fx,
+        frame.intrinsics.fy,
+        frame.intrinsics.width,
+        frame.intrinsics.height,
+    ) == (500, 510, WIDTH, HEIGHT)
     assert frame.labels.dtype == np.uint8
     assert frame.labels[:, 5].tolist() == [0, 0, 1, 1, 1, 1, 2, 2, 2, 0, 0, 0]
     assert [instance.class_id for instance in frame.instances] == [4, 9]
@@ -38,7 +43,7 @@ def test_frame_is_in_metres_with_one_label_per_instance(tmp_path: Path) -> None:
     np.testing.assert_allclose(frame.instances[0].rotation @ [1, 0, 0], [0, 1, 0], atol=1e-12)
 
 
-def test_models_are_in_metres_and_ascend_by_class(tmp_path: Path) -> None:
+def test_models_are_in_meters_and_ascend_by_class(tmp_path: Path) -> None:
     write_models(tmp_path / "models")
     models = read_models(tmp_path / "models")
     assert list(models) == [4, 9]
@@ -56,13 +61,15 @@ def test_models_are_in_metres_and_ascend_by_class(tmp_path: Path) -> None:
         person.points(10)
 
 
-def test_mesh_in_metres_is_refused(tmp_path: Path) -> None:
+def test_mesh_in_meters_is_refused(tmp_path: Path) -> None:
     write_models(tmp_path / "models", scale=0.001)
-    with pytest.raises(DatasetError, match=r"models_info file says 100.0 x 60.0 x 40.0 mm.*millimetres"):
+    with pytest.raises(
+        DatasetError, match=r"models_info file says 100.0 x 60.0 x 40.0 mm.*millimetres"
+    ):
         read_models(tmp_path / "models")[4].points(10)
 
 
-def test_discrete_symmetry_keeps_its_translation_in_metres() -> None:
+def test_discrete_symmetry_keeps_its_translation_in_meters() -> None:
     half_turn = [-1, 0, 0, 20, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
     identity, turned = symmetry_transforms({"symmetries_discrete": [half_turn]})
     np.testing.assert_array_equal(identity, np.eye(4))
@@ -75,7 +82,9 @@ def test_discrete_symmetry_keeps_its_translation_in_metres() -> None:
     steps=st.integers(2, 48),
 )
 def test_continuous_symmetry_turns_about_its_axis(axis: tuple, offset: tuple, steps: int) -> None:
-    transforms = symmetry_transforms({"symmetries_continuous": [{"axis": axis, "offset": offset}]}, steps)
+    transforms = symmetry_transforms(
+        {"symmetries_continuous": [{"axis": axis, "offset": offset}]}, steps
+    )
     assert len(transforms) == steps
     on_axis = np.append(np.array(offset) * 1e-3 + 0.3 * np.array(axis), 1)
     for k, matrix in enumerate(transforms):
@@ -104,19 +113,67 @@ def test_missing_file_is_named(tmp_path: Path, missing: str, message: str) -> No
 # What a file holds in the place of one of its entries, and what is said about it.
 SPOILT = {
     "a list of frames": ("scene_gt", lambda frames: [], "scene_gt.json' holds list"),
-    "a frame without number": ("scene_gt", lambda frames: {"a": frames["7"]}, "one of them has none"),
+    "a frame without number": (
+        "scene_gt",
+        lambda frames: {"a": frames["7"]},
+        "one of them has none",
+    ),
     "a frame of no list": ("scene_gt", lambda frames: {"7": None}, "'7' is None, expected a list"),
-    "an instance of no entries": ("scene_gt", lambda frames: {"7": [3, 4]}, "holds 3 where the key 'obj_id'"),
-    "an object without number": ("scene_gt", lambda frames: frames["7"][0].update(obj_id="mug"), "'obj_id' is mug, expected 1 finite"),
-    "an unknown object": ("scene_gt", lambda frames: frames["7"][0].update(obj_id=5), "shows an object 5, but the models are {4: 'wedge'"),
-    "no rotation": ("scene_gt", lambda frames: frames["7"][0].update(cam_R_m2c=[0] * 9), "for a rotation matrix"),
-    "a mirror": ("scene_gt", lambda frames: frames["7"][0].update(cam_R_m2c=[1, 0, 0, 0, 1, 0, 0, 0, -1]), "for a rotation matrix"),
-    "a translation in metres": ("scene_gt", lambda frames: frames["7"][0].update(cam_t_m2c=[0, 0, 0.9]), "is 0.0009 m away"),
-    "too many instances": ("scene_gt", lambda frames: frames.update({"7": frames["7"] * 128}), "256 instances in frame 7, at most 255"),
-    "a camera without focal length": ("scene_camera", lambda frames: frames["7"].update(cam_K=[0] * 9), "focal lengths must be positive"),
-    "a camera of text": ("scene_camera", lambda frames: frames["7"].update(cam_K="K"), "'cam_K' is K, expected 9 finite numbers"),
-    "no depth scale": ("scene_camera", lambda frames: frames["7"].update(depth_scale=0), "'depth_scale' is 0.0, expected a number above 0"),
-    "no visibility": ("scene_gt_info", lambda frames: frames["7"][1].clear(), "lacks the key 'visib_fract'"),
+    "an instance of no entries": (
+        "scene_gt",
+        lambda frames: {"7": [3, 4]},
+        "holds 3 where the key 'obj_id'",
+    ),
+    "an object without number": (
+        "scene_gt",
+        lambda frames: frames["7"][0].update(obj_id="mug"),
+        "'obj_id' is mug, expected 1 finite",
+    ),
+    "an unknown object": (
+        "scene_gt",
+        lambda frames: frames["7"][0].update(obj_id=5),
+        "shows an object 5, but the models are {4: 'wedge'",
+    ),
+    "no rotation": (
+        "scene_gt",
+        lambda frames: frames["7"][0].update(cam_R_m2c=[0] * 9),
+        "for a rotation matrix",
+    ),
+    "a mirror": (
+        "scene_gt",
+        lambda frames: frames["7"][0].update(cam_R_m2c=[1, 0, 0, 0, 1, 0, 0, 0, -1]),
+        "for a rotation matrix",
+    ),
+    "a translation in metres": (
+        "scene_gt",
+        lambda frames: frames["7"][0].update(cam_t_m2c=[0, 0, 0.9]),
+        "is 0.0009 m away",
+    ),
+    "too many instances": (
+        "scene_gt",
+        lambda frames: frames.update({"7": frames["7"] * 128}),
+        "256 instances in frame 7, at most 255",
+    ),
+    "a camera without focal length": (
+        "scene_camera",
+        lambda frames: frames["7"].update(cam_K=[0] * 9),
+        "focal lengths must be positive",
+    ),
+    "a camera of text": (
+        "scene_camera",
+        lambda frames: frames["7"].update(cam_K="K"),
+        "'cam_K' is K, expected 9 finite numbers",
+    ),
+    "no depth scale": (
+        "scene_camera",
+        lambda frames: frames["7"].update(depth_scale=0),
+        "'depth_scale' is 0.0, expected a number above 0",
+    ),
+    "no visibility": (
+        "scene_gt_info",
+        lambda frames: frames["7"][1].clear(),
+        "lacks the key 'visib_fract'",
+    ),
 }
 
 
@@ -139,8 +196,14 @@ SPOILT_MODELS = {
     "a list": (lambda models: [models], "models_info.json' holds list"),
     "an object without number": (lambda models: {"mug": models["4"]}, "one of them has none"),
     "an object without extents": (lambda models: {"4": 3}, "holds 3 for object 4"),
-    "two of one name": (lambda models: models["9"].update(name="wedge"), "several objects the same name"),
-    "a diameter in metres": (lambda models: models["4"].update(diameter=0.117), "diameter 0.117 mm and the size 100.0 x 60.0 x 40.0 mm"),
+    "two of one name": (
+        lambda models: models["9"].update(name="wedge"),
+        "several objects the same name",
+    ),
+    "a diameter in metres": (
+        lambda models: models["4"].update(diameter=0.117),
+        "diameter 0.117 mm and the size 100.0 x 60.0 x 40.0 mm",
+    ),
     "everything in metres": (
         lambda models: models["4"].update(diameter=0.117, size_x=0.1, size_y=0.06, size_z=0.04),
         "all lengths of this layout, those of the meshes too, are in millimetres",
@@ -150,10 +213,18 @@ SPOILT_MODELS = {
         lambda models: models["4"].update(symmetries_discrete=[[1, 0, 0]]),
         "object 4 ('wedge') cannot be read",
     ),
-    "a symmetry that squeezes": (lambda models: models["4"].update(symmetries_discrete=[[0] * 16]), "is no rigid motion"),
-    "a symmetry without axis": (lambda models: models["4"].update(symmetries_continuous=[{"offset": [0, 0, 0]}]), "'axis'"),
+    "a symmetry that squeezes": (
+        lambda models: models["4"].update(symmetries_discrete=[[0] * 16]),
+        "is no rigid motion",
+    ),
+    "a symmetry without axis": (
+        lambda models: models["4"].update(symmetries_continuous=[{"offset": [0, 0, 0]}]),
+        "'axis'",
+    ),
     "an axis of length 0": (
-        lambda models: models["4"].update(symmetries_continuous=[{"axis": [0, 0, 0], "offset": [0, 0, 0]}]),
+        lambda models: models["4"].update(
+            symmetries_continuous=[{"axis": [0, 0, 0], "offset": [0, 0, 0]}]
+        ),
         "names no axis",
     ),
 }
@@ -175,11 +246,11 @@ def test_masks_of_several_sizes_are_refused(tmp_path: Path) -> None:
         BopDataset(tmp_path)[0]
 
 
-def test_colour_of_another_size_than_the_masks_is_refused(tmp_path: Path) -> None:
+def test_color_of_another_size_than_the_masks_is_refused(tmp_path: Path) -> None:
     scene = write_scene(tmp_path)
     cv2.imwrite(str(scene / "rgb" / "000007.png"), np.zeros((6, 8, 3), np.uint8))
     with pytest.raises(DatasetError, match=r"colour is \(6, 8\), but its masks are \(12, 16\)"):
-        BopDataset(tmp_path).colour_and_labels(0)
+        BopDataset(tmp_path).color_and_labels(0)
 
 
 def test_missing_mesh_is_named(tmp_path: Path) -> None:
@@ -192,7 +263,9 @@ def test_missing_mesh_is_named(tmp_path: Path) -> None:
 def test_depth_of_another_size_is_refused(tmp_path: Path) -> None:
     scene = write_scene(tmp_path)
     cv2.imwrite(str(scene / "depth" / "000007.png"), np.zeros((6, 8), np.uint16))
-    with pytest.raises(DatasetError, match=r"colour is \(12, 16\), but depth is \(6, 8\); they must be aligned"):
+    with pytest.raises(
+        DatasetError, match=r"colour is \(12, 16\), but depth is \(6, 8\); they must be aligned"
+    ):
         BopDataset(tmp_path)[0]
 
 

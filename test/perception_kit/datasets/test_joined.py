@@ -21,7 +21,9 @@ def test_frames_of_all_parts_in_turn(tmp_path: Path) -> None:
     joined = open_datasets([tmp_path / "a", tmp_path / "b"])
     assert len(joined) == 2 * len(part)
     assert joined.class_names == part.class_names
-    assert [joined.name(k) for k in range(len(joined))] == [f"{folder}/{part.name(k)}" for folder in "ab" for k in range(len(part))]
+    assert [joined.name(k) for k in range(len(joined))] == [
+        f"{folder}/{part.name(k)}" for folder in "ab" for k in range(len(part))
+    ]
     for k in range(len(joined)):
         expected = part[k % len(part)]
         np.testing.assert_array_equal(joined[k].labels, expected.labels)
@@ -29,7 +31,9 @@ def test_frames_of_all_parts_in_turn(tmp_path: Path) -> None:
         np.testing.assert_array_equal(joined.rgb(k), expected.rgb)
         np.testing.assert_array_equal(joined.depth(k), expected.depth)
         assert joined.intrinsics(k, *expected.depth.shape) == expected.intrinsics
-        assert [one.class_id for one in joined.instances(k)] == [one.class_id for one in expected.instances]
+        assert [one.class_id for one in joined.instances(k)] == [
+            one.class_id for one in expected.instances
+        ]
         assert joined.annotated_classes(k) == part.annotated_classes(k % len(part))
 
 
@@ -44,7 +48,10 @@ def test_no_frame_beyond_the_ends(index: int, tmp_path: Path) -> None:
 def test_other_classes_are_refused(tmp_path: Path) -> None:
     write_scene(tmp_path / "bop")
     write_linemod(tmp_path / "linemod", {4: 117.0})
-    with pytest.raises(DatasetError, match=r"linemod' has the classes \{4: 'obj_04'\}.*bop' has \{4: 'wedge', 9: 'person'\}"):
+    with pytest.raises(
+        DatasetError,
+        match=r"linemod' has the classes \{4: 'obj_04'\}.*bop' has \{4: 'wedge', 9: 'person'\}",
+    ):
         open_datasets([tmp_path / "bop", tmp_path / "linemod"], "train")
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of the preprocessed LineMOD layout: units, the one annotated object, names, and broken folders."""
+"""Reader of the preprocessed LineMOD layout: units, the one annotated object, names, and broken
+folders.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,12 @@ from test.perception_kit.datasets.layouts import WIDTH, write_linemod
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write_linemod(tmp_path / "Linemod_preprocessed", {1: LINEMOD_OBJECTS[1][1], 10: LINEMOD_OBJECTS[10][1]})
+    return write_linemod(
+        tmp_path / "Linemod_preprocessed", {1: LINEMOD_OBJECTS[1][1], 10: LINEMOD_OBJECTS[10][1]}
+    )
 
 
-def test_frames_are_in_metres_and_show_the_folders_own_object(folder: Path) -> None:
+def test_frames_are_in_meters_and_show_the_folders_own_object(folder: Path) -> None:
     dataset = LinemodDataset(folder, "test")
     assert [dataset.name(k) for k in range(len(dataset))] == ["01/0003", "10/0003"]
     frame = dataset[1]
@@ -47,19 +51,23 @@ def test_other_objects_in_this_layout_are_not_called_by_linemods_names(tmp_path:
     assert (model.name, model.symmetric) == ("obj_10", False)
 
 
-@pytest.mark.parametrize("missing", ["rgb/0000.png", "depth/0000.png", "mask/0000.png", "gt.yml", "info.yml"])
+@pytest.mark.parametrize(
+    "missing", ["rgb/0000.png", "depth/0000.png", "mask/0000.png", "gt.yml", "info.yml"]
+)
 def test_missing_file_is_named(folder: Path, missing: str) -> None:
     (folder / "data" / "01" / missing).unlink()
     with pytest.raises(DatasetError, match=missing):
         LinemodDataset(folder)[0]
 
 
-def test_damaged_truth_is_named(folder: Path) -> None:
+def test_damaged_ground_truth_is_named(folder: Path) -> None:
     path = folder / "data" / "01" / "gt.yml"
     path.write_text("0: [}")
     with pytest.raises(DatasetError, match=r"01/gt.yml' is not valid YAML"):
         LinemodDataset(folder)
-    path.write_text(yaml.safe_dump({0: [{"obj_id": 1, "cam_R_m2c": [1.0] * 8, "cam_t_m2c": [0, 0, 1]}]}))
+    path.write_text(
+        yaml.safe_dump({0: [{"obj_id": 1, "cam_R_m2c": [1.0] * 8, "cam_t_m2c": [0, 0, 1]}]})
+    )
     with pytest.raises(DatasetError, match=r"'cam_R_m2c' is .*expected 9"):
         LinemodDataset(folder)[0]
     path.write_text(yaml.safe_dump({0: [{"obj_id": 5}]}))

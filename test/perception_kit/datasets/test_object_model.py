@@ -50,4 +50,6 @@ def test_diameter_is_the_largest_distance(vertices: np.ndarray) -> None:
 
 def test_flat_objects_have_a_diameter() -> None:
     square = np.array([[0, 0, 0], [0.1, 0, 0], [0.1, 0.1, 0], [0, 0.1, 0]], float)
-    assert ObjectModel.from_mesh(1, "card", square, np.array([[0, 1, 2], [0, 2, 3]]), {}).diameter == pytest.approx(np.sqrt(0.02))
+    assert ObjectModel.from_mesh(
+        1, "card", square, np.array([[0, 1, 2], [0, 2, 3]]), {}
+    ).diameter == pytest.approx(np.sqrt(0.02))

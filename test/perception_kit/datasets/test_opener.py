@@ -55,5 +55,7 @@ def test_one_scene_of_ycb_video_is_enough(tmp_path: Path) -> None:
 
 def test_other_folders_are_refused_with_the_layouts_that_are_known(tmp_path: Path) -> None:
     (tmp_path / "frame.png").touch()
-    with pytest.raises(DatasetError, match=r"no frames in a known layout: expected BOP .*LineMOD .*YCB-Video"):
+    with pytest.raises(
+        DatasetError, match=r"no frames in a known layout: expected BOP .*LineMOD .*YCB-Video"
+    ):
         open_dataset(tmp_path)

@@ -17,9 +17,27 @@ STAMPS_NS = [10**9 + k * 50_000_000 for k in range(40)]
 @pytest.fixture
 def healthy() -> Observation:
     """20 Hz of a wall at 0.8 m, with the demo's models."""
-    samples = {"color": color_message(STAMPS_NS[-1]), "depth": depth_message(STAMPS_NS[-1]), "camera_info": info_message(STAMPS_NS[-1])}
-    topics = {role: TopicSeen(f"/camera/{role}", [EXPECTED_TYPES[role]], list(STAMPS_NS), [], {FRAME}, samples[role]) for role in samples}
+    samples = {
+        "color": color_message(STAMPS_NS[-1]),
+        "depth": depth_message(STAMPS_NS[-1]),
+        "camera_info": info_message(STAMPS_NS[-1]),
+    }
+    topics = {
+        role: TopicSeen(
+            f"/camera/{role}", [EXPECTED_TYPES[role]], list(STAMPS_NS), [], {FRAME}, samples[role]
+        )
+        for role in samples
+    }
     folder = package_folder()
-    models = {kind: folder / "models" / "demo" / f"{kind}.safetensors" for kind in ("segmentation", "pose", "action")}
+    models = {
+        kind: folder / "models" / "demo" / f"{kind}.safetensors"
+        for kind in ("segmentation", "pose", "action")
+    }
     environment = {PROFILE_VARIABLES[0]: str(folder / "config" / "fastdds.xml")}
-    return Observation("a test", topics, models=models, environment=environment, truth_classes=frozenset({"mug"}))
+    return Observation(
+        "a test",
+        topics,
+        models=models,
+        environment=environment,
+        ground_truth_classes=frozenset({"mug"}),
+    )

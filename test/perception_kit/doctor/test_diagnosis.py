@@ -16,12 +16,16 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.observation import Link, Observation
-from perception_kit.model_file import save_model
+from perception_kit.networks.model_file import save_model
 from perception_kit.ros.transport import PROFILE_VARIABLES
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 RELIABLE = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
 SECOND = 10**9
 
 
@@ -84,65 +88,159 @@ def far_depth(seen: Observation) -> None:
 
 
 CAMERA_FAULTS = {
-    "topic not found": ("topic-missing", lambda seen: setattr(seen, "not_found", "no topic is the depth image")),
+    "topic not found": (
+        "topic-missing",
+        lambda seen: setattr(seen, "not_found", "no topic is the depth image"),
+    ),
     "topic nobody publishes": ("topic-missing", lambda seen: set_types(seen, "depth")),
-    "compressed colour": ("topic-type", lambda seen: set_types(seen, "color", "sensor_msgs/msg/CompressedImage")),
-    "point cloud as depth": ("topic-type", lambda seen: set_types(seen, "depth", "sensor_msgs/msg/PointCloud2")),
+    "compressed colour": (
+        "topic-type",
+        lambda seen: set_types(seen, "color", "sensor_msgs/msg/CompressedImage"),
+    ),
+    "point cloud as depth": (
+        "topic-type",
+        lambda seen: set_types(seen, "depth", "sensor_msgs/msg/PointCloud2"),
+    ),
     "silent driver": ("nothing-received", lambda seen: silence(seen, "depth")),
     "Bayer colour": ("image-data", lambda seen: set_color(seen, encoding="bayer_rggb8")),
     "short colour": ("image-data", lambda seen: set_color(seen, data=array("B", bytes(100)))),
-    "depth as a picture": ("depth-encoding", lambda seen: setattr(seen.topics["depth"].sample, "encoding", "8UC1")),
+    "depth as a picture": (
+        "depth-encoding",
+        lambda seen: setattr(seen.topics["depth"].sample, "encoding", "8UC1"),
+    ),
     "no depth": ("depth-empty", lambda seen: set_depth(seen, "32FC1", np.nan)),
     "metres as 16UC1": ("depth-unit", lambda seen: set_depth(seen, "16UC1", 1)),
     "millimetres as 32FC1": ("depth-unit", lambda seen: set_depth(seen, "32FC1", 800.0)),
     "tenths of millimetres": ("depth-range", lambda seen: set_depth(seen, "16UC1", 30_000)),
     "depth with holes": ("depth-sparse", far_depth),
-    "depth not aligned": ("image-size", lambda seen: setattr(seen.topics["depth"], "sample", depth_message(0, width=48))),
-    "info of another size": ("camera-info-size", lambda seen: set_info(seen, width=640, height=480)),
+    "depth not aligned": (
+        "image-size",
+        lambda seen: setattr(seen.topics["depth"], "sample", depth_message(0, width=48)),
+    ),
+    "info of another size": (
+        "camera-info-size",
+        lambda seen: set_info(seen, width=640, height=480),
+    ),
     "K of zeros": ("intrinsics-missing", lambda seen: set_info(seen, k=[0.0] * 9)),
-    "K of another resolution": ("intrinsics-implausible", lambda seen: set_info(seen, k=[610.0, 0, 320, 0, 610.0, 240, 0, 0, 1.0])),
-    "K in metres": ("intrinsics-implausible", lambda seen: set_info(seen, k=[2.0, 0, WIDTH / 2, 0, 2.0, HEIGHT / 2, 0, 0, 1.0])),
-    "K of another aspect": ("intrinsics-implausible", lambda seen: set_info(seen, k=[80.0, 0, 48.0, 0, 110.0, 36.0, 0, 0, 1.0])),
-    "lens distortion": ("lens-distortion", lambda seen: set_info(seen, d=[0.1, 0.0, 0.0, 0.0, 0.0], distortion_model="plumb_bob")),
-    "depth of its own frame": ("frame-id", lambda seen: setattr(seen.topics["depth"].sample.header, "frame_id", "camera_depth")),
+    "K of another resolution": (
+        "intrinsics-implausible",
+        lambda seen: set_info(seen, k=[610.0, 0, 320, 0, 610.0, 240, 0, 0, 1.0]),
+    ),
+    "K in metres": (
+        "intrinsics-implausible",
+        lambda seen: set_info(seen, k=[2.0, 0, WIDTH / 2, 0, 2.0, HEIGHT / 2, 0, 0, 1.0]),
+    ),
+    "K of another aspect": (
+        "intrinsics-implausible",
+        lambda seen: set_info(seen, k=[80.0, 0, 48.0, 0, 110.0, 36.0, 0, 0, 1.0]),
+    ),
+    "lens distortion": (
+        "lens-distortion",
+        lambda seen: set_info(seen, d=[0.1, 0.0, 0.0, 0.0, 0.0], distortion_model="plumb_bob"),
+    ),
+    "depth of its own frame": (
+        "frame-id",
+        lambda seen: setattr(seen.topics["depth"].sample.header, "frame_id", "camera_depth"),
+    ),
     "no frame": ("frame-id", lambda seen: seen.topics["color"].frame_ids.add("")),
 }
 TIMING_FAULTS = {
     "no stamps": ("stamp-zero", lambda seen: all_stamps(seen, lambda stamps: [0] * len(stamps))),
-    "frames sent twice": ("stamp-duplicate", lambda seen: all_stamps(seen, lambda stamps: sorted([*stamps, *stamps[:5]]))),
-    "a bag that loops": ("stamp-backward", lambda seen: all_stamps(seen, lambda stamps: stamps + stamps)),
-    "another clock": ("stamp-clock", lambda seen: (setattr(seen, "simulated_time", False), seen.topics["color"].delays_s.append(7.0))),
-    "depth is late": ("stamp-gap", lambda seen: shift(seen, "depth", lambda stamps: [stamp + 40_000_000 for stamp in stamps[::2]])),
-    "depth of another day": ("stamp-gap", lambda seen: shift(seen, "depth", lambda stamps: [stamp + 86_400 * SECOND for stamp in stamps])),
-    "slow camera": ("rate-low", lambda seen: all_stamps(seen, lambda stamps: [stamp * 8 for stamp in stamps])),
-    "slower than the clips": ("rate-low", lambda seen: all_stamps(seen, lambda stamps: [stamp * 3 for stamp in stamps])),
-    "lost images": ("rate-uneven", lambda seen: all_stamps(seen, lambda stamps: stamps[:15] + stamps[28:])),
+    "frames sent twice": (
+        "stamp-duplicate",
+        lambda seen: all_stamps(seen, lambda stamps: sorted([*stamps, *stamps[:5]])),
+    ),
+    "a bag that loops": (
+        "stamp-backward",
+        lambda seen: all_stamps(seen, lambda stamps: stamps + stamps),
+    ),
+    "another clock": (
+        "stamp-clock",
+        lambda seen: (
+            setattr(seen, "simulated_time", False),
+            seen.topics["color"].delays_s.append(7.0),
+        ),
+    ),
+    "depth is late": (
+        "stamp-gap",
+        lambda seen: shift(
+            seen, "depth", lambda stamps: [stamp + 40_000_000 for stamp in stamps[::2]]
+        ),
+    ),
+    "depth of another day": (
+        "stamp-gap",
+        lambda seen: shift(
+            seen, "depth", lambda stamps: [stamp + 86_400 * SECOND for stamp in stamps]
+        ),
+    ),
+    "slow camera": (
+        "rate-low",
+        lambda seen: all_stamps(seen, lambda stamps: [stamp * 8 for stamp in stamps]),
+    ),
+    "slower than the clips": (
+        "rate-low",
+        lambda seen: all_stamps(seen, lambda stamps: [stamp * 3 for stamp in stamps]),
+    ),
+    "lost images": (
+        "rate-uneven",
+        lambda seen: all_stamps(seen, lambda stamps: stamps[:15] + stamps[28:]),
+    ),
 }
 TRANSPORT_FAULTS = {
     "reliability": (
         "qos-incompatible",
-        lambda seen: setattr(seen, "links", [Link("/color", "driver", BEST_EFFORT, "pose6d_node", RELIABLE)]),
+        lambda seen: setattr(
+            seen, "links", [Link("/color", "driver", BEST_EFFORT, "pose6d_node", RELIABLE)]
+        ),
     ),
-    "durability": ("qos-incompatible", lambda seen: setattr(seen, "links", [Link("/tracks", "tracker_node", RELIABLE, "rviz", LATCHED)])),
-    "remapped to nothing": ("input-unconnected", lambda seen: setattr(seen, "unconnected", [("/pose6d_node", "/color/image_raw")])),
+    "durability": (
+        "qos-incompatible",
+        lambda seen: setattr(
+            seen, "links", [Link("/tracks", "tracker_node", RELIABLE, "rviz", LATCHED)]
+        ),
+    ),
+    "remapped to nothing": (
+        "input-unconnected",
+        lambda seen: setattr(seen, "unconnected", [("/pose6d_node", "/color/image_raw")]),
+    ),
     "no profile": ("dds-profile", lambda seen: setattr(seen, "environment", {})),
-    "profile is gone": ("dds-profile", lambda seen: setattr(seen, "environment", {PROFILE_VARIABLES[1]: "/nowhere.xml"})),
+    "profile is gone": (
+        "dds-profile",
+        lambda seen: setattr(seen, "environment", {PROFILE_VARIABLES[1]: "/nowhere.xml"}),
+    ),
     "4000x3000": (
         "image-too-large",
-        lambda seen: (silence(seen, "color"), set_info(seen, width=4000, height=3000, k=[3800.0, 0, 2000.0, 0, 3800.0, 1500.0, 0, 0, 1.0])),
+        lambda seen: (
+            silence(seen, "color"),
+            set_info(
+                seen, width=4000, height=3000, k=[3800.0, 0, 2000.0, 0, 3800.0, 1500.0, 0, 0, 1.0]
+            ),
+        ),
     ),
-    "unwell node": ("node-report", lambda seen: setattr(seen, "reports", {"/pose6d_node": "unconfigured: no model is set"})),
+    "unwell node": (
+        "node-report",
+        lambda seen: setattr(seen, "reports", {"/pose6d_node": "unconfigured: no model is set"}),
+    ),
 }
 
 
-@pytest.mark.parametrize(("name", "make"), [pytest.param(*fault, id=key) for key, fault in (CAMERA_FAULTS | TIMING_FAULTS).items()])
-def test_a_fault_of_the_camera_has_its_name(healthy: Observation, name: str, make: Callable[[Observation], object]) -> None:
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [pytest.param(*fault, id=key) for key, fault in (CAMERA_FAULTS | TIMING_FAULTS).items()],
+)
+def test_a_fault_of_the_camera_has_its_name(
+    healthy: Observation, name: str, make: Callable[[Observation], object]
+) -> None:
     make(healthy)
     assert names(healthy) == [name]
 
 
-@pytest.mark.parametrize(("name", "make"), [pytest.param(*fault, id=key) for key, fault in TRANSPORT_FAULTS.items()])
-def test_a_fault_of_the_transport_has_its_name(healthy: Observation, name: str, make: Callable[[Observation], object]) -> None:
+@pytest.mark.parametrize(
+    ("name", "make"), [pytest.param(*fault, id=key) for key, fault in TRANSPORT_FAULTS.items()]
+)
+def test_a_fault_of_the_transport_has_its_name(
+    healthy: Observation, name: str, make: Callable[[Observation], object]
+) -> None:
     make(healthy)
     assert set(names(healthy)) - {"nothing-received"} == {name}
 
@@ -175,8 +273,16 @@ def model(folder: Path, kind: str, class_names: list[str]) -> Path:
         ("class-list", "segmentation", lambda folder: model(folder, "segmentation", ["person"])),
         ("class-list", "action", lambda folder: model(folder, "action", ["walking"])),
     ],
-    ids=["missing file", "segmentation given as pose", "pose of unknown objects", "other objects in the truth", "no fall"],
+    ids=[
+        "missing file",
+        "segmentation given as pose",
+        "pose of unknown objects",
+        "other objects in the truth",
+        "no fall",
+    ],
 )
-def test_a_fault_of_a_model_has_its_name(healthy: Observation, tmp_path: Path, name: str, kind: str, make: Callable[[Path], Path]) -> None:
+def test_a_fault_of_a_model_has_its_name(
+    healthy: Observation, tmp_path: Path, name: str, kind: str, make: Callable[[Path], Path]
+) -> None:
     healthy.models = {**healthy.models, kind: make(tmp_path)}
     assert names(healthy) == [name]

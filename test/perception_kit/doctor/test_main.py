@@ -15,18 +15,29 @@ from typing import Any
 import cv2
 import pytest
 from ros_graph import DOMAIN_ID, RosGraph, color_message, depth_message, info_message
-from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from perception_kit.bag import open_typestore
+from perception_kit.bags.bag import open_typestore
 from perception_kit.doctor.__main__ import main
 from perception_kit.resources import package_folder
 from perception_kit.ros.image import image_to_array
 from perception_kit.ros.qos import input_qos
 from perception_kit.ros.transport import PROFILE_VARIABLES
 
-TOPICS = {"color": "/cam/color/image_raw", "depth": "/cam/aligned_depth_to_color/image_raw", "camera_info": "/cam/color/camera_info"}
+TOPICS = {
+    "color": "/cam/color/image_raw",
+    "depth": "/cam/aligned_depth_to_color/image_raw",
+    "camera_info": "/cam/color/camera_info",
+}
 MAKERS = {"color": color_message, "depth": depth_message, "camera_info": info_message}
 BEST_EFFORT = Qos(
     QosHistory.KEEP_LAST,
@@ -46,17 +57,23 @@ def recorded(message: Any) -> Any:
     from rclpy.serialization import serialize_message
 
     package, _, name = type(message).__module__.partition(".msg.")
-    return open_typestore().deserialize_cdr(serialize_message(message), f"{package}/msg/{type(message).__name__}" if name else "")
+    return open_typestore().deserialize_cdr(
+        serialize_message(message), f"{package}/msg/{type(message).__name__}" if name else ""
+    )
 
 
 @pytest.fixture
 def make_bag(tmp_path: Path) -> Callable[..., Path]:
-    """Writes 20 frames at 20 Hz; ``change(role, message)`` breaks them, and may return None to leave a message out."""
+    """Writes 20 frames at 20 Hz; ``change(role, message)`` breaks them, and may return None to
+    leave a message out.
+    """
 
     def write(change: Callable[[str, Any], Any] = lambda role, message: message) -> Path:
         path = tmp_path / "bag"
         store = open_typestore()
-        with Writer(path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP) as writer:
+        with Writer(
+            path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP
+        ) as writer:
             connections: dict[str, Any] = {}
             for stamp_ns in range(10**9, 2 * 10**9, 50_000_000):
                 for role, make in MAKERS.items():
@@ -66,8 +83,14 @@ def make_bag(tmp_path: Path) -> Callable[..., Path]:
                     content = recorded(message)
                     if role not in connections:
                         options = {"typestore": store, "offered_qos_profiles": [BEST_EFFORT]}
-                        connections[role] = writer.add_connection(TOPICS[role], content.__msgtype__, **options)
-                    writer.write(connections[role], stamp_ns, store.serialize_cdr(content, content.__msgtype__))
+                        connections[role] = writer.add_connection(
+                            TOPICS[role], content.__msgtype__, **options
+                        )
+                    writer.write(
+                        connections[role],
+                        stamp_ns,
+                        store.serialize_cdr(content, content.__msgtype__),
+                    )
         return path
 
     return write
@@ -79,7 +102,9 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[
     return code, [finding["name"] for finding in json.loads(capsys.readouterr().out)["findings"]]
 
 
-def test_a_good_bag_is_well(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_bag_is_well(
+    make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     bag = str(make_bag())
     assert run(capsys, "--bag", bag) == (0, [])
     assert main(["--bag", bag]) == 0
@@ -88,7 +113,9 @@ def test_a_good_bag_is_well(make_bag: Callable[..., Path], capsys: pytest.Captur
     assert "All is well." in text
 
 
-def test_a_fault_in_a_bag_is_named_with_what_to_do(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_in_a_bag_is_named_with_what_to_do(
+    make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     def without_calibration(role: str, message: Any) -> Any:
         if role == "camera_info":
             message.k = [0.0] * 9
@@ -100,10 +127,14 @@ def test_a_fault_in_a_bag_is_named_with_what_to_do(make_bag: Callable[..., Path]
     assert "→ calibrate the camera" in capsys.readouterr().out
 
 
-def test_a_bag_without_depth(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bag_without_depth(
+    make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     bag = str(make_bag(lambda role, message: None if role == "depth" else message))
     assert run(capsys, "--bag", bag) == (1, ["topic-missing"])
-    assert run(capsys, "--bag", bag, "--color-topic", "/nothing", "--depth-topic", TOPICS["camera_info"])[1] == [
+    assert run(
+        capsys, "--bag", bag, "--color-topic", "/nothing", "--depth-topic", TOPICS["camera_info"]
+    )[1] == [
         "topic-missing",
         "topic-type",
     ]
@@ -117,16 +148,22 @@ def compressed(role: str, message: Any) -> Any:
     return CompressedImage(header=message.header, format="jpeg", data=array("B", jpeg.tobytes()))
 
 
-def test_compressed_images_of_a_bag_are_read_as_a_replay_does(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_compressed_images_of_a_bag_are_read_as_a_replay_does(
+    make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(capsys, "--bag", str(make_bag(compressed))) == (0, [])
 
 
-def test_recorded_qos_that_the_nodes_would_not_fit(make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_qos_that_the_nodes_would_not_fit(
+    make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, found = run(capsys, "--bag", str(make_bag()), "--input-reliability", "reliable")
     assert (code, set(found)) == (1, {"qos-incompatible"})
 
 
-@pytest.mark.parametrize("arguments", [["--bag", "/nowhere"], ["--camera", "webcam"]], ids=["no bag", "no such preset"])
+@pytest.mark.parametrize(
+    "arguments", [["--bag", "/nowhere"], ["--camera", "webcam"]], ids=["no bag", "no such preset"]
+)
 def test_bad_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err.startswith("doctor: ")
@@ -134,7 +171,12 @@ def test_bad_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixtur
 
 def test_real_bags_are_well(shared_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = package_folder() / "models" / "ycbv"
-    own = ["--segmentation-model", str(models / "segmentation.safetensors"), "--pose-model", str(models / "pose.safetensors")]
+    own = [
+        "--segmentation-model",
+        str(models / "segmentation.safetensors"),
+        "--pose-model",
+        str(models / "pose.safetensors"),
+    ]
     for bag in sorted((shared_dir / "data" / "rgbd_bag").iterdir()):
         assert run(capsys, "--bag", str(bag), *own) == (0, [])
 
@@ -143,7 +185,10 @@ def test_real_bags_are_well(shared_dir: Path, capsys: pytest.CaptureFixture[str]
 def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
     """A camera that publishes at 20 Hz; a broken one stamps a depth that is 7 s old and of zeros."""
     types = {"color": Image, "depth": Image, "camera_info": CameraInfo}
-    publishers = {role: graph.node.create_publisher(types[role], TOPICS[role], input_qos("best_effort")) for role in TOPICS}
+    publishers = {
+        role: graph.node.create_publisher(types[role], TOPICS[role], input_qos("best_effort"))
+        for role in TOPICS
+    }
     stop = threading.Event()
 
     def publish() -> None:
@@ -151,7 +196,9 @@ def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
             stamp_ns = graph.node.get_clock().now().nanoseconds
             for role, make in MAKERS.items():
                 wrong = broken and role == "depth"
-                publishers[role].publish(make(stamp_ns - 7 * 10**9, metres=0.0) if wrong else make(stamp_ns))
+                publishers[role].publish(
+                    make(stamp_ns - 7 * 10**9, meters=0.0) if wrong else make(stamp_ns)
+                )
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -163,12 +210,21 @@ def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
 
 
 @pytest.mark.ros
-@pytest.mark.parametrize(("broken", "expected"), [(False, set()), (True, {"depth-empty", "stamp-gap", "stamp-clock"})])
+@pytest.mark.parametrize(
+    ("broken", "expected"), [(False, set()), (True, {"depth-empty", "stamp-gap", "stamp-clock"})]
+)
 def test_the_running_graph(
-    graph: RosGraph, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, broken: bool, expected: set[str]
+    graph: RosGraph,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    broken: bool,
+    expected: set[str],
 ) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
-    monkeypatch.setenv(PROFILE_VARIABLES[0], os.environ.get(PROFILE_VARIABLES[0], str(package_folder() / "config" / "fastdds.xml")))
+    monkeypatch.setenv(
+        PROFILE_VARIABLES[0],
+        os.environ.get(PROFILE_VARIABLES[0], str(package_folder() / "config" / "fastdds.xml")),
+    )
     with driver(graph, broken):
         code, found = run(capsys, "--seconds", "2")
     assert set(found) - {"rate-uneven"} == expected, "the machine may be too busy for a steady rate"
@@ -178,7 +234,10 @@ def test_the_running_graph(
 
 @pytest.mark.ros
 def test_a_node_on_other_topics_than_the_camera(
-    graph: RosGraph, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    graph: RosGraph,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
     with graph.start("tracker_node", {}, tmp_path):

@@ -15,7 +15,7 @@ def _frames(letters: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("truth", "predicted", "expected"),
+    ("ground_truth", "predicted", "expected"),
     [
         pytest.param("ffww", "ffww", 1.0, id="all right"),
         pytest.param("ffww", "fwww", 0.75, id="one wrong"),
@@ -25,26 +25,40 @@ def _frames(letters: str) -> list[str]:
         pytest.param("", "", None, id="no frames"),
     ],
 )
-def test_frame_accuracy(truth: str, predicted: str, expected: float | None) -> None:
-    assert frame_accuracy(_frames(truth), _frames(predicted)) == expected
+def test_frame_accuracy(ground_truth: str, predicted: str, expected: float | None) -> None:
+    assert frame_accuracy(_frames(ground_truth), _frames(predicted)) == expected
 
 
 @pytest.mark.parametrize(
-    ("truth", "predicted", "falling", "walking"),
+    ("ground_truth", "predicted", "falling", "walking"),
     [
         pytest.param("ffww", "ffww", (1.0, 1.0, 1.0, 2), (1.0, 1.0, 1.0, 2), id="all right"),
-        pytest.param("ffww", "fwww", (1.0, 0.5, 2 / 3, 2), (2 / 3, 1.0, 0.8, 2), id="one fall taken for walking"),
-        pytest.param("ww", "ww", (None, None, None, 0), (1.0, 1.0, 1.0, 2), id="class that never occurs"),
-        pytest.param("ffw", "www", (None, 0.0, 0.0, 2), (1 / 3, 1.0, 0.5, 1), id="class never predicted"),
+        pytest.param(
+            "ffww",
+            "fwww",
+            (1.0, 0.5, 2 / 3, 2),
+            (2 / 3, 1.0, 0.8, 2),
+            id="one fall taken for walking",
+        ),
+        pytest.param(
+            "ww", "ww", (None, None, None, 0), (1.0, 1.0, 1.0, 2), id="class that never occurs"
+        ),
+        pytest.param(
+            "ffw", "www", (None, 0.0, 0.0, 2), (1 / 3, 1.0, 0.5, 1), id="class never predicted"
+        ),
         pytest.param("www", "fww", (0.0, None, 0.0, 0), (1.0, 2 / 3, 0.8, 3), id="false alarm"),
-        pytest.param("..", "ff", (None, None, None, 0), (None, None, None, 0), id="nothing labelled"),
+        pytest.param(
+            "..", "ff", (None, None, None, 0), (None, None, None, 0), id="nothing labelled"
+        ),
     ],
 )
-def test_per_class(truth: str, predicted: str, falling: tuple, walking: tuple) -> None:
-    scores = per_class(_frames(truth), _frames(predicted), NAMES)
+def test_per_class(ground_truth: str, predicted: str, falling: tuple, walking: tuple) -> None:
+    scores = per_class(_frames(ground_truth), _frames(predicted), NAMES)
     for name, expected in (("falling", falling), ("walking", walking)):
         assert list(scores[name]) == ["precision", "recall", "f1", "support"]
-        assert list(scores[name].values()) == [value if value is None else pytest.approx(value) for value in expected]
+        assert list(scores[name].values()) == [
+            value if value is None else pytest.approx(value) for value in expected
+        ]
 
 
 def test_confusion_has_a_column_for_no_prediction() -> None:
@@ -54,7 +68,7 @@ def test_confusion_has_a_column_for_no_prediction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("truth", "predicted", "expected"),
+    ("ground_truth", "predicted", "expected"),
     [
         pytest.param("wwffff", "wwffff", (0.0,), id="at once"),
         pytest.param("wwffffoo", "wwwwffoo", (1.0,), id="after two frames"),
@@ -68,8 +82,10 @@ def test_confusion_has_a_column_for_no_prediction() -> None:
         pytest.param("", "", (), id="no frames"),
     ],
 )
-def test_fall_delays(truth: str, predicted: str, expected: tuple[float | None, ...]) -> None:
-    delays = fall_reports(np.arange(len(truth)) / 2, _frames(truth), _frames(predicted))
+def test_fall_delays(ground_truth: str, predicted: str, expected: tuple[float | None, ...]) -> None:
+    delays = fall_reports(
+        np.arange(len(ground_truth)) / 2, _frames(ground_truth), _frames(predicted)
+    )
     assert delays.delays_s == expected
     assert delays.missed == expected.count(None)
     reported = [delay for delay in expected if delay is not None]
@@ -77,7 +93,7 @@ def test_fall_delays(truth: str, predicted: str, expected: tuple[float | None, .
 
 
 @pytest.mark.parametrize(
-    ("truth", "predicted", "expected"),
+    ("ground_truth", "predicted", "expected"),
     [
         pytest.param("wwwwww", "wffwwf", 2, id="two"),
         pytest.param("wwffwwwww", "wffffwwww", 0, id="a report that began before the fall"),
@@ -87,17 +103,24 @@ def test_fall_delays(truth: str, predicted: str, expected: tuple[float | None, .
         pytest.param(".www", "ffww", 1, id="partly known"),
     ],
 )
-def test_false_alarms(truth: str, predicted: str, expected: int) -> None:
-    assert fall_reports(np.arange(len(truth)) / 2, _frames(truth), _frames(predicted)).false_alarms == expected
+def test_false_alarms(ground_truth: str, predicted: str, expected: int) -> None:
+    assert (
+        fall_reports(
+            np.arange(len(ground_truth)) / 2, _frames(ground_truth), _frames(predicted)
+        ).false_alarms
+        == expected
+    )
 
 
 def test_roc_counts_what_reaches_each_threshold() -> None:
-    truth, scores = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1])
-    curve = roc(truth, scores)
+    ground_truth, scores = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.6, 0.1])
+    curve = roc(ground_truth, scores)
     assert curve.auc == pytest.approx(3 / 4)  # of the four pairs, three are in the right order
-    for threshold, false_alarms, recall in zip(curve.thresholds, curve.false_alarms, curve.recall, strict=True):
-        assert recall == (scores[truth] >= threshold).mean()
-        assert false_alarms == (scores[~truth] >= threshold).mean()
+    for threshold, false_alarms, recall in zip(
+        curve.thresholds, curve.false_alarms, curve.recall, strict=True
+    ):
+        assert recall == (scores[ground_truth] >= threshold).mean()
+        assert false_alarms == (scores[~ground_truth] >= threshold).mean()
     assert roc(np.array([True, True]), np.array([0.5, 0.6])) is None
 
 

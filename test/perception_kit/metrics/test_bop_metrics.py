@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from perception_kit.metrics.bop import FRACTIONS, PIXELS, BopError, average_recall, bop_metrics, mspd, mssd, vsd
+from perception_kit.metrics.bop import (
+    FRACTIONS,
+    PIXELS,
+    BopError,
+    average_recall,
+    bop_metrics,
+    mspd,
+    mssd,
+    vsd,
+)
 from perception_kit.types import Intrinsics
 
 CAMERA = Intrinsics(500.0, 500.0, 320.0, 240.0, 640, 480)
@@ -31,10 +40,30 @@ def image(columns: slice, distance: float) -> np.ndarray:
 VSD_CASES = {
     # measured, estimated, true, error at tolerances of 8 and 31 mm
     "exact": (image(slice(0, 10), 1.0), image(slice(0, 4), 1.0), image(slice(0, 4), 1.0), [0, 0]),
-    "10 mm too near": (image(slice(0, 10), 1.0), image(slice(0, 4), 0.99), image(slice(0, 4), 1.0), [1, 0]),
-    "at the tolerance is wrong": (image(slice(0, 10), 1.0), image(slice(0, 4), 1.0 + TOLERANCES[0]), image(slice(0, 4), 1.0), [1, 0]),
-    "half beside": (image(slice(0, 10), 1.0), image(slice(2, 6), 1.0), image(slice(0, 4), 1.0), [4 / 6, 4 / 6]),
-    "nowhere near": (image(slice(0, 10), 1.0), image(slice(6, 10), 1.0), image(slice(0, 4), 1.0), [1, 1]),
+    "10 mm too near": (
+        image(slice(0, 10), 1.0),
+        image(slice(0, 4), 0.99),
+        image(slice(0, 4), 1.0),
+        [1, 0],
+    ),
+    "at the tolerance is wrong": (
+        image(slice(0, 10), 1.0),
+        image(slice(0, 4), 1.0 + TOLERANCES[0]),
+        image(slice(0, 4), 1.0),
+        [1, 0],
+    ),
+    "half beside": (
+        image(slice(0, 10), 1.0),
+        image(slice(2, 6), 1.0),
+        image(slice(0, 4), 1.0),
+        [4 / 6, 4 / 6],
+    ),
+    "nowhere near": (
+        image(slice(0, 10), 1.0),
+        image(slice(6, 10), 1.0),
+        image(slice(0, 4), 1.0),
+        [1, 1],
+    ),
     "hidden pixels do not count": (
         np.concatenate([image(slice(0, 10), 1.0)[:, :2], image(slice(0, 10), 0.5)[:, 2:]], axis=1),
         image(slice(0, 4), 1.0),
@@ -47,7 +76,12 @@ VSD_CASES = {
         image(slice(0, 4), 1.0),
         [1, 0],
     ),
-    "unmeasured pixels count": (np.zeros((1, 10)), image(slice(0, 2), 1.0), image(slice(0, 4), 1.0), [0.5, 0.5]),
+    "unmeasured pixels count": (
+        np.zeros((1, 10)),
+        image(slice(0, 2), 1.0),
+        image(slice(0, 4), 1.0),
+        [0.5, 0.5],
+    ),
     "neither in view": (image(slice(0, 10), 1.0), np.zeros((1, 10)), np.zeros((1, 10)), [1, 1]),
 }
 
@@ -59,7 +93,8 @@ def test_vsd(case: str) -> None:
 
 
 DISTANCE_CASES = {
-    # estimated rotation and translation, symmetries, MSSD in metres, MSPD in pixels at a distance of 1 m
+    # estimated rotation and translation, symmetries, MSSD in metres, MSPD in pixels at a distance
+    # of 1 m
     "exact": (np.eye(3), FRONT, [IDENTITY], 0.0, 0.0),
     "20 mm to the side": (np.eye(3), np.array([0.02, 0, 1]), [IDENTITY], 0.02, 10.0),
     "half a turn": (TURNED, FRONT, [IDENTITY], 2 * np.hypot(0.1, 0.05), 1000 * np.hypot(0.1, 0.05)),
@@ -78,12 +113,15 @@ def test_mssd_and_mspd(case: str) -> None:
 
 
 @given(st.integers(0, 2**31))
-def test_a_symmetry_of_the_truth_changes_nothing(seed: int) -> None:
+def test_a_symmetry_of_the_ground_truth_changes_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
     estimate = (Rotation.random(random_state=seed).as_matrix(), FRONT + rng.normal(0, 0.02, 3))
     rotation = Rotation.random(random_state=seed + 1).as_matrix()
     symmetries = [IDENTITY, HALF_TURN]
-    errors = [mssd(CORNERS, estimate, (turned, FRONT), symmetries) for turned in (rotation, rotation @ TURNED)]
+    errors = [
+        mssd(CORNERS, estimate, (turned, FRONT), symmetries)
+        for turned in (rotation, rotation @ TURNED)
+    ]
     assert errors[0] == pytest.approx(errors[1])
     assert errors[0] <= mssd(CORNERS, estimate, (rotation, FRONT), [IDENTITY]) + 1e-12
 

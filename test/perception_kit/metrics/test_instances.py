@@ -12,8 +12,17 @@ from perception_kit.metrics.instances import count_found, mask_iou, match_instan
 from perception_kit.types import Instance
 
 
-def rectangle(x: int, y: int, width: int, height: int, name: str = "mug", score: float = 1.0) -> Instance:
-    return Instance(1, name, score, np.array([x, y, x + width, y + height], np.float32), np.ones((height, width), bool), (x, y))
+def rectangle(
+    x: int, y: int, width: int, height: int, name: str = "mug", score: float = 1.0
+) -> Instance:
+    return Instance(
+        1,
+        name,
+        score,
+        np.array([x, y, x + width, y + height], np.float32),
+        np.ones((height, width), bool),
+        (x, y),
+    )
 
 
 IOU_CASES = {
@@ -33,7 +42,9 @@ def test_mask_iou(case: str) -> None:
 
 
 @given(*[st.integers(0, 12)] * 4, *[st.integers(1, 8)] * 4, st.integers(0, 2**31))
-def test_mask_iou_is_that_of_whole_images(x1: int, x2: int, y1: int, y2: int, w1: int, w2: int, h1: int, h2: int, seed: int) -> None:
+def test_mask_iou_is_that_of_whole_images(
+    x1: int, x2: int, y1: int, y2: int, w1: int, w2: int, h1: int, h2: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     first, second = rectangle(x1, y1, w1, h1), rectangle(x2, y2, w2, h2)
     first.mask, second.mask = rng.random((h1, w1)) < 0.6, rng.random((h2, w2)) < 0.6
@@ -55,8 +66,13 @@ MATCH_CASES = {
         [rectangle(20, 0, 4, 4), rectangle(0, 0, 4, 4)],
         [(0, 1), (1, 0)],
     ),
-    "double detection counts once": ([rectangle(0, 0, 10, 10)], [rectangle(0, 0, 10, 8), rectangle(0, 0, 10, 10)], [(0, 1)]),
-    # Prediction 0 fits truth 0 perfectly and truth 1 well; only giving it to truth 1 leaves prediction 1 for truth 0.
+    "double detection counts once": (
+        [rectangle(0, 0, 10, 10)],
+        [rectangle(0, 0, 10, 8), rectangle(0, 0, 10, 10)],
+        [(0, 1)],
+    ),
+    # Prediction 0 fits truth 0 perfectly and truth 1 well; only giving it to truth 1 leaves
+    # prediction 1 for truth 0.
     "two pairs before one perfect pair": (
         [rectangle(0, 0, 10, 10), rectangle(0, 0, 10, 6)],
         [rectangle(0, 0, 10, 10), rectangle(0, 4, 10, 6)],
@@ -67,14 +83,18 @@ MATCH_CASES = {
 
 @pytest.mark.parametrize("case", MATCH_CASES)
 def test_match_instances(case: str) -> None:
-    truth, predictions, expected = MATCH_CASES[case]
-    assert match_instances(truth, predictions) == expected
+    ground_truth, predictions, expected = MATCH_CASES[case]
+    assert match_instances(ground_truth, predictions) == expected
 
 
 def test_count_found_leaves_out_barely_visible_instances() -> None:
-    truth = [[rectangle(0, 0, 4, 4), rectangle(10, 0, 4, 4, score=0.05)], [rectangle(0, 0, 4, 4, score=0.1)], []]
+    ground_truth = [
+        [rectangle(0, 0, 4, 4), rectangle(10, 0, 4, 4, score=0.05)],
+        [rectangle(0, 0, 4, 4, score=0.1)],
+        [],
+    ]
     predictions = [[rectangle(0, 0, 4, 4), rectangle(10, 0, 4, 4)], [], [rectangle(0, 0, 4, 4)]]
-    assert count_found(truth, predictions) == {"total": 2, "found": 1}
+    assert count_found(ground_truth, predictions) == {"total": 2, "found": 1}
 
 
 def test_count_found_refuses_frames_that_do_not_pair() -> None:

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from perception_kit.metrics.pose import PoseError, add, adds, auc, confidence_auroc, pose_metrics, recall
+from perception_kit.metrics.pose import (
+    PoseError,
+    add,
+    adds,
+    auc,
+    confidence_auroc,
+    pose_metrics,
+    recall,
+)
 
 SQUARE = np.array([[1.0, 1, 0], [1, -1, 0], [-1, -1, 0], [-1, 1, 0]])
 IDENTITY, ORIGIN = np.eye(3), np.zeros(3)
@@ -35,8 +43,8 @@ def test_adds_never_exceeds_add(seed: int) -> None:
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(30, 3))
     estimate = (Rotation.random(random_state=seed).as_matrix(), rng.normal(size=3))
-    truth = (Rotation.random(random_state=seed + 1).as_matrix(), rng.normal(size=3))
-    assert adds(points, *estimate, *truth) <= add(points, *estimate, *truth) + 1e-12
+    ground_truth = (Rotation.random(random_state=seed + 1).as_matrix(), rng.normal(size=3))
+    assert adds(points, *estimate, *ground_truth) <= add(points, *estimate, *ground_truth) + 1e-12
 
 
 AUC_CASES = {
@@ -69,8 +77,12 @@ def test_recall_counts_errors_strictly_below_their_threshold() -> None:
 
 def test_pose_metrics_uses_add_for_asymmetric_and_adds_for_symmetric_objects() -> None:
     errors = [
-        PoseError("mug", diameter=0.2, symmetric=False, add=0.03, adds=0.01),  # ADD 0.03 >= 0.02: wrong
-        PoseError("bowl", diameter=0.2, symmetric=True, add=0.03, adds=0.01),  # ADD-S 0.01 < 0.02: right
+        PoseError(
+            "mug", diameter=0.2, symmetric=False, add=0.03, adds=0.01
+        ),  # ADD 0.03 >= 0.02: wrong
+        PoseError(
+            "bowl", diameter=0.2, symmetric=True, add=0.03, adds=0.01
+        ),  # ADD-S 0.01 < 0.02: right
         PoseError("bowl", diameter=0.2, symmetric=True),  # missed
     ]
     metrics = pose_metrics(errors)
@@ -79,12 +91,16 @@ def test_pose_metrics_uses_add_for_asymmetric_and_adds_for_symmetric_objects() -
     mug, bowl = metrics["per_class"]["mug"], metrics["per_class"]["bowl"]
     assert (mug["count"], bowl["count"]) == (1, 2)
     assert (mug["recall_0.1d"], mug["add_recall_0.1d"], mug["adds_recall_0.1d"]) == (0.0, 0.0, 1.0)
-    assert (bowl["recall_0.1d"], bowl["add_recall_0.1d"], bowl["adds_recall_0.1d"]) == (0.5, 0.0, 0.5)
+    assert (bowl["recall_0.1d"], bowl["add_recall_0.1d"], bowl["adds_recall_0.1d"]) == (
+        0.5,
+        0.0,
+        0.5,
+    )
     assert (mug["auc"], mug["add_auc"], mug["adds_auc"]) == pytest.approx((0.7, 0.7, 0.9))
     assert (bowl["auc"], bowl["add_auc"], bowl["adds_auc"]) == pytest.approx((0.45, 0.35, 0.45))
 
 
-def test_pose_metrics_without_truth_is_none() -> None:
+def test_pose_metrics_without_ground_truth_is_none() -> None:
     metrics = pose_metrics([])
     assert (metrics.pop("count"), metrics.pop("per_class")) == (0, {})
     assert len(metrics) == 6

@@ -15,26 +15,34 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 
 from distributed import LocalCluster
 
+from perception_kit.evaluation.results import read_results
+from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.replay.batch import print_summary, replay_command, run_batch
-from perception_kit.replay.output import OutputError
-from perception_kit.replay.results import read_results
 from perception_kit.replay.settings import ReplaySettings
 
 
 @pytest.fixture
 def no_models(tmp_path: Path) -> ReplaySettings:
-    models = {f"{name}_model": tmp_path / f"{name}.safetensors" for name in ("segmentation", "pose", "action")}
+    models = {
+        f"{name}_model": tmp_path / f"{name}.safetensors"
+        for name in ("segmentation", "pose", "action")
+    }
     return ReplaySettings(bag=Path("given by the test"), out=tmp_path / "out", **models)
 
 
 @pytest.mark.slow
 @pytest.mark.ros
-def test_replays_that_fail_are_named(no_models: ReplaySettings, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_replays_that_fail_are_named(
+    no_models: ReplaySettings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     bags = [tmp_path / "first", tmp_path / "second.mcap"]
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         codes = run_batch(bags, no_models, scheduler=cluster.scheduler_address)
     assert codes == dict.fromkeys(bags, 2)
-    assert f"the replay of '{bags[0]}' ended with exit code 2; see '{tmp_path / 'out' / 'first' / 'replay.log'}'" in capfd.readouterr().err
+    assert (
+        f"the replay of '{bags[0]}' ended with exit code 2; see"
+        f" '{tmp_path / 'out' / 'first' / 'replay.log'}'" in capfd.readouterr().err
+    )
     for name in ("first", "second"):
         assert "does not exist" in (tmp_path / "out" / name / "replay.log").read_text()
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -55,13 +63,17 @@ def test_a_folder_that_cannot_be_made_is_named(no_models: ReplaySettings, tmp_pa
         run_batch([tmp_path / "kitchen"], no_models)
 
 
-def test_scheduler_that_nobody_runs(no_models: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scheduler_that_nobody_runs(
+    no_models: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("perception_kit.replay.batch._CONNECT_S", 1)
     with pytest.raises(OutputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         run_batch([tmp_path / "kitchen"], no_models, scheduler="tcp://127.0.0.1:9")
 
 
-def test_command_line_of_a_replay_says_what_its_settings_say(no_models: ReplaySettings, tmp_path: Path) -> None:
+def test_command_line_of_a_replay_says_what_its_settings_say(
+    no_models: ReplaySettings, tmp_path: Path
+) -> None:
     plain = replay_command(no_models)
     assert plain[:3] == ["-m", "perception_kit.replay", "given by the test"]
     assert plain[plain.index("--out") + 1] == str(tmp_path / "out")
@@ -75,14 +87,22 @@ def test_command_line_of_a_replay_says_what_its_settings_say(no_models: ReplaySe
 
 @pytest.mark.slow
 @pytest.mark.ros
-def test_two_workers_play_two_bags_at_a_time(settings: ReplaySettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both bags hold the same: replays beside each other, which must not hear each other, give the same results."""
+def test_two_workers_play_two_bags_at_a_time(
+    settings: ReplaySettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both bags hold the same: replays beside each other, which must not hear each other, give the
+    same results.
+    """
     bags = [tmp_path / "bags" / name for name in ("first", "second")]
     for bag in bags:
         shutil.copytree(settings.bag, bag)
     out = tmp_path / "out"
-    assert run_batch(bags, replace(settings, out=out, timeout=120.0), workers=2) == dict.fromkeys(bags, 0)
-    first, second = (json.loads((out / name / "metrics.json").read_text()) for name in ("first", "second"))
+    assert run_batch(bags, replace(settings, out=out, timeout=120.0), workers=2) == dict.fromkeys(
+        bags, 0
+    )
+    first, second = (
+        json.loads((out / name / "metrics.json").read_text()) for name in ("first", "second")
+    )
     assert {key: value for key, value in first.items() if key != "latency_ms"} == {
         key: value for key, value in second.items() if key != "latency_ms"
     }

@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
-from perception_kit.bag import BagReader
-from perception_kit.replay.results import NODES, STAGES
+from perception_kit.bags.bag import BagReader
+from perception_kit.evaluation.results import NODES, STAGES
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The algorithms give the same results through the nodes as when they are called one after another on the same frames."""
+"""The algorithms give the same results through the nodes as when they are called one after another
+on the same frames.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +17,23 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 from std_msgs.msg import Header
 
 from actionrec_node.node import ActionConfig
-from actionrec_node.recognizer import ActionRecognizer
-from actionrec_node.track_join import TrackJoin
-from perception_kit.drawing import Scene
+from actionrec_node.recognition.recognizer import ActionRecognizer
+from actionrec_node.recognition.track_join import TrackJoin
+from perception_kit.evaluation.results import read_results
 from perception_kit.replay.recording import Recording
-from perception_kit.replay.results import read_results
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.ros.from_messages import detections_from_message, poses_from_message, tracks_from_message
+from perception_kit.ros.from_messages import (
+    detections_from_message,
+    poses_from_message,
+    tracks_from_message,
+)
 from perception_kit.ros.image import color_image, depth_image, intrinsics_from_camera_info
-from perception_kit.ros.to_messages import detections_to_message, poses_to_message, tracks_to_message
+from perception_kit.ros.to_messages import (
+    detections_to_message,
+    poses_to_message,
+    tracks_to_message,
+)
+from perception_kit.types import FrameResults
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.node import Pose6dConfig
 from pose6d_node.segmentation.predictor import Segmenter
@@ -32,15 +42,22 @@ from tracker_node.node import TrackerNodeConfig
 from tracker_node.symmetries import read_symmetries
 
 
-def offline(settings: ReplaySettings) -> Iterator[tuple[int, Scene]]:
-    """Stamp and results of each frame. What the nodes exchange has the precision of their messages."""
+def offline(settings: ReplaySettings) -> Iterator[tuple[int, FrameResults]]:
+    """Stamp and results of each frame.
+
+    What the nodes exchange has the precision of their messages.
+    """
     pose_config, action_config = Pose6dConfig(), ActionConfig()
-    segmenter = Segmenter(settings.segmentation_model, "cpu", pose_config.score_threshold, pose_config.max_detections)
+    segmenter = Segmenter(
+        settings.segmentation_model, "cpu", pose_config.score_threshold, pose_config.max_detections
+    )
     estimator = PoseEstimator(settings.pose_model, "cpu", pose_config.refine_iterations)
     estimator.icp, estimator.min_confidence = pose_config.icp, pose_config.min_confidence
     tracker = DeepSort(TrackerNodeConfig(), read_symmetries(settings.pose_model))
     recognizer = ActionRecognizer(settings.action_model, "cpu", action_config.recognizer_config())
-    join = TrackJoin(action_config.person_class, action_config.tracks_wait, action_config.tracks_max_age)
+    join = TrackJoin(
+        action_config.person_class, action_config.tracks_wait, action_config.tracks_max_age
+    )
     with Recording(settings) as recording:
         for frame in recording.frames():
             color = frame.color.message
@@ -48,30 +65,61 @@ def offline(settings: ReplaySettings) -> Iterator[tuple[int, Scene]]:
             instances = segmenter(rgb)
             intrinsics = intrinsics_from_camera_info(frame.camera_info.message, color)
             poses = estimator(rgb, depth_image(frame.depth.message), intrinsics, instances)
-            instances = detections_from_message(detections_to_message(instances, Header(), color.width, color.height))
+            instances = detections_from_message(
+                detections_to_message(instances, Header(), color.width, color.height)
+            )
             poses = poses_from_message(poses_to_message(poses, Header()))
-            tracks = tracks_from_message(tracks_to_message(tracker.update(instances, frame.stamp_ns), Header()))
+            tracks = tracks_from_message(
+                tracks_to_message(tracker.update(instances, frame.stamp_ns), Header())
+            )
             tracker.add_poses(frame.stamp_ns, poses)
-            for image in [*join.add_image(frame.stamp_ns, rgb), *join.add_tracks(frame.stamp_ns, tracks)]:
+            for image in [
+                *join.add_image(frame.stamp_ns, rgb),
+                *join.add_tracks(frame.stamp_ns, tracks),
+            ]:
                 if requests := recognizer.add(image.message, image.stamp_ns, image.people):
                     recognizer.predict(requests)
-            yield frame.stamp_ns, Scene(instances, poses, tracks, recognizer.actions())
+            yield frame.stamp_ns, FrameResults(instances, poses, tracks, recognizer.actions())
 
 
 @pytest.mark.ros
 @pytest.mark.slow
-def test_results_through_the_nodes_are_those_of_the_algorithms(settings: ReplaySettings, replayed: Path) -> None:
+def test_results_through_the_nodes_are_those_of_the_algorithms(
+    settings: ReplaySettings, replayed: Path
+) -> None:
     through_nodes, _ = read_results(replayed / "results")
     frames = list(offline(settings))
     assert [stamp for stamp, _ in frames] == list(through_nodes)
     for stamp, scene in frames:
         expected = through_nodes[stamp]
-        check(scene.instances, expected.instances, ("class_name", "score", "box", "mask_origin", "descriptor"))
-        assert all(np.mean(one.mask != other.mask) < 1e-3 for one, other in zip(scene.instances, expected.instances, strict=True))
-        check(scene.poses, expected.poses, ("detection_index", "class_name", "rotation", "translation", "confidence"))
-        check(scene.tracks, expected.tracks, ("id", "class_name", "state", "detection_index", "age", "hits", "box"))
-        check(scene.actions, expected.actions, ("track_id", "label", "score", "class_scores", "clip_start_ns", "clip_end_ns"))
-    assert all(any(getattr(scene, part) for _, scene in frames) for part in ("instances", "tracks", "actions"))
+        check(
+            scene.instances,
+            expected.instances,
+            ("class_name", "score", "box", "mask_origin", "descriptor"),
+        )
+        assert all(
+            np.mean(one.mask != other.mask) < 1e-3
+            for one, other in zip(scene.instances, expected.instances, strict=True)
+        )
+        check(
+            scene.poses,
+            expected.poses,
+            ("detection_index", "class_name", "rotation", "translation", "confidence"),
+        )
+        check(
+            scene.tracks,
+            expected.tracks,
+            ("id", "class_name", "state", "detection_index", "age", "hits", "box"),
+        )
+        check(
+            scene.actions,
+            expected.actions,
+            ("track_id", "label", "score", "class_scores", "clip_start_ns", "clip_end_ns"),
+        )
+    assert all(
+        any(getattr(scene, part) for _, scene in frames)
+        for part in ("instances", "tracks", "actions")
+    )
 
 
 def check(found: Sequence[Any], expected: Sequence[Any], names: Sequence[str]) -> None:

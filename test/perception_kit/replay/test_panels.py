@@ -12,11 +12,10 @@ from rclpy.serialization import serialize_message
 from ros_graph import FRAME_ID, HEIGHT, WIDTH, color_message, info_message
 from rosbags.interfaces import MessageDefinitionFormat
 
-from perception_kit.bag import BagReader, BagWriter
-from perception_kit.drawing import Scene
-from perception_kit.replay.frames import CameraFrame, StampedMessage
+from perception_kit.bags.bag import BagReader, BagWriter
+from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
 from perception_kit.replay.panels import CAMERA_INFO, OBJECTS, OVERLAY, TRACKS, PanelMessages
-from perception_kit.types import PoseEstimate, TrackEstimate, TrackState
+from perception_kit.types import FrameResults, PoseEstimate, TrackEstimate, TrackState
 
 STAMP_NS = 5 * 10**9
 
@@ -25,13 +24,21 @@ STAMP_NS = 5 * 10**9
 def bag(tmp_path: Path) -> Path:
     """The messages of one frame with a mug."""
     color, info = color_message(STAMP_NS), info_message(STAMP_NS)
-    frame = CameraFrame(StampedMessage(STAMP_NS, color, b""), None, StampedMessage(STAMP_NS, info, serialize_message(info)))
+    frame = CameraFrame(
+        StampedMessage(STAMP_NS, color, b""),
+        None,
+        StampedMessage(STAMP_NS, info, serialize_message(info)),
+    )
     place, box = np.array([0.0, 0.1, 0.9]), np.zeros(4, np.float32)
     pose = PoseEstimate(0, 1, "mug", np.eye(3), place, 0.9, np.full(3, 0.1))
-    track = TrackEstimate(3, 1, "mug", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, box, position=place)
+    track = TrackEstimate(
+        3, 1, "mug", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, box, position=place
+    )
     picture = np.full((HEIGHT, WIDTH, 3), (200, 30, 60), np.uint8)
     with BagWriter(tmp_path / "results") as writer:
-        for message in PanelMessages().of(frame, Scene(poses=[pose], tracks=[track]), picture):
+        for message in PanelMessages().of(
+            frame, FrameResults(poses=[pose], tracks=[track]), picture
+        ):
             writer.write_raw(message)
     return tmp_path / "results"
 
@@ -47,12 +54,16 @@ def test_types_and_encodings_are_those_of_the_panels(bag: Path) -> None:
         for connection in reader._reader.connections:
             assert connection.ext.serialization_format == "cdr"
             assert connection.msgdef.format == MessageDefinitionFormat.MSG
-            assert connection.msgdef.data, "without its definition in the file no other program can read a message"
+            assert connection.msgdef.data, (
+                "without its definition in the file no other program can read a message"
+            )
 
 
 def test_contents_are_shown_in_one_frame_at_one_time(bag: Path) -> None:
     with BagReader(bag) as reader:
-        messages = {item.topic: item.message for item in reader.messages([OVERLAY, OBJECTS, TRACKS])}
+        messages = {
+            item.topic: item.message for item in reader.messages([OVERLAY, OBJECTS, TRACKS])
+        }
     image = messages[OVERLAY]
     pixels = cv2.cvtColor(cv2.imdecode(image.data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     assert (image.format, pixels.shape) == ("jpeg", (HEIGHT, WIDTH, 3))

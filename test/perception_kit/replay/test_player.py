@@ -15,10 +15,10 @@ from assistant_perception.msg import InstanceDetectionArray
 from rclpy.node import Node
 from std_msgs.msg import Header
 
+from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.evaluation.results import STAGES
 from perception_kit.replay.domain import free_domain
-from perception_kit.replay.frames import CameraFrame, StampedMessage
-from perception_kit.replay.player import Answers, Player
-from perception_kit.replay.results import STAGES
+from perception_kit.replay.player import Player, Responses
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.to_messages import ns_to_stamp
 
@@ -35,7 +35,7 @@ def player() -> Iterator[Player]:
         yield player
 
 
-def spin_until_answered(player: Player, answers: list[Answers]) -> None:
+def spin_until_answered(player: Player, answers: list[Responses]) -> None:
     end_s = monotonic() + LIMIT_S
     while not all(one.data for one in answers) and monotonic() < end_s:
         player.executor.spin_once(0.1)
@@ -49,7 +49,10 @@ def test_results_wait_for_a_player_that_is_busy(player: Player) -> None:
     while publisher.get_subscription_count() == 0:
         sleep(0.05)
     start_s = monotonic()  # as a deadline it has passed: no image is sent
-    answers = [player.publish(CameraFrame(StampedMessage(k, None, b""), None, None), start_s) for k in range(FRAMES)]
+    answers = [
+        player.publish(CameraFrame(StampedMessage(k, None, b""), None, None), start_s)
+        for k in range(FRAMES)
+    ]
     for k in range(FRAMES):
         publisher.publish(InstanceDetectionArray(header=Header(stamp=ns_to_stamp(k))))
         sleep(0.01)

@@ -12,20 +12,31 @@ import pytest
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
+from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.evaluation.results import STAGES
 from perception_kit.replay import playing
-from perception_kit.replay.frames import CameraFrame, StampedMessage
-from perception_kit.replay.player import Answers
+from perception_kit.replay.player import Responses
 from perception_kit.replay.playing import play_by_clock
-from perception_kit.replay.results import STAGES
 
 FRAME_S = 0.04
 
 
 class Bench:
-    """Takes the places of recording, player, nodes and recorder. The nodes answer at once, but leave ``dropped`` frames out."""
+    """Takes the places of recording, player, nodes and recorder.
 
-    def __init__(self, stamps_s: Collection[float], dropped: Collection[int] = (), frames_until_gone: int = 1000) -> None:
-        self._frames = [CameraFrame(StampedMessage(round(stamp * 1e9), None, b""), None, None) for stamp in stamps_s]
+    The nodes answer at once, but leave ``dropped`` frames out.
+    """
+
+    def __init__(
+        self,
+        stamps_s: Collection[float],
+        dropped: Collection[int] = (),
+        frames_until_gone: int = 1000,
+    ) -> None:
+        self._frames = [
+            CameraFrame(StampedMessage(round(stamp * 1e9), None, b""), None, None)
+            for stamp in stamps_s
+        ]
         self._dropped, self._left = dropped, frames_until_gone
         self.frame_count, self.skipped, self.forgotten = len(self._frames), 0, 0
         self.published_s: list[float] = []
@@ -39,8 +50,8 @@ class Bench:
     def available(self) -> list[Any]:
         return list(STAGES) if len(self.published_s) < self._left else []
 
-    def publish(self, frame: CameraFrame, deadline_s: float) -> Answers:
-        answers = Answers()
+    def publish(self, frame: CameraFrame, deadline_s: float) -> Responses:
+        answers = Responses()
         if len(self.published_s) not in self._dropped:
             answers.data = {stage.name: b"" for stage in STAGES}
         self.published_s.append(monotonic())
@@ -52,7 +63,7 @@ class Bench:
     def forget(self, frame: CameraFrame) -> None:
         self.forgotten += 1
 
-    def add(self, number: int, frame: CameraFrame, answers: Answers) -> None:
+    def add(self, number: int, frame: CameraFrame, answers: Responses) -> None:
         self.recorded.append((number, bool(answers.data)))
 
     def play(self, rate: float = 1.0) -> float:

@@ -18,16 +18,16 @@ import yaml
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
-from perception_kit.bag import BagReader, open_typestore
-from perception_kit.model_file import save_model
-from perception_kit.model_metadata import ModelFileError
+from perception_kit.bags.bag import BagReader, open_typestore
+from perception_kit.evaluation.results import NODES, STAGES
+from perception_kit.evaluation.run import read_run
+from perception_kit.evaluation.run_folder import OutputError
+from perception_kit.networks.model_file import save_model
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.replay import session
-from perception_kit.replay.output import OutputError
-from perception_kit.replay.results import NODES, STAGES
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.watch import NodeWatch
-from perception_kit.report.run import read_run
 from perception_kit.ros.bringup import NodeGroup
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
@@ -36,18 +36,29 @@ STAGE_NAMES = [stage.name for stage in STAGES]
 
 
 def contents(bag: Path) -> list[tuple[str, int, bytes]]:
-    """Topic, stamp and content of each message, encoded anew: the bytes that the middleware leaves between fields are arbitrary."""
+    """Topic, stamp and content of each message, encoded anew: the bytes that the middleware leaves
+    between fields are arbitrary.
+    """
     types = open_typestore()
     with BagReader(bag) as reader:
         raw = list(reader.raw_messages(reader.topics))
-        return [(item.topic, item.stamp_ns, bytes(types.serialize_cdr(reader.decode(item), item.type_name))) for item in raw]
+        return [
+            (
+                item.topic,
+                item.stamp_ns,
+                bytes(types.serialize_cdr(reader.decode(item), item.type_name)),
+            )
+            for item in raw
+        ]
 
 
 def metrics_of(out: Path) -> dict[str, Any]:
     return json.loads((out / "metrics.json").read_text())
 
 
-def test_replay_is_complete_and_repeatable(settings: ReplaySettings, replayed: Path, tmp_path: Path) -> None:
+def test_replay_is_complete_and_repeatable(
+    settings: ReplaySettings, replayed: Path, tmp_path: Path
+) -> None:
     assert run_replay(replace(settings, out=tmp_path))
     first = contents(replayed / "results")
     assert first == contents(tmp_path / "results")
@@ -55,32 +66,52 @@ def test_replay_is_complete_and_repeatable(settings: ReplaySettings, replayed: P
     assert len([topic for topic, _, _ in first if topic in stages]) == FRAMES * len(STAGES)
 
     metrics = metrics_of(replayed)
-    assert set(metrics) == {"segmentation", "pose", "tracking", "actions", "instances", "frames", "latency_ms", "nodes_gone", "realtime"}
+    assert set(metrics) == {
+        "segmentation",
+        "pose",
+        "tracking",
+        "actions",
+        "instances",
+        "frames",
+        "latency_ms",
+        "nodes_gone",
+        "realtime",
+    }
     assert (metrics["nodes_gone"], metrics["realtime"]) == ({}, None)
     assert set(metrics["segmentation"]) == {"map", "map50"}
     assert set(metrics["pose"]) == {"recall_0.1d", "adds_auc"}
     assert set(metrics["tracking"]) == {"mota", "idf1", "hota", "id_switches", "fragments"}
     assert set(metrics["actions"]) == {"frame_accuracy", "per_class", "fall_delay_s"}
-    assert all(set(scores) == {"precision", "recall", "f1", "support"} for scores in metrics["actions"]["per_class"].values())
+    assert all(
+        set(scores) == {"precision", "recall", "f1", "support"}
+        for scores in metrics["actions"]["per_class"].values()
+    )
     assert set(metrics["instances"]) == {"total", "found"}
     assert metrics["instances"]["total"] >= FRAMES
     assert metrics["frames"] == {"input": FRAMES, "processed": FRAMES, "dropped": 0}
     assert set(metrics["latency_ms"]) == {*STAGE_NAMES, "total"}
-    assert all(0 < values["p50"] <= values["p95"] <= values["max"] for values in metrics["latency_ms"].values())
+    assert all(
+        0 < values["p50"] <= values["p95"] <= values["max"]
+        for values in metrics["latency_ms"].values()
+    )
 
     assert [frame.number for frame in read_run(replayed).frames] == list(range(FRAMES))
     assert "Replay of scene" in (replayed / "report.html").read_text()
     with av.open(str(replayed / "overlay.mp4")) as video:
         assert sum(1 for _ in video.decode(video=0)) == FRAMES
     effective = yaml.safe_load((replayed / "effective_config.yaml").read_text())
-    assert {node: effective["parameters"][node]["input_reliability"] for node in NODES} == dict.fromkeys(NODES, "reliable")
+    assert {
+        node: effective["parameters"][node]["input_reliability"] for node in NODES
+    } == dict.fromkeys(NODES, "reliable")
     assert effective["topics"]["color"] == "/camera/camera/color/image_raw"
     assert set(effective["model_sha256"]) == {"segmentation", "pose", "action"}
 
 
 @pytest.fixture
 def signal_at_frame(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, signal.Signals], None]:
-    """``signal_at_frame(number, node, signal)``: the node gets the signal just before that frame is published."""
+    """``signal_at_frame(number, node, signal)``: the node gets the signal just before that frame is
+    published.
+    """
     groups: list[NodeGroup] = []
     start_nodes, start_frame = session.start_nodes, NodeWatch.start_frame
 
@@ -115,9 +146,13 @@ def test_a_folder_that_cannot_be_made_is_named(settings: ReplaySettings, tmp_pat
         run_replay(replace(settings, out=tmp_path / "file"))
 
 
-def test_a_model_of_another_kind_is_refused_before_anything_is_written(settings: ReplaySettings, tmp_path: Path) -> None:
+def test_a_model_of_another_kind_is_refused_before_anything_is_written(
+    settings: ReplaySettings, tmp_path: Path
+) -> None:
     with pytest.raises(ModelFileError, match="'action' model, expected a 'segmentation' model"):
-        run_replay(replace(settings, out=tmp_path / "out", segmentation_model=settings.action_model))
+        run_replay(
+            replace(settings, out=tmp_path / "out", segmentation_model=settings.action_model)
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -131,15 +166,26 @@ KILLED = {
 
 @pytest.mark.parametrize("node", KILLED)
 def test_killed_node_is_named_and_the_others_go_on(
-    node: str, settings: ReplaySettings, tmp_path: Path, signal_at_frame: Callable[..., None], capfd: pytest.CaptureFixture[str]
+    node: str,
+    settings: ReplaySettings,
+    tmp_path: Path,
+    signal_at_frame: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     signal_at_frame(2, node, signal.SIGKILL)
     assert not run_replay(replace(settings, out=tmp_path))
     printed = capfd.readouterr().err
-    assert f"{node} is gone at frame 2: ended by signal 9. Its log: {tmp_path / 'logs' / node}.log. The others go on." in printed
+    assert (
+        f"{node} is gone at frame 2: ended by signal 9. Its log: {tmp_path / 'logs' / node}.log."
+        " The others go on." in printed
+    )
     scored, counts = KILLED[node]
     metrics = metrics_of(tmp_path)
-    assert [part for part in ("segmentation", "pose", "instances", "tracking", "actions") if metrics[part] is not None] == scored
+    assert [
+        part
+        for part in ("segmentation", "pose", "instances", "tracking", "actions")
+        if metrics[part] is not None
+    ] == scored
     assert list(metrics["nodes_gone"]) == [node]
     assert metrics["frames"] == {"input": FRAMES, "processed": 2, "dropped": FRAMES - 2}
     with BagReader(tmp_path / "results") as reader:
@@ -148,15 +194,31 @@ def test_killed_node_is_named_and_the_others_go_on(
 
 
 def test_node_that_hangs_and_node_without_a_model(
-    settings: ReplaySettings, tmp_path: Path, signal_at_frame: Callable[..., None], capfd: pytest.CaptureFixture[str]
+    settings: ReplaySettings,
+    tmp_path: Path,
+    signal_at_frame: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     no_model = tmp_path / "incomplete.safetensors"
-    save_model(no_model, "action", {"weight": torch.zeros(1)}, {"architecture": "lstm", "class_names": ["walking"]})
+    save_model(
+        no_model,
+        "action",
+        {"weight": torch.zeros(1)},
+        {"architecture": "lstm", "class_names": ["walking"]},
+    )
     signal_at_frame(2, "tracker_node", signal.SIGSTOP)
-    assert not run_replay(replace(settings, out=tmp_path / "out", action_model=no_model, timeout=15.0))
+    assert not run_replay(
+        replace(settings, out=tmp_path / "out", action_model=no_model, timeout=15.0)
+    )
     printed = capfd.readouterr().err
-    assert f"actionrec_node is gone before the first frame: stays unconfigured: '{no_model}' does not describe a network" in printed
-    assert "tracker_node is gone at frame 3: gave no result for 2 frames in a row, although its process is running" in printed, printed
+    assert (
+        f"actionrec_node is gone before the first frame: stays unconfigured: '{no_model}' does not"
+        " describe a network" in printed
+    )
+    assert (
+        "tracker_node is gone at frame 3: gave no result for 2 frames in a row, although its"
+        " process is running" in printed
+    ), printed
     metrics = metrics_of(tmp_path / "out")
     assert metrics["tracking"] is None
     assert metrics["actions"] is None

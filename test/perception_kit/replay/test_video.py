@@ -22,7 +22,9 @@ def test_frames_are_shown_at_their_stamps(tmp_path: Path, height: int, width: in
         frames = list(container.decode(video=0))
         assert container.streams.video[0].codec_context.name == "h264"
     assert [frame.time for frame in frames] == pytest.approx([0.0, 0.1, 0.15, 0.5], abs=1e-4)
-    assert [(frame.height, frame.width) for frame in frames] == [(height // 2 * 2, width // 2 * 2)] * 4
+    assert [(frame.height, frame.width) for frame in frames] == [
+        (height // 2 * 2, width // 2 * 2)
+    ] * 4
     levels = [frame.to_ndarray(format="rgb24").mean() for frame in frames]
     assert levels == pytest.approx([0, 60, 120, 180], abs=6)
 

@@ -13,9 +13,9 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from perception_kit.replay.frames import CameraFrame, StampedMessage
-from perception_kit.replay.player import Answers
-from perception_kit.replay.results import NODES, STAGES
+from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.evaluation.results import NODES, STAGES
+from perception_kit.replay.player import Responses
 from perception_kit.replay.watch import NodeWatch
 
 IMAGE = StampedMessage(0, None, b"")
@@ -38,10 +38,24 @@ class Bench:
     def _subscribe(self, message_type: type, topic: str, callback: object, qos: object) -> None:
         self._receive = callback
 
-    def report(self, name: str, level: bytes = DiagnosticStatus.OK, message: str = "active", **counters: int) -> None:
+    def report(
+        self,
+        name: str,
+        level: bytes = DiagnosticStatus.OK,
+        message: str = "active",
+        **counters: int,
+    ) -> None:
         """Diagnostics of a node."""
         values = [KeyValue(key=key, value=str(value)) for key, value in counters.items()]
-        self._receive(DiagnosticArray(status=[DiagnosticStatus(name=f"/{name}: perception", level=level, message=message, values=values)]))
+        self._receive(
+            DiagnosticArray(
+                status=[
+                    DiagnosticStatus(
+                        name=f"/{name}: perception", level=level, message=message, values=values
+                    )
+                ]
+            )
+        )
 
     def awaited(self, frame: CameraFrame = FRAME) -> list[str]:
         return [stage.name for stage in self.watch.awaited(frame)]
@@ -49,7 +63,7 @@ class Bench:
     def play(self, number: int, answered: Sequence[str], frame: CameraFrame = FRAME) -> None:
         """One frame after which only ``answered`` have answered and the time is over."""
         self.watch.start_frame(number)
-        answers = Answers(data=dict.fromkeys(answered, b""))
+        answers = Responses(data=dict.fromkeys(answered, b""))
         self.watch.end_frame(frame, answers, self.watch.awaited(frame))
 
 
@@ -79,7 +93,9 @@ def test_node_that_ends_is_told_once_with_the_reason(bench: Bench, node: str) ->
     bench.codes[node] = -9
     assert bench.awaited() == ENDED[node]
     assert bench.awaited() == ENDED[node]
-    assert bench.said == [f"{node} is gone at frame 1: ended by signal 9. Its log: {node}.log. The others go on."]
+    assert bench.said == [
+        f"{node} is gone at frame 1: ended by signal 9. Its log: {node}.log. The others go on."
+    ]
 
 
 def test_two_unanswered_frames_in_a_row_make_a_node_gone(bench: Bench) -> None:
@@ -101,16 +117,33 @@ def test_tracker_is_not_blamed_for_missing_detections(bench: Bench) -> None:
     assert bench.watch.unanswered["tracker_node"] == 0
 
 
-def test_frame_that_a_node_reports_as_lost_is_not_waited_for_and_the_node_stays(bench: Bench) -> None:
+def test_frame_that_a_node_reports_as_lost_is_not_waited_for_and_the_node_stays(
+    bench: Bench,
+) -> None:
     for number in range(5):
         bench.watch.start_frame(number)
         assert "pose" in bench.awaited()
-        bench.report("pose6d_node", DiagnosticStatus.WARN, "no poses: all depth is NaN", frames_without_poses=number + 1)
+        bench.report(
+            "pose6d_node",
+            DiagnosticStatus.WARN,
+            "no poses: all depth is NaN",
+            frames_without_poses=number + 1,
+        )
         assert bench.awaited() == ["segmentation", "tracking", "actions"]
-        bench.watch.end_frame(FRAME, Answers(data=dict.fromkeys(["segmentation", "tracking", "actions"], b"")), bench.watch.awaited(FRAME))
+        bench.watch.end_frame(
+            FRAME,
+            Responses(data=dict.fromkeys(["segmentation", "tracking", "actions"], b"")),
+            bench.watch.awaited(FRAME),
+        )
     assert bench.watch.gone == {}
-    assert bench.said == [f"frame {number}: pose6d_node gave no result of pose: no poses: all depth is NaN" for number in range(3)]
-    assert (bench.watch.unanswered["pose6d_node"], bench.watch.first_reason["pose6d_node"]) == (5, ": no poses: all depth is NaN")
+    assert bench.said == [
+        f"frame {number}: pose6d_node gave no result of pose: no poses: all depth is NaN"
+        for number in range(3)
+    ]
+    assert (bench.watch.unanswered["pose6d_node"], bench.watch.first_reason["pose6d_node"]) == (
+        5,
+        ": no poses: all depth is NaN",
+    )
 
 
 def test_frame_that_segmentation_fails_on_never_gets_to_the_tracker(bench: Bench) -> None:
@@ -125,7 +158,11 @@ def test_frame_without_depth_is_only_for_the_actions(bench: Bench) -> None:
         bench.play(number, ["actions"], frame)
     assert bench.awaited(frame) == ["actions"]
     assert bench.watch.gone == {}
-    assert bench.said[0] == "frame 0: pose6d_node gave no result of segmentation and pose: the bag has no depth image near its stamp"
+    assert (
+        bench.said[0]
+        == "frame 0: pose6d_node gave no result of segmentation and pose: the bag has no depth"
+        " image near its stamp"
+    )
 
 
 def test_every_stage_has_a_node() -> None:

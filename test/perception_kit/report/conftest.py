@@ -12,21 +12,30 @@ import numpy as np
 import pytest
 import yaml
 
-from perception_kit.replay.frame_records import FrameRecord, write_frame_records
+from perception_kit.evaluation.frame_records import FrameRecord, write_frame_records
 from perception_kit.replay.video import VideoWriter
 from test.perception_kit.report.runs import details, metrics
 
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> Callable[..., Path]:
-    """``write_run(name, frames, scores, more)``: the folder of a replay whose picture k is of brightness 40 k."""
+    """``write_run(name, frames, scores, more)``: the folder of a replay whose picture k is of
+    brightness 40 k.
+    """
 
-    def write(name: str, frames: Sequence[FrameRecord], scores: dict[str, Any] | None = None, more: dict[str, Any] | None = None) -> Path:
+    def write(
+        name: str,
+        frames: Sequence[FrameRecord],
+        scores: dict[str, Any] | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "metrics.json").write_text(json.dumps(scores or metrics()))
         (folder / "details.json").write_text(json.dumps(more or details()))
-        (folder / "effective_config.yaml").write_text(yaml.safe_dump({"settings": {"bag": "/data/kitchen"}, "topics": {"color": "/rgb"}}))
+        (folder / "effective_config.yaml").write_text(
+            yaml.safe_dump({"settings": {"bag": "/data/kitchen"}, "topics": {"color": "/rgb"}})
+        )
         write_frame_records(folder / "frames.json", frames)
         with VideoWriter(folder / "overlay.mp4") as video:
             for one in frames:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def opened(browser: Browser, path: Path) -> tuple[Page, list[str]]:
-    """The page when everything is drawn, and what its console complains about. There is no network."""
+    """The page when everything is drawn, and what its console complains about.
+
+    There is no network.
+    """
     from browser import console_errors
 
     page = browser.new_page(viewport={"width": 1500, "height": 1800})
@@ -22,15 +25,17 @@ def opened(browser: Browser, path: Path) -> tuple[Page, list[str]]:
     return page, errors
 
 
-def click_timeline(page: Page, row: int, seconds: float, share: float) -> None:
-    """Click in the row of the timeline that is number ``row`` from the top, at a time and a share of the row's height."""
+def click_timeline(page: Page, row: int, seconds: float, fraction: float) -> None:
+    """Click in the row of the timeline that is number ``row`` from the top, at a time and a share
+    of the row's height.
+    """
     x, y = page.evaluate(
         """([row, seconds, share]) => {
             const plot = document.getElementById("timeline"), layout = plot._fullLayout, box = plot.getBoundingClientRect();
             const xaxis = layout["xaxis" + row] || layout.xaxis, yaxis = layout["yaxis" + row] || layout.yaxis;
             return [box.left + xaxis._offset + xaxis.l2p(seconds), box.top + yaxis._offset + share * yaxis._length];
         }""",
-        ["" if row == 1 else row, seconds, share],
+        ["" if row == 1 else row, seconds, fraction],
     )
     page.mouse.move(x, y)
     page.wait_for_timeout(300)  # plotly looks for the nearest point when the pointer rests

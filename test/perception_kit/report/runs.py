@@ -5,14 +5,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from perception_kit.replay.frame_records import DetectionRecord, FrameRecord, IdentityRecord, ObjectRecord, TrackRecord
+from perception_kit.evaluation.frame_records import (
+    DetectionRecord,
+    FrameRecord,
+    IdentityRecord,
+    ObjectRecord,
+    TrackRecord,
+)
 
 FRAME_S = 0.5
 LATENCY = {"segmentation": 40.0, "pose": 90.0, "tracking": 45.0, "actions": 10.0, "total": 90.0}
 BOX = [8.0, 8.0, 24.0, 24.0]
 
 
-def frame(index: int, *, found: bool = True, error: float | None = 0.004, track: int | None = 7, label: str = "walking") -> FrameRecord:
+def frame(
+    index: int,
+    *,
+    found: bool = True,
+    error: float | None = 0.004,
+    track: int | None = 7,
+    label: str = "walking",
+) -> FrameRecord:
     """One mug, which is followed by track 7, and a person who walks."""
     return FrameRecord(
         number=index,
@@ -23,7 +36,17 @@ def frame(index: int, *, found: bool = True, error: float | None = 0.004, track:
         tracks=[TrackRecord(track, "mug")] if track is not None else [],
         label=label,
         scores={"walking": 0.8, "falling": 0.2},
-        objects=[ObjectRecord("mug", BOX, found, 0.9 if found else 0.0, 0.1, error if found else None, error if found else None)],
+        objects=[
+            ObjectRecord(
+                "mug",
+                BOX,
+                found,
+                0.9 if found else 0.0,
+                0.1,
+                error if found else None,
+                error if found else None,
+            )
+        ],
         identities=[IdentityRecord(1, "mug", track, False, False)],
         true_label="walking",
     )
@@ -36,7 +59,10 @@ def metrics(recall: float = 0.5) -> dict[str, Any]:
         "tracking": {"mota": 0.9, "idf1": 0.8, "hota": 0.7, "id_switches": 1, "fragments": 0},
         "actions": {
             "frame_accuracy": 0.8,
-            "per_class": {name: {"precision": 0.5, "recall": None, "f1": 0.5, "support": 4} for name in ("falling", "walking")},
+            "per_class": {
+                name: {"precision": 0.5, "recall": None, "f1": 0.5, "support": 4}
+                for name in ("falling", "walking")
+            },
             "fall_delay_s": None,
         },
         "instances": {"total": 4, "found": 3},
@@ -48,7 +74,11 @@ def metrics(recall: float = 0.5) -> dict[str, Any]:
 
 def details() -> dict[str, Any]:
     return {
-        "segmentation": {"map": 0.5, "map50": 0.75, "per_class": {"mug": {"map": 0.5, "map50": 0.75}}},
+        "segmentation": {
+            "map": 0.5,
+            "map50": 0.75,
+            "per_class": {"mug": {"map": 0.5, "map50": 0.75}},
+        },
         "pose": {"per_class": {"mug": {"recall_0.1d": 0.5, "adds_auc": 0.8}}},
         "actions": {"class_names": ["falling", "walking"], "confusion": [[0, 0, 0], [1, 3, 0]]},
         "image_size": [64, 48],

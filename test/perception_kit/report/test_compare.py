@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from perception_kit.compare import main
+from perception_kit.evaluation.run import RunError, read_run
+from perception_kit.evaluation.scores import Score
 from perception_kit.report.compare import Change, compare_runs
-from perception_kit.report.run import RunError, read_run
-from perception_kit.report.scores import Score
 from test.perception_kit.report.runs import details, frame, metrics
 
 if TYPE_CHECKING:
@@ -37,13 +37,17 @@ CHANGES = {
 @pytest.mark.parametrize("case", CHANGES)
 def test_verdict(case: str) -> None:
     better, form, first, second, verdict, text = CHANGES[case]
-    change = Change("", Score("part", "name", first, form, better), Score("part", "name", second, form, better))
+    change = Change(
+        "", Score("part", "name", first, form, better), Score("part", "name", second, form, better)
+    )
     assert (change.verdict, change.difference_text) == (verdict, text)
 
 
 @pytest.fixture
 def runs(write_run: Callable[..., Path]) -> tuple[Path, Path]:
-    """The second run misses the mug in frame 3 and takes frame 1 for a fall, but its poses are better by class."""
+    """The second run misses the mug in frame 3 and takes frame 1 for a fall, but its poses are
+    better by class.
+    """
     first = [frame(index) for index in range(4)]
     second = [frame(0), frame(1, label="falling"), frame(2), frame(3, found=False, label="falling")]
     better = details()
@@ -60,11 +64,17 @@ def test_what_changed_and_where(runs: tuple[Path, Path]) -> None:
     assert verdicts["walking", "f1"] == "same"
     assert ("", "delay of the fall alarm") not in verdicts  # nobody fell
     assert [(one.number, one.worse_by) for one in comparison.frames] == [(3, 2), (1, 1)]
-    assert comparison.frames[0].second_problems == ["missed: mug", "action is walking, recognised: falling"]
+    assert comparison.frames[0].second_problems == [
+        "missed: mug",
+        "action is walking, recognised: falling",
+    ]
 
 
 def test_other_mistakes_that_are_as_many_differ_too(write_run: Callable[..., Path]) -> None:
-    folders = write_run("first", [frame(0, found=False)]), write_run("second", [frame(0, label="falling")])
+    folders = (
+        write_run("first", [frame(0, found=False)]),
+        write_run("second", [frame(0, label="falling")]),
+    )
     (change,) = compare_runs(*map(read_run, folders)).frames
     assert (change.worse_by, change.first_problems) == (0, ["missed: mug"])
 
@@ -73,7 +83,10 @@ def test_what_they_ran_with_is_named_where_it_differs(write_run: Callable[..., P
     first, second = (read_run(write_run(name, [frame(0)])) for name in ("first", "second"))
     second.config["settings"] |= {"out": "elsewhere", "realtime": 2.0}
     second.config["parameters"] = {"pose6d_node": {"icp": True}}
-    assert compare_runs(first, second).causes == [("settings.realtime", "–", "2.0"), ("parameters.pose6d_node.icp", "–", "True")]
+    assert compare_runs(first, second).causes == [
+        ("settings.realtime", "–", "2.0"),
+        ("parameters.pose6d_node.icp", "–", "True"),
+    ]
     assert compare_runs(first, first).causes == []
 
 
@@ -83,8 +96,12 @@ def test_runs_of_other_recordings_are_refused(write_run: Callable[..., Path]) ->
         compare_runs(*map(read_run, folders))
 
 
-def test_command(runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["compare", *map(str, runs), "--out", str(runs[0].parent / "out")])
+def test_command(
+    runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        sys, "argv", ["compare", *map(str, runs), "--out", str(runs[0].parent / "out")]
+    )
     assert main() == 0
     printed = capsys.readouterr().out
     assert "−25.0% worse" in printed
@@ -93,13 +110,22 @@ def test_command(runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsy
     assert '<span class="worse">−25.0% worse</span>' in page
     written = json.loads((runs[0].parent / "out" / "compare.json").read_text())
     assert written["frames"][0]["number"] == 3
-    recall = next(change for change in written["changes"] if change["name"] == "ADD(-S) below 0.1 d")
-    assert recall == {"of": "", "part": "pose", "name": "ADD(-S) below 0.1 d", "first": 0.5, "second": 0.25, "difference": -0.25} | {
-        "verdict": "worse"
-    }
+    recall = next(
+        change for change in written["changes"] if change["name"] == "ADD(-S) below 0.1 d"
+    )
+    assert recall == {
+        "of": "",
+        "part": "pose",
+        "name": "ADD(-S) below 0.1 d",
+        "first": 0.5,
+        "second": 0.25,
+        "difference": -0.25,
+    } | {"verdict": "worse"}
 
 
-def test_command_refuses_what_is_no_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_refuses_what_is_no_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path), str(tmp_path)])
     assert main() == 2
     assert "holds no finished replay" in capsys.readouterr().err

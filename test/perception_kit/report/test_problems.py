@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.replay.frame_records import DetectionRecord, FrameRecord, IdentityRecord
+from perception_kit.evaluation.frame_records import DetectionRecord, FrameRecord, IdentityRecord
 from perception_kit.report.problems import badness, describe_problems, worst_frames
 from test.perception_kit.report.runs import BOX, frame
 
@@ -18,13 +18,29 @@ WRONG = DetectionRecord("bowl", 0.9, BOX, False)
 CASES = {
     "all right": (GOOD, [], 0),
     "missed": (frame(0, found=False), ["missed: mug"], 1),
-    "wrong detections": (replace(GOOD, detections=[WRONG, WRONG]), ["wrong detection: 2 × bowl"], 2),
-    "detection on what is barely visible": (replace(GOOD, detections=[replace(WRONG, right=None)]), [], 0),
+    "wrong detections": (
+        replace(GOOD, detections=[WRONG, WRONG]),
+        ["wrong detection: 2 × bowl"],
+        2,
+    ),
+    "detection on what is barely visible": (
+        replace(GOOD, detections=[replace(WRONG, right=None)]),
+        [],
+        0,
+    ),
     "pose off": (frame(0, error=0.0125), ["pose off: mug by 12 mm (12% of its diameter)"], 1),
     "pose just right": (frame(0, error=0.0099), [], 0),
     "no pose": (frame(0, error=None), ["no pose: mug"], 1),
-    "switch": (replace(GOOD, identities=[IdentityRecord(1, "mug", 9, True, False)]), ["identity switch: mug 1 is now track 9"], 2),
-    "fragment": (replace(GOOD, identities=[IdentityRecord(1, "mug", None, False, True)]), ["track lost for a while: mug 1"], 0),
+    "switch": (
+        replace(GOOD, identities=[IdentityRecord(1, "mug", 9, True, False)]),
+        ["identity switch: mug 1 is now track 9"],
+        2,
+    ),
+    "fragment": (
+        replace(GOOD, identities=[IdentityRecord(1, "mug", None, False, True)]),
+        ["track lost for a while: mug 1"],
+        0,
+    ),
     "wrong action": (frame(0, label="falling"), ["action is walking, recognised: falling"], 1),
     "no action": (frame(0, label=""), ["action is walking, recognised: none"], 1),
     "frame that nobody labelled": (replace(frame(0, label="falling"), true_label=""), [], 0),

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from perception_kit.evaluation.run import RunError
 from perception_kit.report.replay_page import write_report
-from perception_kit.report.run import RunError
 from test.perception_kit.report.pages import click_timeline, opened
 from test.perception_kit.report.runs import FRAME_S, details, frame, metrics
 
@@ -33,7 +33,10 @@ def shown_brightness(page: Page) -> float:
 @pytest.fixture
 def report(write_run: Callable[..., Path]) -> Path:
     frames = [frame(index) for index in range(COUNT)]
-    frames[4] = replace(frame(4, found=False, label="falling"), identities=[replace(frames[4].identities[0], track=9, switch=True)])
+    frames[4] = replace(
+        frame(4, found=False, label="falling"),
+        identities=[replace(frames[4].identities[0], track=9, switch=True)],
+    )
     folder = write_run("run", frames)
     write_report(folder)
     return folder / "report.html"
@@ -54,20 +57,31 @@ def test_everything_is_drawn_without_an_error(report: Path, browser: Browser) ->
     ]
     assert page.locator("[id^=chart] .main-svg").count() >= 4
     text = page.inner_text("body")
-    for expected in ("Replay of kitchen", "75.0%", "MOTA", "<odd> & note", "identity switch: mug 1 is now track 9", "Worst frames"):
+    for expected in (
+        "Replay of kitchen",
+        "75.0%",
+        "MOTA",
+        "<odd> & note",
+        "identity switch: mug 1 is now track 9",
+        "Worst frames",
+    ):
         assert expected in text
     assert page.locator(".worst figure").count() == 1
     page.close()
 
 
 @pytest.mark.slow
-def test_a_click_on_each_timeline_shows_the_picture_of_its_frame(report: Path, browser: Browser) -> None:
+def test_a_click_on_each_timeline_shows_the_picture_of_its_frame(
+    report: Path, browser: Browser
+) -> None:
     page, errors = opened(browser, report)
     assert shown_brightness(page) == pytest.approx(160, abs=6)  # the worst frame is shown first
     assert "recognised: falling" in page.inner_text("#problems")
     for row, index in enumerate((2, 0, 5, 1, 3, 2), start=1):
         click_timeline(page, row, index * FRAME_S, 0.5)
-        page.wait_for_function(f"document.getElementById('picture').dataset.frame === '{index}'", timeout=30_000)
+        page.wait_for_function(
+            f"document.getElementById('picture').dataset.frame === '{index}'", timeout=30_000
+        )
         assert shown_brightness(page) == pytest.approx(40 * index, abs=6)
         assert page.inner_text("#when") == f"frame {index}, {index * FRAME_S:.2f} s"
         assert page.inner_text("#problems") == "nothing wrong"
@@ -92,10 +106,18 @@ def test_keys_slider_and_cards_choose_frames(report: Path, browser: Browser) -> 
 
 
 @pytest.mark.slow
-def test_without_truth_and_with_a_picture_that_could_not_be_drawn(write_run: Callable[..., Path], browser: Browser) -> None:
+def test_without_ground_truth_and_with_a_picture_that_could_not_be_drawn(
+    write_run: Callable[..., Path], browser: Browser
+) -> None:
     unknown = dict.fromkeys(("segmentation", "pose", "tracking", "actions", "instances"))
     frames = [
-        replace(frame(index), picture=None if index == 0 else index - 1, objects=None, identities=None, true_label=None)
+        replace(
+            frame(index),
+            picture=None if index == 0 else index - 1,
+            objects=None,
+            identities=None,
+            true_label=None,
+        )
         for index in range(3)
     ]
     details_without = {key: value for key, value in details().items() if key not in unknown}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from perception_kit.report.run import read_run
+from perception_kit.evaluation.run import read_run
 from perception_kit.report.summary_page import summary_page, summary_table
 from test.perception_kit.report.runs import frame, metrics
 

@@ -34,11 +34,19 @@ def group_of(tmp_path: Path, **programs: str) -> NodeGroup:
     return group
 
 
-POLITE = "import signal, sys\nsignal.signal(signal.SIGINT, lambda *_: sys.exit(0))\nprint('ready')\nsignal.pause()"
-STUBBORN = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('ready')\nwhile True: signal.pause()"
+POLITE = (
+    "import signal, sys\nsignal.signal(signal.SIGINT, lambda *_:"
+    " sys.exit(0))\nprint('ready')\nsignal.pause()"
+)
+STUBBORN = (
+    "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('ready')\nwhile True:"
+    " signal.pause()"
+)
 
 
-def test_stop_is_polite_first_and_then_forces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_is_polite_first_and_then_forces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bringup, "_STOP_SIGNALS", ((signal.SIGINT, 2.0), (signal.SIGKILL, LIMIT_S)))
     group = group_of(tmp_path, polite=POLITE, stubborn=STUBBORN)
     assert group.poll() == {"polite": None, "stubborn": None}
@@ -57,7 +65,9 @@ def test_poll_tells_which_process_is_gone_while_the_others_go_on(tmp_path: Path)
 
 
 def test_unknown_nodes_are_refused() -> None:
-    with pytest.raises(BringupError, match=r"unknown nodes \['camera_node'\], expected some of \['actionrec_node'"):
+    with pytest.raises(
+        BringupError, match=r"unknown nodes \['camera_node'\], expected some of \['actionrec_node'"
+    ):
         start_nodes({"camera_node": {}})
 
 
@@ -70,7 +80,9 @@ def test_settings_that_are_there_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_command_line_overrides_only_what_is_given() -> None:
-    args = command_line.parse_arguments(["--device", "cpu", "--pose-model", "p.safetensors", "--use-sim-time"])
+    args = command_line.parse_arguments(
+        ["--device", "cpu", "--pose-model", "p.safetensors", "--use-sim-time"]
+    )
     assert command_line.node_parameters(args) == {
         "pose6d_node": {"pose_model": "p.safetensors", "device": "cpu", "use_sim_time": True},
         "tracker_node": {"pose_model": "p.safetensors", "use_sim_time": True},
@@ -86,7 +98,9 @@ def test_command_line_names_an_unknown_camera(capsys: pytest.CaptureFixture[str]
 @pytest.mark.ros
 def test_a_node_that_dies_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parameters = {"tracker_node": {"max_iou_distance": 7.0}}
-    with start_nodes(parameters, domain_id=DOMAIN_ID, log_dir=tmp_path, nodes=["tracker_node"]) as group:
+    with start_nodes(
+        parameters, domain_id=DOMAIN_ID, log_dir=tmp_path, nodes=["tracker_node"]
+    ) as group:
         assert command_line.wait(group) == 1
     assert "tracker_node ended with return code 1" in capsys.readouterr().err
     log = group.log_path("tracker_node").read_text()

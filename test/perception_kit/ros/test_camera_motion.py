@@ -27,7 +27,11 @@ class FakeBuffer:
     def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
         if (target, source, time.nanoseconds) != ("odom", "camera", 5_000_000_007):
             raise UnknownTransform(f"{target} {source} {time.nanoseconds}")
-        return TransformStamped(transform=Transform(translation=Vector3(x=1.0, y=2.0, z=3.0), rotation=Quaternion(z=1.0, w=0.0)))
+        return TransformStamped(
+            transform=Transform(
+                translation=Vector3(x=1.0, y=2.0, z=3.0), rotation=Quaternion(z=1.0, w=0.0)
+            )
+        )
 
 
 class FakeNode:
@@ -41,7 +45,9 @@ class FakeNode:
 @pytest.fixture
 def motion(monkeypatch: pytest.MonkeyPatch) -> CameraMotion:
     monkeypatch.setattr(camera_motion, "Buffer", FakeBuffer)
-    monkeypatch.setattr(camera_motion, "TransformListener", lambda buffer, node: None, raising=False)
+    monkeypatch.setattr(
+        camera_motion, "TransformListener", lambda buffer, node: None, raising=False
+    )
     monkeypatch.setattr(camera_motion, "TransformException", UnknownTransform, raising=False)
     return CameraMotion(FakeNode())
 

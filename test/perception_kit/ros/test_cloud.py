@@ -14,11 +14,16 @@ from perception_kit.types import Intrinsics
 CAMERA = Intrinsics(100, 100, 20, 15, 40, 30)
 
 
-def test_points_have_place_and_colour() -> None:
+def test_points_have_place_and_color() -> None:
     depth, rgb = np.zeros((30, 40), np.float32), np.zeros((30, 40, 3), np.uint8)
     depth[15, 30], rgb[15, 30] = 2.0, (255, 128, 1)
     message = cloud_message(rgb, depth, CAMERA, Header(frame_id="optical"), 10_000)
-    assert (message.header.frame_id, message.width, message.height, message.point_step) == ("optical", 1, 1, 16)
+    assert (message.header.frame_id, message.width, message.height, message.point_step) == (
+        "optical",
+        1,
+        1,
+        16,
+    )
     assert [(field.name, field.offset, field.datatype) for field in message.fields] == [
         (name, 4 * k, PointField.FLOAT32) for k, name in enumerate(("x", "y", "z", "rgb"))
     ]
@@ -28,6 +33,8 @@ def test_points_have_place_and_colour() -> None:
 
 
 def test_large_images_are_thinned_out() -> None:
-    message = cloud_message(np.zeros((30, 40, 3), np.uint8), np.ones((30, 40), np.float32), CAMERA, Header(), 400)
+    message = cloud_message(
+        np.zeros((30, 40, 3), np.uint8), np.ones((30, 40), np.float32), CAMERA, Header(), 400
+    )
     assert 200 < message.width <= 400
     assert len(message.data) == message.width * message.point_step

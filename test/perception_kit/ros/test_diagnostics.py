@@ -49,7 +49,10 @@ def test_a_problem_is_current_until_three_seconds_after_it_was_seen(clock: Clock
 
 
 def test_errors_for_users_are_their_message_and_others_have_a_place() -> None:
-    assert describe_error(ValueError("score_threshold is 2, expected 0 to 1")) == "score_threshold is 2, expected 0 to 1"
+    assert (
+        describe_error(ValueError("score_threshold is 2, expected 0 to 1"))
+        == "score_threshold is 2, expected 0 to 1"
+    )
     try:
         _ = {}["missing"]
     except KeyError as error:
@@ -59,7 +62,19 @@ def test_errors_for_users_are_their_message_and_others_have_a_place() -> None:
 
 
 def test_status_message() -> None:
-    array = diagnostic_array(Header(frame_id="x"), "/node: perception", "cpu", DiagnosticStatus.WARN, "slow", {"state": "active"})
+    array = diagnostic_array(
+        Header(frame_id="x"),
+        "/node: perception",
+        "cpu",
+        DiagnosticStatus.WARN,
+        "slow",
+        {"state": "active"},
+    )
     (status,) = array.status
-    assert (status.name, status.hardware_id, status.level, status.message) == ("/node: perception", "cpu", DiagnosticStatus.WARN, "slow")
+    assert (status.name, status.hardware_id, status.level, status.message) == (
+        "/node: perception",
+        "cpu",
+        DiagnosticStatus.WARN,
+        "slow",
+    )
     assert [(pair.key, pair.value) for pair in status.values] == [("state", "active")]

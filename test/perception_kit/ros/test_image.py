@@ -25,23 +25,40 @@ from perception_kit.ros.image import (
     intrinsics_from_camera_info,
 )
 
-LAYOUTS = {"rgb8": (np.uint8, 3), "bgra8": (np.uint8, 4), "mono8": (np.uint8, 1), "16UC1": (np.uint16, 1)}
+LAYOUTS = {
+    "rgb8": (np.uint8, 3),
+    "bgra8": (np.uint8, 4),
+    "mono8": (np.uint8, 1),
+    "16UC1": (np.uint16, 1),
+}
 
 
 def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: bool = False) -> Image:
     """An image whose rows are followed by ``padding`` bytes."""
-    rows = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<"))).view(np.uint8)
+    rows = np.ascontiguousarray(
+        pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<"))
+    ).view(np.uint8)
     rows = np.pad(rows.reshape(len(pixels), -1), ((0, 0), (0, padding)), constant_values=255)
-    result = Image(height=pixels.shape[0], width=pixels.shape[1], encoding=encoding, step=rows.shape[1], is_bigendian=int(big_endian))
+    result = Image(
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        step=rows.shape[1],
+        is_bigendian=int(big_endian),
+    )
     result.data = array("B", rows.tobytes())
     return result
 
 
 @pytest.mark.parametrize("encoding", sorted(LAYOUTS))
 @given(data=st.data(), padding=st.integers(0, 9), big_endian=st.booleans())
-def test_rows_with_padding_and_both_byte_orders_are_read(encoding: str, data: st.DataObject, padding: int, big_endian: bool) -> None:
+def test_rows_with_padding_and_both_byte_orders_are_read(
+    encoding: str, data: st.DataObject, padding: int, big_endian: bool
+) -> None:
     dtype, channels = LAYOUTS[encoding]
-    shape = st.tuples(st.integers(1, 7), st.integers(1, 7)).map(lambda size: size if channels == 1 else (*size, channels))
+    shape = st.tuples(st.integers(1, 7), st.integers(1, 7)).map(
+        lambda size: size if channels == 1 else (*size, channels)
+    )
     pixels = data.draw(hnp.arrays(dtype, shape))
     read = image_to_array(message(pixels, encoding, padding, big_endian))
     assert read.dtype == dtype
@@ -51,10 +68,19 @@ def test_rows_with_padding_and_both_byte_orders_are_read(encoding: str, data: st
 @pytest.mark.parametrize("encoding", sorted(LAYOUTS))
 def test_an_array_comes_back_from_its_message(encoding: str) -> None:
     dtype, channels = LAYOUTS[encoding]
-    pixels = np.arange(24 * channels).astype(dtype).reshape((4, 6) if channels == 1 else (4, 6, channels))
+    pixels = (
+        np.arange(24 * channels)
+        .astype(dtype)
+        .reshape((4, 6) if channels == 1 else (4, 6, channels))
+    )
     header = Header(frame_id="camera")
     written = array_to_image(pixels[:, ::-1], encoding, header)  # not contiguous
-    assert (written.header, written.width, written.height, written.encoding) == (header, 6, 4, encoding)
+    assert (written.header, written.width, written.height, written.encoding) == (
+        header,
+        6,
+        4,
+        encoding,
+    )
     np.testing.assert_array_equal(image_to_array(written), pixels[:, ::-1])
 
 
@@ -75,29 +101,40 @@ def test_reading_does_not_copy() -> None:
         ("mono8", 50, [50, 50, 50]),
     ],
 )
-def test_colour_is_rgb_whatever_the_encoding(encoding: str, stored: list[int] | int, expected: list[int]) -> None:
+def test_color_is_rgb_whatever_the_encoding(
+    encoding: str, stored: list[int] | int, expected: list[int]
+) -> None:
     pixels = np.broadcast_to(np.array(stored, np.uint8), (3, 5, *np.shape(stored)))
-    np.testing.assert_array_equal(color_image(message(pixels, encoding)), np.broadcast_to(np.array(expected, np.uint8), (3, 5, 3)))
+    np.testing.assert_array_equal(
+        color_image(message(pixels, encoding)),
+        np.broadcast_to(np.array(expected, np.uint8), (3, 5, 3)),
+    )
 
 
-def test_16uc1_is_millimetres_with_0_invalid() -> None:
+def test_16uc1_is_millimeters_with_0_invalid() -> None:
     depth = depth_image(message(np.array([[0, 1500, 65535]], np.uint16), "16UC1"))
     assert depth.dtype == np.float32
     np.testing.assert_allclose(depth, [[0, 1.5, 65.535]], rtol=1e-6)
 
 
-def test_32fc1_is_metres_with_nan_infinity_and_negative_values_invalid() -> None:
+def test_32fc1_is_meters_with_nan_infinity_and_negative_values_invalid() -> None:
     stored = np.array([[1.25, np.nan, np.inf, -np.inf, -0.5, 0.0]], np.float32)
     np.testing.assert_array_equal(depth_image(message(stored, "32FC1")), [[1.25, 0, 0, 0, 0, 0]])
 
 
 @pytest.mark.parametrize("encoding", ["mono16", "8UC1", "rgb8", "64FC1", "32FC3", ""])
 def test_a_depth_encoding_without_a_known_unit_is_refused_by_name(encoding: str) -> None:
-    with pytest.raises(ImageError, match=f"depth encoding '{encoding}' has no known unit: expected 16UC1"):
+    with pytest.raises(
+        ImageError, match=f"depth encoding '{encoding}' has no known unit: expected 16UC1"
+    ):
         depth_image(Image(encoding=encoding, width=4, height=4))
 
 
-@pytest.mark.parametrize("pixels", [np.zeros((3, 4), np.uint16), np.full((3, 4), np.nan, np.float32)], ids=["zeros", "NaN"])
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((3, 4), np.uint16), np.full((3, 4), np.nan, np.float32)],
+    ids=["zeros", "NaN"],
+)
 def test_depth_without_a_valid_pixel_is_refused(pixels: np.ndarray) -> None:
     with pytest.raises(ImageError, match=r"4x3 .* has no valid pixel"):
         depth_image(message(pixels, "16UC1" if pixels.dtype == np.uint16 else "32FC1"))
@@ -107,7 +144,10 @@ def test_depth_without_a_valid_pixel_is_refused(pixels: np.ndarray) -> None:
 def test_short_data_is_refused_with_the_numbers(missing: int) -> None:
     short = message(np.zeros((4, 6, 3), np.uint8), "rgb8")
     short.data = short.data[: 72 - missing]
-    with pytest.raises(ImageError, match=rf"holds {72 - missing} bytes of data, expected step \* height = 18 \* 4 = 72"):
+    with pytest.raises(
+        ImageError,
+        match=rf"holds {72 - missing} bytes of data, expected step \* height = 18 \* 4 = 72",
+    ):
         color_image(short)
 
 
@@ -120,7 +160,9 @@ def test_short_data_is_refused_with_the_numbers(missing: int) -> None:
         ({"encoding": "16UC1"}, "'16UC1' is not a colour image"),
     ],
 )
-def test_a_colour_image_that_cannot_be_used_says_why(change: dict[str, object], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_color_image_that_cannot_be_used_says_why(
+    change: dict[str, object], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(image_module, "CvBridge", None)
     bad = message(np.zeros((4, 6, 3), np.uint8), "rgb8")
     for name, value in change.items():
@@ -129,7 +171,9 @@ def test_a_colour_image_that_cannot_be_used_says_why(change: dict[str, object], 
         color_image(bad)
 
 
-def test_other_encodings_go_through_cv_bridge_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_encodings_go_through_cv_bridge_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Bridge:
         def imgmsg_to_cv2(self, source: Image, desired_encoding: str) -> np.ndarray:
             assert desired_encoding == "rgb8"
@@ -150,20 +194,32 @@ def test_sizes_must_agree() -> None:
 
 
 def camera_info(**change: object) -> CameraInfo:
-    values = {"width": 640, "height": 480, "k": [600.0, 0.0, 320.5, 0.0, 610.0, 240.5, 0.0, 0.0, 1.0]} | change
+    values = {
+        "width": 640,
+        "height": 480,
+        "k": [600.0, 0.0, 320.5, 0.0, 610.0, 240.5, 0.0, 0.0, 1.0],
+    } | change
     return CameraInfo(**values)
 
 
 def test_intrinsics_are_those_of_k() -> None:
     intrinsics = intrinsics_from_camera_info(camera_info(), Image(width=640, height=480))
-    assert (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy) == (600.0, 610.0, 320.5, 240.5)
+    assert (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy) == (
+        600.0,
+        610.0,
+        320.5,
+        240.5,
+    )
     assert (intrinsics.width, intrinsics.height) == (640, 480)
 
 
 @pytest.mark.parametrize(
     ("info", "reason"),
     [
-        (camera_info(width=1280, height=720), "camera_info is for a 1280x720 image, the colour image is 640x480"),
+        (
+            camera_info(width=1280, height=720),
+            "camera_info is for a 1280x720 image, the colour image is 640x480",
+        ),
         (camera_info(k=[0.0] * 9), "camera_info: focal lengths must be positive, got fx=0.0"),
         (camera_info(k=[600.0, 0.0, float("nan"), 0.0, 600.0, 240.0, 0.0, 0.0, 1.0]), "cx=nan"),
     ],
@@ -177,5 +233,9 @@ def test_what_makes_poses_doubtful_is_said() -> None:
     color, depth = Image(header=Header(frame_id="rgb")), Image(header=Header(frame_id="ir"))
     info = CameraInfo(distortion_model="plumb_bob", d=[0.1, 0.0, 0.0, 0.0, 0.0])
     assert doubts(color, color, CameraInfo(d=[0.0] * 5)) == []
-    assert [(doubt.kind, "'ir'" in doubt.text) for doubt in doubts(color, depth, CameraInfo())] == [("frame-id", True)]
-    assert [(doubt.kind, "plumb_bob" in doubt.text) for doubt in doubts(color, color, info)] == [("lens-distortion", True)]
+    assert [(doubt.kind, "'ir'" in doubt.text) for doubt in doubts(color, depth, CameraInfo())] == [
+        ("frame-id", True)
+    ]
+    assert [(doubt.kind, "plumb_bob" in doubt.text) for doubt in doubts(color, color, info)] == [
+        ("lens-distortion", True)
+    ]

@@ -16,7 +16,14 @@ from visualization_msgs.msg import Marker
 
 from perception_kit.ros import markers as markers_module
 from perception_kit.ros.from_messages import stamp_to_ns
-from perception_kit.ros.markers import Trails, action_markers, delete_all, mesh_resources, pose_markers, track_markers
+from perception_kit.ros.markers import (
+    Trails,
+    action_markers,
+    delete_all,
+    mesh_resources,
+    pose_markers,
+    track_markers,
+)
 from perception_kit.ros.to_messages import ns_to_stamp
 from perception_kit.types import ActionEstimate, PoseEstimate, TrackEstimate, TrackState
 
@@ -25,10 +32,14 @@ HEADER = Header(frame_id="camera_color_optical_frame")
 
 
 def pose(name: str) -> PoseEstimate:
-    return PoseEstimate(0, 1, name, np.eye(3), np.array([0.1, 0.2, 0.9]), 0.8, np.array([0.08, 0.08, 0.12]))
+    return PoseEstimate(
+        0, 1, name, np.eye(3), np.array([0.1, 0.2, 0.9]), 0.8, np.array([0.08, 0.08, 0.12])
+    )
 
 
-def track(number: int, state: TrackState, age: int = 5, position: np.ndarray | None = None) -> TrackEstimate:
+def track(
+    number: int, state: TrackState, age: int = 5, position: np.ndarray | None = None
+) -> TrackEstimate:
     box = np.zeros(4, np.float32)
     return TrackEstimate(number, 1, "cup", state, 0.9, age, 4, 0.0, 0, box, box, position=position)
 
@@ -42,7 +53,10 @@ def test_poses_are_boxes_of_the_model_size_with_axes() -> None:
 
 
 def test_an_unsure_pose_is_faint_and_has_no_axes() -> None:
-    (sure, _), (unsure,) = (pose_markers([replace(pose("cup"), confidence=value)], HEADER).markers for value in (0.8, 0.05))
+    (sure, _), (unsure,) = (
+        pose_markers([replace(pose("cup"), confidence=value)], HEADER).markers
+        for value in (0.8, 0.05)
+    )
     assert (unsure.type, unsure.ns, unsure.id) == (sure.type, sure.ns, sure.id)
     assert unsure.color.a < sure.color.a / 2
 
@@ -58,8 +72,15 @@ def test_ids_differ_within_a_frame_and_stay_the_same_over_frames() -> None:
 
 def test_all_markers_end_by_themselves() -> None:
     seen = track(1, TrackState.CONFIRMED, position=np.ones(3))
-    markers = pose_markers([pose("cup")], HEADER).markers + track_markers([seen], HEADER).markers + Trails().update([seen], HEADER)
-    assert all(marker.header == HEADER and (marker.lifetime.sec, marker.lifetime.nanosec) > (0, 0) for marker in markers)
+    markers = (
+        pose_markers([pose("cup")], HEADER).markers
+        + track_markers([seen], HEADER).markers
+        + Trails().update([seen], HEADER)
+    )
+    assert all(
+        marker.header == HEADER and (marker.lifetime.sec, marker.lifetime.nanosec) > (0, 0)
+        for marker in markers
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,18 +104,27 @@ def trail(trails: Trails, age: int, stamp_ns: int, number: int = 3) -> list[Mark
 
 def test_a_trail_grows_by_one_point_a_frame() -> None:
     trails = Trails()
-    points = {(marker.ns, marker.id) for age in range(40) for marker in trail(trails, age, age * FRAME_NS)}
+    points = {
+        (marker.ns, marker.id) for age in range(40) for marker in trail(trails, age, age * FRAME_NS)
+    }
     assert len(points) == 40
 
 
 def test_a_trail_fades_where_it_is_and_ends() -> None:
     trails = Trails()
-    sent = [marker for age in range(120) for marker in copy.deepcopy(trail(trails, age, age * FRAME_NS)) if marker.id == 5]
+    sent = [
+        marker
+        for age in range(120)
+        for marker in copy.deepcopy(trail(trails, age, age * FRAME_NS))
+        if marker.id == 5
+    ]
     opacities = [marker.color.a for marker in sent]
     assert len(opacities) == 6
     assert opacities == sorted(opacities, reverse=True)
     assert (opacities[0], 0 < opacities[-1] < 0.2) == (1.0, True)
-    assert {(marker.pose.position.x, stamp_to_ns(marker.header.stamp)) for marker in sent} == {(5.0, 5 * FRAME_NS)}
+    assert {(marker.pose.position.x, stamp_to_ns(marker.header.stamp)) for marker in sent} == {
+        (5.0, 5 * FRAME_NS)
+    }
     ends = [marker.lifetime.sec + marker.lifetime.nanosec * 1e-9 for marker in sent]
     assert ends == sorted(ends, reverse=True)
     assert 0 < ends[-1] <= 0.5
@@ -120,19 +150,29 @@ def test_only_confirmed_tracks_with_a_position_leave_a_trail() -> None:
 
 def test_meshes_are_shown_where_they_are_known(tmp_path: Path) -> None:
     entry = {"diameter": 120, "size_x": 80, "size_y": 80, "size_z": 120}
-    (tmp_path / "models_info.json").write_text(json.dumps({"7": {"name": "cup"} | entry, "9": {"name": "person", "articulated": True}}))
+    (tmp_path / "models_info.json").write_text(
+        json.dumps({"7": {"name": "cup"} | entry, "9": {"name": "person", "articulated": True}})
+    )
     (tmp_path / "obj_000007.ply").touch()
     meshes = mesh_resources(str(tmp_path))
     assert meshes == {"cup": f"file://{tmp_path}/obj_000007.ply"}
     body, _, other, _ = pose_markers([pose("cup"), pose("box")], HEADER, meshes).markers
-    assert (body.type, body.mesh_resource, body.scale.x) == (Marker.MESH_RESOURCE, meshes["cup"], 0.001)
+    assert (body.type, body.mesh_resource, body.scale.x) == (
+        Marker.MESH_RESOURCE,
+        meshes["cup"],
+        0.001,
+    )
     assert other.type == Marker.CUBE
 
 
-def test_meshes_of_a_package_are_named_by_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_meshes_of_a_package_are_named_by_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = SimpleNamespace(name="cup", mesh_path=tmp_path / "obj_000007.ply")
     monkeypatch.setattr(markers_module, "read_models", lambda folder: {7: model})
-    assert mesh_resources("package://assistant_perception/meshes/") == {"cup": "package://assistant_perception/meshes/obj_000007.ply"}
+    assert mesh_resources("package://assistant_perception/meshes/") == {
+        "cup": "package://assistant_perception/meshes/obj_000007.ply"
+    }
 
 
 def person(number: int, detection: int) -> TrackEstimate:
@@ -148,17 +188,31 @@ def action(label: str, number: int) -> ActionEstimate:
 def test_actions_are_written_over_the_people() -> None:
     places = {0: np.array([0.0, 0.0, 2.0]), 1: np.array([1.0, 0.0, 3.0]), 2: None}
     people = [person(7, 0), person(8, 1), person(9, 2)]
-    actions = [action("walking", 7), action("falling", 8), action("running", 9), action("walking", -1)]
+    actions = [
+        action("walking", 7),
+        action("falling", 8),
+        action("running", 9),
+        action("walking", -1),
+    ]
     walker, faller = action_markers(actions, people, places, HEADER).markers
     assert (walker.text, walker.id, walker.pose.position.z) == ("person 7: walking", 7, 2.0)
     assert walker.pose.position.y < 0
-    assert (faller.text, faller.color.r > 0.8, faller.color.g < 0.1) == ("person 8: FALL", True, True)
+    assert (faller.text, faller.color.r > 0.8, faller.color.g < 0.1) == (
+        "person 8: FALL",
+        True,
+        True,
+    )
     assert faller.scale.z > 2 * walker.scale.z
     assert walker.lifetime.sec > 0
 
 
 def test_the_action_of_the_image_is_that_of_the_only_person() -> None:
-    (marker,) = action_markers([action("walking", -1)], [person(7, 0), track(3, TrackState.CONFIRMED)], {0: np.ones(3)}, HEADER).markers
+    (marker,) = action_markers(
+        [action("walking", -1)],
+        [person(7, 0), track(3, TrackState.CONFIRMED)],
+        {0: np.ones(3)},
+        HEADER,
+    ).markers
     assert marker.text == "person 7: walking"
 
 

@@ -50,7 +50,9 @@ def context() -> Iterator[Context]:
 def node_with(context: Context, **values: object) -> Node:
     """A node as it would start with these parameters."""
     overrides = [Parameter(name, value=value) for name, value in values.items()]
-    return Node("example", context=context, parameter_overrides=overrides, start_parameter_services=False)
+    return Node(
+        "example", context=context, parameter_overrides=overrides, start_parameter_services=False
+    )
 
 
 def test_values_come_from_outside_then_the_node_then_the_field(context: Context) -> None:
@@ -61,8 +63,14 @@ def test_values_come_from_outside_then_the_node_then_the_field(context: Context)
 def test_descriptors_tell_range_choices_and_when_a_change_counts(context: Context) -> None:
     node = node_with(context)
     declare_parameters(node, Example)
-    gain, count, mode, path = (node.describe_parameter(name) for name in ("gain", "count", "mode", "path"))
-    assert (gain.description, gain.floating_point_range[0].from_value, gain.floating_point_range[0].to_value) == ("gain", 0.0, 2.0)
+    gain, count, mode, path = (
+        node.describe_parameter(name) for name in ("gain", "count", "mode", "path")
+    )
+    assert (
+        gain.description,
+        gain.floating_point_range[0].from_value,
+        gain.floating_point_range[0].to_value,
+    ) == ("gain", 0.0, 2.0)
     assert (count.integer_range[0].from_value, count.integer_range[0].to_value) == (1, 2**63 - 1)
     assert mode.additional_constraints == "one of 'fast', 'good'"
     assert path.additional_constraints == "read when the node is configured"
@@ -74,7 +82,11 @@ def test_descriptors_tell_range_choices_and_when_a_change_counts(context: Contex
         ({"gain": 2.5}, InvalidParameterValueException, "Max: 2.0"),
         ({"count": 0}, InvalidParameterValueException, "Min: 1"),
         ({"count": 1.5}, InvalidParameterTypeException, "INTEGER"),
-        ({"mode": "slow"}, ValueError, "parameter 'mode' is 'slow', expected one of 'fast', 'good'"),
+        (
+            {"mode": "slow"},
+            ValueError,
+            "parameter 'mode' is 'slow', expected one of 'fast', 'good'",
+        ),
         ({"mode": "good", "count": 1}, ValueError, "needs count of at least 2, got 1"),
     ],
 )
@@ -86,21 +98,31 @@ def test_a_start_with_a_wrong_value_says_what_is_wrong(
 
 
 @pytest.mark.parametrize("config_type", [Pose6dConfig, ActionConfig])
-def test_a_node_does_not_start_on_a_device_that_no_machine_has(context: Context, config_type: type) -> None:
+def test_a_node_does_not_start_on_a_device_that_no_machine_has(
+    context: Context, config_type: type
+) -> None:
     with pytest.raises(ValueError, match="unknown device 'tpu': expected cpu, cuda"):
         declare_parameters(node_with(context, device="tpu"), config_type)
 
 
 def test_a_change_gives_a_new_config() -> None:
     before = Example()
-    after = updated_config(before, [Parameter("gain", value=0.25), Parameter("use_sim_time", value=True)], configured=True)
+    after = updated_config(
+        before,
+        [Parameter("gain", value=0.25), Parameter("use_sim_time", value=True)],
+        configured=True,
+    )
     assert (before.gain, after.gain) == (1.0, 0.25)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("path", "/other", "parameter 'path' is read when the node is configured: clean the node up first"),
+        (
+            "path",
+            "/other",
+            "parameter 'path' is read when the node is configured: clean the node up first",
+        ),
         ("mode", "slow", "parameter 'mode' is 'slow', expected one of"),
     ],
 )
@@ -110,17 +132,31 @@ def test_a_change_that_is_not_possible_says_why(name: str, value: str, reason: s
 
 
 def test_a_fixed_parameter_may_change_while_unconfigured_or_to_the_value_it_has() -> None:
-    assert updated_config(Example(), [Parameter("path", value="/other")], configured=False).path == "/other"
+    assert (
+        updated_config(Example(), [Parameter("path", value="/other")], configured=False).path
+        == "/other"
+    )
     assert updated_config(Example(), [Parameter("path", value="")], configured=True) == Example()
 
 
 @pytest.mark.parametrize(
-    ("name", "config_type"), [("pose6d_node", Pose6dConfig), ("tracker_node", TrackerNodeConfig), ("actionrec_node", ActionConfig)]
+    ("name", "config_type"),
+    [
+        ("pose6d_node", Pose6dConfig),
+        ("tracker_node", TrackerNodeConfig),
+        ("actionrec_node", ActionConfig),
+    ],
 )
-def test_the_yaml_of_a_node_has_every_parameter_and_only_those(name: str, config_type: type) -> None:
+def test_the_yaml_of_a_node_has_every_parameter_and_only_those(
+    name: str, config_type: type
+) -> None:
     text = (package_folder() / "config" / f"{name}.yaml").read_text()
     values = yaml.safe_load(text)[f"/**/{name}"]["ros__parameters"]
-    known = {field.name: field.default for config in (config_type, NodeConfig) for field in fields(config)}
+    known = {
+        field.name: field.default
+        for config in (config_type, NodeConfig)
+        for field in fields(config)
+    }
     assert set(values) == set(known)
     own = {"input_reliability": "reliable"} if name == "tracker_node" else {}
     differing = {key for key, default in (known | own).items() if values[key] != default}
@@ -128,5 +164,9 @@ def test_the_yaml_of_a_node_has_every_parameter_and_only_those(name: str, config
     assert differing <= allowed, "the files state the defaults, and the demo's models"
     assert all(isinstance(values[key], type(default)) for key, default in known.items())
     lines = [line.strip() for line in text.splitlines()]
-    uncommented = [line for before, line in pairwise(lines) if line.split(":")[0] in known and not before.startswith("#")]
+    uncommented = [
+        line
+        for before, line in pairwise(lines)
+        if line.split(":")[0] in known and not before.startswith("#")
+    ]
     assert uncommented == []

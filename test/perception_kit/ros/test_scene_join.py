@@ -22,7 +22,15 @@ def test_a_frame_is_ready_when_all_is_there_whatever_the_order() -> None:
 
 
 def test_images_that_no_node_worked_on_are_left_out() -> None:
-    parts = [("color", 1), ("color", 2), ("detections", 2), ("color", 3), ("tracks", 2), ("detections", 3), ("tracks", 3)]
+    parts = [
+        ("color", 1),
+        ("color", 2),
+        ("detections", 2),
+        ("color", 3),
+        ("tracks", 2),
+        ("detections", 3),
+        ("tracks", 3),
+    ]
     assert [frame["color"] for frame in feed(SceneJoin(), *parts)] == [2, 3]
 
 

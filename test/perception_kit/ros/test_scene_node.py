@@ -11,26 +11,43 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from assistant_perception.msg import ActionArray, InstanceDetectionArray, TrackArray
-from ros_graph import DOMAIN_ID, HEIGHT, WIDTH, RosGraph, color_message, depth_message, header, info_message
+from ros_graph import (
+    DOMAIN_ID,
+    HEIGHT,
+    WIDTH,
+    RosGraph,
+    color_message,
+    depth_message,
+    header,
+    info_message,
+)
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from perception_kit.colors import FALL_COLOR
 from perception_kit.ros.image import image_to_array
-from perception_kit.ros.to_messages import actions_to_message, detections_to_message, tracks_to_message
+from perception_kit.ros.to_messages import (
+    actions_to_message,
+    detections_to_message,
+    tracks_to_message,
+)
 from perception_kit.types import ActionEstimate, Instance, TrackEstimate, TrackState
 
 pytestmark = pytest.mark.ros
 BOX = np.array([10, 10, 40, 60], np.float32)
 PERSON = Instance(1, "person", 0.9, BOX, np.ones((50, 30), bool), (10, 10))
-TRACK = TrackEstimate(7, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, BOX, np.zeros(4, np.float32))
+TRACK = TrackEstimate(
+    7, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, BOX, np.zeros(4, np.float32)
+)
 FALL = ActionEstimate("falling", 0.9, np.array([0.9, 0.1]), 0, 0, 7)
 
 
 @pytest.fixture
 def node() -> Iterator[None]:
     environment = os.environ | {"ROS_DOMAIN_ID": str(DOMAIN_ID)}
-    with subprocess.Popen([sys.executable, "-m", "perception_kit.ros.scene_node"], env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "perception_kit.ros.scene_node"], env=environment
+    ) as process:
         yield
         process.terminate()
 
@@ -40,7 +57,10 @@ def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGr
     graph.wait(lambda: graph.node.count_publishers("/scene_node/overlay"), "the node")
     graph.spin(1.0)
     assert graph.node.count_subscribers("/color/image_raw") == 0, "nobody looks"
-    overlays, clouds = graph.record(Image, "/scene_node/overlay"), graph.record(PointCloud2, "/scene_node/points")
+    overlays, clouds = (
+        graph.record(Image, "/scene_node/overlay"),
+        graph.record(PointCloud2, "/scene_node/points"),
+    )
     markers = graph.record(MarkerArray, "/scene_node/markers")
     types = {"/color/camera_info": CameraInfo, "/depth/image_raw": Image, "/color/image_raw": Image}
     results = {
@@ -58,9 +78,13 @@ def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGr
             "/color/camera_info": info_message(stamp_ns),
             "/depth/image_raw": depth_message(stamp_ns),
             "/color/image_raw": color_message(stamp_ns),
-            "/pose6d_node/detections": detections_to_message([PERSON], header(stamp_ns), WIDTH, HEIGHT),
+            "/pose6d_node/detections": detections_to_message(
+                [PERSON], header(stamp_ns), WIDTH, HEIGHT
+            ),
             "/tracker_node/tracks": tracks_to_message([TRACK], header(stamp_ns)),
-            "/actionrec_node/actions": actions_to_message([FALL], ["falling", "walking"], header(stamp_ns)),
+            "/actionrec_node/actions": actions_to_message(
+                [FALL], ["falling", "walking"], header(stamp_ns)
+            ),
         }
         for topic, message in messages.items():
             publishers[topic].publish(message)

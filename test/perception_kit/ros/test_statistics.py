@@ -52,7 +52,9 @@ def test_stage_times_are_given_in_milliseconds(clock: Clock) -> None:
         with counted.stage("pose"):
             clock.now += milliseconds * 1e-3
     values = counted.values()
-    assert [float(values[f"latency_ms/pose {name}"]) for name in ("p50", "p95", "max")] == pytest.approx([50.5, 95.05, 100], abs=0.01)
+    assert [
+        float(values[f"latency_ms/pose {name}"]) for name in ("p50", "p95", "max")
+    ] == pytest.approx([50.5, 95.05, 100], abs=0.01)
 
 
 def test_a_stage_that_fails_is_not_timed(clock: Clock) -> None:
@@ -63,7 +65,9 @@ def test_a_stage_that_fails_is_not_timed(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "is_shown"), [(0.05, True), (-0.1, False), (50e6, False)])
-def test_stamps_of_another_clock_give_no_latency(clock: Clock, seconds: float, is_shown: bool) -> None:
+def test_stamps_of_another_clock_give_no_latency(
+    clock: Clock, seconds: float, is_shown: bool
+) -> None:
     counted = FrameStatistics()
     counted.stamp_latency("poses", seconds)
     assert ("latency_ms/stamp_to_poses max" in counted.values()) == is_shown

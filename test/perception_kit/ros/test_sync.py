@@ -17,7 +17,9 @@ def joiner(slop: float = 0.03) -> FrameJoiner:
     return FrameJoiner("color", ["depth", "info"], slop)
 
 
-def run(events: list[tuple[str, int]], slop: float = 0.03) -> tuple[list[dict[str, int]], FrameJoiner]:
+def run(
+    events: list[tuple[str, int]], slop: float = 0.03
+) -> tuple[list[dict[str, int]], FrameJoiner]:
     """Stamps of the joined messages, and the joiner; each message is its own stamp."""
     join = joiner(slop)
     joined = [join.add(name, stamp, stamp) for name, stamp in events]
@@ -36,7 +38,11 @@ def interleavings(draw: st.DrawFn, streams: dict[str, list[int]]) -> list[tuple[
 
 
 def test_first_frame_is_joined_whatever_comes_last() -> None:
-    for order in (("color", "depth", "info"), ("info", "color", "depth"), ("depth", "info", "color")):
+    for order in (
+        ("color", "depth", "info"),
+        ("info", "color", "depth"),
+        ("depth", "info", "color"),
+    ):
         frames, _ = run([(name, 5) for name in order])
         assert frames == [{"color": 5, "depth": 5, "info": 5}]
 
@@ -63,7 +69,11 @@ def test_a_frame_is_within_the_slop_and_newer_than_the_one_before(
     data: st.DataObject, jitters: list[int], lost: set[int], slop_ms: int
 ) -> None:
     color = [number * FRAME for number in range(len(jitters))]
-    depth = [stamp + jitter for number, (stamp, jitter) in enumerate(zip(color, jitters, strict=True)) if number not in lost]
+    depth = [
+        stamp + jitter
+        for number, (stamp, jitter) in enumerate(zip(color, jitters, strict=True))
+        if number not in lost
+    ]
     events = data.draw(interleavings({"color": color, "depth": depth, "info": color}))
     frames, _ = run(events, slop_ms * 1e-3)
     for frame in frames:
@@ -78,7 +88,10 @@ def test_a_constant_offset_costs_no_frame_of_delay(offset_ms: int) -> None:
     join = joiner()
     for number in range(5):
         stamp = number * FRAME
-        messages = sorted([("color", stamp), ("info", stamp), ("depth", stamp + offset_ms * MS)], key=lambda entry: entry[1])
+        messages = sorted(
+            [("color", stamp), ("info", stamp), ("depth", stamp + offset_ms * MS)],
+            key=lambda entry: entry[1],
+        )
         joined = [join.add(name, at, at) for name, at in messages]
         assert joined[-1] is not None
         assert joined[-1]["color"] == stamp
@@ -101,7 +114,9 @@ def test_only_the_newest_complete_frame_is_kept_and_drops_are_counted() -> None:
 
 
 def test_a_missing_partner_drops_frames_without_end_of_memory() -> None:
-    frames, join = run([(name, number * FRAME) for number in range(100) for name in ("color", "info")])
+    frames, join = run(
+        [(name, number * FRAME) for number in range(100) for name in ("color", "info")]
+    )
     assert frames == []
     assert join.dropped == 84
     assert "depth" not in join.smallest_gap_ns
@@ -109,7 +124,11 @@ def test_a_missing_partner_drops_frames_without_end_of_memory() -> None:
 
 def test_smallest_gap_is_told_while_nothing_fits() -> None:
     frames, join = run(
-        [(name, number * FRAME + (50 * MS if name == "depth" else 0)) for number in range(1) for name in ("color", "depth", "info")]
+        [
+            (name, number * FRAME + (50 * MS if name == "depth" else 0))
+            for number in range(1)
+            for name in ("color", "depth", "info")
+        ]
     )
     assert frames == []
     assert join.smallest_gap_ns["depth"] == 50 * MS

@@ -8,11 +8,19 @@ from pathlib import Path
 import pytest
 
 from perception_kit.resources import package_folder
-from perception_kit.ros.transport import DEFAULT_SEGMENT_BYTES, PROFILE_VARIABLES, ProfileError, segment_bytes
+from perception_kit.ros.transport import (
+    DEFAULT_SEGMENT_BYTES,
+    PROFILE_VARIABLES,
+    ProfileError,
+    segment_bytes,
+)
 
 
 def test_segment_of_our_profile() -> None:
-    assert segment_bytes({PROFILE_VARIABLES[1]: str(package_folder() / "config" / "fastdds.xml")}) == 32 * 2**20
+    assert (
+        segment_bytes({PROFILE_VARIABLES[1]: str(package_folder() / "config" / "fastdds.xml")})
+        == 32 * 2**20
+    )
 
 
 def test_without_a_profile_it_is_the_default() -> None:

@@ -26,8 +26,13 @@ class Slow:
         self.done.append(item)
 
 
-@pytest.mark.parametrize(("capacity", "processed", "dropped"), [(1, [0, 5], 4), (3, [0, 3, 4, 5], 2), (10, [0, 1, 2, 3, 4, 5], 0)])
-def test_newest_items_are_processed_in_order(capacity: int, processed: list[int], dropped: int) -> None:
+@pytest.mark.parametrize(
+    ("capacity", "processed", "dropped"),
+    [(1, [0, 5], 4), (3, [0, 3, 4, 5], 2), (10, [0, 1, 2, 3, 4, 5], 0)],
+)
+def test_newest_items_are_processed_in_order(
+    capacity: int, processed: list[int], dropped: int
+) -> None:
     slow = Slow()
     worker = FrameWorker(slow, capacity)
     worker.submit(0)

@@ -10,7 +10,15 @@ import pytest
 
 from perception_kit.geometry import invert_pose
 from perception_kit.synth import clips
-from perception_kit.synth.clips import FPS, HEIGHT, WIDTH, render_clip, sample_segments, write_clips, write_video
+from perception_kit.synth.clips import (
+    FPS,
+    HEIGHT,
+    WIDTH,
+    render_clip,
+    sample_segments,
+    write_clips,
+    write_video,
+)
 from perception_kit.synth.clips_scene import sample_camera, stage
 from perception_kit.synth.clips_table import stage_behind_table
 from perception_kit.synth.motion import ACTIONS
@@ -21,7 +29,7 @@ from perception_kit.synth.room import TexturePool
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes of about two seconds, nobody missing."""
     monkeypatch.setattr(clips, "sample_segments", lambda rng: [("walking", 0.8), ("falling", 1.6)])
-    monkeypatch.setattr(clips, "EMPTY_SHARE", 0.0)
+    monkeypatch.setattr(clips, "EMPTY_FRACTION", 0.0)
 
 
 def decode(path: Path) -> np.ndarray:
@@ -49,23 +57,31 @@ def test_folder_holds_videos_labels_and_classes(tmp_path: Path):
 
 @pytest.mark.usefixtures("short")
 def test_same_seed_same_take_and_other_seed_another():
-    first, again, other = (render_clip(np.random.default_rng(seed), TexturePool("train")) for seed in (5, 5, 6))
+    first, again, other = (
+        render_clip(np.random.default_rng(seed), TexturePool("train")) for seed in (5, 5, 6)
+    )
     np.testing.assert_array_equal(first.frames, again.frames)
     np.testing.assert_array_equal(first.boxes, again.boxes)
     assert first.segments == again.segments
-    assert first.frames.shape != other.frames.shape or not np.array_equal(first.frames, other.frames)
+    assert first.frames.shape != other.frames.shape or not np.array_equal(
+        first.frames, other.frames
+    )
 
 
 def test_the_table_of_the_robot_stands_before_the_people(monkeypatch: pytest.MonkeyPatch):
-    """The camera looks up from a table, so the lower part of the picture holds things and the person appears above."""
+    """The camera looks up from a table, so the lower part of the picture holds things and the
+    person appears above.
+    """
     monkeypatch.setattr(clips, "sample_segments", lambda rng: [("walking", 0.8), ("falling", 1.6)])
-    monkeypatch.setattr(clips, "EMPTY_SHARE", 0.0)
+    monkeypatch.setattr(clips, "EMPTY_FRACTION", 0.0)
     take = stage_behind_table(np.random.default_rng(4), TexturePool("train"), [("walking", 0.8)])
     assert len(take.items) > 6
     clip = render_clip(np.random.default_rng(4), TexturePool("train"), "table")
     assert {label for _, _, label in clip.segments} <= {"walking", "falling", "lying", "other"}
     assert np.nanmin(clip.boxes[:, 1]) < HEIGHT / 3
-    assert np.nanmedian(clip.boxes[:, 3]) < 0.9 * HEIGHT  # boxes hold the person, not the things in front
+    assert (
+        np.nanmedian(clip.boxes[:, 3]) < 0.9 * HEIGHT
+    )  # boxes hold the person, not the things in front
     moved = np.abs(clip.frames[-1, -30:].astype(int) - clip.frames[0, -30:]).mean()
     assert moved > 5  # the camera does
 
@@ -93,8 +109,8 @@ def test_boxes_hold_the_person_and_nobody_has_none(tmp_path: Path):
     assert rows[-1]["time"] == f"{round(float(rows[-1]['time']) * FPS) / FPS:.3f}"
 
 
-def test_rooms_without_people_are_labelled_other(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(clips, "EMPTY_SHARE", 1.0)
+def test_rooms_without_people_are_labeled_other(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clips, "EMPTY_FRACTION", 1.0)
     clip = render_clip(np.random.default_rng(0), TexturePool("val"))
     assert clip.segments == [(0.0, len(clip.frames) / FPS, "other")]
     assert np.isnan(clip.boxes).all()
@@ -120,7 +136,9 @@ def test_every_action_is_well_represented():
             falls += action == "falling"
     total = sum(seconds.values())
     assert falls >= 200
-    assert all(seconds[action] / total > 0.12 for action in ("walking", "running", "other", "falling"))
+    assert all(
+        seconds[action] / total > 0.12 for action in ("walking", "running", "other", "falling")
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -10,7 +10,7 @@ import numpy as np
 import open3d as o3d
 import pytest
 
-from perception_kit.bag import read_messages
+from perception_kit.bags.bag import read_messages
 from perception_kit.datasets.bop import BopDataset, read_models
 from perception_kit.geometry import back_project
 from perception_kit.synth.__main__ import main
@@ -21,7 +21,9 @@ from perception_kit.synth.scene import pinhole
 from perception_kit.synth.world import WorldConfig
 
 SMALL = pinhole(160, 120)
-DETECTIONS, POSES, TRACKS, ACTIONS = (f"/ground_truth/{name}" for name in ("detections", "poses", "tracks", "actions"))
+DETECTIONS, POSES, TRACKS, ACTIONS = (
+    f"/ground_truth/{name}" for name in ("detections", "poses", "tracks", "actions")
+)
 IMAGE, DEPTH = "/camera/camera/color/image_raw", "/camera/camera/aligned_depth_to_color/image_raw"
 
 
@@ -56,7 +58,24 @@ def bop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bag") / "scene"
     size = ["--width", "160", "--height", "120"]
-    assert main(["--seed", "7", "--seconds", "2", "--fps", "3", *size, "--workers", "1", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "--seed",
+                "7",
+                "--seconds",
+                "2",
+                "--fps",
+                "3",
+                *size,
+                "--workers",
+                "1",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     return out
 
 
@@ -88,7 +107,9 @@ def test_bop_models(bop: Path) -> None:
         assert model.name == thing.name
         assert model.diameter == pytest.approx(thing.diameter, rel=1e-5)
         assert model.symmetric == (thing.symmetry.axis is not None)
-        np.testing.assert_allclose(model.points(500).max(axis=0), thing.mesh.vertices.max(axis=0), atol=0.02)
+        np.testing.assert_allclose(
+            model.points(500).max(axis=0), thing.mesh.vertices.max(axis=0), atol=0.02
+        )
     assert models[7].articulated
     assert models[7].name == "person"
 
@@ -104,16 +125,37 @@ def test_bop_visible_fractions(bop: Path) -> None:
 def test_a_frame_depends_on_its_number_only(bop: Path, tmp_path: Path) -> None:
     BopJob(tmp_path, world("train"), 5).renderer()(3)
     for name in ("rgb/000003.jpg", "depth/000003.png", "mask_visib/000003_000000.png"):
-        assert (tmp_path / "000000" / name).read_bytes() == (bop / "train/000000" / name).read_bytes()
+        assert (tmp_path / "000000" / name).read_bytes() == (
+            bop / "train/000000" / name
+        ).read_bytes()
     BopJob(tmp_path / "other", world("train"), 6).renderer()(3)
-    assert (tmp_path / "other/000000/rgb/000003.jpg").read_bytes() != (bop / "train/000000/rgb/000003.jpg").read_bytes()
+    assert (tmp_path / "other/000000/rgb/000003.jpg").read_bytes() != (
+        bop / "train/000000/rgb/000003.jpg"
+    ).read_bytes()
 
 
 @pytest.mark.slow
 def test_number_of_workers_does_not_matter(bop: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
     size = ["--width", "160", "--height", "120"]
-    assert main(["--format", "bop", "--seed", "5", "--frames", "6", *size, "--workers", "2", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "--format",
+                "bop",
+                "--seed",
+                "5",
+                "--frames",
+                "6",
+                *size,
+                "--workers",
+                "2",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     files = sorted(path.relative_to(bop) for path in bop.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
     assert all((bop / path).read_bytes() == (out / path).read_bytes() for path in files)
@@ -128,7 +170,18 @@ def test_recording_renders_the_same_frame_again() -> None:
 
 def test_bag_has_all_topics_on_one_grid_of_stamps(bag: Path) -> None:
     stamps: dict[str, list[int]] = {}
-    for item in read_messages(bag, [IMAGE, DEPTH, IMAGE.replace("image_raw", "camera_info"), DETECTIONS, POSES, TRACKS, ACTIONS]):
+    for item in read_messages(
+        bag,
+        [
+            IMAGE,
+            DEPTH,
+            IMAGE.replace("image_raw", "camera_info"),
+            DETECTIONS,
+            POSES,
+            TRACKS,
+            ACTIONS,
+        ],
+    ):
         header = item.message.header
         stamps.setdefault(item.topic, []).append(header.stamp.sec * 10**9 + header.stamp.nanosec)
         assert header.frame_id == "camera_color_optical_frame"
@@ -137,13 +190,17 @@ def test_bag_has_all_topics_on_one_grid_of_stamps(bag: Path) -> None:
     assert all(times == expected for times in stamps.values())
 
 
-def test_bag_truth_is_consistent(bag: Path) -> None:
+def test_bag_ground_truth_is_consistent(bag: Path) -> None:
     frames: dict[int, dict] = {}
     for item in read_messages(bag, [IMAGE, DEPTH, DETECTIONS, POSES, TRACKS, ACTIONS]):
         frames.setdefault(item.stamp_ns, {})[item.topic] = item.message
     identities = []
     for frame in frames.values():
-        detections, poses, tracks = frame[DETECTIONS].detections, frame[POSES].poses, frame[TRACKS].tracks
+        detections, poses, tracks = (
+            frame[DETECTIONS].detections,
+            frame[POSES].poses,
+            frame[TRACKS].tracks,
+        )
         assert frame[IMAGE].encoding == "rgb8"
         assert frame[DEPTH].encoding == "16UC1"
         assert [one.detection_id for one in detections] == list(range(len(detections)))
@@ -152,7 +209,9 @@ def test_bag_truth_is_consistent(bag: Path) -> None:
         names = [one.class_name for one in detections]
         assert "person" in names
         assert any(names.count(name) > 1 for name in names), "two of a kind in view"
-        assert {pose.detection_id for pose in poses} == {one.detection_id for one in detections if one.class_name != "person"}
+        assert {pose.detection_id for pose in poses} == {
+            one.detection_id for one in detections if one.class_name != "person"
+        }
         assert sorted(track.detection_id for track in tracks) == list(range(len(detections)))
         for track in tracks:
             assert track.class_name == names[track.detection_id]
@@ -172,7 +231,12 @@ def _check_masks(detections: list) -> None:
         mask = np.unpackbits(one.mask.reshape(roi.height, -1), axis=1)[:, : roi.width]
         assert mask.any(axis=0)[[0, -1]].all()
         assert mask.any(axis=1)[[0, -1]].all()
-        assert one.box.tolist() == [roi.x_offset, roi.y_offset, roi.x_offset + roi.width, roi.y_offset + roi.height]
+        assert one.box.tolist() == [
+            roi.x_offset,
+            roi.y_offset,
+            roi.x_offset + roi.width,
+            roi.y_offset + roi.height,
+        ]
 
 
 @pytest.mark.parametrize("seconds", [4, 10, 20, 60])
@@ -192,7 +256,11 @@ def test_recordings_walk_run_fall_and_lie(seconds: float) -> None:
     ids=["no_meshes", "no_photos", "negative_length"],
 )
 def test_unusable_input_is_explained(
-    arguments: list[str], complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([*arguments, "--out", "scene"]) == 2

@@ -26,7 +26,7 @@ def labels(made: ActionScript) -> list[str]:
     return [label for _, _, label in made.segments]
 
 
-def travelled(made: ActionScript, start: float, end: float) -> float:
+def traveled(made: ActionScript, start: float, end: float) -> float:
     """Metres along the way between two times."""
     points = np.array([made.at(t)[0].position for t in np.arange(start, end, 0.05)])
     return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
@@ -34,7 +34,9 @@ def travelled(made: ActionScript, start: float, end: float) -> float:
 
 @pytest.mark.parametrize(("action", "low", "high"), [("walking", 0.6, 1.7), ("running", 1.9, 4.2)])
 def test_speeds_are_those_of_people(action: str, low: float, high: float):
-    speeds = [travelled(script([(action, 4.0)], seed, bounds=WIDE), 1.0, 4.0) / 3.0 for seed in range(6)]
+    speeds = [
+        traveled(script([(action, 4.0)], seed, bounds=WIDE), 1.0, 4.0) / 3.0 for seed in range(6)
+    ]
     assert low < min(speeds)
     assert max(speeds) < high
 
@@ -50,14 +52,21 @@ def test_running_has_a_flight_phase_and_walking_none():
 
 def test_gait_repeats_and_its_sides_are_half_a_cycle_apart():
     style = GaitStyle.sample(np.random.default_rng(1), running=False)
-    np.testing.assert_allclose(style.poses(np.array([0.2])), style.poses(np.array([3.2])), atol=1e-9)
-    np.testing.assert_allclose(style.poses(np.array([0.2])), mirrored(style.poses(np.array([0.7]))), atol=1e-9)
+    np.testing.assert_allclose(
+        style.poses(np.array([0.2])), style.poses(np.array([3.2])), atol=1e-9
+    )
+    np.testing.assert_allclose(
+        style.poses(np.array([0.2])), mirrored(style.poses(np.array([0.7]))), atol=1e-9
+    )
 
 
 @given(st.integers(0, 1000))
 @settings(max_examples=10, deadline=None)
 def test_movement_is_continuous(seed: int):
-    made = script([("walking", 1.5), ("running", 1.5), ("falling", 2.5), ("walking", 1.0), ("other", 2.0)], seed)
+    made = script(
+        [("walking", 1.5), ("running", 1.5), ("falling", 2.5), ("walking", 1.0), ("other", 2.0)],
+        seed,
+    )
     times = np.arange(0, made.duration, 1 / 60)
     poses = [made.at(t)[0] for t in times]
     positions = np.array([pose.position for pose in poses])
@@ -66,18 +75,21 @@ def test_movement_is_continuous(seed: int):
     assert np.abs(np.diff(channels, axis=0)).max() < np.deg2rad(1800) / 60
 
 
-@pytest.mark.parametrize(("running", "share"), [(False, 0.25), (True, 0.2)])
-def test_stance_feet_hardly_slide(running: bool, share: float):
+@pytest.mark.parametrize(("running", "fraction"), [(False, 0.25), (True, 0.2)])
+def test_stance_feet_hardly_slide(running: bool, fraction: float):
     made = script([("running" if running else "walking", 3.0)], 2, bounds=WIDE)
     poses = [made.at(t)[0] for t in np.arange(0.5, 2.9, 1 / 60)]
     channels = np.array([pose.channels for pose in poses])
     points = Skeleton().contact_points(channels)
     turns = Rotation.from_euler("z", [[pose.heading] for pose in poses]).as_matrix()
-    world = np.einsum("tij,tpj->tpi", turns, points)[..., :2] + np.array([pose.position for pose in poses])[:, None]
+    world = (
+        np.einsum("tij,tpj->tpi", turns, points)[..., :2]
+        + np.array([pose.position for pose in poses])[:, None]
+    )
     lowest = points[1:, :, 2].argmin(axis=1)
     slide = np.linalg.norm(np.diff(world, axis=0), axis=2)[np.arange(len(lowest)), lowest] * 60
     grounded = channels[1:, CHANNEL_INDEX["clearance"]] == 0
-    assert np.median(slide[grounded]) < share * travelled(made, 0.5, 2.9) / 2.4
+    assert np.median(slide[grounded]) < fraction * traveled(made, 0.5, 2.9) / 2.4
 
 
 @pytest.mark.parametrize("half", [2.0, 3.0])
@@ -95,7 +107,10 @@ def test_falls_end_low_and_take_about_a_second(kind: str):
     heads = []
     for t in (0.0, 0.25 * fall.duration, fall.duration):
         channels = fall.motion(np.array([t]))
-        heads.append(skeleton.forward_kinematics(channels)[1][0, JOINT_INDEX["head"], 2] - skeleton.contact_points(channels)[0, :, 2].min())
+        heads.append(
+            skeleton.forward_kinematics(channels)[1][0, JOINT_INDEX["head"], 2]
+            - skeleton.contact_points(channels)[0, :, 2].min()
+        )
     assert heads[0] == pytest.approx(0.865 * skeleton.height, abs=0.05)
     assert heads[1] > 0.8 * heads[0], "a falling body starts slowly"
     assert heads[2] < 0.45
@@ -107,7 +122,13 @@ def test_unknown_kind_of_fall_is_refused():
 
 
 def test_fall_is_followed_by_lying_and_getting_up():
-    assert labels(script([("walking", 2.0), ("falling", 3.0), ("walking", 2.0)])) == ["walking", "falling", "lying", "other", "walking"]
+    assert labels(script([("walking", 2.0), ("falling", 3.0), ("walking", 2.0)])) == [
+        "walking",
+        "falling",
+        "lying",
+        "other",
+        "walking",
+    ]
 
 
 def test_lying_down_on_purpose_is_no_fall():
@@ -138,13 +159,17 @@ def test_start_is_where_it_was_asked():
 
 
 def test_seats_are_reported_at_sitting_height_and_only_when_asked_for():
-    seats = [seat for seed in range(12) for seat in script([("other", 6.0)], seed, seats=True).seats]
+    seats = [
+        seat for seed in range(12) for seat in script([("other", 6.0)], seed, seats=True).seats
+    ]
     assert seats
     assert all(0.3 < seat.height < 0.6 for seat in seats)
     assert not script([("other", 6.0)], 1).seats
 
 
-@pytest.mark.parametrize(("segments", "message"), [([("flying", 1.0)], "flying"), ([], "no segment")])
+@pytest.mark.parametrize(
+    ("segments", "message"), [([("flying", 1.0)], "flying"), ([], "no segment")]
+)
 def test_bad_scripts_are_refused(segments: list[tuple[str, float]], message: str):
     with pytest.raises(ValueError, match=message):
         script(segments)
@@ -152,7 +177,9 @@ def test_bad_scripts_are_refused(segments: list[tuple[str, float]], message: str
 
 @pytest.mark.parametrize("lying", [SUPINE, PRONE])
 def test_settled_bodies_lie_on_the_floor(lying: dict[str, float]):
-    raised = posture(lying, {"elbow": 60, "shoulder_flex": 40 if lying is PRONE else -40, "shoulder_rotate": 0})
+    raised = posture(
+        lying, {"elbow": 60, "shoulder_flex": 40 if lying is PRONE else -40, "shoulder_rotate": 0}
+    )
     skeleton = Skeleton()
 
     def hover(channels: np.ndarray) -> float:
@@ -174,7 +201,9 @@ def test_mirroring_twice_changes_nothing(seed: int):
 def test_keyframes_are_met_and_held():
     poses = [posture(STAND), posture(SUPINE), posture(PRONE)]
     motion = KeyframedMotion([0.0, 1.0, 2.0], poses)
-    np.testing.assert_allclose(motion(np.array([-1.0, 0.0, 1.0, 2.0, 5.0])), [poses[0], *poses, poses[2]])
+    np.testing.assert_allclose(
+        motion(np.array([-1.0, 0.0, 1.0, 2.0, 5.0])), [poses[0], *poses, poses[2]]
+    )
 
 
 def test_unknown_channel_is_refused():

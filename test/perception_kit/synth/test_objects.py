@@ -10,11 +10,11 @@ import open3d as o3d
 import pytest
 from scipy.spatial.transform import Rotation
 
+from perception_kit.datasets.ycb_symmetries import YCB_SYMMETRIES
 from perception_kit.geometry import look_at
-from perception_kit.synth.catalogue import ObjectClass, read_classes
+from perception_kit.synth.catalog import ObjectClass, read_classes
 from perception_kit.synth.objects import builtin_classes
 from perception_kit.synth.render import Item, render
-from perception_kit.synth.ycb import YCB_SYMMETRIES
 from perception_kit.types import Intrinsics
 
 CLASSES = builtin_classes()
@@ -24,7 +24,9 @@ CAMERA = Intrinsics(200.0, 200.0, 63.5, 63.5, 128, 128)
 def picture(thing: ObjectClass, rotation: np.ndarray) -> np.ndarray:
     pose = np.eye(4)
     pose[:3, :3] = rotation
-    return render([Item(thing.surface, pose, 1)], look_at(np.array([0.4, -0.1, 0.22]), np.zeros(3)), CAMERA).albedo.astype(int)
+    return render(
+        [Item(thing.surface, pose, 1)], look_at(np.array([0.4, -0.1, 0.22]), np.zeros(3)), CAMERA
+    ).albedo.astype(int)
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> float:
@@ -36,7 +38,9 @@ def difference(first: np.ndarray, second: np.ndarray) -> float:
 @pytest.mark.parametrize("thing", CLASSES, ids=lambda thing: thing.name)
 def test_size_and_origin(thing: ObjectClass) -> None:
     assert 0.08 <= thing.diameter <= 0.3
-    np.testing.assert_allclose(thing.mesh.vertices.max(axis=0) + thing.mesh.vertices.min(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(
+        thing.mesh.vertices.max(axis=0) + thing.mesh.vertices.min(axis=0), 0, atol=1e-6
+    )
     assert thing.mesh.uv.min() >= 0
     assert thing.mesh.uv.max() <= 1
 
@@ -58,12 +62,17 @@ def test_upside_down_is_told_apart(thing: ObjectClass) -> None:
 
 
 def test_two_classes_are_symmetric() -> None:
-    assert [thing.name for thing in CLASSES if thing.symmetry.axis is not None] == ["soup_can", "bowl"]
+    assert [thing.name for thing in CLASSES if thing.symmetry.axis is not None] == [
+        "soup_can",
+        "bowl",
+    ]
 
 
 def test_ycb_symmetries_map_the_meshes_onto_themselves(shared_dir: Path) -> None:
     classes, _ = read_classes(shared_dir / "data/pose_ycbv/models")
-    symmetric = {one.name: one for one in classes if one.symmetry.axis is not None or one.symmetry.discrete}
+    symmetric = {
+        one.name: one for one in classes if one.symmetry.axis is not None or one.symmetry.discrete
+    }
     assert set(symmetric) == set(YCB_SYMMETRIES)
     for name, thing in symmetric.items():
         points = thing.mesh.vertices

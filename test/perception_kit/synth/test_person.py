@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 
 from perception_kit.synth.person import Person, sample_skeleton
 from perception_kit.synth.person_mesh import Outfit, build_body
-from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS, JOINT_INDEX, JOINTS, PARENTS, BodyPose, Skeleton
-from perception_kit.synth.person_wardrobe import SPLITS, cloth_colour, draw_atlas, draw_pattern
+from perception_kit.synth.person_skeleton import (
+    CHANNEL_INDEX,
+    CHANNELS,
+    JOINT_INDEX,
+    JOINTS,
+    PARENTS,
+    BodyPose,
+    Skeleton,
+)
+from perception_kit.synth.person_wardrobe import SPLITS, cloth_color, draw_atlas, draw_pattern
 
 PERSON = Person(np.random.default_rng(3))
 
@@ -86,9 +94,13 @@ def test_bones_keep_their_length_in_every_pose(seed: int):
         ("spine_flex", "head", "pelvis", 0, 1),
     ],
 )
-def test_positive_angles_move_the_way_their_names_say(channel: str, moved: str, reference: str, axis: int, sign: int):
+def test_positive_angles_move_the_way_their_names_say(
+    channel: str, moved: str, reference: str, axis: int, sign: int
+):
     channels = pose_with(**{channel: 0.6})
-    change = (joint(channels, moved) - joint(channels, reference)) - (joint(pose_with(), moved) - joint(pose_with(), reference))
+    change = (joint(channels, moved) - joint(channels, reference)) - (
+        joint(pose_with(), moved) - joint(pose_with(), reference)
+    )
     assert sign * change[axis] > 0.05
 
 
@@ -101,7 +113,9 @@ def test_weights_bind_every_vertex_completely():
 def test_same_seed_same_person_and_other_seed_another():
     same = Person(np.random.default_rng(8)), Person(np.random.default_rng(8))
     np.testing.assert_array_equal(same[0].texture, same[1].texture)
-    np.testing.assert_array_equal(same[0].mesh(BodyPose.standing()).vertices, same[1].mesh(BodyPose.standing()).vertices)
+    np.testing.assert_array_equal(
+        same[0].mesh(BodyPose.standing()).vertices, same[1].mesh(BodyPose.standing()).vertices
+    )
     assert not np.array_equal(same[0].texture, Person(np.random.default_rng(9)).texture)
 
 
@@ -116,12 +130,16 @@ def test_splits_dress_in_disjoint_hues():
     rng = np.random.default_rng(0)
     hues: dict[str, set[int]] = {}
     for split in SPLITS:
-        colours = np.array([cloth_colour(rng, split) for _ in range(400)])
-        vivid = colours[np.ptp(colours, axis=1) > 60] / 255
+        colors = np.array([cloth_color(rng, split) for _ in range(400)])
+        vivid = colors[np.ptp(colors, axis=1) > 60] / 255
         high, low = vivid.max(axis=1), vivid.min(axis=1)
         r, g, b = vivid.T
         spread = high - low
-        sector = np.select([high == r, high == g], [(g - b) / spread % 6, (b - r) / spread + 2], (r - g) / spread + 4)
+        sector = np.select(
+            [high == r, high == g],
+            [(g - b) / spread % 6, (b - r) / spread + 2],
+            (r - g) / spread + 4,
+        )
         hues[split] = set((sector / 6 * 15).astype(int))
     assert all(hues.values())
     assert not hues["train"] & hues["val"]

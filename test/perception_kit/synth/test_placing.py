@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from perception_kit.geometry import look_at
 from perception_kit.synth import shapes
-from perception_kit.synth.catalogue import ObjectClass
+from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.objects import builtin_classes
-from perception_kit.synth.placing import TableTop, choose_classes, place_floating, resting_rotation
-from perception_kit.synth.resting import resting_poses
+from perception_kit.synth.placing import TableTop, choose_classes, place_floating, stable_rotation
+from perception_kit.synth.stable_poses import stable_poses
 
 CLASSES = builtin_classes()
 
 
 def test_a_brick_rests_on_its_six_sides() -> None:
-    poses = resting_poses(shapes.box((0.1, 0.2, 0.3), np.zeros((2, 2, 3), np.uint8)).vertices)
+    poses = stable_poses(shapes.box((0.1, 0.2, 0.3), np.zeros((2, 2, 3), np.uint8)).vertices)
     assert sorted(round(pose.height, 4) for pose in poses) == [0.05, 0.05, 0.1, 0.1, 0.15, 0.15]
     widest = max(poses, key=lambda pose: pose.weight)
     assert widest.height == pytest.approx(0.05), "on its widest side"
@@ -29,13 +29,13 @@ def test_a_brick_rests_on_its_six_sides() -> None:
 
 
 def test_a_pencil_does_not_stand() -> None:
-    poses = resting_poses(shapes.box((0.003, 0.003, 0.2), np.zeros((2, 2, 3), np.uint8)).vertices)
+    poses = stable_poses(shapes.box((0.003, 0.003, 0.2), np.zeros((2, 2, 3), np.uint8)).vertices)
     assert {round(pose.height, 4) for pose in poses} == {0.0015}
 
 
 @pytest.mark.parametrize("thing", CLASSES, ids=lambda thing: thing.name)
 def test_resting_poses_touch_the_table(thing: ObjectClass) -> None:
-    for pose in thing.resting:
+    for pose in thing.stable_poses:
         turned = thing.mesh.vertices @ pose.rotation.T
         assert turned[:, 2].min() + pose.height == pytest.approx(0.0, abs=1e-5)
         np.testing.assert_allclose(pose.rotation @ pose.rotation.T, np.eye(3), atol=1e-9)
@@ -49,7 +49,7 @@ def test_placed_things_do_not_overlap(seed: int) -> None:
     table = TableTop((0.8, 0.6), 0.4, 0.3)
     placed = []
     for thing in choose_classes(rng, CLASSES, 8):
-        pose = table.place(rng, thing, resting_rotation(rng, thing, 0.5))
+        pose = table.place(rng, thing, stable_rotation(rng, thing, 0.5))
         if pose is not None:
             placed.append(thing.hull @ pose[:3, :3].T + pose[:3, 3])
     assert len(placed) >= 3
@@ -64,7 +64,9 @@ def _separated(first: np.ndarray, second: np.ndarray) -> bool:
     angle = np.linspace(0, np.pi, 360, endpoint=False)
     axes = np.stack([np.cos(angle), np.sin(angle)])
     one, other = first @ axes, second @ axes
-    return bool(((one.max(axis=0) < other.min(axis=0)) | (other.max(axis=0) < one.min(axis=0))).any())
+    return bool(
+        ((one.max(axis=0) < other.min(axis=0)) | (other.max(axis=0) < one.min(axis=0))).any()
+    )
 
 
 @settings(max_examples=20)
@@ -85,5 +87,5 @@ def test_floating_things_keep_apart_and_before_the_camera() -> None:
             points = thing.hull @ pose[:3, :3].T + pose[:3, 3]
             assert points[:, 2].min() >= 0.3 - 1e-6
     assert len(taken) >= 3
-    for (centre, radius), (other, size) in itertools.combinations(taken, 2):
-        assert np.linalg.norm(centre - other) >= radius + size
+    for (center, radius), (other, size) in itertools.combinations(taken, 2):
+        assert np.linalg.norm(center - other) >= radius + size

@@ -30,12 +30,19 @@ def test_depth_is_z_depth_of_the_front_face() -> None:
     assert np.isinf(rendering.depth[0, 0])
     np.testing.assert_allclose(rendering.normals[:, 60, 80], [0, 0, -1], atol=1e-6)
     rows, columns = np.nonzero(rendering.labels)
-    assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (40, 40), "0.2 m at 1 m with a focal length of 200 pixels"
+    assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (
+        40,
+        40,
+    ), "0.2 m at 1 m with a focal length of 200 pixels"
 
 
 @settings(max_examples=20)
-@given(yaw=st.floats(-3, 3), x=st.floats(-0.2, 0.2), z=st.floats(0.6, 2.0), eye_x=st.floats(-0.5, 0.5))
-def test_silhouette_is_inside_the_projected_corners(yaw: float, x: float, z: float, eye_x: float) -> None:
+@given(
+    yaw=st.floats(-3, 3), x=st.floats(-0.2, 0.2), z=st.floats(0.6, 2.0), eye_x=st.floats(-0.5, 0.5)
+)
+def test_silhouette_is_inside_the_projected_corners(
+    yaw: float, x: float, z: float, eye_x: float
+) -> None:
     rotation = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     pose = pose_matrix(rotation, np.array([x, z, 0.0]))
     camera = look_at(np.array([eye_x, -0.5, 0.4]), pose[:3, 3])
@@ -51,10 +58,14 @@ def test_silhouette_is_inside_the_projected_corners(yaw: float, x: float, z: flo
 
 
 @pytest.mark.parametrize(
-    ("centre", "width", "expected"), [(0.0, 0.3, 0.0), (-0.08, 0.16, 0.5), (-0.2, 0.08, 1.0)], ids=["hidden", "half", "free"]
+    ("center", "width", "expected"),
+    [(0.0, 0.3, 0.0), (-0.08, 0.16, 0.5), (-0.2, 0.08, 1.0)],
+    ids=["hidden", "half", "free"],
 )
-def test_visible_fraction_of_an_occluded_object(centre: float, width: float, expected: float) -> None:
-    before = Item(Surface([shapes.box((width, 0.4, 0.01), PLAIN)]), at(centre, 0, 0.8), 2)
+def test_visible_fraction_of_an_occluded_object(
+    center: float, width: float, expected: float
+) -> None:
+    before = Item(Surface([shapes.box((width, 0.4, 0.01), PLAIN)]), at(center, 0, 0.8), 2)
     behind = Item(Surface([shapes.box((0.16, 0.16, 0.01), PLAIN)]), at(0, 0, 1.0), 1)
     rendering = render([behind, before], np.eye(4), CAMERA)
     assert rendering.visible_fraction(1) == pytest.approx(expected, abs=0.03)
@@ -70,7 +81,11 @@ def test_visible_fraction_counts_what_the_image_cuts_off() -> None:
 
 
 def test_order_of_items_does_not_matter() -> None:
-    items = [Item(CUBE, at(0, 0, 1.1), 1), Item(CUBE, at(0.05, 0, 1.6), 2), Item(CUBE, at(-0.1, 0.05, 2.0))]
+    items = [
+        Item(CUBE, at(0, 0, 1.1), 1),
+        Item(CUBE, at(0.05, 0, 1.6), 2),
+        Item(CUBE, at(-0.1, 0.05, 2.0)),
+    ]
     one, other = render(items, np.eye(4), CAMERA), render(items[::-1], np.eye(4), CAMERA)
     np.testing.assert_array_equal(one.depth, other.depth)
     np.testing.assert_array_equal(one.labels, other.labels)
@@ -93,5 +108,7 @@ def test_shadow_falls_on_the_far_side_of_the_lamp() -> None:
     camera = look_at(np.array([0.0, -0.2, 2.0]), np.zeros(3))
     lighting = Lighting(np.array([2.0, 0.0, 1.0]), np.ones(3), np.zeros(3), lamp_radius=0.01)
     rendering = render([floor, block], camera, CAMERA)
-    radiance = shade(rendering, lighting, [shadow_scene([block])], camera, CAMERA, np.random.default_rng(0))
+    radiance = shade(
+        rendering, lighting, [shadow_scene([block])], camera, CAMERA, np.random.default_rng(0)
+    )
     assert radiance[0, 60, 60] < 0.2 * radiance[0, 60, 105]

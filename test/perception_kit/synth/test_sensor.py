@@ -17,12 +17,14 @@ from perception_kit.types import Intrinsics
 
 CAMERA = Intrinsics(200.0, 200.0, 79.5, 59.5, 160, 120)
 PLAIN = np.full((8, 8, 3), 200, np.uint8)
-NO_LOSS = {"edge_loss": 0.0, "grazing_cosine": 0.0, "hole_share": 0.0}
+NO_LOSS = {"edge_loss": 0.0, "grazing_cosine": 0.0, "hole_fraction": 0.0}
 
 
 def wall(distance: float) -> Rendering:
     surface = Surface([shapes.box((20.0, 20.0, 0.2), PLAIN)])
-    return render([Item(surface, pose_matrix(np.eye(3), np.array([0, 0, distance + 0.1])))], np.eye(4), CAMERA)
+    return render(
+        [Item(surface, pose_matrix(np.eye(3), np.array([0, 0, distance + 0.1])))], np.eye(4), CAMERA
+    )
 
 
 @pytest.mark.parametrize("distance", [1.0, 2.0, 4.0])
@@ -31,53 +33,80 @@ def test_depth_noise_grows_with_the_square_of_the_distance(distance: float) -> N
     depth = sensor.depth_image(wall(distance), CAMERA, np.random.default_rng(0))
     assert depth.dtype == np.uint16
     assert depth.mean() == pytest.approx(1000 * distance, rel=0.002)
-    quantisation = 1 / np.sqrt(12)
-    assert depth.std() == pytest.approx(np.hypot(1.2 * distance**2, quantisation), rel=0.05)
+    quantization = 1 / np.sqrt(12)
+    assert depth.std() == pytest.approx(np.hypot(1.2 * distance**2, quantization), rel=0.05)
 
 
 @pytest.mark.parametrize("distance", [0.2, 6.5])
 def test_nothing_is_measured_outside_the_range(distance: float) -> None:
-    assert not Sensor(depth_sigma=0.0, **NO_LOSS).depth_image(wall(distance), CAMERA, np.random.default_rng(0)).any()
+    assert (
+        not Sensor(depth_sigma=0.0, **NO_LOSS)
+        .depth_image(wall(distance), CAMERA, np.random.default_rng(0))
+        .any()
+    )
 
 
 def test_depth_is_lost_at_edges_slants_and_holes() -> None:
-    box = Item(Surface([shapes.box((0.3, 0.3, 0.3), PLAIN)]), pose_matrix(np.eye(3), np.array([0.0, 0.0, 1.0])), 1)
-    back = Item(Surface([shapes.box((20.0, 20.0, 0.2), PLAIN)]), pose_matrix(np.eye(3), np.array([0, 0, 2.0])))
+    box = Item(
+        Surface([shapes.box((0.3, 0.3, 0.3), PLAIN)]),
+        pose_matrix(np.eye(3), np.array([0.0, 0.0, 1.0])),
+        1,
+    )
+    back = Item(
+        Surface([shapes.box((20.0, 20.0, 0.2), PLAIN)]),
+        pose_matrix(np.eye(3), np.array([0, 0, 2.0])),
+    )
     rendering = render([box, back], np.eye(4), CAMERA)
     rng = np.random.default_rng(0)
     clean = Sensor(**NO_LOSS).depth_image(rendering, CAMERA, rng)
-    edges = Sensor(edge_loss=1.0, grazing_cosine=0.0, hole_share=0.0).depth_image(rendering, CAMERA, rng)
+    edges = Sensor(edge_loss=1.0, grazing_cosine=0.0, hole_fraction=0.0).depth_image(
+        rendering, CAMERA, rng
+    )
     assert clean.all()
     lost = edges == 0
     assert 0 < lost.mean() < 0.1
     assert not lost[60, 80]
-    floor = Item(Surface([shapes.box((20.0, 0.2, 20.0), PLAIN)]), pose_matrix(np.eye(3), np.array([0.0, 0.2, 10.1])))
-    slanted = Sensor(edge_loss=0.0, grazing_cosine=0.15, hole_share=0.0).depth_image(render([floor], np.eye(4), CAMERA), CAMERA, rng)
+    floor = Item(
+        Surface([shapes.box((20.0, 0.2, 20.0), PLAIN)]),
+        pose_matrix(np.eye(3), np.array([0.0, 0.2, 10.1])),
+    )
+    slanted = Sensor(edge_loss=0.0, grazing_cosine=0.15, hole_fraction=0.0).depth_image(
+        render([floor], np.eye(4), CAMERA), CAMERA, rng
+    )
     assert slanted[119].all(), "seen at 17 degrees"
     assert not slanted[64].any(), "seen at 1.3 degrees, though within range"
-    holes = Sensor(edge_loss=0.0, grazing_cosine=0.0, hole_share=0.1).depth_image(rendering, CAMERA, rng)
+    holes = Sensor(edge_loss=0.0, grazing_cosine=0.0, hole_fraction=0.1).depth_image(
+        rendering, CAMERA, rng
+    )
     assert (holes == 0).mean() == pytest.approx(0.1, abs=0.05)
 
 
-def test_colour_follows_exposure_and_white_balance() -> None:
+def test_color_follows_exposure_and_white_balance() -> None:
     radiance = np.full((3, 120, 160), 0.2, np.float32)
     rng = np.random.default_rng(0)
-    plain = Sensor(vignette=0.0, noise=0.0).colour_image(radiance, rng)
+    plain = Sensor(vignette=0.0, noise=0.0).color_image(radiance, rng)
     assert plain.shape == (120, 160, 3)
     assert np.ptp(plain) == 0
     assert plain[0, 0, 0] == pytest.approx(255 * 0.2 ** (1 / 2.2), abs=1)
-    bright = Sensor(exposure=2.0, vignette=0.0, noise=0.0).colour_image(radiance, rng)
+    bright = Sensor(exposure=2.0, vignette=0.0, noise=0.0).color_image(radiance, rng)
     assert bright.mean() > plain.mean() + 30
-    warm = Sensor(white_balance=(1.2, 1.0, 0.8), vignette=0.0, noise=0.0).colour_image(radiance, rng)
+    warm = Sensor(white_balance=(1.2, 1.0, 0.8), vignette=0.0, noise=0.0).color_image(radiance, rng)
     assert warm[0, 0, 0] > warm[0, 0, 1] > warm[0, 0, 2]
-    noisy = Sensor(vignette=0.0, noise=4.0).colour_image(radiance, rng)
+    noisy = Sensor(vignette=0.0, noise=4.0).color_image(radiance, rng)
     assert noisy.std() == pytest.approx(4.0, rel=0.1)
-    assert Sensor(exposure=100.0).colour_image(radiance, rng).max() == 255, "saturates instead of wrapping around"
+    assert Sensor(exposure=100.0).color_image(radiance, rng).max() == 255, (
+        "saturates instead of wrapping around"
+    )
 
 
 def test_splits_draw_different_textures() -> None:
     for split, family in FAMILIES.items():
-        others = {function for name, functions in FAMILIES.items() if name != split for function in functions}
+        others = {
+            function
+            for name, functions in FAMILIES.items()
+            if name != split
+            for function in functions
+        }
         assert not others & set(family)
         texture = random_texture(np.random.default_rng(0), split)
         assert texture.dtype == np.uint8

@@ -9,14 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perception_kit.types import ActionEstimate, Instance, Intrinsics, PoseEstimate, TrackEstimate, TrackState
+from perception_kit.types import (
+    ActionEstimate,
+    Instance,
+    Intrinsics,
+    PoseEstimate,
+    TrackEstimate,
+    TrackState,
+)
 from perception_kit.view.meshes import Shape
 from perception_kit.view.recording import SceneRecording
 
 WIDTH, HEIGHT, FPS = 320, 240, 10
 ACTION_CLASSES = ["falling", "walking"]
 CORNERS = np.array([[x, y, z] for x in (-0.1, 0.1) for y in (-0.1, 0.1) for z in (-0.1, 0.1)])
-TRIANGLES = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1], [2, 3, 7], [2, 7, 6]])
+TRIANGLES = np.array(
+    [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1], [2, 3, 7], [2, 7, 6]]
+)
 
 
 def log_frame(recording: SceneRecording, number: int, action: str) -> None:
@@ -26,18 +35,36 @@ def log_frame(recording: SceneRecording, number: int, action: str) -> None:
     position = np.array([(left + 40 - WIDTH / 2) / 300, 0.1, 1.0])
     box = np.array([left, 100, left + 80, 180], np.float32)
     mug = Instance(1, "mug", 0.9, box, np.ones((80, 80), bool), (left, 100))
-    person = Instance(2, "person", 0.8, np.array([200, 20, 260, 200], np.float32), np.ones((180, 60), bool), (200, 20))
+    person = Instance(
+        2,
+        "person",
+        0.8,
+        np.array([200, 20, 260, 200], np.float32),
+        np.ones((180, 60), bool),
+        (200, 20),
+    )
     turned = np.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [-0.6, 0.0, 0.8]])
-    seen = {"state": TrackState.CONFIRMED, "score": 0.9, "age": 9, "hits": 9, "time_since_update": 0.0, "box_velocity": np.zeros(4)}
+    seen = {
+        "state": TrackState.CONFIRMED,
+        "score": 0.9,
+        "age": 9,
+        "hits": 9,
+        "time_since_update": 0.0,
+        "box_velocity": np.zeros(4),
+    }
     tracks = [
-        TrackEstimate(1, 1, "mug", detection_index=0, box=box, position=position, rotation=turned, **seen),
+        TrackEstimate(
+            1, 1, "mug", detection_index=0, box=box, position=position, rotation=turned, **seen
+        ),
         TrackEstimate(2, 2, "person", detection_index=1, box=person.box, **seen),
     ]
     scores = np.array([0.9, 0.1] if action == "falling" else [0.1, 0.9])
     recording.camera(stamp_ns, Intrinsics(300, 300, WIDTH / 2, HEIGHT / 2, WIDTH, HEIGHT))
     recording.color(stamp_ns, np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
     recording.depth(stamp_ns, np.full((HEIGHT, WIDTH), 1.2, np.float32))
-    recording.actions(stamp_ns, [ActionEstimate(action, 0.9, scores, stamp_ns, stamp_ns, 2)], ACTION_CLASSES)
+    recording.actions(
+        stamp_ns, [ActionEstimate(action, 0.9, scores, stamp_ns, stamp_ns, 2)], ACTION_CLASSES
+    )
     recording.detections(stamp_ns, [mug, person], HEIGHT, WIDTH)
     recording.poses(stamp_ns, [PoseEstimate(0, 1, "mug", turned, position, 0.9, np.full(3, 0.2))])
     recording.tracks(stamp_ns, tracks)

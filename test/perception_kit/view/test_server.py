@@ -55,6 +55,8 @@ BAD = {
 def test_what_cannot_be_served_is_said(case: str) -> None:
     bind, is_free, memory, message = BAD[case]
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = serve_viewer(bind, free_port() if is_free else taken.getsockname()[1], free_port(), memory)
+        server = serve_viewer(
+            bind, free_port() if is_free else taken.getsockname()[1], free_port(), memory
+        )
         with pytest.raises(ServerError, match=message):
             server.__enter__()

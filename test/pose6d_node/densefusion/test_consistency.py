@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The consistency of a pose with mask and depth: high for the truth, low for what is wrong, blind to what is hidden."""
+"""The consistency of a pose with mask and depth: high for the truth, low for what is wrong, blind
+to what is hidden.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,25 @@ NOTHING = np.zeros(3)
 
 @pytest.fixture(scope="module")
 def score(bop_folder, camera):
-    """Consistency of a view with its true pose moved by ``shift`` metres and turned by a rotation vector about the model's axes."""
+    """Consistency of a view with its true pose moved by ``shift`` metres and turned by a rotation
+    vector about the model's axes.
+    """
     box = read_models(bop_folder / "models")[1]
     points = torch.from_numpy(box.points(1000)).unsqueeze(0)
 
     def compute(view, shift=NOTHING, turn=NOTHING, mask=None, depth=None) -> float:
-        crop = cut_crop(view.rgb, view.depth if depth is None else depth, camera, view.mask if mask is None else mask, 0, 64, 1.25)
-        rotation = torch.from_numpy(view.rotation @ Rotation.from_rotvec(turn).as_matrix()).float()[None]
+        crop = cut_crop(
+            view.rgb,
+            view.depth if depth is None else depth,
+            camera,
+            view.mask if mask is None else mask,
+            0,
+            64,
+            1.25,
+        )
+        rotation = torch.from_numpy(view.rotation @ Rotation.from_rotvec(turn).as_matrix()).float()[
+            None
+        ]
         translation = torch.from_numpy(view.translation + shift).float()[None]
         return float(consistency(crop, points, torch.tensor([box.diameter]), rotation, translation))
 
@@ -69,9 +83,14 @@ def test_each_instance_is_judged_alone(bop_folder, box_views, camera) -> None:
     box = read_models(bop_folder / "models")[1]
     crops = [cut_crop(view.rgb, view.depth, camera, view.mask, 0, 64, 1.25) for view in box_views]
     rotation = torch.from_numpy(np.stack([view.rotation for view in box_views])).float()
-    translation = torch.from_numpy(np.stack([view.translation for view in box_views])).float() + 0.01
+    translation = (
+        torch.from_numpy(np.stack([view.translation for view in box_views])).float() + 0.01
+    )
     points = torch.from_numpy(box.points(1000)).expand(len(crops), -1, -1)
     diameters = torch.full((len(crops),), box.diameter)
     together = consistency(Crops.concatenate(crops), points, diameters, rotation, translation)
-    alone = [consistency(crop, points[:1], diameters[:1], rotation[[k]], translation[[k]]) for k, crop in enumerate(crops)]
+    alone = [
+        consistency(crop, points[:1], diameters[:1], rotation[[k]], translation[[k]])
+        for k, crop in enumerate(crops)
+    ]
     torch.testing.assert_close(together, torch.cat(alone))

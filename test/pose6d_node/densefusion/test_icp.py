@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ICP pulls a slightly wrong pose onto the measured surface and leaves one alone that nothing is near to."""
+"""ICP pulls a slightly wrong pose onto the measured surface and leaves one alone that nothing is
+near to.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ def test_small_errors_shrink(icp, box, box_views, camera, seed) -> None:
     refined = icp.refine(measured, rotation, translation)
     points = box.points(300)
     np.testing.assert_allclose(refined[0] @ refined[0].T, np.eye(3), atol=1e-6)
-    before, after = (add(points, *pose, view.rotation, view.translation) for pose in ((rotation, translation), refined))
+    before, after = (
+        add(points, *pose, view.rotation, view.translation)
+        for pose in ((rotation, translation), refined)
+    )
     assert after < max(before, 0.006)
 
 

@@ -21,10 +21,19 @@ def random_pose(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return Rotation.random(random_state=int(rng.integers(2**31))).as_matrix(), rng.normal(size=3)
 
 
-def target_of(poses: list[tuple[np.ndarray, np.ndarray]], points: np.ndarray, symmetric: list[bool], symmetries: Tensor) -> Target:
+def target_of(
+    poses: list[tuple[np.ndarray, np.ndarray]],
+    points: np.ndarray,
+    symmetric: list[bool],
+    symmetries: Tensor,
+) -> Target:
     rotations, translations = (torch.tensor(np.array(part)) for part in zip(*poses, strict=True))
     return Target(
-        rotations, translations, torch.tensor(points), torch.tensor(symmetric), symmetries.expand(len(poses), -1, -1, -1).double()
+        rotations,
+        translations,
+        torch.tensor(points),
+        torch.tensor(symmetric),
+        symmetries.expand(len(poses), -1, -1, -1).double(),
     )
 
 
@@ -38,20 +47,24 @@ def half_turn() -> Tensor:
 def test_pose_distances_are_add_and_adds_per_instance() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(2, 30, 3))
-    truth = [random_pose(rng) for _ in range(2)]
+    ground_truth = [random_pose(rng) for _ in range(2)]
     guesses = [[random_pose(rng) for _ in range(4)] for _ in range(2)]
     distance = pose_distance(
         torch.tensor(np.array([[rotation for rotation, _ in row] for row in guesses])),
         torch.tensor(np.array([[translation for _, translation in row] for row in guesses])),
-        target_of(truth, points, [False, True], half_turn()),
+        target_of(ground_truth, points, [False, True], half_turn()),
     )
     for k, metric in enumerate((add, adds)):
-        expected = [metric(points[k], *guess, *truth[k]) for guess in guesses[k]]
+        expected = [metric(points[k], *guess, *ground_truth[k]) for guess in guesses[k]]
         np.testing.assert_allclose(distance[k].numpy(), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("turned", "shift", "expected"), [(0, 0.0, 0.0), (1, 0.0, 0.0), (0, 1.0, 1.0), (1, 0.5, 0.5)])
-def test_object_coordinates_are_right_under_any_symmetry(turned: int, shift: float, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("turned", "shift", "expected"), [(0, 0.0, 0.0), (1, 0.0, 0.0), (0, 1.0, 1.0), (1, 0.5, 0.5)]
+)
+def test_object_coordinates_are_right_under_any_symmetry(
+    turned: int, shift: float, expected: float
+) -> None:
     rng = np.random.default_rng(2)
     pose = random_pose(rng)
     coordinates = torch.tensor(rng.normal(size=(1, 20, 3)))
@@ -59,7 +72,9 @@ def test_object_coordinates_are_right_under_any_symmetry(turned: int, shift: flo
     cloud = coordinates @ target.rotation.mT + target.translation.unsqueeze(1)
     symmetry = half_turn()[turned].double()
     predicted = coordinates @ symmetry[:3, :3].T + symmetry[:3, 3] + torch.tensor([0.0, 0.0, shift])
-    np.testing.assert_allclose(coordinate_distance(predicted, cloud, target).numpy(), np.full((1, 20), expected), atol=1e-5)
+    np.testing.assert_allclose(
+        coordinate_distance(predicted, cloud, target).numpy(), np.full((1, 20), expected), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("distance", "expected"), [(0.1, 0.2), (0.04, 0.5), (0.01, 1.0)])
@@ -72,7 +87,12 @@ def test_best_confidence_is_weight_over_distance(distance: float, expected: floa
 def test_the_most_confident_point_decides() -> None:
     quaternions = torch.tensor([[[1.0, 0, 0, 0], [0, 0, 0, 2]], [[0, 1, 0, 0], [1, 0, 0, 0]]])
     cloud = torch.arange(12.0).view(2, 2, 3)
-    votes = PoseVotes(quaternions, torch.ones(2, 2, 3), torch.tensor([[0.1, 0.7], [0.9, 0.2]]), torch.zeros(2, 1, 2))
+    votes = PoseVotes(
+        quaternions,
+        torch.ones(2, 2, 3),
+        torch.tensor([[0.1, 0.7], [0.9, 0.2]]),
+        torch.zeros(2, 1, 2),
+    )
     rotation, translation, confidence = votes.pose(cloud)
     torch.testing.assert_close(rotation[0], torch.diag(torch.tensor([-1.0, -1.0, 1.0])))
     torch.testing.assert_close(translation, torch.stack([cloud[0, 1], cloud[1, 0]]) + 1)
@@ -92,20 +112,31 @@ def test_object_coordinates_give_the_pose_in_spite_of_outliers() -> None:
     torch.testing.assert_close(exact[0], target.rotation)
     torch.testing.assert_close(exact[1], target.translation)
     assert exact[2].tolist() == pytest.approx([0.6] * 3)
-    robust, plain = fit_rigid(wrong, cloud, confidence)[1], fit_rigid(wrong, cloud, confidence, iterations=1)[1]
-    assert float((robust - target.translation).norm()) < 0.3 * float((plain - target.translation).norm())
+    robust, plain = (
+        fit_rigid(wrong, cloud, confidence)[1],
+        fit_rigid(wrong, cloud, confidence, iterations=1)[1],
+    )
+    assert float((robust - target.translation).norm()) < 0.3 * float(
+        (plain - target.translation).norm()
+    )
     confidence[:, :15] = 1e-6
-    torch.testing.assert_close(fit_rigid(wrong, cloud, confidence)[0], target.rotation, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        fit_rigid(wrong, cloud, confidence)[0], target.rotation, atol=1e-4, rtol=0
+    )
 
 
 def test_points_in_a_plane_still_give_a_rotation() -> None:
-    source = torch.rand(5, 30, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 1.0, 0.0])
+    source = torch.rand(5, 30, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor(
+        [1.0, 1.0, 0.0]
+    )
     rotation, _ = fit_rigid(source, source, torch.ones(5, 30))
     torch.testing.assert_close(rotation, torch.eye(3).expand(5, 3, 3), atol=1e-4, rtol=0)
 
 
 def test_a_perfect_residual_corrects_the_pose() -> None:
-    """A refiner that knows the answer gets the cloud in the estimate's frame and returns the residual there."""
+    """A refiner that knows the answer gets the cloud in the estimate's frame and returns the
+    residual there.
+    """
     rng = np.random.default_rng(1)
     true, guess = (tuple(torch.tensor(part)[None] for part in random_pose(rng)) for _ in range(2))
     model = torch.tensor(rng.normal(size=(1, 20, 3)))
@@ -115,7 +146,9 @@ def test_a_perfect_residual_corrects_the_pose() -> None:
     def refiner(moved: Tensor, features: Tensor, class_index: Tensor) -> tuple[Tensor, Tensor]:
         torch.testing.assert_close(moved, (cloud - guess[1].unsqueeze(1)) @ guess[0])
         xyzw = Rotation.from_matrix(residual[0].numpy()).as_quat()
-        return torch.tensor(np.roll(xyzw, 1))[None], ((true[1] - guess[1]).unsqueeze(1) @ guess[0]).squeeze(1)
+        return torch.tensor(np.roll(xyzw, 1))[None], (
+            (true[1] - guess[1]).unsqueeze(1) @ guess[0]
+        ).squeeze(1)
 
     rotation, translation = refine_once(refiner, cloud, torch.zeros(1), torch.zeros(1), *guess)
     torch.testing.assert_close(rotation, true[0])

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from perception_kit.datasets.bop import read_models
-from perception_kit.model_file import save_model
-from perception_kit.model_metadata import ModelFileError
+from perception_kit.networks.model_file import save_model
+from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.densefusion import predictor
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
@@ -24,7 +24,9 @@ from pose6d_node.densefusion.rotations import fit_rigid
 def model_path(request, bop_folder: Path, tmp_path_factory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "pose.safetensors"
-    PoseModel.for_objects(list(read_models(bop_folder / "models").values()), request.param).save(path, {})
+    PoseModel.for_objects(list(read_models(bop_folder / "models").values()), request.param).save(
+        path, {}
+    )
     return path
 
 
@@ -70,20 +72,36 @@ def test_what_cannot_be_estimated_is_skipped_by_name(estimator, box_views, camer
     view = box_views[0]
     good, unknown = view.instance(), view.instance("teapot")
     empty = replace(good, mask=np.zeros_like(good.mask))
-    small = replace(good, mask=np.eye(*good.mask.shape, dtype=bool) & (np.arange(good.mask.shape[0]) < 20)[:, None])
+    small = replace(
+        good,
+        mask=np.eye(*good.mask.shape, dtype=bool) & (np.arange(good.mask.shape[0]) < 20)[:, None],
+    )
     poses = estimator(view.rgb, view.depth, camera, [unknown, empty, small, good])
     assert [pose.detection_index for pose in poses] == [3]
     assert [index for index, _ in estimator.skipped] == [0, 1, 2]
-    assert [word in reason for word, (_, reason) in zip(("teapot", "empty", "known depths"), estimator.skipped, strict=True)] == [True] * 3
+    assert [
+        word in reason
+        for word, (_, reason) in zip(
+            ("teapot", "empty", "known depths"), estimator.skipped, strict=True
+        )
+    ] == [True] * 3
 
 
-def test_a_mask_that_slips_through_the_grid_of_its_crop_leaves_the_others(bop_folder, box_views, camera, tmp_path: Path) -> None:
-    PoseModel.for_objects(list(read_models(bop_folder / "models").values()), "densefusion_compact").save(tmp_path / "pose.safetensors", {})
+def test_a_mask_that_slips_through_the_grid_of_its_crop_leaves_the_others(
+    bop_folder, box_views, camera, tmp_path: Path
+) -> None:
+    PoseModel.for_objects(
+        list(read_models(bop_folder / "models").values()), "densefusion_compact"
+    ).save(tmp_path / "pose.safetensors", {})
     estimator, view = PoseEstimator(tmp_path / "pose.safetensors"), box_views[0]
-    line = replace(view.instance(), mask=np.ones((1, view.depth.shape[1]), bool), mask_origin=(0, 60))
+    line = replace(
+        view.instance(), mask=np.ones((1, view.depth.shape[1]), bool), mask_origin=(0, 60)
+    )
     (pose,) = estimator(view.rgb, view.depth, camera, [line, view.instance()])
     assert pose.detection_index == 1
-    assert estimator.skipped == [(0, "the mask is too thin: its crop of 64 pixels a side holds none of its known depths")]
+    assert estimator.skipped == [
+        (0, "the mask is too thin: its crop of 64 pixels a side holds none of its known depths")
+    ]
 
 
 def test_votes_that_say_nothing_leave_the_others() -> None:
@@ -96,7 +114,9 @@ def test_votes_that_say_nothing_leave_the_others() -> None:
     torch.testing.assert_close(rotation[2], torch.eye(3), atol=1e-4, rtol=0)
 
 
-def test_a_pose_that_is_not_finite_is_skipped_by_name(estimator, box_views, camera, monkeypatch) -> None:
+def test_a_pose_that_is_not_finite_is_skipped_by_name(
+    estimator, box_views, camera, monkeypatch
+) -> None:
     view = box_views[0]
 
     def spoilt(*arguments: object) -> tuple[torch.Tensor, ...]:
@@ -125,7 +145,12 @@ def test_depth_of_another_size_is_refused(estimator, box_views, camera) -> None:
 
 
 def test_an_incomplete_model_file_is_refused(tmp_path: Path) -> None:
-    save_model(tmp_path / "broken.safetensors", "pose", {"model_points": torch.zeros(1, 10, 3)}, {"class_names": ["box"]})
+    save_model(
+        tmp_path / "broken.safetensors",
+        "pose",
+        {"model_points": torch.zeros(1, 10, 3)},
+        {"class_names": ["box"]},
+    )
     with pytest.raises(ModelFileError, match="cannot read"):
         PoseEstimator(tmp_path / "broken.safetensors")
 
@@ -140,14 +165,23 @@ def test_an_incomplete_model_file_is_refused(tmp_path: Path) -> None:
         ({"num_points": 0}, "0 points, expected 1 or more"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused(change: dict[str, object], message: str) -> None:
-    good = {"class_names": ["box"], "diameters": [0.1], "sizes": [[0.1, 0.1, 0.1]], "symmetries": [[np.eye(4).tolist()]]}
+def test_a_configuration_that_cannot_work_is_refused(
+    change: dict[str, object], message: str
+) -> None:
+    good = {
+        "class_names": ["box"],
+        "diameters": [0.1],
+        "sizes": [[0.1, 0.1, 0.1]],
+        "symmetries": [[np.eye(4).tolist()]],
+    }
     PoseModelConfig(**good)
     with pytest.raises(ValueError, match=message):
         PoseModelConfig(**{**good, **change})
 
 
-def test_poses_that_contradict_the_depth_are_held_back_when_asked(model_path, box_views, camera) -> None:
+def test_poses_that_contradict_the_depth_are_held_back_when_asked(
+    model_path, box_views, camera
+) -> None:
     view = box_views[0]
     (pose,) = PoseEstimator(model_path)(view.rgb, view.depth, camera, [view.instance()])
     strict = PoseEstimator(model_path, min_confidence=pose.confidence + 0.01)
@@ -175,16 +209,26 @@ def test_absurd_depth_on_one_object_leaves_the_others(estimator, box_views, came
     good = view.instance()
     spoilt = replace(good, mask_origin=(0, 0))
     depth = view.depth.copy()
-    depth[: good.mask.shape[0], : good.mask.shape[1]][~view.mask[: good.mask.shape[0], : good.mask.shape[1]]] = 1e30
+    depth[: good.mask.shape[0], : good.mask.shape[1]][
+        ~view.mask[: good.mask.shape[0], : good.mask.shape[1]]
+    ] = 1e30
     poses = estimator(view.rgb, depth, camera, [spoilt, good])
-    (expected,) = [pose for pose in estimator(view.rgb, view.depth, camera, [good]) if pose.detection_index == 0]
+    (expected,) = [
+        pose
+        for pose in estimator(view.rgb, view.depth, camera, [good])
+        if pose.detection_index == 0
+    ]
     np.testing.assert_allclose(poses[-1].rotation, expected.rotation, atol=1e-4)
     assert all(np.isfinite(pose.translation).all() for pose in poses)
 
 
 @pytest.mark.parametrize("distance", [0.1, 10.0])
-def test_an_object_very_near_or_far_leaves_the_others(distance: float, estimator, box_views, camera) -> None:
-    """What its depth says is nothing that the networks ever saw: it gets a finite pose, to be judged by its confidence, or is skipped."""
+def test_an_object_very_near_or_far_leaves_the_others(
+    distance: float, estimator, box_views, camera
+) -> None:
+    """What its depth says is nothing that the networks ever saw: it gets a finite pose, to be
+    judged by its confidence, or is skipped.
+    """
     view = box_views[0]
     good = view.instance()
     odd = replace(good, mask_origin=(0, 0))

@@ -15,7 +15,7 @@ from pose6d_node.densefusion.pose_net import PoseNet
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
 
-COLOUR_PREFIX = "cnn.model.module."
+COLOR_PREFIX = "cnn.model.module."
 
 
 def relative_error(actual: torch.Tensor, expected: np.ndarray) -> float:
@@ -26,7 +26,9 @@ def relative_error(actual: torch.Tensor, expected: np.ndarray) -> float:
 def flat_indices_to_pixels(choose: np.ndarray, height: int, width: int) -> torch.Tensor:
     """(B, N) flat pixel indices to (B, N, 2) positions of pixel centres in -1..1."""
     x, y = choose % width, choose // width
-    return torch.from_numpy(np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], axis=-1)).float()
+    return torch.from_numpy(
+        np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], axis=-1)
+    ).float()
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +37,15 @@ def reference(reference_dir: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def networks(reference_dir: Path, reference: dict[str, np.ndarray]) -> tuple[PoseNet, PoseRefineNet]:
+def networks(
+    reference_dir: Path, reference: dict[str, np.ndarray]
+) -> tuple[PoseNet, PoseRefineNet]:
     spec = importlib.util.spec_from_file_location("det_weights", reference_dir / "det_weights.py")
     det_weights = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(det_weights)
     num_objects = int(reference["num_objects"])
     estimator, refiner = PoseNet(PSPNet(), num_objects).eval(), PoseRefineNet(num_objects).eval()
-    names = {key: key.replace("cnn.", COLOUR_PREFIX, 1) for key in estimator.state_dict()}
+    names = {key: key.replace("cnn.", COLOR_PREFIX, 1) for key in estimator.state_dict()}
     estimator.load_state_dict(det_weights.fill(estimator.state_dict(), 1, names))
     refiner.load_state_dict(det_weights.fill(refiner.state_dict(), 1))
     return estimator, refiner
@@ -50,14 +54,26 @@ def networks(reference_dir: Path, reference: dict[str, np.ndarray]) -> tuple[Pos
 @pytest.fixture(scope="module")
 def inputs(reference: dict[str, np.ndarray]) -> tuple[torch.Tensor, ...]:
     pixels = flat_indices_to_pixels(reference["choose"][:, 0], *reference["image"].shape[2:])
-    return torch.from_numpy(reference["image"]), torch.from_numpy(reference["cloud"]), pixels, torch.from_numpy(reference["obj"]).reshape(1)
+    return (
+        torch.from_numpy(reference["image"]),
+        torch.from_numpy(reference["cloud"]),
+        pixels,
+        torch.from_numpy(reference["obj"]).reshape(1),
+    )
 
 
-def test_tensor_names_and_shapes_are_those_of_the_published_checkpoints(networks, reference_dir: Path) -> None:
+def test_tensor_names_and_shapes_are_those_of_the_published_checkpoints(
+    networks, reference_dir: Path
+) -> None:
     published = json.loads((reference_dir / "densefusion_keys.json").read_text())
     for network, name in zip(networks, ("PoseNet", "PoseRefineNet"), strict=True):
-        own = {key.replace("cnn.", COLOUR_PREFIX, 1): list(value.shape) for key, value in network.state_dict().items()}
-        used = {key: shape for key, shape in published[name].items() if ".classifier." not in key}  # published, but never evaluated
+        own = {
+            key.replace("cnn.", COLOR_PREFIX, 1): list(value.shape)
+            for key, value in network.state_dict().items()
+        }
+        used = {
+            key: shape for key, shape in published[name].items() if ".classifier." not in key
+        }  # published, but never evaluated
         assert own == used
 
 
@@ -72,7 +88,10 @@ def test_pose_net_reproduces_reference(networks, inputs, reference: dict[str, np
 
 @torch.no_grad()
 def test_refiner_reproduces_reference(networks, inputs, reference: dict[str, np.ndarray]) -> None:
-    cloud, embedding = torch.from_numpy(reference["refine_cloud"]), torch.from_numpy(reference["emb"])
+    cloud, embedding = (
+        torch.from_numpy(reference["refine_cloud"]),
+        torch.from_numpy(reference["emb"]),
+    )
     rotation, translation = networks[1](cloud, embedding, inputs[3])
     assert relative_error(rotation, reference["refine_r"]) < 1e-4
     assert relative_error(translation, reference["refine_t"]) < 1e-4
@@ -93,5 +112,9 @@ def test_a_batch_of_classes_equals_one_by_one(networks, inputs) -> None:
     for k in range(3):
         alone = estimator(*(value[k : k + 1] for value in batch), classes[k : k + 1])
         refined_alone = refiner(batch[1][k : k + 1], alone.features, classes[k : k + 1])
-        for actual, expected in zip((*vars(together).values(), *refined), (*vars(alone).values(), *refined_alone), strict=True):
+        for actual, expected in zip(
+            (*vars(together).values(), *refined),
+            (*vars(alone).values(), *refined_alone),
+            strict=True,
+        ):
             assert relative_error(actual[k], expected[0].numpy()) < 1e-5

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evaluation command on untrained models: its files, its notes, and what it says about input that cannot be used."""
+"""The evaluation command on untrained models: its files, its notes, and what it says about input
+that cannot be used.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import pytest
 import torch
 
 from perception_kit.datasets.bop import read_models
-from perception_kit.model_file import save_model
+from perception_kit.networks.model_file import save_model
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.evaluate import EXIT_BAD_INPUT, main
 from pose6d_node.segmentation.network import build_network, save_segmentation
@@ -23,9 +25,15 @@ from pose6d_node.segmentation.network import build_network, save_segmentation
 def models(bop_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models")
-    paths = {name: folder / f"{name}.safetensors" for name in ("segmentation", "pose", "other", "action")}
-    save_segmentation(paths["segmentation"], build_network("compact", 2), "compact", ["box", "ball"], [160, 120])
-    model = PoseModel.for_objects(list(read_models(bop_folder / "models").values()), "densefusion_compact")
+    paths = {
+        name: folder / f"{name}.safetensors" for name in ("segmentation", "pose", "other", "action")
+    }
+    save_segmentation(
+        paths["segmentation"], build_network("compact", 2), "compact", ["box", "ball"], [160, 120]
+    )
+    model = PoseModel.for_objects(
+        list(read_models(bop_folder / "models").values()), "densefusion_compact"
+    )
     model.save(paths["pose"], {})
     model.config.class_names[0] = "teapot"
     model.save(paths["other"], {})
@@ -35,10 +43,26 @@ def models(bop_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def run(bop_folder: Path, out: Path, *models: Path) -> int:
     given = [argument for path in models for argument in ("--model", str(path))]
-    return main(["--dataset", str(bop_folder), "--out", str(out), "--max-frames", "3", "--worst", "2", "--device", "cpu", *given])
+    return main(
+        [
+            "--dataset",
+            str(bop_folder),
+            "--out",
+            str(out),
+            "--max-frames",
+            "3",
+            "--worst",
+            "2",
+            "--device",
+            "cpu",
+            *given,
+        ]
+    )
 
 
-def test_files_of_a_whole_evaluation(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+def test_files_of_a_whole_evaluation(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
     assert run(bop_folder, tmp_path, models["segmentation"], models["pose"]) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["frames"] == 3
@@ -62,7 +86,9 @@ def test_files_of_a_whole_evaluation(bop_folder: Path, models: dict[str, Path], 
     assert "given masks" in capsys.readouterr().out
 
 
-def test_class_that_the_pose_model_does_not_know_is_named(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+def test_class_that_the_pose_model_does_not_know_is_named(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
     assert run(bop_folder, tmp_path, models["other"]) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["pose"] is None
@@ -78,7 +104,9 @@ def test_class_that_the_pose_model_does_not_know_is_named(bop_folder: Path, mode
         (["missing"], "does not exist"),
     ],
 )
-def test_models_that_cannot_be_used_are_named(given: list[str], message: str, bop_folder, models, tmp_path: Path, capsys) -> None:
+def test_models_that_cannot_be_used_are_named(
+    given: list[str], message: str, bop_folder, models, tmp_path: Path, capsys
+) -> None:
     paths = [models.get(name, tmp_path / f"{name}.safetensors") for name in given]
     assert run(bop_folder, tmp_path / "out", *paths) == EXIT_BAD_INPUT
     assert message in capsys.readouterr().err
@@ -92,24 +120,42 @@ def test_models_that_cannot_be_used_are_named(given: list[str], message: str, bo
         (["--device", "gpu"], "expected cpu, cuda, cuda:N or auto"),
     ],
 )
-def test_options_out_of_range_are_named(option: list[str], message: str, bop_folder, models, tmp_path: Path, capsys) -> None:
+def test_options_out_of_range_are_named(
+    option: list[str], message: str, bop_folder, models, tmp_path: Path, capsys
+) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["--dataset", str(bop_folder), "--model", str(models["pose"]), "--out", str(tmp_path), *option])
+        main(
+            [
+                "--dataset",
+                str(bop_folder),
+                "--model",
+                str(models["pose"]),
+                "--out",
+                str(tmp_path),
+                *option,
+            ]
+        )
     assert message in capsys.readouterr().err
 
 
-def test_out_that_is_a_file_is_named(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+def test_out_that_is_a_file_is_named(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
     (tmp_path / "out").touch()
     assert run(bop_folder, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
     assert "out'" in capsys.readouterr().err
 
 
-def test_folder_that_is_no_dataset_is_named(models: dict[str, Path], tmp_path: Path, capsys) -> None:
+def test_folder_that_is_no_dataset_is_named(
+    models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
     assert run(tmp_path, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
     assert "no frames in a known layout" in capsys.readouterr().err
 
 
-def test_frames_without_truth_are_named(bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys) -> None:
+def test_frames_without_ground_truth_are_named(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
     folder = shutil.copytree(bop_folder, tmp_path / "untold")
     for name in ("scene_gt", "scene_gt_info"):
         path = folder / f"train/000000/{name}.json"

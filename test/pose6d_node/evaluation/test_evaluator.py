@@ -20,7 +20,9 @@ from test.pose6d_node.conftest import BoxView
 
 
 class KnownPoses:
-    """Answers with the true pose of the view whose image it is given, moved by ``offset`` metres; every ``skip``-th call skips all."""
+    """Answers with the true pose of the view whose image it is given, moved by ``offset`` metres;
+    every ``skip``-th call skips all.
+    """
 
     class_names = ("box",)
 
@@ -31,7 +33,11 @@ class KnownPoses:
     def __call__(self, rgb, depth, intrinsics, instances: Sequence[Instance]) -> list[PoseEstimate]:
         view = next(view for view in self.views if np.array_equal(view.rgb, rgb))
         self.calls += 1
-        self.skipped = [(k, "skipped for a test") for k in range(len(instances))] if self.skip and self.calls % self.skip == 0 else []
+        self.skipped = (
+            [(k, "skipped for a test") for k in range(len(instances))]
+            if self.skip and self.calls % self.skip == 0
+            else []
+        )
         translation = view.translation + np.array([0, 0, self.offset])
         return [
             PoseEstimate(k, 1, one.class_name, view.rotation, translation, 1.0, np.ones(3))
@@ -48,10 +54,16 @@ class KnownMasks:
     def __init__(self, views: Sequence[BoxView], miss: int = 0) -> None:
         self.views, self.miss, self.calls = views, miss, 0
 
-    def __call__(self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics) -> list[Instance]:
+    def __call__(
+        self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics
+    ) -> list[Instance]:
         self.calls += 1
         view = next(view for view in self.views if np.array_equal(view.rgb, rgb))
-        return [] if self.miss and self.calls % self.miss == 0 else [replace(view.instance(), score=0.9)]
+        return (
+            []
+            if self.miss and self.calls % self.miss == 0
+            else [replace(view.instance(), score=0.9)]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -60,24 +72,33 @@ def dataset(bop_folder: Path) -> FrameDataset:
 
 
 def test_true_answers_have_full_scores(dataset: FrameDataset, box_views) -> None:
-    results = Evaluator(dataset, KnownMasks(box_views), {"only": KnownPoses(box_views)}).run(range(4))
+    results = Evaluator(dataset, KnownMasks(box_views), {"only": KnownPoses(box_views)}).run(
+        range(4)
+    )
     metrics = score(results, "only")
     assert metrics["frames"] == 4
     assert metrics["instances"] == {"total": 4, "found": 4}
-    assert metrics["segmentation"] == pytest.approx({"map": 1.0, "map50": 1.0, "box_map": 1.0, "box_map50": 1.0})
+    assert metrics["segmentation"] == pytest.approx(
+        {"map": 1.0, "map50": 1.0, "box_map": 1.0, "box_map50": 1.0}
+    )
     assert metrics["poses"].keys() == {GIVEN, PREDICTED}
     for masks in (GIVEN, PREDICTED):
         scores = metrics["poses"][masks]["only"]
         assert scores["count"] == scores["posed"] == 4
         assert scores["confidence_auroc"] is None, "none is wrong"
-        assert [value for key, value in scores.items() if "recall" in key or "auc" in key or key.startswith("ar")] == pytest.approx(
-            [1.0] * 10
-        )
+        assert [
+            value
+            for key, value in scores.items()
+            if "recall" in key or "auc" in key or key.startswith("ar")
+        ] == pytest.approx([1.0] * 10)
     assert metrics["per_class"]["box"]["pose"]["ar"] == 1.0
 
 
 def test_wrong_poses_have_the_errors_they_have(dataset: FrameDataset, box_views) -> None:
-    estimators = {"far": KnownPoses(box_views, offset=0.05), "near": KnownPoses(box_views, offset=0.004)}
+    estimators = {
+        "far": KnownPoses(box_views, offset=0.05),
+        "near": KnownPoses(box_views, offset=0.004),
+    }
     results = Evaluator(dataset, None, estimators).run(range(4))
     [one, *_] = results.judgements[GIVEN]["far"]
     assert one.pose.add == pytest.approx(0.05)
@@ -94,24 +115,36 @@ def test_wrong_poses_have_the_errors_they_have(dataset: FrameDataset, box_views)
 
 
 def test_what_is_not_found_or_skipped_is_a_miss(dataset: FrameDataset, box_views) -> None:
-    results = Evaluator(dataset, KnownMasks(box_views, miss=4), {"only": KnownPoses(box_views, skip=5)}).run(range(4))
-    # Calls of the estimator: given and predicted masks of each frame in turn; the fifth, frame 2 with given masks, skips.
+    results = Evaluator(
+        dataset, KnownMasks(box_views, miss=4), {"only": KnownPoses(box_views, skip=5)}
+    ).run(range(4))
+    # Calls of the estimator: given and predicted masks of each frame in turn; the fifth, frame 2
+    # with given masks, skips.
     metrics = score(results, "only")
     assert metrics["instances"] == {"total": 4, "found": 3}
     assert metrics["poses"][GIVEN]["only"]["recall_0.1d"] == 0.75
     assert metrics["poses"][PREDICTED]["only"]["recall_0.1d"] == 0.75
     assert metrics["pose"]["ar"] == metrics["pose"]["adds_auc"] == 0.75
-    assert [one.reason for one in results.judgements[GIVEN]["only"]] == ["", "", "skipped for a test", ""]
+    assert [one.reason for one in results.judgements[GIVEN]["only"]] == [
+        "",
+        "",
+        "skipped for a test",
+        "",
+    ]
     assert [one.reason for one in results.judgements[PREDICTED]["only"]] == ["", "", "", NOT_FOUND]
     assert results.skipped == {"skipped for a test": 1}
 
 
 def test_detections_of_low_score_count_for_precision_only(dataset: FrameDataset, box_views) -> None:
     class Unsure(KnownMasks):
-        def __call__(self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics) -> list[Instance]:
+        def __call__(
+            self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics
+        ) -> list[Instance]:
             return [replace(one, score=0.3) for one in super().__call__(rgb, depth, intrinsics)]
 
-    metrics = score(Evaluator(dataset, Unsure(box_views), {"only": KnownPoses(box_views)}).run(range(2)), "only")
+    metrics = score(
+        Evaluator(dataset, Unsure(box_views), {"only": KnownPoses(box_views)}).run(range(2)), "only"
+    )
     assert metrics["segmentation"]["map"] == pytest.approx(1.0)
     assert metrics["instances"]["found"] == 0
     assert metrics["pose"]["recall_0.1d"] == 0.0
@@ -122,9 +155,15 @@ def test_visibility_is_measured_where_the_layout_does_not_state_it(
 ) -> None:
     monkeypatch.setattr(type(dataset), "states_visibility", False)
     results = Evaluator(dataset, None, {"only": KnownPoses(box_views)}).run(range(len(dataset)))
-    whole = [index for index, frame in enumerate(results.truth) if (frame[0].box > 0).all() and (frame[0].box < [160, 120, 160, 120]).all()]
+    whole = [
+        index
+        for index, frame in enumerate(results.ground_truth)
+        if (frame[0].box > 0).all() and (frame[0].box < [160, 120, 160, 120]).all()
+    ]
     assert len(whole) > 3
-    assert [results.truth[index][0].score for index in whole] == pytest.approx([1.0] * len(whole), abs=0.03)
+    assert [results.ground_truth[index][0].score for index in whole] == pytest.approx(
+        [1.0] * len(whole), abs=0.03
+    )
 
     def mostly_hidden(index: int) -> np.ndarray:
         labels = original(index)
@@ -139,7 +178,9 @@ def test_visibility_is_measured_where_the_layout_does_not_state_it(
 
 
 def test_worst_cases_show_wrong_poses_beside_misses(dataset: FrameDataset, box_views) -> None:
-    results: Results = Evaluator(dataset, None, {"only": KnownPoses(box_views, skip=2)}).run(range(8))
+    results: Results = Evaluator(dataset, None, {"only": KnownPoses(box_views, skip=2)}).run(
+        range(8)
+    )
     shown = worst_cases(headline_judgements(results, "only"), 4)
     assert [one.estimate is None for one in shown] == [True, True, False, False]
     assert len(worst_cases(headline_judgements(results, "only"), 100)) == 8

@@ -39,7 +39,7 @@ def test_shape_type_and_label_values_stay(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-def test_colour_does_not_need_depth_and_does_not_depend_on_it(seed: int) -> None:
+def test_color_does_not_need_depth_and_does_not_depend_on_it(seed: int) -> None:
     rgb, labels, depth = scene()
     alone = augment(rgb, labels, None, np.random.default_rng(seed))
     assert alone[2] is None
@@ -56,7 +56,7 @@ def test_affine_moves_labels_and_depth_with_the_pixels(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-def test_pixels_per_metre_grow_with_the_picture(seed: int) -> None:
+def test_pixels_per_meter_grow_with_the_picture(seed: int) -> None:
     _, labels, depth = random_affine(*scene(), np.random.default_rng(seed))
     growth = np.sqrt(np.count_nonzero(labels) / 400)
     assert depth[depth > 0].min() / FAR == pytest.approx(growth, rel=0.12)
@@ -77,7 +77,9 @@ def test_cutout_leaves_no_label_under_it_and_its_input_alone() -> None:
     before = rgb.copy(), labels.copy(), depth.copy()
     changed = False
     for seed in range(30):
-        new_rgb, new_labels, new_depth = random_cutout(rgb, labels, depth, np.random.default_rng(seed))
+        new_rgb, new_labels, new_depth = random_cutout(
+            rgb, labels, depth, np.random.default_rng(seed)
+        )
         covered = (new_rgb != rgb).any(axis=2)
         assert np.all(new_labels[covered] == 0)
         assert np.all(new_depth >= depth)
@@ -89,7 +91,7 @@ def test_cutout_leaves_no_label_under_it_and_its_input_alone() -> None:
 
 
 @pytest.mark.parametrize("change", [random_tone, random_hue_saturation])
-def test_colour_changes_depend_on_the_seed_alone(change) -> None:
+def test_color_changes_depend_on_the_seed_alone(change) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
     first, again, other = (change(rgb, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)

@@ -12,7 +12,13 @@ import torch
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset
-from pose6d_node.segmentation.dataset import EMPTY_COLOUR, TrainingSamples, detection_target, load_frames, network_image
+from pose6d_node.segmentation.dataset import (
+    EMPTY_COLOR,
+    TrainingSamples,
+    detection_target,
+    load_frames,
+    network_image,
+)
 from pose6d_node.segmentation.network import IMAGE_MEAN
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
@@ -32,14 +38,19 @@ def test_frames_have_the_size_asked_for(folder: Path) -> None:
 
 def test_images_of_another_shape_are_not_stretched(folder: Path) -> None:
     dataset = open_dataset(folder)
-    whole, fitted = load_frames(dataset, (80, 60), with_depth=True), load_frames(dataset, (80, 90), with_depth=True)
+    whole, fitted = (
+        load_frames(dataset, (80, 60), with_depth=True),
+        load_frames(dataset, (80, 90), with_depth=True),
+    )
     for name in ("rgb", "labels", "depth"):
         np.testing.assert_array_equal(getattr(fitted, name)[:, :60], getattr(whole, name))
-    assert (fitted.rgb[:, 60:] == EMPTY_COLOUR).all()
+    assert (fitted.rgb[:, 60:] == EMPTY_COLOR).all()
     assert not fitted.labels[:, 60:].any()
     assert not fitted.depth[:, 60:].any()
-    empty = network_image(torch.tensor(EMPTY_COLOUR).view(1, 3, 1, 1), None)
-    assert (empty.flatten() - torch.tensor(IMAGE_MEAN)).abs().max() < 1 / 255  # 0 once it is normalised, as the border of a batch
+    empty = network_image(torch.tensor(EMPTY_COLOR).view(1, 3, 1, 1), None)
+    assert (
+        empty.flatten() - torch.tensor(IMAGE_MEAN)
+    ).abs().max() < 1 / 255  # 0 once it is normalised, as the border of a batch
 
 
 def test_hidden_instances_are_ignored(folder: Path) -> None:
@@ -52,10 +63,12 @@ def test_hidden_instances_are_ignored(folder: Path) -> None:
 
 def test_unlisted_class_is_named(folder: Path) -> None:
     path = folder / "train" / "000000" / "scene_gt.json"
-    truth = json.loads(path.read_text())
-    truth["2"][0]["obj_id"] = 77
-    path.write_text(json.dumps(truth))
-    with pytest.raises(DatasetError, match=r"frame 2 in .*000000/scene_gt.json' shows an object 77"):
+    ground_truth = json.loads(path.read_text())
+    ground_truth["2"][0]["obj_id"] = 77
+    path.write_text(json.dumps(ground_truth))
+    with pytest.raises(
+        DatasetError, match=r"frame 2 in .*000000/scene_gt.json' shows an object 77"
+    ):
         load_frames(open_dataset(folder), (80, 60))
 
 
@@ -92,6 +105,8 @@ def test_target_boxes_enclose_their_masks() -> None:
 
 
 def test_image_without_instances_has_an_empty_target() -> None:
-    target = detection_target(torch.zeros((40, 60), dtype=torch.uint8), torch.zeros(256, dtype=torch.int64))
+    target = detection_target(
+        torch.zeros((40, 60), dtype=torch.uint8), torch.zeros(256, dtype=torch.int64)
+    )
     assert target["boxes"].shape == (0, 4)
     assert target["masks"].shape == (0, 40, 60)

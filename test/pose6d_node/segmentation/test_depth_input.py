@@ -9,13 +9,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.training import load_matching
-from pose6d_node.segmentation.depth_input import DEPTH_MEAN, DEPTH_STD, MAX_VALUE, TYPICAL_SIZE, UNIT, depth_channel
+from perception_kit.training.run import load_matching
+from pose6d_node.segmentation.depth_input import (
+    DEPTH_MEAN,
+    DEPTH_STD,
+    MAX_VALUE,
+    TYPICAL_SIZE,
+    UNIT,
+    depth_channel,
+)
 from pose6d_node.segmentation.network import build_network, with_depth
 
 
-@given(distance=st.floats(0.3, 5), focal_length=st.floats(200, 1500), scale=st.sampled_from([1, 2, 4]))
-def test_value_is_the_pixels_that_a_metre_spans(distance: float, focal_length: float, scale: int) -> None:
+@given(
+    distance=st.floats(0.3, 5), focal_length=st.floats(200, 1500), scale=st.sampled_from([1, 2, 4])
+)
+def test_value_is_the_pixels_that_a_meter_spans(
+    distance: float, focal_length: float, scale: int
+) -> None:
     depth = np.full((60 * scale, 80 * scale), distance, np.float32)
     values = depth_channel(depth, focal_length * scale, (80, 60))
     np.testing.assert_allclose(values, min(focal_length / distance / UNIT, MAX_VALUE), rtol=1e-5)
@@ -31,7 +42,7 @@ def test_unknown_depth_is_zero(unknown: float) -> None:
 
 
 @given(distance=st.floats(0.4, 2), side=st.integers(30, 90))
-def test_regions_come_with_their_size_in_metres(distance: float, side: int) -> None:
+def test_regions_come_with_their_size_in_meters(distance: float, side: int) -> None:
     focal_length, size = 300.0, (160, 128)
     channel = depth_channel(np.full(size[::-1], distance, np.float32), focal_length, size)
     images = torch.zeros(1, 4, *size[::-1])
@@ -49,12 +60,17 @@ def test_unknown_depth_has_no_size() -> None:
     network = build_network("efficientnet_lite0", 2, depth=True).eval()
     images = torch.full((1, 4, 64, 96), -DEPTH_MEAN / DEPTH_STD)
     with torch.inference_mode():
-        pooled = network.roi_heads.box_roi_pool(network.backbone(images), [torch.tensor([[8.0, 8.0, 40.0, 40.0]])], [(64, 96)])
+        pooled = network.roi_heads.box_roi_pool(
+            network.backbone(images), [torch.tensor([[8.0, 8.0, 40.0, 40.0]])], [(64, 96)]
+        )
     assert torch.all(pooled[:, -3:] == 0)
 
 
 def test_weights_that_never_saw_depth_ignore_sizes_at_first() -> None:
-    source, target = build_network("efficientnet_lite0", 2), build_network("efficientnet_lite0", 2, depth=True)
+    source, target = (
+        build_network("efficientnet_lite0", 2),
+        build_network("efficientnet_lite0", 2, depth=True),
+    )
     fresh = load_matching(target, with_depth(source.state_dict(), target))
     assert {name.split(".")[1] for name in fresh} == {"depth", "mean", "projection"}
     weights = target.roi_heads.box_head.fc6.weight

@@ -40,7 +40,13 @@ def test_fewer_objects_than_dimensions_still_give_finite_descriptors(count: int)
 def test_frames_that_show_nothing_are_passed_over() -> None:
     labels, classes = np.zeros((3, 64, 96), np.uint8), np.zeros((3, 256), np.int64)
     labels[1, 10:40, 10:40], classes[1, 1] = 1, 1
-    frames = Frames(np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3)).astype(np.uint8), labels, None, list(classes), ["mug"])
+    frames = Frames(
+        np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3)).astype(np.uint8),
+        labels,
+        None,
+        list(classes),
+        ["mug"],
+    )
     network = build_network("compact", 1)
     fit_descriptor(network, frames, max_frames=1)
     assert network.descriptor.mean.abs().sum() > 0

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.model_file import save_model
-from perception_kit.model_metadata import ModelFileError
+from perception_kit.networks.model_file import save_model
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.types import Intrinsics
 from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network, save_segmentation
 from pose6d_node.segmentation.predictor import Segmenter, paste_mask
@@ -22,13 +22,26 @@ CLASS_NAMES = ["mug", "bowl"]
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Model file of a network with random weights and full masks: it detects noise, which is enough for shapes and invariants."""
+    """Model file of a network with random weights and full masks: it detects noise, which is enough
+    for shapes and invariants.
+    """
     torch.manual_seed(0)
     network = build_network("compact", len(CLASS_NAMES))
     torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 20.0)
     path = tmp_path_factory.mktemp("model") / "seg.safetensors"
-    metadata = {"architecture": "compact", "class_names": CLASS_NAMES, "input_size": [160, 120], "mean": IMAGE_MEAN, "std": IMAGE_STD}
-    save_model(path, "segmentation", network.state_dict(), metadata | {"descriptor_size": network.descriptor.size})
+    metadata = {
+        "architecture": "compact",
+        "class_names": CLASS_NAMES,
+        "input_size": [160, 120],
+        "mean": IMAGE_MEAN,
+        "std": IMAGE_STD,
+    }
+    save_model(
+        path,
+        "segmentation",
+        network.state_dict(),
+        metadata | {"descriptor_size": network.descriptor.size},
+    )
     return path
 
 
@@ -63,7 +76,13 @@ def test_score_above_the_threshold_only(untrained: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
 )
 def test_other_arrays_are_refused(untrained: Path, image: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"expected an \(H, W, 3\) uint8 colour image, got shape"):
@@ -78,7 +97,9 @@ def test_other_model_kinds_are_refused(tmp_path: Path) -> None:
 
 def test_an_input_without_pixels_is_refused(tmp_path: Path) -> None:
     network = build_network("efficientnet_lite0", len(CLASS_NAMES))
-    save_segmentation(tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [0, 120])
+    save_segmentation(
+        tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [0, 120]
+    )
     with pytest.raises(ModelFileError, match=r"seg.safetensors' .* \(input_size is \(0, 120\)\)"):
         Segmenter(tmp_path / "seg.safetensors")
 
@@ -87,13 +108,16 @@ def test_depth_changes_what_a_model_with_depth_finds_and_may_be_missing(tmp_path
     torch.manual_seed(0)
     network = build_network("efficientnet_lite0", len(CLASS_NAMES), depth=True)
     torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 20.0)
-    save_segmentation(tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [160, 120])
+    save_segmentation(
+        tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [160, 120]
+    )
     segmenter = Segmenter(tmp_path / "seg.safetensors", score_threshold=0.0)
     assert segmenter.uses_depth
     rgb = np.random.default_rng(1).integers(0, 256, (120, 160, 3)).astype(np.uint8)
     camera = Intrinsics(300, 300, 80, 60, 160, 120)
     scores = [
-        [one.score for one in segmenter(rgb, *given)] for given in ((), (np.zeros((120, 160)), camera), (np.ones((120, 160)), camera))
+        [one.score for one in segmenter(rgb, *given)]
+        for given in ((), (np.zeros((120, 160)), camera), (np.ones((120, 160)), camera))
     ]
     assert scores[0] == scores[1] != scores[2]
     with pytest.raises(ValueError, match="aligned to the colour"):
@@ -101,7 +125,11 @@ def test_depth_changes_what_a_model_with_depth_finds_and_may_be_missing(tmp_path
 
 
 @given(
-    left=st.integers(-10, 50), top=st.integers(-10, 40), width=st.integers(3, 60), height=st.integers(3, 60), size=st.sampled_from([14, 28])
+    left=st.integers(-10, 50),
+    top=st.integers(-10, 40),
+    width=st.integers(3, 60),
+    height=st.integers(3, 60),
+    size=st.sampled_from([14, 28]),
 )
 def test_full_mask_fills_its_box(left: int, top: int, width: int, height: int, size: int) -> None:
     box = np.array([left, top, left + width, top + height], np.float32)

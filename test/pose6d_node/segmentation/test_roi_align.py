@@ -22,10 +22,17 @@ box = st.tuples(coordinate, coordinate, st.floats(0, 150, width=32), st.floats(0
 def pyramid() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     sizes = [(IMAGE[0] // stride, IMAGE[1] // stride) for stride in (4, 8, 16)]
-    return {name: torch.randn(1, 5, *size, generator=generator) for name, size in zip(LEVELS, sizes, strict=True)}
+    return {
+        name: torch.randn(1, 5, *size, generator=generator)
+        for name, size in zip(LEVELS, sizes, strict=True)
+    }
 
 
-@given(boxes=st.lists(box, min_size=1, max_size=6), size=st.sampled_from([1, 7, 14]), ratio=st.sampled_from([1, 2, 3]))
+@given(
+    boxes=st.lists(box, min_size=1, max_size=6),
+    size=st.sampled_from([1, 7, 14]),
+    ratio=st.sampled_from([1, 2, 3]),
+)
 def test_equals_torchvision(pyramid, boxes, size, ratio) -> None:
     x, y, width, height = torch.tensor(boxes, dtype=torch.float32).unbind(1)
     corners = torch.stack([x, y, x + width, y + height], dim=1)
@@ -40,13 +47,17 @@ def test_a_single_level_and_no_boxes(pyramid) -> None:
     pool = GatherRoIAlign(["1"], output_size=7, sampling_ratio=2)
     boxes = torch.tensor([[3.0, 5.0, 60.0, 40.0]])
     with torch.inference_mode():
-        expected = MultiScaleRoIAlign(["1"], output_size=7, sampling_ratio=2)(pyramid, [boxes], [IMAGE])
+        expected = MultiScaleRoIAlign(["1"], output_size=7, sampling_ratio=2)(
+            pyramid, [boxes], [IMAGE]
+        )
         torch.testing.assert_close(pool(pyramid, [boxes], [IMAGE]), expected)
         assert pool(pyramid, [boxes[:0]], [IMAGE]).shape == (0, 5, 7, 7)
 
 
 def test_gradients_flow_in_training(pyramid) -> None:
     features = {name: level.clone().requires_grad_() for name, level in pyramid.items()}
-    pooled = GatherRoIAlign(LEVELS, output_size=7, sampling_ratio=2)(features, [torch.tensor([[0.0, 0.0, 20.0, 20.0]])], [IMAGE])
+    pooled = GatherRoIAlign(LEVELS, output_size=7, sampling_ratio=2)(
+        features, [torch.tensor([[0.0, 0.0, 20.0, 20.0]])], [IMAGE]
+    )
     pooled.sum().backward()
     assert features["0"].grad.abs().sum() > 0

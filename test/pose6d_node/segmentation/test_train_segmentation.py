@@ -13,21 +13,31 @@ from pathlib import Path
 import pytest
 import torch
 
-from perception_kit.model_file import load_model
-from perception_kit.model_metadata import ModelFileError
-from perception_kit.training import load_checkpoint, load_matching
+from perception_kit.networks.model_file import load_model
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.training.run import load_checkpoint, load_matching
 from pose6d_node import train_segmentation
 from pose6d_node.segmentation.network import build_network, imagenet_weights, save_segmentation
 from pose6d_node.segmentation.predictor import Segmenter
 from pose6d_node.train_segmentation import read_weights
 from test.pose6d_node.segmentation.rectangles import write_rectangles
 
-COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2", "--max-minutes", "10000"]  # steps end the runs
+COMMON = [
+    "--accelerator",
+    "cpu",
+    "--input-size",
+    "96",
+    "64",
+    "--batch-size",
+    "2",
+    "--max-minutes",
+    "10000",
+]  # steps end the runs
 
 # Checkpoints after every step and kills itself, as the kernel would, once two are done.
 KILLED_AFTER_TWO_STEPS = """
 import os, signal
-from perception_kit.training_clock import TrainingClock
+from perception_kit.training.clock import TrainingClock
 from pose6d_node import train_segmentation
 
 def due(clock):
@@ -46,7 +56,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def command(folder: Path, *more: str) -> list[str]:
-    where = ["--data", str(folder), "--out", str(folder.parent / "seg.safetensors"), "--run-dir", str(folder.parent / "run")]
+    where = [
+        "--data",
+        str(folder),
+        "--out",
+        str(folder.parent / "seg.safetensors"),
+        "--run-dir",
+        str(folder.parent / "run"),
+    ]
     return [*where, *COMMON, *more]
 
 
@@ -85,13 +102,19 @@ def test_starts_from_imagenet_and_learns_with_depth(folder: Path) -> None:
     assert metadata["depth"]
     assert Segmenter(path).uses_depth
     start = {f"backbone.colour.{name[9:]}": tensor for name, tensor in imagenet_weights().items()}
-    changed = {name.split(".")[3] for name, tensor in start.items() if not torch.equal(tensors[name], tensor)}
+    changed = {
+        name.split(".")[3]
+        for name, tensor in start.items()
+        if not torch.equal(tensors[name], tensor)
+    }
     assert changed == {"layer2", "layer3", "layer4"}
 
 
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sums in the same order in this process and in the ones that it starts, whatever earlier tests did to the number of threads."""
+    """Sums in the same order in this process and in the ones that it starts, whatever earlier tests
+    did to the number of threads.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -104,13 +127,17 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "4"))
     whole = load_checkpoint(folder.parent / "run" / "last.ckpt", {})
     (folder.parent / "run" / "last.ckpt").unlink()
-    killed = subprocess.run([sys.executable, "-c", KILLED_AFTER_TWO_STEPS, *command(folder, "--steps", "4")], timeout=200)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_TWO_STEPS, *command(folder, "--steps", "4")],
+        timeout=200,
+    )
     assert killed.returncode == -signal.SIGKILL
     assert load_checkpoint(folder.parent / "run" / "last.ckpt", {})["clock"]["step"] == 2
     train_segmentation.main(command(folder, "--steps", "4", "--resume"))
     resumed = load_checkpoint(folder.parent / "run" / "last.ckpt", {})
     assert resumed["clock"]["step"] == whole["clock"]["step"] == 4
-    # Adam's first moments are sums of gradients: they agree only if samples, random numbers, weights and moments were all restored.
+    # Adam's first moments are sums of gradients: they agree only if samples, random numbers,
+    # weights and moments were all restored.
     for parameter, moments in whole["optimizer"]["state"].items():
         difference = resumed["optimizer"]["state"][parameter]["exp_avg"] - moments["exp_avg"]
         assert difference.norm() <= 0.02 * moments["exp_avg"].norm() + 1e-6
@@ -124,7 +151,10 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
         (["--val", "nowhere"], "'nowhere' holds no frames in a known layout"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
-        (["--weights", "imagenet", "--architecture", "compact"], "are there for --architecture efficientnet_lite0"),
+        (
+            ["--weights", "imagenet", "--architecture", "compact"],
+            "are there for --architecture efficientnet_lite0",
+        ),
         (["--input-size", "96", "32"], "both must be at least 64 pixels"),
         (["--batch-size", "0"], "must be a whole number of at least 1, got '0'"),
         (["--max-minutes", "0"], "must be a positive number, got '0'"),
@@ -132,7 +162,9 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
         (["--learning-rate", "1e30", "--steps", "9"], "lower --learning-rate"),
     ],
 )
-def test_what_cannot_be_used_is_said_before_the_training(folder: Path, capsys, arguments: list[str], message: str) -> None:
+def test_what_cannot_be_used_is_said_before_the_training(
+    folder: Path, capsys, arguments: list[str], message: str
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         train_segmentation.main(command(folder, "--steps", "2", *arguments))
     assert message in capsys.readouterr().err
@@ -152,7 +184,9 @@ def test_weights_are_those_of_the_architecture_that_is_trained(tmp_path: Path) -
     path = str(tmp_path / "seg.safetensors")
     save_segmentation(path, build_network("compact", 1, depth=True), "compact", ["mug"], [96, 64])
     assert read_weights(path, "compact", depth=True)
-    with pytest.raises(ModelFileError, match=r"has the architecture 'compact', but 'resnet50' is to be trained"):
+    with pytest.raises(
+        ModelFileError, match=r"has the architecture 'compact', but 'resnet50' is to be trained"
+    ):
         read_weights(path, "resnet50", depth=True)
     with pytest.raises(ModelFileError, match="sees depth: add --depth"):
         read_weights(path, "compact", depth=False)
@@ -163,7 +197,9 @@ def test_a_run_is_not_resumed_with_other_classes(folder: Path, capsys) -> None:
     models = folder / "models" / "models_info.json"
     models.write_text(models.read_text().replace("red_box", "green_box"))
     with pytest.raises(SystemExit, match="2"):
-        train_segmentation.main(command(folder, "--steps", "2", "--architecture", "compact", "--resume"))
+        train_segmentation.main(
+            command(folder, "--steps", "2", "--architecture", "compact", "--resume")
+        )
     assert "is ['green_box', 'blue_box', 'person']" in capsys.readouterr().err
 
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the person is in the videos of a data folder: ``boxes.csv`` with the columns video, time,
+x_min, y_min, x_max, y_max.
+
+Times are seconds since the video's first frame, boxes pixels of the video, and a video has one
+person; other columns are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from actionrec_node.data.annotations import DataError, read_table
+
+_COLUMNS = ("time", "x_min", "y_min", "x_max", "y_max")
+_MAX_DISTANCE = 0.1
+"""Seconds from an instant to the nearest box that still tells where the person is."""
+
+
+@dataclass(frozen=True)
+class BoxTrack:
+    """A person's ``boxes`` (M, 4) x_min, y_min, x_max, y_max in pixels at ``times`` (M,) seconds,
+    ascending.
+    """
+
+    times: np.ndarray
+    boxes: np.ndarray
+
+    def at(self, instants: np.ndarray, width: int, height: int) -> np.ndarray:
+        """(N, 4) boxes at N instants (seconds) as shares of the image's size, NaN where none is
+        near in time or it lies outside.
+        """
+        after = np.clip(np.searchsorted(self.times, instants), 1, max(len(self.times) - 1, 1))
+        before = after - 1
+        after = np.minimum(after, len(self.times) - 1)
+        nearest = np.where(
+            np.abs(self.times[after] - instants) < np.abs(self.times[before] - instants),
+            after,
+            before,
+        )
+        boxes = np.clip(self.boxes[nearest] / (width, height, width, height), 0.0, 1.0)
+        seen = (np.abs(self.times[nearest] - instants) <= _MAX_DISTANCE) & (
+            boxes[:, :2] < boxes[:, 2:]
+        ).all(axis=1)
+        return np.where(seen[:, None], boxes, np.nan)
+
+
+def read_boxes(folders: Iterable[str | Path]) -> dict[Path, BoxTrack]:
+    """Boxes of the videos of several data folders, under absolute paths; a folder without
+    ``boxes.csv`` has none.
+
+    Raises DataError naming the file, and the line for a box that is none; also where none of the
+    videos that it names is there.
+    """
+    tracks: dict[Path, BoxTrack] = {}
+    for path in (Path(folder) / "boxes.csv" for folder in folders):
+        if path.is_file():
+            tracks |= _read_file(path)
+    return tracks
+
+
+def _read_file(path: Path) -> dict[Path, BoxTrack]:
+    rows: dict[Path, list[tuple[float, ...]]] = defaultdict(list)
+    for where, row in read_table(path, ("video", *_COLUMNS)):
+        try:
+            time, x_min, y_min, x_max, y_max = (float(row[name]) for name in _COLUMNS)
+        except ValueError as error:
+            raise DataError(f"{where}: time and box must be numbers, got {row}") from error
+        if not (
+            x_min < x_max
+            and y_min < y_max
+            and np.isfinite([time, x_min, y_min, x_max, y_max]).all()
+        ):
+            raise DataError(f"{where}: a box has x_min < x_max and y_min < y_max, got {row}")
+        rows[(path.parent / row["video"]).resolve()].append((time, x_min, y_min, x_max, y_max))
+    if rows and not any(video.exists() for video in rows):
+        raise DataError(
+            f"none of the videos that '{path}' names is there, such as '{min(rows)}': is it the"
+            " file of another data folder?"
+        )
+    tracks = {video: np.array(sorted(of_video)) for video, of_video in rows.items()}
+    return {video: BoxTrack(track[:, 0], track[:, 1:]) for video, track in tracks.items()}

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endless stream of augmented training clips: clip number n of a seed is always the same, so
+that a resumed run goes on exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from actionrec_node.data.annotations import DataError
+from actionrec_node.data.augmentation import Mode, augment, random_crop
+from actionrec_node.data.crops import show_clip
+from actionrec_node.data.labeled_videos import (
+    MIN_ACTION_FRAMES,
+    LabeledVideo,
+    clip_indices,
+    list_windows,
+)
+from actionrec_node.networks.action_model import ActionModelSpec, prepare_clip
+
+Balance = Literal["sampling", "weights", "none"]
+MAX_SPEED_CHANGE = 0.15
+# of the clips of a person whose boxes are known show them alone, the others the whole image
+PERSON_FRACTION = 0.5
+CONTEXTS = (1.2, 1.9)  # around the node's default
+BOX_NOISE = 0.05  # standard deviation of a detected box's edges as a share of the box's sides
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """How windows are drawn and changed."""
+
+    augmentation: Mode = "some"
+    balance: Balance = "sampling"
+    seed: int = 0
+
+
+class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
+    """Item n: a clip as the model's ``forward`` takes it, and its label.
+
+    The clip (T, S, S, 3) is cropped, re-timed and augmented by draws that depend on (seed, n)
+    alone; flow, where the network sees it, is made from the augmented clip. It shows the whole
+    image, or the person as the live node crops them where their boxes are known. With
+    ``balance="sampling"`` every class is drawn equally often, otherwise every window is. Raises
+    DataError where a class has no window to train on.
+    """
+
+    def __init__(
+        self, videos: Sequence[LabeledVideo], spec: ActionModelSpec, settings: ClipSettings
+    ) -> None:
+        self._videos, self._spec, self._settings = videos, spec, settings
+        self._windows = list_windows(
+            [video.labels for video in videos],
+            spec.clip_length,
+            min_action_frames=MIN_ACTION_FRAMES,
+        )
+        self.counts = np.bincount(self._windows.label, minlength=len(spec.class_names))
+        empty = [
+            name for name, number in zip(spec.class_names, self.counts, strict=True) if number == 0
+        ]
+        if empty:
+            raise DataError(
+                f"no training window of {spec.clip_length} frames ends in {empty}: add videos of"
+                " these classes"
+            )
+        self._of_class = [
+            np.flatnonzero(self._windows.label == index) for index in range(len(spec.class_names))
+        ]
+
+    @property
+    def epoch_clips(self) -> int:
+        """Clips in an epoch: one for each labelled stretch of a video."""
+        return len(np.unique(self._windows.run))
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __getitem__(self, number: int) -> tuple[tuple[Tensor, ...], int]:
+        rng = np.random.default_rng((self._settings.seed, number))
+        if self._settings.balance == "sampling":
+            choices = self._of_class[rng.integers(len(self._of_class))]
+            index = choices[rng.integers(len(choices))]
+        else:
+            index = rng.integers(len(self._windows))
+        video = self._videos[self._windows.video[index]]
+        speed = rng.uniform(1 - MAX_SPEED_CHANGE, 1 + MAX_SPEED_CHANGE)
+        indices = clip_indices(int(self._windows.end[index]), self._spec.clip_length, speed)
+        clip = augment(self._view(video, indices, rng), rng, self._settings.augmentation)
+        return prepare_clip(clip, self._spec), int(self._windows.label[index])
+
+    def _view(
+        self, video: LabeledVideo, indices: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """(K, S, S, 3): these frames of the video, cropped at random to most of the image or to a
+        person whose box a detector found.
+        """
+        boxes = video.known_boxes(indices)
+        if boxes is None or rng.random() >= PERSON_FRACTION:
+            return random_crop(video.frames[indices], self._spec.size, rng)
+        sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+        found = boxes + sides * rng.normal(0.0, BOX_NOISE, 4)
+        return show_clip(
+            video.frames[indices], found, self._spec.size, self._spec.resize, rng.uniform(*CONTEXTS)
+        )
+
+
+def inverse_frequency_weights(counts: np.ndarray) -> Tensor:
+    """Loss weight of each class for the weighted cross entropy: inverse class frequency.
+
+    ``w_c = min(f) / f_c`` with the frequencies ``f_c = n_c / sum(n)`` of n_c windows: in (0, 1],
+    and 1 for the rarest class.
+    """
+    return torch.from_numpy(counts.min() / counts).float()
+
+
+class _Numbers(Sampler[int]):
+    """The clips of one of ``processes`` processes: of each step's ``processes * batch_size`` clips
+    its own part, step after step.
+    """
+
+    def __init__(self, first_step: int, batch_size: int, process: int, processes: int) -> None:
+        self._first_step, self._batch_size, self._process, self._processes = (
+            first_step,
+            batch_size,
+            process,
+            processes,
+        )
+
+    def __iter__(self) -> Iterator[int]:
+        for step in count(self._first_step):
+            first = (step * self._processes + self._process) * self._batch_size
+            yield from range(first, first + self._batch_size)
+
+
+def batches(
+    clips: TrainingClips,
+    batch_size: int,
+    first_step: int,
+    workers: int,
+    process: int = 0,
+    processes: int = 1,
+) -> DataLoader[tuple[tuple[Tensor, ...], Tensor]]:
+    """Batches from ``first_step`` on, without end: what ``forward`` takes, N clips at once, and
+    labels (N,).
+    """
+    # a loader draws a number when it starts, which would shift the random numbers of a resumed run
+    own = torch.Generator()
+    numbers = _Numbers(first_step, batch_size, process, processes)
+    return DataLoader(clips, batch_size, sampler=numbers, num_workers=workers, generator=own)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""3D-ResNeXt and two-stream I3D, their model files and published checkpoints."""

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trained action network together with what it takes to run it: classes, clip length and rate,
+input size, normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from actionrec_node.networks.architectures import find_architecture
+from actionrec_node.networks.optical_flow import clip_flow
+from actionrec_node.networks.resizing import RESIZE_FRACTIONS
+from perception_kit.networks.model_file import load_model, load_weights, save_model
+from perception_kit.networks.model_metadata import ModelFileError
+
+KIND = "action"
+
+
+@dataclass(frozen=True)
+class ActionModelSpec:
+    """Metadata of an action model file.
+
+    ``clip_length`` frames at ``clip_fps`` per second, each brought to ``input_size`` = (width,
+    height) pixels by the method ``resize`` of ``video.resize_frame``; ``mean`` and ``std`` per RGB
+    channel of values 0 to 1. Raises ValueError for values that no model has.
+    """
+
+    architecture: str
+    class_names: tuple[str, ...]
+    clip_length: int = 16
+    clip_fps: float = 15.0
+    input_size: tuple[int, int] = (112, 112)
+    mean: tuple[float, float, float] = (0.45, 0.45, 0.45)
+    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+    resize: str = "stretch"
+
+    def __post_init__(self) -> None:
+        find_architecture(self.architecture)
+        if self.resize not in RESIZE_FRACTIONS:
+            raise ValueError(
+                f"unknown resize '{self.resize}', expected one of {', '.join(RESIZE_FRACTIONS)}"
+            )
+        if self.input_size[0] != self.input_size[1]:
+            raise ValueError(f"input_size must be square, got {self.input_size}")
+        if self.clip_length < 2 or not self.clip_fps > 0:
+            raise ValueError(
+                f"expected clip_length >= 2 and clip_fps > 0, got {self.clip_length} and"
+                f" {self.clip_fps}"
+            )
+
+    @property
+    def size(self) -> int:
+        """Side of the input in pixels."""
+        return self.input_size[0]
+
+
+def new_spec(architecture: str, class_names: Sequence[str], **changes: Any) -> ActionModelSpec:
+    """The specification that the architecture's published checkpoints were trained with;
+    ``changes`` replace fields that are not None.
+    """
+    published = find_architecture(architecture)
+    fields = {
+        name: getattr(published, name)
+        for name in ("clip_length", "clip_fps", "input_size", "mean", "std")
+    }
+    fields |= {name: value for name, value in changes.items() if value is not None}
+    return ActionModelSpec(architecture, tuple(class_names), **fields)
+
+
+def prepare_clip(clip: np.ndarray, spec: ActionModelSpec) -> tuple[Tensor, ...]:
+    """What the model's ``forward`` takes, for one clip (T, H, W, 3) uint8: the clip, and its
+    optical flow where the network sees flow.
+    """
+    frames = torch.from_numpy(np.ascontiguousarray(clip))
+    return (
+        (frames, torch.from_numpy(clip_flow(clip)))
+        if "flow" in find_architecture(spec.architecture).inputs
+        else (frames,)
+    )
+
+
+class ActionModel(nn.Module):
+    """uint8 clips (N, T, H, W, 3) of ``spec.input_size``, and their flow (N, T, H, W, 2) where the
+    network sees flow, to logits (N, C).
+    """
+
+    def __init__(self, spec: ActionModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        architecture = find_architecture(spec.architecture)
+        self.inputs = architecture.inputs
+        self.network = architecture.build(len(spec.class_names)).to(
+            memory_format=torch.channels_last_3d
+        )
+        self.register_buffer(
+            "mean", torch.tensor(spec.mean).view(1, 3, 1, 1, 1) * 255, persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(spec.std).view(1, 3, 1, 1, 1) * 255, persistent=False
+        )
+
+    def forward(self, clips: Tensor, flow: Tensor | None = None) -> Tensor:
+        return self.network(**self.network_inputs(clips, flow))
+
+    def network_inputs(self, clips: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
+        """What ``network`` takes, by name: (N, channels, T, H, W) float32."""
+        # Colour last in memory is already the layout of channels_last_3d, which the CPU's 3D
+        # convolutions prefer.
+        seen = {}
+        if "rgb" in self.inputs:
+            seen["rgb"] = (clips.permute(0, 4, 1, 2, 3) - self.mean) / self.std
+        if flow is not None:
+            seen["flow"] = flow.permute(0, 4, 1, 2, 3)
+        return seen
+
+    @torch.inference_mode()
+    def classify(self, prepared: Sequence[tuple[Tensor, ...]]) -> np.ndarray:
+        """Class probabilities (N, C) float32 of N prepared clips, in evaluation mode."""
+        batch = [torch.stack(parts).to(self.mean.device) for parts in zip(*prepared, strict=True)]
+        return self(*batch).float().softmax(dim=1).cpu().numpy()
+
+    def probabilities(self, clips: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """N clips (T, H, W, 3) uint8 to class probabilities (N, C) float32, in evaluation mode."""
+        return self.classify([prepare_clip(clip, self.spec) for clip in clips])
+
+
+def save_action_model(path: str | Path, model: ActionModel) -> None:
+    """Write one self-describing ``.safetensors`` file."""
+    save_model(path, KIND, model.network.state_dict(), asdict(model.spec))
+
+
+def load_action_model(path: str | Path, device: str = "cpu") -> ActionModel:
+    """The model in evaluation mode on ``device``.
+
+    Raises ModelFileError for a file that is not a usable action model.
+    """
+    tensors, metadata = load_model(path, KIND)
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in metadata.items()
+        if name != "kind"
+    }
+    try:
+        model = ActionModel(ActionModelSpec(**fields))
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"'{path}' does not describe a network of this version: {error}"
+        ) from error
+    load_weights(model.network, tensors, path)
+    return model.to(device).eval()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The networks by name, each with the input that its published checkpoints were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from torch import nn
+
+from actionrec_node.networks.i3d import I3d
+from actionrec_node.networks.resnext3d import CONFIGS, ResNeXt3d
+
+InputKind = Literal["rgb", "flow"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """``build`` makes the network for a number of classes; ``inputs`` are what its ``forward``
+    takes.
+
+    The other fields are the defaults of a new model; see ``ActionModelSpec`` for their units.
+    """
+
+    build: Callable[[int], nn.Module]
+    inputs: tuple[InputKind, ...] = ("rgb",)
+    clip_length: int = 16
+    clip_fps: float = 15.0
+    input_size: tuple[int, int] = (112, 112)
+    mean: tuple[float, float, float] = (0.45, 0.45, 0.45)
+    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+    published_resize: str = "center"
+
+
+def _resnext3d(name: str) -> Architecture:
+    build = partial(ResNeXt3d, CONFIGS[name])
+    if name == "resnext3d_compact":  # nothing is published for it
+        return Architecture(build)
+    if name.endswith(
+        "_stem64"
+    ):  # the checkpoints of 2018 take values from 0 to 255 less the mean of ActivityNet
+        mean, std = (114.7748 / 255, 107.7354 / 255, 99.4750 / 255), (1 / 255, 1 / 255, 1 / 255)
+    else:
+        mean, std = (0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737)
+    return Architecture(build, clip_fps=30.0, mean=mean, std=std)
+
+
+def _i3d(*streams: InputKind) -> Architecture:
+    half = (0.5, 0.5, 0.5)
+    return Architecture(
+        partial(I3d, streams=streams),
+        streams,
+        clip_fps=25.0,
+        input_size=(224, 224),
+        mean=half,
+        std=half,
+        published_resize="center_7_8",
+    )
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    **{name: _resnext3d(name) for name in CONFIGS},
+    "i3d": _i3d("rgb", "flow"),
+    "i3d_rgb": _i3d("rgb"),
+    "i3d_flow": _i3d("flow"),
+}
+
+
+def find_architecture(name: str) -> Architecture:
+    """The architecture of that name. Raises ValueError for an unknown one."""
+    if name not in ARCHITECTURES:
+        raise ValueError(
+            f"unknown architecture '{name}', expected one of {', '.join(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[name]

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action networks run by OpenVINO, as they are or with 8-bit integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from actionrec_node.networks.action_model import ActionModel, load_action_model, prepare_clip
+from perception_kit.networks.model_file import file_sha256
+from perception_kit.networks.openvino_runtime import (
+    DYNAMIC,
+    OpenVINOModule,
+    RuntimeUnavailableError,
+    check_runtime_device,
+    import_package,
+    read_graph,
+    save_graph,
+    to_graph,
+)
+from perception_kit.resources import INT8_RUNTIME
+
+if TYPE_CHECKING:
+    import openvino
+
+_MODEL_HASH = (
+    "assistant_perception",
+    "model_sha256",
+)  # where a graph says of which model file it was made
+
+
+class _Positional(nn.Module):
+    """A network that takes its inputs, which have names, in the order of ``names``."""
+
+    def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.network, self.names = network, tuple(names)
+
+    def forward(self, *clips: Tensor) -> Tensor:
+        return self.network(**dict(zip(self.names, clips, strict=True)))
+
+
+class OpenVINONetwork(nn.Module):
+    """A compiled network that takes its inputs by name."""
+
+    def __init__(self, graph: openvino.Model, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        self.compiled = OpenVINOModule(graph)
+
+    def forward(self, **clips: Tensor) -> Tensor:
+        """Logits (N, C)."""
+        return self.compiled(*(clips[name] for name in self.names))
+
+
+def load_runtime_model(
+    path: str | Path, device: str = "cpu", runtime: str = "pytorch"
+) -> ActionModel:
+    """The model of a file in evaluation mode, its network run by ``runtime``: one of ``RUNTIMES``,
+    or ``INT8_RUNTIME``.
+
+    Raises ModelFileError for a file that is not a usable action model, RuntimeUnavailableError
+    where the runtime is not installed or not for ``device``, and where ``write_int8`` has not been
+    run for the file.
+    """
+    check_runtime_device(runtime, device)
+    model = load_action_model(path, device)
+    if runtime != "pytorch":
+        graph = _read_int8(Path(path)) if runtime == INT8_RUNTIME else network_graph(model)
+        model.network = OpenVINONetwork(graph, model.inputs)
+    return model
+
+
+def network_graph(model: ActionModel) -> openvino.Model:
+    """OpenVINO graph of the network, for any number of clips of the model's length and size."""
+    spec = model.spec
+    noise = np.random.default_rng(0).integers(
+        0, 256, (spec.clip_length, spec.size, spec.size, 3), np.uint8
+    )
+    examples = list(network_inputs(model, noise).values())
+    return to_graph(
+        _Positional(model.network, model.inputs),
+        examples,
+        [(DYNAMIC, *example.shape[1:]) for example in examples],
+    )
+
+
+@torch.inference_mode()
+def network_inputs(model: ActionModel, clip: np.ndarray) -> dict[str, Tensor]:
+    """What the network of ``model`` is given, by name, for one clip (T, H, W, 3) uint8."""
+    return model.network_inputs(*(part.unsqueeze(0) for part in prepare_clip(clip, model.spec)))
+
+
+def int8_path(model_path: Path) -> Path:
+    """Where ``write_int8`` puts the graph of a model file."""
+    return model_path.with_suffix(".int8.xml")
+
+
+def write_int8(model: ActionModel, model_path: Path, clips: Sequence[np.ndarray]) -> Path:
+    """Quantise the network of a model file to 8-bit integers and write it beside the file; returns
+    the path of the graph.
+
+    The ranges of the values are those that they have on the ``clips`` (T, H, W, 3) uint8. Raises
+    RuntimeUnavailableError where nncf or OpenVINO is missing.
+    """
+    nncf = import_package("nncf")
+    samples = nncf.Dataset(
+        clips, lambda clip: [value.numpy() for value in network_inputs(model, clip).values()]
+    )
+    graph = nncf.quantize(network_graph(model), samples, subset_size=len(clips))
+    graph.set_rt_info(file_sha256(model_path), list(_MODEL_HASH))
+    save_graph(graph, int8_path(model_path))
+    return int8_path(model_path)
+
+
+def _read_int8(model_path: Path) -> openvino.Model:
+    path = int8_path(model_path)
+    advice = (
+        f"run 'python -m actionrec_node.quantize --model {model_path} --data DIR' with clips like"
+        " those that it will see"
+    )
+    if not path.is_file():
+        raise RuntimeUnavailableError(
+            f"runtime '{INT8_RUNTIME}' needs '{path}', which does not exist: {advice}"
+        )
+    graph = read_graph(path)
+    if not graph.has_rt_info(list(_MODEL_HASH)) or graph.get_rt_info(list(_MODEL_HASH)).astype(
+        str
+    ) != file_sha256(model_path):
+        raise RuntimeUnavailableError(
+            f"'{path}' was not made of '{model_path}' as it is now: {advice}"
+        )
+    return graph

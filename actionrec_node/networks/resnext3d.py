@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""3D-ResNeXt: Hara, Kataoka, Satoh, "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and
+ImageNet?", CVPR 2018.
+
+Tensor names are those of the public 3D-ResNets-PyTorch checkpoints. Those trained on Kinetics and
+published in 2018 have a stem of 64 channels (``resnext3d_101_stem64``), later ones a stem of 128.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+DIFFERENCE_GAIN = 3.0  # brings frame differences to about the spread of the frames
+EXPANSION = 2  # output channels of a ResNeXt block / its inner width
+
+
+@dataclass(frozen=True)
+class ResNeXt3dConfig:
+    """Shape of one network.
+
+    ``widths`` are the inner channels of the four stages and must be multiples of ``cardinality``.
+
+    ``stem_kernel`` and ``stem_stride`` are (time, height, width). ``pool_time_stride`` is the
+    temporal stride of the max pooling behind the stem. ``frame_differences``: the network sees,
+    beside each frame, its difference to the frame before (RGB difference, Wang et al., "Temporal
+    Segment Networks", ECCV 2016), which a small network would need long to learn.
+    """
+
+    layers: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int] = (128, 256, 512, 1024)
+    cardinality: int = 32
+    stem_channels: int = 128
+    stem_kernel: tuple[int, int, int] = (7, 7, 7)
+    stem_stride: tuple[int, int, int] = (1, 2, 2)
+    pool_time_stride: int = 2
+    shortcut: Literal["A", "B"] = "B"
+    frame_differences: bool = False
+
+
+CONFIGS: dict[str, ResNeXt3dConfig] = {
+    "resnext3d_50": ResNeXt3dConfig((3, 4, 6, 3)),
+    "resnext3d_101": ResNeXt3dConfig((3, 4, 23, 3)),
+    "resnext3d_50_stem64": ResNeXt3dConfig((3, 4, 6, 3), stem_channels=64),
+    "resnext3d_101_stem64": ResNeXt3dConfig((3, 4, 23, 3), stem_channels=64),
+    "resnext3d_compact": ResNeXt3dConfig(
+        (1, 2, 2, 2),
+        widths=(32, 64, 128, 256),
+        cardinality=8,
+        stem_channels=32,
+        stem_kernel=(3, 7, 7),
+        stem_stride=(1, 4, 4),
+        frame_differences=True,
+    ),
+}
+
+
+class _ZeroPadShortcut(nn.Module):
+    """Shortcut type A: subsample, then fill the missing channels with zeros.
+
+    It has no parameters.
+    """
+
+    def __init__(self, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.out_channels, self.stride = out_channels, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, :, :: self.stride, :: self.stride, :: self.stride]
+        return functional.pad(x, (0, 0, 0, 0, 0, 0, 0, self.out_channels - x.shape[1]))
+
+
+class ResNeXtBlock(nn.Module):
+    """1x1x1 reduction, grouped 3x3x3 convolution, 1x1x1 expansion, and the shortcut around them."""
+
+    def __init__(
+        self, in_channels: int, width: int, cardinality: int, stride: int, shortcut: str
+    ) -> None:
+        super().__init__()
+        out_channels = width * EXPANSION
+        self.conv1 = nn.Conv3d(in_channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm3d(width)
+        self.conv2 = nn.Conv3d(
+            width, width, 3, stride=stride, padding=1, groups=cardinality, bias=False
+        )
+        self.bn2 = nn.BatchNorm3d(width)
+        self.conv3 = nn.Conv3d(width, out_channels, 1, bias=False)
+        self.bn3 = nn.BatchNorm3d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or in_channels != out_channels:
+            if shortcut == "A":
+                self.downsample = _ZeroPadShortcut(out_channels, stride)
+            else:
+                self.downsample = nn.Sequential(
+                    nn.Conv3d(in_channels, out_channels, 1, stride=stride, bias=False),
+                    nn.BatchNorm3d(out_channels),
+                )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.relu(self.bn3(self.conv3(out)) + residual)
+
+
+class ResNeXt3d(nn.Module):
+    """Clips (N, 3, T, H, W) float32, normalised, to class logits (N, num_classes).
+
+    ``STAGES``: the parts from input to output, each with the prefixes of its tensors; the last is
+    the classifier.
+    """
+
+    STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "conv1": ("conv1.", "bn1."),
+        **{f"layer{number}": (f"layer{number}.",) for number in range(1, 5)},
+        "fc": ("fc.",),
+    }
+
+    def __init__(self, config: ResNeXt3dConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        padding = tuple(size // 2 for size in config.stem_kernel)
+        in_channels = 6 if config.frame_differences else 3
+        self.conv1 = nn.Conv3d(
+            in_channels,
+            config.stem_channels,
+            config.stem_kernel,
+            stride=config.stem_stride,
+            padding=padding,
+            bias=False,
+        )
+        self.bn1 = nn.BatchNorm3d(config.stem_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool3d(3, stride=(config.pool_time_stride, 2, 2), padding=1)
+        channels = config.stem_channels
+        for stage, (blocks, width) in enumerate(
+            zip(config.layers, config.widths, strict=True), start=1
+        ):
+            setattr(
+                self,
+                f"layer{stage}",
+                self._stage(channels, width, blocks, stride=1 if stage == 1 else 2),
+            )
+            channels = width * EXPANSION
+        self.avgpool = nn.AdaptiveAvgPool3d(1)
+        self.fc = nn.Linear(channels, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+
+    def _stage(self, channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+        first = ResNeXtBlock(channels, width, self.config.cardinality, stride, self.config.shortcut)
+        rest = (
+            ResNeXtBlock(width * EXPANSION, width, self.config.cardinality, 1, self.config.shortcut)
+            for _ in range(blocks - 1)
+        )
+        return nn.Sequential(first, *rest)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        if self.config.frame_differences:
+            before = torch.cat([rgb[:, :, :1], rgb[:, :, :-1]], dim=2)
+            rgb = torch.cat([rgb, DIFFERENCE_GAIN * (rgb - before)], dim=1)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(rgb))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.avgpool(x).flatten(1))

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Action recognition of a live stream: one image in, the newest action of everybody in view out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from actionrec_node.data.crops import PersonBox, show_clip
+from actionrec_node.data.video import shrink
+from actionrec_node.networks.openvino import load_runtime_model
+from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
+from actionrec_node.recognition.decision import Decision, RecognizerConfig
+from perception_kit.types import ActionEstimate
+
+WHOLE_IMAGE = -1  # the track id of an action of the whole image
+# pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip
+MAX_SIDE = 960
+
+
+@dataclass(frozen=True)
+class _View:
+    """An image and where in it somebody is, as shares of its size; None: the whole.
+
+    Everybody's views of an image share its pixels.
+    """
+
+    rgb: np.ndarray
+    box: np.ndarray | None
+
+
+@dataclass
+class _Subject:
+    """Whoever is watched: a person, or the whole image."""
+
+    buffer: ClipBuffer[_View]
+    decision: Decision
+    asked_ns: int | None = None  # end of the newest clip given to the network
+    action: ActionEstimate | None = None
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """A clip to classify, and whose it is."""
+
+    track_id: int
+    subject: _Subject
+    clip: Clip[_View]
+
+
+@dataclass(frozen=True)
+class FallReport:
+    """An alarm that has just gone on: ``first_sign_ns`` is the end of the first clip that spoke for
+    the fall, ``alarm_ns`` of the last.
+    """
+
+    track_id: int
+    first_sign_ns: int
+    alarm_ns: int
+
+
+class NewestClips:
+    """Clips that wait for a network: of everybody the newest one.
+
+    ``skipped`` counts those that a newer one took the place of.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self._requests: dict[int, ClipRequest] = {}
+        self._lock = threading.Lock()
+
+    def put(self, requests: Sequence[ClipRequest]) -> None:
+        """Let clips wait."""
+        with self._lock:
+            self.skipped += sum(request.track_id in self._requests for request in requests)
+            self._requests |= {request.track_id: request for request in requests}
+
+    def take(self) -> list[ClipRequest]:
+        """All clips that wait, which wait no longer."""
+        with self._lock:
+            waiting, self._requests = list(self._requests.values()), {}
+        return waiting
+
+
+class ActionRecognizer:
+    """Classifies the newest clip of everybody every ``stride`` frames at the model's clip rate, all
+    of them in one batch.
+
+    ``push`` does everything in order. For a network slower than the stream, ``add`` and ``actions``
+    may run in one thread and ``predict`` in another. ``config`` may be replaced between two images,
+    except for ``max_gap``. For ``runtime`` see ``load_runtime_model``, which says what is raised
+    for an unusable model file.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path,
+        device: str = "cpu",
+        config: RecognizerConfig | None = None,
+        runtime: str = "pytorch",
+    ) -> None:
+        self.config = config or RecognizerConfig()
+        self._model = load_runtime_model(model_path, device, runtime)
+        self.spec = self._model.spec
+        self.class_names: list[str] = list(self.spec.class_names)
+        self.boxes_unusable = 0
+        self._subjects: dict[int, _Subject] = {}
+        self._stamp_ns = 0
+        self._lock = threading.Lock()
+
+    def push(
+        self, rgb: np.ndarray, stamp_ns: int, people: Sequence[PersonBox] | None = None
+    ) -> list[ActionEstimate]:
+        """``add``, ``predict`` and ``actions`` in one: the newest action of everybody, the earlier
+        one again between two predictions.
+        """
+        if requests := self.add(rgb, stamp_ns, people):
+            self.predict(requests)
+        return self.actions()
+
+    def add(
+        self, rgb: np.ndarray, stamp_ns: int, people: Sequence[PersonBox] | None = None
+    ) -> list[ClipRequest]:
+        """Take an image (H, W, 3) uint8 of any size; returns the clips that are now due.
+
+        ``people`` are those in the image, whose clips show them alone. The clip is the whole image
+        where nobody looked (None) and where nobody whose clip is complete is found: somebody on the
+        floor is easily missed, and must not be lost sight of. A person whose box is not finite, has
+        no area or lies outside of the image is not found, and counted in ``boxes_unusable``. A
+        stamp that goes back or a gap in somebody's stream starts their clip over. Raises ValueError
+        for anything but an RGB image.
+        """
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
+            raise ValueError(
+                f"expected an image (height, width, 3) of uint8, got shape {rgb.shape} of"
+                f" {rgb.dtype}"
+            )
+        height, width = rgb.shape[:2]
+        found = [person for person in people or () if person.is_within(width, height)]
+        self.boxes_unusable += len(people or ()) - len(found)
+        boxes = {person.track_id: person.box / (width, height, width, height) for person in found}
+        rgb = shrink(rgb, MAX_SIDE)
+        with self._lock:
+            self._stamp_ns = stamp_ns
+            self._forget_absent({WHOLE_IMAGE, *boxes}, stamp_ns)
+            watched = {
+                track_id: self._watch(track_id, _View(rgb, box), stamp_ns)
+                for track_id, box in boxes.items()
+            }
+            whole = self._watch(WHOLE_IMAGE, _View(rgb, None), stamp_ns)
+            clips = {
+                track_id: self._due_clip(subject, stamp_ns) for track_id, subject in watched.items()
+            }
+            if any(subject.asked_ns is not None for subject in watched.values()):
+                if (
+                    whole.asked_ns is not None
+                    # an alarm, or a result still to come, must not outlive the time that somebody is
+                    # found
+                ):
+                    self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, Decision(self.class_names))
+            else:
+                watched[WHOLE_IMAGE], clips[WHOLE_IMAGE] = whole, self._due_clip(whole, stamp_ns)
+            return [
+                ClipRequest(track_id, watched[track_id], clip)
+                for track_id, clip in clips.items()
+                if clip is not None
+            ]
+
+    def predict(self, requests: Sequence[ClipRequest]) -> list[FallReport]:
+        """Classify the clips together; returns the alarms that went on.
+
+        Clips of somebody who was forgotten meanwhile are dropped.
+        """
+        requests = [request for request in requests if self._is_watched(request)]
+        if not requests:
+            return []
+        scores = self._model.probabilities([self._pixels(request.clip) for request in requests])
+        falls = []
+        with self._lock:
+            for request, probabilities in zip(requests, scores, strict=True):
+                if not self._is_watched(request):
+                    continue
+                track_id, subject, clip = request.track_id, request.subject, request.clip
+                decision, alarmed = subject.decision, subject.decision.alarm
+                label, score = decision.update(probabilities, clip.end_ns, self.config)
+                subject.action = ActionEstimate(
+                    label, score, decision.scores, clip.start_ns, clip.end_ns, track_id
+                )
+                if decision.alarm and not alarmed:
+                    falls.append(FallReport(track_id, decision.fall_sign_ns, clip.end_ns))
+        return falls
+
+    def actions(self) -> list[ActionEstimate]:
+        """The newest action of everybody in the newest image, by track id; those whose first clip
+        is not complete have none.
+        """
+        with self._lock:
+            present = [
+                subject
+                for _, subject in sorted(self._subjects.items())
+                if subject.buffer.newest_ns == self._stamp_ns
+            ]
+            return [
+                subject.action
+                for subject in present
+                if subject.action is not None and subject.asked_ns is not None
+            ]
+
+    def reset(self) -> None:
+        """Forget the stream: the next result needs a full clip again."""
+        with self._lock:
+            self._subjects.clear()
+
+    def _forget_absent(self, present: set[int], stamp_ns: int) -> None:
+        """Let go of those who were not seen for ``max_gap``: if they come back, their clip starts
+        over anyway.
+        """
+        limit_ns = stamp_ns - round(self.config.max_gap * NANOSECONDS)
+        for track_id in [key for key, subject in self._subjects.items() if key not in present]:
+            newest_ns = self._subjects[track_id].buffer.newest_ns
+            if not limit_ns <= newest_ns < stamp_ns:
+                del self._subjects[track_id]
+
+    def _watch(self, track_id: int, view: _View, stamp_ns: int) -> _Subject:
+        """Add a view to somebody's clip, which starts over where they are new."""
+        subject = self._subjects.get(track_id)
+        if subject is None or not subject.buffer.push(view, stamp_ns):
+            buffer = ClipBuffer(self.spec.clip_length, self.spec.clip_fps, self.config.max_gap)
+            subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
+            buffer.push(view, stamp_ns)
+        return subject
+
+    def _is_watched(self, request: ClipRequest) -> bool:
+        """Whether the one whose clip it is was not forgotten since."""
+        return self._subjects.get(request.track_id) is request.subject
+
+    def _due_clip(self, subject: _Subject, stamp_ns: int) -> Clip[_View] | None:
+        """Somebody's clip, if it is complete and time for it."""
+        # Half a frame less: a camera's stamps jitter, and a frame that comes a little early must
+        # not wait for the next one.
+        min_interval_ns = round((self.config.stride - 0.5) / self.spec.clip_fps * NANOSECONDS)
+        if subject.asked_ns is not None and stamp_ns - subject.asked_ns < min_interval_ns:
+            return None
+        clip = subject.buffer.clip()
+        if clip is not None:
+            subject.asked_ns = clip.end_ns
+        return clip
+
+    def _pixels(self, clip: Clip[_View]) -> np.ndarray:
+        """(K, S, S, 3) uint8 of a clip, the same region in every frame."""
+        boxes = None if clip.frames[-1].box is None else [view.box for view in clip.frames]
+        return show_clip(
+            [view.rgb for view in clip.frames],
+            boxes,
+            self.spec.size,
+            self.spec.resize,
+            self.config.context,
+        )

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading and writing rosbag2 recordings (SQLite and MCAP) without ROS, through the ``rosbags``
+library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from rosbags.interfaces import Connection, MessageDefinitionFormat, Qos
+from rosbags.rosbag2 import (
+    CompressionFormat,
+    CompressionMode,
+    Reader,
+    StoragePlugin,
+    Writer,
+    WriterError,
+)
+from rosbags.typesys import (
+    Stores,
+    TypesysError,
+    get_types_from_idl,
+    get_types_from_msg,
+    get_typestore,
+)
+from rosbags.typesys.store import Typestore
+
+from perception_kit.bags.repair import is_unfinished, write_finished
+from perception_kit.resources import PACKAGE, package_folder
+
+
+class BagError(ValueError):
+    """A bag cannot be read or written; the message says what was found and what to do."""
+
+
+class BagMessage(NamedTuple):
+    """One recorded message: its topic, its bag stamp in nanoseconds and the ``rosbags`` message
+    object.
+    """
+
+    topic: str
+    stamp_ns: int
+    message: Any
+
+
+class RawMessage(NamedTuple):
+    """One recorded message as it is stored: topic, type name, bag stamp in nanoseconds and CDR
+    bytes.
+    """
+
+    topic: str
+    type_name: str
+    stamp_ns: int
+    data: bytes
+
+
+class BagTopic(NamedTuple):
+    """Type name and number of messages of a recorded topic."""
+
+    type_name: str
+    count: int
+
+
+@cache
+def open_typestore() -> Typestore:
+    """The message types of ROS 2 Jazzy and of this package; classes are
+    ``open_typestore().types["sensor_msgs/msg/Image"]``.
+    """
+    typestore = get_typestore(Stores.ROS2_JAZZY)
+    definitions: dict[str, Any] = {}
+    for path in sorted((package_folder() / "msg").glob("*.msg")):
+        definitions.update(get_types_from_msg(path.read_text(), f"{PACKAGE}/msg/{path.stem}"))
+    typestore.register(definitions)
+    return typestore
+
+
+class BagReader:
+    """A rosbag2 folder, ``.mcap`` or ``.db3`` file, read lazily.
+
+    Topics of any type may be in it: a type that this package does not know is decoded by the
+    definition stored in the bag. A recording that was cut off is read as far as it is whole;
+    ``remarks`` then says so. Every method raises BagError for damaged recordings. Use as a context
+    manager.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise BagError(
+                f"bag '{self.path}' does not exist: give a rosbag2 folder, a .mcap or a .db3 file"
+            )
+        self.remarks: list[str] = []
+        self._scratch = ExitStack()
+        try:
+            self._reader = Reader(self._whole_recording())
+            self._reader.open()
+        except (
+            Exception
+        ) as error:  # rosbags, SQLite and the decompressors raise many kinds for damaged files
+            self._scratch.close()
+            raise error if isinstance(error, BagError) else self._damaged(error) from error
+        self.typestore = open_typestore()
+
+    @property
+    def topics(self) -> dict[str, BagTopic]:
+        """Type and message count of every recorded topic, by name."""
+        topics: dict[str, BagTopic] = {}
+        for connection in sorted(self._reader.connections, key=lambda item: item.topic):
+            count = topics[connection.topic].count if connection.topic in topics else 0
+            topics[connection.topic] = BagTopic(connection.msgtype, connection.msgcount + count)
+        return topics
+
+    def offered_qos(self, topic: str) -> list[Qos]:
+        """The QoS that the recorded publishers of ``topic`` offered; empty where the recorder did
+        not write them.
+        """
+        return [
+            qos
+            for connection in self._reader.connections
+            if connection.topic == topic
+            for qos in connection.ext.offered_qos_profiles
+        ]
+
+    def raw_messages(self, topics: Iterable[str]) -> Iterator[RawMessage]:
+        """Messages of ``topics`` in the order of their bag stamps, not decoded.
+
+        Topics that were not recorded give nothing.
+        """
+        wanted = set(topics)
+        connections = [
+            connection for connection in self._reader.connections if connection.topic in wanted
+        ]
+        if not connections:
+            return
+        for connection in connections:
+            self._learn_type(connection)
+        count = 0
+        try:
+            for connection, stamp_ns, data in self._reader.messages(connections):
+                count += 1
+                yield RawMessage(connection.topic, connection.msgtype, stamp_ns, data)
+        except Exception as error:  # see __init__
+            raise self._damaged(error, f" after {count} messages") from error
+
+    def messages(self, topics: Iterable[str]) -> Iterator[BagMessage]:
+        """Messages of ``topics`` in the order of their bag stamps.
+
+        Numeric arrays are views of the recorded bytes, not copies.
+        """
+        for raw in self.raw_messages(topics):
+            yield BagMessage(raw.topic, raw.stamp_ns, self.decode(raw))
+
+    def decode(self, raw: RawMessage) -> Any:
+        """The message object of ``raw``."""
+        try:
+            return self.typestore.deserialize_cdr(raw.data, raw.type_name)
+        except Exception as error:  # see __init__
+            raise self._damaged(
+                error, f" in a message of '{raw.topic}' ({raw.type_name})"
+            ) from error
+
+    def close(self) -> None:
+        """Close the files."""
+        self._reader.close()
+        self._scratch.close()
+
+    def _whole_recording(self) -> Path:
+        """The recording itself; where its end is missing, a copy that has one."""
+        path = self.path
+        if path.is_dir() and not (path / "metadata.yaml").is_file():
+            recordings = sorted(item for item in path.iterdir() if item.suffix in (".mcap", ".db3"))
+            if len(recordings) != 1:
+                found = sorted(item.name for item in path.iterdir())[:8]
+                raise BagError(
+                    f"'{path}' has no metadata.yaml (found {found or 'nothing'}), so it is no"
+                    " finished rosbag2 folder: run 'ros2 bag reindex' on it, or give the .mcap or"
+                    " .db3 file itself"
+                )
+            path = recordings[0]
+            self.remarks.append(
+                f"the bag has no metadata.yaml, so its recording was not finished: '{path.name}' is"
+                " read by itself"
+            )
+        if path.is_file() and is_unfinished(path):
+            finished = (
+                Path(self._scratch.enter_context(TemporaryDirectory(prefix="bag_"))) / path.name
+            )
+            lost = write_finished(path, finished)
+            self.remarks.append(
+                f"'{path.name}' was cut off: it is read up to its last whole record, {lost} bytes"
+                " after that are lost"
+            )
+            return finished
+        return path
+
+    def _learn_type(self, connection: Connection) -> None:
+        """Check that the type is recorded as we know it; register a type that we do not know from
+        the bag's own definition.
+        """
+        name, definition = connection.msgtype, connection.msgdef
+        if name in self.typestore.types:
+            if connection.digest and connection.digest != self.typestore.hash_rihs01(name):
+                raise BagError(
+                    f"'{connection.topic}' in bag '{self.path}' was recorded with another version"
+                    f" of {name}: record it again, or read it with the version of this package that"
+                    " wrote it"
+                )
+            return
+        parsers = {
+            MessageDefinitionFormat.MSG: lambda: get_types_from_msg(definition.data, name),
+            MessageDefinitionFormat.IDL: lambda: get_types_from_idl(definition.data),
+        }
+        if definition.format not in parsers:
+            raise BagError(
+                f"bag '{self.path}' holds no definition of type {name} of topic"
+                f" '{connection.topic}': record it as MCAP"
+            )
+        try:
+            types = parsers[definition.format]()
+            self.typestore.register(
+                {key: value for key, value in types.items() if key not in self.typestore.types}
+            )
+        except TypesysError as error:
+            raise BagError(
+                f"bag '{self.path}': the definition of {name} of topic '{connection.topic}' is not"
+                f" valid: {error}"
+            ) from error
+
+    def _damaged(self, error: Exception, where: str = "") -> BagError:
+        return BagError(
+            f"bag '{self.path}' cannot be read{where} ({type(error).__name__}: {error}): it is cut"
+            " off, damaged or not a rosbag2 recording; give the .mcap file itself to read what is"
+            " there, try 'ros2 bag reindex' (sqlite3), or record it again"
+        )
+
+    def __enter__(self) -> BagReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_messages(path: str | Path, topics: Iterable[str]) -> Iterator[BagMessage]:
+    """Messages of ``topics`` of the bag at ``path`` in the order of their bag stamps.
+
+    Raises BagError.
+    """
+    with BagReader(path) as reader:
+        yield from reader.messages(topics)
+
+
+class BagWriter:
+    """Writes a rosbag2 folder with one MCAP file of zstd-compressed chunks.
+
+    Use as a context manager; raises BagError if ``path`` exists.
+
+    Messages are ``rosbags`` objects, e.g.
+    ``open_typestore().types["std_msgs/msg/String"](data="hello")``; their numeric arrays are NumPy
+    arrays of the exact dtype.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.typestore = open_typestore()
+        self._connections: dict[str, Connection] = {}
+        try:
+            self._writer = Writer(
+                self.path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP
+            )
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            self._writer.open()
+        except (WriterError, OSError) as error:
+            raise BagError(
+                f"bag '{self.path}' cannot be written ({error}): give a path that does not"
+                " exist yet"
+            ) from error
+
+    def write(self, topic: str, message: Any, stamp_ns: int) -> None:
+        """Append ``message`` (its class decides the type) with the bag stamp ``stamp_ns`` in
+        nanoseconds.
+        """
+        name = message.__msgtype__
+        self.write_raw(
+            RawMessage(topic, name, stamp_ns, self.typestore.serialize_cdr(message, name))
+        )
+
+    def write_raw(self, raw: RawMessage) -> None:
+        """Append a message that is CDR bytes already."""
+        connection = self._connections.get(raw.topic)
+        if connection is None:
+            connection = self._writer.add_connection(
+                raw.topic, raw.type_name, typestore=self.typestore
+            )
+            self._connections[raw.topic] = connection
+        elif connection.msgtype != raw.type_name:
+            raise BagError(
+                f"topic '{raw.topic}' of bag '{self.path}' has type {connection.msgtype}, got a"
+                f" {raw.type_name}"
+            )
+        self._writer.write(connection, raw.stamp_ns, raw.data)
+
+    def close(self) -> None:
+        """Write the index and the metadata file."""
+        self._writer.close()
+
+    def __enter__(self) -> BagWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded ``CompressedImage`` messages as the ``Image`` messages that the nodes read.
+
+Colour and 16-bit images are those of image_transport's ``compressed`` (JPEG or PNG), depth also
+those of its ``compressedDepth``: a header of 12 bytes (an int32 and the float32 quantisation
+parameters A and B) before a PNG, which holds millimetres (16UC1), or A / depth + B of metres
+(32FC1), 0 where there is none.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import cv2
+import numpy as np
+
+from perception_kit.bags.bag import BagError, open_typestore
+
+COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+_IMAGE = "sensor_msgs/msg/Image"
+_DEPTH_HEADER = struct.Struct("<iff")
+_ENCODINGS = {
+    (2, 1): "mono8",
+    (3, 3): "bgr8",
+    (3, 4): "bgra8",
+}  # of 8-bit pixels, by dimensions and channels
+
+
+def decompress_image(message: Any, topic: str) -> Any:
+    """The ``sensor_msgs/Image`` (a ``rosbags`` object) in a ``CompressedImage``.
+
+    Raises BagError for a format that is not read.
+    """
+    encoding, _, coding = (part.strip() for part in message.format.partition(";"))
+    if "compressedDepth" in message.format:
+        pixels, encoding = _depth(message, encoding, coding, topic)
+    else:
+        pixels = _picture(message.data, message.format, topic)
+        channels = pixels.shape[2] if pixels.ndim == 3 else 1
+        encoding = (
+            "16UC1"
+            if pixels.dtype == np.uint16 and channels == 1
+            else _ENCODINGS.get((pixels.ndim, channels), "")
+        )
+        if (
+            pixels.dtype not in (np.uint8, np.uint16)
+            or not encoding
+            or (pixels.dtype == np.uint16 and channels != 1)
+        ):
+            raise BagError(
+                f"'{topic}' holds {pixels.dtype} images of shape {pixels.shape}"
+                f" ('{message.format}'): expected 8-bit colour or depth"
+            )
+    return open_typestore().types[_IMAGE](
+        header=message.header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=pixels.strides[0],
+        data=pixels.reshape(-1).view(np.uint8),
+    )
+
+
+def _depth(message: Any, encoding: str, coding: str, topic: str) -> tuple[np.ndarray, str]:
+    """(H, W) uint16 millimetres or float32 metres, and their encoding."""
+    if "rvl" in coding or encoding not in ("16UC1", "32FC1"):
+        raise BagError(
+            f"'{topic}' has compressedDepth of format '{message.format}', expected PNG of 16UC1 or"
+            " 32FC1: decompress it first ('ros2 run image_transport republish')"
+        )
+    data = bytes(message.data)
+    pixels = _picture(np.frombuffer(data[_DEPTH_HEADER.size :], np.uint8), message.format, topic)
+    if pixels.dtype != np.uint16 or pixels.ndim != 2:
+        raise BagError(
+            f"'{topic}' has compressedDepth with {pixels.dtype} pixels of shape {pixels.shape},"
+            " expected 16-bit depth"
+        )
+    if encoding == "16UC1":
+        return pixels, encoding
+    _, depth_quant_a, depth_quant_b = _DEPTH_HEADER.unpack_from(data)
+    with np.errstate(divide="ignore"):
+        meters = np.float32(depth_quant_a) / (pixels.astype(np.float32) - np.float32(depth_quant_b))
+    return np.where(pixels > 0, meters, np.float32(np.nan)).astype(np.float32), encoding
+
+
+def _picture(data: np.ndarray, form: str, topic: str) -> np.ndarray:
+    pixels = cv2.imdecode(np.asarray(data, np.uint8), cv2.IMREAD_UNCHANGED) if len(data) else None
+    if pixels is None:
+        raise BagError(
+            f"'{topic}' holds {len(data)} bytes of format '{form}' that are no whole JPEG or PNG"
+            " image: record it again"
+        )
+    return pixels

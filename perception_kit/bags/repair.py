@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MCAP files whose recording was cut off, for instance because the recorder or the robot lost
+power.
+
+Format: https://mcap.dev/spec. A record is one byte of operation code, eight bytes of length and its
+content.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from pathlib import Path
+
+_MAGIC = b"\x89MCAP0\r\n"
+_RECORD = struct.Struct("<BQ")
+_FOOTER, _DATA_END = 0x02, 0x0F
+# No checksum in the data's end, and no summary in the footer: a reader then scans the records.
+_END = _RECORD.pack(_DATA_END, 4) + bytes(4) + _RECORD.pack(_FOOTER, 20) + bytes(20) + _MAGIC
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether ``path`` begins as an MCAP file and does not end as one."""
+    with path.open("rb") as file:
+        if path.suffix != ".mcap" or file.read(len(_MAGIC)) != _MAGIC:
+            return False
+        file.seek(-min(len(_MAGIC), path.stat().st_size), 2)
+        return file.read() != _MAGIC
+
+
+def write_finished(path: Path, finished: Path) -> int:
+    """Copy all whole records of the unfinished MCAP file ``path`` to a new file, and end that.
+
+    Returns the bytes that were left out.
+    """
+    length = _whole_records(path)
+    with path.open("rb") as source, finished.open("wb") as target:
+        shutil.copyfileobj(source, target)
+        target.truncate(length)
+        target.seek(length)
+        target.write(_END)
+    return path.stat().st_size - length
+
+
+def _whole_records(path: Path) -> int:
+    """Where the last whole record of the file's data ends."""
+    size, end = path.stat().st_size, len(_MAGIC)
+    with path.open("rb") as file:
+        while True:
+            file.seek(end)
+            head = file.read(_RECORD.size)
+            if len(head) < _RECORD.size:
+                return end
+            operation, length = _RECORD.unpack(head)
+            if operation in (_FOOTER, _DATA_END) or end + _RECORD.size + length > size:
+                return end
+            end += _RECORD.size + length

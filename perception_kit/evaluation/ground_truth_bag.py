@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ground truth from the ``/ground_truth`` topics of a bag, joined with its frames by stamp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from perception_kit.bags.bag import BagReader
+from perception_kit.evaluation.ground_truth import FrameGroundTruth, FrameKey
+from perception_kit.ros.from_messages import (
+    detections_from_message,
+    poses_from_message,
+    stamp_to_ns,
+    tracks_from_message,
+)
+
+DETECTIONS = "/ground_truth/detections"
+POSES = "/ground_truth/poses"
+TRACKS = "/ground_truth/tracks"
+ACTIONS = "/ground_truth/actions"
+_TOPICS = (DETECTIONS, POSES, TRACKS, ACTIONS)
+
+
+class BagGroundTruth:
+    """Truth topics of the bag at ``path``; ``is_empty`` where it has none."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        with BagReader(self.path) as reader:
+            self.is_empty = not any(topic in reader.topics for topic in _TOPICS)
+
+    def frames(self, keys: Sequence[FrameKey]) -> Iterator[FrameGroundTruth]:
+        """Truth of each frame, joined by stamp; one without truth messages is unknown.
+
+        Raises BagError for a damaged bag.
+        """
+        with BagReader(self.path) as reader:
+            groups = groupby(
+                reader.messages(_TOPICS), key=lambda item: stamp_to_ns(item.message.header.stamp)
+            )
+            stamp_ns, messages = next(groups, (None, ()))
+            for _, wanted_ns in keys:
+                while stamp_ns is not None and stamp_ns < wanted_ns:
+                    stamp_ns, messages = next(groups, (None, ()))
+                yield (
+                    _frame_ground_truth({item.topic: item.message for item in messages})
+                    if stamp_ns == wanted_ns
+                    else FrameGroundTruth()
+                )
+
+
+def _frame_ground_truth(messages: dict[str, Any]) -> FrameGroundTruth:
+    return FrameGroundTruth(
+        instances=detections_from_message(messages[DETECTIONS]) if DETECTIONS in messages else None,
+        poses=poses_from_message(messages[POSES]) if POSES in messages else None,
+        tracks=tracks_from_message(messages[TRACKS]) if TRACKS in messages else None,
+        action=(
+            next((action.label for action in messages[ACTIONS].actions), "")
+            if ACTIONS in messages
+            else None
+        ),
+    )

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model file says about itself, read without PyTorch and without the tensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+METADATA_KEY = "assistant_perception"
+
+
+class ModelFileError(ValueError):
+    """The file is missing, is not a model file of this project, or holds another kind of model."""
+
+
+def read_metadata(path: str | Path, kind: str | None = None) -> dict[str, Any]:
+    """Metadata of a model file, of ``kind`` ("segmentation", "pose", "action") where given.
+
+    Raises ModelFileError with what to do.
+    """
+    metadata = _read(Path(path))
+    if kind is not None and metadata.get("kind") != kind:
+        raise ModelFileError(
+            f"'{path}' holds a '{metadata.get('kind')}' model, expected a '{kind}' model"
+        )
+    return metadata
+
+
+def model_kind(path: str | Path) -> str:
+    """Kind of a model file ("segmentation", "pose", "action"). Raises ModelFileError."""
+    return read_metadata(path).get("kind", "")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        raise ModelFileError(
+            f"'{path}' is a folder, expected a model file: name one of the .safetensors files in it"
+        )
+    if not path.is_file():
+        raise ModelFileError(
+            f"model file '{path}' does not exist: check the parameter or train one (see README)"
+        )
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            raw = (file.metadata() or {}).get(METADATA_KEY)
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"'{path}' is not a safetensors model file ({error})") from error
+    if raw is None:
+        raise ModelFileError(
+            f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata: it was not written"
+            " by this project's training or conversion commands"
+        )
+    return json.loads(raw)

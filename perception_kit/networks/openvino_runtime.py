@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks run by OpenVINO, which is faster than PyTorch on most CPUs.
+
+It is optional: PyTorch is the reference and the default.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import openvino
+
+DYNAMIC = -1  # a size of an input that may differ from call to call
+
+
+class RuntimeUnavailableError(ValueError):
+    """A runtime cannot be used; the message says what to do."""
+
+
+def import_package(name: str) -> ModuleType:
+    """The package ``name`` of an optional runtime.
+
+    Raises RuntimeUnavailableError where it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"this runtime needs the package '{name}', which cannot be imported ({error}): install"
+            " it, or set the runtime to 'pytorch'"
+        ) from error
+
+
+def check_runtime_device(runtime: str, device: str) -> None:
+    """Raise RuntimeUnavailableError where ``runtime`` does not run on the PyTorch device
+    ``device``.
+    """
+    if runtime != "pytorch" and torch.device(device).type != "cpu":
+        raise RuntimeUnavailableError(
+            f"runtime '{runtime}' runs on the CPU, but the device is '{device}': set the device to"
+            " 'cpu'"
+        )
+
+
+class OpenVINOModule(nn.Module):
+    """An OpenVINO graph that is called like the module it was made of: CPU tensors in, a tensor or
+    a tuple of tensors out.
+
+    It computes in float32 (OpenVINO's own choice would be bfloat16 on some CPUs) in as many threads
+    as PyTorch has when it is made, and holds no parameters. Only one thread may call it at a time.
+    """
+
+    def __init__(self, graph: openvino.Model) -> None:
+        super().__init__()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            # nodes that all pin themselves to the first cores would wait for each other
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._request = (
+            import_package("openvino")
+            .Core()
+            .compile_model(graph, "CPU", settings)
+            .create_infer_request()
+        )
+        self._shapes = [
+            [size.get_length() if size.is_static else 0 for size in output.partial_shape]
+            for output in graph.outputs
+        ]
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Outputs of the graph; for empty inputs, empty ones."""
+        if any(value.numel() == 0 for value in inputs):
+            outputs = tuple(torch.zeros(shape) for shape in self._shapes)
+        else:
+            results = self._request.infer(
+                [value.contiguous().numpy() for value in inputs], share_inputs=True
+            )
+            outputs = tuple(torch.from_numpy(result) for result in results.values())
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+def to_graph(
+    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+) -> openvino.Model:
+    """OpenVINO graph of ``module`` in evaluation mode, whose positional arguments look like
+    ``examples``.
+
+    ``shapes`` of the arguments are fixed except for sizes that are ``DYNAMIC``. Raises
+    RuntimeUnavailableError without OpenVINO.
+    """
+    openvino = import_package("openvino")
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", torch.jit.TracerWarning
+        )  # sizes that become constants are those that are fixed
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # OpenVINO reads modules through torch.jit
+        inputs = [openvino.PartialShape(list(shape)) for shape in shapes]
+        return openvino.convert_model(module, example_input=tuple(examples), input=inputs)
+
+
+def compile_module(
+    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+) -> OpenVINOModule:
+    """``module`` compiled; see ``to_graph``."""
+    return OpenVINOModule(to_graph(module, examples, shapes))
+
+
+def save_graph(graph: openvino.Model, path: Path) -> None:
+    """Write a graph as ``path`` (.xml) and a file of the same name with its weights (.bin)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    import_package("openvino").save_model(graph, str(path), compress_to_fp16=False)
+
+
+def read_graph(path: Path) -> openvino.Model:
+    """The graph of ``path`` (.xml). Raises RuntimeUnavailableError where it is damaged."""
+    openvino = import_package("openvino")
+    try:
+        return openvino.Core().read_model(str(path))
+    except RuntimeError as error:
+        raise RuntimeUnavailableError(
+            f"'{path}' is not an OpenVINO graph with its .bin file beside it: make it again"
+        ) from error

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actionrec_node.data.annotations import (
+    Annotations,
+    DataError,
+    Segment,
+    check_disjoint,
+    check_labels,
+    class_names_of,
+    group_of,
+    read_annotations,
+    read_folders,
+    split,
+)
+
+
+def test_csv_and_class_folders_together(tmp_path: Path) -> None:
+    (tmp_path / "walking").mkdir()
+    (tmp_path / "walking" / "a.mp4").touch()
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "b.mp4").touch()
+    text = "video,start,end,label,subject\nvideos/b.mp4,0,1.5,falling,anna\nvideos/b.mp4,1.5,3,lying,anna\n"
+    (tmp_path / "labels.csv").write_text(text)
+    annotations = read_annotations(tmp_path)
+    assert annotations[tmp_path / "videos/b.mp4"] == [
+        Segment(0, 1.5, "falling", "anna"),
+        Segment(1.5, 3, "lying", "anna"),
+    ]
+    assert annotations[tmp_path / "walking/a.mp4"] == [Segment(0, float("inf"), "walking")]
+    assert class_names_of(annotations) == ["falling", "lying", "walking"]
+
+
+def test_a_folder_of_pictures_is_a_video(tmp_path: Path) -> None:
+    for name in ("walking/a", "frames/b"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "0001.jpg").touch()
+    (tmp_path / "labels.csv").write_text("video,start,end,label\nframes/b,0,1,falling\n")
+    assert set(read_annotations(tmp_path)) == {tmp_path / "walking/a", tmp_path / "frames/b"}
+
+
+def test_files_that_are_no_videos_are_named_and_hidden_folders_are_not_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / "walking" / "anna").mkdir(parents=True)
+    for name in ("a.ts", "b.mp4", "c.flv", ".hidden"):
+        (tmp_path / "walking" / name).touch()
+    assert set(read_annotations(tmp_path)) == {
+        tmp_path / "walking/a.ts",
+        tmp_path / "walking/b.mp4",
+    }
+    assert (
+        capsys.readouterr().err == f"not read: '{tmp_path / 'walking/anna'}' and 1 more: no video\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("video,start,label\n", r"lacks the columns \['end'\]", id="missing column"),
+        pytest.param(
+            "video,start,end,label\na.mp4,zero,1,x\n",
+            "line 2: start and end must be seconds",
+            id="not a number",
+        ),
+        pytest.param(
+            "video,start,end,label\na.mp4,2,1,x\n",
+            "line 2: .* got start 2.0 and end 1.0",
+            id="end before start",
+        ),
+        pytest.param(
+            "video,start,end,label\na.mp4,-1,1,x\n", "line 2: expected 0 <= start", id="negative"
+        ),
+        pytest.param(
+            "video,start,end,label\na.mp4,nan,1,x\n", "line 2: expected 0 <= start", id="not finite"
+        ),
+        pytest.param("video,start,end,label\na.mp4,0,1,\n", "line 2 has no label", id="no label"),
+        pytest.param(
+            "video,start,end,label\na.mp4,0,1\n", "line 2: expected 4 values", id="a value too few"
+        ),
+        pytest.param(
+            "video,start,end,label\na.mp4,0,1,x,y\n",
+            "line 2: expected 4 values",
+            id="a value too many",
+        ),
+        pytest.param(
+            "video,start,end,label\na.mp4,0,3,x\na.mp4,2,4,y\n",
+            "line 3: 'x' from 0 to 3 s and .* overlap",
+            id="overlap",
+        ),
+        pytest.param("video,start,end,label\n,0,1,x\n", "line 2 has no video", id="no video"),
+        pytest.param(
+            "video,start,end,label\na\0.mp4,0,1,x\n", "line 2 holds a zero byte", id="zero byte"
+        ),
+        pytest.param("video,start,end,label\n", "no line below its header", id="header alone"),
+        pytest.param(
+            "video,start,end,label\na.mp4,0,1,laufén\n", "in UTF-8", id="another encoding"
+        ),
+    ],
+)
+def test_bad_csv_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "labels.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(DataError, match=rf"labels\.csv'.*{message}"):
+        read_annotations(tmp_path)
+
+
+def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(
+        "video, start, end, label\r\na.mp4, 0, 1, laufén\r\n", encoding="utf-8-sig"
+    )
+    assert read_annotations(tmp_path) == {tmp_path / "a.mp4": [Segment(0, 1, "laufén")]}
+
+
+def test_a_video_that_is_labeled_in_two_places_is_named(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("video,start,end,label\na.mp4,0,1,x\n")
+    with pytest.raises(DataError, match=r"a\.mp4' is labelled in two places"):
+        read_folders([tmp_path, tmp_path / "."])
+
+
+def test_folders_without_videos_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"neither labels\.csv nor class folders"):
+        read_annotations(tmp_path)
+    with pytest.raises(DataError, match="does not exist"):
+        read_annotations(tmp_path / "nowhere")
+    (tmp_path / "running").mkdir()
+    with pytest.raises(DataError, match=r"class folder '.*running' holds no video"):
+        read_annotations(tmp_path)
+
+
+def test_one_class_alone_is_refused() -> None:
+    with pytest.raises(DataError, match=r"'a\.mp4', show the one class \['walking'\]"):
+        class_names_of({Path("a.mp4"): [Segment(0, 1, "walking")]})
+
+
+def test_a_label_that_the_model_lacks_is_named_with_its_video() -> None:
+    with pytest.raises(DataError, match=r"'a\.mp4' is labelled \['swimming'\]"):
+        check_labels({Path("a.mp4"): [Segment(0, 1, "swimming")]}, ["walking"])
+
+
+def test_a_video_on_both_sides_is_refused() -> None:
+    videos = {Path("a.mp4"): [Segment(0, 1, "x")]}
+    with pytest.raises(
+        DataError, match=r"1 videos are in both --data and --val, for example 'a\.mp4'"
+    ):
+        check_disjoint(videos, videos)
+
+
+@pytest.mark.parametrize(
+    ("subject", "pattern", "expected"),
+    [
+        ("", None, "up/A01_S03_T1_C2.mp4"),
+        ("anna", None, "anna"),
+        ("anna", r"_(S\d+)_", "S03"),
+        ("", r"C\d", "C2"),
+    ],
+)
+def test_group_is_pattern_else_subject_else_video(
+    subject: str, pattern: str | None, expected: str
+) -> None:
+    assert (
+        group_of(Path("up/A01_S03_T1_C2.mp4"), [Segment(0, 1, "x", subject)], pattern) == expected
+    )
+
+
+def test_a_path_without_the_pattern_is_named() -> None:
+    with pytest.raises(DataError, match=r"'a\.mp4' does not match the pattern '_S"):
+        group_of(Path("a.mp4"), [Segment(0, 1, "x")], r"_S\d")
+
+
+VIDEOS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 8)), min_size=1, max_size=40)
+
+
+@given(VIDEOS, st.floats(0.05, 0.6), st.integers(0, 3))
+def test_a_split_keeps_groups_whole_and_every_class_on_both_sides(
+    videos: list[tuple[str, int]], fraction: float, seed: int
+) -> None:
+    annotations: Annotations = {
+        Path(f"{number}.mp4"): [Segment(0, 1, label, f"person {subject}")]
+        for number, (label, subject) in enumerate(videos)
+    }
+    labels_of = {
+        subject: {label for label, other in videos if other == subject} for _, subject in videos
+    }
+    try:
+        train, held_out = split(annotations, fraction, seed)
+    except DataError:
+        few = any(sum(label in labels for labels in labels_of.values()) < 2 for label, _ in videos)
+        assert few or any(len(labels) > 1 for labels in labels_of.values())
+        return
+    assert train.keys() | held_out.keys() == annotations.keys()
+    sides = [
+        {(segments[0].label, segments[0].subject) for segments in side.values()}
+        for side in (train, held_out)
+    ]
+    assert not {subject for _, subject in sides[0]} & {subject for _, subject in sides[1]}
+    assert all({label for label, _ in side} == {label for label, _ in videos} for side in sides)
+    assert split(annotations, fraction, seed) == (train, held_out)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actionrec_node.data.annotations import DataError, Segment
+from actionrec_node.data.labeled_videos import (
+    UNLABELED,
+    LabeledVideo,
+    clip_indices,
+    frame_labels,
+    list_windows,
+    load_video,
+    load_videos,
+)
+from actionrec_node.data.video import VideoError, VideoFormat, read_video
+
+
+def test_frame_labels_at_the_clip_rate() -> None:
+    labels = frame_labels(
+        [Segment(0.2, 0.4, "run"), Segment(0.4, 0.6, "fall")],
+        ["fall", "run"],
+        frame_count=8,
+        fps=10,
+    )
+    assert labels.tolist() == [UNLABELED, UNLABELED, 1, 1, 0, 0, UNLABELED, UNLABELED]
+
+
+def test_a_window_has_the_action_of_its_last_frame() -> None:
+    windows = list_windows([np.array([0, 0, 0, 0, 1, 1, 1, 1])], clip_length=3)
+    assert windows.end.tolist() == [2, 3, 4, 5, 6, 7]
+    assert windows.label.tolist() == [0, 0, 1, 1, 1, 1]
+
+
+def test_windows_that_end_just_after_a_change_are_left_out() -> None:
+    windows = list_windows([np.array([0, 0, 0, 0, 1, 1, 1, 1])], clip_length=3, min_action_frames=3)
+    assert windows.end.tolist() == [2, 3, 6, 7]
+
+
+def test_unlabeled_ends_and_short_videos_give_no_window() -> None:
+    windows = list_windows([np.array([0, 0]), np.array([0, 0, UNLABELED, 1])], clip_length=3)
+    assert (windows.video.tolist(), windows.end.tolist()) == ([1], [3])
+
+
+def test_clips_end_at_their_frame_and_stay_in_the_video() -> None:
+    assert clip_indices(10, 4).tolist() == [7, 8, 9, 10]
+    assert clip_indices(10, 4, speed=2.0).tolist() == [4, 6, 8, 10]
+    assert clip_indices(1, 4).tolist() == [0, 0, 0, 1]
+
+
+def test_a_clip_shows_the_person_where_they_are_seen_and_else_the_whole_image() -> None:
+    frames = np.zeros((8, 40, 40, 3), np.uint8)
+    frames[:, 10:20, 10:20] = 255
+    boxes = np.full((8, 4), np.nan)
+    boxes[6] = [0.25, 0.25, 0.5, 0.5]
+    video = LabeledVideo(Path("v"), frames, np.zeros(8, np.int64), boxes)
+    assert video.show(7, 4, 10, "stretch", context=1.0).min() == 255, (
+        "the box of one frame is enough"
+    )
+    assert video.show(5, 4, 10, "stretch", context=1.0).min() == 0, "nobody is seen"
+    assert video.show(7, 4, 10, "stretch", context=None).min() == 0
+
+
+def test_windows_of_one_labeled_stretch_have_its_number() -> None:
+    windows = list_windows(
+        [np.array([0, 0, 1, 1, 0]), np.array([0, 0, UNLABELED, 0])], clip_length=1
+    )
+    assert windows.run.tolist() == [0, 0, 1, 1, 2, 3, 3, 5]
+
+
+def test_a_label_behind_the_end_of_its_video_is_named(write_video) -> None:
+    path = write_video("v.mkv", np.arange(30) / 15)
+    for start, usable in ((1.9, True), (2.5, False)):
+        segments = [Segment(0, 1, "walking"), Segment(start, 3, "walking")]
+        with (
+            nullcontext()
+            if usable
+            else pytest.raises(
+                VideoError, match=r"v\.mkv' ends at 2\..* before 'walking' is labelled at 2\.50 s"
+            )
+        ):
+            load_video(path, segments, ["walking"], VideoFormat(fps=15, max_side=32), min_frames=16)
+
+
+def test_all_videos_with_a_problem_are_named_or_left_out(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, short = (
+        write_video("good.mkv", np.arange(40) / 30),
+        write_video("short.mkv", np.arange(3) / 30),
+    )
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    annotations = {
+        path: [Segment(0, 1, "walking")] for path in (good, short, tmp_path / "broken.mp4")
+    }
+    form = VideoFormat(fps=15, max_side=32)
+    with pytest.raises(
+        DataError,
+        match=(
+            r"(?s)2 of 3 videos.*short\.mkv' has 3 frames at 15 fps, a clip needs 16.*broken\.mp4"
+        ),
+    ):
+        load_videos(annotations, ["walking"], form, min_frames=16)
+    (video,) = load_videos(annotations, ["walking"], form, min_frames=16, skip_bad=True)
+    assert isinstance(video, LabeledVideo)
+    assert video.path == good
+    assert "short.mkv" in capsys.readouterr().out
+    with pytest.raises(DataError, match="no video is left"):
+        load_videos({short: annotations[short]}, ["walking"], form, min_frames=16, skip_bad=True)
+
+
+def test_frames_of_all_videos_are_kept_out_of_memory(write_video, tmp_path: Path) -> None:
+    paths = [
+        write_video("short.mkv", np.arange(20) / 15),
+        write_video("wide.mkv", np.arange(30) / 15, height=32),
+    ]
+    form = VideoFormat(fps=15, max_side=48)
+    loaded = load_videos(
+        {path: [Segment(0, 1, "walking")] for path in paths},
+        ["walking"],
+        form,
+        min_frames=16,
+        folder=tmp_path,
+    )
+    for path, video in zip(paths, loaded, strict=True):
+        np.testing.assert_array_equal(video.frames, read_video(path, form))
+        assert not video.frames.flags.owndata
+    assert sorted(tmp_path.iterdir()) == sorted(paths)  # the file has no name

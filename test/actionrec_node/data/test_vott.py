@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actionrec_node import clips
+from actionrec_node.data.annotations import DataError, Segment, read_annotations
+from actionrec_node.data.video import VideoFormat, read_video
+from actionrec_node.data.vott import TaggedFrame, clips_of, read_export
+
+
+def _frames(text: str) -> list[TaggedFrame]:
+    """One frame a second; letters are labels, ``.`` is the dummy, ``x.`` both, ``-`` nothing."""
+    names = {".": "dummy", "f": "falling", "w": "walking"}
+    return [
+        TaggedFrame(float(index), frozenset(names[letter] for letter in word if letter != "-"))
+        for index, word in enumerate(text.split())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("f - .", [(0, 2, "falling")]),
+        ("f . w - .", [(0, 1, "falling"), (2, 4, "walking")]),
+        ("f - w. - .", [(0, 2, "falling"), (2, 4, "walking")]),
+        ("- -", []),
+    ],
+)
+def test_clips_lie_between_a_label_and_the_next_dummy(
+    text: str, expected: list[tuple[float, float, str]]
+) -> None:
+    assert clips_of(_frames(text), "dummy", "v") == [Segment(*values) for values in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("f -", r"v: 'falling' from 0\.00 s has no 'dummy'"),
+        ("f w .", r"v: 'walking' begins at 1\.00 s, before 'falling' from 0\.00 s has its 'dummy'"),
+        (". f .", r"v: 'dummy' at 0\.00 s ends nothing"),
+        ("fw .", r"v: the frame at 0\.00 s has the labels \['falling', 'walking'\]"),
+    ],
+)
+def test_tags_that_make_no_clips_are_named(text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        clips_of(_frames(text), "dummy", "v")
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.01, 5.0), st.floats(0.01, 5.0), st.sampled_from("ab")), max_size=8
+    ),
+    st.randoms(),
+)
+def test_clips_come_back_from_their_frames_in_any_order(
+    steps: list[tuple[float, float, str]], random
+) -> None:
+    segments, frames, time = [], [], 0.0
+    for gap, length, label in steps:
+        segments.append(Segment(time + gap, time + gap + length, label))
+        frames += [
+            TaggedFrame(segments[-1].start, frozenset({label})),
+            TaggedFrame(segments[-1].end, frozenset({"dummy"})),
+        ]
+        time = segments[-1].end
+    random.shuffle(frames)
+    assert clips_of(frames, "dummy", "v") == segments
+
+
+def _version_2(video: Path, tagged: dict[float, str]) -> dict:
+    parent = {
+        "format": "mkv",
+        "id": "p",
+        "name": video.name,
+        "path": f"file:{video.as_posix().replace(' ', '%20')}",
+        "type": 2,
+    }
+    assets = {
+        f"a{number}": {
+            "asset": {
+                "id": f"a{number}",
+                "name": f"{video.name}#t={time}",
+                "timestamp": time,
+                "type": 3,
+                "parent": parent,
+            },
+            "regions": [{"id": "r", "type": "RECTANGLE", "tags": [tag]}],
+            "version": "2.2.0",
+        }
+        for number, (time, tag) in enumerate(tagged.items())
+    }
+    return {
+        "name": "project",
+        "version": "2.2.0",
+        "tags": [{"name": "falling", "color": "#f00"}],
+        "assets": assets,
+    }
+
+
+def test_cutting_the_clips_of_an_export(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = write_video("my videos/v.mkv", np.arange(45) / 15, speed=15.0, height=49, width=65)
+    export = tmp_path / "project-export.json"
+    export.write_text(
+        json.dumps(_version_2(video, {0.4: "walking", 1.0: "dummy", 1.2: "falling", 2.4: "dummy"}))
+    )
+    out = tmp_path / "clips"
+    assert clips.main([str(export), "--out", str(out)]) == 0
+    annotations = read_annotations(out)
+    assert [segments[0].label for segments in annotations.values()] == ["falling", "walking"]
+    falling, walking = (read_video(path, VideoFormat(15, 32)) for path in annotations)
+    assert (len(falling), len(walking)) == (19, 10)
+    whole = read_video(video, VideoFormat(15, 32))
+    assert np.abs(falling.astype(int) - whole[18:37]).mean() < 6
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1].split() == ["falling", "1", "50.0%", "1.2"]
+    assert printed[2].split() == ["walking", "1", "50.0%", "0.6"]
+
+
+def test_exports_of_version_1_count_frames(tmp_path: Path) -> None:
+    (tmp_path / "v.mp4").touch()
+    regions = {
+        "12": [{"x1": 0, "tags": ["falling"]}],
+        "20": [],
+        "36": [{"x1": 0, "tags": ["dummy"]}],
+    }
+    (tmp_path / "v.mp4.json").write_text(
+        json.dumps({"frames": regions, "framerate": "12", "inputTags": "falling,dummy"})
+    )
+    assert read_export(tmp_path / "v.mp4.json", "dummy") == {
+        tmp_path / "v.mp4": [Segment(1.0, 3.0, "falling")]
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "is not a VoTT export"),
+        ('{"assets": {"a": {}}}', "is not a VoTT export"),
+        ('{"frames": {"1": [{"tags": ["a"]}]}, "framerate": 0}', "is not a VoTT export"),
+        (
+            json.dumps(_version_2(Path("/nowhere/v.mp4"), {float("nan"): "a", 2.0: "dummy"})),
+            "is tagged at nan s",
+        ),
+        (json.dumps(_version_2(Path("/nowhere/v.mp4"), {})), "has no frame with a label"),
+        (
+            json.dumps(_version_2(Path("/nowhere/v.mp4"), {1.0: "a", 2.0: "dummy"})),
+            "'v.mp4', which is not there",
+        ),
+    ],
+)
+def test_exports_that_cannot_be_used_are_named(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "e.json").write_text(content)
+    with pytest.raises(DataError, match=rf"e\.json'.*{message}"):
+        read_export(tmp_path / "e.json", "dummy")
+
+
+@pytest.mark.parametrize("start", [0.0, 7.0])
+def test_a_clip_behind_the_end_of_its_video_is_named(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str], start: float
+) -> None:
+    video = write_video("v.mkv", np.arange(5) / 15)
+    (tmp_path / "e.json").write_text(
+        json.dumps(_version_2(video, {start: "falling", 8.0: "dummy"}))
+    )
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
+    assert (
+        f"ends at 0.27 s, but 'falling' is tagged from {start:.2f} to 8.00 s"
+        in capsys.readouterr().err
+    )
+    assert list((tmp_path / "clips").iterdir()) == [], "no empty class folder either"
+
+
+def test_a_video_of_one_pixel_is_named(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "frames"
+    video = write_video("v.mkv", np.arange(30) / 15, height=1, width=20, colors="bgr0")
+    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.2: "walking", 1.0: "dummy"})))
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(folder)]) == 2
+    assert "v.mkv' is 20x1 pixels: too small for a clip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tag", ["../walking", "a/b", "..", ""])
+def test_a_tag_that_is_no_name_of_a_folder_is_refused(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str], tag: str
+) -> None:
+    video = write_video("v.mkv", np.arange(30) / 15)
+    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.2: tag, 1.0: "dummy"})))
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "out" / "clips")]) == 2
+    assert (
+        f"v.mkv' is tagged '{tag}', which cannot be the name of a class folder"
+        in capsys.readouterr().err
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_videos_of_the_same_name_do_not_replace_each_other(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for camera in ("left", "right"):
+        video = write_video(f"{camera}/v.mkv", np.arange(30) / 15)
+        (tmp_path / f"{camera}.json").write_text(
+            json.dumps(_version_2(video, {0.2: "walking", 1.0: "dummy"}))
+        )
+    exports = [str(tmp_path / f"{camera}.json") for camera in ("left", "right")]
+    assert clips.main([*exports, "--out", str(tmp_path / "clips")]) == 2
+    assert "left/v.mkv' and '" in capsys.readouterr().err
+    assert clips.main([exports[0], "--out", str(tmp_path / "left.json")]) == 2
+    assert "left.json" in capsys.readouterr().err
+
+
+def test_clips_of_an_earlier_tagging_are_not_mixed_with_the_new_ones(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, other = (
+        write_video("v.mkv", np.arange(30) / 15),
+        write_video("v2.mkv", np.arange(30) / 15),
+    )
+    command = [str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]
+
+    def cut(path: Path, start: float, label: str) -> int:
+        (tmp_path / "e.json").write_text(json.dumps(_version_2(path, {start: label, 1.0: "dummy"})))
+        return clips.main(command)
+
+    assert [cut(video, 0.2, "walking"), cut(other, 0.4, "walking"), cut(video, 0.2, "walking")] == [
+        0,
+        0,
+        0,
+    ]
+    capsys.readouterr()
+    for start, label in ((0.6, "walking"), (0.2, "running")):
+        assert cut(video, start, label) == 2
+        assert "has 1 clips of these videos that are not tagged (any more): remove " in (
+            error := capsys.readouterr().err
+        )
+        assert "walking/v_0000200ms.mp4'" in error
+    assert not (tmp_path / "clips" / "running").exists()
+
+
+def test_a_video_that_breaks_off_leaves_no_half_a_clip(
+    write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = write_video("v.mp4", np.arange(60) / 15, speed=20.0)
+    content = bytearray(video.read_bytes())
+    first, last = len(content) // 4, len(content) // 2
+    content[first:last] = np.random.default_rng(0).bytes(last - first)
+    video.write_bytes(content)
+    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.0: "walking", 3.0: "dummy"})))
+    assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
+    assert "v.mp4' could not be decoded" in capsys.readouterr().err
+    assert list((tmp_path / "clips").rglob("*.mp4")) == []

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from actionrec_node.evaluation.clips import PredictedVideo
+from actionrec_node.evaluation.fall_alarm import CHOICES, alarm_scores, format_alarm
+
+
+def test_each_threshold_has_its_misses_and_false_alarms() -> None:
+    # One prediction a second, so far apart that nothing is smoothed: a fall at 2 to 3 s that scores
+    # 0.72, and 0.52 where nobody falls.
+    falling = np.array([0.0, 0.0, 0.0, 0.72, 0.0, 0.0, 0.0, 0.52, 0.0])
+    labels = np.array([1, 1, 0, 0, 1, 1, 1, 1, 1])
+    video = PredictedVideo(labels, np.arange(9), np.stack([falling, 1 - falling], axis=1))
+    too_short = PredictedVideo(np.array([0, 0]), np.zeros(0, np.int64), np.zeros((0, 2)))
+    scores = alarm_scores([video, too_short], ["falling", "walking"], clip_fps=1.0)
+    assert scores["minutes"] == pytest.approx(9 / 60)
+    assert (scores["falls"], scores["fall_on"]) == (1, list(CHOICES))
+    assert scores["missed"] == [int(fall_on > 0.72) for fall_on in CHOICES]
+    assert scores["false_alarms"] == [int(fall_on < 0.52) for fall_on in CHOICES]
+    assert (
+        scores["mean_delay_s"]
+        == scores["max_delay_s"]
+        == [1.0 if fall_on < 0.72 else None for fall_on in CHOICES]
+    )
+    lines = format_alarm(scores).splitlines()
+    assert lines[0] == f"fall alarm: 1 falls in {9 / 60:.1f} min"
+    assert lines[2].split() == ["0.30", "0", "1", "1.00,", "1.00"]
+    assert lines[-1].split() == ["0.95", "1", "0", "-,", "-"]

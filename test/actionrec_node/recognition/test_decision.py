@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actionrec_node.recognition.decision import NONE, Decision, RecognizerConfig
+
+NAMES = ("falling", "running", "walking")
+STEP_NS = 200_000_000
+
+
+def _labels(falling: list[float], config: RecognizerConfig) -> list[str]:
+    """Labels for one score of "falling" after another; the rest is three quarters walking."""
+    decision = Decision(NAMES)
+    return [
+        decision.update(
+            np.array([score, (1 - score) / 4, (1 - score) * 3 / 4]), index * STEP_NS, config
+        )[0]
+        for index, score in enumerate(falling)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        pytest.param([0.1, 0.6, 0.1], ["walking", "falling", "walking"], id="on and off"),
+        pytest.param(
+            [0.1, 0.6, 0.35, 0.35, 0.2],
+            ["walking", "falling", "falling", "falling", "walking"],
+            id="stays on between",
+        ),
+        pytest.param(
+            [0.45, 0.49], ["walking", "walking"], id="best class, but not sure enough for an alarm"
+        ),
+        pytest.param(
+            [0.6, 0.25, 0.45],
+            ["falling", "walking", "walking"],
+            id="once off, it takes the higher score again",
+        ),
+    ],
+)
+def test_the_alarm_has_hysteresis(scores: list[float], expected: list[str]) -> None:
+    assert _labels(scores, RecognizerConfig(smoothing=0.0, fall_on=0.5)) == expected
+
+
+def test_none_of_these_below_the_threshold() -> None:
+    config = RecognizerConfig(smoothing=0.0, score_threshold=0.6)
+    decision = Decision(("other", "walking"))
+    assert decision.update(np.array([0.45, 0.55]), 0, config) == (NONE, 0.55)
+    assert decision.update(np.array([0.35, 0.65]), 1, config) == ("walking", 0.65)
+
+
+def test_smoothing_is_a_moving_average_over_time() -> None:
+    config = RecognizerConfig(smoothing=0.2, score_threshold=0.0)
+    decision = Decision(NAMES)
+    decision.update(np.array([0.0, 1.0, 0.0]), 0, config)
+    decision.update(np.array([0.0, 0.0, 1.0]), STEP_NS, config)
+    np.testing.assert_allclose(decision.scores, [0.0, math.exp(-1), 1 - math.exp(-1)])
+
+
+def test_first_sign_of_a_fall_is_kept_until_it_is_over() -> None:
+    config = RecognizerConfig(smoothing=0.0)
+    decision, signs = Decision(NAMES), []
+    for index, score in enumerate([0.1, 0.4, 0.7, 0.35, 0.1, 0.4]):
+        decision.update(np.array([score, 0.0, 1 - score]), index * STEP_NS, config)
+        signs.append(decision.fall_sign_ns)
+    assert signs == [None, STEP_NS, STEP_NS, STEP_NS, None, 5 * STEP_NS]
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0.01, 1.0)] * 3), min_size=1, max_size=20), st.floats(0.0, 2.0)
+)
+def test_scores_stay_a_distribution_and_the_label_is_one_of_the_answers(
+    raw: list[tuple[float, ...]], smoothing: float
+) -> None:
+    decision = Decision(NAMES)
+    for index, values in enumerate(raw):
+        label, score = decision.update(
+            np.array(values) / sum(values), index * STEP_NS, RecognizerConfig(smoothing=smoothing)
+        )
+        assert decision.scores.sum() == pytest.approx(1.0)
+        assert label in (*NAMES, NONE)
+        assert 0 <= score <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"stride": 0}, "stride must be at least 1 frame, got 0"),
+        ({"context": 0.5}, "context must be at least 1"),
+        ({"fall_on": 0.2}, "fall_off must not be above fall_on, got 0.3 and 0.2"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(values: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RecognizerConfig(**values)

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actionrec_node.data.crops import PersonBox
+from actionrec_node.recognition.decision import RecognizerConfig
+from actionrec_node.recognition.recognizer import (
+    MAX_SIDE,
+    ActionRecognizer,
+    ClipRequest,
+    NewestClips,
+)
+from perception_kit.networks.model_file import save_model
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.types import ActionEstimate
+
+STEP_NS = 66_666_667  # 15 frames per second
+
+
+def _image(index: int, size: tuple[int, int] = (60, 80)) -> np.ndarray:
+    image = np.full((*size, 3), 60, np.uint8)
+    image[10:40, index % 40 : index % 40 + 10] = 200
+    return image
+
+
+def _push(recognizer: ActionRecognizer, indices: range) -> list[list[ActionEstimate]]:
+    return [recognizer.push(_image(index), 1_000_000_000 + index * STEP_NS) for index in indices]
+
+
+def test_first_result_after_one_clip_then_every_stride(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    results = _push(recognizer, range(25))
+    assert [len(result) for result in results] == [0] * 15 + [1] * 10
+    ends = [result[0].clip_end_ns for result in results[15:]]
+    wanted = [1_000_000_000 + index * STEP_NS for index in (15, 19, 23)]
+    assert ends == [wanted[0]] * 4 + [wanted[1]] * 4 + [wanted[2]] * 2
+
+
+def test_result_is_a_distribution_over_the_classes(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    (action,) = _push(recognizer, range(16))[-1]
+    assert recognizer.class_names == ["falling", "running", "walking"]
+    assert action.class_scores.sum() == pytest.approx(1.0, abs=1e-5)
+    if action.label:
+        assert action.score == pytest.approx(
+            action.class_scores[recognizer.class_names.index(action.label)]
+        )
+    assert (action.clip_start_ns, action.track_id) == (1_000_000_000, -1)
+
+
+def test_stamp_going_back_forgets_the_result(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    assert _push(recognizer, range(16))[-1]
+    assert recognizer.push(_image(0), 0) == []
+
+
+def test_same_stream_after_reset_gives_the_same_result(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    (first,) = _push(recognizer, range(16))[-1]
+    recognizer.reset()
+    (second,) = _push(recognizer, range(16))[-1]
+    assert np.array_equal(first.class_scores, second.class_scores)
+
+
+def test_frames_of_changing_size_make_one_clip(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    for index in range(16):
+        result = recognizer.push(_image(index, (60 + index, 80)), index * STEP_NS)
+    assert len(result) == 1
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_not_an_rgb_image_is_refused(model_path: Path, image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"expected an image \(height, width, 3\)"):
+        ActionRecognizer(model_path).push(image, 0)
+
+
+def test_an_unknown_network_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    save_model(path, "action", {}, {"architecture": "lstm", "class_names": ["walking"]})
+    with pytest.raises(ModelFileError, match=r"odd\.safetensors.*unknown architecture 'lstm'"):
+        ActionRecognizer(path)
+
+
+class _Answers:
+    """Stands in for the network: remembers the clips and answers with given probabilities of
+    "falling".
+    """
+
+    def __init__(self, recognizer: ActionRecognizer, falling: list[float] | None = None) -> None:
+        self.batches: list[list[np.ndarray]] = []
+        self.falling = iter(falling or [])
+        recognizer._model.probabilities = self
+
+    def __call__(self, clips: list[np.ndarray]) -> np.ndarray:
+        self.batches.append(clips)
+        score = next(self.falling, 0.0)
+        return np.tile(np.array([[score, 0.0, 1 - score]], np.float32), (len(clips), 1))
+
+
+def _people(index: int, *identities: int) -> list[PersonBox]:
+    return [
+        PersonBox(
+            identity, np.array([identity * 10 + index / 4, 10, identity * 10 + 8 + index / 4, 40.0])
+        )
+        for identity in identities
+    ]
+
+
+def test_everybody_has_a_clip_and_all_are_classified_together(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    network = _Answers(recognizer)
+    for index in range(18):
+        people = _people(index, 1, 2) if index >= 2 else _people(index, 2)
+        actions = recognizer.push(_image(index), index * STEP_NS, people)
+    assert [len(clips) for clips in network.batches] == [
+        1,
+        1,
+    ], "person 2 first, person 1 two images later"
+    assert [(action.track_id, action.clip_end_ns) for action in actions] == [
+        (1, 17 * STEP_NS),
+        (2, 15 * STEP_NS),
+    ]
+
+
+def test_the_whole_image_is_classified_while_nobody_with_a_complete_clip_is_found(
+    model_path: Path,
+) -> None:
+    recognizer = ActionRecognizer(model_path)
+    network = _Answers(recognizer)
+    seen = []
+    for index in range(60):
+        people = _people(index, 1) if 8 <= index < 40 else []
+        actions = recognizer.push(_image(index), index * STEP_NS, people)
+        seen.append([action.track_id for action in actions])
+    assert seen == [[]] * 15 + [[-1]] * 8 + [[1]] * 17 + [[-1]] * 20
+    assert all(len(clips) == 1 for clips in network.batches)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [np.nan] * 4,
+        [np.inf, 0, np.inf, 9],
+        [20, 10, 20, 40],
+        [40, 40, 10, 10],
+        [-30, 10, -5, 40],
+        [500, 10, 600, 40],
+    ],
+)
+def test_a_box_that_shows_nobody_is_counted_and_harms_no_clip(
+    model_path: Path, box: list[float]
+) -> None:
+    recognizer = ActionRecognizer(model_path)
+    network = _Answers(recognizer)
+    for index in range(20):
+        people = [*_people(index, 1), PersonBox(2, np.array(box, np.float64))]
+        actions = recognizer.push(_image(index), index * STEP_NS, people)
+    assert [action.track_id for action in actions] == [1]
+    assert [len(clips) for clips in network.batches] == [1, 1]
+    assert recognizer.boxes_unusable == 20
+
+
+def test_somebody_half_outside_of_the_image_is_classified(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    for index in range(16):
+        actions = recognizer.push(
+            _image(index), index * STEP_NS, [PersonBox(2, np.array([-20.0, 5, 10, 300]))]
+        )
+    assert [action.track_id for action in actions] == [2]
+    assert recognizer.boxes_unusable == 0
+
+
+def test_a_person_who_does_not_move_in_the_image_is_shown_in_the_middle(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(context=2.0))
+    network = _Answers(recognizer)
+    image = np.zeros((120, 160, 3), np.uint8)
+    image[50:70, 70:90] = 255
+    for index in range(16):
+        recognizer.push(image, index * STEP_NS, [PersonBox(7, np.array([70.0, 50, 90, 70]))])
+    ((clip,),) = network.batches
+    size = clip.shape[1]
+    assert clip.shape == (16, size, size, 3)
+    assert clip[:, size // 3 : -size // 3, size // 3 : -size // 3].min() > 200
+    assert clip[:, : size // 5].max() < 50
+
+
+def test_memory_is_flat_with_people_coming_and_going(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    _Answers(recognizer)
+    kept = []
+    for index in range(600):
+        recognizer.push(
+            _image(index), index * STEP_NS, _people(0, 1 + index // 12, 2 + index // 12)
+        )
+        views = [
+            view for subject in recognizer._subjects.values() for _, view in subject.buffer._frames
+        ]
+        kept.append((len(recognizer._subjects), len({id(view.rgb) for view in views})))
+    assert max(subjects for subjects, _ in kept) <= 5
+    assert max(images for _, images in kept) <= recognizer.spec.clip_length + 8
+
+
+def test_clips_of_a_person_who_was_forgotten_meanwhile_are_dropped(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    network = _Answers(recognizer, [0.9, 0.9])
+    for index in range(16):
+        requests = recognizer.add(_image(index), index * STEP_NS, _people(index, 1))
+    recognizer.reset()
+    assert recognizer.predict(requests) == []
+    assert recognizer.actions() == []
+    assert network.batches == [], "no time is spent on them"
+
+
+def test_an_alarm_of_the_whole_image_ends_where_somebody_is_found(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
+    network = _Answers(recognizer, [0.9])
+    falls, labels = [], []
+    for index in range(60):
+        if index == 40:  # between fall_off and fall_on, then a fall of its own
+            network.falling = iter([0.4, 0.4, 0.95])
+        people = _people(index, 1) if 1 <= index < 40 else []
+        requests = recognizer.add(_image(index), index * STEP_NS, people)
+        falls += recognizer.predict(requests) if requests else []
+        labels.append([action.label for action in recognizer.actions() if action.track_id == -1])
+    assert [(fall.track_id, fall.alarm_ns // STEP_NS) for fall in falls] == [(-1, 15), (-1, 42)]
+    assert labels[15] == ["falling"]
+    assert labels[40:43] == [["walking"], ["walking"], ["falling"]]
+
+
+def test_a_fall_is_reported_once_with_its_first_sign(model_path: Path) -> None:
+    recognizer = ActionRecognizer(
+        model_path, config=RecognizerConfig(stride=1, smoothing=0.0, fall_on=0.5)
+    )
+    _Answers(recognizer, [0.1, 0.4, 0.6, 0.7, 0.1])
+    falls = []
+    for index in range(20):
+        requests = recognizer.add(_image(index), index * STEP_NS)
+        falls += recognizer.predict(requests) if requests else []
+    ((track_id, first_sign_ns, alarm_ns),) = [
+        (fall.track_id, fall.first_sign_ns, fall.alarm_ns) for fall in falls
+    ]
+    assert (track_id, first_sign_ns, alarm_ns) == (-1, 16 * STEP_NS, 17 * STEP_NS)
+
+
+def test_everybodys_newest_clip_waits_for_a_network_slower_than_the_stream(
+    model_path: Path,
+) -> None:
+    recognizer = ActionRecognizer(model_path)
+    waiting = NewestClips()
+    for index in range(
+        40
+        # due are clips of person 1 at 15, 19, ..., 39 and of person 2, who comes later, at 17, 21, ...,
+        # 37
+    ):
+        waiting.put(
+            recognizer.add(
+                _image(index),
+                index * STEP_NS,
+                _people(index, 1, 2) if index >= 2 else _people(index, 1),
+            )
+        )
+    requests = waiting.take()
+    assert [(request.track_id, request.clip.end_ns // STEP_NS) for request in requests] == [
+        (1, 39),
+        (2, 37),
+    ]
+    assert waiting.skipped == 6 + 5
+    assert waiting.take() == []
+
+
+def test_nothing_waits_for_the_network(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    started, go_on = threading.Event(), threading.Event()
+    network = _Answers(recognizer)
+
+    def slow(clips: list[np.ndarray]) -> np.ndarray:
+        started.set()
+        assert go_on.wait(60)
+        return network(clips)
+
+    def clip_at(first: int) -> list[ClipRequest]:
+        return [
+            request
+            for index in range(first, first + 20)
+            for request in recognizer.add(_image(index), index * STEP_NS)
+        ][-1:]
+
+    recognizer._model.probabilities = slow
+    predicting = threading.Thread(target=recognizer.predict, args=[clip_at(0)])
+    predicting.start()
+    assert started.wait(60)
+    assert clip_at(20)
+    assert recognizer.actions() == []
+    go_on.set()
+    predicting.join(60)
+    assert [action.clip_end_ns // STEP_NS for action in recognizer.actions()] == [19]
+
+
+def test_large_images_are_kept_small(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path)
+    recognizer.add(np.zeros((1080, 1920, 3), np.uint8), 0)
+    (subject,) = recognizer._subjects.values()
+    assert max(subject.buffer._frames[0][1].rgb.shape) == MAX_SIDE

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bags that are whole, damaged, or no bags at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from perception_kit.bags.bag import (
+    BagError,
+    BagReader,
+    BagTopic,
+    BagWriter,
+    open_typestore,
+    read_messages,
+)
+from perception_kit.resources import package_folder
+
+TYPES = open_typestore().types
+
+
+def image(stamp_s: int, value: int = 7) -> Any:
+    header = TYPES["std_msgs/msg/Header"](
+        stamp=TYPES["builtin_interfaces/msg/Time"](sec=stamp_s, nanosec=5), frame_id="camera"
+    )
+    pixels = np.random.default_rng(value).integers(0, 255, 48 * 64 * 3, dtype=np.uint8)
+    return TYPES["sensor_msgs/msg/Image"](
+        header=header, height=48, width=64, encoding="rgb8", is_bigendian=0, step=192, data=pixels
+    )
+
+
+def track_array(stamp_s: int) -> Any:
+    return TYPES["assistant_perception/msg/TrackArray"](header=image(stamp_s).header, tracks=[])
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    with BagWriter(tmp_path / "bag") as writer:
+        for k in range(200):
+            writer.write("/color", image(k, k), k)
+            writer.write("/tracks", track_array(k), k)
+    return tmp_path / "bag"
+
+
+def test_every_message_of_the_package_is_known() -> None:
+    assert {
+        f"assistant_perception/msg/{path.stem}" for path in (package_folder() / "msg").glob("*.msg")
+    } <= set(TYPES)
+
+
+def test_what_is_written_is_read_back(bag: Path) -> None:
+    with BagReader(bag) as reader:
+        assert reader.topics == {
+            "/color": BagTopic("sensor_msgs/msg/Image", 200),
+            "/tracks": BagTopic("assistant_perception/msg/TrackArray", 200),
+        }
+    messages = list(read_messages(bag, ["/color"]))
+    assert [item.stamp_ns for item in messages] == list(range(200))
+    assert np.array_equal(messages[3].message.data, image(3, 3).data)
+    assert messages[3].message.header.stamp.sec == 3
+
+
+def test_arrays_are_views_of_the_recorded_bytes(bag: Path) -> None:
+    assert not next(read_messages(bag, ["/color"])).message.data.flags.owndata
+
+
+def test_topics_that_were_not_recorded_give_nothing(bag: Path) -> None:
+    assert list(read_messages(bag, ["/nothing"])) == []
+    assert list(read_messages(bag, [])) == []
+
+
+def test_single_mcap_file_is_a_bag(bag: Path) -> None:
+    assert len(list(read_messages(bag / "bag.mcap", ["/tracks"]))) == 200
+
+
+def test_real_sqlite_bag(shared_dir: Path) -> None:
+    messages = list(
+        read_messages(shared_dir / "data/rgbd_bag/ycbv_0000", ["/camera/color/image_raw"])
+    )
+    assert [item.message.encoding for item in messages] == ["rgb8"] * 5
+    assert messages[0].message.data.size == 640 * 480 * 3
+
+
+def test_type_that_only_the_bag_knows(tmp_path: Path) -> None:
+    definition = get_types_from_msg("uint8 level\nstring[] names", "robot_msgs/msg/Battery")
+    typestore = get_typestore(Stores.ROS2_JAZZY)
+    typestore.register(definition)
+    battery = typestore.types["robot_msgs/msg/Battery"](level=3, names=["left", "right"])
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(
+            "/battery", "robot_msgs/msg/Battery", typestore=typestore
+        )
+        writer.write(connection, 1, typestore.serialize_cdr(battery, "robot_msgs/msg/Battery"))
+    [item] = read_messages(tmp_path / "bag", ["/battery"])
+    assert (item.message.level, item.message.names) == (3, ["left", "right"])
+
+
+def test_type_recorded_in_another_version_is_refused(tmp_path: Path) -> None:
+    typestore = get_typestore(Stores.ROS2_JAZZY)
+    typestore.register(
+        get_types_from_msg("uint8 nothing_like_it", "assistant_perception/msg/TrackArray")
+    )
+    message = typestore.types["assistant_perception/msg/TrackArray"](nothing_like_it=1)
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection("/tracks", message.__msgtype__, typestore=typestore)
+        writer.write(connection, 1, typestore.serialize_cdr(message, message.__msgtype__))
+    with pytest.raises(BagError, match="another version of assistant_perception/msg/TrackArray"):
+        list(read_messages(tmp_path / "bag", ["/tracks"]))
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.7, 0.999])
+def test_truncated_mcap(bag: Path, kept: float) -> None:
+    path = bag / "bag.mcap"
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(BagError, match="cut off, damaged or not a rosbag2 recording"):
+        list(read_messages(bag, ["/color"]))
+
+
+@pytest.mark.parametrize("kept", [0.6, 0.9, 0.999])
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_unfinished_mcap_is_read_as_far_as_it_is_whole(
+    bag: Path, kept: float, as_folder: bool
+) -> None:
+    (bag / "metadata.yaml").unlink()
+    path = bag / "bag.mcap"
+    whole = [item.stamp_ns for item in read_messages(path, ["/color", "/tracks"])]
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with BagReader(bag if as_folder else path) as reader:
+        assert "was cut off: it is read up to its last whole record" in reader.remarks[-1]
+        assert len(reader.remarks) == 1 + as_folder
+        found = [item.stamp_ns for item in reader.messages(["/color", "/tracks"])]
+    assert found == whole[: len(found)]
+    assert len(found) == len(whole) if kept > 0.99 else 0 < len(found) < len(whole)
+
+
+def test_a_whole_bag_has_no_remarks(bag: Path) -> None:
+    with BagReader(bag) as reader:
+        assert reader.remarks == []
+
+
+@pytest.mark.parametrize("plugin", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+@pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
+def test_zstd_compressed_bags(tmp_path: Path, plugin: StoragePlugin, mode: CompressionMode) -> None:
+    typestore = open_typestore()
+    text = typestore.types["std_msgs/msg/String"]
+    writer = Writer(tmp_path / "bag", version=9, storage_plugin=plugin)
+    writer.set_compression(mode, CompressionFormat.ZSTD)
+    with writer:
+        connection = writer.add_connection("/text", text.__msgtype__, typestore=typestore)
+        for stamp in range(5):
+            writer.write(
+                connection,
+                stamp,
+                typestore.serialize_cdr(text(data=f"text {stamp}"), text.__msgtype__),
+            )
+    assert [item.message.data for item in read_messages(tmp_path / "bag", ["/text"])] == [
+        f"text {stamp}" for stamp in range(5)
+    ]
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.9])
+def test_truncated_sqlite(shared_dir: Path, tmp_path: Path, kept: float) -> None:
+    bag = tmp_path / "bag"
+    shutil.copytree(shared_dir / "data/rgbd_bag/ycbv_0000", bag)
+    path = bag / "ycbv_0000.db3"
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(BagError, match="cut off, damaged or not a rosbag2 recording"):
+        list(
+            read_messages(
+                bag, ["/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw"]
+            )
+        )
+
+
+def test_damaged_chunk(bag: Path) -> None:
+    path = bag / "bag.mcap"
+    data = bytearray(path.read_bytes())
+    start = data.index(
+        b"\x28\xb5\x2f\xfd", len(data) // 2
+    )  # zstd's magic number: where the second chunk begins
+    data[start : start + 100] = bytes(100)
+    path.write_bytes(data)
+    with pytest.raises(BagError, match=r"cannot be read after [1-9]\d+ messages"):
+        list(read_messages(bag, ["/color"]))
+
+
+def test_things_that_are_no_bags(tmp_path: Path) -> None:
+    text = tmp_path / "notes.mcap"
+    text.write_text("not a bag")
+    other = tmp_path / "notes.txt"
+    other.write_text("not a bag")
+    for path in (text, other):
+        with pytest.raises(BagError, match="not a rosbag2 recording"):
+            BagReader(path)
+    with pytest.raises(BagError, match="does not exist"):
+        BagReader(tmp_path / "nothing")
+    text.unlink()
+    with pytest.raises(BagError, match=r"no metadata.yaml \(found \['notes.txt'\]\)"):
+        BagReader(tmp_path)
+    (tmp_path / "metadata.yaml").write_text("rosbag2_bagfile_information: 3\n")
+    with pytest.raises(BagError, match="not a rosbag2 recording"):
+        BagReader(tmp_path)
+
+
+def test_writer_never_overwrites(bag: Path) -> None:
+    with pytest.raises(BagError, match="does not exist yet"):
+        BagWriter(bag)
+
+
+def test_topic_keeps_its_type(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag") as writer:
+        writer.write("/topic", image(1), 1)
+        with pytest.raises(
+            BagError,
+            match="has type sensor_msgs/msg/Image, got a assistant_perception/msg/TrackArray",
+        ):
+            writer.write("/topic", track_array(1), 1)

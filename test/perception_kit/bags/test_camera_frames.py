@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joining colour images with their depth and camera information."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from perception_kit.bags.bag import BagReader
+from perception_kit.bags.camera_frames import CameraFrame, camera_frames
+from perception_kit.bags.camera_topics import find_camera_topics
+
+CASES = {
+    "equal stamps": (
+        [0, 66, 133],
+        [0, 66, 133],
+        [0, 66, 133],
+        [(0, 0, 0), (66, 66, 66), (133, 133, 133)],
+    ),
+    "depth a little later": (
+        [0, 66, 133],
+        [5, 71, 138],
+        [0, 66, 133],
+        [(0, 5, 0), (66, 71, 66), (133, 138, 133)],
+    ),
+    "depth a little earlier": ([10, 76], [5, 71], [10, 76], [(10, 5, 10), (76, 71, 76)]),
+    "nearest of two": ([50], [30, 55], [50], [(50, 55, 50)]),
+    "one depth for two colours": ([0, 20], [10], [0, 20], [(0, 10, 0), (20, 10, 20)]),
+    "depth too far away": ([0, 66], [100], [0, 66], [(0, None, 0), (66, None, 66)]),
+    "a depth image lost": (
+        [0, 66, 133],
+        [0, 133],
+        [0, 66, 133],
+        [(0, 0, 0), (66, None, 66), (133, 133, 133)],
+    ),
+    "depth ends early": ([0, 66], [0], [0, 66], [(0, 0, 0), (66, None, 66)]),
+    "camera information only at the start": ([0, 66], [0, 66], [0], [(0, 0, 0), (66, 66, None)]),
+}
+
+
+def read(path: Path) -> list[tuple[int | None, ...]]:
+    """Stamps in milliseconds of colour, depth and camera information of every frame."""
+
+    def stamps(frame: CameraFrame) -> tuple[int | None, ...]:
+        parts = (frame.color, frame.depth, frame.camera_info)
+        return tuple(None if part is None else part.stamp_ns // 1_000_000 for part in parts)
+
+    with BagReader(path) as reader:
+        return [
+            stamps(frame)
+            for frame in camera_frames(reader, find_camera_topics(reader.topics), slop_s=0.03)
+        ]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_frames(case: str, camera_bag: Callable[..., Path]) -> None:
+    color, depth, camera_info, expected = CASES[case]
+    assert read(camera_bag(color, depth, camera_info)) == expected
+
+
+def test_more_images_than_wait_are_still_joined(camera_bag: Callable[..., Path]) -> None:
+    stamps = list(range(0, 3000, 33))
+    assert read(camera_bag(stamps)) == [(stamp,) * 3 for stamp in stamps]
+    assert len(stamps) > 60
+
+
+def nearest_within(stamp: int, others: Sequence[int]) -> int | None:
+    """Distance to the nearest of ``others``, None beyond 30."""
+    distance = min(abs(stamp - other) for other in others)
+    return distance if distance <= 30 else None
+
+
+STAMPS = st.lists(st.integers(0, 400), min_size=1, max_size=8, unique=True)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(color=STAMPS, depth=STAMPS)
+def test_every_color_image_gets_its_nearest_depth(
+    color: list[int],
+    depth: list[int],
+    tmp_path_factory: pytest.TempPathFactory,
+    camera_bag: Callable[..., Path],
+) -> None:
+    path = camera_bag(sorted(color), sorted(depth)).rename(
+        tmp_path_factory.mktemp("bags") / "camera_bag"
+    )
+    frames = read(path)
+    assert [stamp for stamp, _, _ in frames] == sorted(color)
+    for stamp, found, _ in frames:
+        assert (None if found is None else abs(found - stamp)) == nearest_within(stamp, depth)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from perception_kit.networks import openvino_runtime as runtime
+from perception_kit.networks.openvino_runtime import (
+    DYNAMIC,
+    OpenVINOModule,
+    RuntimeUnavailableError,
+    check_runtime_device,
+    compile_module,
+    read_graph,
+    save_graph,
+    to_graph,
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 2, 1)
+    ).eval()
+
+
+@torch.inference_mode()
+def test_a_compiled_module_gives_what_the_module_gives_at_every_size(network: nn.Module) -> None:
+    compiled = compile_module(network, [torch.zeros(1, 3, 8, 8)], [(DYNAMIC, 3, DYNAMIC, DYNAMIC)])
+    for shape in ((1, 3, 8, 8), (4, 3, 17, 5)):
+        image = torch.rand(shape).to(memory_format=torch.channels_last)
+        torch.testing.assert_close(compiled(image), network(image))
+
+
+@torch.inference_mode()
+def test_an_earlier_output_stays_when_the_next_comes(network: nn.Module) -> None:
+    compiled = compile_module(network, [torch.zeros(1, 3, 8, 8)], [(1, 3, 8, 8)])
+    image = torch.rand(1, 3, 8, 8)
+    first = compiled(image)
+    compiled(torch.zeros(1, 3, 8, 8))
+    torch.testing.assert_close(first, network(image))
+
+
+def test_nothing_in_gives_nothing_out(network: nn.Module) -> None:
+    compiled = compile_module(network, [torch.zeros(2, 3, 8, 8)], [(DYNAMIC, 3, 8, 8)])
+    assert compiled(torch.zeros(0, 3, 8, 8)).shape == (0, 2, 8, 8)
+
+
+@torch.inference_mode()
+def test_several_arguments_and_outputs() -> None:
+    class Both(nn.Module):
+        def forward(
+            self, first: torch.Tensor, second: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            return first + second, first - second
+
+    values = torch.rand(2, 5, 3)
+    total, difference = compile_module(Both().eval(), [*values], [(DYNAMIC, 3)] * 2)(*values)
+    torch.testing.assert_close(total, values[0] + values[1])
+    torch.testing.assert_close(difference, values[0] - values[1])
+
+
+@torch.inference_mode()
+def test_a_graph_written_and_read_is_the_same(network: nn.Module, tmp_path: Path) -> None:
+    image = torch.rand(1, 3, 8, 8)
+    save_graph(to_graph(network, [image], [(1, 3, 8, 8)]), tmp_path / "new" / "graph.xml")
+    torch.testing.assert_close(
+        OpenVINOModule(read_graph(tmp_path / "new" / "graph.xml"))(image), network(image)
+    )
+
+
+def test_a_damaged_graph_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "graph.xml"
+    path.write_text("<net>")
+    with pytest.raises(RuntimeUnavailableError, match=r"graph\.xml' is not an OpenVINO graph"):
+        read_graph(path)
+
+
+def test_a_missing_package_is_named(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(f"No module named '{name}'")
+
+    monkeypatch.setattr(runtime.importlib, "import_module", missing)
+    with pytest.raises(
+        RuntimeUnavailableError, match=r"needs the package 'openvino'.*set the runtime to 'pytorch'"
+    ):
+        compile_module(network, [torch.zeros(1, 3, 8, 8)], [(1, 3, 8, 8)])
+
+
+def test_openvino_is_refused_on_another_device() -> None:
+    check_runtime_device("pytorch", "cuda")
+    check_runtime_device("openvino", "cpu")
+    with pytest.raises(
+        RuntimeUnavailableError, match="device is 'cuda:0': set the device to 'cpu'"
+    ):
+        check_runtime_device("openvino", "cuda:0")

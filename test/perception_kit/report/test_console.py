@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table at the end of a replay."""
+
+from __future__ import annotations
+
+import pytest
+
+from perception_kit.report.console import print_report
+
+FRAMES = {
+    "frames": {"input": 12, "processed": 11, "dropped": 1},
+    "latency_ms": {"segmentation": {"p50": 101.4, "p95": 222.2, "max": 333.3}},
+}
+PARTS = ("segmentation", "pose", "tracking", "actions", "instances")
+
+
+def line_with(text: str, printed: str) -> str:
+    return next(line for line in printed.splitlines() if text in line)
+
+
+def test_scores_notes_and_files(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {
+        **FRAMES,
+        "segmentation": {"map": 0.5, "map50": 0.75},
+        "pose": {"recall_0.1d": 0.625, "adds_auc": 0.8},
+        "tracking": {"mota": 0.9, "idf1": 0.8, "hota": 0.7, "id_switches": 3, "fragments": 0},
+        "actions": {"frame_accuracy": 0.8125, "per_class": {}, "fall_delay_s": None},
+        "instances": {"total": 40, "found": 30},
+    }
+    details = {
+        "live_drops": 4,
+        "notes": ["[odd] brackets stay"],
+        "pose": {"posed_adds_median_m": 0.0123},
+    }
+    print_report(metrics, details, [("out/metrics.json", "all scores")])
+    printed = capsys.readouterr().out
+    assert "0.750" in line_with("mask mAP at IoU 0.5", printed)
+    assert "62.5%" in line_with("ADD(-S) below", printed)
+    assert "0.0123 m" in line_with("ADD-S of the found", printed)
+    assert "3" in line_with("identity switches", printed)
+    assert "–" in line_with("delay of the fall alarm", printed)
+    assert "4" in line_with("dropped by a live run", printed)
+    assert all(
+        value in line_with("segmentation ", printed.partition("Milliseconds")[2])
+        for value in ("101", "222", "333")
+    )
+    assert "Note: [odd] brackets stay" in printed
+    assert "out/metrics.json  all scores" in printed
+
+
+def test_without_ground_truth_all_scores_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(
+        {**FRAMES, **dict.fromkeys(PARTS)},
+        {"live_drops": 0, "notes": []},
+        [("out/metrics.json", "all scores")],
+    )
+    printed = capsys.readouterr().out
+    assert all(
+        "–" in line_with(measure, printed)
+        for measure in ("mask mAP", "ADD-S AUC", "MOTA", "found:", "right action")
+    )

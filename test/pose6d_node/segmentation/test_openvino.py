@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled segmentation finds what the one in PyTorch finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.types import Intrinsics
+from pose6d_node.segmentation.network import build_network, save_segmentation
+from pose6d_node.segmentation.predictor import Segmenter
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["colour", "depth"])
+def model_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model file of a network with random weights and full masks, which detects noise."""
+    torch.manual_seed(0)
+    network = build_network("efficientnet_lite0", 2, depth=request.param)
+    torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 20.0)
+    path = tmp_path_factory.mktemp("model") / "segmentation.safetensors"
+    save_segmentation(path, network, "efficientnet_lite0", ["mug", "bowl"], [160, 128])
+    return path
+
+
+def test_same_instances_for_images_of_several_sizes(model_path: Path) -> None:
+    plain, compiled = (
+        Segmenter(model_path, score_threshold=0.0, max_detections=5, runtime=name)
+        for name in ("pytorch", "openvino")
+    )
+    for shape in ((128, 160), (90, 200)):
+        rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+        geometry = (
+            np.linspace(0.5, 2, rgb[..., 0].size).reshape(shape),
+            Intrinsics(200, 200, 80, 60, *shape[::-1]),
+        )
+        expected, actual = plain(rgb, *geometry), compiled(rgb, *geometry)
+        assert len(actual) == len(expected) > 0
+        for one, other in zip(actual, expected, strict=True):
+            assert one.score == pytest.approx(other.score, abs=1e-5)
+            np.testing.assert_allclose(one.box, other.box, atol=1e-2)
+            np.testing.assert_allclose(one.descriptor, other.descriptor, atol=1e-3)
+    compiled.score_threshold = 1.0
+    assert compiled(rgb) == []
+
+
+def test_openvino_is_refused_on_a_gpu(model_path: Path) -> None:
+    with pytest.raises(RuntimeUnavailableError, match="runs on the CPU"):
+        Segmenter(model_path, "cuda", runtime="openvino")
