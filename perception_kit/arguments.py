@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types of command line options, which say what they expect."""
+"""argparse types with helpful error messages, and option names of the release before."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from perception_kit.resources import choose_device
@@ -82,3 +83,38 @@ def device(text: str) -> str:
         return choose_device(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+JSON_TO_STDOUT = "-"
+"""Value of ``--json`` that prints to standard output."""
+
+
+def with_new_names(arguments: Sequence[str] | None, new_names: Mapping[str, str]) -> list[str]:
+    """The command line (None: of this process) with the keys of ``new_names`` replaced by their
+    values, and a warning on stderr for each: the names of the release before go on working.
+    """
+    renamed = []
+    for argument in sys.argv[1:] if arguments is None else arguments:
+        name, equals, value = argument.partition("=")
+        if name in new_names:
+            print(f"warning: {name} is now called {new_names[name]}", file=sys.stderr)
+            argument = new_names[name] + equals + value
+        renamed.append(argument)
+    return renamed
+
+
+def with_json_path(arguments: Sequence[str] | None) -> list[str]:
+    """The command line (None: of this process) with a path after every ``--json``.
+
+    It was a switch that printed to standard output in the release before: where neither a name that
+    ends in .json nor ``-`` follows, it still is one, with a warning on stderr.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    completed = []
+    for argument, following in zip(given, [*given[1:], ""], strict=True):
+        is_path = following == JSON_TO_STDOUT or following.endswith(".json")
+        if argument == "--json" and not is_path:
+            print("warning: --json takes a path now, - for standard output", file=sys.stderr)
+            argument = f"--json={JSON_TO_STDOUT}"
+        completed.append(argument)
+    return completed

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from perception_kit.arguments import bounded_float, bounded_int, device, model_file, positive_float
+from perception_kit.arguments import (
+    bounded_float,
+    bounded_int,
+    device,
+    model_file,
+    positive_float,
+    with_json_path,
+    with_new_names,
+)
 
 
 def test_values_that_are_taken() -> None:
@@ -48,3 +56,27 @@ def test_a_model_file_where_nothing_can_be_written_is_named(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(argparse.ArgumentTypeError, match="file' is no folder"):
         model_file(str(tmp_path / "file" / "model.safetensors"))
+
+
+def test_names_of_the_release_before_go_on_working(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--dataset", "a", "--dataset=b", "--data-only", "dataset"]
+    renamed = with_new_names(given, {"--dataset": "--data"})
+    assert renamed == ["--data", "a", "--data=b", "--data-only", "dataset"]
+    assert capsys.readouterr().err.count("warning: --dataset is now called --data") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "completed", "warns"),
+    [
+        (["--json", "a.json", "bag"], ["--json", "a.json", "bag"], False),
+        (["--json=out", "bag"], ["--json=out", "bag"], False),
+        (["--json", "-"], ["--json", "-"], False),
+        (["--json", "bag"], ["--json=-", "bag"], True),
+        (["bag", "--json"], ["bag", "--json=-"], True),
+    ],
+)
+def test_json_as_a_switch_still_prints(
+    given: list[str], completed: list[str], warns: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert with_json_path(given) == completed
+    assert ("warning: --json takes a path now" in capsys.readouterr().err) is warns
