@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The few commands a person needs. All set everything up first.
-.PHONY: setup demo test bench lint
+.PHONY: setup demo test check bench lint
 
 setup:
 	@scripts/setup.sh
@@ -9,7 +9,11 @@ demo: setup
 	@scripts/demo.sh
 
 test: setup
-	@./run pytest
+	@./run pytest -m "not slow"
+
+# What takes longer: trainings, replays and rendered scenes from end to end.
+check: setup
+	@./run pytest -m slow
 
 bench: setup
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements/bench.txt
@@ -23,3 +27,5 @@ bench: setup
 lint: setup
 	@./run ruff check .
 	@./run ruff format --check .
+	@./run mypy
+	@./run pytest test/test_import_rules.py test/test_dependencies.py

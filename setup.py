@@ -18,4 +18,5 @@ setup(
             for sub in ("", ".*")
         ]
     ),
+    package_data={"": ["*.pyi"]},
 )

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What more than one node needs: geometry, images, model files, bags, the synthetic world, metrics
-and replay.
-"""
+"""What more than one node needs: types, drawing, model files, bags, datasets, metrics and replay."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples run as they stand, from a shell where no ROS is sourced."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX_LINES = 10
+OF_ROS = ("AMENT", "ROS_", "RMW_", "COLCON", "CMAKE", "LD_LIBRARY_PATH")
+
+
+def run(example: str, *arguments: Path) -> list[str]:
+    """Lines that an example prints."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OF_ROS)}
+    command = [sys.executable, f"examples/{example}.py", *map(str, arguments)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_two_objects_keep_their_identities() -> None:
+    lines = run("track_objects")
+    assert len(lines) == 40
+    assert lines[-2].startswith("frame 19: cup #1 at [248")
+    assert "#2" in lines[-1]
+
+
+def test_poses_of_a_rendered_dataset(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    options = ["--format", "bop", "--split", "test", "--seed", "3", "--frames", "3"]
+    render = [sys.executable, "-m", "perception_kit.synth", *options, "--out", str(data)]
+    subprocess.run(render, check=True, capture_output=True)
+    lines = run("estimate_poses", data)
+    assert lines
+    assert all(" at [" in line for line in lines)
+
+
+def test_actions_of_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("mpeg4", rate=15)
+        stream.width, stream.height = 160, 120
+        for shade in range(40, 76):
+            pixels = np.full((120, 160, 3), shade, np.uint8)
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        video.mux(stream.encode())
+    lines = run("recognize_actions", path)
+    assert lines
+    assert all(" s: " in line for line in lines)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_an_example_is_short(path: Path) -> None:
+    code = [
+        line
+        for line in path.read_text().split('"""', 2)[2].splitlines()
+        if line.strip() and not line.startswith(("import ", "from "))
+    ]
+    assert len(code) <= MAX_LINES

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The modules of this repository and what they import, read from their sources."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node")
+
+
+@cache
+def sources(*folders: str) -> dict[str, Path]:
+    """The Python files below ``folders`` of the repository by module name."""
+    modules = {}
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            modules[name.removesuffix(".__init__")] = path
+    return modules
+
+
+def imported(path: Path, at_run_time: bool = False) -> Iterator[str]:
+    """Full names that a file imports anywhere; ``at_run_time`` leaves out those for type checkers."""
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if node in skipped:
+            skipped.update(ast.iter_child_nodes(node))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            if at_run_time:
+                skipped.update(node.body)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+
+
+def loaded_by(statement: str, python: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after ``statement``."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is imported is declared, and what is declared is used."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import packages_distributions
+
+import pytest
+from python_imports import PACKAGES, ROOT, imported, sources
+
+# Declared, but imported by no module of ours.
+WITHOUT_IMPORT = {
+    "colcon-common-extensions": "command that builds the package",
+    "colcon-ros": "lets colcon build ROS packages",
+    "setuptools": "builds the package",
+    "tensorboard": "torch.utils.tensorboard writes with it",
+    "nncf": "loaded by name where OpenVINO quantizes",
+    "pytest-timeout": "plugin: ends a test that hangs",
+    "ruff": "command of make lint",
+    "mypy": "command of make lint",
+    "types-pyyaml": "type hints for mypy",
+    "types-tqdm": "type hints for mypy",
+    "defusedxml": "of trackers, which is installed without its dependencies",
+    "pydeprecate": "of trackers, as defusedxml",
+}
+# Part of ROS 2 or of this package: package.xml names them, pip does not.
+ROS_MODULES = {"assistant_perception", "cv_bridge", "launch", "launch_ros", "tf2_ros", "rclpy"}
+OWN = {*PACKAGES, "bench", "examples"}
+
+
+def declared(name: str) -> set[str]:
+    """Distributions of a requirements file, in lower case."""
+    lines = (ROOT / "requirements" / name).read_text().splitlines()
+    return {re.split(r"[=<>\[ ]", line)[0].lower() for line in lines if line[:1].isalpha()}
+
+
+def used(*folders: str) -> dict[str, str]:
+    """Foreign top-level modules that the files below ``folders`` import, and one that does."""
+    support = {path.stem for path in (ROOT / "test" / "support").glob("*.py")}
+    return {
+        top: name
+        for name, path in sources(*folders).items()
+        for target in imported(path)
+        if (top := target.partition(".")[0]) not in sys.stdlib_module_names | OWN | support
+        and top not in ROS_MODULES
+        and not top.endswith("_msgs")
+    }
+
+
+def distributions(modules: set[str]) -> dict[str, set[str]]:
+    """The distributions, in lower case, that bring each module."""
+    known = packages_distributions()
+    return {module: {name.lower() for name in known.get(module, [])} for module in modules}
+
+
+@pytest.mark.parametrize(
+    ("folders", "files"),
+    [
+        (PACKAGES, ("python.in",)),
+        (("examples",), ("python.in",)),
+        (("bench",), ("python.in", "bench.in")),
+        (("test",), ("python.in", "dev.in")),
+    ],
+)
+def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str, ...]) -> None:
+    allowed = set().union(*(declared(name) for name in files))
+    modules = used(*folders)
+    undeclared = {
+        f"{modules[module]} imports {module}"
+        for module, names in distributions(set(modules)).items()
+        if not names & allowed
+        and module.replace("_", "-") not in allowed
+        and not any(name.startswith("ros-") for name in names)
+    }
+    assert not undeclared
+
+
+@pytest.mark.parametrize(
+    ("file", "folders"),
+    [("python.in", PACKAGES), ("dev.in", ("test",)), ("bench.in", ("bench",))],
+)
+def test_what_is_declared_is_used(file: str, folders: tuple[str, ...]) -> None:
+    modules = set(used(*folders))
+    names = set().union(*distributions(modules).values())
+    unused = {
+        name
+        for name in declared(file) - set(WITHOUT_IMPORT)
+        if name not in names and name.replace("-", "_") not in modules
+    }
+    assert not unused

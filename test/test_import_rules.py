@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imports run downwards, and only nodes and the ROS adapters know of ROS."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from python_imports import PACKAGES, imported, loaded_by, sources
+
+# perception_kit from the bottom up: a room imports from its own row and the rows above it.
+LAYERS = (
+    ("types", "colors", "boxes", "geometry", "resources", "processes"),
+    ("arguments", "drawing", "metrics", "networks"),
+    ("datasets", "training"),
+    ("bags", "ros"),
+    ("synth", "evaluation"),
+    ("report", "view"),
+    ("doctor", "replay"),
+    ("average", "bringup", "compare"),  # commands
+)
+LEVEL = {room: level for level, row in enumerate(LAYERS) for room in row}
+ROS = {"rclpy", "assistant_perception", "launch", "launch_ros"}
+KNOWS_ROS = ("perception_kit.ros",)  # beside the node.py of each package
+
+
+def room_of(module: str) -> str:
+    """The room of perception_kit that a module lies in."""
+    return module.split(".")[1]
+
+
+def test_every_room_has_a_level() -> None:
+    rooms = {room_of(name) for name in sources("perception_kit") if "." in name}
+    assert rooms == set(LEVEL)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_downwards(package: str) -> None:
+    modules = sources(*PACKAGES)
+    upwards = []
+    for name, path in sources(package).items():
+        for target in imported(path):
+            if target not in modules or target in PACKAGES:
+                continue
+            to = target.partition(".")[0]
+            if package == "perception_kit" and to == package and "." in name:
+                if LEVEL[room_of(target)] > LEVEL[room_of(name)]:
+                    upwards.append(f"{name} imports {target}")
+            elif to not in (package, "perception_kit"):
+                upwards.append(f"{name} imports {target}")
+    assert not upwards
+
+
+def test_rooms_do_not_import_each_other() -> None:
+    modules = sources("perception_kit")
+    edges = {
+        (room_of(name), room_of(target))
+        for name, path in modules.items()
+        for target in imported(path)
+        if target in modules and "." in name and "." in target
+    }
+    assert not {(a, b) for a, b in edges if a != b and (b, a) in edges}
+
+
+def test_algorithms_know_nothing_of_ros() -> None:
+    knowing = {
+        f"{name} imports {target}"
+        for name, path in sources(*PACKAGES).items()
+        if not name.endswith("_node.node") and not name.startswith(KNOWS_ROS)
+        for target in imported(path)
+        if target.partition(".")[0] in ROS
+    }
+    assert not knowing
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("from tracker_node import DeepSort, TrackerConfig", {"torch", "open3d", "rclpy"}),
+        ("import perception_kit, pose6d_node, actionrec_node", {"torch", "open3d", "rclpy"}),
+        ("from pose6d_node import PoseEstimator, Segmenter", {"rclpy"}),
+        ("from actionrec_node import ActionRecognizer", {"rclpy"}),
+    ],
+)
+def test_an_import_loads_only_what_it_needs(statement: str, unwanted: set[str]) -> None:
+    assert not loaded_by(statement, sys.executable) & unwanted
