@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-from .recognition.decision import RecognizerConfig as RecognizerConfig
+from .config import RecognizerConfig as RecognizerConfig
 from .recognition.recognizer import ActionRecognizer as ActionRecognizer

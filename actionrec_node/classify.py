@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Say what happens in one video: ``python -m actionrec_node.classify VIDEO --model FILE [--json]``."""
+"""Recognizes the actions in one video.
+
+``python -m actionrec_node.classify VIDEO --model FILE [--json PATH]``
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import argparse
 import json
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -16,18 +19,40 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from actionrec_node.data.crops import show_clip
+from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.video import VideoError, VideoFormat, video_frames
-from actionrec_node.evaluation.clips import CLIPS_AT_ONCE
+from actionrec_node.evaluation.clip_scores import CLIPS_AT_ONCE
 from actionrec_node.evaluation.model_loading import (
     add_model_arguments,
     load_chosen_model,
     time_per_clip,
 )
 from actionrec_node.networks.action_model import ActionModel
-from perception_kit.arguments import positive_float
+from perception_kit.arguments import JSON_TO_STDOUT, positive_float, with_json_path
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m actionrec_node.classify", description="Say what happens in one video."
+    )
+    parser.add_argument("video", type=Path, help="video file, or folder of pictures")
+    add_model_arguments(parser)
+
+    parser.add_argument(
+        "--folder-fps",
+        type=positive_float,
+        default=30.0,
+        help="rate of the pictures in a folder (default %(default)s)",
+    )
+    parser.add_argument(
+        "--json",
+        metavar="PATH",
+        help="write everything as JSON; - prints it instead of a table",
+    )
+    return parser.parse_args(with_json_path(arguments))
 
 
 def classify(
@@ -40,12 +65,15 @@ def classify(
     VideoError for a video that does not decode or is shorter than one clip.
     """
     spec = model.spec
+
+    # All windows, some at once.
     ends, scores = [], []
     clips = _clips(path, model, stride, folder_fps)
     while batch := list(islice(clips, CLIPS_AT_ONCE)):
         ends += [end for end, _ in batch]
         scores.append(model.probabilities([clip for _, clip in batch]))
     probabilities = np.concatenate(scores)
+
     windows = [
         {
             "start": round((end - spec.clip_length + 1) / spec.clip_fps, 3),
@@ -68,63 +96,60 @@ def classify(
 def _clips(
     path: Path, model: ActionModel, stride: int, folder_fps: float
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Number of the last frame and pixels (K, S, S, 3) of every ``stride``-th clip; no more of the
-    video than a clip is held.
+    """Number of the last frame and pixels (K, S, S, 3) of every ``stride``-th clip.
+
+    No more of the video than a clip is held.
     """
     spec = model.spec
     form = VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps)
+    frames = tqdm(
+        video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False
+    )
+
     newest: deque[np.ndarray] = deque(maxlen=spec.clip_length)
     count = 0
-    for frame in tqdm(
-        video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False
-    ):
+    for count, frame in enumerate(frames, start=1):
         newest.append(frame)
-        count += 1
         if count >= spec.clip_length and (count - spec.clip_length) % stride == 0:
-            yield count - 1, show_clip(newest, None, spec.size, spec.resize)
+            yield count - 1, crop_clip(newest, None, spec.size, spec.resize)
+
     if count < spec.clip_length:
         seconds = spec.clip_length / spec.clip_fps
         raise VideoError(
-            f"'{path}' has {count} frames at {spec.clip_fps:g} fps, the model needs"
-            f" {spec.clip_length} ({seconds:.2f} s)"
+            f"'{path}' has {count} frames at {spec.clip_fps:g} fps,"
+            f" the model needs {spec.clip_length} ({seconds:.2f} s)"
         )
 
 
-def main(arguments: list[str] | None = None) -> int:
+def print_windows(result: dict[str, Any]) -> None:
+    """A line for each window, and the label of the video."""
+    for window in result["windows"]:
+        print(
+            f"{window['start']:7.2f} to {window['end']:6.2f} s"
+            f"  {window['label']:<12} {window['scores'][window['label']]:.2f}"
+        )
+    print(f"{result['video']}: {result['label']}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.classify", description="Say what happens in one video."
-    )
-    parser.add_argument("video", type=Path, help="video file, or folder of pictures")
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--folder-fps",
-        type=positive_float,
-        default=30.0,
-        help="rate of the pictures in a folder (default %(default)s)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print everything as JSON instead of a table"
-    )
-    args = parser.parse_args(arguments)
+    args = parse_arguments(arguments)
     try:
         model = load_chosen_model(args)
         result = classify(model, args.video, args.stride, args.folder_fps)
-    except (VideoError, ModelFileError, RuntimeUnavailableError) as error:
+        clip_time = time_per_clip(model)
+        result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(clip_time)}
+        if args.json not in (None, JSON_TO_STDOUT):
+            Path(args.json).write_text(json.dumps(result, indent=2) + "\n")
+    except (VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    clip_time = time_per_clip(model)
-    result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(clip_time)}
-    if args.json:
+
+    if args.json == JSON_TO_STDOUT:
         print(json.dumps(result, indent=2))
-        return 0
-    for window in result["windows"]:
-        print(
-            f"{window['start']:7.2f} to {window['end']:6.2f} s  {window['label']:<12}"
-            f" {window['scores'][window['label']]:.2f}"
-        )
-    print(f"{result['video']}: {result['label']}")
-    print(f"{model.spec.architecture}: {clip_time}")
+    else:
+        print_windows(result)
+        print(f"{model.spec.architecture}: {clip_time}")
     return 0
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cut the clips that were tagged in VoTT, and show their classes: ``python -m actionrec_node.clips
-EXPORT.json… --out DIR``.
+"""Cuts the clips that were tagged in VoTT, and shows how they spread over the classes.
+
+``python -m actionrec_node.clips EXPORT.json… --out DIR``
 """
 
 from __future__ import annotations
@@ -19,13 +20,40 @@ from actionrec_node.data.annotations import DataError, Segment
 from actionrec_node.data.video import VideoError, upright
 from actionrec_node.data.vott import read_export
 
-# an end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be
-# steady
+# An end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be
+# steady.
 _LAST_FRAME_S = 0.5
 
 
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m actionrec_node.clips", description="Cut the clips that were tagged in VoTT."
+    )
+    parser.add_argument(
+        "exports", type=Path, nargs="+", help="*-export.json of VoTT 2, or VIDEO.json of VoTT 1"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="data folder to write: a folder of clips for each class",
+    )
+
+    # How the export is read.
+    parser.add_argument(
+        "--videos", type=Path, help="folder with the videos, where the export names another place"
+    )
+    parser.add_argument(
+        "--end-tag",
+        default="dummy",
+        help="tag of the last frame of an action (default %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
 def clip_paths(
-    clips: Mapping[Path, Sequence[Segment]], out: Path
+    tagged: Mapping[Path, Sequence[Segment]], out: Path
 ) -> dict[Path, tuple[Path, Segment]]:
     """Video and segment of each clip by where it goes: ``out/LABEL/VIDEO_STARTms.mp4``.
 
@@ -33,39 +61,43 @@ def clip_paths(
     file.
     """
     paths: dict[Path, tuple[Path, Segment]] = {}
-    for video, segments in clips.items():
+    for video, segments in tagged.items():
         for segment in segments:
             if segment.label in ("", "..") or segment.label != Path(segment.label).name:
                 raise DataError(
-                    f"'{video}' is tagged '{segment.label}', which cannot be the name of a class"
-                    " folder: rename the tag"
+                    f"'{video}' is tagged '{segment.label}', which cannot be the name of"
+                    " a class folder: rename the tag"
                 )
+
             path = out / segment.label / f"{video.stem}_{round(segment.start * 1000):07d}ms.mp4"
             if path in paths:
                 raise DataError(
-                    f"clips of '{paths[path][0]}' and '{video}' would both be '{path}': rename a"
-                    " video, or use two --out"
+                    f"clips of '{paths[path][0]}' and '{video}' would both be '{path}':"
+                    " rename a video, or use two --out"
                 )
             paths[path] = (video, segment)
     return paths
 
 
 def check_no_stale_clips(paths: Mapping[Path, tuple[Path, Segment]], out: Path) -> None:
-    """Raises DataError where ``out`` holds other clips of these videos: their tags were moved or
-    changed, and they would be trained on.
+    """Raises DataError where ``out`` holds other clips of these videos.
+
+    Their tags were moved or changed, and they would be trained on.
     """
     stems = {video.stem for video, _ in paths.values()}
-    clips = [
-        (path, re.fullmatch(r"(.*)_\d{7,}ms", path.stem))
-        for path in sorted(out.glob("*/*.mp4"))
-        if path not in paths
+    untagged = [path for path in sorted(out.glob("*/*.mp4")) if path not in paths]
+    names = [re.fullmatch(r"(.*)_\d{7,}ms", path.stem) for path in untagged]
+    stale = [
+        path
+        for path, name in zip(untagged, names, strict=True)
+        if name is not None and name[1] in stems
     ]
-    stale = [path for path, name in clips if name is not None and name[1] in stems]
+
     if stale:
         named = ", ".join(f"'{path}'" for path in stale[:3]) + (", …" if len(stale) > 3 else "")
         raise DataError(
-            f"'{out}' has {len(stale)} clips of these videos that are not tagged (any more): remove"
-            f" {named}, or choose another --out"
+            f"'{out}' has {len(stale)} clips of these videos that are not tagged (any more):"
+            f" remove {named}, or choose another --out"
         )
 
 
@@ -80,9 +112,8 @@ def cut_clip(video: Path, segment: Segment, path: Path) -> None:
         _cut(video, segment, path)
     except (VideoError, av.error.FFmpegError, OSError) as error:
         path.unlink(missing_ok=True)
-        if not any(
-            path.parent.iterdir()
-        ):  # a class folder without a clip would be refused by the training
+        # A class folder without a clip would be refused by the training.
+        if not any(path.parent.iterdir()):
             path.parent.rmdir()
         if isinstance(error, VideoError):
             raise
@@ -99,11 +130,13 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
         stream_in = source.streams.video[0]
         stream_out = target.add_stream("libx264", rate=stream_in.average_rate or 30)
         stream_out.pix_fmt, stream_out.options = "yuv420p", {"crf": "18"}
-        first: av.VideoFrame | None = None
-        begin: int | None = None
+
+        first: av.VideoFrame | None = None  # of the video
+        begin: int | None = None  # time stamp of the clip's first frame
         shape, time = (0, 0), 0.0
         for frame in source.decode(stream_in):
-            if frame.pts is None:
+            # Frames of the segment, by the time since the first of the video.
+            if frame.pts is None or frame.time_base is None:
                 raise VideoError(f"'{video}' has frames without a time stamp: re-encode it")
             first = first or frame
             time = frame.time - first.time
@@ -111,6 +144,8 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
                 break
             if time < segment.start - 1e-6:
                 continue
+
+            # The first sets the size, which all have.
             pixels = upright(frame)
             if begin is None:
                 begin, shape = frame.pts, pixels.shape[:2]
@@ -122,15 +157,16 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
                 stream_out.codec_context.time_base = frame.time_base
             if pixels.shape[:2] != shape:
                 raise VideoError(
-                    f"the frames of '{video}' change their size at {time:.2f} s: split it there, or"
-                    " scale them to one size"
+                    f"the frames of '{video}' change their size at {time:.2f} s:"
+                    " split it there, or scale them to one size"
                 )
-            even = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(pixels[: stream_out.height, : stream_out.width]),
-                format="rgb24",
-            )
+
+            # The codec wants even sides.
+            even_pixels = np.ascontiguousarray(pixels[: stream_out.height, : stream_out.width])
+            even = av.VideoFrame.from_ndarray(even_pixels, format="rgb24")
             even.pts, even.time_base = frame.pts - begin, frame.time_base
             target.mux(stream_out.encode(even))
+
         if begin is None or time < segment.end - _LAST_FRAME_S:
             tagged = f"'{segment.label}' is tagged from {segment.start:.2f} to {segment.end:.2f} s"
             raise VideoError(
@@ -140,49 +176,31 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
 
 
 def distribution(segments: Iterable[Segment]) -> str:
-    """Table of the clips, their seconds and their share of each class."""
+    """Table of the clips, their seconds and their fraction of each class."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for segment in segments:
         seconds[segment.label].append(segment.end - segment.start)
-    total = sum(map(len, seconds.values()))
+    clips = sum(map(len, seconds.values()))
+    all_seconds = sum(map(sum, seconds.values()))
+
     lines = [f"{'class':<16}{'clips':>7}{'share':>9}{'seconds':>10}"]
     lines += [
-        f"{label:<16}{len(each):7d}{len(each) / total:9.1%}{sum(each):10.1f}"
-        for label, each in sorted(seconds.items())
+        f"{label:<16}{len(lengths):7d}{len(lengths) / clips:9.1%}{sum(lengths):10.1f}"
+        for label, lengths in sorted(seconds.items())
     ]
-    return "\n".join(
-        [*lines, f"{'all':<16}{total:7d}{1:9.1%}{sum(map(sum, seconds.values())):10.1f}"]
-    )
+    lines.append(f"{'all':<16}{clips:7d}{1:9.1%}{all_seconds:10.1f}")
+    return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.clips", description="Cut the clips that were tagged in VoTT."
-    )
-    parser.add_argument(
-        "exports", type=Path, nargs="+", help="*-export.json of VoTT 2, or VIDEO.json of VoTT 1"
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="data folder to write: a folder of clips for each class",
-    )
-    parser.add_argument(
-        "--videos", type=Path, help="folder with the videos, where the export names another place"
-    )
-    parser.add_argument(
-        "--end-tag",
-        default="dummy",
-        help="tag of the last frame of an action (default %(default)s)",
-    )
-    args = parser.parse_args(arguments)
-    tagged: dict[Path, list[Segment]] = defaultdict(list)
+    args = parse_arguments(arguments)
     try:
+        tagged: dict[Path, list[Segment]] = defaultdict(list)
         for export in args.exports:
             for video, segments in read_export(export, args.end_tag, args.videos).items():
                 tagged[video] += segments
+
         clips = clip_paths(tagged, args.out)
         check_no_stale_clips(clips, args.out)
         for path, (video, segment) in clips.items():
@@ -190,6 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (DataError, VideoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
     print(distribution(segment for _, segment in clips.values()))
     print(f"wrote {len(clips)} clips to {args.out}")
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a model file of a published checkpoint.
+"""Makes a model file of published weights.
 
 ``python -m actionrec_node.convert CHECKPOINT… --architecture NAME --classes FILE --out FILE``
 """
@@ -8,38 +8,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from actionrec_node.networks.action_model import ActionModel, new_spec, save_action_model
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
-from actionrec_node.networks.checkpoints import load_pretrained
+from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.arguments import bounded_int, model_file, positive_float
 from perception_kit.networks.model_metadata import ModelFileError
 
 
-def read_class_names(path: Path) -> list[str]:
-    """Class names, one on each line, in the order of the network's outputs.
-
-    Raises ModelFileError for a name that comes twice and a file that cannot be read.
-    """
-    try:
-        names = [
-            line.strip()
-            for line in path.read_text(encoding="utf-8-sig").splitlines()
-            if line.strip()
-        ]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"class names '{path}' cannot be read as UTF-8: {error}") from error
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated or not names:
-        raise ModelFileError(
-            f"'{path}' must name every class once, one on each line; repeated: {sorted(repeated)}"
-        )
-    return names
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m actionrec_node.convert",
         description=(
@@ -53,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         nargs="+",
         help="one file; for the two streams of I3D one each, in any order",
     )
+
+    # What the checkpoint does not say.
     parser.add_argument("--architecture", choices=list(ARCHITECTURES), required=True)
     parser.add_argument(
         "--classes",
@@ -66,28 +48,56 @@ def main(arguments: list[str] | None = None) -> int:
         type=positive_float,
         help="frames per second of a clip (default: what the checkpoints were trained on)",
     )
+
     parser.add_argument(
         "--out", type=model_file, required=True, help="model file to write (.safetensors)"
     )
-    args = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Class names, one on each line, in the order of the network's outputs.
+
+    Raises ModelFileError for a name that comes twice and a file that cannot be read.
+    """
     try:
-        resize = find_architecture(args.architecture).published_resize
-        names = read_class_names(args.classes)
-        model = ActionModel(
-            new_spec(
-                args.architecture,
-                names,
-                clip_length=args.clip_length,
-                clip_fps=args.clip_fps,
-                resize=resize,
-            )
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"class names '{path}' cannot be read as UTF-8: {error}") from error
+
+    names = [line.strip() for line in lines if line.strip()]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated or not names:
+        raise ModelFileError(
+            f"'{path}' must name every class once, one on each line; repeated: {sorted(repeated)}"
         )
-        load_pretrained(model.network, args.checkpoints, keep_classifier=True)
+    return names
+
+
+def convert(args: argparse.Namespace) -> ActionModel:
+    """The model of the arguments. Raises ModelFileError naming the file that cannot be used."""
+    spec = new_spec(
+        args.architecture,
+        read_class_names(args.classes),
+        clip_length=args.clip_length,
+        clip_fps=args.clip_fps,
+        resize=find_architecture(args.architecture).published_resize,
+    )
+    model = ActionModel(spec)
+    load_pretrained(model.network, args.checkpoints, keep_classifier=True)
+    return model
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    args = parse_arguments(arguments)
+    try:
+        model = convert(args)
         save_action_model(args.out, model)
     except (ModelFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"wrote {args.out}: {args.architecture}, {len(names)} classes")
+    print(f"wrote {args.out}: {args.architecture}, {len(model.spec.class_names)} classes")
     return 0
 
 

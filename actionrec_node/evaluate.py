@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Score a model on labelled videos: ``python -m actionrec_node.evaluate --data DIR --model FILE
---out DIR``.
+"""Scores a model on labeled videos.
+
+``python -m actionrec_node.evaluate --data DIR --model FILE --out DIR``
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from actionrec_node.config_file import save_options
 from actionrec_node.data.annotations import Annotations, DataError, check_labels, read_folders
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_video
 from actionrec_node.data.person_boxes import BoxTrack, read_boxes
 from actionrec_node.data.video import VideoError, VideoFormat
-from actionrec_node.evaluation.clips import (
+from actionrec_node.evaluation.clip_scores import (
     PredictedVideo,
+    clip_scores,
     format_scores,
     predict_videos,
-    scores_of,
     window_scores,
 )
 from actionrec_node.evaluation.fall_alarm import alarm_scores, format_alarm
@@ -37,7 +39,6 @@ from actionrec_node.evaluation.model_loading import (
 )
 from actionrec_node.evaluation.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model import ActionModelSpec
-from actionrec_node.options import save_options
 from actionrec_node.recognition.decision import FALL
 from perception_kit.arguments import bounded_float, positive_float
 from perception_kit.metrics.actions import roc
@@ -48,7 +49,7 @@ from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 _SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
 
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m actionrec_node.evaluate", description="Score a model on labelled videos."
@@ -63,14 +64,16 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for metrics.json and the plots"
     )
+
     add_model_arguments(parser)
     add_video_arguments(parser)
     return parser.parse_args(arguments)
 
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--per-person``, ``--folder-fps`` and ``--skip-bad``: how the videos of data folders are
-    read and shown to the model.
+    """``--per-person``, ``--folder-fps`` and ``--skip-bad``.
+
+    They say how the videos of data folders are read and shown to the model.
     """
     parser.add_argument(
         "--per-person",
@@ -83,6 +86,7 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
             " crop in boxes (default %(const)s)"
         ),
     )
+
     parser.add_argument(
         "--folder-fps",
         type=positive_float,
@@ -99,18 +103,19 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
 def find_videos(
     folders: Sequence[Path], class_names: Sequence[str], per_person: float | None
 ) -> tuple[Annotations, dict[Path, BoxTrack]]:
-    """What is labelled in the data folders and, for clips of people, where they are.
+    """Labels of the data folders and, for clips of people, their boxes.
 
     Raises DataError for labels that are none of ``class_names``, and for clips of people where no
     box of any is known.
     """
     annotations = read_folders(folders)
     check_labels(annotations, class_names)
+
     tracks = read_boxes(folders) if per_person else {}
     if per_person and not annotations.keys() & tracks.keys():
         raise DataError(
-            "--per-person needs to know where people are: no boxes.csv of"
-            f" {', '.join(map(str, folders))} names a video"
+            "--per-person needs to know where people are:"
+            f" no boxes.csv of {', '.join(map(str, folders))} names a video"
         )
     return annotations, tracks
 
@@ -121,20 +126,23 @@ def read_videos(
     spec: ActionModelSpec,
     args: argparse.Namespace,
 ) -> Iterator[LabeledVideo]:
-    """One video after the other, so that a large data set needs no large memory; ``args`` are those
-    of ``add_video_arguments``.
+    """The labeled videos, one after another: a large data set needs no large memory.
 
-    Says on standard error of which videos ``tracks`` do not show the person: their clips are those
-    of the whole image. Raises VideoError, or with ``--skip-bad`` prints it; DataError where no
-    video is left, and for clips of people where nobody is shown.
+    ``args`` are those of ``add_video_arguments``. Says on standard error of which videos ``tracks``
+    do not show the person: their clips are those of the whole image. Raises VideoError, or with
+    ``--skip-bad`` prints it; DataError where no video is left, and for clips of people where nobody
+    is shown.
     """
     form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, args.folder_fps)
+
+    # Not only after the hours that the videos before it take.
     missing = [path for path in annotations if not path.exists()]
-    if missing and not args.skip_bad:  # not only after the hours that the others take
+    if missing and not args.skip_bad:
         raise VideoError(
-            f"{len(missing)} of {len(annotations)} labelled videos do not exist, such as"
-            f" '{missing[0]}'"
+            f"{len(missing)} of {len(annotations)} labelled videos do not exist,"
+            f" such as '{missing[0]}'"
         )
+
     left_out, without_person = 0, []
     for path, segments in tqdm(annotations.items(), desc="reading videos", unit="video"):
         try:
@@ -150,6 +158,7 @@ def read_videos(
             if args.per_person and video.known_boxes(np.arange(len(video.frames))) is None:
                 without_person.append(path)
             yield video
+
     if left_out == len(annotations):
         raise DataError("no video is left")
     if without_person:
@@ -161,17 +170,23 @@ def read_videos(
         print(f"{problem}: their clips show the whole image", file=sys.stderr)
 
 
+def check_folder_is_writable(folder: Path) -> None:
+    """Make the folder, and raise OSError where it cannot be written to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    TemporaryFile(dir=folder).close()
+
+
 def write_plots(
     out: Path, metrics: dict[str, Any], videos: list[PredictedVideo], spec: ActionModelSpec
 ) -> None:
-    """``confusion.png``, ``per_class.png``, and where falls are known ``roc_falling.png``, whose
-    curve also goes into ``metrics``.
+    """``confusion.png``, ``per_class.png``, and where falls are known ``roc_falling.png``.
+
+    The curve of the last also goes into ``metrics``.
     """
     plot_confusion(out / "confusion.png", np.array(metrics["confusion"]), spec.class_names)
-    plot_per_class(
-        out / "per_class.png",
-        {"clips": metrics["per_class"], "frames": metrics["frames"]["per_class"]},
-    )
+    per_class = {"clips": metrics["per_class"], "frames": metrics["frames"]["per_class"]}
+    plot_per_class(out / "per_class.png", per_class)
+
     metrics["roc_falling"] = None
     (out / "roc_falling.png").unlink(missing_ok=True)  # of an earlier evaluation
     if FALL not in spec.class_names:
@@ -182,6 +197,7 @@ def write_plots(
     if curve is None:
         return
     plot_roc(out / "roc_falling.png", curve, FALL)
+
     # The first threshold is infinite, which JSON cannot say: no window reaches more than 1.
     thresholds = np.minimum(curve.thresholds, 1.0)
     points = {"threshold": thresholds, "false_alarms": curve.false_alarms, "recall": curve.recall}
@@ -191,21 +207,19 @@ def write_plots(
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(
-            dir=args.out
-        ).close()  # a folder that cannot be written to is named before the work
+        check_folder_is_writable(args.out)  # before the work
         model = load_chosen_model(args)
         spec = model.spec
+
         annotations, tracks = find_videos(args.data, spec.class_names, args.per_person)
-        videos = predict_videos(
-            model, read_videos(annotations, tracks, spec, args), args.stride, args.per_person
-        )
-        metrics = scores_of(videos, spec.class_names, spec.clip_length, spec.clip_fps)
+        labeled = read_videos(annotations, tracks, spec, args)
+        videos = predict_videos(model, labeled, args.stride, args.per_person)
+
+        metrics = clip_scores(videos, spec.class_names, spec.clip_length, spec.clip_fps)
         if not metrics["clips"]:
             raise DataError(
                 f"no clip of {spec.clip_length} frames at {spec.clip_fps:g} fps ends in a labelled"
@@ -214,23 +228,24 @@ def main(arguments: list[str] | None = None) -> int:
     except (DataError, VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+    # What was scored, how fast, and what the fall alarm makes of it.
     clip_time = time_per_clip(model)
+    has_falls = FALL in spec.class_names
     metrics |= {
         "class_names": list(spec.class_names),
         "videos": len(videos),
         "seconds_per_clip": asdict(clip_time),
-    }
-    metrics |= {
         "architecture": spec.architecture,
         "model": str(args.model),
         "model_sha256": file_sha256(args.model),
+        "fall_alarm": alarm_scores(videos, spec.class_names, spec.clip_fps) if has_falls else None,
     }
-    metrics["fall_alarm"] = (
-        alarm_scores(videos, spec.class_names, spec.clip_fps) if FALL in spec.class_names else None
-    )
+
     save_options(args.out / "config.yaml", args)
     write_plots(args.out, metrics, videos, spec)
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+
     print(format_scores(metrics))
     if metrics["fall_alarm"]:
         print(format_alarm(metrics["fall_alarm"]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantise a model to 8-bit integers for the runtime openvino_int8.
+"""Quantizes a model to 8-bit integers for the runtime openvino_int8.
 
 ``python -m actionrec_node.quantize --model FILE --data DIR --val DIR`` writes ``MODEL.int8.xml``
 and ``.bin`` beside the model file, and ``MODEL.int8.json``: what the ranges come from, and the
@@ -23,7 +23,7 @@ from actionrec_node.data.annotations import DataError, check_disjoint
 from actionrec_node.data.labeled_videos import LabeledVideo
 from actionrec_node.data.video import VideoError
 from actionrec_node.evaluate import add_video_arguments, find_videos, read_videos
-from actionrec_node.evaluation.clips import predict_video, scores_of
+from actionrec_node.evaluation.clip_scores import clip_scores, predict_video
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
 from actionrec_node.networks.openvino import load_runtime_model, write_int8
 from perception_kit.arguments import bounded_int
@@ -36,7 +36,7 @@ EXIT_BAD_INPUT = 2
 _STRIDE = 4  # frames between two windows that are compared, as evaluate and the live node have it
 
 
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m actionrec_node.quantize",
@@ -44,6 +44,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
+
+    # The videos.
     parser.add_argument(
         "--data",
         type=Path,
@@ -63,6 +65,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         default=100,
         help="clips of --data that are looked at (default %(default)s)",
     )
+
     add_video_arguments(parser)
     return parser.parse_args(arguments)
 
@@ -77,66 +80,65 @@ def spread_clips(
             np.linspace(spec.clip_length - 1, len(video.frames) - 1, per_video).astype(int)
         )
         clips += [
-            video.show(end, spec.clip_length, spec.size, spec.resize, context) for end in ends
+            video.clip(end, spec.clip_length, spec.size, spec.resize, context) for end in ends
         ]
     return clips
 
 
-def compare(
+def compare_models(
     plain: ActionModel,
     quantized: ActionModel,
     videos: Iterable[LabeledVideo],
     context: float | None,
 ) -> dict[str, Any]:
-    """``scores_of`` both models, by the runtime of each, for the same videos; ``same_answer``:
-    share of the windows with one answer.
+    """``clip_scores`` of both models, by the runtime of each, for the same videos.
+
+    ``same_answer`` is the fraction of the windows with the same best class.
     """
+    # Each video is read once for both.
     pairs = [
         [predict_video(model, video, _STRIDE, context) for model in (plain, quantized)]
         for video in videos
     ]
+
     spec = plain.spec
-    same = [before.scores.argmax(axis=1) == after.scores.argmax(axis=1) for before, after in pairs]
-    scores = [
-        scores_of(predicted, spec.class_names, spec.clip_length, spec.clip_fps)
+    plain_scores, quantized_scores = (
+        clip_scores(predicted, spec.class_names, spec.clip_length, spec.clip_fps)
         for predicted in zip(*pairs, strict=True)
-    ]
+    )
+    same = [before.scores.argmax(axis=1) == after.scores.argmax(axis=1) for before, after in pairs]
     return {
-        "pytorch": scores[0],
-        INT8_RUNTIME: scores[1],
+        "pytorch": plain_scores,
+        INT8_RUNTIME: quantized_scores,
         "same_answer": float(np.concatenate(same).mean()),
     }
 
 
 def format_comparison(comparison: dict[str, Any]) -> str:
-    """A table for the terminal: F-score per class and accuracy of both models, over clips (labelled
-    stretches) and over frames.
+    """A table for the terminal: F-score per class and accuracy of both models.
+
+    The F-scores are those over clips (labeled segments).
     """
 
     def row(name: str, before: float | None, after: float | None) -> str:
-        if (
-            before is None or after is None
-        ):  # undefined: the class never occurs, or is never predicted
-            return f"{name:<24}" + "".join(
-                f"{'-' if value is None else format(value, '.3f'):>10}" for value in (before, after)
-            )
+        # Undefined: the class never occurs, or is never predicted.
+        if before is None or after is None:
+            cells = ["-" if value is None else f"{value:.3f}" for value in (before, after)]
+            return f"{name:<24}" + "".join(f"{cell:>10}" for cell in cells)
         return f"{name:<24}{before:10.3f}{after:10.3f}{after - before:+10.3f}"
 
     plain, int8 = comparison["pytorch"], comparison[INT8_RUNTIME]
-    lines = [f"{'':<24}{'pytorch':>10}{'int8':>10}{'change':>10}"]
-    lines += [
-        row(f"F-score of {name}", score["f1"], int8["per_class"][name]["f1"])
-        for name, score in plain["per_class"].items()
-    ]
-    lines.append(row("accuracy of clips", plain["accuracy"], int8["accuracy"]))
-    lines.append(row("accuracy of frames", plain["frames"]["accuracy"], int8["frames"]["accuracy"]))
     return "\n".join(
         [
-            *lines,
-            (
-                f"the same answer in {comparison['same_answer']:.1%} of the windows,"
-                f" {plain['clips']} labelled clips"
+            f"{'':<24}{'pytorch':>10}{'int8':>10}{'change':>10}",
+            *(
+                row(f"F-score of {name}", score["f1"], int8["per_class"][name]["f1"])
+                for name, score in plain["per_class"].items()
             ),
+            row("accuracy of clips", plain["accuracy"], int8["accuracy"]),
+            row("accuracy of frames", plain["frames"]["accuracy"], int8["frames"]["accuracy"]),
+            f"the same answer in {comparison['same_answer']:.1%} of the windows,"
+            f" {plain['clips']} labelled clips",
         ]
     )
 
@@ -146,7 +148,8 @@ def quantize(args: argparse.Namespace, command: Sequence[str]) -> None:
 
     Raises what ``main`` catches.
     """
-    import_package("nncf")  # says that it is missing before the videos are read, which takes long
+    # All that can be missing, before the videos are read, which takes long.
+    import_package("nncf")
     model = load_action_model(args.model)
     names = model.spec.class_names
     annotations, tracks = find_videos(args.data, names, args.per_person)
@@ -154,37 +157,36 @@ def quantize(args: argparse.Namespace, command: Sequence[str]) -> None:
         find_videos(args.val, names, args.per_person) if args.val else ({}, {})
     )
     check_disjoint(annotations, held_out)
+
+    # The graph, with the ranges that the values have on the clips.
     videos = read_videos(annotations, tracks, model.spec, args)
-    clips = spread_clips(
-        videos, model.spec, math.ceil(args.clips / len(annotations)), args.per_person
-    )
+    per_video = math.ceil(args.clips / len(annotations))
+    clips = spread_clips(videos, model.spec, per_video, args.per_person)
     path = write_int8(model, args.model, clips)
+    print(
+        f"wrote {path}, whose ranges come from {len(clips)} clips;"
+        f" use it by --runtime {INT8_RUNTIME}"
+    )
+
+    # Its record, with what it costs.
     record: dict[str, Any] = {
-        "command": shlex.join(["python", "-m", "actionrec_node.quantize", *command])
-    }
-    record |= {
+        "command": shlex.join(["python", "-m", "actionrec_node.quantize", *command]),
         "model_sha256": file_sha256(args.model),
         "calibration_clips": len(clips),
         "held_out": None,
     }
-    print(
-        f"wrote {path}, whose ranges come from {len(clips)} clips; use it by --runtime"
-        f" {INT8_RUNTIME}"
-    )
     if held_out:
         quantized = load_runtime_model(args.model, runtime=INT8_RUNTIME)
         videos = read_videos(held_out, held_out_tracks, model.spec, args)
-        record["held_out"] = {
-            "videos": len(held_out),
-            **compare(model, quantized, videos, args.per_person),
-        }
-        print(format_comparison(record["held_out"]))
+        comparison = compare_models(model, quantized, videos, args.per_person)
+        record["held_out"] = {"videos": len(held_out), **comparison}
+        print(format_comparison(comparison))
     else:
         print("what that costs is not measured: give held-out labelled videos by --val")
     path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     command = sys.argv[1:] if arguments is None else arguments
     args = parse_arguments(command)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train and compare several runs: ``python -m actionrec_node.sweep SWEEP.yaml --out DIR``; see
-``config/actionrec_sweep.yaml``.
+"""Trains and compares several runs, as the article on real-time action recognition does.
+
+``python -m actionrec_node.sweep SWEEP.yaml --out DIR``; see ``config/actionrec_sweep.yaml``.
 """
 
 from __future__ import annotations
@@ -10,17 +11,38 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from actionrec_node.evaluation.plots import MEASURES, plot_per_class
-from actionrec_node.train import parse_arguments
+from actionrec_node.train import parse_arguments as parse_training_arguments
 
 
 class SweepError(ValueError):
     """A sweep file that cannot be used, or a run of it that failed; the message names it."""
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m actionrec_node.sweep", description="Train and compare several runs."
+    )
+    parser.add_argument("sweep", type=Path, help="YAML file with 'common' and 'runs'")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the runs and their comparison"
+    )
+
+    # In place of what the file says.
+    parser.add_argument(
+        "--data",
+        action="append",
+        help="data folder of all runs, in place of the file's; may be given several times",
+    )
+    parser.add_argument("--val", help="held-out data folder of all runs, in place of the file's")
+    return parser.parse_args(arguments)
 
 
 def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
@@ -32,16 +54,14 @@ def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
         content = yaml.safe_load(path.read_bytes())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SweepError(f"'{path}': {error}") from error
-    if (
-        not isinstance(content, dict)
-        or set(content) != {"common", "runs"}
-        or not isinstance(content["runs"], dict)
-        or not content["runs"]
-    ):
+
+    has_both = isinstance(content, dict) and set(content) == {"common", "runs"}
+    if not has_both or not isinstance(content["runs"], dict) or not content["runs"]:
         raise SweepError(
-            f"'{path}' must hold 'common', the options of all runs, and 'runs', the further options"
-            " of each by its name"
+            f"'{path}' must hold 'common', the options of all runs,"
+            " and 'runs', the further options of each by its name"
         )
+
     common = content["common"] or {}
     for name, options in {"common": common, **content["runs"]}.items():
         if not isinstance(options, dict | None):
@@ -50,6 +70,7 @@ def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
             )
         if "/" in str(name) or str(name) in ("", ".", ".."):
             raise SweepError(f"'{path}': the run '{name}' must have the name of a folder")
+
     return {str(name): {**common, **(options or {})} for name, options in content["runs"].items()}
 
 
@@ -60,19 +81,18 @@ def write_config(folder: Path, options: dict[str, Any]) -> None:
     error, and where the run has begun with others.
     """
     path = folder / "run.yaml"
-    text = yaml.safe_dump(
-        {**options, "out": str(folder / "model.safetensors"), "run-dir": str(folder)},
-        sort_keys=False,
-    )
+    outputs = {"out": str(folder / "model.safetensors"), "run-dir": str(folder)}
+    text = yaml.safe_dump({**options, **outputs}, sort_keys=False)
     if path.is_file() and (folder / "last.ckpt").is_file() and path.read_text() != text:
         raise SweepError(
-            f"run '{folder.name}' has begun with other options, see '{path}': remove its folder, or"
-            " give the run another name"
+            f"run '{folder.name}' has begun with other options, see '{path}':"
+            " remove its folder, or give the run another name"
         )
+
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     try:
-        parse_arguments(["--config", str(path)])
+        parse_training_arguments(["--config", str(path)])
     except SystemExit as error:
         raise SweepError(
             f"run '{folder.name}' cannot be trained with these options, see above and '{path}'"
@@ -80,37 +100,36 @@ def write_config(folder: Path, options: dict[str, Any]) -> None:
 
 
 def train_run(folder: Path) -> dict[str, Any]:
-    """Train one run in ``folder`` unless it is done, from its checkpoint where it has one; returns
-    its record. Raises SweepError.
+    """Train one run in ``folder`` unless it is done, from its checkpoint where it has one.
+
+    Returns its record. Raises SweepError.
     """
     record = folder / "model.safetensors.json"
-    if not record.is_file():
-        resume = ["--resume"] if (folder / "last.ckpt").is_file() else []
-        command = [
-            sys.executable,
-            "-m",
-            "actionrec_node.train",
-            "--config",
-            str(folder / "run.yaml"),
-            *resume,
-        ]
-        if subprocess.run(command, check=False).returncode != 0:
-            raise SweepError(
-                f"run '{folder.name}' failed, see above; what is done is kept: start the sweep"
-                " again to go on"
-            )
+    if record.is_file():
+        return json.loads(record.read_text())
+
+    command = ["-m", "actionrec_node.train", "--config", str(folder / "run.yaml")]
+    if (folder / "last.ckpt").is_file():
+        command.append("--resume")
+    if subprocess.run([sys.executable, *command], check=False).returncode != 0:
+        raise SweepError(
+            f"run '{folder.name}' failed, see above;"
+            " what is done is kept: start the sweep again to go on"
+        )
     return json.loads(record.read_text())
 
 
 def write_comparison(
     out: Path, runs: dict[str, dict[str, Any]], records: dict[str, dict[str, Any]]
 ) -> str:
-    """``comparison.csv`` and ``comparison.png``: precision, recall and F-score of each class of
-    each run, on held-out clips.
+    """``comparison.csv`` and ``comparison.png``: scores of each class of each run.
 
-    The table also has the options in which the runs differ. Returns it as text for the terminal.
+    They are precision, recall and F-score on held-out clips. The table also has the options in
+    which the runs differ. Returns it as text for the terminal.
     """
     per_class = {name: record["held_out"]["per_class"] for name, record in records.items()}
+
+    # The table: a row for each run.
     keys = sorted({key for options in runs.values() for key in options})
     differing = [
         key for key in keys if len({str(options.get(key)) for options in runs.values()}) > 1
@@ -126,9 +145,11 @@ def write_comparison(
         ]
         for name, scores in per_class.items()
     ]
+
     with (out / "comparison.csv").open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
     plot_per_class(out / "comparison.png", per_class)
+
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -136,36 +157,22 @@ def write_comparison(
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.sweep", description="Train and compare several runs."
-    )
-    parser.add_argument("sweep", type=Path, help="YAML file with 'common' and 'runs'")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the runs and their comparison"
-    )
-    parser.add_argument(
-        "--data",
-        action="append",
-        help="data folder of all runs, in place of the file's; may be given several times",
-    )
-    parser.add_argument("--val", help="held-out data folder of all runs, in place of the file's")
-    args = parser.parse_args(arguments)
+    args = parse_arguments(arguments)
     data = {name: value for name, value in (("data", args.data), ("val", args.val)) if value}
     try:
         runs = {name: options | data for name, options in read_sweep(args.sweep).items()}
-        for (
-            name,
-            options,
-        ) in (
-            runs.items()
-        ):  # all before the first is trained: a mistake in the last must not cost days
+
+        # All before the first is trained: a mistake in the last must not cost days.
+        for name, options in runs.items():
             write_config(args.out / name, options)
+
         records = {name: train_run(args.out / name) for name in runs}
     except (SweepError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
     print(write_comparison(args.out, runs, records))
     print(f"wrote {args.out}/comparison.csv and comparison.png")
     return 0

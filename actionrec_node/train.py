@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train an action model: ``python -m actionrec_node.train --data DIR --val DIR --out FILE --run-dir
-DIR``, or ``--config FILE``.
-"""
+"""Trains an action model on labeled videos: ``python -m actionrec_node.train --help``."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeAlias, get_args
 
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.nn import functional
+
+from actionrec_node.config_file import parse_with_yaml, save_options
 from actionrec_node.data.annotations import (
     DataError,
     check_disjoint,
@@ -18,12 +25,19 @@ from actionrec_node.data.annotations import (
     read_folders,
     split,
 )
+from actionrec_node.data.augmentation import Mode
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
-from actionrec_node.data.training_clips import ClipSettings, TrainingClips
+from actionrec_node.data.training_clips import (
+    Balance,
+    ClipSettings,
+    TrainingClips,
+    batches,
+    inverse_frequency_weights,
+)
 from actionrec_node.data.video import VideoFormat
-from actionrec_node.evaluation.clips import evaluate, format_scores
+from actionrec_node.evaluation.clip_scores import evaluate_clips, format_scores
 from actionrec_node.networks.action_model import (
     ActionModel,
     ActionModelSpec,
@@ -31,263 +45,347 @@ from actionrec_node.networks.action_model import (
     save_action_model,
 )
 from actionrec_node.networks.architectures import ARCHITECTURES
-from actionrec_node.networks.checkpoints import are_of_classes, load_pretrained
-from actionrec_node.options import parse_with_yaml, save_options
-from actionrec_node.trainer import LEARNING_RATES, Trainer
-from perception_kit.arguments import bounded_float, bounded_int, positive_float
+from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
+from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
+from perception_kit.arguments import bounded_float, bounded_int, positive_float, with_new_names
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.training import run as training
+from perception_kit.training.clock import TrainingClock
+from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
+from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
+from perception_kit.training.run import TrainingError, create_fabric, exit_on, write_record
 
+Batch: TypeAlias = tuple[tuple[Tensor, ...], Tensor]
 CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
+LEARNING_RATES = {"adamw": 2e-3, "sgd": 1e-2}
+STEP_FACTOR = 0.1  # of the rate of SGD at each of --lr-steps
+NEW_NAMES = {"--val-share": "--val-fraction"}
 
 
-def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    """The options of the training command, from the command line and the YAML file that it may
-    name.
-    """
+@dataclass(kw_only=True)
+class ActionTrainingOptions(TrainingOptions):
+    """Options of the command."""
+
+    default_minutes: ClassVar[float] = 25
+
+    data: list[Path] = option(
+        help="training data folder; may be given several times", type=Path, action="append"
+    )
+    val: Path | None = option(None, "held-out data folder, never trained on", Path)
+    val_fraction: float | None = option(
+        None, "hold out this fraction of --data instead, whole videos or subjects", positive_float
+    )
+    group_pattern: str | None = option(
+        None,
+        "with --val-fraction: regular expression for the part of a path that names the subject",
+    )
+    clip_length: int | None = option(None, "frames of a clip (default: 16)", bounded_int(2))
+    clip_fps: float | None = option(
+        None, "frames per second of a clip (default: the architecture's)", positive_float
+    )
+    input_size: int | None = option(
+        None, "side of a clip's frames in pixels (default: the architecture's)", bounded_int(1)
+    )
+    folder_fps: float = option(30.0, "rate of the pictures in folders of frames", positive_float)
+    skip_bad: bool = option(False, "leave videos out that cannot be used, instead of stopping")
+
+    architecture: str = option("resnext3d_compact", "of the network", choices=list(ARCHITECTURES))
+    weights: list[Path] | None = option(
+        None,
+        "fine-tune: a model file or a published checkpoint; I3D: one per stream",
+        Path,
+        nargs="+",
+    )
+    freeze_through: str | None = option(
+        None, "with --weights, do not train the network up to and with this stage", metavar="STAGE"
+    )
+    augmentation: Mode = option("some", "filters applied to a clip", choices=get_args(Mode))
+    balance: Balance = option(
+        "sampling",
+        "draw all classes equally often, or weighted cross entropy by inverse class frequency, or"
+        " neither",
+        choices=get_args(Balance),
+    )
+
+    batch_size: int = option(16, **BATCH_SIZE)
+    label_smoothing: float = option(0.05, "of the cross entropy", bounded_float(0.0, below=1.0))
+    optimizer: str = option(
+        "adamw", "adamw: warm-up and cosine; sgd: --lr-steps", choices=list(LEARNING_RATES)
+    )
+    learning_rate: float | None = option(
+        None, f"at the peak (default: {LEARNING_RATES})", positive_float
+    )
+    lr_steps: list[int] = option(
+        [],
+        "sgd: epochs after which the rate is a tenth",
+        bounded_int(1),
+        nargs="*",
+        metavar="EPOCH",
+    )
+    epochs: int | None = option(
+        None,
+        "instead of --steps and --max-minutes: epochs of one clip per labelled segment",
+        bounded_int(1),
+    )
+    evaluate_every: int = option(
+        0, "held-out scores for TensorBoard; 0: at the end", bounded_int(0), metavar="STEPS"
+    )
+    workers: int = option(1, "processes that prepare clips", bounded_int(0))
+    devices: int = option(1, "GPUs, or processes on a CPU, each with its own batch", bounded_int(1))
+    config: Path | None = None
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> ActionTrainingOptions:
+    """Options of the command line and of the YAML file that it may name."""
     parser = argparse.ArgumentParser(
         prog="python -m actionrec_node.train",
         description="Train an action model on labelled videos.",
     )
-    _add_data_arguments(parser)
-    parser.add_argument("--architecture", choices=list(ARCHITECTURES), default="resnext3d_compact")
+    add_options(parser, ActionTrainingOptions)
+
+    # The old name of --val-fraction, for YAML files of the release before.
     parser.add_argument(
-        "--weights",
-        type=Path,
-        nargs="+",
-        help="fine-tune: a model file or a published checkpoint; I3D: one per stream",
+        "--val-share",
+        dest="val_fraction",
+        type=positive_float,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
     )
-    parser.add_argument(
-        "--freeze-through",
-        metavar="STAGE",
-        help="with --weights, do not train the network up to and with this stage",
-    )
-    parser.add_argument(
-        "--augmentation",
-        choices=["none", "one", "some", "all"],
-        default="some",
-        help="filters applied to a clip",
-    )
-    parser.add_argument(
-        "--balance",
-        choices=["sampling", "weights", "none"],
-        default="sampling",
-        help=(
-            "draw all classes equally often, or weighted cross entropy by inverse class frequency,"
-            " or neither"
-        ),
-    )
-    parser.add_argument(
-        "--label-smoothing",
-        type=bounded_float(0.0, below=1.0),
-        default=0.05,
-        help="of the cross entropy (default %(default)s)",
-    )
-    parser.add_argument(
-        "--optimizer",
-        choices=list(LEARNING_RATES),
-        default="adamw",
-        help="adamw: warm-up and cosine; sgd: --lr-steps",
-    )
-    parser.add_argument(
-        "--learning-rate", type=positive_float, help=f"at the peak (default: {LEARNING_RATES})"
-    )
-    parser.add_argument(
-        "--lr-steps",
-        type=bounded_int(1),
-        nargs="*",
-        default=[],
-        metavar="EPOCH",
-        help="sgd: epochs after which the rate is a tenth",
-    )
-    parser.add_argument(
-        "--epochs",
-        type=bounded_int(1),
-        help="instead of --steps and --max-minutes: epochs of one clip per labelled stretch",
-    )
-    parser.add_argument(
-        "--evaluate-every",
-        type=bounded_int(0),
-        default=0,
-        metavar="STEPS",
-        help="held-out scores for TensorBoard; 0: at the end",
-    )
-    parser.add_argument(
-        "--workers",
-        type=bounded_int(0),
-        default=1,
-        help="processes that prepare clips (default %(default)s)",
-    )
-    parser.add_argument(
-        "--devices",
-        type=bounded_int(1),
-        default=1,
-        help="GPUs, or processes on a CPU, each with its own batch (default %(default)s)",
-    )
-    training.add_training_arguments(parser, max_minutes=25, batch_size=16)
-    args = parse_with_yaml(parser, arguments)
-    _check_together(parser, args)
-    return args
+
+    args = parse_with_yaml(parser, with_new_names(arguments, NEW_NAMES))
+    options = ActionTrainingOptions(**vars(args))
+    _check_together(parser, options)
+    return options
 
 
-def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def _check_together(parser: argparse.ArgumentParser, options: ActionTrainingOptions) -> None:
     """End the program with a message for options of which one needs, or rules out, another."""
-    if args.freeze_through and not args.weights:
+    if options.freeze_through and not options.weights:
         parser.error(
             "--freeze-through needs --weights: stages that were never trained would be frozen"
         )
-    if (args.val is None) == (args.val_share is None):
+
+    if (options.val is None) == (options.val_fraction is None):
         parser.error(
-            "give either --val or --val-share: the model is scored on videos that it was not"
+            "give either --val or --val-fraction: the model is scored on videos that it was not"
             " trained on"
         )
-    if args.precision == "bf16-mixed" and not training.uses_gpu(args):
+
+    if options.precision == "bf16-mixed" and not options.uses_gpu:
         parser.error(
             "--precision bf16-mixed needs a GPU here: on CPUs, bfloat16 gradients of grouped 3D"
             " convolutions are at times infinite"
         )
-    if args.group_pattern is not None and args.val_share is None:
-        parser.error("--group-pattern needs --val-share: it says what of --data stays on one side")
-    if args.lr_steps and args.optimizer != "sgd":
+
+    if options.group_pattern is not None and options.val_fraction is None:
+        parser.error(
+            "--group-pattern needs --val-fraction: it says what of --data stays on one side"
+        )
+    if options.lr_steps and options.optimizer != "sgd":
         parser.error("--lr-steps needs --optimizer sgd: the rate of adamw falls by itself")
 
 
-def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        help="training data folder; may be given several times",
-    )
-    parser.add_argument("--val", type=Path, help="held-out data folder, never trained on")
-    parser.add_argument(
-        "--val-share",
-        type=positive_float,
-        help="hold out this share of --data instead, whole videos or subjects",
-    )
-    parser.add_argument(
-        "--group-pattern",
-        help="with --val-share: regular expression for the part of a path that names the subject",
-    )
-    parser.add_argument("--clip-length", type=bounded_int(2), help="frames of a clip (default: 16)")
-    parser.add_argument(
-        "--clip-fps",
-        type=positive_float,
-        help="frames per second of a clip (default: the architecture's)",
-    )
-    parser.add_argument(
-        "--input-size",
-        type=bounded_int(1),
-        help="side of a clip's frames in pixels (default: the architecture's)",
-    )
-    parser.add_argument(
-        "--folder-fps",
-        type=positive_float,
-        default=30.0,
-        help="rate of the pictures in folders of frames (default %(default)s)",
-    )
-    parser.add_argument(
-        "--skip-bad",
-        action="store_true",
-        help="leave videos out that cannot be used, instead of stopping",
-    )
+def create_optimizer(name: str, model: ActionModel, learning_rate: float) -> torch.optim.Optimizer:
+    """AdamW, or SGD as in the published training of 3D-ResNeXt, of what is not frozen."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.02)
+    return torch.optim.SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=1e-3)
+
+
+class ActionTrainer(Trainer[ActionModel, Batch]):
+    """Trains ``model`` on ``clips``, on one or several devices that ``fabric`` has launched."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        options: ActionTrainingOptions,
+        model: ActionModel,
+        clips: TrainingClips,
+        held_out: Sequence[LabeledVideo],
+    ) -> None:
+        self.fabric, self.options = fabric, options
+        self.clips, self.held_out = clips, held_out
+        self.validate_every = options.evaluate_every
+        self.steps_per_epoch = math.ceil(
+            clips.epoch_clips / (options.batch_size * fabric.world_size)
+        )
+
+        stages = options.freeze_through
+        frozen = frozen_prefixes(model.network, stages) if stages else ()
+        freeze(model.network, frozen)
+        train_mode(model.network, frozen)
+
+        self.network = model
+        self.learning_rate = options.learning_rate or LEARNING_RATES[options.optimizer]
+        self.model, self.optimizer = fabric.setup(
+            model, create_optimizer(options.optimizer, model, self.learning_rate)
+        )
+        self.loss_weights = (
+            inverse_frequency_weights(clips.counts).to(fabric.device)
+            if options.balance == "weights"
+            else None
+        )
+
+        windows = dict(zip(model.spec.class_names, clips.counts.tolist(), strict=True))
+        self.identity = {
+            **{name: str(value) for name, value in asdict(model.spec).items()},
+            "optimizer": options.optimizer,
+            "balance": options.balance,
+            "freeze_through": str(options.freeze_through),
+            "windows of --data": str(windows),
+        }
+
+    def create_clock(self) -> TrainingClock:
+        """A clock that ends the run at its limits; ``--epochs`` take the place of the others."""
+        if self.options.epochs is None:
+            return self.options.create_clock()
+        return TrainingClock(math.inf, self.options.epochs * self.steps_per_epoch)
+
+    def batches(self, first_step: int) -> Iterable[Batch]:
+        """Clips that depend on seed and number, of which each process has its own."""
+        return batches(
+            self.clips,
+            self.options.batch_size,
+            first_step,
+            self.options.workers,
+            self.fabric.global_rank,
+            self.fabric.world_size,
+        )
+
+    def rate_factor(self, step: int, progress: float) -> float:
+        """For SGD 0.1 at each epoch of ``lr_steps`` that is over, else warm-up and cosine."""
+        if self.options.optimizer != "sgd":
+            return super().rate_factor(step, progress)
+        passed = sum(step >= epoch * self.steps_per_epoch for epoch in self.options.lr_steps)
+        return STEP_FACTOR**passed
+
+    def step(self, batch: Batch, progress: float) -> StepResult:
+        """Cross entropy of the clips, weighted and smoothed as the options say."""
+        inputs = tuple(tensor.to(self.fabric.device) for tensor in batch[0])
+        labels = batch[1].to(self.fabric.device)
+        try:
+            logits = self.model(*inputs)
+        except ValueError as error:
+            # Of batch normalization, where one pixel is all that is left of a clip.
+            clips = f"{len(labels)} clips of {self.network.spec.size} pixels"
+            raise TrainingError(
+                f"{clips} at once cannot be trained on ({error}): raise --batch-size or"
+                " --input-size"
+            ) from error
+        smoothing = self.options.label_smoothing
+        loss = functional.cross_entropy(
+            logits, labels, weight=self.loss_weights, label_smoothing=smoothing
+        )
+        return {"loss": loss}, {}
+
+    def validate(self, network: ActionModel) -> dict[str, Any]:
+        """Scores with clips of the whole image.
+
+        ``per_person`` are those with clips of the people, where boxes of any are known.
+        """
+        scores = evaluate_clips(network, self.held_out)
+        if any(video.boxes is not None for video in self.held_out):
+            scores["per_person"] = evaluate_clips(network, self.held_out, context=CONTEXT)
+        return scores
+
+    def validation_scalars(self, scores: dict[str, Any]) -> dict[str, float]:
+        """Precision, recall and F-score of each class that has them."""
+        return {
+            f"{name}/{key}": values[key]
+            for name, values in scores["per_class"].items()
+            for key in ("precision", "recall", "f1")
+            if values[key] is not None
+        }
 
 
 def load_data(
-    args: argparse.Namespace,
+    options: ActionTrainingOptions,
 ) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
     """Model specification, training videos and held-out videos. Raises DataError."""
-    annotations = read_folders(args.data)
-    if args.val_share is not None:
-        annotations, held_out = split(annotations, args.val_share, args.seed, args.group_pattern)
-    else:
-        held_out = read_folders([args.val])
+    annotations = read_folders(options.data)
+    folders = list(options.data)
+    if options.val is not None:
+        held_out = read_folders([options.val])
         check_disjoint(annotations, held_out)
-    size = (args.input_size, args.input_size) if args.input_size else None
+        folders.append(options.val)
+    else:
+        assert options.val_fraction is not None  # one of both, see _check_together
+        annotations, held_out = split(
+            annotations, options.val_fraction, options.seed, options.group_pattern
+        )
+
+    side = options.input_size
     spec = new_spec(
-        args.architecture,
+        options.architecture,
         class_names_of(annotations),
-        clip_length=args.clip_length,
-        clip_fps=args.clip_fps,
-        input_size=size,
+        clip_length=options.clip_length,
+        clip_fps=options.clip_fps,
+        input_size=(side, side) if side else None,
     )
-    form = VideoFormat(spec.clip_fps, round(CACHED_SIDE * spec.size), args.folder_fps)
-    tracks = read_boxes([*args.data, args.val] if args.val else args.data)
     load = partial(
         load_videos,
         class_names=spec.class_names,
-        form=form,
+        form=VideoFormat(spec.clip_fps, round(CACHED_SIDE * spec.size), options.folder_fps),
         min_frames=spec.clip_length,
-        skip_bad=args.skip_bad,
+        skip_bad=options.skip_bad,
+        tracks=read_boxes(folders),
+        folder=options.run_dir,
     )
-    return spec, *(
-        load(part, tracks=tracks, folder=args.run_dir) for part in (annotations, held_out)
-    )
+    return spec, load(annotations), load(held_out)
 
 
-def held_out_scores(model: ActionModel, videos: list[LabeledVideo]) -> dict[str, Any]:
-    """Scores with clips of the whole image; ``per_person`` those with clips of the people, where
-    boxes of any are known.
-    """
-    scores = evaluate(model, videos)
-    if any(video.boxes is not None for video in videos):
-        scores["per_person"] = evaluate(model, videos, context=CONTEXT)
-    return scores
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """The command; ends the program with a message for data and files that cannot be used."""
-    args = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    with training.exit_on(DataError, ModelFileError, OSError):
-        run(args)
-
-
-def run(args: argparse.Namespace) -> None:
+def run(options: ActionTrainingOptions) -> None:
     """Train, score on the held-out videos, write the model and its record.
 
     Raises DataError, ModelFileError, TrainingError, and OSError where a folder cannot be written
     to.
     """
-    for folder in (args.out.parent, args.run_dir):  # not only after hours
+    for folder in (options.out.parent, options.run_dir):  # not only after hours
         folder.mkdir(parents=True, exist_ok=True)
-    fabric = training.create_fabric(args, args.devices)
+    fabric = create_fabric(options, options.devices)
     fabric.launch()
-    spec, train_videos, val_videos = load_data(args)
-    clips = TrainingClips(
-        train_videos, spec, ClipSettings(args.augmentation, args.balance, args.seed)
-    )
+
+    spec, train_videos, val_videos = load_data(options)
+    settings = ClipSettings(options.augmentation, options.balance, options.seed)
+    clips = TrainingClips(train_videos, spec, settings)
     data: dict[str, Any] = {
         "train_videos": len(train_videos),
         "held_out_videos": len(val_videos),
         "videos_with_boxes": sum(video.boxes is not None for video in (*train_videos, *val_videos)),
         "train_windows": dict(zip(spec.class_names, clips.counts.tolist(), strict=True)),
     }
+
     model = ActionModel(spec)
-    if args.weights:
-        load_pretrained(
-            model.network,
-            args.weights,
-            keep_classifier=are_of_classes(args.weights, spec.class_names),
-        )
-    trainer = Trainer(
-        args, fabric, model, clips, lambda average: held_out_scores(average, val_videos)
-    )
-    if args.resume:
-        trainer.resume()
+    if options.weights:
+        same_classes = are_of_classes(options.weights, spec.class_names)
+        load_pretrained(model.network, options.weights, keep_classifier=same_classes)
+
+    trainer = ActionTrainer(fabric, options, model, clips, val_videos)
+    clock = trainer.create_clock()
+    loop = TrainingLoop(trainer, options, clock)
     if fabric.is_global_zero:
         print(f"training on {data}, {trainer.steps_per_epoch} steps an epoch")
-        save_options(args.run_dir / "config.yaml", args)
-    trainer.run()
-    if fabric.is_global_zero:
-        save_action_model(args.out, trainer.average.module)
-        scores = trainer.score(trainer.average.module)
-        print(format_scores(scores))
-        if "per_person" in scores:
-            print(f"the same with clips of the people\n{format_scores(scores['per_person'])}")
-        record = training.write_record(args.out, args, trainer.clock, data, scores)
-        print(f"model {args.out}, record {record}")
+        save_options(options.run_dir / "config.yaml", argparse.Namespace(**vars(options)))
+    network = loop.run()
+    if not fabric.is_global_zero:
+        return
+
+    save_action_model(options.out, network)
+    scores = trainer.validate(network)
+    print(format_scores(scores))
+    if "per_person" in scores:
+        print(f"the same with clips of the people\n{format_scores(scores['per_person'])}")
+    record = write_record(options, clock, data, scores)
+    print(f"model {options.out}, record {record}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; ends the program with a message for data and files that cannot be used."""
+    options = parse_arguments(arguments)
+    with exit_on(DataError, ModelFileError, OSError):
+        run(options)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory of the three parts in long runs: ``python -m bench.memory``.
 
-It must be flat after the first tenth.
-
-``tracker``: objects that arrive and leave for ever. ``perception``: segmentation and poses of ever
-new images with 0 to 10 instances. ``actions``: a stream of images with people who come and go.
+It must be flat after the first tenth. ``tracker``: objects that arrive and leave endlessly.
+``perception``: segmentation and poses of always new images with 0 to 10 instances. ``actions``: a
+stream of images with people who come and go.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,20 +30,26 @@ from pose6d_node.segmentation.predictor import Segmenter
 from tracker_node.deep_sort import DeepSort
 
 RATE = 30.0
-ALIVE = 10
-NO_MASK = np.zeros((0, 0), bool)
 PAGE_BYTES = 4096
+
+# The tracker's objects: how many there are at a time, and their size in pixels.
+ALIVE = 10
 OBJECT_SIZE = np.array([40.0, 80.0])
-IMAGE_SIZE = (640, 480)
-IN_VIEW = 4  # people at a time
+NO_MASK = np.zeros((0, 0), bool)
+
+# The people of the actions: in all, and at a time.
 PEOPLE = 50
+IN_VIEW = 4
+
+IMAGE_SIZE = (640, 480)
 MODELS = package_folder() / "models" / "demo"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the system: ``run(frames, runtime)`` yields after each frame what there is to say;
-    ``frames`` are the default number.
+    """A part of the system.
+
+    ``run(frames, runtime)`` yields its status after each frame; ``frames`` is the default number.
     """
 
     run: Callable[[int, str], Iterator[str]]
@@ -57,23 +63,16 @@ def visitors(seed: int = 0) -> Iterator[tuple[list[Instance], list[PoseEstimate]
     for number in count():
         if number % 10 == 0:
             alive.append((rng.uniform(0, 1000, 2), rng.uniform(-2, 2, 2), rng.normal(size=128)))
+
         instances, poses = [], []
-        for index, (corner, velocity, look) in enumerate(alive):
+        for index, (corner, velocity, appearance) in enumerate(alive):
             corner += velocity
-            descriptor = (look + rng.normal(0, 0.2, 128)).astype(np.float32)
-            instances.append(
-                Instance(
-                    1,
-                    "object",
-                    0.9,
-                    np.concatenate([corner, corner + OBJECT_SIZE]),
-                    NO_MASK,
-                    (0, 0),
-                    descriptor,
-                )
-            )
-            place = np.array([*corner, 1000.0]) / 1000.0
-            poses.append(PoseEstimate(index, 1, "object", np.eye(3), place, 0.9, np.full(3, 0.1)))
+            box = np.concatenate([corner, corner + OBJECT_SIZE])
+            descriptor = (appearance + rng.normal(0, 0.2, 128)).astype(np.float32)
+            instances.append(Instance(1, "object", 0.9, box, NO_MASK, (0, 0), descriptor))
+
+            position, size = np.array([*corner, 1000.0]) / 1000.0, np.full(3, 0.1)
+            poses.append(PoseEstimate(index, 1, "object", np.eye(3), position, 0.9, size))
         yield instances, poses
 
 
@@ -87,15 +86,13 @@ def track(frames: int, runtime: str) -> Iterator[str]:
 
 
 def perceive(frames: int, runtime: str) -> Iterator[str]:
-    """Finds things in noise, which the demo models are asked to do at any score, and estimates
-    their poses.
-    """
-    segmenter = Segmenter(
-        MODELS / "segmentation.safetensors", score_threshold=0.0, max_detections=10, runtime=runtime
-    )
+    """Estimates the poses of what the demo models find in noise, which they do at any score."""
+    path = MODELS / "segmentation.safetensors"
+    segmenter = Segmenter(path, score_threshold=0.0, max_detections=10, runtime=runtime)
     estimator = PoseEstimator(MODELS / "pose.safetensors")
     width, height = IMAGE_SIZE
     camera = Intrinsics(525.0, 525.0, (width - 1) / 2, (height - 1) / 2, width, height)
+
     rng = np.random.default_rng(0)
     total = 0
     for number in range(frames):
@@ -111,17 +108,17 @@ def act(frames: int, runtime: str) -> Iterator[str]:
     recognizer = ActionRecognizer(MODELS / "action.safetensors", runtime=runtime)
     rng = np.random.default_rng(0)
     boxes = rng.uniform((0, 0, 150, 200), (150, 200, 600, 450), (PEOPLE, 4))
-    stay = frames / (
-        PEOPLE - IN_VIEW + 1
-    )  # frames until the next one comes and the first one leaves
+
+    # Frames until the next person arrives and the first one leaves.
+    interval = frames / (PEOPLE - IN_VIEW + 1)
+    width, height = IMAGE_SIZE
     total = 0
     for number in range(frames):
-        first = int(number / stay)
-        people = [
-            PersonBox(track_id, boxes[track_id])
-            for track_id in range(first, min(first + IN_VIEW, PEOPLE))
-        ]
-        rgb = rng.integers(0, 256, (IMAGE_SIZE[1], IMAGE_SIZE[0], 3), np.uint8)
+        first = int(number / interval)
+        in_view = range(first, min(first + IN_VIEW, PEOPLE))
+        people = [PersonBox(track_id, boxes[track_id]) for track_id in in_view]
+
+        rgb = rng.integers(0, 256, (height, width, 3), np.uint8)
         requests = recognizer.add(rgb, round((number + 1) / RATE * 1e9), people)
         if requests:
             recognizer.predict(requests)
@@ -137,12 +134,12 @@ PARTS = {
 
 
 def resident_mb() -> float:
-    """Memory of this process that is in use now, MB."""
+    """Memory that this process uses now, MB (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the parts, and print memory and what each has to say after each tenth of its frames."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Options of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.memory",
         description=__doc__,
@@ -151,28 +148,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to run (default: all)"
     )
+
     for name, part in PARTS.items():
         parser.add_argument(
             f"--{name}-frames", type=int, default=part.frames, help="(default: %(default)s)"
         )
+
     parser.add_argument(
         "--runtime",
         choices=RUNTIMES,
         default="pytorch",
         help="of the networks (default: %(default)s)",
     )
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts, and print their memory and status after each tenth of the frames."""
+    options = parse_arguments(arguments)
     threadpool_limits(1)
     torch.set_num_threads(1)
+
     for name in options.parts:
         frames = getattr(options, f"{name}_frames")
         print(f"{name + ' frame':>18}{'resident MB':>13}")
-        for number, news in enumerate(
-            tqdm(PARTS[name].run(frames, options.runtime), total=frames, disable=None), start=1
-        ):
+        run = PARTS[name].run(frames, options.runtime)
+        for number, status in enumerate(tqdm(run, total=frames, disable=None), start=1):
             if number % max(frames // 10, 1) == 0:
-                print(f"{number:>18}{resident_mb():>13.1f}  {news}", flush=True)
+                print(f"{number:>18}{resident_mb():>13.1f}  {status}", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

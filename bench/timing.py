@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmarks of the networks share: calls timed in turns, and a table of them."""
+"""Times calls in turns and prints or writes the figures; shared by the benchmarks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from perception_kit.arguments import JSON_TO_STDOUT
+
 
 def network_parser(module: str, description: str, repetitions: int) -> argparse.ArgumentParser:
-    """Command line of ``python -m bench.MODULE`` with the options that all benchmarks of networks
-    have.
-    """
+    """Command line of ``python -m bench.MODULE`` with the options of all network benchmarks."""
     parser = argparse.ArgumentParser(prog=f"python -m bench.{module}", description=description)
     parser.add_argument(
         "--repetitions",
@@ -29,17 +29,22 @@ def network_parser(module: str, description: str, repetitions: int) -> argparse.
         help="timed calls of each (default: %(default)s)",
     )
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="where the figures go")
+    add_json_option(parser)
     return parser
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--json PATH``."""
+    parser.add_argument(
+        "--json", type=Path, metavar="PATH", help="where the figures go, - for standard output"
+    )
 
 
 def milliseconds(calls: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
     """Median time of each call.
 
-    They take turns, so that what else runs on the machine slows all of them down alike.
-
-    With one thread it is CPU time, which is the time on an idle machine and does not count what
-    other programs take; else wall time.
+    Calls take turns, so that other load on the machine slows all of them down alike. With one
+    thread it is CPU time, which is the time on an idle machine; else wall time.
     """
     clock = process_time if torch.get_num_threads() == 1 else perf_counter
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -47,9 +52,9 @@ def milliseconds(calls: Mapping[str, Callable[[], object]], repetitions: int) ->
         start = clock()
         calls[name]()
         times[name].append(1e3 * (clock() - start))
-    return {
-        name: float(np.median(values[1:])) for name, values in times.items()
-    }  # the first call also pays for what is set up once
+
+    # The first call also pays for what is set up once.
+    return {name: float(np.median(values[1:])) for name, values in times.items()}
 
 
 def print_times(times: Mapping[str, float], unit: str) -> None:
@@ -67,21 +72,25 @@ def relative_difference(actual: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def write_figures(path: Path | None, figures: dict[str, Any]) -> None:
-    """Write ``figures`` with the machine and the versions they were measured with; nothing without
-    a ``path``.
+    """Write ``figures`` with the machine and the versions they were measured with.
+
+    ``path`` is a value of ``--json``; None writes nothing.
     """
     if path is None:
         return
-    versions = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
+
     machine = {
         "processor": platform.processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        **versions,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine, **figures}, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps({"machine": machine, **figures}, indent=2) + "\n"
+
+    if str(path) == JSON_TO_STDOUT:
+        print(text, end="")
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

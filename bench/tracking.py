@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Milliseconds a frame of the tracker beside two from PyPI: ``python -m bench.tracking`` (after
-``make bench`` has installed them).
+"""Speed of the tracker beside two from PyPI: ``python -m bench.tracking``.
 
-Every tracker sees the same frames, given in its own input type, in one process with one BLAS
-thread. Objects move with constant velocity and carry 128-d descriptors; timing starts when the
-galleries (budget 100) are full. Counted is CPU time, which on one thread is the time on an idle
-machine and does not count what other programs take.
+``make bench`` installs them. Every tracker sees the same frames, given in its own input type, in
+one process with one BLAS thread. Objects move with constant velocity and carry 128-d descriptors;
+timing starts when the galleries (budget 100) are full. Counted is CPU time, which on one thread is
+the time on an idle machine.
 """
 
 from __future__ import annotations
@@ -14,19 +13,22 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import thread_time
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from bench.timing import write_figures
+from bench.timing import add_json_option, write_figures
 from perception_kit.types import Instance
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 
+# Numbers of objects.
 SIZES = (5, 20, 50, 100, 300, 1000)
+
+# Descriptors that a track keeps (Deep SORT's default).
 BUDGET = 100
 RATE = 30.0
 IMAGE_SIZE = (1920.0, 1080.0)
@@ -35,8 +37,10 @@ NO_MASK = np.zeros((0, 0), bool)
 
 @dataclass
 class BenchFrame:
-    """``number`` of the frame, ``boxes`` (N, 4) float64 x_min, y_min, x_max, y_max px,
-    ``descriptors`` (N, D) float32 of norm 1.
+    """Detections of one frame.
+
+    ``boxes`` (N, 4) float64 x_min, y_min, x_max, y_max px; ``descriptors`` (N, D) float32 of norm
+    1.
     """
 
     number: int
@@ -44,31 +48,33 @@ class BenchFrame:
     descriptors: np.ndarray
 
 
-Tracker = tuple[Callable[[BenchFrame], object], Callable[[object], Sequence[int]]]
+# Converts a frame into the input of a tracker's update, and updates, which returns identities.
+Tracker = tuple[Callable[[BenchFrame], Any], Callable[[Any], Sequence[int]]]
 
 
-def scene(objects: int, length: int = 128, seed: int = 0) -> Iterator[BenchFrame]:
-    """Endless frames of objects with constant velocity in random order, with noise on boxes and
-    looks.
+def moving_objects(objects: int, length: int = 128, seed: int = 0) -> Iterator[BenchFrame]:
+    """Endless frames of objects with constant velocity, in random order.
+
+    Boxes and descriptors of ``length`` are noisy.
     """
     rng = np.random.default_rng(seed)
-    center, velocity = rng.uniform(0, IMAGE_SIZE, (objects, 2)), rng.uniform(-2, 2, (objects, 2))
+    start, velocity = rng.uniform(0, IMAGE_SIZE, (objects, 2)), rng.uniform(-2, 2, (objects, 2))
     size = rng.uniform((20, 40), (60, 120), (objects, 2))
-    look = rng.normal(size=(objects, length))
+    appearance = rng.normal(size=(objects, length))
+
     for number in range(1, sys.maxsize):
         order = rng.permutation(objects)
-        middle = (center + number * velocity + rng.normal(0, 0.5, (objects, 2)))[order]
-        seen = (look + rng.normal(0, 0.25, look.shape))[order].astype(np.float32)
+        center = (start + number * velocity + rng.normal(0, 0.5, (objects, 2)))[order]
         half = size[order] / 2
-        yield BenchFrame(
-            number,
-            np.hstack([middle - half, middle + half]),
-            seen / np.linalg.norm(seen, axis=1, keepdims=True),
-        )
+        boxes = np.hstack([center - half, center + half])
+
+        noisy = (appearance + rng.normal(0, 0.25, appearance.shape))[order].astype(np.float32)
+        descriptors = noisy / np.linalg.norm(noisy, axis=1, keepdims=True)
+        yield BenchFrame(number, boxes, descriptors)
 
 
 def this_package() -> Tracker:
-    """Deep SORT of this package: prepares instances, and calls ``update``."""
+    """Deep SORT of this package."""
     tracker = DeepSort(TrackerConfig(gallery_size=BUDGET))
 
     def prepare(frame: BenchFrame) -> tuple[list[Instance], int]:
@@ -124,20 +130,25 @@ TRACKERS = {
 def milliseconds(
     make: Callable[[], Tracker], objects: int, warm_up: int, frames: int
 ) -> dict[str, float]:
-    """Median and 95 % quantile over ``frames`` after ``warm_up`` frames, and the number of
-    identities given in the timed frames.
+    """Median and 95 % quantile over ``frames`` after ``warm_up`` frames.
+
+    ``identities`` is the number of those given in the timed frames.
     """
     prepare, update = make()
-    times, identities = [], set()
-    for frame in scene(objects):
+    times: list[float] = []
+    identities: set[int] = set()
+    for frame in moving_objects(objects):
         arguments = prepare(frame)
         start = thread_time()
         ids = update(arguments)
+        elapsed_s = thread_time() - start
+
         if frame.number > warm_up:
-            times.append(1e3 * (thread_time() - start))
+            times.append(1e3 * elapsed_s)
             identities.update(ids)
         if frame.number == warm_up + frames:
             break
+
     return {
         "median_ms": float(np.median(times)),
         "p95_ms": float(np.quantile(times, 0.95)),
@@ -145,12 +156,14 @@ def milliseconds(
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run every tracker at every size; print a table and write JSON."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Options of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.tracking", description=__doc__.splitlines()[0]
+        prog="python -m bench.tracking",
+        description="Time the tracker beside two from PyPI, in milliseconds a frame.",
     )
     parser.add_argument("--objects", type=int, nargs="+", default=SIZES, help="numbers of objects")
+
     parser.add_argument("--frames", type=int, default=50, help="timed frames (default: 50)")
     parser.add_argument(
         "--warm-up",
@@ -158,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=BUDGET + 10,
         help="frames before, to fill the galleries (default: 110)",
     )
+
     parser.add_argument(
         "--trackers",
         nargs="+",
@@ -165,24 +179,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=list(TRACKERS),
         help="which to run (default: all)",
     )
-    parser.add_argument("--json", type=Path, help="where the figures go")
-    options = parser.parse_args(arguments)
+    add_json_option(parser)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run every tracker at every size; print a table and write JSON."""
+    options = parse_arguments(arguments)
     threadpool_limits(1)
     jobs = [(name, objects) for objects in options.objects for name in options.trackers]
     results = []
     for name, objects in tqdm(jobs, desc="bench", disable=None):
-        results.append(
-            {
-                "tracker": name,
-                "objects": objects,
-                **milliseconds(TRACKERS[name], objects, options.warm_up, options.frames),
-            }
-        )
+        figures = milliseconds(TRACKERS[name], objects, options.warm_up, options.frames)
+        results.append({"tracker": name, "objects": objects, **figures})
+
     _report(results, options.objects, options.trackers)
     write_figures(options.json, {"results": results})
+    return 0
 
 
-def _report(results: list[dict], sizes: Sequence[int], names: Sequence[str]) -> None:
+def _report(results: list[dict[str, Any]], sizes: Sequence[int], names: Sequence[str]) -> None:
     """One line for each tracker: median milliseconds a frame at each size."""
     median = {(result["tracker"], result["objects"]): result["median_ms"] for result in results}
     print(f"{'median ms per frame':22}" + "".join(f"{size:>9}" for size in sizes))
@@ -191,4 +207,4 @@ def _report(results: list[dict], sizes: Sequence[int], names: Sequence[str]) -> 
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

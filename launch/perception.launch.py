@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three perception nodes on a running camera: ``ros2 launch assistant_perception
-perception.launch.py camera:=realsense``.
+"""Starts the three perception nodes on a running camera.
+
+``ros2 launch assistant_perception perception.launch.py camera:=realsense``
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from perception_kit.resources import PACKAGE, package_folder
-from perception_kit.ros.bringup import (
+from perception_kit.ros.node_processes import (
     LINKS,
     NODE_ENVIRONMENT,
     NODES,
-    camera_topics,
+    camera_remappings,
     process_environment,
 )
 
@@ -27,67 +28,47 @@ RVIZ_TOPICS = (
     "tracker_node/markers",
 )
 
+# Launch arguments: default and description
+ARGUMENTS = {
+    "camera": ("realsense", "preset in config/cameras, or a .yaml file like those"),
+    "namespace": ("", "namespace of all nodes"),
+    "device": ("", "cpu, cuda, cuda:N or auto; empty: as in config/"),
+    "segmentation_model": ("", "segmentation model file; empty: as in config/"),
+    "pose_model": ("", "pose model file; empty: as in config/"),
+    "action_model": ("", "action model file; empty: as in config/"),
+}
+SWITCHES = {
+    "rviz": "show the results in RViz",
+    "use_sim_time": "take the time from /clock",
+}
+
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments, settings of the processes, and the nodes."""
-    as_in_config = "; empty: as in config/"
-    return LaunchDescription(
-        [
-            DeclareLaunchArgument(
-                "camera",
-                default_value="realsense",
-                description="preset in config/cameras, or a .yaml file like those",
-            ),
-            DeclareLaunchArgument(
-                "namespace", default_value="", description="namespace of all nodes"
-            ),
-            DeclareLaunchArgument(
-                "device", default_value="", description="cpu, cuda, cuda:N or auto" + as_in_config
-            ),
-            DeclareLaunchArgument(
-                "segmentation_model",
-                default_value="",
-                description="segmentation model file" + as_in_config,
-            ),
-            DeclareLaunchArgument(
-                "pose_model", default_value="", description="pose model file" + as_in_config
-            ),
-            DeclareLaunchArgument(
-                "action_model", default_value="", description="action model file" + as_in_config
-            ),
-            DeclareLaunchArgument(
-                "rviz",
-                default_value="false",
-                choices=["true", "false"],
-                description="show the results in RViz",
-            ),
-            DeclareLaunchArgument(
-                "use_sim_time",
-                default_value="false",
-                choices=["true", "false"],
-                description="take the time from /clock",
-            ),
-            *(SetEnvironmentVariable(name, value) for name, value in process_environment().items()),
-            OpaqueFunction(function=_nodes),
-        ]
-    )
+    arguments = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in ARGUMENTS.items()
+    ]
+    switches = [
+        DeclareLaunchArgument(
+            name, default_value="false", choices=["true", "false"], description=description
+        )
+        for name, description in SWITCHES.items()
+    ]
+
+    environment = [
+        SetEnvironmentVariable(name, value) for name, value in process_environment().items()
+    ]
+    return LaunchDescription([*arguments, *switches, *environment, OpaqueFunction(function=_nodes)])
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes for the values of the arguments. Raises BringupError for an unknown camera."""
-    given = {
-        name: LaunchConfiguration(name).perform(context)
-        for name in (
-            "camera",
-            "namespace",
-            "device",
-            "segmentation_model",
-            "pose_model",
-            "action_model",
-            "rviz",
-            "use_sim_time",
-        )
-    }
+    given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, *SWITCHES)}
+    namespace, use_sim_time = given["namespace"], given["use_sim_time"] == "true"
+    camera = camera_remappings(given["camera"])
+
+    # What is given overrides config/.
     own = {
         "pose6d_node": {
             "segmentation_model": given["segmentation_model"],
@@ -97,52 +78,47 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         "tracker_node": {"pose_model": given["pose_model"]},
         "actionrec_node": {"model": given["action_model"], "device": given["device"]},
     }
-    use_sim_time = given["use_sim_time"] == "true"
-    cameras = camera_topics(given["camera"])
-    nodes = [
-        Node(
+
+    nodes = []
+    for name in NODES:
+        parameters = {parameter: value for parameter, value in own.get(name, {}).items() if value}
+        config = package_folder() / "config" / f"{name}.yaml"
+        node = Node(
             package=PACKAGE,
             executable=name,
             name=name,
-            namespace=given["namespace"],
-            parameters=[
-                str(package_folder() / "config" / f"{name}.yaml"),
-                {parameter: value for parameter, value in own.get(name, {}).items() if value}
-                | {"use_sim_time": use_sim_time},
-            ],
-            remappings=list((cameras | LINKS.get(name, {})).items()),
+            namespace=namespace,
+            parameters=[str(config), parameters | {"use_sim_time": use_sim_time}],
+            remappings=list((camera | LINKS.get(name, {})).items()),
             additional_env=NODE_ENVIRONMENT.get(name, {}),
             output="screen",
         )
-        for name in NODES
-    ]
+        nodes.append(node)
     if given["rviz"] != "true":
         return nodes
+
     scene = Node(
         package=PACKAGE,
         executable="scene_node",
         name="scene_node",
-        namespace=given["namespace"],
+        namespace=namespace,
         parameters=[{"use_sim_time": use_sim_time}],
-        remappings=list(cameras.items()),
+        remappings=list(camera.items()),
         output="screen",
     )
-    return [*nodes, scene, _rviz(given["namespace"], cameras, use_sim_time)]
+    return [*nodes, scene, _rviz(namespace, camera, use_sim_time)]
 
 
-def _rviz(namespace: str, cameras: dict[str, str], use_sim_time: bool) -> Node:
-    """RViz, whose configuration names the topics without a namespace, and those of the camera as
-    the nodes do.
-    """
+def _rviz(namespace: str, camera: dict[str, str], use_sim_time: bool) -> Node:
+    """RViz, whose configuration names the nodes' topics without a namespace."""
     prefix = f"/{namespace.strip('/')}" if namespace else ""
+    results = [(f"/{topic}", f"{prefix}/{topic}") for topic in RVIZ_TOPICS]
+    inputs = [(f"/{topic}", target) for topic, target in camera.items()]
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(package_folder() / "config" / "perception.rviz")],
         parameters=[{"use_sim_time": use_sim_time}],
-        remappings=[
-            *((f"/{topic}", f"{prefix}/{topic}") for topic in RVIZ_TOPICS),
-            *((f"/{topic}", target) for topic, target in cameras.items()),
-        ],
+        remappings=[*results, *inputs],
         output="screen",
     )

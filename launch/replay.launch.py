@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The perception nodes on a recorded bag: ``ros2 launch assistant_perception replay.launch.py
-bag:=PATH rate:=1.0 loop:=false``.
+"""Starts the perception nodes on a recorded bag.
 
-Takes the arguments of ``perception.launch.py``, too. For measurements use ``python -m
+``ros2 launch assistant_perception replay.launch.py bag:=PATH rate:=1.0 loop:=false``
+
+It has the arguments of ``perception.launch.py``, too. For measurements use ``python -m
 perception_kit.replay``, which waits for the nodes.
 """
 
@@ -24,22 +25,20 @@ from launch.substitutions import LaunchConfiguration
 def generate_launch_description() -> LaunchDescription:
     """The nodes in simulated time, and the player that gives it."""
     nodes = PythonLaunchDescriptionSource(str(Path(__file__).with_name("perception.launch.py")))
-    return LaunchDescription(
-        [
-            DeclareLaunchArgument("bag", description="rosbag2 folder or file"),
-            DeclareLaunchArgument(
-                "rate", default_value="1.0", description="factor of the recorded speed"
-            ),
-            DeclareLaunchArgument(
-                "loop",
-                default_value="false",
-                choices=["true", "false"],
-                description="start again at the end",
-            ),
-            IncludeLaunchDescription(nodes, launch_arguments={"use_sim_time": "true"}.items()),
-            OpaqueFunction(function=_player),
-        ]
+    simulated = {"use_sim_time": "true"}
+
+    bag = DeclareLaunchArgument("bag", description="rosbag2 folder or file")
+    rate = DeclareLaunchArgument(
+        "rate", default_value="1.0", description="factor of the recorded speed"
     )
+    loop = DeclareLaunchArgument(
+        "loop",
+        default_value="false",
+        choices=["true", "false"],
+        description="start again at the end",
+    )
+    include = IncludeLaunchDescription(nodes, launch_arguments=simulated.items())
+    return LaunchDescription([bag, rate, loop, include, OpaqueFunction(function=_player)])
 
 
 def _player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -48,6 +47,6 @@ def _player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         LaunchConfiguration(name).perform(context) for name in ("bag", "rate", "loop")
     )
     command = ["ros2", "bag", "play", bag, "--clock", "--rate", rate]
-    return [
-        ExecuteProcess(cmd=[*command, "--loop"] if loop == "true" else command, output="screen")
-    ]
+    if loop == "true":
+        command.append("--loop")
+    return [ExecuteProcess(cmd=command, output="screen")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What more than one node needs: types, drawing, model files, bags, datasets, metrics and replay."""
+"""What the nodes share: types, drawing, model files, bags, datasets, metrics and replay."""
 
 import lazy_loader
 

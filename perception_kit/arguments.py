@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""argparse types with helpful error messages, and option names of the release before."""
+"""argparse types with helpful error messages, and option names of the previous release."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from perception_kit.resources import choose_device
 
 
 def bounded_int(least: int) -> Callable[[str], int]:
-    """Type of whole numbers that are at least this large."""
+    """Type of integers from ``least`` on."""
 
     def parse(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = least - 1
+
         if value < least:
             raise argparse.ArgumentTypeError(
                 f"must be a whole number of at least {least}, got '{text}'"
@@ -54,6 +55,7 @@ def positive_float(text: str) -> float:
 
 
 def _number(text: str) -> float:
+    """The number; NaN, which lies in no range, where it is none."""
     try:
         return float(text)
     except ValueError:
@@ -61,14 +63,16 @@ def _number(text: str) -> float:
 
 
 def model_file(text: str) -> Path:
-    """Type of the path of a model file to write, in a folder that may not exist yet: refused before
-    hours of work, not after them.
+    """Type of the path of a model file to write, in a folder that may not exist yet.
+
+    A path that cannot be written is refused before hours of work, not after them.
     """
     path = Path(text)
     if path.suffix != ".safetensors" or path.is_dir():
         raise argparse.ArgumentTypeError(
             f"must be a file whose name ends in .safetensors, got '{text}'"
         )
+
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise argparse.ArgumentTypeError(
@@ -85,13 +89,15 @@ def device(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+# Value of ``--json`` that prints to standard output.
 JSON_TO_STDOUT = "-"
-"""Value of ``--json`` that prints to standard output."""
 
 
 def with_new_names(arguments: Sequence[str] | None, new_names: Mapping[str, str]) -> list[str]:
-    """The command line (None: of this process) with the keys of ``new_names`` replaced by their
-    values, and a warning on stderr for each: the names of the release before go on working.
+    """The command line (None: of this process) with old option names replaced by new ones.
+
+    ``new_names`` maps the names of the previous release to their successors. Each use of an old
+    name prints a warning on stderr.
     """
     renamed = []
     for argument in sys.argv[1:] if arguments is None else arguments:
@@ -106,8 +112,8 @@ def with_new_names(arguments: Sequence[str] | None, new_names: Mapping[str, str]
 def with_json_path(arguments: Sequence[str] | None) -> list[str]:
     """The command line (None: of this process) with a path after every ``--json``.
 
-    It was a switch that printed to standard output in the release before: where neither a name that
-    ends in .json nor ``-`` follows, it still is one, with a warning on stderr.
+    In the previous release it was a switch that printed to standard output. Where neither a name
+    that ends in .json nor ``-`` follows, it still is one, with a warning on stderr.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     completed = []

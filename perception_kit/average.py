@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mean of the weights of several models: ``python -m perception_kit.average A.safetensors
-B.safetensors --out C.safetensors``.
+"""Averages the weights of several models into one model.
 
-Networks fine-tuned from common weights stay close enough for their mean to work, and it keeps more
-of what each knew: it is often better than any of them on images unlike the training's (Izmailov
-2018, stochastic weight averaging; Wortsman 2022, model soups).
+``python -m perception_kit.average A.safetensors B.safetensors --out C.safetensors``. Networks
+fine-tuned from common weights stay close enough for their mean to work, and it is often better than
+any of them on images unlike those of the training (Izmailov et al. 2018, stochastic weight
+averaging; Wortsman et al. 2022, model soups).
 """
 
 from __future__ import annotations
@@ -20,54 +20,63 @@ from typing import Any
 import torch
 
 from perception_kit.arguments import model_file
-from perception_kit.networks.model_file import file_sha256, load_model, save_model
+from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 
-OWN = (
-    "kind",
-    "input_size",
-    "training",
-)  # what the models of a mean may differ in; all else says how the network is to be used
+# Metadata in which the models of a mean may differ. All else says how the network is to be used.
+INDIVIDUAL_KEYS = ("kind", "input_size", "training")
 
 
 def average(paths: Sequence[Path]) -> tuple[str, dict[str, torch.Tensor], dict[str, Any]]:
-    """Kind, mean tensors and metadata of the model files ``paths``; whole numbers and metadata are
-    the first one's.
+    """Kind, mean tensors and metadata of the model files ``paths``.
 
-    Raises ModelFileError where they are not models of one kind, network and table of classes.
+    Integer tensors and metadata are those of the first model. Raises ModelFileError where the
+    models are not of one kind, network and table of classes.
     """
     kind = model_kind(paths[0])
-    tensors, metadata = load_model(paths[0], kind)
+    tensors, metadata = read_model(paths[0], kind)
+    total = dict(tensors)
     for path in paths[1:]:
-        more, other = load_model(path, kind)
-        for key in sorted((metadata.keys() | other.keys()) - set(OWN)):
-            if metadata.get(key) != other.get(key):
-                raise ModelFileError(
-                    f"'{paths[0]}' has {key} {metadata.get(key)!s:.80}, but '{path}' has"
-                    f" {other.get(key)!s:.80}: no mean of these"
-                )
-        if {name: tensor.shape for name, tensor in tensors.items()} != {
-            name: tensor.shape for name, tensor in more.items()
-        }:
+        path_tensors, path_metadata = read_model(path, kind)
+        _check_metadata(paths[0], metadata, path, path_metadata)
+        if _shapes(tensors) != _shapes(path_tensors):
             raise ModelFileError(
-                f"the tensors of '{paths[0]}' and '{path}' differ in name or shape: no mean of"
-                " these"
+                f"the tensors of '{paths[0]}' and '{path}' differ in name or shape:"
+                " no mean of these"
             )
-        tensors = {
-            name: tensor + more[name] if tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
-        }
+        for name, tensor in path_tensors.items():
+            if tensors[name].is_floating_point():
+                total[name] = total[name] + tensor
+
     mean = {
         name: tensor / len(paths) if tensor.is_floating_point() else tensor
-        for name, tensor in tensors.items()
+        for name, tensor in total.items()
     }
     return kind, mean, {key: value for key, value in metadata.items() if key != "kind"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the mean and, beside it, which models it is of; returns the exit code."""
+def _check_metadata(
+    first: Path, metadata: dict[str, Any], path: Path, path_metadata: dict[str, Any]
+) -> None:
+    """Raises ModelFileError where two models are not to be used in the same way."""
+    for key in sorted((metadata.keys() | path_metadata.keys()) - set(INDIVIDUAL_KEYS)):
+        value, path_value = metadata.get(key), path_metadata.get(key)
+        if value != path_value:
+            raise ModelFileError(
+                f"'{first}' has {key} {value!s:.80}, but '{path}' has {path_value!s:.80}:"
+                " no mean of these"
+            )
+
+
+def _shapes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Options of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.average", description=__doc__.splitlines()[0]
+        prog="python -m perception_kit.average",
+        description="Average the weights of several models into one model.",
     )
     parser.add_argument(
         "models",
@@ -77,9 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="model files; the first one's image size is kept",
     )
     parser.add_argument("--out", type=model_file, required=True, help="model file to write")
+
     options = parser.parse_args(arguments)
     if len(options.models) < 2:
         parser.error("give two models or more")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the mean and, beside it, a record of its models; returns the exit code."""
+    options = parse_arguments(arguments)
     try:
         kind, tensors, metadata = average(options.models)
         sources = [
@@ -89,16 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModelFileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
     save_model(options.out, kind, tensors, metadata)
-    words = [
-        "python",
-        "-m",
-        "perception_kit.average",
-        *map(str, options.models),
-        "--out",
-        str(options.out),
-    ]
-    text = json.dumps({"command": shlex.join(words), "mean_of": sources}, indent=2)
+
+    models = [str(path) for path in options.models]
+    command = ["python", "-m", "perception_kit.average", *models, "--out", str(options.out)]
+    text = json.dumps({"command": shlex.join(command), "mean_of": sources}, indent=2)
     options.out.with_name(options.out.name + ".json").write_text(text + "\n", encoding="utf-8")
     print(f"wrote {options.out}, the mean of {len(options.models)} {kind} models")
     return 0

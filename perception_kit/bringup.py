@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring-up without ``ros2 launch``: ``python -m perception_kit.bringup --camera realsense``.
+"""Starts the nodes without ``ros2 launch``, until Ctrl-C.
 
-Ctrl-C ends all nodes.
+``python -m perception_kit.bringup --camera realsense``
 """
 
 from __future__ import annotations
@@ -9,36 +9,22 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
-from perception_kit.ros.bringup import NODES, BringupError, NodeGroup, camera_topics, start_nodes
+from perception_kit.ros.node_processes import (
+    NODES,
+    BringupError,
+    NodeGroup,
+    camera_remappings,
+    start_nodes,
+)
 
 _POLL_S = 0.5
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Start the nodes and wait for Ctrl-C; returns 0, or 1 when a node ended by itself or cannot be
-    started.
-    """
-    args = parse_arguments(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
-    try:
-        group = start_nodes(
-            node_parameters(args),
-            camera_topics(args.camera),
-            args.namespace,
-            log_dir=args.log_dir,
-            nodes=args.nodes,
-        )
-    except (BringupError, FileNotFoundError) as error:
-        print(f"bringup: {error}", file=sys.stderr)
-        return 1
-    with group:
-        return wait(group)
-
-
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the bring-up."""
     parser = argparse.ArgumentParser(
         prog="python -m perception_kit.bringup",
@@ -60,32 +46,56 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         metavar="NODE",
         help="only these nodes",
     )
+
+    # Parameters of the nodes
     parser.add_argument("--device", help="cpu, cuda, cuda:N or auto (default: as in config/)")
-    parser.add_argument(
-        "--segmentation-model", help="segmentation model file (default: as in config/)"
-    )
-    parser.add_argument("--pose-model", help="pose model file (default: as in config/)")
-    parser.add_argument("--action-model", help="action model file (default: as in config/)")
+    for kind in ("segmentation", "pose", "action"):
+        parser.add_argument(f"--{kind}-model", help=f"{kind} model file (default: as in config/)")
     parser.add_argument("--use-sim-time", action="store_true", help="take the time from /clock")
+
     parser.add_argument(
         "--log-dir", type=Path, help="write what the nodes print to NODE.log in this folder"
     )
     return parser.parse_args(arguments)
 
 
-def node_parameters(args: argparse.Namespace) -> dict[str, dict[str, object]]:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start the nodes and wait for Ctrl-C.
+
+    Returns the exit code: 0, or 1 when a node ended by itself or cannot be started.
+    """
+    options = parse_arguments(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
+    try:
+        group = start_nodes(
+            node_parameters(options),
+            camera_remappings(options.camera),
+            options.namespace,
+            log_dir=options.log_dir,
+            nodes=options.nodes,
+        )
+    except (BringupError, FileNotFoundError) as error:
+        print(f"bringup: {error}", file=sys.stderr)
+        return 1
+
+    with group:
+        return wait(group)
+
+
+def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]:
     """Parameters that were given on the command line, by node."""
     given = {
         "pose6d_node": {
-            "segmentation_model": args.segmentation_model,
-            "pose_model": args.pose_model,
-            "device": args.device,
+            "segmentation_model": options.segmentation_model,
+            "pose_model": options.pose_model,
+            "device": options.device,
         },
-        "tracker_node": {"pose_model": args.pose_model},
-        "actionrec_node": {"model": args.action_model, "device": args.device},
+        "tracker_node": {"pose_model": options.pose_model},
+        "actionrec_node": {"model": options.action_model, "device": options.device},
     }
     for parameters in given.values():
-        parameters["use_sim_time"] = True if args.use_sim_time else None
+        parameters["use_sim_time"] = True if options.use_sim_time else None
+
     return {
         node: {name: value for name, value in parameters.items() if value is not None}
         for node, parameters in given.items()
@@ -93,8 +103,9 @@ def node_parameters(args: argparse.Namespace) -> dict[str, dict[str, object]]:
 
 
 def wait(group: NodeGroup) -> int:
-    """Wait until Ctrl-C (returns 0) or until no node is left (returns 1); a node that ends is
-    named, the others go on.
+    """Wait until Ctrl-C or until no node is left; returns the exit code.
+
+    A node that ends by itself is named, and the others go on; the exit code is 1 then, else 0.
     """
     ended: set[str] = set()
     try:
@@ -102,11 +113,10 @@ def wait(group: NodeGroup) -> int:
             for name, code in group.poll().items():
                 if code is not None and name not in ended:
                     ended.add(name)
-                    print(
-                        f"bringup: {name} ended with return code {code}; its log:"
-                        f" {group.log_path(name) or 'above'}",
-                        file=sys.stderr,
-                    )
+                    log = group.log_path(name) or "above"
+                    text = f"bringup: {name} ended with return code {code}; its log: {log}"
+                    print(text, file=sys.stderr)
+
             if len(ended) == len(group.poll()):
                 return 1
             sleep(_POLL_S)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares two replays of a bag: what got better and worse, by class, and the frames in which they
-differ most.
+"""Compares two replays of a bag: what got better and worse, by class, and in which frames.
 
 Exit code: 0; 2 for folders that do not hold replays of the same bag.
 """
@@ -10,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from perception_kit.evaluation.run import RunError, read_run
-from perception_kit.report.compare import Change, Comparison, compare_runs
-from perception_kit.report.compare_page import comparison_page
+from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_runs
+from perception_kit.report.comparison_page import comparison_page
 
 EXIT_BAD_INPUT = 2
 PAGE, DATA = "compare.html", "compare.json"
@@ -26,8 +26,8 @@ _COLORS = {"better": "green", "worse": "red"}
 _FRAMES_PRINTED = 5
 
 
-def main() -> int:
-    """Entry point; returns the exit code."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Command line."""
     parser = argparse.ArgumentParser(
         prog="python -m perception_kit.compare",
         description=__doc__,
@@ -38,61 +38,74 @@ def main() -> int:
     parser.add_argument(
         "--out", type=Path, help=f"folder for {PAGE} and {DATA} (default: the second one)"
     )
-    arguments = parser.parse_args()
-    out = arguments.out or arguments.second
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    args = parse_arguments(arguments)
+    out = args.out or args.second
     try:
-        comparison = compare_runs(read_run(arguments.first), read_run(arguments.second))
+        comparison = compare_runs(read_run(args.first), read_run(args.second))
         out.mkdir(parents=True, exist_ok=True)
         (out / DATA).write_text(json.dumps(comparison.as_json(), indent=2) + "\n")
         (out / PAGE).write_text(comparison_page(comparison))
     except (RunError, OSError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
+
     _print(comparison, out)
     return 0
 
 
 def _print(comparison: Comparison, out: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    totals = [change for change in comparison.changes if not change.of]
-    classes = [change for change in comparison.changes if change.of and change.verdict in _COLORS]
-    console.print(
-        f"first:  {escape(str(comparison.first.folder))}\nsecond:"
-        f" {escape(str(comparison.second.folder))}"
-    )
+
+    # What was compared, and what they ran with where it differs.
+    console.print(f"first:  {escape(str(comparison.first.folder))}")
+    console.print(f"second: {escape(str(comparison.second.folder))}")
     for name, first, second in comparison.causes:
         console.print(f"  {escape(name)}: {escape(first)} → {escape(second)}")
+
+    # Scores.
+    totals = [change for change in comparison.changes if not change.of]
+    classes = [change for change in comparison.changes if change.of and change.verdict in _COLORS]
     console.print(_table("All", totals))
     if classes:
         console.print(_table("By class, what changed", classes))
+
+    # Frames.
     if comparison.frames:
         console.print("Frames that differ most:")
     for frame in comparison.frames[:_FRAMES_PRINTED]:
-        first, second = (
-            "; ".join(problems) or "nothing wrong"
-            for problems in (frame.first_problems, frame.second_problems)
-        )
-        console.print(
-            f"  frame {frame.number}, {frame.seconds:.2f} s\n    first:  {escape(first)}\n   "
-            f" second: {escape(second)}"
-        )
+        console.print(_describe_frame(frame))
     console.print(f"Look at:\n  {escape(str(out / PAGE))}\n  {escape(str(out / DATA))}")
 
 
-def _table(title: str, changes: list[Change]) -> Table:
+def _describe_frame(frame: FrameChange) -> str:
+    first, second = (
+        escape("; ".join(problems) or "nothing wrong")
+        for problems in (frame.first_problems, frame.second_problems)
+    )
+    return (
+        f"  frame {frame.number}, {frame.seconds:.2f} s\n    first:  {first}\n    second: {second}"
+    )
+
+
+def _table(title: str, changes: Sequence[Change]) -> Table:
     table = Table(title=title, title_justify="left")
     for column in ("of", "score", "first", "second", "difference"):
         table.add_column(column, justify="left" if column in ("of", "score") else "right")
+
     for change in changes:
         difference = change.difference_text
         color = _COLORS.get(change.verdict)
-        shown = f"[{color}]{difference} {change.verdict}[/]" if color else difference
         table.add_row(
             escape(change.of or change.first.part),
             escape(change.first.name),
             change.first.text,
             change.second.text,
-            shown,
+            f"[{color}]{difference} {change.verdict}[/]" if color else difference,
         )
     return table
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera and rigid-body geometry.
+"""Pinhole camera and rigid-body geometry.
 
-Camera frame: x right, y down, z forward (optical frame); metres; pixel (0, 0) is the centre of the
-top left pixel.
+Camera frame: x right, y down, z forward (optical frame), in metres. Pixel (0, 0) is the center of
+the top left pixel.
 """
 
 from __future__ import annotations
@@ -13,38 +13,44 @@ from perception_kit.types import Instance, Intrinsics
 
 WORLD_UP = (0.0, 0.0, 1.0)
 
+# Metres in front of the camera. Nearer points are not projected.
+NEAR_PLANE = 0.05
+
 
 def back_project(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """(H, W, 3) float32 camera-frame points of a (H, W) depth image in metres; 0 or NaN depth gives
-    (0, 0, 0).
+    """(H, W, 3) float32 camera-frame points of a (H, W) depth image in metres.
+
+    Where depth is 0 or not finite, the point is (0, 0, 0).
     """
     height, width = depth.shape
+    focal = np.array([intrinsics.fx, intrinsics.fy], np.float32)
+    center = np.array([intrinsics.cx, intrinsics.cy], np.float32)
+    x = (np.arange(width, dtype=np.float32) - center[0]) / focal[0]
+    y = (np.arange(height, dtype=np.float32) - center[1]) / focal[1]
+
     z = np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
-    u = (np.arange(width, dtype=np.float32) - np.float32(intrinsics.cx)) / np.float32(intrinsics.fx)
-    v = (np.arange(height, dtype=np.float32) - np.float32(intrinsics.cy)) / np.float32(
-        intrinsics.fy
-    )
-    return np.stack([z * u[None, :], z * v[:, None], z], axis=-1)
+    return np.stack([z * x[None, :], z * y[:, None], z], axis=-1)
 
 
 def instance_position(
     instance: Instance, depth: np.ndarray, intrinsics: Intrinsics
 ) -> np.ndarray | None:
-    """(3,) median of the camera-frame points that an instance's mask covers in a (H, W) depth image
-    in metres; None without any.
+    """(3,) median of the camera-frame points under an instance's mask.
+
+    ``depth`` (H, W) is in metres. None where the mask covers no depth.
     """
-    x, y = instance.mask_origin
+    left, top = instance.mask_origin
     rows, columns = np.nonzero(instance.mask)
-    z = depth[rows + y, columns + x]
+    u, v = columns + left, rows + top
+    z = depth[v, u]
     valid = z > 0
     if not valid.any():
         return None
-    u, v, z = columns[valid] + x, rows[valid] + y, z[valid]
-    points = np.stack(
-        [(u - intrinsics.cx) / intrinsics.fx * z, (v - intrinsics.cy) / intrinsics.fy * z, z],
-        axis=1,
-    )
-    return np.median(points, axis=0)
+
+    u, v, z = u[valid], v[valid], z[valid]
+    x = (u - intrinsics.cx) / intrinsics.fx * z
+    y = (v - intrinsics.cy) / intrinsics.fy * z
+    return np.median(np.stack([x, y, z], axis=1), axis=0)
 
 
 def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
@@ -69,12 +75,12 @@ def pose_matrix(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
 
 
 def is_rotation(matrix: np.ndarray, tolerance: float = 0.01) -> bool:
-    """Whether a (3, 3) matrix is orthonormal within ``tolerance`` in each entry of its Gram matrix,
-    and not a reflection.
+    """Whether a (3, 3) matrix is orthonormal and not a reflection.
+
+    ``tolerance`` is that of each entry of its Gram matrix.
     """
-    return bool(
-        np.allclose(matrix @ matrix.T, np.eye(3), atol=tolerance) and np.linalg.det(matrix) > 0
-    )
+    is_orthonormal = np.allclose(matrix @ matrix.T, np.eye(3), atol=tolerance)
+    return bool(is_orthonormal and np.linalg.det(matrix) > 0)
 
 
 def invert_pose(matrix: np.ndarray) -> np.ndarray:
@@ -92,18 +98,19 @@ def look_at(
     """
     forward = np.asarray(target, float) - eye
     right = np.cross(forward, up)
-    if np.linalg.norm(right) < 1e-9 * max(np.linalg.norm(forward), 1e-12):
+    if np.linalg.norm(right) < 1e-9 * max(float(np.linalg.norm(forward)), 1e-12):
         raise ValueError(f"look_at: eye {eye} and target {target} are in line with up {up}")
+
     forward /= np.linalg.norm(forward)
     right /= np.linalg.norm(right)
-    return pose_matrix(
-        np.stack([right, np.cross(forward, right), forward], axis=1), np.asarray(eye, float)
-    )
+    down = np.cross(forward, right)
+    return pose_matrix(np.stack([right, down, forward], axis=1), np.asarray(eye, float))
 
 
 def quaternion_to_matrix(wxyz: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) rotation matrices of (..., 4) quaternions w, x, y, z (normalised here; w comes
-    first, unlike in ROS messages).
+    """(..., 3, 3) rotation matrices of (..., 4) quaternions w, x, y, z, which need no norm of 1.
+
+    w comes first, unlike in ROS messages.
     """
     q = np.asarray(wxyz, float)
     w, x, y, z = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
@@ -118,13 +125,14 @@ def quaternion_to_matrix(wxyz: np.ndarray) -> np.ndarray:
 def pixel_rays(
     x: np.ndarray, y: np.ndarray, camera_to_item: np.ndarray, intrinsics: Intrinsics
 ) -> np.ndarray:
-    """(..., 6) rays in the item's frame through pixels (x, y).
+    """(..., 6) float32 rays (origin, direction) in the item's frame through pixels (x, y).
 
-    Directions have z = 1 in the camera frame, so the hit distance is the z-depth.
+    Directions have z = 1 in the camera frame, so that the hit distance is the z-depth.
     """
     rotation = camera_to_item[:3, :3].astype(np.float32)
     u = (x - np.float32(intrinsics.cx)) / np.float32(intrinsics.fx)
     v = (y - np.float32(intrinsics.cy)) / np.float32(intrinsics.fy)
+
     rays = np.empty((*np.broadcast_shapes(u.shape, v.shape), 6), np.float32)
     rays[..., :3] = camera_to_item[:3, 3]
     for axis in range(3):
@@ -135,29 +143,24 @@ def pixel_rays(
 def image_rectangle(
     corners: np.ndarray, item_to_camera: np.ndarray, intrinsics: Intrinsics, outside: bool
 ) -> tuple[int, int, int, int] | None:
-    """Pixel rectangle of a box; with ``outside`` it may reach one image size beyond the borders.
+    """Pixel rectangle (left, top, right, bottom) of a box with (8, 3) ``corners``.
 
-    None when it is out of sight.
+    With ``outside`` it may reach one image size beyond the borders. None when the box is out of
+    sight. A box that reaches behind the camera gets the largest rectangle.
     """
-    points = corners @ item_to_camera[:3, :3].T + item_to_camera[:3, 3]
-    margin_x, margin_y = (intrinsics.width, intrinsics.height) if outside else (0, 0)
-    low = np.array([-margin_x, -margin_y])
-    high = np.array([intrinsics.width + margin_x, intrinsics.height + margin_y])
-    if points[:, 2].max() < 0.05:
+    points = transform(corners, item_to_camera[:3, :3], item_to_camera[:3, 3])
+    nearest, farthest = points[:, 2].min(), points[:, 2].max()
+    if farthest < NEAR_PLANE:
         return None
-    if points[:, 2].min() > 0.05:
-        pixels = points[:, :2] / points[:, 2:] * [intrinsics.fx, intrinsics.fy] + [
-            intrinsics.cx,
-            intrinsics.cy,
-        ]
+
+    size = np.array([intrinsics.width, intrinsics.height])
+    margin = size if outside else np.zeros_like(size)
+    low, high = -margin, size + margin
+    if nearest > NEAR_PLANE:
+        pixels = project(points, intrinsics)
         low = np.maximum(low, np.floor(pixels.min(axis=0)).astype(int))
         high = np.minimum(high, np.ceil(pixels.max(axis=0)).astype(int) + 1)
-    if (
-        (high <= low).any()
-        or low[0] >= intrinsics.width
-        or low[1] >= intrinsics.height
-        or high[0] <= 0
-        or high[1] <= 0
-    ):
+
+    if (high <= low).any() or (low >= size).any() or (high <= 0).any():
         return None
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that do not outlive the one that started them."""
+"""Child processes that do not outlive their parent."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 
 def ends_with_parent(command: Sequence[str]) -> list[str]:
-    """``command`` for a process that gets SIGTERM when the thread that starts it ends, even by
-    SIGKILL.
+    """``command`` for a process that gets SIGTERM when its parent thread ends, even by SIGKILL.
 
-    That needs Linux and util-linux's ``setpriv``; elsewhere it is the command as it is.
+    That needs Linux and util-linux's ``setpriv``; elsewhere the command is returned unchanged.
     """
     setpriv = shutil.which("setpriv")
-    return (
-        [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv is not None else list(command)
-    )
+    if setpriv is None:
+        return list(command)
+    return [setpriv, "--pdeathsig", "TERM", "--", *command]

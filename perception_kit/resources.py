@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the package's own files are, and which device a network runs on."""
+"""Locations of the package's own files, and devices that networks run on."""
 
 from __future__ import annotations
 
@@ -7,25 +7,29 @@ import re
 from pathlib import Path
 
 PACKAGE = "assistant_perception"
-RUNTIMES = ("pytorch", "openvino")  # what runs a network on a CPU
-INT8_RUNTIME = "openvino_int8"  # for networks that were quantised
+
+# What runs a network on a CPU; the last is for quantized networks.
+RUNTIMES = ("pytorch", "openvino")
+INT8_RUNTIME = "openvino_int8"
+
 _SCHEME = "package://"
 _DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 class DeviceError(ValueError):
-    """There is no such device; the message says which there are."""
+    """There is no such device; the message names those that there are."""
 
 
 def package_folder() -> Path:
-    """Folder of ``config/``, ``launch/`` and ``models/``: the source tree, else the installed share
-    folder.
+    """Folder of ``config/``, ``launch/`` and ``models/``.
 
-    Raises FileNotFoundError where the package is neither.
+    It is the source tree, or else the installed share folder. Raises FileNotFoundError where there
+    is neither.
     """
     source = Path(__file__).resolve().parents[1]
     if (source / "package.xml").is_file():
         return source
+
     try:
         from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
@@ -46,15 +50,16 @@ def resolve_path(path: str) -> Path:
     package, _, inside = path.removeprefix(_SCHEME).partition("/")
     if package != PACKAGE:
         raise ValueError(
-            f"'{path}' lies in package '{package}', expected {_SCHEME}{PACKAGE}/PATH or the path of"
-            " a file"
+            f"'{path}' lies in package '{package}',"
+            f" expected {_SCHEME}{PACKAGE}/PATH or the path of a file"
         )
     return package_folder() / inside
 
 
 def check_device_name(name: str) -> None:
-    """Raise DeviceError unless ``name`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto``, whether this
-    machine has it or not.
+    """Raise DeviceError unless ``name`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+
+    Whether this machine has the device is not checked.
     """
     if _DEVICE_NAME.fullmatch(name) is None:
         raise DeviceError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto")
@@ -66,20 +71,21 @@ def choose_device(name: str) -> str:
     Raises DeviceError for anything else, and for a GPU that is missing.
     """
     check_device_name(name)
-    import torch  # takes seconds, and not all who ask for a path need it
+    import torch  # here because importing it takes seconds, and paths are found without it
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cpu":
         return name
+
     if not torch.cuda.is_available():
         raise DeviceError(
-            f"device is '{name}' but PyTorch finds no usable GPU: set it to 'cpu' or 'auto', or"
-            " check the driver"
+            f"device is '{name}' but PyTorch finds no usable GPU:"
+            " set it to 'cpu' or 'auto', or check the driver"
         )
-    if int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+    index, count = int(name.partition(":")[2] or 0), torch.cuda.device_count()
+    if index >= count:
         raise DeviceError(
-            f"device is '{name}' but PyTorch finds {torch.cuda.device_count()} GPUs, which are"
-            " counted from 0"
+            f"device is '{name}' but PyTorch finds {count} GPUs, which are counted from 0"
         )
     return name

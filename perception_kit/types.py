@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain data that the algorithms exchange.
-
-The ROS messages mirror these; see ``msg/`` for the same fields.
-"""
+"""Plain data that the algorithms exchange; the messages in ``msg/`` have the same fields."""
 
 from __future__ import annotations
 
@@ -31,8 +28,8 @@ class Intrinsics:
     def __post_init__(self) -> None:
         if not (self.fx > 0 and self.fy > 0):
             raise ValueError(
-                f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}: calibrate the"
-                " camera or check its CameraInfo"
+                f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}:"
+                " calibrate the camera or check its CameraInfo"
             )
         if not np.isfinite([self.fx, self.fy, self.cx, self.cy]).all():
             raise ValueError(f"focal lengths and principal point must be finite, got {self}")
@@ -65,22 +62,21 @@ class Instance:
 
         Raises ValueError where the mask reaches over its edges.
         """
-        full = np.zeros((height, width), dtype=bool)
         x, y = self.mask_origin
         rows, columns = self.mask.shape
         if not (0 <= x <= width - columns and 0 <= y <= height - rows):
             raise ValueError(
-                f"a mask of {columns}x{rows} pixels at {self.mask_origin} reaches out of the image"
-                f" of {width}x{height}"
+                f"a mask of {columns}x{rows} pixels at {self.mask_origin}"
+                f" reaches out of the image of {width}x{height}"
             )
-        full[y : y + self.mask.shape[0], x : x + self.mask.shape[1]] = self.mask
+
+        full = np.zeros((height, width), dtype=bool)
+        full[y : y + rows, x : x + columns] = self.mask
         return full
 
 
+# Mask and depth contradict most poses of a lower confidence; they are drawn in grey, without axes.
 CONFIDENCE_THRESHOLD = 0.1
-"""Poses of a lower confidence contradict mask and depth for the most part; whoever draws them does
-so without axes, as unsure.
-"""
 
 
 @dataclass
@@ -117,7 +113,7 @@ class TrackState(IntEnum):
 class TrackEstimate:
     """One track after a frame; units and frames as in ``Track.msg``.
 
-    What belongs to the 3D position or the orientation is None when that is unknown; covariances are
+    Fields of the 3D position or the orientation are None while that is unknown; covariances are
     (3, 3).
     """
 
@@ -163,10 +159,8 @@ class FrameResults:
     """All results for one image.
 
     Poses and tracks refer to ``instances`` by index; poses are drawn where ``intrinsics`` are
-    known.
-
-    ``model_points`` are (N, 3) points in metres on the surface of a class's model; where they are
-    not known, poses are drawn as boxes.
+    known. ``model_points`` are (N, 3) points in metres on the surface of a class's model; where
+    they are not known, poses are drawn as boxes.
     """
 
     instances: Sequence[Instance] = ()

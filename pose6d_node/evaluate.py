@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures models on annotated frames: ``python -m pose6d_node.evaluate --dataset DIR --model FILE
-[--model FILE] --out DIR``.
+"""Measures models on annotated frames.
+
+``python -m pose6d_node.evaluate --data DIR --model FILE [--model FILE] --out DIR``
 
 A segmentation model is scored by COCO's mean average precision, a pose model with the true masks,
 both together as the whole chain. Exit code: 0; 2 for input that cannot be used.
@@ -13,14 +14,14 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from perception_kit.arguments import bounded_int, device
+from perception_kit.arguments import bounded_int, device, with_new_names
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import LAYOUTS, open_dataset
@@ -29,14 +30,16 @@ from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.resources import RUNTIMES
 from pose6d_node.densefusion.predictor import PoseEstimator
-from pose6d_node.evaluation.frames import Evaluator, Results
-from pose6d_node.evaluation.report import print_tables, worst_cases, write_instances, write_pictures
-from pose6d_node.evaluation.scores import headline_judgements, score
+from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
+from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics
+from pose6d_node.evaluation.tables import print_tables, write_instances
+from pose6d_node.evaluation.worst_poses import worst_poses, write_pictures
 from pose6d_node.segmentation.evaluation import SCORE_THRESHOLD
 from pose6d_node.segmentation.predictor import Segmenter
 
 EXIT_BAD_INPUT = 2
 KINDS = ("segmentation", "pose")
+NEW_NAMES = {"--dataset": "--data"}
 HEADLINE = "refined"  # the stage whose scores stand for the model, as the nodes run it by default
 
 
@@ -47,9 +50,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dataset", type=Path, required=True, help=f"folder of frames: {LAYOUTS}")
+    # "dataset" is the name in config.json.
     parser.add_argument(
-        "--split", help="split of the dataset (default: test where it has one, else train)"
+        "--data", dest="dataset", type=Path, required=True, help=f"folder of frames: {LAYOUTS}"
+    )
+    parser.add_argument(
+        "--split", help="split of the dataset (default: test, else val, else train)"
     )
     parser.add_argument(
         "--model",
@@ -64,6 +70,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         required=True,
         help="folder for metrics.json, instances.csv, config.json and worst/",
     )
+
     parser.add_argument(
         "--max-frames",
         type=bounded_int(1),
@@ -82,6 +89,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=12,
         help="how many of the worst poses to draw (default %(default)s)",
     )
+
     parser.add_argument(
         "--device", type=device, default="auto", help="cpu, cuda, cuda:N or auto (default)"
     )
@@ -91,68 +99,84 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="pytorch",
         help="what runs the segmentation on a CPU (default %(default)s)",
     )
-    return parser.parse_args(arguments)
+    return parser.parse_args(with_new_names(arguments, NEW_NAMES))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
     try:
-        evaluate(args)
+        evaluate_models(args)
     except (DatasetError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return 0
 
 
-def evaluate(args: argparse.Namespace) -> dict[str, Any]:
+def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     """Run, score and write everything into ``args.out``; returns the metrics.
 
     Raises what ``main`` reports.
     """
+    # Models and data.
     models = models_by_kind(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(args.dataset, args.split)
-    segmenter = None
-    if "segmentation" in models:
-        segmenter = Segmenter(
-            models["segmentation"],
-            args.device,
-            SCORE_THRESHOLD,
-            max_detections=100,
-            runtime=args.runtime,
-        )
-    estimators = (
-        pose_stages(models["pose"], args.device, args.refine_iterations) if "pose" in models else {}
+    evaluator = ModelEvaluator(
+        dataset, segmenter=_segmenter(models, args), estimators=_estimators(models, args)
     )
-    evaluator = Evaluator(dataset, segmenter, estimators)
-    frames = np.unique(
-        np.linspace(0, len(dataset) - 1, min(args.max_frames, len(dataset))).astype(int)
-    )
-    if not any(dataset.instances(frame) for frame in frames.tolist()):
-        raise DatasetError(
-            f"none of the {len(frames)} frames of '{dataset.folder}' has an annotated instance, so"
-            " nothing can be scored: choose another --split (test sets are often published without"
-            " the truth)"
-        )
-    results = evaluator.run(frames.tolist())
+
+    # Results, and the scores of them.
+    results = evaluator.run(_frames_to_use(dataset, args.max_frames))
     notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
-    metrics = {**score(results, HEADLINE), "notes": notes}
+    metrics = {**model_metrics(results, HEADLINE), "notes": notes}
+
+    # Files.
+    config = effective_config(args, models)
     (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    (args.out / "config.json").write_text(
-        json.dumps(effective_config(args, models), indent=2) + "\n"
-    )
+    (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     write_instances(args.out / "instances.csv", dataset, results)
     shutil.rmtree(args.out / "worst", ignore_errors=True)
-    pictures = write_pictures(
-        args.out / "worst", dataset, worst_cases(headline_judgements(results, HEADLINE), args.worst)
-    )
+    worst = worst_poses(headline_matches(results, HEADLINE), args.worst)
+    pictures = write_pictures(args.out / "worst", dataset, worst)
+
     print_tables(metrics, HEADLINE, notes)
     print(
         f"wrote {args.out / 'metrics.json'}, instances.csv, config.json and {len(pictures)}"
         " pictures in worst/"
     )
     return metrics
+
+
+def _segmenter(models: Mapping[str, Path], args: argparse.Namespace) -> Segmenter | None:
+    if "segmentation" not in models:
+        return None
+    return Segmenter(
+        models["segmentation"],
+        args.device,
+        SCORE_THRESHOLD,
+        max_detections=100,
+        runtime=args.runtime,
+    )
+
+
+def _estimators(models: Mapping[str, Path], args: argparse.Namespace) -> dict[str, PoseEstimator]:
+    if "pose" not in models:
+        return {}
+    return pose_stages(models["pose"], args.device, args.refine_iterations)
+
+
+def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
+    """At most ``count`` frames, evenly spread. Raises DatasetError where none is annotated."""
+    spread = np.linspace(0, len(dataset) - 1, min(count, len(dataset)))
+    frames = np.unique(spread.astype(int)).tolist()
+    if not any(dataset.instances(frame) for frame in frames):
+        raise DatasetError(
+            f"none of the {len(frames)} frames of '{dataset.folder}' has an annotated instance, so"
+            " nothing can be scored: choose another --split (test sets are often published without"
+            " the truth)"
+        )
+    return frames
 
 
 def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
@@ -170,7 +194,7 @@ def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, PoseEstimator]:
-    """Ways to estimate poses that are compared, by name, each adding a step to the one before."""
+    """Ways to estimate poses, by name; each adds a step to the one before."""
     return {
         "unrefined": PoseEstimator(path, device, refine_iterations=0),
         HEADLINE: PoseEstimator(path, device, refine_iterations),
@@ -178,47 +202,45 @@ def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, Po
     }
 
 
-def class_notes(dataset: FrameDataset, evaluator: Evaluator, results: Results) -> list[str]:
-    """Which classes in the frames a model does not know, and for what reasons instances got no
-    pose.
-    """
-    shown = {instance.class_name for frame in results.ground_truth for instance in frame}
+def class_notes(
+    dataset: FrameDataset, evaluator: ModelEvaluator, results: ModelResults
+) -> list[str]:
+    """Classes in the frames that a model does not know, and why instances got no pose."""
+    annotated = {instance.class_name for frame in results.ground_truth for instance in frame}
     articulated = {model.name for model in dataset.models.values() if model.articulated}
     notes = []
-    if evaluator.estimators:
-        unknown = sorted(shown - evaluator.posed_classes - articulated)
-        notes += (
-            [f"the pose model does not know {', '.join(unknown)}: their poses are not scored"]
-            if unknown
-            else []
+
+    not_posed = sorted(annotated - evaluator.posed_classes - articulated)
+    if evaluator.estimators and not_posed:
+        notes.append(
+            f"the pose model does not know {', '.join(not_posed)}: their poses are not scored"
         )
     if evaluator.segmenter is not None:
-        unknown = sorted(shown - set(evaluator.segmenter.class_names))
-        notes += (
-            [f"the segmentation model does not know {', '.join(unknown)}: they count as missed"]
-            if unknown
-            else []
-        )
-    return notes + [
-        f"{count} times no pose: {reason}" for reason, count in results.skipped.most_common()
-    ]
+        not_segmented = sorted(annotated - set(evaluator.segmenter.class_names))
+        if not_segmented:
+            names = ", ".join(not_segmented)
+            notes.append(f"the segmentation model does not know {names}: they count as missed")
+
+    reasons = results.rejected.most_common()
+    return notes + [f"{count} times no pose: {reason}" for reason, count in reasons]
 
 
-def effective_config(args: argparse.Namespace, models: dict[str, Path]) -> dict[str, Any]:
+def effective_config(args: argparse.Namespace, models: Mapping[str, Path]) -> dict[str, Any]:
     """What the evaluation really ran with."""
+    arguments = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in vars(args).items()
+        if key != "model"
+    }
+    files = {
+        kind: {"file": str(path), "sha256": file_sha256(path)} for kind, path in models.items()
+    }
+
+    versions = {name: version(name) for name in ("torch", "torchvision", "numpy", "open3d")}
     return {
-        "arguments": {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in vars(args).items()
-            if key != "model"
-        },
-        "models": {
-            kind: {"file": str(path), "sha256": file_sha256(path)} for kind, path in models.items()
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "torchvision", "numpy", "open3d")},
-        },
+        "arguments": arguments,
+        "models": files,
+        "versions": {"python": platform.python_version(), **versions},
     }
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files under the real ``launch`` and ``launch_ros``, where a full ROS 2 is sourced;
-their configuration files everywhere.
+"""The launch files and their configuration files.
+
+The former run under the real ``launch`` and ``launch_ros``, where a full ROS 2 is sourced.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from perception_kit.resources import package_folder
-from perception_kit.ros.bringup import NODES, BringupError, camera_topics
+from perception_kit.ros.node_processes import NODES, BringupError, camera_remappings
 
 try:
     from launch import LaunchDescription, LaunchService
@@ -25,15 +26,8 @@ try:
 except ImportError:
     Node = None
 
-needs_launch = [
-    pytest.mark.ros,
-    pytest.mark.skipif(
-        Node is None,
-        reason=(
-            "launch and launch_ros are not installed: source a full ROS 2 to check the launch files"
-        ),
-    ),
-]
+NO_LAUNCH = "launch and launch_ros are not installed: source a full ROS 2 to check the launch files"
+needs_launch = [pytest.mark.ros, pytest.mark.skipif(Node is None, reason=NO_LAUNCH)]
 LAUNCH = package_folder() / "launch"
 
 
@@ -54,9 +48,7 @@ def other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def launch(name: str, processes: int, **arguments: str) -> dict[str, list[str]]:
-    """Start a launch file, end it as soon as so many processes have started, and return their
-    command lines by executable.
-    """
+    """Command lines by executable of a launch file, which ends when ``processes`` have started."""
     commands: dict[str, list[str]] = {}
 
     def started(event: Any, context: Any) -> EmitEvent | None:
@@ -66,11 +58,8 @@ def launch(name: str, processes: int, **arguments: str) -> dict[str, list[str]]:
     service = LaunchService(argv=[])
     source = PythonLaunchDescriptionSource(str(LAUNCH / name))
     handler = RegisterEventHandler(OnProcessStart(on_start=started))
-    service.include_launch_description(
-        LaunchDescription(
-            [handler, IncludeLaunchDescription(source, launch_arguments=arguments.items())]
-        )
-    )
+    include = IncludeLaunchDescription(source, launch_arguments=arguments.items())
+    service.include_launch_description(LaunchDescription([handler, include]))
     assert service.run() == 0
     return commands
 
@@ -115,40 +104,27 @@ class TestLaunchFiles:
 
     def test_replay_plays_the_bag_in_simulated_time(self) -> None:
         commands = launch("replay.launch.py", 4, bag="/data/bag", rate="0.5", loop="true")
-        assert commands["ros2"][1:] == [
-            "bag",
-            "play",
-            "/data/bag",
-            "--clock",
-            "--rate",
-            "0.5",
-            "--loop",
-        ]
+        expected = "bag play /data/bag --clock --rate 0.5 --loop"
+        assert commands["ros2"][1:] == expected.split()
         assert all("use_sim_time: true" in "".join(commands[name]) for name in NODES)
 
 
 @pytest.mark.parametrize("camera", ["realsense", "azure_kinect", "orbbec"])
 def test_a_camera_preset_names_every_input(camera: str) -> None:
-    assert sorted(camera_topics(camera)) == [
-        "color/camera_info",
-        "color/image_raw",
-        "depth/image_raw",
-    ]
-    assert all(topic.startswith("/") for topic in camera_topics(camera).values())
+    remappings = camera_remappings(camera)
+    assert sorted(remappings) == ["color/camera_info", "color/image_raw", "depth/image_raw"]
+    assert all(topic.startswith("/") for topic in remappings.values())
 
 
 def test_an_unknown_camera_is_refused_with_the_choices() -> None:
-    with pytest.raises(
-        BringupError,
-        match=r"camera 'webcam' is neither a preset \(azure_kinect, orbbec, realsense\) nor",
-    ):
-        camera_topics("webcam")
+    expected = r"camera 'webcam' is neither a preset \(azure_kinect, orbbec, realsense\) nor"
+    with pytest.raises(BringupError, match=expected):
+        camera_remappings("webcam")
 
 
 def test_rviz_shows_topics_that_the_nodes_publish() -> None:
-    displays = yaml.safe_load((package_folder() / "config" / "perception.rviz").read_text())[
-        "Visualization Manager"
-    ]["Displays"]
+    config = yaml.safe_load((package_folder() / "config" / "perception.rviz").read_text())
+    displays = config["Visualization Manager"]["Displays"]
     topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
     drawn = {f"/scene_node/{name}" for name in ("overlay", "points", "markers")}
     assert topics == drawn | {"/color/image_raw", "/pose6d_node/markers", "/tracker_node/markers"}

@@ -15,19 +15,15 @@ MESSAGES = sorted((Path(__file__).parents[1] / "msg").glob("*.msg"))
 
 @pytest.mark.parametrize("path", MESSAGES, ids=lambda path: path.stem)
 def test_every_field_has_a_comment(path: Path) -> None:
-    fields = [
-        line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")
-    ]
+    lines = path.read_text().splitlines()
+    fields = [line for line in lines if line.strip() and not line.startswith("#")]
     assert fields
     assert [line for line in fields if not re.search(r"#\s*\w", line)] == []
 
 
 def test_track_states_are_those_of_the_message() -> None:
-    constants = dict(
-        re.findall(
-            r"^uint8 (\w+)=(\d+)", (MESSAGES[0].parent / "Track.msg").read_text(), re.MULTILINE
-        )
-    )
+    text = (MESSAGES[0].parent / "Track.msg").read_text()
+    constants = dict(re.findall(r"^uint8 (\w+)=(\d+)", text, re.MULTILINE))
     assert {name: int(value) for name, value in constants.items()} == {
         state.name: state.value for state in TrackState
     }

@@ -13,8 +13,10 @@ from scipy.sparse.csgraph import connected_components
 
 @dataclass
 class Pairs:
-    """Allowed pairs: ``rows`` (P,) of tracks, ``columns`` (P,) of detections, ``cost`` (P,) below
-    ``limit``, the cost of no match.
+    """Allowed pairs of a track and a detection.
+
+    ``rows`` (P,) of tracks, ``columns`` (P,) of detections, ``cost`` (P,) below ``limit``, the cost
+    of no match.
     """
 
     rows: np.ndarray
@@ -33,53 +35,59 @@ class Pairs:
 def assign(
     pairs: Pairs, rows: np.ndarray, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cheapest one-to-one matches of the tracks ``rows`` (n,) and detections ``columns`` (m,):
-    matched rows, matched columns, the rest.
+    """The cheapest one-to-one matches of the tracks ``rows`` (n,) and detections ``columns`` (m,).
 
-    The rest are the unmatched ``columns`` in the order in which the Hungarian method on the full
-    matrix leaves them, which is the order of new identities in the published tracker: first those
-    without a partner, then those whose partner is not allowed. Only where this order is open is the
-    full matrix solved; otherwise each connected part of the pairs is a problem of its own.
+    Returns matched rows, matched columns, and the unmatched columns.
+
+    The unmatched ones are in the order in which the Hungarian method on the full matrix leaves
+    them, which is the order of new identities in the published tracker: first those without a
+    partner, then those whose partner is not allowed. Only where this order is open is the full
+    matrix solved; otherwise each connected component of the pairs is a problem of its own.
     """
-    matched_rows, matched_columns = _assign_by_part(pairs)
+    matched_rows, matched_columns = _assign_by_component(pairs)
     if len(matched_rows) == len(rows) or len(columns) - len(matched_rows) <= 1:
         return matched_rows, matched_columns, _without(columns, matched_columns)
+
+    # The full matrix, where pairs that are not allowed cost as much as no match.
     matrix = np.full((len(rows), len(columns)), pairs.limit)
     matrix[_places(rows, pairs.rows), _places(columns, pairs.columns)] = pairs.cost
     row, column = linear_sum_assignment(matrix)
     allowed = matrix[row, column] < pairs.limit
+
     without_partner = np.ones(len(columns), bool)
     without_partner[column] = False
-    rest = np.concatenate([columns[without_partner], columns[column[~allowed]]])
-    return rows[row[allowed]], columns[column[allowed]], rest
+    unmatched = np.concatenate([columns[without_partner], columns[column[~allowed]]])
+    return rows[row[allowed]], columns[column[allowed]], unmatched
 
 
-def _assign_by_part(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the cheapest matches, pair by pair: a pair that shares nothing with
-    others is one, other parts are solved.
-    """
+def _assign_by_component(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the cheapest matches, pair by pair."""
     if len(pairs) == 0:
         return pairs.rows, pairs.columns
-    alone = (np.bincount(pairs.rows)[pairs.rows] == 1) & (
-        np.bincount(pairs.columns)[pairs.columns] == 1
-    )
+
+    # A pair that shares neither its track nor its detection is a match.
+    rows_once = np.bincount(pairs.rows)[pairs.rows] == 1
+    columns_once = np.bincount(pairs.columns)[pairs.columns] == 1
+    alone = rows_once & columns_once
     if alone.all():
         return pairs.rows, pairs.columns
+
     shared = pairs.select(~alone)
-    solved = [_solve(shared.select(part)) for part in _parts(shared)]
+    solved = [_solve(shared.select(component)) for component in _components(shared)]
     found_rows, found_columns = zip((pairs.rows[alone], pairs.columns[alone]), *solved, strict=True)
     return np.concatenate(found_rows), np.concatenate(found_columns)
 
 
-def _parts(pairs: Pairs) -> list[np.ndarray]:
-    """Places of the pairs of each connected part of the graph whose nodes are the tracks and
-    detections and whose edges are the pairs.
+def _components(pairs: Pairs) -> list[np.ndarray]:
+    """Places of the pairs of each connected component.
+
+    The nodes of the graph are the tracks and the detections, its edges the pairs.
     """
     first_column = int(pairs.rows.max()) + 1
     size = first_column + int(pairs.columns.max()) + 1
-    graph = coo_array(
-        (np.ones(len(pairs), bool), (pairs.rows, first_column + pairs.columns)), shape=(size, size)
-    )
+    edges = (pairs.rows, first_column + pairs.columns)
+    graph = coo_array((np.ones(len(pairs), bool), edges), shape=(size, size))
+
     label = connected_components(graph, directed=False)[1][pairs.rows]
     order = np.argsort(label, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motion of a track's box in the image; measured are centre x, centre y, aspect (width / height),
-height (Wojke 2017, section 2.1).
+"""Motion of a track's box in the image (Wojke 2017, section 2.1).
+
+The measurement is center x, center y, aspect (width / height) and height. The state has these four
+and their velocities.
 """
 
 from __future__ import annotations
@@ -11,18 +13,19 @@ from tracker_node.config import TrackerConfig
 from tracker_node.kalman import ConstantVelocityStates
 
 # Standard deviations of the aspect's velocity and of a measured aspect, which do not scale with the
-# height.
+# height; the values are those of the published implementation.
 ASPECT_VELOCITY_STD = 1e-5
 ASPECT_MEASUREMENT_STD = 1e-1
 
-# Noise scales with height; a lost track may shrink to nothing, and zero noise would make the filter
+# Noise scales with height. A lost track may shrink to nothing, and zero noise would make the filter
 # blind.
 MIN_NOISE_HEIGHT_PX = 1.0
 
 
 def boxes_to_measurements(boxes: np.ndarray) -> np.ndarray:
-    """(N, 4) centre x, centre y, aspect, height of (N, 4) boxes x_min, y_min, x_max, y_max with
-    positive sizes.
+    """(N, 4) center x, center y, aspect, height of (N, 4) boxes.
+
+    Boxes are x_min, y_min, x_max, y_max with positive sizes.
     """
     size = boxes[:, 2:] - boxes[:, :2]
     center = boxes[:, :2] + size / 2
@@ -30,8 +33,9 @@ def boxes_to_measurements(boxes: np.ndarray) -> np.ndarray:
 
 
 def measurements_to_boxes(measurements: np.ndarray) -> np.ndarray:
-    """(N, 4) boxes of (N, 4) measurements; a predicted height or aspect below zero gives a box
-    without area.
+    """(N, 4) boxes of (N, 4) measurements.
+
+    A predicted height or aspect below zero gives a box without area.
     """
     half = np.maximum(measurements[:, 2:], 0.0)
     half[:, 0] *= half[:, 1]
@@ -48,8 +52,10 @@ def box_velocities(states: ConstantVelocityStates) -> np.ndarray:
 
 
 def start(measurements: np.ndarray, config: TrackerConfig) -> ConstantVelocityStates:
-    """States of new tracks at rest, with 2 times the position noise and 10 times the velocity noise
-    of one step.
+    """States of new tracks at rest at the ``measurements`` (N, 4).
+
+    They have 2 times the position noise and 10 times the velocity noise of one step, as in the
+    published implementation.
     """
     heights = measurements[:, 3]
     position_std = _scaled(2 * config.position_weight, config.aspect_noise, heights)
@@ -58,7 +64,7 @@ def start(measurements: np.ndarray, config: TrackerConfig) -> ConstantVelocitySt
 
 
 def predict(states: ConstantVelocityStates, steps: float, config: TrackerConfig) -> None:
-    """Move all tracks ``steps`` nominal frames ahead."""
+    """Predict all tracks ``steps`` nominal frames ahead."""
     heights = states.position[:, 3]
     position_std = _scaled(config.position_weight, config.aspect_noise, heights)
     velocity_std = _scaled(config.velocity_weight, ASPECT_VELOCITY_STD, heights)
@@ -71,25 +77,21 @@ def correct(
     measurements: np.ndarray,
     config: TrackerConfig,
 ) -> None:
-    """Take in the measurements (M, 4) of the detections that the M tracks ``rows`` were matched
-    with.
-    """
+    """Update the M tracks ``rows`` with the measurements (M, 4) that they were matched with."""
     states.correct(rows, measurements, measurement_std(states.position[rows], config))
 
 
 def innovation_variance(
     states: ConstantVelocityStates, rows: np.ndarray, config: TrackerConfig
 ) -> np.ndarray:
-    """(M, 4) variance of the difference between the prediction of the tracks ``rows`` and a
-    measurement.
-    """
+    """(M, 4) diagonal of S_i of equation (1) for the tracks ``rows``."""
     return states.position_variance[rows] + np.square(
         measurement_std(states.position[rows], config)
     )
 
 
 def measurement_std(positions: np.ndarray, config: TrackerConfig) -> np.ndarray:
-    """(N, 4) standard deviations of the measurement expected at the predicted ``positions`` (N, 4)."""
+    """(N, 4) standard deviations of measurements expected at ``positions`` (N, 4)."""
     return _scaled(config.position_weight, ASPECT_MEASUREMENT_STD, positions[:, 3])
 
 

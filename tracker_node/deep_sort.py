@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deep SORT (Wojke, Bewley, Paulus 2017) with real time between frames and with 6D poses in the
-motion term.
+"""Deep SORT (Wojke, Bewley, Paulus 2017), extended by real time and 6D poses.
+
+Extensions to the paper: the time between frames is that of their stamps, 3D positions take the
+place of boxes in the motion term (motion_distance.py), and look-alikes of one class are told apart
+by them (association.py).
 """
 
 from __future__ import annotations
@@ -15,23 +18,26 @@ from tracker_node.config import TrackerConfig
 from tracker_node.detections import usable_detections
 from tracker_node.estimates import track_estimates
 from tracker_node.gallery import Gallery
-from tracker_node.history import Frame, MatchHistory, ids_by_detection
-from tracker_node.motion_distance import Space
-from tracker_node.pose_filter import predicted_poses, rows_with_pose, take_in_poses
+from tracker_node.history import MatchHistory, OpenFrame, ids_by_detection
+from tracker_node.motion_distance import Positions3D
+from tracker_node.pose_filter import predicted_poses, rows_with_pose, update_poses
 from tracker_node.poses import Poses, usable_poses
 from tracker_node.tracks import NO_SLOT, Tracks
 
-Reasons = list[tuple[int, str]]
+Rejections = list[tuple[int, str]]
+
 IDENTITY = np.eye(4)
+# Parameters that the arrays of tracks and galleries, or the numbers in them, depend on.
+RESETTING_PARAMETERS = ("gallery_size", "nominal_frame_rate", "fixed_frame")
 
 
 class DeepSort:
-    """Tracker of object instances; ``update`` is called for every frame, also for one without
-    detections.
+    """Tracker of object instances.
 
-    ``rejected`` and ``rejected_poses`` hold (index, reason) of the detections and poses of the last
-    call that could not be used; the others are not affected by them. ``symmetries`` gives (K, 4, 4)
-    transforms of a class's model onto itself, in metres, the identity included, by class name.
+    ``update`` is called for every frame, also for one without detections. ``rejected`` and
+    ``rejected_poses`` hold (index, reason) of the detections and poses of the last call that could
+    not be used; the others are not affected by them. ``symmetries`` gives (K, 4, 4) transforms of a
+    class's model onto itself, in metres, the identity included, by class name.
 
     The newest frame stays open until the next one: poses that arrive for it, or for an earlier
     frame, are used as if they had been there in time, so the frame is tracked again from the tracks
@@ -54,8 +60,7 @@ class DeepSort:
         """
         before, self.config = self.config, config
         forgets = any(
-            getattr(before, name) != getattr(config, name)
-            for name in ("gallery_size", "nominal_frame_rate", "fixed_frame")
+            getattr(before, name) != getattr(config, name) for name in RESETTING_PARAMETERS
         )
         if forgets:
             self.reset()
@@ -63,10 +68,12 @@ class DeepSort:
 
     def reset(self) -> None:
         """Forget all tracks; ids start from 1 again."""
-        self.rejected: Reasons = []
-        self.rejected_poses: Reasons = []
+        self.rejected: Rejections = []
+        self.rejected_poses: Rejections = []
+
+        # Tracks before the open frame, and with it.
         self._before, self._tracks = Tracks(), Tracks()
-        self._frame: Frame | None = None
+        self._frame: OpenFrame | None = None
         self._gallery = Gallery(self.config.gallery_size)
         self._history = MatchHistory()
         self._next_id = 1
@@ -85,176 +92,196 @@ class DeepSort:
         configuration has one. A frame that repeats the last stamp changes nothing. Raises
         ValueError for a stamp before the last one: call ``reset`` when time jumps back.
         """
-        if self._frame is not None and stamp_ns <= self._frame.stamp_ns:
-            return self._repeated_frame(instances, stamp_ns, poses, camera)
         last_ns = stamp_ns if self._frame is None else self._frame.stamp_ns
+        if self._frame is not None and stamp_ns <= last_ns:
+            return self._repeated_frame(instances, stamp_ns, last_ns, poses, camera)
         self._close_frame()
+
+        # Measurements of the new frame.
         detections, self.rejected = usable_detections(
             instances, self._gallery.length, self._gallery.holders
         )
         self._gallery.expect(detections.descriptors.shape[1])
-        self._frame = Frame(
-            stamp_ns,
-            (stamp_ns - last_ns) * 1e-9 * self.config.nominal_frame_rate,
-            detections,
-            self._to_fixed(camera),
-        )
+        steps = (stamp_ns - last_ns) * 1e-9 * self.config.nominal_frame_rate
+        self._frame = OpenFrame(stamp_ns, steps, detections, self._to_fixed(camera))
         self._receive_poses(stamp_ns, poses, camera)
-        self.rejected_poses += self._track()
+
+        self.rejected_poses += self._track(self._frame)
         return self.estimates()
 
     def add_poses(
         self, stamp_ns: int, poses: Sequence[PoseEstimate], camera: np.ndarray | None = None
     ) -> None:
-        """Use poses of the frame ``stamp_ns``, which may have passed already; ``camera`` is that of
-        ``update`` for this frame.
+        """Use poses of the frame ``stamp_ns``, which may have passed already.
+
+        ``camera`` is that of ``update`` for this frame.
         """
-        if self._receive_poses(stamp_ns, poses, camera):
-            reasons = self._track()
+        received = self._receive_poses(stamp_ns, poses, camera)
+        if received and self._frame is not None:
+            rejected = self._track(self._frame)
             if stamp_ns == self._frame.stamp_ns:
-                self.rejected_poses += reasons
+                self.rejected_poses += rejected
 
     def estimates(self) -> list[TrackEstimate]:
         """The tracks as they are now, at the stamp of the newest frame."""
-        return (
-            track_estimates(self._tracks, self._frame, self.config)
-            if self._frame is not None
-            else []
-        )
+        if self._frame is None:
+            return []
+        return track_estimates(self._tracks, self._frame, self.config)
 
     def _repeated_frame(
         self,
         instances: Sequence[Instance],
         stamp_ns: int,
+        last_ns: int,
         poses: Sequence[PoseEstimate],
         camera: np.ndarray | None,
     ) -> list[TrackEstimate]:
-        last_ns = self._frame.stamp_ns
+        """Reject the detections of a frame that was tracked already, and use its poses."""
         if stamp_ns < last_ns:
             raise ValueError(
                 f"stamp {stamp_ns} ns lies before the last frame's {last_ns} ns: call reset() when"
                 " time jumps back"
             )
-        self.rejected = [
-            (index, f"the frame {stamp_ns} ns was tracked already")
-            for index in range(len(instances))
-        ]
+
+        reason = f"the frame {stamp_ns} ns was tracked already"
+        self.rejected = [(index, reason) for index in range(len(instances))]
         self.add_poses(stamp_ns, poses, camera)
         return self.estimates()
 
     def _to_fixed(self, camera: np.ndarray | None) -> np.ndarray | None:
-        """Camera to the frame in which tracks move: the camera's own where there is no
-        ``fixed_frame``.
-        """
+        """Camera to the frame in which tracks move: its own where there is no ``fixed_frame``."""
         return camera if self.config.fixed_frame else IDENTITY
 
-    def _receive_poses(
-        self, stamp_ns: int, poses: Sequence[PoseEstimate], camera: np.ndarray | None
-    ) -> bool:
-        """Store poses of the newest frame, or take older ones into the tracks before it.
-
-        Returns whether there was anything to use.
-        """
-        self.rejected_poses = []
-        is_newest = self._frame is not None and stamp_ns == self._frame.stamp_ns
-        camera = self._to_fixed(camera)
-        if is_newest and self._frame.camera is None:
-            self._frame.camera = camera
-        ids = {} if is_newest else self._history.ids_at(stamp_ns)
-        reason = ""
-        if ids is None:
-            reason = f"no frame with stamp {stamp_ns} ns in the last {self.config.max_age_s:g} s"
-        elif camera is None:
-            reason = (
-                f"where the camera was in '{self.config.fixed_frame}' at {stamp_ns} ns is not known"
-            )
-        elif is_newest and self._frame.poses is not None:
-            reason = f"the poses of the frame {stamp_ns} ns are known already"
-        if reason or len(poses) == 0:
-            self.rejected_poses = [(index, reason) for index in range(len(poses))]
-            return False
-        usable, self.rejected_poses = usable_poses(poses, camera)
-        if is_newest:
-            self._frame.poses = usable
-        else:
-            self.rejected_poses += self._take_in(self._before, ids, usable, stamp_ns)
-        return True
-
-    def _track(self) -> Reasons:
+    def _track(self, frame: OpenFrame) -> Rejections:
         """Make the tracks of the newest frame from those before it.
 
         Returns (index, reason) of each of its poses that was not used.
         """
-        frame, config = self._frame, self.config
+        config = self.config
+
+        # Section 2.1: tracks that exceed the maximum age A_max have left the scene.
         too_old = (frame.stamp_ns - self._before.records["matched_ns"]) * 1e-9 > config.max_age_s
         tracks = self._before.rows(~too_old) if too_old.any() else self._before.copy()
+
+        # Section 2.1: Kalman prediction, by the real time between the frames.
         tracks.predict(frame.steps, config)
-        found = associate(tracks, frame.detections, self._gallery, self._space(tracks), config)
+
+        # Sections 2.2 and 2.3: matching cascade and IoU association.
+        positions_3d = self._positions_3d(tracks, frame)
+        found = associate(tracks, frame.detections, self._gallery, positions_3d, config)
+
+        # Section 2.1: Kalman update; enough matches in a row confirm a track.
         tracks.match(found.rows, frame.detections, found.columns, frame.stamp_ns, config)
+
+        # Section 2.1: tentative tracks are deleted at their first miss.
         tentative = ~tracks.records["confirmed"]
         if (gone := tentative & (tracks.records["missed"] > 0)).any():
             tracks = tracks.rows(~gone)
+
+        # Section 2.1: each unmatched detection starts a tentative track.
         if len(found.unmatched):
             ids = np.arange(self._next_id, self._next_id + len(found.unmatched))
             tracks.start(frame.detections, found.unmatched, ids, frame.stamp_ns, config)
         self._tracks = tracks
-        return (
-            self._take_in(tracks, ids_by_detection(tracks), frame.poses, frame.stamp_ns)
-            if frame.poses is not None
-            else []
-        )
 
-    def _space(self, tracks: Tracks) -> Space | None:
-        """What is known in 3D at the newest frame, None where the motion distance shall not use it."""
-        frame = self._frame
+        # Extension: the 3D filters.
+        if frame.poses is None:
+            return []
+        return self._update_poses(tracks, ids_by_detection(tracks), frame.poses, frame.stamp_ns)
+
+    def _positions_3d(self, tracks: Tracks, frame: OpenFrame) -> Positions3D | None:
+        """3D positions at the newest frame, None where the motion term shall not use them."""
         if frame.poses is None or not self.config.pose_association:
             return None
         rows = rows_with_pose(tracks, frame.stamp_ns, self.config)
+        states = predicted_poses(tracks, rows, frame.stamp_ns, self.config)
+
         place = frame.poses.of_detections(frame.detections.index)
         columns = np.flatnonzero(place >= 0)
-        return Space(
-            rows,
-            predicted_poses(tracks, rows, frame.stamp_ns, self.config),
-            columns,
-            frame.poses.position[place[columns]],
-        )
-
-    def _take_in(
-        self, tracks: Tracks, ids: Mapping[int, int], poses: Poses, stamp_ns: int
-    ) -> Reasons:
-        """Give each pose to the track of its detection, by ``ids`` of tracks by detection index."""
-        row_of = dict(zip(tracks.records["id"].tolist(), range(len(tracks)), strict=True))
-        rows = np.array(
-            [row_of.get(ids.get(index, 0), -1) for index in poses.detection_index.tolist()],
-            np.int64,
-        )
-        homeless = [
-            (
-                int(poses.index[k]),
-                f"detection {poses.detection_index[k]} belongs to no living track",
-            )
-            for k in np.flatnonzero(rows < 0)
-        ]
-        return homeless + take_in_poses(
-            tracks, rows[rows >= 0], poses.rows(rows >= 0), stamp_ns, self._symmetries, self.config
-        )
+        return Positions3D(rows, states, columns, frame.poses.position[place[columns]])
 
     def _close_frame(self) -> None:
-        """The newest frame will not change any more: store its descriptors, free the galleries of
-        tracks that are gone, remember it.
-        """
+        """Keep the tracks of the newest frame, which will not change any more."""
         if self._frame is None:
             return
         records, detections = self._tracks.records, self._frame.detections
+
+        # Galleries: free those of deleted tracks, and give one to each new track.
         new = np.flatnonzero(records["slot"] == NO_SLOT)
         if len(records) - len(new) < len(self._before):
             self._gallery.release(np.setdiff1d(self._before.records["slot"], records["slot"]))
         records["slot"][new] = self._gallery.allocate(len(new))
         self._next_id += len(new)
+
+        # Section 2.2: the descriptor of each matched detection joins the gallery of its track.
         matched = np.flatnonzero(records["detection_index"] >= 0)
         columns = np.searchsorted(detections.index, records["detection_index"][matched])
         seen = detections.has_descriptor[columns]
         if seen.any():
             self._gallery.add(records["slot"][matched[seen]], detections.descriptors[columns[seen]])
+
+        # Late poses may still come for this frame.
         self._history.remember(self._frame.stamp_ns, self._tracks, self.config.max_age_s)
         self._before = self._tracks
+
+    def _receive_poses(
+        self, stamp_ns: int, poses: Sequence[PoseEstimate], camera: np.ndarray | None
+    ) -> bool:
+        """Store poses of the newest frame, or update the tracks before it with older ones.
+
+        Returns whether there was anything to use.
+        """
+        self.rejected_poses = []
+        camera = self._to_fixed(camera)
+        newest = self._frame
+        if newest is not None and newest.stamp_ns != stamp_ns:
+            newest = None
+        if newest is not None and newest.camera is None:
+            newest.camera = camera
+        if len(poses) == 0:
+            return False
+
+        # Poses that nothing can be done with.
+        ids = {} if newest is not None else self._history.ids_at(stamp_ns)
+        if ids is None:
+            reason = f"no frame with stamp {stamp_ns} ns in the last {self.config.max_age_s:g} s"
+            return self._reject_poses(poses, reason)
+        if camera is None:
+            fixed_frame = self.config.fixed_frame
+            reason = f"where the camera was in '{fixed_frame}' at {stamp_ns} ns is not known"
+            return self._reject_poses(poses, reason)
+        if newest is not None and newest.poses is not None:
+            reason = f"the poses of the frame {stamp_ns} ns are known already"
+            return self._reject_poses(poses, reason)
+
+        usable, self.rejected_poses = usable_poses(poses, camera)
+        if newest is not None:
+            newest.poses = usable
+        else:
+            self.rejected_poses += self._update_poses(self._before, ids, usable, stamp_ns)
+        return True
+
+    def _reject_poses(self, poses: Sequence[PoseEstimate], reason: str) -> bool:
+        """Reject all poses of a call for the same reason; False, as none is used."""
+        self.rejected_poses = [(index, reason) for index in range(len(poses))]
+        return False
+
+    def _update_poses(
+        self, tracks: Tracks, ids: Mapping[int, int], poses: Poses, stamp_ns: int
+    ) -> Rejections:
+        """Update the track of each pose's detection, by ``ids`` of tracks by detection index."""
+        row_of = dict(zip(tracks.records["id"].tolist(), range(len(tracks)), strict=True))
+        rows = np.array(
+            [row_of.get(ids.get(index, 0), -1) for index in poses.detection_index.tolist()],
+            np.int64,
+        )
+
+        unassigned: Rejections = []
+        for k in np.flatnonzero(rows < 0):
+            reason = f"detection {poses.detection_index[k]} belongs to no living track"
+            unassigned.append((int(poses.index[k]), reason))
+
+        assigned = rows >= 0
+        return unassigned + update_poses(
+            tracks, rows[assigned], poses.rows(assigned), stamp_ns, self._symmetries, self.config
+        )

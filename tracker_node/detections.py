@@ -14,6 +14,7 @@ from tracker_node.box_motion import boxes_to_measurements
 
 # Further out than any image: beyond it, squares of coordinates would drown the noise of the filter.
 MAX_COORDINATE_PX = 1e6
+# Smaller boxes and shorter descriptors have no aspect or direction but that of rounding.
 MIN_SIZE_PX = 1e-3
 MIN_DESCRIPTOR_NORM = 1e-6
 
@@ -23,9 +24,9 @@ class Detections:
     """N usable detections of one frame.
 
     ``index`` (N,) position in the list of instances; ``boxes`` (N, 4) x_min, y_min, x_max, y_max in
-    pixels; ``measurements`` (N, 4) for the box filter; ``class_id`` (N,); ``class_name`` (N,)
-    objects; ``score`` (N,); ``descriptors`` (N, D) float32 of norm 1, or rows of zeros where
-    ``has_descriptor`` (N,) is False.
+    pixels; ``measurements`` (N, 4), d_j of the paper; ``class_id`` (N,); ``class_name`` (N,)
+    objects; ``score`` (N,); ``descriptors`` (N, D) float32 of norm 1, r_j of the paper, or rows of
+    zeros where ``has_descriptor`` (N,) is False.
     """
 
     index: np.ndarray
@@ -51,10 +52,12 @@ def usable_detections(
     out the others for ever. An empty descriptor means that a detection has no appearance, which is
     allowed.
     """
+    boxes = np.array([_box_or_nan(instance.box) for instance in instances], np.float64)
+    boxes = boxes.reshape(-1, 4)
+    score = np.array([instance.score for instance in instances], np.float64)
+
+    # Descriptors of another length stay zero, which is no unit vector.
     length = _voted_length(instances, known_length, holders)
-    boxes = np.array([_box_or_nan(instance.box) for instance in instances], np.float64).reshape(
-        -1, 4
-    )
     sizes = [np.size(instance.descriptor) for instance in instances]
     descriptors = np.zeros((len(instances), length), np.float32)
     for row, instance in enumerate(instances):
@@ -63,16 +66,15 @@ def usable_detections(
     has_descriptor = np.array(sizes, int) > 0
     with np.errstate(over="ignore"):  # a norm beyond float32 is infinite, and refused
         norms = np.linalg.norm(descriptors, axis=1)
-    score = np.array([instance.score for instance in instances], np.float64)
-    good = (
-        _good_boxes(boxes)
-        & np.isfinite(score)
-        & (~has_descriptor | (np.isfinite(norms) & (norms > MIN_DESCRIPTOR_NORM)))
-    )
+
+    is_unit = np.isfinite(norms) & (norms > MIN_DESCRIPTOR_NORM)
+    good = _good_boxes(boxes) & np.isfinite(score) & (~has_descriptor | is_unit)
     rejected = [
-        (int(row), _reason(instances[row], boxes[row], length)) for row in np.flatnonzero(~good)
+        (row, _reason(instances[row], boxes[row], length)) for row in np.flatnonzero(~good).tolist()
     ]
+
     index = np.flatnonzero(good)
+    scale = np.where(has_descriptor[index], norms[index], 1.0).astype(np.float32)
     detections = Detections(
         index=index,
         boxes=boxes[index],
@@ -80,16 +82,16 @@ def usable_detections(
         class_id=np.array([instance.class_id for instance in instances], np.int64)[index],
         class_name=np.array([instance.class_name for instance in instances], object)[index],
         score=score[index],
-        descriptors=descriptors[index]
-        / np.where(has_descriptor[index], norms[index], 1.0).astype(np.float32)[:, None],
+        descriptors=descriptors[index] / scale[:, None],
         has_descriptor=has_descriptor[index],
     )
     return detections, rejected
 
 
 def _voted_length(instances: Sequence[Instance], known_length: int, holders: int) -> int:
-    """Length of most descriptors, ``known_length`` where two are as frequent, 0 where there are
-    none.
+    """Length of most descriptors, 0 where there are none.
+
+    Of two that are as frequent, it is ``known_length``.
     """
     votes = Counter({known_length: holders})
     votes.update(size for instance in instances if (size := np.size(instance.descriptor)))
@@ -109,7 +111,7 @@ def _good_boxes(boxes: np.ndarray) -> np.ndarray:
 
 def _reason(instance: Instance, box: np.ndarray, length: int) -> str:
     """Why a detection cannot be used."""
-    size = np.size(instance.descriptor)
+    # Box.
     if np.shape(instance.box) != (4,):
         return f"box has shape {np.shape(instance.box)}, expected (4,)"
     if not np.isfinite(box).all():
@@ -117,17 +119,20 @@ def _reason(instance: Instance, box: np.ndarray, length: int) -> str:
     if np.abs(box).max() > MAX_COORDINATE_PX:
         return f"box {box.tolist()} lies more than {MAX_COORDINATE_PX:.0f} px out"
     if (box[2:] - box[:2]).min() < MIN_SIZE_PX:
+        width, height = box[2:] - box[:2]
         return (
-            f"box is {box[2] - box[0]:g} px wide and {box[3] - box[1]:g} px high, expected at least"
-            f" {MIN_SIZE_PX:g} px"
+            f"box is {width:g} px wide and {height:g} px high, expected at least {MIN_SIZE_PX:g} px"
         )
+
+    # Score.
     if not np.isfinite(instance.score):
         return f"score is {instance.score}, expected a number"
+
+    # Descriptor.
+    size = np.size(instance.descriptor)
     if size != length:
         return f"descriptor has {size} values, expected {length} as in the other detections"
     if not np.isfinite(instance.descriptor).all():
         return "descriptor is not finite"
-    return (
-        f"descriptor has norm {np.linalg.norm(np.asarray(instance.descriptor, np.float64)):g},"
-        " expected a unit vector or an empty one"
-    )
+    norm = np.linalg.norm(np.asarray(instance.descriptor, np.float64))
+    return f"descriptor has norm {norm:g}, expected a unit vector or an empty one"

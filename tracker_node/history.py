@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames that the tracker remembers: the newest one, which may still change, and where the
-detections of earlier ones went.
-"""
+"""Frames that the tracker remembers, for poses that arrive late."""
 
 from __future__ import annotations
 
@@ -16,10 +14,12 @@ from tracker_node.tracks import Tracks
 
 
 @dataclass
-class Frame:
-    """The newest frame: ``steps`` nominal frames after the one before; ``camera`` (4, 4) camera to
-    the frame in which tracks move, None while it is not known; ``poses`` None until some were
-    given.
+class OpenFrame:
+    """The newest frame, which may still change.
+
+    It is ``steps`` nominal frames after the one before. ``camera`` (4, 4) transforms the camera's
+    optical frame to the frame in which tracks move, None while that is not known. ``poses`` are
+    None until some were given.
     """
 
     stamp_ns: int
@@ -48,7 +48,7 @@ class MatchHistory:
 
 def ids_by_detection(tracks: Tracks) -> dict[int, int]:
     """Track id by index of the detection that it matched in its newest frame."""
-    detection_index, ids = tracks.records["detection_index"].tolist(), tracks.records["id"].tolist()
-    return {
-        index: track_id for index, track_id in zip(detection_index, ids, strict=True) if index >= 0
-    }
+    detection_indices = tracks.records["detection_index"].tolist()
+    track_ids = tracks.records["id"].tolist()
+    pairs = zip(detection_indices, track_ids, strict=True)
+    return {index: track_id for index, track_id in pairs if index >= 0}

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3D association on KITTI: pedestrians tracked with the motion of their boxes and with that of
-their 3D positions, in one table.
+"""3D association on KITTI: ``python -m tracker_node.kitti --detections DIR --labels DIR``.
 
-``python -m tracker_node.kitti --detections DIR --labels DIR``. There is no appearance in these
-files: motion alone decides.
+Pedestrians are tracked with the motion of their boxes and with that of their 3D positions, in one
+table. There is no appearance in these files: motion alone decides.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -29,13 +29,16 @@ from tracker_node.kitti_files import (
     read_detections,
     read_labels,
 )
-from tracker_node.outputs import prepare_file, write_json
+from tracker_node.outputs import prepare_file, table_stream, write_json
 
 RATE_HZ = 10.0
-# What the benchmark leaves out of the truth, and does not count as false either.
+# What the benchmark leaves out of the ground truth, and does not count as false either.
 MAX_OCCLUDED, MAX_TRUNCATED, MIN_HEIGHT_PX = 2, 0.0, 25.0
 MATCH_IOU = 0.5
+# More than any sequence has: it keeps the identities of different sequences apart.
 MAX_IDS_PER_SEQUENCE = 1_000_000
+
+MOTION_TERMS = ("2D", "3D")
 COLUMNS = {
     "mota": "MOTA",
     "motp": "MOTP",
@@ -56,11 +59,70 @@ CONFIG = TrackerConfig(
 )
 
 
-def track(
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line; None: of this process."""
+    return _parser().parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Track, print the table, and write it where the command line says."""
+    args = parse_arguments(arguments)
+    threadpool_limits(1)  # the arrays are small: more BLAS threads only wait for each other
+
+    sequences = args.sequences or sorted(path.stem for path in args.labels.glob("*.txt"))
+    if not sequences:
+        _parser().error(f"no label files SEQUENCE.txt in {args.labels}")
+    try:
+        if args.json:
+            prepare_file(args.json)
+        results = compare_motion_terms(args.detections, args.labels, sequences, args.min_score)
+    except (ValueError, OSError) as error:
+        _parser().error(str(error))
+
+    print_table(results, table_stream(args.json))
+    if args.json:
+        report = {"results": results, "min_score": args.min_score, "config": asdict(CONFIG)}
+        write_json(args.json, report)
+    return 0
+
+
+def compare_motion_terms(
+    detections: Path, labels: Path, sequences: Sequence[str], min_score: float
+) -> list[dict[str, Any]]:
+    """Metrics with the motion of boxes ("2D") and of positions ("3D").
+
+    There are those of every sequence, and of all sequences together ("all").
+    """
+    results = []
+    ground_truth: list[list[TrackedBoxes]] = []
+    tracked: dict[str, list[list[TrackedBoxes]]] = {motion: [] for motion in MOTION_TERMS}
+    for name in sequences:
+        detected = read_detections(detections / f"{name}.txt")
+        labeled = read_labels(labels / f"{name}.txt")
+        frames = int(max(detected.frame.max(initial=-1), labeled.frame.max(initial=-1))) + 1
+        ground_truth.append(counted_ground_truth(labeled, frames))
+
+        for motion in MOTION_TERMS:
+            config = replace(CONFIG, pose_association=motion == "3D")
+            tracks = track_pedestrians(detected, frames, min_score, config)
+            tracked[motion].append(without_ignored(tracks, labeled))
+            metrics = tracking_metrics(ground_truth[-1], tracked[motion][-1])
+            results.append({"sequence": name, "motion": motion, **metrics})
+
+    for motion in MOTION_TERMS:
+        metrics = tracking_metrics(
+            combine_sequences(ground_truth), combine_sequences(tracked[motion])
+        )
+        results.append({"sequence": "all", "motion": motion, **metrics})
+    return results
+
+
+def track_pedestrians(
     detections: KittiDetections, frames: int, min_score: float, config: TrackerConfig
 ) -> list[TrackedBoxes]:
-    """Boxes of the confirmed tracks in frames 0 to ``frames`` - 1 that were matched in the frame or
-    in the one before.
+    """Boxes of the confirmed tracks in frames 0 to ``frames`` - 1.
+
+    These are the tracks that were matched in the frame or in the one before.
     """
     tracker = DeepSort(config)
     period_s = 1 / config.nominal_frame_rate
@@ -68,12 +130,14 @@ def track(
     for frame in range(frames):
         instances, poses = detections.of_frame(frame, min_score)
         tracks = tracker.update(instances, round(frame * period_s * 1e9), poses)
+
         shown = [
-            one
-            for one in tracks
-            if one.state != TrackState.TENTATIVE and one.time_since_update < 1.5 * period_s
+            track
+            for track in tracks
+            if track.state != TrackState.TENTATIVE and track.time_since_update < 1.5 * period_s
         ]
-        result.append(TrackedBoxes([one.id for one in shown], [one.box for one in shown]))
+        ids = np.array([track.id for track in shown])
+        result.append(TrackedBoxes(ids, np.array([track.box for track in shown])))
     return result
 
 
@@ -84,8 +148,9 @@ def counted_ground_truth(labels: KittiLabels, frames: int) -> list[TrackedBoxes]
 
 
 def without_ignored(tracked: Sequence[TrackedBoxes], labels: KittiLabels) -> list[TrackedBoxes]:
-    """Tracks of each frame without those that are neither right nor wrong: on people who do not
-    count, in unlabelled areas, or small.
+    """Tracks of each frame without those that are neither right nor wrong.
+
+    They are on people who do not count, in unlabeled areas, or small.
     """
     counts, is_area = _counts(labels), labels.kind == "DontCare"
     is_ignored = ~counts & np.isin(labels.kind, [PEDESTRIAN, "Person", "Person_sitting"])
@@ -93,29 +158,50 @@ def without_ignored(tracked: Sequence[TrackedBoxes], labels: KittiLabels) -> lis
     for frame, boxes in enumerate(tracked):
         here = labels.frame == frame
         on_counted, on_ignored = (
-            _best(box_iou(boxes.boxes[:, None], labels.boxes[here & mask]))
+            _reaches_match(box_iou(boxes.boxes[:, None], labels.boxes[here & mask]))
             for mask in (counts, is_ignored)
         )
-        in_area = _best(_covered(boxes.boxes, labels.boxes[here & is_area]))
+        in_area = _reaches_match(_covered(boxes.boxes, labels.boxes[here & is_area]))
         small = boxes.boxes[:, 3] - boxes.boxes[:, 1] < MIN_HEIGHT_PX
+
         kept = on_counted | ~(small | on_ignored | in_area)
         result.append(TrackedBoxes(boxes.ids[kept], boxes.boxes[kept]))
     return result
 
 
-def _best(overlap: np.ndarray) -> np.ndarray:
+def combine_sequences(sequences: Sequence[Sequence[TrackedBoxes]]) -> list[TrackedBoxes]:
+    """The frames of all sequences one after the other.
+
+    Identities differ between sequences.
+    """
+    return [
+        TrackedBoxes(boxes.ids + number * MAX_IDS_PER_SEQUENCE, boxes.boxes)
+        for number, frames in enumerate(sequences)
+        for boxes in frames
+    ]
+
+
+def print_table(results: Sequence[dict[str, Any]], stream: TextIO) -> None:
+    """One line for each sequence and motion term; fractions in percent."""
+    titles = "".join(f"{title:>10}" for title in COLUMNS.values())
+    print(f"{'sequence':>8} {'motion':>6}{titles}", file=stream)
+    for result in results:
+        cells = "".join(f"{_cell(result[key]):>10}" for key in COLUMNS)
+        print(f"{result['sequence']:>8} {result['motion']:>6}{cells}", file=stream)
+
+
+def _reaches_match(overlap: np.ndarray) -> np.ndarray:
     """(N,) whether any of (N, M) overlaps is large enough for a match."""
     return overlap.max(axis=1, initial=0.0) >= MATCH_IOU
 
 
 def _covered(boxes: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """(N, M) part of each of (N, 4) boxes that lies in each of (M, 4) areas: of IoU i, the
-    intersection is i / (1 + i) of both sizes.
-    """
+    """(N, M) fraction of each of (N, 4) boxes that lies in each of (M, 4) areas."""
     iou, own = box_iou(boxes[:, None], areas), box_area(boxes)[:, None]
-    return np.divide(
-        iou / (1 + iou) * (own + box_area(areas)), own, out=np.zeros_like(iou), where=own > 0
-    )
+
+    # Of an IoU i, the intersection is i / (1 + i) of the sum of both sizes.
+    intersection = iou / (1 + iou) * (own + box_area(areas))
+    return np.divide(intersection, own, out=np.zeros_like(iou), where=own > 0)
 
 
 def _counts(labels: KittiLabels) -> np.ndarray:
@@ -129,55 +215,18 @@ def _counts(labels: KittiLabels) -> np.ndarray:
     return (labels.kind == PEDESTRIAN) & visible
 
 
-def in_a_row(sequences: Sequence[Sequence[TrackedBoxes]]) -> list[TrackedBoxes]:
-    """The frames of all sequences one after the other, with identities that differ between
-    sequences.
-    """
-    return [
-        TrackedBoxes(boxes.ids + number * MAX_IDS_PER_SEQUENCE, boxes.boxes)
-        for number, frames in enumerate(sequences)
-        for boxes in frames
-    ]
+def _cell(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{100 * value:.1f}"
 
 
-def compare(
-    detections: Path, labels: Path, sequences: Sequence[str], min_score: float
-) -> list[dict[str, Any]]:
-    """Metrics of every sequence, and of all in a row, with the motion of boxes ("2D") and of
-    positions ("3D").
-    """
-    results = []
-    ground_truth, tracked = [], {"2D": [], "3D": []}
-    for name in sequences:
-        seen, known = (
-            read_detections(detections / f"{name}.txt"),
-            read_labels(labels / f"{name}.txt"),
-        )
-        frames = int(max(seen.frame.max(initial=-1), known.frame.max(initial=-1))) + 1
-        ground_truth.append(counted_ground_truth(known, frames))
-        for motion, done in tracked.items():
-            config = replace(CONFIG, pose_association=motion == "3D")
-            done.append(without_ignored(track(seen, frames, min_score, config), known))
-            results.append(
-                {"sequence": name, "motion": motion, **tracking_metrics(ground_truth[-1], done[-1])}
-            )
-    for motion, done in tracked.items():
-        results.append(
-            {
-                "sequence": "all",
-                "motion": motion,
-                **tracking_metrics(in_a_row(ground_truth), in_a_row(done)),
-            }
-        )
-    return results
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Track, print the table, and write it where the command line says."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tracker_node.kitti",
         description="Track KITTI pedestrians with 2D and 3D motion.",
     )
+
     parser.add_argument(
         "--detections", type=Path, required=True, help="folder of detections, SEQUENCE.txt each"
     )
@@ -193,42 +242,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--min-score", type=float, default=1.0, help="detections below are left out (default: 1)"
     )
-    parser.add_argument("--json", type=Path, help="where the metrics go, with the configuration")
-    options = parser.parse_args(arguments)
-    threadpool_limits(1)
-    sequences = options.sequences or sorted(path.stem for path in options.labels.glob("*.txt"))
-    if not sequences:
-        parser.error(f"no label files SEQUENCE.txt in {options.labels}")
-    try:
-        if options.json:
-            prepare_file(options.json)
-        results = compare(options.detections, options.labels, sequences, options.min_score)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    print_table(results)
-    if options.json:
-        write_json(
-            options.json,
-            {"results": results, "min_score": options.min_score, "config": asdict(CONFIG)},
-        )
 
-
-def print_table(results: Sequence[dict[str, Any]]) -> None:
-    """One line for each sequence and motion term; fractions in percent."""
-    print(f"{'sequence':>8} {'motion':>6}" + "".join(f"{title:>10}" for title in COLUMNS.values()))
-    for result in results:
-        cells = [_cell(result[key]) for key in COLUMNS]
-        print(
-            f"{result['sequence']:>8} {result['motion']:>6}"
-            + "".join(f"{cell:>10}" for cell in cells)
-        )
-
-
-def _cell(value: float | int | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{100 * value:.1f}"
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="PATH",
+        help="where the metrics go, with the configuration; - for standard output",
+    )
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

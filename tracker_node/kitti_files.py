@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text files of the KITTI tracking benchmark: labels, and detections with 2D and 3D boxes as
-AB3DMOT writes them. Frames count from 0.
+"""Text files of the KITTI tracking benchmark: labels and detections.
 
-A label line is ``frame id type truncated occluded alpha x1 y1 x2 y2 h w l x y z ry``; a detection
-line is ``frame,type,x1,y1,x2,y2,score,h,w,l,x,y,z,ry,alpha``. Boxes in pixels; the rest in metres
-and radians in the camera's optical frame, where x, y, z is the middle of the box's bottom and ry
-turns about the y axis.
+A label line is ``frame id type truncated occluded alpha x1 y1 x2 y2 h w l x y z ry``. A detection
+line has a 2D and a 3D box, as AB3DMOT writes it:
+``frame,type,x1,y1,x2,y2,score,h,w,l,x,y,z,ry,alpha``. Frames count from 0. Boxes are in pixels;
+the remaining values are in metres and radians in the camera's optical frame, where x, y, z is the
+middle of the box's bottom and ry turns about the y axis.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from perception_kit.types import Instance, PoseEstimate
+from tracker_node.text_files import numbered_lines
 
 LABEL_COLUMNS = 17
 DETECTION_COLUMNS = 15
@@ -34,9 +35,11 @@ class KittiFileError(ValueError):
 
 @dataclass
 class KittiDetections:
-    """N detections in file order: ``frame`` (N,), ``boxes`` (N, 4) px, ``score`` (N,), ``size`` (N,
-    3) along the object's own x (length), y (height), z (width), ``centre`` (N, 3), ``rotation`` (N,
-    3, 3).
+    """N detections in file order.
+
+    ``frame`` (N,), ``boxes`` (N, 4) px, ``score`` (N,), ``size`` (N, 3) in metres along the
+    object's own x (length), y (height), z (width), ``center`` (N, 3) in metres, ``rotation``
+    (N, 3, 3) object to camera.
     """
 
     frame: np.ndarray
@@ -53,15 +56,16 @@ class KittiDetections:
             Instance(1, PEDESTRIAN, float(self.score[row]), self.boxes[row], NO_MASK, (0, 0))
             for row in rows
         ]
+
         poses = [
             PoseEstimate(
-                index,
-                1,
-                PEDESTRIAN,
-                self.rotation[row],
-                self.center[row],
-                float(self.score[row]),
-                self.size[row],
+                detection_index=index,
+                class_id=1,
+                class_name=PEDESTRIAN,
+                rotation=self.rotation[row],
+                translation=self.center[row],
+                confidence=float(self.score[row]),
+                size=self.size[row],
             )
             for index, row in enumerate(rows)
         ]
@@ -70,9 +74,10 @@ class KittiDetections:
 
 @dataclass
 class KittiLabels:
-    """N labels in file order: ``frame`` (N,), ``id`` (N,) (-1 in areas without labels), ``kind``
-    (N,) type names, ``truncated`` (N,), ``occluded`` (N,) 0 (fully visible) to 3 (unknown),
-    ``boxes`` (N, 4) px.
+    """N labels in file order.
+
+    ``frame`` (N,), ``id`` (N,) (-1 in areas without labels), ``kind`` (N,) type names,
+    ``truncated`` (N,), ``occluded`` (N,) 0 (fully visible) to 3 (unknown), ``boxes`` (N, 4) px.
     """
 
     frame: np.ndarray
@@ -89,8 +94,11 @@ def read_detections(path: Path) -> KittiDetections:
     Raises KittiFileError with the number of a broken line, of a box without area, and of what is no
     pedestrian.
     """
-    rows = [_detection(path, number, line) for number, line in _lines(path)]
+    lines = numbered_lines(path, KittiFileError)
+    rows = [_detection(path, number, line) for number, line in lines]
     values = np.array(rows, np.float64).reshape(-1, DETECTION_COLUMNS)
+
+    # From the middle of the bottom to the center: y points down.
     height, width, length = values[:, 7:10].T
     center = values[:, 10:13].copy()
     center[:, 1] -= height / 2
@@ -111,10 +119,11 @@ def read_labels(path: Path) -> KittiLabels:
     """
     rows, kinds = [], []
     line_of: dict[tuple[float, float], int] = {}
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path, KittiFileError):
         words = line.split()
         kinds.append(words.pop(2) if len(words) > 2 else "")
         row = _numbers(path, number, words, LABEL_COLUMNS - 1)
+
         frame, identity, occluded = row[0], row[1], row[3]
         if not (identity.is_integer() and occluded.is_integer()):
             raise KittiFileError(
@@ -128,6 +137,7 @@ def read_labels(path: Path) -> KittiLabels:
                 f" {first}"
             )
         rows.append(row)
+
     values = np.array(rows, np.float64).reshape(-1, LABEL_COLUMNS - 1)
     return KittiLabels(
         frame=values[:, 0].astype(np.int64),
@@ -139,18 +149,10 @@ def read_labels(path: Path) -> KittiLabels:
     )
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """(number, text) of the lines that are not empty."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KittiFileError(f"{path} cannot be read as text: {error}") from error
-    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
 def _detection(path: Path, number: int, line: str) -> list[float]:
     """The numbers of a detection's line."""
     values = _numbers(path, number, line.split(","), DETECTION_COLUMNS)
+
     if values[1] != PEDESTRIAN_CODE:
         raise KittiFileError(
             f"{path}, line {number}: type {values[1]:g}, expected {PEDESTRIAN_CODE}: only"
@@ -170,6 +172,7 @@ def _numbers(path: Path, number: int, words: list[str], count: int) -> list[floa
         values = [float(word) for word in words]
     except ValueError as error:
         raise KittiFileError(f"{path}, line {number}: {error}") from error
+
     if len(values) != count:
         raise KittiFileError(f"{path}, line {number}: {len(values)} numbers, expected {count}")
     if not (values[0].is_integer() and 0 <= values[0] <= MAX_FRAME):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text files of the MOTChallenge: frame, id, left, top, width, height, confidence, … with frames
-counted from 1.
+"""Text files of the MOTChallenge.
 
-MOT15 has 10 columns and MOT16/17 has 7 (detections) or 9 (truth, with the class in column 8); what
-else follows the confidence is not used.
+A line is frame, id, left, top, width, height, confidence, …; frames count from 1. MOT15 has 10
+columns, MOT16/17 has 7 (detections) or 9 (ground truth, with the class in column 8). Nothing else
+that follows the confidence is used.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 
 from perception_kit.boxes import box_iou
 from perception_kit.metrics.tracking import TrackedBoxes
+from tracker_node.text_files import numbered_lines
 
 MIN_COLUMNS = 6
 GROUND_TRUTH_COLUMNS_WITH_CATEGORY = 9
@@ -38,9 +39,10 @@ class MotFileError(ValueError):
 
 @dataclass
 class MotTable:
-    """Rows in file order: ``frame`` (N,) and ``id`` (N,) int64, ``boxes`` (N, 4) x_min, y_min,
-    x_max, y_max px, ``confidence`` (N,), ``category`` (N,) int64, PEDESTRIAN where the file says
-    nothing.
+    """Rows in file order.
+
+    ``frame`` (N,) and ``id`` (N,) int64, ``boxes`` (N, 4) x_min, y_min, x_max, y_max px,
+    ``confidence`` (N,), ``category`` (N,) int64, PEDESTRIAN where the file says nothing.
     """
 
     frame: np.ndarray
@@ -68,16 +70,17 @@ class MotTable:
         return TrackedBoxes(self.id[rows], self.boxes[rows])
 
     def without_distractors(self, frame: int, tracked: TrackedBoxes) -> TrackedBoxes:
-        """The tracks of a frame but those that match a label among DISTRACTORS, which are neither
-        right nor wrong (Milan 2016).
+        """The tracks of a frame without those that match a label among DISTRACTORS.
+
+        They are neither right nor wrong (Milan 2016).
         """
         labels = self.rows_of(frame)
         iou = box_iou(tracked.boxes[:, None], self.boxes[labels])
         iou[iou < MATCH_IOU] = 0.0
+
         rows, columns = linear_sum_assignment(iou, maximize=True)
-        dropped = rows[
-            (iou[rows, columns] > 0) & np.isin(self.category[labels[columns]], DISTRACTORS)
-        ]
+        is_distractor = np.isin(self.category[labels[columns]], DISTRACTORS)
+        dropped = rows[(iou[rows, columns] > 0) & is_distractor]
         kept = np.setdiff1d(np.arange(len(tracked.ids)), dropped)
         return TrackedBoxes(tracked.ids[kept], tracked.boxes[kept])
 
@@ -85,11 +88,11 @@ class MotTable:
 def read_mot(path: Path) -> MotTable:
     """Read detections or tracks; confidence is 1 where the file has none.
 
-    Raises MotFileError with the number of a broken line.
-
-    Boxes may be of any kind: the tracker names those that it cannot use.
+    Boxes may be of any kind: the tracker names those that it cannot use. Raises MotFileError with
+    the number of a broken line.
     """
-    return _table([_parse(path, number, line) for number, line in _lines(path)])
+    lines = numbered_lines(path, MotFileError)
+    return _table([_parse(path, number, line) for number, line in lines])
 
 
 def read_ground_truth(path: Path) -> MotTable:
@@ -98,8 +101,9 @@ def read_ground_truth(path: Path) -> MotTable:
     Raises MotFileError with the number of a broken line, also of one that cannot be true: a box
     that is not finite, or that counts and has no area or an id that its frame has already.
     """
-    lines = _lines(path)
+    lines = numbered_lines(path, MotFileError)
     table = _table([_parse(path, number, line) for number, line in lines])
+
     counts, sizes = table.counts, table.boxes[:, 2:] - table.boxes[:, :2]
     line_of: dict[tuple[int, int], int] = {}
     for row, (number, _) in enumerate(lines):
@@ -109,11 +113,13 @@ def read_ground_truth(path: Path) -> MotTable:
                 f"{path}, line {number}: box and confidence of id {identity} are not all finite"
                 " numbers"
             )
+
         if counts[row] and sizes[row].min() <= 0:
             raise MotFileError(
                 f"{path}, line {number}: the box of id {identity} is {sizes[row, 0]:g} x"
                 f" {sizes[row, 1]:g} px, expected an area"
             )
+
         first = line_of.setdefault((frame, identity), number) if counts[row] else number
         if first != number:
             raise MotFileError(
@@ -124,26 +130,18 @@ def read_ground_truth(path: Path) -> MotTable:
 
 
 def write_tracks(path: Path, rows: Iterable[tuple[int, int, np.ndarray]]) -> None:
-    """Write (frame, track id, box x_min, y_min, x_max, y_max) rows in the ten columns of a
-    MOTChallenge result.
+    """Write rows in the ten columns of a MOTChallenge result.
+
+    They are (frame, track id, box), the box x_min, y_min, x_max, y_max.
     """
     with path.open("w", encoding="utf-8") as file:
         for frame, track_id, (left, top, right, bottom) in rows:
-            file.write(
-                f"{frame},{track_id},{left:.4f},{top:.4f},{right - left:.4f},{bottom - top:.4f},1,-1,-1,-1\n"
-            )
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """(number, text) of the lines that are not empty."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MotFileError(f"{path} cannot be read as text: {error}") from error
-    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+            box = f"{left:.4f},{top:.4f},{right - left:.4f},{bottom - top:.4f}"
+            file.write(f"{frame},{track_id},{box},1,-1,-1,-1\n")
 
 
 def _table(rows: list[list[float]]) -> MotTable:
+    """The table of parsed lines."""
     values = np.array(rows, np.float64).reshape(-1, 8)
     boxes = np.concatenate([values[:, 2:4], values[:, 2:4] + values[:, 4:6]], axis=1)
     frame, identity, category = values[:, [0, 1, 7]].T.astype(np.int64)
@@ -159,22 +157,22 @@ def _parse(path: Path, number: int, line: str) -> list[float]:
             f"{path}, line {number}: {line.strip()!r} is not comma-separated numbers, expected"
             f" {EXPECTED}"
         ) from error
+
     if len(values) < MIN_COLUMNS:
         raise MotFileError(
             f"{path}, line {number}: {len(values)} columns, expected at least {MIN_COLUMNS}:"
             f" {EXPECTED}"
         )
+
     frame, identity = values[:2]
-    if not (
-        frame.is_integer()
-        and 1 <= frame <= MAX_FRAME
-        and identity.is_integer()
-        and abs(identity) <= MAX_ID
-    ):
+    is_frame = frame.is_integer() and 1 <= frame <= MAX_FRAME
+    is_id = identity.is_integer() and abs(identity) <= MAX_ID
+    if not (is_frame and is_id):
         raise MotFileError(
             f"{path}, line {number}: frame {frame:g}, id {identity:g}; expected whole numbers,"
             f" frames from 1 to {MAX_FRAME}"
         )
+
     confidence = values[MIN_COLUMNS] if len(values) > MIN_COLUMNS else 1.0
     category = values[7] if len(values) == GROUND_TRUTH_COLUMNS_WITH_CATEGORY else float(PEDESTRIAN)
     if not (category.is_integer() and abs(category) <= MAX_ID):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far each detection is from where each track is expected, for the pairs within the gate (Wojke
-2017, equation 1).
+"""Motion term of the association (Wojke 2017, equations (1) and (2)).
 
-Where both sides have a 3D position, the distance is that of the positions, else that of the boxes.
-Neighbours are found along one axis, then compared pair by pair: pairs that are far apart cost
-nothing.
+Extension to the paper: where both sides have a 3D position, the distance is that of the positions,
+else that of the boxes. Neighbors are found along one axis, then compared pair by pair: pairs that
+are far apart cost nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +20,11 @@ from tracker_node.tracks import Tracks
 
 
 @dataclass
-class Space:
-    """What is known in 3D at a frame: ``rows`` (K,) of tracks, ascending, with their predicted
-    ``states``, and ``columns`` (M,) of detections, ascending, with their measured ``positions`` (M,
-    3).
+class Positions3D:
+    """Predicted 3D positions of tracks and measured ones of detections at one frame.
+
+    ``rows`` (K,) of tracks, ascending, with their predicted ``states``; ``columns`` (M,) of
+    detections, ascending, with their measured ``positions`` (M, 3).
     """
 
     rows: np.ndarray
@@ -35,23 +35,28 @@ class Space:
 
 @dataclass
 class MotionPairs:
-    """Pairs within the gate: ``rows`` (P,) of tracks, ascending, ``columns`` (P,) of detections,
-    and ``distance`` (P,), the squared Mahalanobis distance divided by its gate, 0 to 1.
+    """Pairs of a track and a detection within the motion gate, equation (2).
 
-    ``surprise`` (P,) of two 3D positions is minus twice the log-likelihood of the measured one, but
-    for a constant: unlike the distance, it also grows with the uncertainty of the track. It is
-    infinite where boxes were compared.
+    ``rows`` (P,) of tracks, ascending, ``columns`` (P,) of detections, and ``distance`` (P,), the
+    squared Mahalanobis distance divided by its gate, 0 to 1.
+
+    ``negative_log_likelihood`` (P,) of a measured 3D position is counted twice and without its
+    constant. Unlike the distance, it also grows with the uncertainty of the track. It is infinite
+    where boxes were compared.
     """
 
     rows: np.ndarray
     columns: np.ndarray
     distance: np.ndarray
-    surprise: np.ndarray
+    negative_log_likelihood: np.ndarray
 
     def select(self, index: np.ndarray) -> MotionPairs:
         """The pairs that a boolean mask or an array of places selects."""
         return MotionPairs(
-            self.rows[index], self.columns[index], self.distance[index], self.surprise[index]
+            self.rows[index],
+            self.columns[index],
+            self.distance[index],
+            self.negative_log_likelihood[index],
         )
 
 
@@ -59,15 +64,18 @@ def pairs_by_motion(
     tracks: Tracks,
     candidates: np.ndarray,
     detections: Detections,
-    space: Space | None,
+    positions_3d: Positions3D | None,
     config: TrackerConfig,
 ) -> MotionPairs:
-    """Pairs of the tracks ``candidates`` (ascending) and all detections, of one class where
-    ``class_aware``, within the motion gate.
+    """Pairs of the tracks ``candidates`` (ascending) and all detections within the motion gate.
+
+    They are of one class where ``class_aware``.
     """
     pairs = _pairs_of_boxes(tracks, candidates, detections, config)
-    if space is not None:
-        pairs = _with_pairs_in_space(pairs, candidates, space, config)
+    if positions_3d is not None:
+        pairs = _with_pairs_of_positions(pairs, candidates, positions_3d, config)
+
+    # Extension: classes do not mix; the paper tracks pedestrians only.
     if config.class_aware:
         pairs = pairs.select(
             tracks.records["class_id"][pairs.rows] == detections.class_id[pairs.columns]
@@ -78,11 +86,13 @@ def pairs_by_motion(
 def neighbors(
     centers: np.ndarray, reach: np.ndarray, others: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs (i, j) with ``|centres[i] - others[j]| <= reach[i]``, ascending i."""
+    """All pairs (i, j) with ``|centers[i] - others[j]| <= reach[i]``, ascending i."""
     order = np.argsort(others)
     ordered = others[order]
     first = np.searchsorted(ordered, centers - reach, side="left")
     counts = np.searchsorted(ordered, centers + reach, side="right") - first
+
+    # The neighbors of each center are a run of ``ordered``: number all runs one after the other.
     rows = np.repeat(np.arange(len(centers)), counts)
     offsets = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     return rows, order[first[rows] + offsets]
@@ -91,13 +101,19 @@ def neighbors(
 def _pairs_of_boxes(
     tracks: Tracks, candidates: np.ndarray, detections: Detections, config: TrackerConfig
 ) -> MotionPairs:
+    """Pairs within the gate by the boxes in the image."""
     positions = tracks.boxes.position[candidates]
     variance = box_motion.innovation_variance(tracks.boxes, candidates, config)
+
+    # Only what lies within the gate along x can lie within the gate.
     reach = np.sqrt(config.motion_gate * variance[:, 0])
     near, columns = neighbors(positions[:, 0], reach, detections.measurements[:, 0])
-    distance = (np.square(detections.measurements[columns] - positions[near]) / variance[near]).sum(
-        axis=1
-    )
+
+    # Equation (1): (d_j - y_i)^T S_i^-1 (d_j - y_i), where S_i is diagonal.
+    innovation = detections.measurements[columns] - positions[near]
+    distance = (np.square(innovation) / variance[near]).sum(axis=1)
+
+    # Equation (2).
     allowed = distance <= config.motion_gate
     distance = distance[allowed]
     return MotionPairs(
@@ -108,23 +124,32 @@ def _pairs_of_boxes(
     )
 
 
-def _with_pairs_in_space(
-    pairs: MotionPairs, candidates: np.ndarray, space: Space, config: TrackerConfig
+def _with_pairs_of_positions(
+    pairs: MotionPairs, candidates: np.ndarray, positions_3d: Positions3D, config: TrackerConfig
 ) -> MotionPairs:
-    """``pairs``, but by 3D positions wherever both sides have one."""
+    """``pairs``, but by 3D positions wherever both sides have one (extension)."""
     by_boxes = pairs.select(
-        ~(np.isin(pairs.rows, space.rows) & np.isin(pairs.columns, space.columns))
+        ~(np.isin(pairs.rows, positions_3d.rows) & np.isin(pairs.columns, positions_3d.columns))
     )
-    chosen = np.flatnonzero(np.isin(space.rows, candidates))
-    positions = space.states.positions
-    variance = positions.position_variance + config.pose_noise**2
+
+    # As for boxes: first along x, then equations (1) and (2) with three degrees of freedom.
+    chosen = np.flatnonzero(np.isin(positions_3d.rows, candidates))
+    predicted, measured = positions_3d.states.positions, positions_3d.positions
+    variance = predicted.position_variance + config.pose_noise**2
     reach = np.sqrt(config.pose_gate * variance[chosen, 0])
-    near, seen = neighbors(positions.position[chosen, 0], reach, space.positions[:, 0])
-    distance = space.states.squared_distance(chosen[near], space.positions[seen], config)
+    near, seen = neighbors(predicted.position[chosen, 0], reach, measured[:, 0])
+    distance = positions_3d.states.squared_distance(chosen[near], measured[seen], config)
     allowed = distance <= config.pose_gate
     near, seen, distance = chosen[near[allowed]], seen[allowed], distance[allowed]
-    rows = np.concatenate([by_boxes.rows, space.rows[near]])
-    columns = np.concatenate([by_boxes.columns, space.columns[seen]])
-    distances = np.concatenate([by_boxes.distance, distance / config.pose_gate])
-    surprise = np.concatenate([by_boxes.surprise, distance + np.log(variance[near]).sum(axis=1)])
-    return MotionPairs(rows, columns, distances, surprise).select(np.argsort(rows, kind="stable"))
+
+    # Twice the negative logarithm of the density N(measured; predicted, S), but for 3 log 2π.
+    negative_log_likelihood = distance + np.log(variance[near]).sum(axis=1)
+
+    rows = np.concatenate([by_boxes.rows, positions_3d.rows[near]])
+    joined = MotionPairs(
+        rows,
+        np.concatenate([by_boxes.columns, positions_3d.columns[seen]]),
+        np.concatenate([by_boxes.distance, distance / config.pose_gate]),
+        np.concatenate([by_boxes.negative_log_likelihood, negative_log_likelihood]),
+    )
+    return joined.select(np.argsort(rows, kind="stable"))

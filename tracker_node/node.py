@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, TrackArray
@@ -15,43 +15,19 @@ from visualization_msgs.msg import MarkerArray
 from perception_kit.resources import resolve_path
 from perception_kit.ros.camera_motion import CameraMotion
 from perception_kit.ros.from_messages import detections_from_message, poses_from_message
-from perception_kit.ros.inputs import Frame, Input
+from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import Trails, delete_all, track_markers
-from perception_kit.ros.parameters import parameter
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import TFMessage, track_frames
 from perception_kit.ros.to_messages import tracks_to_message
 from perception_kit.types import PoseEstimate
-from tracker_node.config import TrackerConfig
+from tracker_node.config import TrackerNodeConfig
 from tracker_node.deep_sort import DeepSort
-from tracker_node.symmetries import read_symmetries
+from tracker_node.symmetries import symmetries_of_model
 
-_QUEUE_LENGTH = (
-    10  # both inputs share the queue, and detections are small: work on every one of them
-)
-
-
-@dataclass(frozen=True)
-class TrackerNodeConfig(TrackerConfig):
-    """Parameters of the tracker and of the node.
-
-    Two differ from the published ones for people who fall: their box turns over in a few frames,
-    and overlaps less with the one before.
-    """
-
-    aspect_noise: float = field(
-        default=0.04, metadata=TrackerConfig.__dataclass_fields__["aspect_noise"].metadata
-    )
-    max_iou_distance: float = field(
-        default=0.9, metadata=TrackerConfig.__dataclass_fields__["max_iou_distance"].metadata
-    )
-    pose_model: str = parameter(
-        "",
-        "model file of the poses, for the symmetries of its objects; empty: every orientation is"
-        " taken as it is",
-        fixed=True,
-    )
+# Both inputs share the queue, and detections are small: work on every one of them.
+_QUEUE_LENGTH = 10
 
 
 @dataclass(frozen=True)
@@ -62,10 +38,11 @@ class EarlyPoses:
     poses: list[PoseEstimate]
 
 
-class TrackerNode(PerceptionNode):
-    """Publishes ``~/tracks`` as soon as the detections of a frame are there, with its poses if
-    these are there too. Poses that come later are used for the frame they belong to, and show in
-    the tracks of the next one.
+class TrackerNode(PerceptionNode[TrackerNodeConfig]):
+    """Publishes ``~/tracks`` as soon as the detections of a frame are there.
+
+    Poses of the frame are used if they are there too. Those that come later are used for the frame
+    they belong to, and show in the tracks of the next one.
 
     ``~/markers`` are made only while somebody subscribes; where ``tf2_msgs`` is installed, so are
     TF frames ``CLASS_ID``.
@@ -88,10 +65,11 @@ class TrackerNode(PerceptionNode):
         """Start without tracks."""
         if self.config.fixed_frame:
             self._camera_motion.check()
-        symmetries = (
-            read_symmetries(resolve_path(self.config.pose_model)) if self.config.pose_model else {}
-        )
+        symmetries = {}
+        if self.config.pose_model:
+            symmetries = symmetries_of_model(resolve_path(self.config.pose_model))
         self._tracker = DeepSort(self.config, symmetries)
+
         self.results.add(TrackArray, "tracks")
         self.results.add(MarkerArray, "markers")
         if TFMessage is not None:
@@ -108,7 +86,7 @@ class TrackerNode(PerceptionNode):
             Input("poses", ObjectPoseArray, "poses", required=False),
         ]
 
-    def process(self, frame: Frame) -> None:
+    def process(self, frame: SynchronizedFrame) -> None:
         """Track the detections, or add poses to the frame they belong to."""
         if self.config != self._tracker.config and self._tracker.configure(self.config):
             self._clear_markers()
@@ -117,37 +95,38 @@ class TrackerNode(PerceptionNode):
         else:
             self._receive_poses(frame)
 
-    def _receive_poses(self, frame: Frame) -> None:
+    def _receive_poses(self, frame: SynchronizedFrame) -> None:
+        """Keep poses that come before their detections, or give them to the tracker."""
         message = frame.messages["poses"]
-        poses = poses_from_message(
-            message, damaged_as_nan=True
-        )  # the tracker names it and uses the others
+        # The tracker names a damaged pose and uses the others.
+        poses = poses_from_message(message, damaged_as_nan=True)
         if self._last_stamp_ns is None or frame.stamp_ns > self._last_stamp_ns:
             self._early = EarlyPoses(frame.stamp_ns, poses)
         else:
             self._tracker.add_poses(frame.stamp_ns, poses, self._camera(message.header))
 
     def _camera(self, header: Header) -> np.ndarray | None:
-        return (
-            self._camera_motion.camera_in(self.config.fixed_frame, header)
-            if self.config.fixed_frame
-            else None
-        )
+        """Camera to ``fixed_frame``, None where it is not known or there is no such frame."""
+        if not self.config.fixed_frame:
+            return None
+        return self._camera_motion.camera_in(self.config.fixed_frame, header)
 
-    def _track(self, frame: Frame) -> None:
+    def _track(self, frame: SynchronizedFrame) -> None:
+        """Track the detections of a frame, and publish the tracks and what shows them."""
         message = frame.messages["detections"]
         instances = detections_from_message(message, with_masks=False)
-        poses = (
-            self._early.poses
-            if self._early is not None and self._early.stamp_ns == frame.stamp_ns
-            else []
-        )
+
+        # Poses that came before their detections; older ones will not be needed any more.
+        poses: list[PoseEstimate] = []
         if self._early is not None and self._early.stamp_ns <= frame.stamp_ns:
+            if self._early.stamp_ns == frame.stamp_ns:
+                poses = self._early.poses
             self._early = None
+
         with self.statistics.stage("tracking"):
-            tracks = self._tracker.update(
-                instances, frame.stamp_ns, poses, self._camera(message.header)
-            )
+            camera = self._camera(message.header)
+            tracks = self._tracker.update(instances, frame.stamp_ns, poses, camera)
+
         self.results.publish("tracks", tracks_to_message(tracks, message.header))
         if self.results.has_subscribers("tf"):
             self.results.publish("tf", track_frames(tracks, message.header))
@@ -155,10 +134,10 @@ class TrackerNode(PerceptionNode):
             markers = track_markers(tracks, message.header)
             markers.markers += self._trails.update(tracks, message.header)
             self.results.publish("markers", markers)
+
         if self._tracker.rejected:
-            reasons = "; ".join(
-                f"detection {index}: {reason}" for index, reason in self._tracker.rejected
-            )
+            rejected = [f"detection {index}: {reason}" for index, reason in self._tracker.rejected]
+            reasons = "; ".join(rejected)
             self.problems.report("detections", f"not tracked: {reasons}")
 
     def reset(self) -> None:
@@ -174,18 +153,14 @@ class TrackerNode(PerceptionNode):
 
     def diagnostic_values(self) -> dict[str, str]:
         """Which poses of the last array were of no use, and why."""
-        return {
-            "device": "cpu",
-            "poses_not_used": "; ".join(
-                f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses
-            ),
-        }
+        rejected = [f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses]
+        return {"device": "cpu", "poses_not_used": "; ".join(rejected)}
 
 
-def main() -> None:
-    """Run the node; the process ends with its exit code."""
-    sys.exit(run_node(TrackerNode))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node and return the exit code of its process."""
+    return run_node(TrackerNode, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,15 +23,15 @@ class Occlusions:
 def short_occlusions(
     frames: Sequence[LabeledFrame], tracked: Sequence[Sequence[TrackEstimate]]
 ) -> Occlusions:
-    """Count the times that an object with a confirmed track was not detected in some frames, and
-    was again in less than SHORT_S seconds.
+    """Count the occlusions of less than SHORT_S seconds and those that a track survived.
 
-    ``tracked`` holds all tracks of each frame. A track survives when it takes the first detection
-    after the occlusion.
+    In an occlusion, an object with a confirmed track is not detected in some frames. Its track
+    survives when it takes the first detection afterwards. ``tracked`` holds all tracks of each
+    frame.
     """
-    last_seen: dict[
-        int, tuple[int, TrackEstimate]
-    ] = {}  # by true identity: number of the frame, and its track there
+    # By true identity: number of the frame in which it was last tracked, and its track there.
+    last_seen: dict[int, tuple[int, TrackEstimate]] = {}
+
     count = kept = 0
     for number, (frame, tracks) in enumerate(zip(frames, tracked, strict=True)):
         track_of = {track.detection_index: track for track in tracks}
@@ -39,10 +39,10 @@ def short_occlusions(
             track = track_of.get(index)
             if track is None or identity == NO_IDENTITY:
                 continue
+
             before, earlier = last_seen.get(identity, (number, track))
-            hidden = (
-                number - before > 1 and (frame.stamp_ns - frames[before].stamp_ns) * 1e-9 < SHORT_S
-            )
+            seconds = (frame.stamp_ns - frames[before].stamp_ns) * 1e-9
+            hidden = number - before > 1 and seconds < SHORT_S
             if hidden and earlier.state == TrackState.CONFIRMED:
                 count += 1
                 kept += track.id == earlier.id

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3D poses of tracks: which poses they take in, and where they are at a given time.
+"""3D poses of tracks: updates with measured poses, and predictions for a given time.
 
-The 3D filter of each track stands at the stamp of its last pose and is predicted to the newest
-frame when it is read. A pose that arrives after its frame is therefore taken in for the time to
-which it belongs, and tracks never wait for poses.
+This is the project's extension to Deep SORT. The 3D filter of each track stands at the stamp of its
+last pose and is predicted to the newest frame when it is read. A pose that arrives after its frame
+therefore updates the filter at the time to which it belongs, and tracks never wait for poses.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ OUTLIERS_TO_RESTART = 2
 
 
 def rows_with_pose(tracks: Tracks, stamp_ns: int, config: TrackerConfig) -> np.ndarray:
-    """Rows of the tracks whose last pose is not older than the time for which a track survives
-    unmatched.
+    """Rows of the tracks that have a pose which is not outdated.
+
+    A pose lasts as long as a track survives unmatched.
     """
     records = tracks.records
-    return np.flatnonzero(
-        records["has_pose"] & ((stamp_ns - records["pose_ns"]) * 1e-9 <= config.max_age_s)
-    )
+    age_s = (stamp_ns - records["pose_ns"]) * 1e-9
+    return np.flatnonzero(records["has_pose"] & (age_s <= config.max_age_s))
 
 
 def predicted_poses(
     tracks: Tracks, rows: np.ndarray, stamp_ns: int, config: TrackerConfig
 ) -> PoseStates:
-    """3D states of ``rows``, which all have a pose, moved ahead to a stamp."""
+    """3D states of ``rows``, which all have a pose, predicted for a stamp."""
     states = tracks.poses.rows(rows)
     steps = (stamp_ns - tracks.records["pose_ns"][rows]) * 1e-9 * config.nominal_frame_rate
     states.predict(steps[:, None], config)
     return states
 
 
-def take_in_poses(
+def update_poses(
     tracks: Tracks,
     rows: np.ndarray,
     poses: Poses,
@@ -50,48 +50,45 @@ def take_in_poses(
     symmetries: Mapping[str, np.ndarray],
     config: TrackerConfig,
 ) -> list[tuple[int, str]]:
-    """Update the 3D states of the tracks ``rows`` (N,), all different, with the N poses of
-    ``stamp_ns``.
+    """Update the 3D states of the tracks ``rows`` (N,) with the N poses of ``stamp_ns``.
 
-    Returns (index, reason) of each pose that was not used.
+    The rows are all different. Returns (index, reason) of each pose that was not used.
     """
     records = tracks.records
+
+    # A filter does not go back in time.
     late = records["has_pose"][rows] & (stamp_ns <= records["pose_ns"][rows])
-    reasons = [
-        (
-            int(poses.index[k]),
-            (
-                f"track {records['id'][rows[k]]} already has a pose of"
-                f" {records['pose_ns'][rows[k]]} ns, this one is of {stamp_ns} ns"
-            ),
+    rejected = []
+    for k in np.flatnonzero(late):
+        track_id, pose_ns = records["id"][rows[k]], records["pose_ns"][rows[k]]
+        reason = (
+            f"track {track_id} already has a pose of {pose_ns} ns, this one is of {stamp_ns} ns"
         )
-        for k in np.flatnonzero(late)
-    ]
+        rejected.append((int(poses.index[k]), reason))
     rows, poses = rows[~late], poses.rows(~late)
+
+    # Kalman update of the tracks whose pose is known, unless the measured one is an outlier.
     known = np.isin(rows, rows_with_pose(tracks, stamp_ns, config))
-    outlier = known.copy()
-    outlier[known] = ~_follow(tracks, rows[known], poses.rows(known), stamp_ns, symmetries, config)
-    records["refused_poses"][rows[outlier]] += 1
-    started = ~known | (records["refused_poses"][rows] >= OUTLIERS_TO_RESTART)
-    _put(
-        tracks,
-        rows[started],
-        PoseStates.start(poses.position[started], poses.rotation[started], config),
-        stamp_ns,
+    inside = _update_within_gate(
+        tracks, rows[known], poses.rows(known), stamp_ns, symmetries, config
     )
-    return reasons + [
-        (
-            int(poses.index[k]),
-            (
-                f"position {poses.position[k].round(3).tolist()} is out of reach of track"
-                f" {records['id'][rows[k]]}"
-            ),
-        )
-        for k in np.flatnonzero(outlier & ~started)
-    ]
+    outlier = known.copy()
+    outlier[known] = ~inside
+    records["refused_poses"][rows[outlier]] += 1
+
+    # The first pose starts a filter, and so do several outliers in a row.
+    started = ~known | (records["refused_poses"][rows] >= OUTLIERS_TO_RESTART)
+    initial = PoseStates.start(poses.position[started], poses.rotation[started], config)
+    _store(tracks, rows[started], initial, stamp_ns)
+
+    for k in np.flatnonzero(outlier & ~started):
+        position, track_id = poses.position[k].round(3).tolist(), records["id"][rows[k]]
+        reason = f"position {position} is out of reach of track {track_id}"
+        rejected.append((int(poses.index[k]), reason))
+    return rejected
 
 
-def _follow(
+def _update_within_gate(
     tracks: Tracks,
     rows: np.ndarray,
     poses: Poses,
@@ -99,20 +96,26 @@ def _follow(
     symmetries: Mapping[str, np.ndarray],
     config: TrackerConfig,
 ) -> np.ndarray:
-    """Take the poses that lie within the gate into the known states ``rows`` (N,).
+    """Update the known states ``rows`` (N,) with the poses that lie within the gate.
 
     Returns (N,) whether they do.
     """
     states = predicted_poses(tracks, rows, stamp_ns, config)
+
+    # A symmetric object has several equal poses: the one nearest to the prediction keeps the
+    # orientation from jumping.
     position, rotation = nearest_equivalents(poses, states.rotations, symmetries)
+
+    # Equation (2), in space.
     inside = states.squared_distance(np.arange(len(rows)), position, config) <= config.pose_gate
+
     states = states.rows(inside)
     states.correct(position[inside], rotation[inside], config)
-    _put(tracks, rows[inside], states, stamp_ns)
+    _store(tracks, rows[inside], states, stamp_ns)
     return inside
 
 
-def _put(tracks: Tracks, rows: np.ndarray, states: PoseStates, stamp_ns: int) -> None:
+def _store(tracks: Tracks, rows: np.ndarray, states: PoseStates, stamp_ns: int) -> None:
     """Make ``states`` those of the tracks ``rows`` at ``stamp_ns``."""
     tracks.poses.replace(rows, states)
     tracks.records["has_pose"][rows] = True

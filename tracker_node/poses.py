@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The 6D poses of a frame as arrays, without those that no filter could use, in the frame in which
-tracks move.
-"""
+"""The 6D poses of a frame as arrays, without those that no filter could use."""
 
 from __future__ import annotations
 
@@ -12,14 +10,18 @@ import numpy as np
 
 from perception_kit.types import PoseEstimate
 
+# Rounding of a rotation in float32 is far below, a scaled or sheared one far above.
 ROTATION_TOLERANCE = 1e-3
+# Further than any depth camera sees.
 MAX_DISTANCE_M = 1e4
 
 
 @dataclass
 class Poses:
-    """N usable poses: ``index`` (N,) of each in the list that was given, ``detection_index`` (N,),
-    ``class_name`` (N,) objects, ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3).
+    """N usable poses in the frame in which tracks move.
+
+    ``index`` (N,) of each in the list that was given, ``detection_index`` (N,), ``class_name`` (N,)
+    objects, ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3).
     """
 
     index: np.ndarray
@@ -50,22 +52,23 @@ class Poses:
 def usable_poses(
     poses: Sequence[PoseEstimate], camera: np.ndarray
 ) -> tuple[Poses, list[tuple[int, str]]]:
-    """The usable poses, moved by the (4, 4) transform ``camera`` to the frame in which tracks move,
-    and (index, reason) of the others.
+    """The usable poses, and (index, reason) of the others.
+
+    ``camera`` (4, 4) transforms the camera's optical frame to the one in which tracks move.
     """
-    kept, rejected, taken = [], [], set()
+    kept: list[int] = []
+    rejected: list[tuple[int, str]] = []
+    taken: set[int] = set()
     for index, pose in enumerate(poses):
-        repeated = (
-            f"detection {pose.detection_index} has more than one pose"
-            if pose.detection_index in taken
-            else ""
-        )
-        reason = _reason_against(pose) or repeated
+        reason = _reason_against(pose)
+        if not reason and pose.detection_index in taken:
+            reason = f"detection {pose.detection_index} has more than one pose"
         if reason:
             rejected.append((index, reason))
         else:
             kept.append(index)
             taken.add(pose.detection_index)
+
     position = np.array([poses[index].translation for index in kept], np.float64).reshape(-1, 3)
     rotation = np.array([poses[index].rotation for index in kept], np.float64).reshape(-1, 3, 3)
     usable = Poses(
@@ -81,17 +84,18 @@ def usable_poses(
 def nearest_equivalents(
     poses: Poses, expected: np.ndarray, symmetries: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (N, 3) and rotations (N, 3, 3) of the poses, each replaced by its symmetric
-    equivalent nearest to ``expected`` (N, 3, 3).
+    """Positions (N, 3) and rotations (N, 3, 3) of the nearest symmetric equivalents.
 
-    ``symmetries`` gives the (K, 4, 4) transforms of a class's model onto itself in metres, the
-    identity included: a pose T equals T S. The angle between two rotations falls as the trace of
-    their quotient grows.
+    They are those nearest to the rotations ``expected`` (N, 3, 3). ``symmetries`` gives the
+    (K, 4, 4) transforms of a class's model onto itself in metres, the identity included: a pose T
+    equals T S.
     """
     position, rotation = poses.position.copy(), poses.rotation.copy()
     for row, name in enumerate(poses.class_name):
         if name in symmetries:
             candidates = rotation[row] @ symmetries[name][:, :3, :3]
+
+            # The angle between two rotations falls as the trace of their quotient grows.
             best = np.einsum("kij,ij->k", candidates, expected[row]).argmax()
             position[row] += rotation[row] @ symmetries[name][best, :3, 3]
             rotation[row] = candidates[best]
@@ -112,7 +116,5 @@ def _reason_against(pose: PoseEstimate) -> str:
 
 def _is_rotation(matrix: np.ndarray) -> bool:
     """Whether a (3, 3) matrix is orthonormal and not a reflection; NaN compares False."""
-    return bool(
-        np.abs(matrix @ matrix.T - np.eye(3)).max() < ROTATION_TOLERANCE
-        and np.linalg.det(matrix) > 0
-    )
+    is_orthonormal = np.abs(matrix @ matrix.T - np.eye(3)).max() < ROTATION_TOLERANCE
+    return bool(is_orthonormal and np.linalg.det(matrix) > 0)

@@ -10,11 +10,10 @@ import numpy as np
 from perception_kit.networks.model_metadata import read_metadata
 
 
-def read_symmetries(path: Path) -> dict[str, np.ndarray]:
-    """(K, 4, 4) transforms in metres of each symmetric object's model onto itself, the identity
-    first, by class name.
+def symmetries_of_model(path: Path) -> dict[str, np.ndarray]:
+    """(K, 4, 4) transforms of each symmetric object's model onto itself, by class name.
 
-    Raises ModelFileError for a file that is no pose model.
+    They are in metres, the identity first. Raises ModelFileError for a file that is no pose model.
     """
     metadata = read_metadata(path, "pose")
     pairs = zip(metadata["class_names"], metadata["symmetries"], strict=True)

@@ -20,26 +20,25 @@ TRACK_RECORD = np.dtype(
         ("confirmed", bool),
         ("age", np.int64),  # frames since the first detection, that one included
         ("hits", np.int64),  # matched frames
-        ("missed", np.int64),  # frames since the last match, 0 when matched in the newest frame
+        ("missed", np.int64),  # a_k of the paper: frames since the last match, 0 in a matched one
         ("matched_ns", np.int64),  # stamp of the last match
         ("detection_index", np.int64),  # matched instance of the newest frame, or -1
         ("slot", np.int64),  # of the gallery, -1 while the track is new
         ("has_pose", bool),
-        ("pose_ns", np.int64),  # stamp of the last pose that was taken in
+        ("pose_ns", np.int64),  # stamp of the last pose that was used
         ("refused_poses", np.int64),  # poses since then that lay outside the gate
     ]
 )
-
 
 NO_SLOT = -1
 
 
 class Tracks:
-    """``records`` (T,) of TRACK_RECORD, ``boxes``: states (T, 4) of the image filter, ``poses``:
-    states of the 3D filter.
+    """Records and filter states of T tracks (Wojke 2017, section 2.1).
 
-    The box filter is at the newest frame; the 3D filter of each track stands at its own last pose
-    (see pose_filter.py).
+    ``records`` (T,) of TRACK_RECORD; ``boxes``, states (T, 4) of the image filter; ``poses``,
+    states of the 3D filter (extension). The box filter is at the newest frame; the 3D filter of
+    each track stands at its own last pose (see pose_filter.py).
     """
 
     def __init__(self) -> None:
@@ -53,21 +52,17 @@ class Tracks:
     def copy(self) -> Tracks:
         """The same tracks in arrays of their own."""
         copied = Tracks()
-        copied.records, copied.boxes, copied.poses = (
-            self.records.copy(),
-            self.boxes.copy(),
-            self.poses.copy(),
-        )
+        copied.records = self.records.copy()
+        copied.boxes = self.boxes.copy()
+        copied.poses = self.poses.copy()
         return copied
 
     def rows(self, index: np.ndarray) -> Tracks:
         """A copy of the tracks that a boolean mask or an array of row numbers selects."""
         selected = Tracks()
-        selected.records, selected.boxes, selected.poses = (
-            self.records[index],
-            self.boxes.rows(index),
-            self.poses.rows(index),
-        )
+        selected.records = self.records[index]
+        selected.boxes = self.boxes.rows(index)
+        selected.poses = self.poses.rows(index)
         return selected
 
     def start(
@@ -78,20 +73,22 @@ class Tracks:
         stamp_ns: int,
         config: TrackerConfig,
     ) -> None:
-        """Add a track for each of the detections ``rows``."""
+        """Start a track for each of the detections ``rows``; it is tentative at first."""
         new = np.zeros(len(rows), TRACK_RECORD)
         new["id"], new["slot"], new["matched_ns"] = ids, NO_SLOT, stamp_ns
         new["class_id"], new["class_name"] = detections.class_id[rows], detections.class_name[rows]
         new["score"], new["detection_index"] = detections.score[rows], detections.index[rows]
         new["age"] = new["hits"] = 1
         new["confirmed"] = config.n_init <= 1
+
         self.records = np.concatenate([self.records, new])
         self.boxes = self.boxes.joined(box_motion.start(detections.measurements[rows], config))
         self.poses = self.poses.joined(PoseStates.unknown(len(rows)))
 
     def predict(self, steps: float, config: TrackerConfig) -> None:
-        """Move to a new frame that is ``steps`` nominal frames after the last one; no track is
-        matched yet.
+        """Predict a new frame ``steps`` nominal frames after the last one.
+
+        No track is matched yet.
         """
         box_motion.predict(self.boxes, steps, config)
         self.records["age"] += 1
@@ -106,12 +103,15 @@ class Tracks:
         stamp_ns: int,
         config: TrackerConfig,
     ) -> None:
-        """Take in the detections ``columns`` for the tracks ``rows``, pair by pair."""
+        """Update the tracks ``rows`` with the detections ``columns``, pair by pair."""
         box_motion.correct(self.boxes, rows, detections.measurements[columns], config)
+
         records = self.records
         records["hits"][rows] += 1
         records["missed"][rows] = 0
         records["matched_ns"][rows] = stamp_ns
         records["score"][rows] = detections.score[columns]
         records["detection_index"][rows] = detections.index[columns]
+
+        # Tentative tracks are deleted at their first miss: hits of theirs are in a row.
         records["confirmed"] |= records["hits"] >= config.n_init

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which thresholds and which λ fit a recording with known identities: ``python -m
-tracker_node.tune``.
+"""Thresholds and λ that fit a recording with known identities: ``python -m tracker_node.tune``.
 
 Prints and plots the distances of same and different identities, suggests a threshold for each, and
 sweeps λ, the weight of motion in the association cost.
@@ -9,6 +8,7 @@ sweeps λ, the weight of motion in the association cost.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from perception_kit.arguments import bounded_int
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
-from perception_kit.types import TrackState
+from perception_kit.types import TrackEstimate, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
@@ -36,100 +36,93 @@ LAMBDAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 QUANTILES = (0.05, 0.5, 0.95)
 
 
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line; None: of this process."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.bag and (args.features or args.frames):
+        parser.error(
+            "--features and --frames belong to --mot: a bag holds its descriptors, and is taken as"
+            " a whole"
+        )
+    if args.mot and args.results:
+        parser.error("--results belongs to --bag")
+    return args
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the recording, print the tables, and write ``tune.json`` and ``tune.png``."""
+    args = parse_arguments(arguments)
+    threadpool_limits(1)  # the arrays are small: more BLAS threads only wait for each other
+
+    report, picture = args.out / "tune.json", args.out / "tune.png"
+    try:
+        prepare_file(report)
+        config = TrackerConfig(nominal_frame_rate=args.fps)
+        frames = _read(args)
+        distances = collect_distances(frames, config)
+        results = sweep(frames, args.lambdas, config)
+    except (ValueError, OSError) as error:
+        _parser().error(str(error))
+
+    found = suggestions(distances, config)
+    _print_distances(distances, found)
+    _print_sweep(results)
+    write_json(report, {"distances": found, "sweep": results, "config": asdict(config)})
+    plot(distances, found, results).savefig(picture)
+    print(f"written: {report}, {picture}")
+    return 0
+
+
 def sweep(
     frames: Sequence[LabeledFrame], lambdas: Sequence[float], config: TrackerConfig
 ) -> list[dict[str, Any]]:
     """Tracking metrics for each λ; scored are confirmed tracks that were matched in the frame.
 
-    Unusable detections are named.
+    Detections that cannot be used are named on standard error.
     """
     results = []
     for number, weight in enumerate(tqdm(lambdas, desc="sweep of lambda", disable=None)):
         tracker = DeepSort(replace(config, motion_weight=weight))
-        found, tracked = [], []
+        tracked: list[list[TrackEstimate]] = []
+        scored: list[TrackedBoxes] = []
         for frame in frames:
             tracks = tracker.update(frame.instances, frame.stamp_ns, frame.poses)
+            tracked.append(tracks)
+            scored.append(frame.scored(_confirmed_boxes(tracks, frame)))
             if number == 0:  # the same for every λ
                 report_skipped(frame.name, tracker.rejected)
-            found.append(tracks)
-            shown = [one for one in tracks if one.state == TrackState.CONFIRMED]
-            names = (
-                None
-                if frame.ground_truth.classes is None
-                else np.array([one.class_name for one in shown], np.str_)
-            )
-            tracked.append(
-                frame.scored(
-                    TrackedBoxes([one.id for one in shown], [one.box for one in shown], names)
-                )
-            )
-        metrics = tracking_metrics([frame.ground_truth for frame in frames], tracked)
-        results.append(
-            {
-                "lambda": weight,
-                **metrics,
-                "short_occlusions": asdict(short_occlusions(frames, found)),
-            }
-        )
+
+        metrics = tracking_metrics([frame.ground_truth for frame in frames], scored)
+        occlusions = asdict(short_occlusions(frames, tracked))
+        results.append({"lambda": weight, **metrics, "short_occlusions": occlusions})
     return results
 
 
 def suggestions(
     distances: dict[str, Distances], config: TrackerConfig
 ) -> dict[str, dict[str, Any]]:
-    """For each distance that is known on both sides: its parameter, the suggested value, and both
-    errors there and at the present value.
+    """Suggested parameter values for each distance that is known on both sides.
+
+    They come with both errors there and at the present value.
     """
     result = {}
     for name, values in distances.items():
-        if values.is_known:
-            present, best = getattr(config, GATES[name]), values.best_threshold()
-            result[name] = {
-                "parameter": GATES[name],
-                "present": present,
-                "suggested": best,
-                "errors_present": values.errors(present),
-                "errors_suggested": values.errors(best),
-                "same_quantiles": np.quantile(values.same, QUANTILES).tolist(),
-                "different_quantiles": np.quantile(values.different, QUANTILES).tolist(),
-                "same_count": len(values.same),
-                "different_count": len(values.different),
-            }
+        if not values.is_known:
+            continue
+        present, best = getattr(config, GATES[name]), values.best_threshold()
+        result[name] = {
+            "parameter": GATES[name],
+            "present": present,
+            "suggested": best,
+            "errors_present": values.errors(present),
+            "errors_suggested": values.errors(best),
+            "same_quantiles": np.quantile(values.same, QUANTILES).tolist(),
+            "different_quantiles": np.quantile(values.different, QUANTILES).tolist(),
+            "same_count": len(values.same),
+            "different_count": len(values.different),
+        }
     return result
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read what the command line names, print the tables, write ``tune.json`` and ``tune.png``."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.bag and (options.features or options.frames):
-        parser.error(
-            "--features and --frames belong to --mot: a bag holds its descriptors, and is taken as"
-            " a whole"
-        )
-    if options.mot and options.results:
-        parser.error("--results belongs to --bag")
-    threadpool_limits(1)
-    report, picture = options.out / "tune.json", options.out / "tune.png"
-    try:
-        prepare_file(report)
-        config = TrackerConfig(nominal_frame_rate=options.fps)
-        frames = _read(options)
-        distances = collect_distances(frames, config)
-        results = sweep(frames, options.lambdas, config)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    found = suggestions(distances, config)
-    _print(distances, found, results)
-    write_json(report, {"distances": found, "sweep": results, "config": asdict(config)})
-    plot(distances, found, results).savefig(picture)
-    print(f"written: {report}, {picture}")
-
-
-def _read(options: argparse.Namespace) -> list[LabeledFrame]:
-    if options.mot:
-        return read_mot_folder(options.mot, options.features, options.fps, options.frames)
-    return read_bag(options.bag, options.results)
 
 
 def plot(
@@ -139,81 +132,91 @@ def plot(
 ) -> Figure:
     """Histograms of the distances, and identity switches and fragments over λ."""
     figure = Figure(figsize=(14, 4), layout="constrained")
-    for axes, (name, values) in zip(
-        figure.subplots(1, 3), [*distances.items(), ("sweep", None)], strict=True
-    ):
-        if values is not None:
-            _histogram(axes, name, values, found.get(name))
-        else:
-            for key, label in (("id_switches", "identity switches"), ("fragments", "fragments")):
-                axes.plot(
-                    [result["lambda"] for result in results],
-                    [result[key] for result in results],
-                    marker="o",
-                    label=label,
-                )
-            axes.set(
-                title="sweep of λ", xlabel="λ (weight of motion)", ylabel="count", ylim=(0, None)
-            )
-            axes.legend()
+    *histograms, curves = figure.subplots(1, 3)
+
+    for axes, (name, values) in zip(histograms, distances.items(), strict=True):
+        _plot_histogram(axes, name, values, found.get(name))
+
+    lambdas = [result["lambda"] for result in results]
+    for key, label in (("id_switches", "identity switches"), ("fragments", "fragments")):
+        curves.plot(lambdas, [result[key] for result in results], marker="o", label=label)
+    curves.set(title="sweep of λ", xlabel="λ (weight of motion)", ylabel="count", ylim=(0, None))
+    curves.legend()
     return figure
 
 
-def _histogram(axes: Axes, name: str, values: Distances, found: dict[str, Any] | None) -> None:
-    axes.set(title=name, ylabel="share of pairs")
+def _read(args: argparse.Namespace) -> list[LabeledFrame]:
+    """The frames of the recording that the command line names."""
+    if args.mot:
+        return read_mot_folder(args.mot, args.features, args.fps, args.frames)
+    return read_bag(args.bag, args.results)
+
+
+def _confirmed_boxes(tracks: Sequence[TrackEstimate], frame: LabeledFrame) -> TrackedBoxes:
+    """Boxes of the confirmed tracks, with classes where the ground truth has them."""
+    shown = [track for track in tracks if track.state == TrackState.CONFIRMED]
+    names = None
+    if frame.ground_truth.classes is not None:
+        names = np.array([track.class_name for track in shown], np.str_)
+    ids = np.array([track.id for track in shown])
+    return TrackedBoxes(ids, np.array([track.box for track in shown]), names)
+
+
+def _plot_histogram(axes: Axes, name: str, values: Distances, found: dict[str, Any] | None) -> None:
+    """Histogram of both sides, with the present and the suggested threshold."""
+    axes.set(title=name, ylabel="fraction of pairs")
     if found is None:
         axes.text(0.5, 0.5, "no data", ha="center", transform=axes.transAxes)
         return
+
     if name == "motion":  # from a fraction of one standard deviation to the other end of the image
-        bins = np.geomspace(1e-2, max(10.0, values.different.max()), 50)
+        bins = np.geomspace(1e-2, max(10.0, values.different.max()), 50).tolist()
         axes.set(xscale="log", xlabel="squared Mahalanobis distance")
     else:
-        bins = np.linspace(0, max(values.same.max(), values.different.max()), 50)
+        bins = np.linspace(0, max(values.same.max(), values.different.max()), 50).tolist()
         axes.set(xlabel="smallest cosine distance")
+
     for pairs, label in ((values.same, "same identity"), (values.different, "different identity")):
         axes.hist(pairs, bins, weights=np.full(len(pairs), 1 / len(pairs)), alpha=0.6, label=label)
     for key, style in (("present", "--"), ("suggested", "-")):
-        axes.axvline(
-            found[key],
-            color="black",
-            linestyle=style,
-            label=f"{key} {found['parameter']}: {found[key]:.3g}",
-        )
+        label = f"{key} {found['parameter']}: {found[key]:.3g}"
+        axes.axvline(found[key], color="black", linestyle=style, label=label)
     axes.legend()
 
 
-def _print(
-    distances: dict[str, Distances],
-    found: dict[str, dict[str, Any]],
-    results: Sequence[dict[str, Any]],
-) -> None:
-    for name in distances:
+def _print_distances(distances: dict[str, Distances], found: dict[str, dict[str, Any]]) -> None:
+    """Quantiles of both sides of each distance, and the errors of its thresholds."""
+    for name, values in distances.items():
         if name not in found:
-            values = distances[name]
             print(
                 f"{name}: {len(values.same)} distances of the same and {len(values.different)} of"
                 " different identities: nothing to suggest"
             )
             continue
+
         entry = found[name]
         print(f"{name}, quantiles {', '.join(f'{100 * quantile:g} %' for quantile in QUANTILES)}")
         for side in ("same", "different"):
-            values = "  ".join(f"{value:10.4g}" for value in entry[f"{side}_quantiles"])
-            print(f"  {side + ' identity':20}{values}   ({entry[f'{side}_count']} pairs)")
+            quantiles = "  ".join(f"{value:10.4g}" for value in entry[f"{side}_quantiles"])
+            print(f"  {side + ' identity':20}{quantiles}   ({entry[f'{side}_count']} pairs)")
         for key in ("present", "suggested"):
             missed, confused = entry[f"errors_{key}"]
             print(
                 f"  {entry['parameter']} {entry[key]:.4g} ({key}): {missed:.1%} of the same left"
                 f" out, {confused:.1%} of the others let in"
             )
+
+
+def _print_sweep(results: Sequence[dict[str, Any]]) -> None:
+    """One line for each λ."""
     print(
         f"{'λ':>6}{'switches':>10}{'fragments':>11}{'MOTA':>8}{'IDF1':>8}{'HOTA':>8}   kept through"
         f" occlusions below {SHORT_S:g} s"
     )
     for result in results:
+        counts = f"{result['lambda']:>6g}{result['id_switches']:>10}{result['fragments']:>11}"
         scores = "".join(f"{100 * result[key]:8.1f}" for key in ("mota", "idf1", "hota"))
         occlusions = result["short_occlusions"]
-        counts = f"{result['lambda']:>6g}{result['id_switches']:>10}{result['fragments']:>11}"
         print(f"{counts}{scores}   {occlusions['kept']} of {occlusions['count']}")
 
 
@@ -222,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tracker_node.tune",
         description="Suggest thresholds and λ from known identities.",
     )
+
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--mot", type=Path, help="MOTChallenge folder with det/det.txt and gt/gt.txt"
@@ -244,6 +248,7 @@ def _parser() -> argparse.ArgumentParser:
             "with --bag: bag with the detections, OUT/results of a replay (default: the bag itself)"
         ),
     )
+
     parser.add_argument(
         "--fps",
         type=float,
@@ -257,9 +262,10 @@ def _parser() -> argparse.ArgumentParser:
         default=LAMBDAS,
         help="weights of motion to try (default: 0 0.25 0.5 0.75 1)",
     )
+
     parser.add_argument("--out", type=Path, required=True, help="folder for tune.json and tune.png")
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Detections with known identities, from a MOTChallenge folder or from a bag with truth."""
+"""Detections with known identities, from a MOTChallenge folder or a bag with ground truth."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +27,15 @@ class TuningDataError(ValueError):
 
 @dataclass
 class LabeledFrame:
-    """What was detected at ``stamp_ns``, and the true boxes, with classes where detections have
-    them.
+    """What was detected at ``stamp_ns``, and the true boxes.
 
-    ``labels`` of a MOTChallenge file say which tracks are not scored in this frame, ``number``.
+    The boxes have classes where detections have them. ``labels`` of a MOTChallenge file say which
+    tracks are not scored in this frame, ``number``.
     """
 
     stamp_ns: int
-    instances: list[Instance]
-    poses: list[PoseEstimate]
+    instances: Sequence[Instance]
+    poses: Sequence[PoseEstimate]
     ground_truth: TrackedBoxes
     number: int = 0
     labels: MotTable | None = None
@@ -42,31 +43,30 @@ class LabeledFrame:
     @property
     def name(self) -> str:
         """What messages call this frame."""
-        return (
-            f"frame {self.number}"
-            if self.labels is not None
-            else f"the frame at {self.stamp_ns * 1e-9:.3f} s"
-        )
+        if self.labels is not None:
+            return f"frame {self.number}"
+        return f"the frame at {self.stamp_ns * 1e-9:.3f} s"
 
     def scored(self, tracked: TrackedBoxes) -> TrackedBoxes:
         """The tracks that count."""
-        return (
-            tracked
-            if self.labels is None
-            else self.labels.without_distractors(self.number, tracked)
-        )
+        if self.labels is None:
+            return tracked
+        return self.labels.without_distractors(self.number, tracked)
 
     def identities(self) -> np.ndarray:
-        """(N,) identity of the true box that each detection belongs to (IoU of 0.5, same class,
-        best overall), else NO_IDENTITY.
+        """(N,) identity of the true box that each detection matches, else NO_IDENTITY.
+
+        Matches have the same class, an IoU of at least 0.5, and the largest sum of IoU.
         """
         identities = np.full(len(self.instances), NO_IDENTITY, np.int64)
-        boxes = np.array([one.box for one in self.instances], float).reshape(-1, 1, 4)
+        boxes = np.array([instance.box for instance in self.instances], float).reshape(-1, 1, 4)
         boxes[~np.isfinite(boxes).all(axis=2)] = 0.0  # overlaps nothing
+
         iou = box_iou(boxes, self.ground_truth.boxes)
         if self.ground_truth.classes is not None:
-            names = np.array([one.class_name for one in self.instances], np.str_)
+            names = np.array([instance.class_name for instance in self.instances], np.str_)
             iou[names[:, None] != self.ground_truth.classes] = 0.0
+
         rows, columns = linear_sum_assignment(iou, maximize=True)
         good = iou[rows, columns] >= MATCH_IOU
         identities[rows[good]] = self.ground_truth.ids[columns[good]]
@@ -76,58 +76,57 @@ class LabeledFrame:
 def read_mot_folder(
     folder: Path, features: Path | None, fps: float, frames: int | None
 ) -> list[LabeledFrame]:
-    """Frames 1 to ``frames`` (None: to the last) of ``det/det.txt`` and ``gt/gt.txt``, with one
-    descriptor a detection from a .npy file.
+    """Frames 1 to ``frames`` (None: to the last) of ``det/det.txt`` and ``gt/gt.txt``.
 
-    Raises MotFileError, ValueError for other features, and TuningDataError for empty files.
+    ``features`` is a .npy file with one descriptor for each detection. Raises MotFileError,
+    ValueError for other features, and TuningDataError for empty files.
     """
-    detections, ground_truth = (
-        read_mot(folder / "det/det.txt"),
-        read_ground_truth(folder / "gt/gt.txt"),
-    )
+    detections = read_mot(folder / "det/det.txt")
+    ground_truth = read_ground_truth(folder / "gt/gt.txt")
     descriptors = read_features(features, len(detections)) if features else None
     if not (len(detections) and len(ground_truth)):
         raise TuningDataError(
-            f"{folder} has {len(detections)} detections and {len(ground_truth)} true boxes: there is"
-            " nothing to compare"
+            f"{folder} has {len(detections)} detections and {len(ground_truth)} true boxes: there"
+            " is nothing to compare"
         )
+
     last = frames or int(max(detections.frame.max(), ground_truth.frame.max()))
     return [
         LabeledFrame(
-            round(frame / fps * 1e9),
-            instances_of(detections, descriptors, frame),
-            [],
-            ground_truth.evaluated(frame),
-            frame,
-            ground_truth,
+            stamp_ns=round(frame / fps * 1e9),
+            instances=instances_of(detections, descriptors, frame),
+            poses=[],
+            ground_truth=ground_truth.evaluated(frame),
+            number=frame,
+            labels=ground_truth,
         )
         for frame in range(1, last + 1)
     ]
 
 
 def read_bag(bag: Path, results: Path | None) -> list[LabeledFrame]:
-    """Frames of the detections in ``results`` (a bag that a replay wrote; default: in ``bag``
-    itself) with the truth in ``bag``.
+    """Frames of the detections in ``results`` with the ground truth in ``bag``.
 
+    ``results`` is a bag that a replay wrote; by default, the detections are in ``bag`` itself.
     Raises BagError, and TuningDataError where one of them has nothing of the kind.
     """
+    # They import ROS messages, which MOTChallenge files do without.
     from perception_kit.evaluation.ground_truth_bag import BagGroundTruth
-    from perception_kit.evaluation.results import (
-        read_results,  # imports ROS messages, which MOTChallenge files do without
-    )
+    from perception_kit.evaluation.results import read_results
 
-    scenes, _ = read_results(results or bag)
-    if not any(scene.instances for scene in scenes.values()):
+    seen, _ = read_results(results or bag)
+    if not any(result.instances for result in seen.values()):
         raise TuningDataError(
             f"bag '{results or bag}' has no detections: play it through the nodes with 'python -m"
             f" perception_kit.replay {bag} --out OUT' and name the bag of the results with"
             " --results"
         )
-    stamps = sorted(scenes)
+
+    stamps = sorted(seen)
     keys = [FrameKey(number, stamp) for number, stamp in enumerate(stamps)]
     pairs = zip(stamps, BagGroundTruth(bag).frames(keys), strict=True)
     frames = [
-        LabeledFrame(stamp, scenes[stamp].instances, scenes[stamp].poses, _visible(ground_truth))
+        LabeledFrame(stamp, seen[stamp].instances, seen[stamp].poses, _visible(ground_truth))
         for stamp, ground_truth in pairs
         if ground_truth.tracks
     ]
@@ -141,14 +140,15 @@ def read_bag(bag: Path, results: Path | None) -> list[LabeledFrame]:
 
 def _visible(ground_truth: FrameGroundTruth) -> TrackedBoxes:
     """The true boxes of the objects that are visible enough to be evaluated."""
-    instances = ground_truth.instances or []
-    seen = [
+    instances, tracks = ground_truth.instances or [], ground_truth.tracks or []
+    visible = [
         track
-        for track in ground_truth.tracks
+        for track in tracks
         if not 0 <= track.detection_index < len(instances)
         or is_evaluated(instances[track.detection_index])
     ]
-    names = np.array([track.class_name for track in seen], np.str_)
     return TrackedBoxes(
-        np.array([track.id for track in seen]), np.array([track.box for track in seen]), names
+        np.array([track.id for track in visible]),
+        np.array([track.box for track in visible]),
+        np.array([track.class_name for track in visible], np.str_),
     )

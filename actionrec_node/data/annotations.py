@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is labelled in a data folder, and its split into videos to train on and videos to score on.
+"""Labels of the videos in data folders, and their split into training and held-out videos.
 
 A data folder holds ``labels.csv`` (columns video, start, end, label, and if you like subject; times
 in seconds; video paths relative to the folder; one label at a time), or one folder per class, or
@@ -51,35 +51,43 @@ def read_annotations(folder: str | Path) -> Annotations:
     if not folder.is_dir():
         raise DataError(f"data folder '{folder}' does not exist")
     annotations = _read_csv(folder / "labels.csv") if (folder / "labels.csv").is_file() else {}
+
+    # Every other folder is a class, except for those in which the videos of labels.csv lie.
     named_in_csv = {parent for video in annotations for parent in (video, *video.parents)}
-    folders = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and path not in named_in_csv and path.name[0] != "."
-    ]
-    for class_folder in folders:
-        contents = [path for path in sorted(class_folder.iterdir()) if path.name[0] != "."]
-        videos = [path for path in contents if is_video(path)]
-        if others := [path for path in contents if path not in videos]:
-            print(
-                f"not read: '{others[0]}'{f' and {len(others) - 1} more' if others[1:] else ''}: no"
-                " video",
-                file=sys.stderr,
-            )
-        if not videos:
-            raise DataError(
-                f"class folder '{class_folder}' holds no video ({', '.join(VIDEO_SUFFIXES)}) and no"
-                " folder of frames: fill or remove it"
-            )
-        annotations.update(
-            {video: [Segment(0.0, float("inf"), class_folder.name)] for video in videos}
-        )
+    for class_folder in _visible(folder):
+        if class_folder.is_dir() and class_folder not in named_in_csv:
+            label = Segment(0.0, float("inf"), class_folder.name)
+            annotations.update({video: [label] for video in _class_videos(class_folder)})
+
     if not annotations:
         raise DataError(
             f"'{folder}' holds neither labels.csv nor class folders with videos"
             f" ({', '.join(VIDEO_SUFFIXES)})"
         )
     return annotations
+
+
+def _class_videos(class_folder: Path) -> list[Path]:
+    """Videos of a class folder; names on standard error what is none.
+
+    Raises DataError where there is no video.
+    """
+    contents = _visible(class_folder)
+    videos = [path for path in contents if is_video(path)]
+    if no_videos := [path for path in contents if path not in videos]:
+        more = f" and {len(no_videos) - 1} more" if no_videos[1:] else ""
+        print(f"not read: '{no_videos[0]}'{more}: no video", file=sys.stderr)
+    if not videos:
+        raise DataError(
+            f"class folder '{class_folder}' holds no video ({', '.join(VIDEO_SUFFIXES)})"
+            " and no folder of frames: fill or remove it"
+        )
+    return videos
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What a folder holds, sorted, without hidden files and folders."""
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "."]
 
 
 def read_folders(folders: Iterable[str | Path]) -> Annotations:
@@ -99,27 +107,27 @@ def read_folders(folders: Iterable[str | Path]) -> Annotations:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where it stands (``'FILE' line N``) and the values of each line of a CSV file whose header
-    has these ``columns``, among others.
+    """Each line of a CSV file: where it stands (``'FILE' line N``), and its values by column.
 
-    Spaces around values do not count. Raises DataError naming the file, and the line that has too
-    few or too many values.
+    The header must have these ``columns``, and may have more. Spaces around values do not count.
+    Raises DataError naming the file, and the line that has too few or too many values.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
-            missing = set(columns) - set(reader.fieldnames or ())
-            if missing:
+            header = reader.fieldnames or ()
+            if missing := set(columns) - set(header):
                 raise DataError(
-                    f"'{path}' lacks the columns {sorted(missing)}, separated by commas; found"
-                    f" {reader.fieldnames}"
+                    f"'{path}' lacks the columns {sorted(missing)}, separated by commas;"
+                    f" found {reader.fieldnames}"
                 )
+
             for row in reader:
                 where = f"'{path}' line {reader.line_num}"
                 if None in row or None in row.values():
                     raise DataError(
-                        f"{where}: expected {len(reader.fieldnames)} values as in the header, got"
-                        f" {list(row.values())}"
+                        f"{where}: expected {len(header)} values as in the header,"
+                        f" got {list(row.values())}"
                     )
                 if any("\0" in value for value in row.values()):
                     raise DataError(f"{where} holds a zero byte: the file is damaged")
@@ -131,35 +139,37 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
 def _read_csv(path: Path) -> Annotations:
     annotations: Annotations = {}
     for where, row in read_table(path, ("video", "start", "end", "label")):
-        try:
-            segment = Segment(
-                float(row["start"]), float(row["end"]), row["label"], row.get("subject", "")
-            )
-        except ValueError as error:
-            raise DataError(f"{where}: start and end must be seconds, got {row}") from error
-        if not 0 <= segment.start < segment.end:
-            raise DataError(
-                f"{where}: expected 0 <= start < end, got start {segment.start} and end"
-                f" {segment.end}"
-            )
-        if not (segment.label and row["video"]):
-            raise DataError(
-                f"{where} has no {'label' if row['video'] else 'video'}: name it, or remove the"
-                " line"
-            )
+        segment = _segment(row, where)
         segments = annotations.setdefault(path.parent / row["video"], [])
-        for other in segments:
-            if segment.start < other.end and other.start < segment.end:
+
+        for earlier in segments:
+            if segment.start < earlier.end and earlier.start < segment.end:
                 named = " and ".join(
-                    f"'{one.label}' from {one.start:g} to {one.end:g} s" for one in (other, segment)
+                    f"'{overlapping.label}' from {overlapping.start:g} to {overlapping.end:g} s"
+                    for overlapping in (earlier, segment)
                 )
                 raise DataError(
                     f"{where}: {named} overlap in the same video: a frame has one label"
                 )
         segments.append(segment)
+
     if not annotations:
         raise DataError(f"'{path}' has no line below its header")
     return annotations
+
+
+def _segment(row: dict[str, str], where: str) -> Segment:
+    """The segment of a line of ``labels.csv``. Raises DataError, with ``where`` in front."""
+    try:
+        start, end = float(row["start"]), float(row["end"])
+    except ValueError as error:
+        raise DataError(f"{where}: start and end must be seconds, got {row}") from error
+    if not 0 <= start < end:
+        raise DataError(f"{where}: expected 0 <= start < end, got start {start} and end {end}")
+    if not (row["label"] and row["video"]):
+        missing = "label" if row["video"] else "video"
+        raise DataError(f"{where} has no {missing}: name it, or remove the line")
+    return Segment(start, end, row["label"], row.get("subject", ""))
 
 
 def class_names_of(annotations: Annotations) -> list[str]:
@@ -170,8 +180,8 @@ def class_names_of(annotations: Annotations) -> list[str]:
     names = sorted({segment.label for segments in annotations.values() for segment in segments})
     if len(names) < 2:
         raise DataError(
-            f"all videos, such as '{min(annotations)}', show the one class {names}: there is"
-            " nothing to tell it from"
+            f"all videos, such as '{min(annotations)}', show the one class {names}:"
+            " there is nothing to tell it from"
         )
     return names
 
@@ -191,15 +201,17 @@ def check_disjoint(train: Annotations, held_out: Annotations) -> None:
     shared = sorted(train.keys() & held_out.keys())
     if shared:
         raise DataError(
-            f"{len(shared)} videos are in both --data and --val, for example '{shared[0]}': a"
-            " held-out video must not be trained on"
+            f"{len(shared)} videos are in both --data and --val, for example '{shared[0]}':"
+            " a held-out video must not be trained on"
         )
 
 
 def group_of(path: Path, segments: Sequence[Segment], pattern: str | None = None) -> str:
-    """What must stay on one side of a split: what the regular expression ``pattern`` finds in the
-    video's path (its first group, if it has one), else the subject that ``labels.csv`` names, else
-    the video. Raises DataError for a path without the pattern.
+    """What must stay on one side of a split: a subject, or a video.
+
+    It is what the regular expression ``pattern`` finds in the video's path (its first group, if it
+    has one), else the subject that ``labels.csv`` names, else the video. Raises DataError for a
+    path without the pattern.
     """
     if pattern is None:
         return segments[0].subject or str(path)
@@ -215,43 +227,44 @@ def group_of(path: Path, segments: Sequence[Segment], pattern: str | None = None
 def split(
     annotations: Annotations, fraction: float, seed: int, pattern: str | None = None
 ) -> tuple[Annotations, Annotations]:
-    """Annotations to train on and to score on: of each class about ``share`` of its segments is
-    held out, whole groups at a time.
+    """Annotations to train on and to score on.
 
-    Groups are drawn at random, for the rarest class first. Raises DataError for a class that would
-    be on one side alone, and for a share or a pattern that is none.
+    Of each class about ``fraction`` of its segments is held out, whole groups at a time. Groups are
+    drawn at random, for the rarest class first. Raises DataError for a class that would be on one
+    side alone, and for a fraction or a pattern that is none.
     """
     if not 0 < fraction < 1:
         raise DataError(f"the share to hold out must be above 0 and below 1, got {fraction:g}")
+
+    # Segments of each label in each group.
     group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}
-    counts: dict[str, dict[str, int]] = defaultdict(
-        lambda: defaultdict(int)
-    )  # of segments, by label and group
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for path, segments in annotations.items():
         for segment in segments:
             counts[segment.label][group[path]] += 1
+
+    # Groups in random order, held out until each class has enough segments.
     order = np.random.default_rng(seed).permutation(sorted(set(group.values()))).tolist()
+    rarest_first = sorted(counts.items(), key=lambda item: (sum(item[1].values()), item[0]))
     held: set[str] = set()
-    for label, by_group in sorted(
-        counts.items(), key=lambda item: (sum(item[1].values()), item[0])
-    ):
+    for label, by_group in rarest_first:
+        wanted = fraction * sum(by_group.values())
         for name in order:
-            enough = sum(by_group.get(other, 0) for other in held) >= fraction * sum(
-                by_group.values()
-            )
-            if not enough and name in by_group and _leaves_some(name, held, counts):
+            enough = sum(by_group.get(held_group, 0) for held_group in held) >= wanted
+            if not enough and name in by_group and _leaves_every_class(name, held, counts):
                 held.add(name)
+
         if not held & by_group.keys():
             raise DataError(
-                f"class '{label}' cannot be on both sides of a split: it occurs in the groups"
-                f" {sorted(by_group)} alone"
+                f"class '{label}' cannot be on both sides of a split:"
+                f" it occurs in the groups {sorted(by_group)} alone"
             )
+
     held_out = {path: segments for path, segments in annotations.items() if group[path] in held}
-    return {
-        path: segments for path, segments in annotations.items() if path not in held_out
-    }, held_out
+    train = {path: segments for path, segments in annotations.items() if path not in held_out}
+    return train, held_out
 
 
-def _leaves_some(name: str, held: set[str], counts: dict[str, dict[str, int]]) -> bool:
+def _leaves_every_class(name: str, held: set[str], counts: dict[str, dict[str, int]]) -> bool:
     """Whether every class of group ``name`` also occurs in another group that is not ``held``."""
     return all(by_group.keys() - held - {name} for by_group in counts.values() if name in by_group)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where people are in an image, and the part of it that a person's clip shows.
+"""Boxes of people in an image, and the region of it that a person's clip shows.
 
-Boxes and regions of clips are x_min, y_min, x_max, y_max as shares of the image's width and height,
-so that they survive a change of its size.
+Boxes and regions of clips are x_min, y_min, x_max, y_max as fractions of the image's width and
+height, so that they survive a change of its size.
 """
 
 from __future__ import annotations
@@ -25,53 +25,56 @@ class PersonBox:
     box: np.ndarray
 
     def is_within(self, width: int, height: int) -> bool:
-        """Whether the box shows a part of an image of this size in pixels; one that is not finite
-        or has no area does not.
+        """Whether the box shows a part of an image of this size in pixels.
+
+        A box that is not finite or has no area does not.
         """
-        low, high = (
-            np.clip(self.box[:2], 0, (width, height)),
-            np.clip(self.box[2:], 0, (width, height)),
-        )
+        low = np.clip(self.box[:2], 0, (width, height))
+        high = np.clip(self.box[2:], 0, (width, height))
         return bool(np.isfinite(self.box).all() and (low < high).all())
 
 
-def clip_region(boxes: Sequence[np.ndarray], aspect: float, context: float) -> np.ndarray:
-    """(4,) region of a clip: a square in pixels around all ``boxes`` (4,) of the clip, ``context``
-    times their larger side.
+def clip_region(
+    boxes: Sequence[np.ndarray] | np.ndarray, aspect: float, context: float
+) -> np.ndarray:
+    """(4,) region of a clip: a square around all ``boxes`` (4,) of the clip.
 
-    It is the same for all frames, so that a person who moves moves in the clip: a crop that follows
-    a falling person hides the fall. At a border of the image it is moved inside; where the square
-    is larger than the image, the image's side is what is left of it. ``aspect`` is the image's
-    width divided by its height.
+    Its side in pixels is ``context`` times the larger side of what the boxes cover. It is the same
+    for all frames, so that a person who moves moves in the clip: a crop that follows a falling
+    person hides the fall. At a border of the image it is moved
+    inside; where the square is larger than the image, the image's side is what is left of it.
+    ``aspect`` is the image's width divided by its height.
     """
     low, high = np.min(boxes, axis=0)[:2], np.max(boxes, axis=0)[2:]
-    shape = np.array([aspect, 1.0])  # of the image, in units of its height
+
+    # The square's side, in units of the image's height, as fractions of the image's sides.
+    shape = np.array([aspect, 1.0])
     side = np.minimum(context * ((high - low) * shape).max() / shape, 1.0)
+
     low = np.clip((low + high - side) / 2, 0.0, 1.0 - side)
     return np.concatenate([low, low + side])
 
 
 def crop(rgb: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
-    """(size, size, 3): the ``region`` (4,) of an image (H, W, 3) uint8, at least one pixel of it,
-    stretched to the size.
+    """(size, size, 3): the ``region`` (4,) of an image (H, W, 3) uint8, stretched to the size.
+
+    It has at least one pixel of the image.
     """
     height, width = rgb.shape[:2]
-    left, top = np.minimum(np.floor(region[:2] * (width, height)), (width - 1, height - 1)).astype(
-        int
-    )
+    first = np.floor(region[:2] * (width, height))
+    left, top = np.minimum(first, (width - 1, height - 1)).astype(int)
     right, bottom = np.ceil(region[2:] * (width, height)).astype(int)
     return resize_frame(rgb[top : max(bottom, top + 1), left : max(right, left + 1)], size)
 
 
-def show_clip(
-    frames: Sequence[np.ndarray],
-    boxes: Sequence[np.ndarray] | None,
+def crop_clip(
+    frames: Sequence[np.ndarray] | np.ndarray,
+    boxes: Sequence[np.ndarray] | np.ndarray | None,
     size: int,
     resize: str,
     context: float = CONTEXT,
 ) -> np.ndarray:
-    """(K, size, size, 3) uint8 that the network sees of K images (H, W, 3): the same region of all
-    of them.
+    """(K, size, size, 3) uint8 that the network sees of K images (H, W, 3): one region of them all.
 
     Without ``boxes`` it is the whole image, brought to the size by ``resize`` of ``resize_frame``;
     else the ``clip_region`` of the boxes (4,), one for each image in which the person is seen.
@@ -79,6 +82,7 @@ def show_clip(
     """
     if boxes is None:
         return np.stack([resize_frame(rgb, size, resize) for rgb in frames])
+
     height, width = frames[-1].shape[:2]
     region = clip_region(boxes, width / height, context)
     return np.stack([crop(rgb, region, size) for rgb in frames])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled videos, and the clips (windows of consecutive frames) cut from them."""
+"""Labeled videos, and the clips (windows of consecutive frames) cut from them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.data.annotations import Annotations, DataError, Segment, check_labels
-from actionrec_node.data.crops import show_clip
+from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.person_boxes import BoxTrack
 from actionrec_node.data.video import VideoError, VideoFormat, frame_size, read_video
 
 UNLABELED = -1
-MIN_ACTION_FRAMES = 3  # a window whose last action began more recently is too ambiguous to train on
+# A window whose last action began more recently is too ambiguous to train on.
+MIN_ACTION_FRAMES = 3
 _NAMED_PROBLEMS = 10
 
 
 @dataclass
 class LabeledVideo:
-    """``frames`` (N, H, W, 3) uint8 at the clip rate; ``labels`` (N,) class index of each frame, or
-    UNLABELLED.
+    """A video's ``frames`` (N, H, W, 3) uint8 at the clip rate, and what they show.
 
-    ``boxes`` (N, 4) of the person as shares of the image's size, NaN where nobody is seen; None
-    where nobody looked.
+    ``labels`` (N,) class index of each frame, or UNLABELED. ``boxes`` (N, 4) of the person as
+    fractions of the image's size, NaN where nobody is seen; None where nobody looked.
     """
 
     path: Path
@@ -39,30 +39,32 @@ class LabeledVideo:
     boxes: np.ndarray | None = None
 
     def known_boxes(self, indices: np.ndarray) -> np.ndarray | None:
-        """(M, 4) boxes of those of the frames (K,) that show the person; None where none does."""
+        """(M, 4) boxes of those frames of ``indices`` (K,) that show the person; None for none."""
         if self.boxes is None:
             return None
         boxes = self.boxes[indices]
         known = boxes[np.isfinite(boxes[:, 0])]
         return known if len(known) else None
 
-    def show(
+    def clip(
         self, end: int, clip_length: int, size: int, resize: str, context: float | None
     ) -> np.ndarray:
-        """(K, size, size, 3): the clip that ends at frame ``end``, of the person where they are
-        seen; without ``context`` of the image.
+        """(K, size, size, 3): the clip that ends at frame ``end``.
+
+        It shows the person where they are seen; without ``context`` it shows the whole image.
         """
         indices = clip_indices(end, clip_length)
+        frames = self.frames[indices]
         if context is None:
-            return show_clip(self.frames[indices], None, size, resize)
-        return show_clip(self.frames[indices], self.known_boxes(indices), size, resize, context)
+            return crop_clip(frames, None, size, resize)
+        return crop_clip(frames, self.known_boxes(indices), size, resize, context)
 
 
 def frame_labels(
     segments: Sequence[Segment], class_names: Sequence[str], frame_count: int, fps: float
 ) -> np.ndarray:
-    """(frame_count,) int64 class index at times ``k / fps``; UNLABELLED where no segment holds."""
-    times = np.arange(frame_count) / fps + 1e-6
+    """(frame_count,) int64 class index at times ``k / fps``; UNLABELED where no segment holds."""
+    times = np.arange(frame_count) / fps + 1e-6  # k / fps may be rounded to just below a start
     labels = np.full(frame_count, UNLABELED, np.int64)
     for segment in segments:
         labels[(times >= segment.start) & (times < segment.end)] = class_names.index(segment.label)
@@ -88,19 +90,20 @@ def load_video(
             f"'{path}' has {len(frames)} frames at {form.fps:g} fps, a clip needs {min_frames}:"
             " remove it or record longer"
         )
+
     seconds = len(frames) / form.fps
     beyond = next((segment for segment in segments if segment.start > seconds), None)
     if beyond is not None:
         raise VideoError(
-            f"'{path}' ends at {seconds:.2f} s, before '{beyond.label}' is labelled at"
-            f" {beyond.start:.2f} s: correct it"
+            f"'{path}' ends at {seconds:.2f} s, before '{beyond.label}' is labelled"
+            f" at {beyond.start:.2f} s: correct it"
         )
-    boxes = (
-        None if track is None else track.at(np.arange(len(frames)) / form.fps, *frame_size(path))
-    )
-    return LabeledVideo(
-        path, frames, frame_labels(segments, class_names, len(frames), form.fps), boxes
-    )
+
+    labels = frame_labels(segments, class_names, len(frames), form.fps)
+    if track is None:
+        return LabeledVideo(path, frames, labels)
+    boxes = track.at(np.arange(len(frames)) / form.fps, *frame_size(path))
+    return LabeledVideo(path, frames, labels, boxes)
 
 
 def load_videos(
@@ -131,68 +134,70 @@ def load_videos(
             return error
 
     with ThreadPoolExecutor(max_workers=2) as pool, TemporaryFile(dir=folder) as file:
-        items = tqdm(
+        videos = tqdm(
             pool.map(load, annotations.items()),
             total=len(annotations),
             desc="reading videos",
             unit="video",
         )
-        loaded = _moved_to_file(items, file)
-    bad = [item for item in loaded if isinstance(item, VideoError)]
-    if bad:
-        reasons = "\n".join(f"  {error}" for error in bad[:_NAMED_PROBLEMS])
-        more = f"\n  and {len(bad) - _NAMED_PROBLEMS} more" if len(bad) > _NAMED_PROBLEMS else ""
-        message = f"{len(bad)} of {len(loaded)} videos cannot be used:\n{reasons}{more}"
+        loaded = _moved_to_file(videos, file)
+
+    unusable = [error for error in loaded if isinstance(error, VideoError)]
+    if unusable:
+        reasons = "\n".join(f"  {error}" for error in unusable[:_NAMED_PROBLEMS])
+        unnamed = len(unusable) - _NAMED_PROBLEMS
+        more = f"\n  and {unnamed} more" if unnamed > 0 else ""
+        message = f"{len(unusable)} of {len(loaded)} videos cannot be used:\n{reasons}{more}"
         if not skip_bad:
             raise DataError(message)
         print(f"{message}\nthey are left out")
-    if len(bad) == len(loaded):
+
+    if len(unusable) == len(loaded):
         raise DataError("no video is left")
-    return [item for item in loaded if isinstance(item, LabeledVideo)]
+    return [video for video in loaded if isinstance(video, LabeledVideo)]
 
 
 def _moved_to_file(
     loaded: Iterable[LabeledVideo | VideoError], file: IO[bytes]
-) -> list[LabeledVideo | VideoError]:
+) -> Sequence[LabeledVideo | VideoError]:
     """The same, with the frames of all videos in one file that is mapped into memory."""
-    moved, shapes = [], []
-    for item in loaded:
-        if isinstance(item, LabeledVideo):
-            file.write(item.frames.data)
-            shapes.append(item.frames.shape)
-            moved.append(replace(item, frames=np.zeros(0, np.uint8)))
-        else:
-            moved.append(item)
+    # Write: each video's frames, which leave the memory.
+    moved: list[LabeledVideo | VideoError] = []
+    shapes = []
+    for video in loaded:
+        if isinstance(video, LabeledVideo):
+            file.write(video.frames.data)
+            shapes.append(video.frames.shape)
+            video = replace(video, frames=np.zeros(0, np.uint8))
+        moved.append(video)
     file.flush()
     if not shapes:
         return moved
+
+    # Map: the file's bytes, in pieces of the frames' shapes.
     pixels = np.asarray(np.memmap(file, np.uint8, mode="r"))
     ends = np.cumsum([math.prod(shape) for shape in shapes])
-    frames = iter(
-        [
-            part.reshape(shape)
-            for part, shape in zip(np.split(pixels, ends[:-1]), shapes, strict=True)
-        ]
-    )
+    pieces = zip(np.split(pixels, ends[:-1]), shapes, strict=True)
+    frames = iter([piece.reshape(shape) for piece, shape in pieces])
     return [
-        replace(item, frames=next(frames)) if isinstance(item, LabeledVideo) else item
-        for item in moved
+        replace(video, frames=next(frames)) if isinstance(video, LabeledVideo) else video
+        for video in moved
     ]
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Clips named by their last frame: ``video`` (M,) index into the videos, ``end`` (M,) frame
-    index, ``label`` (M,) class index.
+    """Clips named by their last frame.
 
-    ``run`` (M,) numbers the labelled stretch of a video that the last frame lies in, over all
+    ``video`` (M,) index into the videos, ``end`` (M,) frame index, ``label`` (M,) class index.
+    ``segment`` (M,) numbers the labeled segment of a video that the last frame lies in, over all
     videos, and ``frames_within`` (M,) says how many of the clip's frames lie in it.
     """
 
     video: np.ndarray
     end: np.ndarray
     label: np.ndarray
-    run: np.ndarray
+    segment: np.ndarray
     frames_within: np.ndarray
 
     def __len__(self) -> int:
@@ -202,35 +207,45 @@ class Windows:
 def list_windows(
     labels: Sequence[np.ndarray], clip_length: int, stride: int = 1, min_action_frames: int = 1
 ) -> Windows:
-    """Every ``stride``-th window of ``clip_length`` frames of videos with these ``labels`` (N,);
-    its label is that of its last frame.
+    """Every ``stride``-th window of ``clip_length`` frames of videos with these ``labels`` (N,).
 
-    Leaves out windows whose last frame is unlabelled or whose last action began fewer than
-    ``min_action_frames`` frames before the window's end.
+    The label of a window is that of its last frame. Leaves out windows whose last frame is
+    unlabeled or whose last action began fewer than ``min_action_frames`` frames before the window's
+    end.
     """
-    parts: list[tuple[np.ndarray, ...]] = []
-    first_run = 0
+    columns: list[tuple[np.ndarray, ...]] = []
+    first_segment = 0
     for index, video_labels in enumerate(labels):
+        # Segments of equal labels, and for each frame how many of its segment there are so far.
         is_change = np.diff(video_labels, prepend=video_labels[:1]) != 0
-        run = np.cumsum(is_change)
+        segment = np.cumsum(is_change)
         frames = np.arange(len(video_labels))
-        run_length = frames - np.maximum.accumulate(np.where(is_change, frames, 0)) + 1
+        frames_so_far = frames - np.maximum.accumulate(np.where(is_change, frames, 0)) + 1
+
         # An action that fills the video from its first frame began before it: it is never
         # ambiguous.
-        settled = (run_length >= min_action_frames) | (run == 0)
+        settled = (frames_so_far >= min_action_frames) | (segment == 0)
+
+        # Windows that end in a labeled and settled frame.
         ends = np.arange(clip_length - 1, len(video_labels), stride)
         ends = ends[(video_labels[ends] != UNLABELED) & settled[ends]]
-        within = np.minimum(run_length[ends], clip_length)
-        parts.append(
-            (np.full(len(ends), index), ends, video_labels[ends], first_run + run[ends], within)
+        columns.append(
+            (
+                np.full(len(ends), index),
+                ends,
+                video_labels[ends],
+                first_segment + segment[ends],
+                np.minimum(frames_so_far[ends], clip_length),
+            )
         )
-        first_run += int(run[-1]) + 1
-    return Windows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        first_segment += int(segment[-1]) + 1
+    return Windows(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
 def clip_indices(end: int, clip_length: int, speed: float = 1.0) -> np.ndarray:
-    """(clip_length,) frames up to and with ``end``, ``speed`` frames apart, never before the first
-    frame of the video.
+    """(clip_length,) frames up to and with ``end``, ``speed`` frames apart.
+
+    Those before the first frame of the video are the first.
     """
     offsets = np.round(np.arange(clip_length - 1, -1, -1) * speed).astype(np.int64)
     return np.maximum(end - offsets, 0)

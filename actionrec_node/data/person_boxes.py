@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the person is in the videos of a data folder: ``boxes.csv`` with the columns video, time,
-x_min, y_min, x_max, y_max.
+"""Boxes of the person in the videos of a data folder, read from ``boxes.csv``.
 
-Times are seconds since the video's first frame, boxes pixels of the video, and a video has one
-person; other columns are not looked at.
+Its columns are video, time, x_min, y_min, x_max, y_max; others are not looked at. Times are seconds
+since the video's first frame, boxes pixels of the video, and a video has one person.
 """
 
 from __future__ import annotations
@@ -24,17 +23,20 @@ _MAX_DISTANCE = 0.1
 
 @dataclass(frozen=True)
 class BoxTrack:
-    """A person's ``boxes`` (M, 4) x_min, y_min, x_max, y_max in pixels at ``times`` (M,) seconds,
-    ascending.
+    """A person's ``boxes`` (M, 4) in pixels at ``times`` (M,) seconds, ascending.
+
+    A box is x_min, y_min, x_max, y_max.
     """
 
     times: np.ndarray
     boxes: np.ndarray
 
     def at(self, instants: np.ndarray, width: int, height: int) -> np.ndarray:
-        """(N, 4) boxes at N instants (seconds) as shares of the image's size, NaN where none is
-        near in time or it lies outside.
+        """(N, 4) boxes at N instants (seconds) as fractions of the image's size.
+
+        NaN where no box is near in time, or it lies outside of the image.
         """
+        # The box before and the box after each instant, of which the nearer one counts.
         after = np.clip(np.searchsorted(self.times, instants), 1, max(len(self.times) - 1, 1))
         before = after - 1
         after = np.minimum(after, len(self.times) - 1)
@@ -43,19 +45,19 @@ class BoxTrack:
             after,
             before,
         )
+
+        # It must be near in time, and have an area within the image.
         boxes = np.clip(self.boxes[nearest] / (width, height, width, height), 0.0, 1.0)
-        seen = (np.abs(self.times[nearest] - instants) <= _MAX_DISTANCE) & (
-            boxes[:, :2] < boxes[:, 2:]
-        ).all(axis=1)
-        return np.where(seen[:, None], boxes, np.nan)
+        is_near = np.abs(self.times[nearest] - instants) <= _MAX_DISTANCE
+        has_area = (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
+        return np.where((is_near & has_area)[:, None], boxes, np.nan)
 
 
 def read_boxes(folders: Iterable[str | Path]) -> dict[Path, BoxTrack]:
-    """Boxes of the videos of several data folders, under absolute paths; a folder without
-    ``boxes.csv`` has none.
+    """Boxes of the videos of several data folders, under absolute paths.
 
-    Raises DataError naming the file, and the line for a box that is none; also where none of the
-    videos that it names is there.
+    A folder without ``boxes.csv`` has none. Raises DataError naming the file, and the line for a
+    box that is none; also where none of the videos that it names is there.
     """
     tracks: dict[Path, BoxTrack] = {}
     for path in (Path(folder) / "boxes.csv" for folder in folders):
@@ -71,17 +73,17 @@ def _read_file(path: Path) -> dict[Path, BoxTrack]:
             time, x_min, y_min, x_max, y_max = (float(row[name]) for name in _COLUMNS)
         except ValueError as error:
             raise DataError(f"{where}: time and box must be numbers, got {row}") from error
-        if not (
-            x_min < x_max
-            and y_min < y_max
-            and np.isfinite([time, x_min, y_min, x_max, y_max]).all()
-        ):
+
+        is_finite = np.isfinite([time, x_min, y_min, x_max, y_max]).all()
+        if not (is_finite and x_min < x_max and y_min < y_max):
             raise DataError(f"{where}: a box has x_min < x_max and y_min < y_max, got {row}")
         rows[(path.parent / row["video"]).resolve()].append((time, x_min, y_min, x_max, y_max))
+
     if rows and not any(video.exists() for video in rows):
         raise DataError(
-            f"none of the videos that '{path}' names is there, such as '{min(rows)}': is it the"
-            " file of another data folder?"
+            f"none of the videos that '{path}' names is there, such as '{min(rows)}':"
+            " is it the file of another data folder?"
         )
-    tracks = {video: np.array(sorted(of_video)) for video, of_video in rows.items()}
+
+    tracks = {video: np.array(sorted(video_rows)) for video, video_rows in rows.items()}
     return {video: BoxTrack(track[:, 0], track[:, 1:]) for video, track in tracks.items()}

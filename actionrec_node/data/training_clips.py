@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endless stream of augmented training clips: clip number n of a seed is always the same, so
-that a resumed run goes on exactly.
+"""The endless stream of augmented training clips.
+
+Clip number n of a seed is always the same, so that a resumed run goes on exactly.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from actionrec_node.data.annotations import DataError
 from actionrec_node.data.augmentation import Mode, augment, random_crop
-from actionrec_node.data.crops import show_clip
+from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.labeled_videos import (
     MIN_ACTION_FRAMES,
     LabeledVideo,
@@ -28,10 +29,11 @@ from actionrec_node.networks.action_model import ActionModelSpec, prepare_clip
 
 Balance = Literal["sampling", "weights", "none"]
 MAX_SPEED_CHANGE = 0.15
-# of the clips of a person whose boxes are known show them alone, the others the whole image
+# Of the clips of a person whose boxes are known, this fraction shows them alone, the others the
+# whole image: the live node has both.
 PERSON_FRACTION = 0.5
 CONTEXTS = (1.2, 1.9)  # around the node's default
-BOX_NOISE = 0.05  # standard deviation of a detected box's edges as a share of the box's sides
+BOX_NOISE = 0.05  # standard deviation of a detected box's edges as a fraction of the box's sides
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,16 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
             spec.clip_length,
             min_action_frames=MIN_ACTION_FRAMES,
         )
+
+        # Windows of each class, of which every class needs some.
         self.counts = np.bincount(self._windows.label, minlength=len(spec.class_names))
         empty = [
             name for name, number in zip(spec.class_names, self.counts, strict=True) if number == 0
         ]
         if empty:
             raise DataError(
-                f"no training window of {spec.clip_length} frames ends in {empty}: add videos of"
-                " these classes"
+                f"no training window of {spec.clip_length} frames ends in {empty}:"
+                " add videos of these classes"
             )
         self._of_class = [
             np.flatnonzero(self._windows.label == index) for index in range(len(spec.class_names))
@@ -77,38 +81,47 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
 
     @property
     def epoch_clips(self) -> int:
-        """Clips in an epoch: one for each labelled stretch of a video."""
-        return len(np.unique(self._windows.run))
+        """Clips in an epoch: one for each labeled segment of a video."""
+        return len(np.unique(self._windows.segment))
 
     def __len__(self) -> int:
         return len(self._windows)
 
     def __getitem__(self, number: int) -> tuple[tuple[Tensor, ...], int]:
         rng = np.random.default_rng((self._settings.seed, number))
+
+        # A window: of a random class, or any.
         if self._settings.balance == "sampling":
             choices = self._of_class[rng.integers(len(self._of_class))]
             index = choices[rng.integers(len(choices))]
         else:
             index = rng.integers(len(self._windows))
         video = self._videos[self._windows.video[index]]
+
+        # Its frames, at a changed speed, cropped and augmented.
         speed = rng.uniform(1 - MAX_SPEED_CHANGE, 1 + MAX_SPEED_CHANGE)
         indices = clip_indices(int(self._windows.end[index]), self._spec.clip_length, speed)
-        clip = augment(self._view(video, indices, rng), rng, self._settings.augmentation)
+        clip = augment(self._crop(video, indices, rng), rng, self._settings.augmentation)
+
         return prepare_clip(clip, self._spec), int(self._windows.label[index])
 
-    def _view(
+    def _crop(
         self, video: LabeledVideo, indices: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """(K, S, S, 3): these frames of the video, cropped at random to most of the image or to a
-        person whose box a detector found.
+        """(K, S, S, 3): these frames of the video, cropped at random.
+
+        They show most of the image, or a person whose box a detector found.
         """
         boxes = video.known_boxes(indices)
         if boxes is None or rng.random() >= PERSON_FRACTION:
             return random_crop(video.frames[indices], self._spec.size, rng)
+
+        # One draw for all boxes of a clip, so that the noise of the detector adds no motion.
         sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-        found = boxes + sides * rng.normal(0.0, BOX_NOISE, 4)
-        return show_clip(
-            video.frames[indices], found, self._spec.size, self._spec.resize, rng.uniform(*CONTEXTS)
+        detected = boxes + sides * rng.normal(0.0, BOX_NOISE, 4)
+        context = rng.uniform(*CONTEXTS)
+        return crop_clip(
+            video.frames[indices], detected, self._spec.size, self._spec.resize, context
         )
 
 
@@ -121,18 +134,15 @@ def inverse_frequency_weights(counts: np.ndarray) -> Tensor:
     return torch.from_numpy(counts.min() / counts).float()
 
 
-class _Numbers(Sampler[int]):
-    """The clips of one of ``processes`` processes: of each step's ``processes * batch_size`` clips
-    its own part, step after step.
+class _ClipNumbers(Sampler[int]):
+    """Numbers of the clips of one of ``processes`` processes.
+
+    Each step has ``processes * batch_size`` clips, of which each process has its own batch.
     """
 
     def __init__(self, first_step: int, batch_size: int, process: int, processes: int) -> None:
-        self._first_step, self._batch_size, self._process, self._processes = (
-            first_step,
-            batch_size,
-            process,
-            processes,
-        )
+        self._first_step, self._batch_size = first_step, batch_size
+        self._process, self._processes = process, processes
 
     def __iter__(self) -> Iterator[int]:
         for step in count(self._first_step):
@@ -147,11 +157,14 @@ def batches(
     workers: int,
     process: int = 0,
     processes: int = 1,
-) -> DataLoader[tuple[tuple[Tensor, ...], Tensor]]:
-    """Batches from ``first_step`` on, without end: what ``forward`` takes, N clips at once, and
-    labels (N,).
+) -> DataLoader[tuple[tuple[Tensor, ...], int]]:
+    """Batches from ``first_step`` on, without end.
+
+    Each is what ``forward`` takes, N clips at once, and labels (N,).
     """
-    # a loader draws a number when it starts, which would shift the random numbers of a resumed run
-    own = torch.Generator()
-    numbers = _Numbers(first_step, batch_size, process, processes)
-    return DataLoader(clips, batch_size, sampler=numbers, num_workers=workers, generator=own)
+    # A loader draws a number when it starts, which would shift the random numbers of a resumed run.
+    own_generator = torch.Generator()
+    numbers = _ClipNumbers(first_step, batch_size, process, processes)
+    return DataLoader(
+        clips, batch_size, sampler=numbers, num_workers=workers, generator=own_generator
+    )

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import av
@@ -14,24 +15,17 @@ import cv2
 import numpy as np
 
 VIDEO_SUFFIXES = (
-    ".mp4",
-    ".avi",
-    ".mkv",
-    ".mov",
-    ".webm",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".ts",
-    ".mts",
-    ".3gp",
-    ".gif",
-)
+    ".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v",
+    ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif",
+)  # fmt: skip
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 MAX_STILL_S = 60.0
 """A longer time between two frames is no recording but a damaged time stamp."""
-_CUT_OFF_S = 1.0  # what a file says of its length may be this wrong
+_CUT_OFF_S = 1.0  # the duration that a file declares may be this wrong
+
+
+Pixels = Callable[[], np.ndarray]
+"""Makes the (H, W, 3) uint8 RGB pixels of a frame, which not all frames need."""
 
 
 class VideoError(ValueError):
@@ -40,10 +34,10 @@ class VideoError(ValueError):
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """How videos are read: ``fps`` frames per second, made smaller where their longer side is above
-    ``max_side`` pixels.
+    """How videos are read: ``fps`` frames per second, of at most ``max_side`` pixels.
 
-    ``folder_fps`` is the rate at which the pictures of a folder of frames were taken.
+    Frames whose longer side is above ``max_side`` are made smaller. ``folder_fps`` is the rate at
+    which the pictures of a folder of frames were taken.
     """
 
     fps: float
@@ -52,8 +46,9 @@ class VideoFormat:
 
 
 def shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
-    """The image (H, W, 3) uint8, or a smaller one of the same aspect whose longer side is
-    ``max_side`` pixels.
+    """The image (H, W, 3) uint8, or a smaller one whose longer side is ``max_side`` pixels.
+
+    The aspect ratio stays.
     """
     factor = max_side / max(rgb.shape[:2])
     if factor >= 1:
@@ -63,8 +58,9 @@ def shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def is_video(path: Path) -> bool:
-    """Whether ``path`` looks like a video: a file with the suffix of one, or a folder with pictures
-    in it.
+    """Whether ``path`` looks like a video.
+
+    It is a file with the suffix of one, or a folder with pictures in it.
     """
     return path.suffix.lower() in VIDEO_SUFFIXES if path.is_file() else bool(_pictures(path))
 
@@ -75,50 +71,47 @@ def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
 
 
 def video_frames(path: str | Path, form: VideoFormat) -> Iterator[np.ndarray]:
-    """(H, W, 3) uint8 RGB each: frame k is what the video shows at ``k / fps`` seconds after its
-    first frame.
+    """(H, W, 3) uint8 RGB each, at a fixed rate.
 
-    Time comes from the presentation stamps, so a variable frame rate is right. Raises VideoError
-    for a video that does not decode, holds no frame, or changes its size.
+    Frame k is what the video shows at ``k / fps`` seconds after its first frame. Time comes from
+    the presentation stamps, so a variable frame rate is right. Raises VideoError for a video that
+    does not decode, holds no frame, or changes its size.
     """
     path = Path(path)
     count, first_shape = 0, None
-    for pixels, repeats in _repeated(path, form):
+    for pixels, repeats in _resampled(path, form):
         frame = shrink(pixels, form.max_side)
         if frame.shape != (first_shape or frame.shape):
-            seconds = f"{count / form.fps:.2f} s"
             raise VideoError(
-                f"the frames of '{path}' change their size at {seconds}: split it there, or scale"
-                " them to one size"
+                f"the frames of '{path}' change their size at {count / form.fps:.2f} s:"
+                " split it there, or scale them to one size"
             )
         first_shape = frame.shape
         count += repeats
         yield from [frame] * repeats
 
 
-def _repeated(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]]:
-    """(H, W, 3) pixels of the frames that are seen at the rate, and at how many instants each is
-    seen.
-    """
+def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]]:
+    """(H, W, 3) pixels of the frames that are seen at the rate, and how often each is seen."""
     count = 0
-    show: Callable[[], np.ndarray] | None = None
+    current: Pixels | None = None
     for time, upcoming in _frames(path, form.folder_fps):
-        due = (
-            math.ceil((time - 1e-6) * form.fps) - count
-        )  # instants before this frame, which show the one before
+        # Instants before this frame, at which the one before is still seen.
+        due = math.ceil((time - 1e-6) * form.fps) - count
         if due > MAX_STILL_S * form.fps:
-            at = f"from {count / form.fps:.2f} to {time:.2f} s"
             raise VideoError(
-                f"'{path}' has no frame {at}: its time stamps are damaged, or it is several videos:"
-                " split or re-encode it"
+                f"'{path}' has no frame from {count / form.fps:.2f} to {time:.2f} s:"
+                " its time stamps are damaged, or it is several videos: split or re-encode it"
             )
-        if show is not None and due > 0:
-            yield show(), due
+
+        if current is not None and due > 0:
+            yield current(), due
             count += due
-        show = upcoming
-    if show is None:
+        current = upcoming
+
+    if current is None:
         raise VideoError(f"'{path}' holds no frame: remove it")
-    yield show(), 1
+    yield current(), 1
 
 
 def frame_size(path: Path) -> tuple[int, int]:
@@ -126,20 +119,20 @@ def frame_size(path: Path) -> tuple[int, int]:
 
     Raises VideoError as ``video_frames`` does.
     """
-    for _, show in _frames(path, folder_fps=1.0):
-        height, width = show().shape[:2]
+    for _, pixels in _frames(path, folder_fps=1.0):
+        height, width = pixels().shape[:2]
         return width, height
     raise VideoError(f"'{path}' holds no frame: remove it")
 
 
-def _frames(path: Path, folder_fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
-    """Seconds since the first frame, and what makes the (H, W, 3) pixels, of each frame."""
+def _frames(path: Path, folder_fps: float) -> Iterator[tuple[float, Pixels]]:
+    """Seconds since the first frame, and the pixels, of each frame."""
     if not path.exists():
         raise VideoError(f"video '{path}' does not exist")
     return _folder_frames(path, folder_fps) if path.is_dir() else _file_frames(path)
 
 
-def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+def _file_frames(path: Path) -> Iterator[tuple[float, Pixels]]:
     """``_frames`` of a video file."""
     start: float | None = None
     end = 0.0
@@ -147,17 +140,20 @@ def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise VideoError(f"'{path}' has no video stream")
+
             for frame in container.decode(video=0):
                 time = float(frame.time) if frame.time is not None else (start or 0.0)
                 start = time if start is None else start
-                end = max(
-                    end, time + float((frame.duration or 0) * (frame.time_base or 0))
-                )  # a still picture may last
-                yield time - start, lambda frame=frame: upright(frame)
-            if end < (said := _said_duration(container)) - _CUT_OFF_S:
+                # A still picture may last.
+                end = max(end, time + float((frame.duration or 0) * (frame.time_base or 0)))
+                yield time - start, partial(upright, frame)
+
+            # A file that was cut off ends without an error.
+            declared = _declared_duration(container)
+            if end < declared - _CUT_OFF_S:
                 raise VideoError(
-                    f"'{path}' ends at {end:.2f} s, but says that it has {said:.2f} s: it was cut"
-                    " off, re-encode what is left"
+                    f"'{path}' ends at {end:.2f} s, but says that it has {declared:.2f} s:"
+                    " it was cut off, re-encode what is left"
                 )
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(
@@ -165,7 +161,7 @@ def _file_frames(path: Path) -> Iterator[tuple[float, Callable[[], np.ndarray]]]
         ) from error
 
 
-def _said_duration(container: av.container.InputContainer) -> float:
+def _declared_duration(container: av.container.InputContainer) -> float:
     """Seconds of video that the file was to have, 0 where that is not known.
 
     Matroska alone is read to where it ends without an error.
@@ -175,15 +171,15 @@ def _said_duration(container: av.container.InputContainer) -> float:
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
-    """(H, W, 3) uint8 RGB as players show it: a telephone that is held upright stores frames lying
-    on their side, and how to turn them.
+    """(H, W, 3) uint8 RGB as players show it.
+
+    A telephone that is held upright stores frames lying on their side, and how to turn them.
     """
-    return np.ascontiguousarray(
-        np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-    )
+    stored = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(stored, round(frame.rotation / 90)))
 
 
-def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Pixels]]:
     """``_frames`` of the pictures in a folder."""
     for index, path in enumerate(_pictures(folder)):
         try:
@@ -194,19 +190,17 @@ def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Callable[[
             ) from error
         if picture is None:
             raise VideoError(f"'{path}' is not a picture that can be read: remove it")
-        yield index / fps, lambda picture=picture: cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        yield index / fps, partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
 
 
 def _pictures(folder: Path) -> list[Path]:
     """The pictures of a folder in the order of the numbers in their names: 2.png before 10.png."""
-    pictures = (
-        [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-        if folder.is_dir()
-        else []
-    )
-    return sorted(
-        pictures,
-        key=lambda path: [
-            int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", path.name)
-        ],
-    )
+    if not folder.is_dir():
+        return []
+
+    def by_number(path: Path) -> list[int | str]:
+        pieces = re.split(r"([0-9]+)", path.name)
+        return [int(piece) if piece.isdecimal() else piece for piece in pieces]
+
+    pictures = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    return sorted(pictures, key=by_number)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exports of VoTT (Visual Object Tagging Tool): clips between a frame tagged with a label and a
-frame tagged with a dummy.
+"""Reads exports of VoTT (Visual Object Tagging Tool).
+
+As in the article on real-time action recognition, an action lies between a frame that is tagged
+with its label and a frame that is tagged with a dummy.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,42 +30,43 @@ class TaggedFrame:
 def read_export(
     path: str | Path, end_tag: str, video_folder: Path | None = None
 ) -> dict[Path, list[Segment]]:
-    """The clips of each video of an export: VoTT 2's ``*-export.json``, or VoTT 1's ``VIDEO.json``.
+    """Segments of each video of an export: VoTT 2's ``*-export.json``, or VoTT 1's ``VIDEO.json``.
 
     Videos are looked for in ``video_folder``, at the path that the export names, and beside the
     export. Raises DataError naming the file for anything else, for a video that is not there, and
-    for tags that do not make clips.
+    for tags that do not make segments.
     """
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"'{path}' cannot be read as JSON: {error}") from error
+
     try:
         videos = _version_2(content) if "assets" in content else _version_1(content, path)
     except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise DataError(
             f"'{path}' is not a VoTT export of tagged video frames: {type(error).__name__} {error}"
         ) from error
-    clips = {}
+
+    found = {}
     for name, frames in videos.items():
-        segments = clips_of(frames, end_tag, f"'{path}', video '{Path(name).name}'")
+        segments = segments_from_tags(frames, end_tag, f"'{path}', video '{Path(name).name}'")
         if segments:
-            clips[_find_video(name, path, video_folder)] = segments
-    if not clips:
+            found[_find_video(name, path, video_folder)] = segments
+    if not found:
         raise DataError(
-            f"'{path}' has no frame with a label: tag the first frame of an action with it and the"
-            f" last with '{end_tag}'"
+            f"'{path}' has no frame with a label: tag the first frame of an action with it"
+            f" and the last with '{end_tag}'"
         )
-    return clips
+    return found
 
 
-def clips_of(frames: Iterable[TaggedFrame], end_tag: str, where: str) -> list[Segment]:
-    """Clips of one video from its tagged frames: each begins at a label and ends at the next
-    ``end_tag``.
+def segments_from_tags(frames: Iterable[TaggedFrame], end_tag: str, where: str) -> list[Segment]:
+    """Segments of one video: each begins at a label and ends at the next ``end_tag``.
 
-    A frame may end one clip and begin the next. Raises DataError, with ``where`` in front, for a
-    clip that does not end, an end without a start, and two labels on one frame.
+    A frame may end one segment and begin the next. Raises DataError, with ``where`` in front, for a
+    segment that does not end, an end without a start, and two labels on one frame.
     """
     segments: list[Segment] = []
     start: tuple[float, str] | None = None
@@ -71,70 +74,73 @@ def clips_of(frames: Iterable[TaggedFrame], end_tag: str, where: str) -> list[Se
         labels = sorted(frame.tags - {end_tag})
         if not 0 <= frame.time < math.inf:
             raise DataError(
-                f"{where}: a frame is tagged at {frame.time} s, expected seconds since the video's"
-                " start"
+                f"{where}: a frame is tagged at {frame.time} s,"
+                " expected seconds since the video's start"
             )
         if len(labels) > 1:
             raise DataError(
                 f"{where}: the frame at {frame.time:.2f} s has the labels {labels}, expected one"
             )
+
+        # An end before a start: a frame may have both.
         if end_tag in frame.tags:
             if start is None or start[0] == frame.time:
                 raise DataError(f"{where}: '{end_tag}' at {frame.time:.2f} s ends nothing")
             segments.append(Segment(start[0], frame.time, start[1]))
             start = None
+
         if labels and start is not None:
             raise DataError(
-                f"{where}: '{labels[0]}' begins at {frame.time:.2f} s, before '{start[1]}' from"
-                f" {start[0]:.2f} s has its '{end_tag}'"
+                f"{where}: '{labels[0]}' begins at {frame.time:.2f} s,"
+                f" before '{start[1]}' from {start[0]:.2f} s has its '{end_tag}'"
             )
         if labels:
             start = (frame.time, labels[0])
+
     if start is not None:
         raise DataError(f"{where}: '{start[1]}' from {start[0]:.2f} s has no '{end_tag}'")
     return segments
 
 
 def _version_2(content: dict[str, Any]) -> dict[str, list[TaggedFrame]]:
-    """Tagged frames by the path of their video; a frame is an asset with a time stamp and its video
-    as parent.
+    """Tagged frames by the path of their video.
+
+    A frame is an asset with a time stamp, and its video is its parent.
     """
     videos: dict[str, list[TaggedFrame]] = defaultdict(list)
     for entry in content["assets"].values():
         asset = entry["asset"]
-        tags = frozenset(tag for region in entry["regions"] for tag in region["tags"])
+        tags = _tags(entry["regions"])
         if tags and "parent" in asset:
             videos[asset["parent"]["path"]].append(TaggedFrame(float(asset["timestamp"]), tags))
     return videos
 
 
 def _version_1(content: dict[str, Any], path: Path) -> dict[str, list[TaggedFrame]]:
-    """Tagged frames of the one video that the file is named after; frames are counted at
-    ``framerate``.
-    """
+    """Tagged frames of the one video that the file is named after, counted at ``framerate``."""
     rate = float(content["framerate"])
     frames = [
-        TaggedFrame(
-            int(number) / rate, frozenset(tag for region in regions for tag in region["tags"])
-        )
+        TaggedFrame(int(number) / rate, _tags(regions))
         for number, regions in content["frames"].items()
         if regions
     ]
     return {path.with_suffix("").name: frames}
 
 
+def _tags(regions: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(tag for region in regions for tag in region["tags"])
+
+
 def _find_video(name: str, export: Path, video_folder: Path | None) -> Path:
     named = Path(unquote(urlparse(name).path) if name.startswith("file:") else name)
-    places = [
-        *([video_folder / named.name] if video_folder else []),
-        named,
-        export.parent / named.name,
-        export.parent.parent / named.name,
-    ]
+    places = [named, export.parent / named.name, export.parent.parent / named.name]
+    if video_folder is not None:
+        places.insert(0, video_folder / named.name)
+
     for place in places:
         if place.is_file():
             return place
     raise DataError(
-        f"'{export}' names the video '{named.name}', which is not there: give its folder with"
-        " --videos"
+        f"'{export}' names the video '{named.name}', which is not there:"
+        " give its folder with --videos"
     )

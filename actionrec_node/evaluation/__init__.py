@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of action models on clips and of the fall alarm on videos."""
+"""Scores of action models on clips, and of the fall alarm on videos."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the fall alarm makes of labelled videos, to choose its threshold by."""
+"""Scores of the fall alarm on labeled videos, to choose its threshold by."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from actionrec_node.evaluation.clips import PredictedVideo, label_names
-from actionrec_node.recognition.decision import FALL, Decision, RecognizerConfig
+from actionrec_node.config import RecognizerConfig
+from actionrec_node.evaluation.clip_scores import PredictedVideo, label_names
+from actionrec_node.recognition.decision import FALL, Decision
 from perception_kit.metrics import actions
 
 CHOICES = tuple(percent / 100 for percent in range(30, 100, 5))
@@ -19,11 +20,11 @@ CHOICES = tuple(percent / 100 for percent in range(30, 100, 5))
 def alarm_scores(
     videos: Sequence[PredictedVideo], class_names: Sequence[str], clip_fps: float
 ) -> dict[str, Any]:
-    """How the alarm does for each of ``CHOICES``, the node's other parameters at their defaults,
-    over the frames that a robot sees.
+    """How the alarm does for each of ``CHOICES``, over the frames that a robot sees.
 
-    ``minutes`` and ``falls`` of the videos, and lists with a value for each ``fall_on``: falls
-    ``missed``, ``false_alarms``, ``mean_delay_s`` and ``max_delay_s`` (``fall_reports``).
+    The node's other parameters have their defaults. ``minutes`` and ``falls`` of the videos, and
+    lists with a value for each ``fall_on``: falls ``missed``, ``false_alarms``, ``mean_delay_s``
+    and ``max_delay_s`` (``fall_reports``).
     """
     reports = [
         actions.joined(
@@ -32,8 +33,9 @@ def alarm_scores(
         )
         for fall_on in CHOICES
     ]
+
     return {
-        "minutes": sum(len(video.shown()[0]) for video in videos) / clip_fps / 60,
+        "minutes": sum(len(video.live_frames()[0]) for video in videos) / clip_fps / 60,
         "falls": len(reports[0].delays_s),
         "fall_on": list(CHOICES),
         "missed": [report.missed for report in reports],
@@ -50,14 +52,20 @@ def _reports(
     video: PredictedVideo, class_names: Sequence[str], clip_fps: float, config: RecognizerConfig
 ) -> actions.FallReports:
     """The alarm's reports of one video."""
-    names = label_names(class_names)
+    # Whether the alarm is on after each window.
     decision, alarms = Decision(class_names), np.zeros(len(video.ends), bool)
     for index, (end, scores) in enumerate(zip(video.ends.tolist(), video.scores, strict=True)):
         decision.update(scores, round(end / clip_fps * 1e9), config)
         alarms[index] = decision.alarm
-    frames, ground_truth, newest = video.shown()
+
+    # It holds until the next window.
+    frames, ground_truth, newest = video.live_frames()
+    reported = np.where(alarms[newest], FALL, actions.NONE)
     return actions.fall_reports(
-        frames / clip_fps, names[ground_truth], np.where(alarms[newest], FALL, actions.NONE), FALL
+        (frames / clip_fps).tolist(),
+        label_names(class_names)[ground_truth].tolist(),
+        reported.tolist(),
+        FALL,
     )
 
 
@@ -67,13 +75,10 @@ def format_alarm(scores: dict[str, Any]) -> str:
         f"fall alarm: {scores['falls']} falls in {scores['minutes']:.1f} min",
         "fall_on  missed  false alarms  mean, max delay in s",
     ]
-    for row in zip(
-        *(
-            scores[key]
-            for key in ("fall_on", "missed", "false_alarms", "mean_delay_s", "max_delay_s")
-        ),
-        strict=True,
-    ):
-        delays = ", ".join("-" if delay is None else f"{delay:.2f}" for delay in row[3:])
-        lines.append(f"{row[0]:7.2f}  {row[1]:6d}  {row[2]:12d}  {delays:>20}")
+    columns = ("fall_on", "missed", "false_alarms", "mean_delay_s", "max_delay_s")
+    rows = zip(*(scores[column] for column in columns), strict=True)
+
+    for fall_on, missed, false_alarms, *delays_s in rows:
+        delays = ", ".join("-" if delay is None else f"{delay:.2f}" for delay in delays_s)
+        lines.append(f"{fall_on:7.2f}  {missed:6d}  {false_alarms:12d}  {delays:>20}")
     return "\n".join(lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model that ``classify`` and ``evaluate`` are asked to use, and how long it takes."""
+"""Loads and times the model that ``classify`` and ``evaluate`` are asked to use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.openvino import load_runtime_model
 from perception_kit.arguments import bounded_int, device
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.resources import INT8_RUNTIME, RUNTIMES
+from perception_kit.resources import INT8_RUNTIME, RUNTIMES, choose_device
 
 _TIMED_CLIPS = 5
 
@@ -34,11 +34,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         default=4,
         help="frames at the clip rate between windows (default %(default)s)",
     )
+
+    # What runs it.
     parser.add_argument(
         "--device",
         type=device,
-        default="cpu",
-        help="cpu, cuda, cuda:N or auto (default %(default)s)",
+        help="cpu, cuda, cuda:N or auto (default auto; with OpenVINO, cpu)",
     )
     parser.add_argument(
         "--runtime",
@@ -49,29 +50,35 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_chosen_model(args: argparse.Namespace) -> ActionModel:
-    """The model of the arguments.
+    """The model of the arguments, in which ``device`` is chosen where it was not given.
 
     Raises ModelFileError for an unusable file or one of another architecture,
     RuntimeUnavailableError.
     """
     if not args.model.is_dir() and args.model.suffix != ".safetensors":
         raise ModelFileError(
-            f"'{args.model}' is no model file (.safetensors): convert a checkpoint with 'python -m"
-            f" actionrec_node.convert {args.model} …'"
+            f"'{args.model}' is no model file (.safetensors):"
+            f" convert a checkpoint with 'python -m actionrec_node.convert {args.model} …'"
         )
+
+    # OpenVINO runs on the CPU alone.
+    if args.device is None:
+        args.device = choose_device("auto" if args.runtime == "pytorch" else "cpu")
+
     model = load_runtime_model(args.model, args.device, args.runtime)
     if args.architecture not in (None, model.spec.architecture):
         raise ModelFileError(
-            f"'{args.model}' holds the network '{model.spec.architecture}', not"
-            f" '{args.architecture}'"
+            f"'{args.model}' holds the network '{model.spec.architecture}',"
+            f" not '{args.architecture}'"
         )
     return model
 
 
 @dataclass(frozen=True)
 class ClipTime:
-    """Seconds that one clip takes: ``network`` alone, and ``with_preprocessing``, which makes the
-    optical flow where it is needed.
+    """Seconds that one clip takes: ``network`` alone, and ``with_preprocessing``.
+
+    Preprocessing makes the optical flow where it is needed.
     """
 
     network: float
@@ -86,6 +93,7 @@ def time_per_clip(model: ActionModel) -> ClipTime:
     shape = (model.spec.clip_length, model.spec.size, model.spec.size, 3)
     clip = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     model.probabilities([clip])  # the first one also pays for what is set up once
+
     network, whole = [], []
     for _ in range(_TIMED_CLIPS):
         start = perf_counter()
@@ -93,6 +101,7 @@ def time_per_clip(model: ActionModel) -> ClipTime:
         ready = perf_counter()
         model.classify([prepared])
         end = perf_counter()
+
         network.append(end - ready)
         whole.append(end - start)
     return ClipTime(float(np.median(network)), float(np.median(whole)))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trained action network together with what it takes to run it: classes, clip length and rate,
-input size, normalisation.
+"""A trained action network together with what it takes to run it.
+
+That is its classes, clip length and rate, input size and normalization.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from actionrec_node.networks.architectures import find_architecture
 from actionrec_node.networks.optical_flow import clip_flow
 from actionrec_node.networks.resizing import RESIZE_FRACTIONS
-from perception_kit.networks.model_file import load_model, load_weights, save_model
+from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 
 KIND = "action"
@@ -27,9 +28,9 @@ KIND = "action"
 class ActionModelSpec:
     """Metadata of an action model file.
 
-    ``clip_length`` frames at ``clip_fps`` per second, each brought to ``input_size`` = (width,
-    height) pixels by the method ``resize`` of ``video.resize_frame``; ``mean`` and ``std`` per RGB
-    channel of values 0 to 1. Raises ValueError for values that no model has.
+    A clip has ``clip_length`` frames at ``clip_fps`` per second, each brought to ``input_size`` =
+    (width, height) pixels by the method ``resize`` of ``resize_frame``; ``mean`` and ``std`` are
+    per RGB channel of values 0 to 1. Raises ValueError for values that no model has.
     """
 
     architecture: str
@@ -51,8 +52,8 @@ class ActionModelSpec:
             raise ValueError(f"input_size must be square, got {self.input_size}")
         if self.clip_length < 2 or not self.clip_fps > 0:
             raise ValueError(
-                f"expected clip_length >= 2 and clip_fps > 0, got {self.clip_length} and"
-                f" {self.clip_fps}"
+                "expected clip_length >= 2 and clip_fps > 0,"
+                f" got {self.clip_length} and {self.clip_fps}"
             )
 
     @property
@@ -62,8 +63,9 @@ class ActionModelSpec:
 
 
 def new_spec(architecture: str, class_names: Sequence[str], **changes: Any) -> ActionModelSpec:
-    """The specification that the architecture's published checkpoints were trained with;
-    ``changes`` replace fields that are not None.
+    """The specification that the architecture's published checkpoints were trained with.
+
+    ``changes`` that are not None replace its fields.
     """
     published = find_architecture(architecture)
     fields = {
@@ -75,43 +77,50 @@ def new_spec(architecture: str, class_names: Sequence[str], **changes: Any) -> A
 
 
 def prepare_clip(clip: np.ndarray, spec: ActionModelSpec) -> tuple[Tensor, ...]:
-    """What the model's ``forward`` takes, for one clip (T, H, W, 3) uint8: the clip, and its
-    optical flow where the network sees flow.
+    """What the model's ``forward`` takes, for one clip (T, H, W, 3) uint8.
+
+    That is the clip, and its optical flow where the network sees flow.
     """
     frames = torch.from_numpy(np.ascontiguousarray(clip))
-    return (
-        (frames, torch.from_numpy(clip_flow(clip)))
-        if "flow" in find_architecture(spec.architecture).inputs
-        else (frames,)
-    )
+    if "flow" not in find_architecture(spec.architecture).inputs:
+        return (frames,)
+    return frames, torch.from_numpy(clip_flow(clip))
 
 
 class ActionModel(nn.Module):
-    """uint8 clips (N, T, H, W, 3) of ``spec.input_size``, and their flow (N, T, H, W, 2) where the
-    network sees flow, to logits (N, C).
+    """uint8 clips (N, T, H, W, 3) of ``spec.input_size`` to class logits (N, C).
+
+    Where the network sees flow, the clips' flow (N, T, H, W, 2) is a second input.
     """
+
+    network: nn.Module
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, spec: ActionModelSpec) -> None:
         super().__init__()
         self.spec = spec
         architecture = find_architecture(spec.architecture)
         self.inputs = architecture.inputs
-        self.network = architecture.build(len(spec.class_names)).to(
-            memory_format=torch.channels_last_3d
+
+        network = architecture.build(len(spec.class_names))
+        self.network = network.to(
+            memory_format=torch.channels_last_3d  # type: ignore[call-overload] # stubs lack it
         )
-        self.register_buffer(
-            "mean", torch.tensor(spec.mean).view(1, 3, 1, 1, 1) * 255, persistent=False
+
+        # Of pixel values from 0 to 255.
+        mean, std = (
+            torch.tensor(values).view(1, 3, 1, 1, 1) * 255 for values in (spec.mean, spec.std)
         )
-        self.register_buffer(
-            "std", torch.tensor(spec.std).view(1, 3, 1, 1, 1) * 255, persistent=False
-        )
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     def forward(self, clips: Tensor, flow: Tensor | None = None) -> Tensor:
         return self.network(**self.network_inputs(clips, flow))
 
     def network_inputs(self, clips: Tensor, flow: Tensor | None = None) -> dict[str, Tensor]:
         """What ``network`` takes, by name: (N, channels, T, H, W) float32."""
-        # Colour last in memory is already the layout of channels_last_3d, which the CPU's 3D
+        # Color last in memory is already the layout of channels_last_3d, which the CPU's 3D
         # convolutions prefer.
         seen = {}
         if "rgb" in self.inputs:
@@ -123,7 +132,8 @@ class ActionModel(nn.Module):
     @torch.inference_mode()
     def classify(self, prepared: Sequence[tuple[Tensor, ...]]) -> np.ndarray:
         """Class probabilities (N, C) float32 of N prepared clips, in evaluation mode."""
-        batch = [torch.stack(parts).to(self.mean.device) for parts in zip(*prepared, strict=True)]
+        inputs = zip(*prepared, strict=True)
+        batch = [torch.stack(clips).to(self.mean.device) for clips in inputs]
         return self(*batch).float().softmax(dim=1).cpu().numpy()
 
     def probabilities(self, clips: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -141,8 +151,8 @@ def load_action_model(path: str | Path, device: str = "cpu") -> ActionModel:
 
     Raises ModelFileError for a file that is not a usable action model.
     """
-    tensors, metadata = load_model(path, KIND)
-    fields = {
+    tensors, metadata = read_model(path, KIND)
+    fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in metadata.items()
         if name != "kind"
@@ -153,5 +163,6 @@ def load_action_model(path: str | Path, device: str = "cpu") -> ActionModel:
         raise ModelFileError(
             f"'{path}' does not describe a network of this version: {error}"
         ) from error
+
     load_weights(model.network, tensors, path)
     return model.to(device).eval()

@@ -8,23 +8,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from torch import nn
-
 from actionrec_node.networks.i3d import I3d
 from actionrec_node.networks.resnext3d import CONFIGS, ResNeXt3d
+from actionrec_node.networks.stages import StagedNetwork
 
 InputKind = Literal["rgb", "flow"]
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """``build`` makes the network for a number of classes; ``inputs`` are what its ``forward``
-    takes.
+    """``build`` makes the network for a number of classes, ``inputs`` are what it is given.
 
-    The other fields are the defaults of a new model; see ``ActionModelSpec`` for their units.
+    The further fields are the defaults of a new model; see ``ActionModelSpec`` for their units.
     """
 
-    build: Callable[[int], nn.Module]
+    build: Callable[[int], StagedNetwork]
     inputs: tuple[InputKind, ...] = ("rgb",)
     clip_length: int = 16
     clip_fps: float = 15.0
@@ -38,9 +36,9 @@ def _resnext3d(name: str) -> Architecture:
     build = partial(ResNeXt3d, CONFIGS[name])
     if name == "resnext3d_compact":  # nothing is published for it
         return Architecture(build)
-    if name.endswith(
-        "_stem64"
-    ):  # the checkpoints of 2018 take values from 0 to 255 less the mean of ActivityNet
+
+    # The checkpoints of 2018 take values from 0 to 255 less the mean of ActivityNet.
+    if name.endswith("_stem64"):
         mean, std = (114.7748 / 255, 107.7354 / 255, 99.4750 / 255), (1 / 255, 1 / 255, 1 / 255)
     else:
         mean, std = (0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from actionrec_node.networks.stages import stages_of
 from perception_kit.training.run import TrainingError
 
 
@@ -14,16 +15,14 @@ def frozen_prefixes(network: nn.Module, last_stage: str) -> tuple[str, ...]:
     Raises TrainingError for a stage that the network has not, or for its last one: nothing would be
     left to train.
     """
-    stages = list(network.STAGES)
-    if last_stage not in stages[:-1]:
+    stages = stages_of(network)
+    names = list(stages)
+    if last_stage not in names[:-1]:
         raise TrainingError(
-            f"cannot freeze up to '{last_stage}', expected one of {', '.join(stages[:-1])}"
+            f"cannot freeze up to '{last_stage}', expected one of {', '.join(names[:-1])}"
         )
-    return tuple(
-        prefix
-        for stage in stages[: stages.index(last_stage) + 1]
-        for prefix in network.STAGES[stage]
-    )
+    frozen = names[: names.index(last_stage) + 1]
+    return tuple(prefix for name in frozen for prefix in stages[name])
 
 
 def freeze(network: nn.Module, prefixes: tuple[str, ...]) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two-stream Inflated 3D ConvNet (I3D): Carreira, Zisserman, "Quo Vadis, Action Recognition?", CVPR
-2017.
+"""Two-stream Inflated 3D ConvNet (I3D).
 
-Each stream is Inception-v1 with all filters inflated to 3D. Tensor names within a stream are those
-of the public PyTorch checkpoints ``rgb_imagenet.pt`` and ``flow_imagenet.pt``, which were converted
-from the authors' own.
+Carreira, Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset", CVPR
+2017. Each stream is Inception-v1 with all filters inflated to 3D (section 2.4, figure 3). Tensor
+names within a stream are those of the public PyTorch checkpoints ``rgb_imagenet.pt`` and
+``flow_imagenet.pt``, which were converted from the authors' own.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from actionrec_node.networks.stages import StagedNetwork, Stages
+
 Stream = Literal["rgb", "flow"]
 STREAM_CHANNELS: dict[str, int] = {"rgb": 3, "flow": 2}
-# Output channels of an Inception module: 1x1x1; 1x1x1, 3x3x3; 1x1x1, 3x3x3; 1x1x1 behind the
-# pooling.
+# Output channels of the branches of each Inception module: 1x1x1; 1x1x1, 3x3x3; 1x1x1, 3x3x3; 1x1x1
+# behind the pooling.
 _MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -37,11 +39,10 @@ _CLASSIFIER = "logits"
 
 
 def same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[int]:
-    """Zeros before and after each axis, last axis first (the order of ``functional.pad``), as
-    TensorFlow's padding SAME adds them.
+    """Zeros before and after each axis, last axis first (the order of ``functional.pad``).
 
-    The output then has ``ceil(size / stride)`` values; an odd number of zeros has the extra one at
-    the end.
+    They are those of TensorFlow's padding SAME: the output has ``ceil(size / stride)`` values, and
+    an odd number of zeros has the extra one at the end.
     """
     padding: list[int] = []
     for length, width, step in zip(reversed(size), reversed(kernel), reversed(stride), strict=True):
@@ -59,21 +60,18 @@ class _Unit(nn.Module):
         self.bn = nn.BatchNorm3d(out_channels, eps=1e-3, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.pad(
-            x, same_padding(x.shape[2:], self.conv3d.kernel_size, self.conv3d.stride)
-        )
-        return functional.relu(self.bn(self.conv3d(x)))
+        padding = same_padding(x.shape[2:], self.conv3d.kernel_size, self.conv3d.stride)
+        return functional.relu(self.bn(self.conv3d(functional.pad(x, padding))))
 
 
 def _max_pool(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
     """Pooling with padding SAME. The padded zeros never win: the values are behind a ReLU."""
-    return functional.max_pool3d(
-        functional.pad(x, same_padding(x.shape[2:], kernel, stride)), kernel, stride
-    )
+    padding = same_padding(x.shape[2:], kernel, stride)
+    return functional.max_pool3d(functional.pad(x, padding), kernel, stride)
 
 
 class _Inception(nn.Module):
-    """Inception module: four branches, whose channels are put behind each other."""
+    """Inception module (figure 3, right): four branches, whose channels are concatenated."""
 
     def __init__(self, in_channels: int, channels: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
@@ -86,10 +84,13 @@ class _Inception(nn.Module):
         self.out_channels = channels[0] + channels[2] + channels[4] + channels[5]
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = _max_pool(x, (3, 3, 3), (1, 1, 1))
-        return torch.cat(
-            [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], dim=1
-        )
+        branches = [
+            self.b0(x),
+            self.b1b(self.b1a(x)),
+            self.b2b(self.b2a(x)),
+            self.b3b(_max_pool(x, (3, 3, 3), (1, 1, 1))),
+        ]
+        return torch.cat(branches, dim=1)
 
 
 class _Classifier(nn.Module):
@@ -104,48 +105,60 @@ class _Classifier(nn.Module):
 
 
 class InceptionI3d(nn.Module):
-    """One stream: clips (N, in_channels, T, H, W) float32 with values from -1 to 1 to class logits
-    (N, num_classes).
+    """One stream (figure 3, left): clips (N, in_channels, T, H, W) to logits (N, num_classes).
+
+    Clips are float32 with values from -1 to 1.
     """
+
+    Mixed_3b: _Inception
+    Mixed_3c: _Inception
+    Mixed_4b: _Inception
+    Mixed_4c: _Inception
+    Mixed_4d: _Inception
+    Mixed_4e: _Inception
+    Mixed_4f: _Inception
+    Mixed_5b: _Inception
+    Mixed_5c: _Inception
 
     def __init__(self, in_channels: int, num_classes: int, dropout: float = 0.5) -> None:
         super().__init__()
         self.Conv3d_1a_7x7 = _Unit(in_channels, 64, 7, stride=2)
         self.Conv3d_2b_1x1 = _Unit(64, 64, 1)
         self.Conv3d_2c_3x3 = _Unit(64, 192, 3)
+
         channels = 192
         for name, widths in _MIXED.items():
             module = _Inception(channels, widths)
             setattr(self, name, module)
             channels = module.out_channels
+
         self.dropout = nn.Dropout(dropout)
         self.logits = _Classifier(channels, num_classes)
 
     def forward(self, clips: Tensor) -> Tensor:
+        # The first two poolings do not pool time, so that the receptive field does not grow too
+        # fast in it (section 2.4); the later ones are symmetric.
         x = _max_pool(self.Conv3d_1a_7x7(clips), (1, 3, 3), (1, 2, 2))
         x = _max_pool(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x)), (1, 3, 3), (1, 2, 2))
         x = _max_pool(self.Mixed_3c(self.Mixed_3b(x)), (3, 3, 3), (2, 2, 2))
         x = self.Mixed_4f(self.Mixed_4e(self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))))
         x = _max_pool(x, (2, 2, 2), (2, 2, 2))
         x = self.Mixed_5c(self.Mixed_5b(x))
+
         # For 224 x 224 pixels this is the published pooling over 2 x 7 x 7; logits are averaged
-        # over what is left of the time.
-        frames, height, width = (
-            int(size) for size in x.shape[2:]
-        )  # int: a kernel must be constant where the network is traced
+        # over what is left of the time. int: a kernel must be constant where the network is traced.
+        frames, height, width = (int(size) for size in x.shape[2:])
         x = functional.avg_pool3d(x, (min(2, frames), height, width), stride=1)
         return self.logits(self.dropout(x)).mean(dim=(2, 3, 4))
 
 
-class I3d(nn.Module):
-    """The chosen ``streams``, whose logits are added (section 4): RGB (N, 3, T, H, W) and flow (N,
-    2, T, H, W), both from -1 to 1.
+class I3d(StagedNetwork):
+    """The chosen ``streams``: RGB (N, 3, T, H, W) and flow (N, 2, T, H, W), both from -1 to 1.
 
-    ``STAGES``: the parts from input to output, each with the prefixes of its tensors; the last is
-    the classifier.
+    Each is a network of its own (section 2.4), and their logits are added as in the authors' code.
     """
 
-    STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
+    STAGES: ClassVar[Stages] = {
         name: tuple(f"{stream}.{name}." for stream in STREAM_CHANNELS)
         for name in (*_LAYERS, _CLASSIFIER)
     }

@@ -28,10 +28,8 @@ from perception_kit.resources import INT8_RUNTIME
 if TYPE_CHECKING:
     import openvino
 
-_MODEL_HASH = (
-    "assistant_perception",
-    "model_sha256",
-)  # where a graph says of which model file it was made
+# Where a graph says of which model file it was made.
+_MODEL_HASH = ("assistant_perception", "model_sha256")
 
 
 class _Positional(nn.Module):
@@ -61,12 +59,11 @@ class OpenVINONetwork(nn.Module):
 def load_runtime_model(
     path: str | Path, device: str = "cpu", runtime: str = "pytorch"
 ) -> ActionModel:
-    """The model of a file in evaluation mode, its network run by ``runtime``: one of ``RUNTIMES``,
-    or ``INT8_RUNTIME``.
+    """The model of a file in evaluation mode, its network run by ``runtime``.
 
-    Raises ModelFileError for a file that is not a usable action model, RuntimeUnavailableError
-    where the runtime is not installed or not for ``device``, and where ``write_int8`` has not been
-    run for the file.
+    That is one of ``RUNTIMES``, or ``INT8_RUNTIME``. Raises ModelFileError for a file that is not a
+    usable action model, RuntimeUnavailableError where the runtime is not installed or not for
+    ``device``, and where ``write_int8`` has not been run for the file.
     """
     check_runtime_device(runtime, device)
     model = load_action_model(path, device)
@@ -78,10 +75,8 @@ def load_runtime_model(
 
 def network_graph(model: ActionModel) -> openvino.Model:
     """OpenVINO graph of the network, for any number of clips of the model's length and size."""
-    spec = model.spec
-    noise = np.random.default_rng(0).integers(
-        0, 256, (spec.clip_length, spec.size, spec.size, 3), np.uint8
-    )
+    shape = (model.spec.clip_length, model.spec.size, model.spec.size, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     examples = list(network_inputs(model, noise).values())
     return to_graph(
         _Positional(model.network, model.inputs),
@@ -93,7 +88,7 @@ def network_graph(model: ActionModel) -> openvino.Model:
 @torch.inference_mode()
 def network_inputs(model: ActionModel, clip: np.ndarray) -> dict[str, Tensor]:
     """What the network of ``model`` is given, by name, for one clip (T, H, W, 3) uint8."""
-    return model.network_inputs(*(part.unsqueeze(0) for part in prepare_clip(clip, model.spec)))
+    return model.network_inputs(*(value.unsqueeze(0) for value in prepare_clip(clip, model.spec)))
 
 
 def int8_path(model_path: Path) -> Path:
@@ -102,11 +97,10 @@ def int8_path(model_path: Path) -> Path:
 
 
 def write_int8(model: ActionModel, model_path: Path, clips: Sequence[np.ndarray]) -> Path:
-    """Quantise the network of a model file to 8-bit integers and write it beside the file; returns
-    the path of the graph.
+    """Quantize the network of a model file to 8-bit integers and write it beside the file.
 
-    The ranges of the values are those that they have on the ``clips`` (T, H, W, 3) uint8. Raises
-    RuntimeUnavailableError where nncf or OpenVINO is missing.
+    The ranges of the values are those that they have on the ``clips`` (T, H, W, 3) uint8. Returns
+    the path of the graph. Raises RuntimeUnavailableError where nncf or OpenVINO is missing.
     """
     nncf = import_package("nncf")
     samples = nncf.Dataset(
@@ -121,17 +115,18 @@ def write_int8(model: ActionModel, model_path: Path, clips: Sequence[np.ndarray]
 def _read_int8(model_path: Path) -> openvino.Model:
     path = int8_path(model_path)
     advice = (
-        f"run 'python -m actionrec_node.quantize --model {model_path} --data DIR' with clips like"
-        " those that it will see"
+        f"run 'python -m actionrec_node.quantize --model {model_path} --data DIR'"
+        " with clips like those that it will see"
     )
     if not path.is_file():
         raise RuntimeUnavailableError(
             f"runtime '{INT8_RUNTIME}' needs '{path}', which does not exist: {advice}"
         )
+
     graph = read_graph(path)
-    if not graph.has_rt_info(list(_MODEL_HASH)) or graph.get_rt_info(list(_MODEL_HASH)).astype(
-        str
-    ) != file_sha256(model_path):
+    model_hash = list(_MODEL_HASH)
+    made_of = graph.get_rt_info(model_hash).astype(str) if graph.has_rt_info(model_hash) else ""
+    if made_of != file_sha256(model_path):
         raise RuntimeUnavailableError(
             f"'{path}' was not made of '{model_path}' as it is now: {advice}"
         )

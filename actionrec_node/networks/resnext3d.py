@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3D-ResNeXt: Hara, Kataoka, Satoh, "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and
-ImageNet?", CVPR 2018.
+"""3D-ResNeXt: ResNeXt-50 and -101 with 3D convolutions.
 
-Tensor names are those of the public 3D-ResNets-PyTorch checkpoints. Those trained on Kinetics and
-published in 2018 have a stem of 64 channels (``resnext3d_101_stem64``), later ones a stem of 128.
+Hara, Kataoka, Satoh, "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and ImageNet?",
+CVPR 2018. Tensor names are those of the public 3D-ResNets-PyTorch checkpoints. Those trained on
+Kinetics and published in 2018 have a stem of 64 channels (``resnext3d_101_stem64``), later ones a
+stem of 128.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from actionrec_node.networks.stages import StagedNetwork, Stages
+
 DIFFERENCE_GAIN = 3.0  # brings frame differences to about the spread of the frames
 EXPANSION = 2  # output channels of a ResNeXt block / its inner width
 
 
 @dataclass(frozen=True)
 class ResNeXt3dConfig:
-    """Shape of one network.
+    """Shape of one network; the defaults are those of the paper's table of architectures.
 
-    ``widths`` are the inner channels of the four stages and must be multiples of ``cardinality``.
+    ``layers`` are the blocks of the four stages (conv2_x to conv5_x), ``widths`` their inner
+    channels, which must be multiples of ``cardinality``, the groups of a ResNeXt block.
+    ``shortcut`` is the type of a block whose shape changes: A pads with zeros, B projects.
 
     ``stem_kernel`` and ``stem_stride`` are (time, height, width). ``pool_time_stride`` is the
     temporal stride of the max pooling behind the stem. ``frame_differences``: the network sees,
@@ -82,6 +87,8 @@ class ResNeXtBlock(nn.Module):
     ) -> None:
         super().__init__()
         out_channels = width * EXPANSION
+
+        # Reduce, transform in groups (the cardinality), expand.
         self.conv1 = nn.Conv3d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
         self.conv2 = nn.Conv3d(
@@ -91,6 +98,8 @@ class ResNeXtBlock(nn.Module):
         self.conv3 = nn.Conv3d(width, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm3d(out_channels)
         self.relu = nn.ReLU(inplace=True)
+
+        # Where the shape changes, the shortcut is more than the identity.
         self.downsample: nn.Module | None = None
         if stride != 1 or in_channels != out_channels:
             if shortcut == "A":
@@ -108,63 +117,68 @@ class ResNeXtBlock(nn.Module):
         return self.relu(self.bn3(self.conv3(out)) + residual)
 
 
-class ResNeXt3d(nn.Module):
-    """Clips (N, 3, T, H, W) float32, normalised, to class logits (N, num_classes).
+class ResNeXt3d(StagedNetwork):
+    """Clips (N, 3, T, H, W) float32, normalized, to class logits (N, num_classes)."""
 
-    ``STAGES``: the parts from input to output, each with the prefixes of its tensors; the last is
-    the classifier.
-    """
-
-    STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
+    STAGES: ClassVar[Stages] = {
         "conv1": ("conv1.", "bn1."),
         **{f"layer{number}": (f"layer{number}.",) for number in range(1, 5)},
         "fc": ("fc.",),
     }
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, config: ResNeXt3dConfig, num_classes: int) -> None:
         super().__init__()
         self.config = config
-        padding = tuple(size // 2 for size in config.stem_kernel)
-        in_channels = 6 if config.frame_differences else 3
+
+        # Stem (conv1 and pooling), strided in space before it is in time.
+        time, height, width = config.stem_kernel
         self.conv1 = nn.Conv3d(
-            in_channels,
+            6 if config.frame_differences else 3,
             config.stem_channels,
             config.stem_kernel,
             stride=config.stem_stride,
-            padding=padding,
+            padding=(time // 2, height // 2, width // 2),
             bias=False,
         )
         self.bn1 = nn.BatchNorm3d(config.stem_channels)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d(3, stride=(config.pool_time_stride, 2, 2), padding=1)
+
+        # Stages conv2_x to conv5_x; all but the first halve time, height and width.
         channels = config.stem_channels
-        for stage, (blocks, width) in enumerate(
-            zip(config.layers, config.widths, strict=True), start=1
-        ):
-            setattr(
-                self,
-                f"layer{stage}",
-                self._stage(channels, width, blocks, stride=1 if stage == 1 else 2),
-            )
-            channels = width * EXPANSION
+        stages = zip(config.layers, config.widths, strict=True)
+        for number, (blocks, inner_width) in enumerate(stages, start=1):
+            stage = self._stage(channels, inner_width, blocks, stride=1 if number == 1 else 2)
+            setattr(self, f"layer{number}", stage)
+            channels = inner_width * EXPANSION
+
+        # Global average pooling and the classifier.
         self.avgpool = nn.AdaptiveAvgPool3d(1)
         self.fc = nn.Linear(channels, num_classes)
+
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     def _stage(self, channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
-        first = ResNeXtBlock(channels, width, self.config.cardinality, stride, self.config.shortcut)
-        rest = (
-            ResNeXtBlock(width * EXPANSION, width, self.config.cardinality, 1, self.config.shortcut)
+        """Blocks of one width, the first of which changes channels and size."""
+        cardinality, shortcut = self.config.cardinality, self.config.shortcut
+        first = ResNeXtBlock(channels, width, cardinality, stride, shortcut)
+        following = (
+            ResNeXtBlock(width * EXPANSION, width, cardinality, 1, shortcut)
             for _ in range(blocks - 1)
         )
-        return nn.Sequential(first, *rest)
+        return nn.Sequential(first, *following)
 
     def forward(self, rgb: Tensor) -> Tensor:
         if self.config.frame_differences:
             before = torch.cat([rgb[:, :, :1], rgb[:, :, :-1]], dim=2)
             rgb = torch.cat([rgb, DIFFERENCE_GAIN * (rgb - before)], dim=1)
+
         x = self.maxpool(self.relu(self.bn1(self.conv1(rgb))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Live action recognition: clip buffers, per-track joining and the decision for each person."""
+"""Live action recognition: clip buffers, people joined from tracks, and a decision per person."""

@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Action recognition of a live stream: one image in, the newest action of everybody in view out."""
+"""Action recognition of a live stream: one image in, the newest action of everybody in view out.
+
+As in the article on real-time action recognition, a clip is a window of K consecutive frames (16,
+which just enclose a fall). Here the window slides over the stream and is classified every
+``stride`` frames. The article's outlook, to join a detector of people, is followed, too: each
+tracked person has a window of their own, and the whole image has one for the time that nobody is
+found.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +17,22 @@ from pathlib import Path
 
 import numpy as np
 
-from actionrec_node.data.crops import PersonBox, show_clip
+from actionrec_node.config import RecognizerConfig
+from actionrec_node.data.crops import PersonBox, crop_clip
 from actionrec_node.data.video import shrink
 from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
-from actionrec_node.recognition.decision import Decision, RecognizerConfig
+from actionrec_node.recognition.decision import Decision
 from perception_kit.types import ActionEstimate
 
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
-# pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip
+# Pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip.
 MAX_SIDE = 960
 
 
 @dataclass(frozen=True)
 class _View:
-    """An image and where in it somebody is, as shares of its size; None: the whole.
+    """An image, and the box of a person in it as fractions of its size; None: the whole image.
 
     Everybody's views of an image share its pixels.
     """
@@ -39,7 +47,7 @@ class _Subject:
 
     buffer: ClipBuffer[_View]
     decision: Decision
-    asked_ns: int | None = None  # end of the newest clip given to the network
+    requested_ns: int | None = None  # end of the newest clip given to the network
     action: ActionEstimate | None = None
 
 
@@ -53,9 +61,11 @@ class ClipRequest:
 
 
 @dataclass(frozen=True)
-class FallReport:
-    """An alarm that has just gone on: ``first_sign_ns`` is the end of the first clip that spoke for
-    the fall, ``alarm_ns`` of the last.
+class FallAlarm:
+    """An alarm that has just gone on.
+
+    ``first_sign_ns`` is the end of the first clip that spoke for the fall, ``alarm_ns`` the end of
+    the one that raised the alarm.
     """
 
     track_id: int
@@ -66,37 +76,37 @@ class FallReport:
 class NewestClips:
     """Clips that wait for a network: of everybody the newest one.
 
-    ``skipped`` counts those that a newer one took the place of.
-
-    Safe to use from several threads.
+    ``replaced`` counts those that a newer one took the place of. Safe to use from several threads.
     """
 
     def __init__(self) -> None:
-        self.skipped = 0
+        self.replaced = 0
         self._requests: dict[int, ClipRequest] = {}
         self._lock = threading.Lock()
 
     def put(self, requests: Sequence[ClipRequest]) -> None:
         """Let clips wait."""
         with self._lock:
-            self.skipped += sum(request.track_id in self._requests for request in requests)
+            self.replaced += sum(request.track_id in self._requests for request in requests)
             self._requests |= {request.track_id: request for request in requests}
 
     def take(self) -> list[ClipRequest]:
-        """All clips that wait, which wait no longer."""
+        """All clips that wait; they wait no longer."""
         with self._lock:
             waiting, self._requests = list(self._requests.values()), {}
         return waiting
 
 
 class ActionRecognizer:
-    """Classifies the newest clip of everybody every ``stride`` frames at the model's clip rate, all
-    of them in one batch.
+    """Classifies the newest clip of everybody, all clips that are due in one batch.
 
-    ``push`` does everything in order. For a network slower than the stream, ``add`` and ``actions``
-    may run in one thread and ``predict`` in another. ``config`` may be replaced between two images,
-    except for ``max_gap``. For ``runtime`` see ``load_runtime_model``, which says what is raised
-    for an unusable model file.
+    A clip is due every ``stride`` frames at the model's clip rate. ``push`` does everything in
+    order. For a network slower than the stream, ``add`` and ``actions`` may run in one thread and
+    ``predict`` in another.
+
+    ``rejected`` holds (index, reason) of the people of the last image that could not be used; the
+    others are not affected by them. For ``runtime`` see ``load_runtime_model``, which says what is
+    raised for an unusable model file.
     """
 
     def __init__(
@@ -107,19 +117,26 @@ class ActionRecognizer:
         runtime: str = "pytorch",
     ) -> None:
         self.config = config or RecognizerConfig()
+        self.rejected: list[tuple[int, str]] = []
+
         self._model = load_runtime_model(model_path, device, runtime)
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
-        self.boxes_unusable = 0
+
         self._subjects: dict[int, _Subject] = {}
         self._stamp_ns = 0
         self._lock = threading.Lock()
 
+    def configure(self, config: RecognizerConfig) -> None:
+        """Use other parameters from the next image on; ``max_gap`` from the next new clip on."""
+        self.config = config
+
     def push(
         self, rgb: np.ndarray, stamp_ns: int, people: Sequence[PersonBox] | None = None
     ) -> list[ActionEstimate]:
-        """``add``, ``predict`` and ``actions`` in one: the newest action of everybody, the earlier
-        one again between two predictions.
+        """``add``, ``predict`` and ``actions`` in one.
+
+        Returns the newest action of everybody, between two predictions the earlier one again.
         """
         if requests := self.add(rgb, stamp_ns, people):
             self.predict(requests)
@@ -133,47 +150,47 @@ class ActionRecognizer:
         ``people`` are those in the image, whose clips show them alone. The clip is the whole image
         where nobody looked (None) and where nobody whose clip is complete is found: somebody on the
         floor is easily missed, and must not be lost sight of. A person whose box is not finite, has
-        no area or lies outside of the image is not found, and counted in ``boxes_unusable``. A
-        stamp that goes back or a gap in somebody's stream starts their clip over. Raises ValueError
-        for anything but an RGB image.
+        no area or lies outside of the image is not found, and listed in ``rejected``. A stamp that
+        goes back or a gap in somebody's stream starts their clip over. Raises ValueError for
+        anything but an RGB image.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise ValueError(
-                f"expected an image (height, width, 3) of uint8, got shape {rgb.shape} of"
-                f" {rgb.dtype}"
+                "expected an image (height, width, 3) of uint8,"
+                f" got shape {rgb.shape} of {rgb.dtype}"
             )
-        height, width = rgb.shape[:2]
-        found = [person for person in people or () if person.is_within(width, height)]
-        self.boxes_unusable += len(people or ()) - len(found)
-        boxes = {person.track_id: person.box / (width, height, width, height) for person in found}
+        boxes = self._usable_boxes(people or (), *rgb.shape[:2])
         rgb = shrink(rgb, MAX_SIDE)
+
         with self._lock:
             self._stamp_ns = stamp_ns
             self._forget_absent({WHOLE_IMAGE, *boxes}, stamp_ns)
+
+            # Everybody's window, and that of the whole image, moves on by one frame.
             watched = {
                 track_id: self._watch(track_id, _View(rgb, box), stamp_ns)
                 for track_id, box in boxes.items()
             }
             whole = self._watch(WHOLE_IMAGE, _View(rgb, None), stamp_ns)
+
+            # Of these windows, those that are complete and due go to the network.
             clips = {
                 track_id: self._due_clip(subject, stamp_ns) for track_id, subject in watched.items()
             }
-            if any(subject.asked_ns is not None for subject in watched.values()):
-                if (
-                    whole.asked_ns is not None
-                    # an alarm, or a result still to come, must not outlive the time that somebody is
-                    # found
-                ):
-                    self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, Decision(self.class_names))
-            else:
+            if not any(subject.requested_ns is not None for subject in watched.values()):
                 watched[WHOLE_IMAGE], clips[WHOLE_IMAGE] = whole, self._due_clip(whole, stamp_ns)
+            elif whole.requested_ns is not None:
+                # Somebody is found. An alarm of the whole image, or a result still to come, must
+                # not outlive that.
+                self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, Decision(self.class_names))
+
             return [
                 ClipRequest(track_id, watched[track_id], clip)
                 for track_id, clip in clips.items()
                 if clip is not None
             ]
 
-    def predict(self, requests: Sequence[ClipRequest]) -> list[FallReport]:
+    def predict(self, requests: Sequence[ClipRequest]) -> list[FallAlarm]:
         """Classify the clips together; returns the alarms that went on.
 
         Clips of somebody who was forgotten meanwhile are dropped.
@@ -181,25 +198,31 @@ class ActionRecognizer:
         requests = [request for request in requests if self._is_watched(request)]
         if not requests:
             return []
+
+        # The network runs without the lock: images go on arriving.
         scores = self._model.probabilities([self._pixels(request.clip) for request in requests])
-        falls = []
+
+        alarms = []
         with self._lock:
             for request, probabilities in zip(requests, scores, strict=True):
                 if not self._is_watched(request):
                     continue
                 track_id, subject, clip = request.track_id, request.subject, request.clip
                 decision, alarmed = subject.decision, subject.decision.alarm
+
                 label, score = decision.update(probabilities, clip.end_ns, self.config)
                 subject.action = ActionEstimate(
                     label, score, decision.scores, clip.start_ns, clip.end_ns, track_id
                 )
-                if decision.alarm and not alarmed:
-                    falls.append(FallReport(track_id, decision.fall_sign_ns, clip.end_ns))
-        return falls
+
+                if decision.alarm and not alarmed and decision.fall_sign_ns is not None:
+                    alarms.append(FallAlarm(track_id, decision.fall_sign_ns, clip.end_ns))
+        return alarms
 
     def actions(self) -> list[ActionEstimate]:
-        """The newest action of everybody in the newest image, by track id; those whose first clip
-        is not complete have none.
+        """The newest action of everybody in the newest image, by track id.
+
+        Those whose first clip is not complete have none.
         """
         with self._lock:
             present = [
@@ -207,10 +230,12 @@ class ActionRecognizer:
                 for _, subject in sorted(self._subjects.items())
                 if subject.buffer.newest_ns == self._stamp_ns
             ]
+
+            # A person without a clip of their own has no action of an earlier stream either.
             return [
                 subject.action
                 for subject in present
-                if subject.action is not None and subject.asked_ns is not None
+                if subject.action is not None and subject.requested_ns is not None
             ]
 
     def reset(self) -> None:
@@ -218,23 +243,36 @@ class ActionRecognizer:
         with self._lock:
             self._subjects.clear()
 
+    def _usable_boxes(
+        self, people: Sequence[PersonBox], height: int, width: int
+    ) -> dict[int, np.ndarray]:
+        """Boxes (4,) as fractions of the image's size, by track id; lists the others."""
+        boxes: dict[int, np.ndarray] = {}
+        self.rejected = []
+        for index, person in enumerate(people):
+            if person.is_within(width, height):
+                boxes[person.track_id] = person.box / (width, height, width, height)
+            else:
+                self.rejected.append((index, f"the box {person.box} shows no part of the image"))
+        return boxes
+
     def _forget_absent(self, present: set[int], stamp_ns: int) -> None:
-        """Let go of those who were not seen for ``max_gap``: if they come back, their clip starts
-        over anyway.
-        """
+        """Forget those who were not seen for ``max_gap``: their clip would start over anyway."""
         limit_ns = stamp_ns - round(self.config.max_gap * NANOSECONDS)
-        for track_id in [key for key, subject in self._subjects.items() if key not in present]:
+        for track_id in self._subjects.keys() - present:
             newest_ns = self._subjects[track_id].buffer.newest_ns
-            if not limit_ns <= newest_ns < stamp_ns:
+            if newest_ns is None or not limit_ns <= newest_ns < stamp_ns:
                 del self._subjects[track_id]
 
     def _watch(self, track_id: int, view: _View, stamp_ns: int) -> _Subject:
         """Add a view to somebody's clip, which starts over where they are new."""
         subject = self._subjects.get(track_id)
         if subject is None or not subject.buffer.push(view, stamp_ns):
-            buffer = ClipBuffer(self.spec.clip_length, self.spec.clip_fps, self.config.max_gap)
-            subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
+            buffer: ClipBuffer[_View] = ClipBuffer(
+                self.spec.clip_length, self.spec.clip_fps, self.config.max_gap
+            )
             buffer.push(view, stamp_ns)
+            subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
         return subject
 
     def _is_watched(self, request: ClipRequest) -> bool:
@@ -246,19 +284,20 @@ class ActionRecognizer:
         # Half a frame less: a camera's stamps jitter, and a frame that comes a little early must
         # not wait for the next one.
         min_interval_ns = round((self.config.stride - 0.5) / self.spec.clip_fps * NANOSECONDS)
-        if subject.asked_ns is not None and stamp_ns - subject.asked_ns < min_interval_ns:
+        if subject.requested_ns is not None and stamp_ns - subject.requested_ns < min_interval_ns:
             return None
+
         clip = subject.buffer.clip()
         if clip is not None:
-            subject.asked_ns = clip.end_ns
+            subject.requested_ns = clip.end_ns
         return clip
 
     def _pixels(self, clip: Clip[_View]) -> np.ndarray:
         """(K, S, S, 3) uint8 of a clip, the same region in every frame."""
-        boxes = None if clip.frames[-1].box is None else [view.box for view in clip.frames]
-        return show_clip(
+        boxes = [view.box for view in clip.frames if view.box is not None]
+        return crop_clip(
             [view.rgb for view in clip.frames],
-            boxes,
+            boxes or None,
             self.spec.size,
             self.spec.resize,
             self.config.context,

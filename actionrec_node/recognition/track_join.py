@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which people are in an image: joins the images of a camera with the tracks that were made from
-some of them and come later.
-"""
+"""Joins the images of a camera with tracks that were made from some of them and come later."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ import numpy as np
 from actionrec_node.data.crops import PersonBox
 from perception_kit.types import TrackEstimate, TrackState
 
-_KEPT = 16  # arrays of tracks
+_KEPT = 16  # arrays of tracks; half a second of them at 30 Hz, where images wait a tenth
 
 
 @dataclass(frozen=True)
@@ -37,17 +35,21 @@ class TrackJoin:
     wait when the one before waited in vain: tracks first have to arrive in time again. Only stamps
     count, so a replay that waits for each result gives the same as a fast machine; the caller knows
     the clock and may ``give_up``.
+
+    ``late`` counts how often images waited in vain.
     """
 
     def __init__(self, class_name: str, max_wait: float = 0.1, max_age: float = 1.0) -> None:
-        self.late = 0  # how often images waited in vain
+        self.late = 0
         self._class_name = class_name
         self._max_wait_ns, self._max_age_ns = round(max_wait * 1e9), round(max_age * 1e9)
+
         self._images: deque[tuple[int, Any]] = deque()
+        self._newest_image_ns: int | None = None
+
         self._stamps: list[int] = []  # of the arrays of tracks, ascending
         self._people: list[list[TrackEstimate]] = []
         self._in_time = False
-        self._newest_image_ns: int | None = None
 
     def add_image(self, stamp_ns: int, message: Any) -> list[JoinedImage]:
         """Take an image, newer than all before; returns those that need not wait any more."""
@@ -63,9 +65,11 @@ class TrackJoin:
         if self._stamps and stamp_ns <= self._stamps[-1]:
             self._stamps.clear()
             self._people.clear()
+
         self._stamps.append(stamp_ns)
         self._people.append(self._known_people(tracks))
         del self._stamps[:-_KEPT], self._people[:-_KEPT]
+
         if self._newest_image_ns is None or self._newest_image_ns - stamp_ns <= self._max_wait_ns:
             self._in_time = True
         return self._release()
@@ -89,20 +93,21 @@ class TrackJoin:
         self._in_time, self._newest_image_ns = False, None
 
     def _known_people(self, tracks: Sequence[TrackEstimate]) -> list[TrackEstimate]:
-        """Confirmed people, and lost ones where they were last seen: a fall often loses a person,
-        whose predicted box drifts.
+        """Confirmed people, and lost ones where they were last seen.
+
+        A fall often loses a person, and the predicted box of a lost one drifts.
         """
         seen = {track.id: track for track in self._people[-1]} if self._people else {}
         people = []
         for track in tracks:
             if track.class_name != self._class_name:
                 continue
+
             if track.state == TrackState.CONFIRMED:
                 people.append(track)
             elif track.state == TrackState.LOST:
-                people.append(
-                    replace(track, box=seen.get(track.id, track).box, box_velocity=np.zeros(4))
-                )
+                last_box = seen.get(track.id, track).box
+                people.append(replace(track, box=last_box, box_velocity=np.zeros(4)))
         return people
 
     def _release(self) -> list[JoinedImage]:
@@ -116,19 +121,26 @@ class TrackJoin:
         """Whether the oldest waiting image, of this stamp, may go on."""
         if not self._in_time or (self._stamps and self._stamps[-1] >= stamp_ns):
             return True
-        if self._newest_image_ns - stamp_ns <= self._max_wait_ns:
+
+        newest_ns = stamp_ns if self._newest_image_ns is None else self._newest_image_ns
+        if newest_ns - stamp_ns <= self._max_wait_ns:
             return False
+
+        # It waited in vain: the next ones do not wait until tracks come in time again.
         self._in_time = False
         self.late += 1
         return True
 
     def _people_at(self, stamp_ns: int) -> list[PersonBox] | None:
-        """People at a stamp from the newest tracks at or before it; None where there are none that
-        are young enough.
+        """People at a stamp from the newest tracks at or before it; None where these are too old.
+
+        None also where there are no such tracks.
         """
         index = bisect_right(self._stamps, stamp_ns) - 1
         if index < 0 or stamp_ns - self._stamps[index] > self._max_age_ns:
             return None
+
+        # Constant velocity from the stamp of the tracks to that of the image.
         seconds = (stamp_ns - self._stamps[index]) * 1e-9
         return [
             PersonBox(track.id, np.asarray(track.box + seconds * track.box_velocity, np.float64))

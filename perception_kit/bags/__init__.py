@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading rosbags: camera topics, compressed images, camera files and repair."""
+"""Reads and writes rosbag2 recordings without ROS: messages, camera frames, repair."""

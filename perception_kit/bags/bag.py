@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading and writing rosbag2 recordings (SQLite and MCAP) without ROS, through the ``rosbags``
-library.
-"""
+"""Reads and writes rosbag2 recordings (SQLite and MCAP) through the ``rosbags`` library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from rosbags.interfaces import Connection, MessageDefinitionFormat, Qos
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    MessageDefinitionFormat,
+    Qos,
+)
 from rosbags.rosbag2 import (
     CompressionFormat,
     CompressionMode,
@@ -40,9 +45,7 @@ class BagError(ValueError):
 
 
 class BagMessage(NamedTuple):
-    """One recorded message: its topic, its bag stamp in nanoseconds and the ``rosbags`` message
-    object.
-    """
+    """One decoded message: topic, bag stamp in nanoseconds and ``rosbags`` message object."""
 
     topic: str
     stamp_ns: int
@@ -50,17 +53,16 @@ class BagMessage(NamedTuple):
 
 
 class RawMessage(NamedTuple):
-    """One recorded message as it is stored: topic, type name, bag stamp in nanoseconds and CDR
-    bytes.
-    """
+    """One message as it is stored: topic, type name, bag stamp in nanoseconds and CDR bytes."""
 
     topic: str
     type_name: str
     stamp_ns: int
-    data: bytes
+    data: bytes | memoryview
 
 
-class BagTopic(NamedTuple):
+@dataclass(frozen=True)
+class BagTopic:
     """Type name and number of messages of a recorded topic."""
 
     type_name: str
@@ -69,13 +71,16 @@ class BagTopic(NamedTuple):
 
 @cache
 def open_typestore() -> Typestore:
-    """The message types of ROS 2 Jazzy and of this package; classes are
-    ``open_typestore().types["sensor_msgs/msg/Image"]``.
+    """The message types of ROS 2 Jazzy and of this package.
+
+    Their classes are ``open_typestore().types["sensor_msgs/msg/Image"]``.
     """
     typestore = get_typestore(Stores.ROS2_JAZZY)
+
     definitions: dict[str, Any] = {}
     for path in sorted((package_folder() / "msg").glob("*.msg")):
         definitions.update(get_types_from_msg(path.read_text(), f"{PACKAGE}/msg/{path.stem}"))
+
     typestore.register(definitions)
     return typestore
 
@@ -85,8 +90,9 @@ class BagReader:
 
     Topics of any type may be in it: a type that this package does not know is decoded by the
     definition stored in the bag. A recording that was cut off is read as far as it is whole;
-    ``remarks`` then says so. Every method raises BagError for damaged recordings. Use as a context
-    manager.
+    ``remarks`` then says so.
+
+    Use as a context manager. Every method raises BagError for damaged recordings.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -96,34 +102,32 @@ class BagReader:
                 f"bag '{self.path}' does not exist: give a rosbag2 folder, a .mcap or a .db3 file"
             )
         self.remarks: list[str] = []
+        self.typestore = open_typestore()
         self._scratch = ExitStack()
+
+        # rosbags, SQLite and the decompressors raise many kinds of errors for damaged files.
         try:
             self._reader = Reader(self._whole_recording())
             self._reader.open()
-        except (
-            Exception
-        ) as error:  # rosbags, SQLite and the decompressors raise many kinds for damaged files
+        except Exception as error:
             self._scratch.close()
             raise error if isinstance(error, BagError) else self._damaged(error) from error
-        self.typestore = open_typestore()
 
     @property
     def topics(self) -> dict[str, BagTopic]:
         """Type and message count of every recorded topic, by name."""
         topics: dict[str, BagTopic] = {}
-        for connection in sorted(self._reader.connections, key=lambda item: item.topic):
-            count = topics[connection.topic].count if connection.topic in topics else 0
-            topics[connection.topic] = BagTopic(connection.msgtype, connection.msgcount + count)
+        for connection in sorted(self._reader.connections, key=attrgetter("topic")):
+            earlier = topics[connection.topic].count if connection.topic in topics else 0
+            topics[connection.topic] = BagTopic(connection.msgtype, earlier + connection.msgcount)
         return topics
 
     def offered_qos(self, topic: str) -> list[Qos]:
-        """The QoS that the recorded publishers of ``topic`` offered; empty where the recorder did
-        not write them.
-        """
+        """The QoS of the recorded publishers of ``topic``; empty where the recorder left it out."""
         return [
             qos
             for connection in self._reader.connections
-            if connection.topic == topic
+            if connection.topic == topic and isinstance(connection.ext, ConnectionExtRosbag2)
             for qos in connection.ext.offered_qos_profiles
         ]
 
@@ -136,10 +140,12 @@ class BagReader:
         connections = [
             connection for connection in self._reader.connections if connection.topic in wanted
         ]
-        if not connections:
+        if not connections:  # rosbags would read every topic
             return
+
         for connection in connections:
             self._learn_type(connection)
+
         count = 0
         try:
             for connection, stamp_ns, data in self._reader.messages(connections):
@@ -161,9 +167,8 @@ class BagReader:
         try:
             return self.typestore.deserialize_cdr(raw.data, raw.type_name)
         except Exception as error:  # see __init__
-            raise self._damaged(
-                error, f" in a message of '{raw.topic}' ({raw.type_name})"
-            ) from error
+            where = f" in a message of '{raw.topic}' ({raw.type_name})"
+            raise self._damaged(error, where) from error
 
     def close(self) -> None:
         """Close the files."""
@@ -173,10 +178,13 @@ class BagReader:
     def _whole_recording(self) -> Path:
         """The recording itself; where its end is missing, a copy that has one."""
         path = self.path
+
+        # A folder without metadata: its only recording is read by itself.
         if path.is_dir() and not (path / "metadata.yaml").is_file():
-            recordings = sorted(item for item in path.iterdir() if item.suffix in (".mcap", ".db3"))
+            files = sorted(path.iterdir())
+            recordings = [file for file in files if file.suffix in (".mcap", ".db3")]
             if len(recordings) != 1:
-                found = sorted(item.name for item in path.iterdir())[:8]
+                found = [file.name for file in files[:8]]
                 raise BagError(
                     f"'{path}' has no metadata.yaml (found {found or 'nothing'}), so it is no"
                     " finished rosbag2 folder: run 'ros2 bag reindex' on it, or give the .mcap or"
@@ -187,23 +195,25 @@ class BagReader:
                 f"the bag has no metadata.yaml, so its recording was not finished: '{path.name}' is"
                 " read by itself"
             )
+
+        # A file that was cut off: its whole records are copied and ended properly.
         if path.is_file() and is_unfinished(path):
-            finished = (
-                Path(self._scratch.enter_context(TemporaryDirectory(prefix="bag_"))) / path.name
-            )
+            folder = self._scratch.enter_context(TemporaryDirectory(prefix="bag_"))
+            finished = Path(folder) / path.name
             lost = write_finished(path, finished)
             self.remarks.append(
                 f"'{path.name}' was cut off: it is read up to its last whole record, {lost} bytes"
                 " after that are lost"
             )
             return finished
+
         return path
 
     def _learn_type(self, connection: Connection) -> None:
-        """Check that the type is recorded as we know it; register a type that we do not know from
-        the bag's own definition.
-        """
+        """Check a known type against the recorded one; register an unknown one from the bag."""
         name, definition = connection.msgtype, connection.msgdef
+
+        # A known type must have been recorded in the version that is known.
         if name in self.typestore.types:
             if connection.digest and connection.digest != self.typestore.hash_rihs01(name):
                 raise BagError(
@@ -212,6 +222,8 @@ class BagReader:
                     " wrote it"
                 )
             return
+
+        # The definition of an unknown one is in the bag, at least in MCAP.
         parsers = {
             MessageDefinitionFormat.MSG: lambda: get_types_from_msg(definition.data, name),
             MessageDefinitionFormat.IDL: lambda: get_types_from_idl(definition.data),
@@ -221,11 +233,12 @@ class BagReader:
                 f"bag '{self.path}' holds no definition of type {name} of topic"
                 f" '{connection.topic}': record it as MCAP"
             )
+
+        # It comes with the types of its fields, of which some may be known.
         try:
             types = parsers[definition.format]()
-            self.typestore.register(
-                {key: value for key, value in types.items() if key not in self.typestore.types}
-            )
+            known = self.typestore.types
+            self.typestore.register({key: types[key] for key in types if key not in known})
         except TypesysError as error:
             raise BagError(
                 f"bag '{self.path}': the definition of {name} of topic '{connection.topic}' is not"
@@ -252,10 +265,7 @@ class BagReader:
 
 
 def read_messages(path: str | Path, topics: Iterable[str]) -> Iterator[BagMessage]:
-    """Messages of ``topics`` of the bag at ``path`` in the order of their bag stamps.
-
-    Raises BagError.
-    """
+    """Messages of ``topics`` of a bag in the order of their bag stamps. Raises BagError."""
     with BagReader(path) as reader:
         yield from reader.messages(topics)
 
@@ -263,21 +273,19 @@ def read_messages(path: str | Path, topics: Iterable[str]) -> Iterator[BagMessag
 class BagWriter:
     """Writes a rosbag2 folder with one MCAP file of zstd-compressed chunks.
 
-    Use as a context manager; raises BagError if ``path`` exists.
-
     Messages are ``rosbags`` objects, e.g.
     ``open_typestore().types["std_msgs/msg/String"](data="hello")``; their numeric arrays are NumPy
-    arrays of the exact dtype.
+    arrays of the exact dtype. Use as a context manager; raises BagError if ``path`` exists.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.typestore = open_typestore()
         self._connections: dict[str, Connection] = {}
+
+        version = Writer.VERSION_LATEST
         try:
-            self._writer = Writer(
-                self.path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP
-            )
+            self._writer = Writer(self.path, version=version, storage_plugin=StoragePlugin.MCAP)
             self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             self._writer.open()
         except (WriterError, OSError) as error:
@@ -287,13 +295,10 @@ class BagWriter:
             ) from error
 
     def write(self, topic: str, message: Any, stamp_ns: int) -> None:
-        """Append ``message`` (its class decides the type) with the bag stamp ``stamp_ns`` in
-        nanoseconds.
-        """
+        """Append ``message``, whose class decides the type, with a bag stamp in nanoseconds."""
         name = message.__msgtype__
-        self.write_raw(
-            RawMessage(topic, name, stamp_ns, self.typestore.serialize_cdr(message, name))
-        )
+        data = self.typestore.serialize_cdr(message, name)
+        self.write_raw(RawMessage(topic, name, stamp_ns, data))
 
     def write_raw(self, raw: RawMessage) -> None:
         """Append a message that is CDR bytes already."""

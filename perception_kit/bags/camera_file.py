@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Camera information for bags that have none, from the YAML file that ROS's camera calibration
-writes.
-"""
+"""Camera information for bags without any, from a YAML file of ROS's ``camera_calibration``."""
 
 from __future__ import annotations
 
@@ -27,11 +25,15 @@ def read_camera_file(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
         height, width = int(content["image_height"]), int(content["image_width"])
+
+        # Without a projection the image is taken as rectified: P = [K | 0].
         matrix = _matrix(content, "camera_matrix", (3, 3))
         projection = np.hstack([matrix.reshape(3, 3), np.zeros((3, 1))])
+
+        distortion = content.get("distortion_coefficients", {}).get("data", [])
         fields = {
             "distortion_model": str(content.get("distortion_model", "plumb_bob")),
-            "d": np.array(content.get("distortion_coefficients", {}).get("data", []), np.float64),
+            "d": np.array(distortion, np.float64),
             "k": matrix,
             "r": _matrix(content, "rectification_matrix", (3, 3), np.eye(3)),
             "p": _matrix(content, "projection_matrix", (3, 4), projection),
@@ -49,8 +51,9 @@ def read_camera_file(path: Path) -> dict[str, Any]:
 
 
 def camera_info_message(fields: dict[str, Any], header: Any) -> Any:
-    """``sensor_msgs/CameraInfo`` (a ``rosbags`` object) of the fields of a camera file, with the
-    header of an image.
+    """``sensor_msgs/CameraInfo`` of a camera file's fields, with the header of an image.
+
+    Header and message are ``rosbags`` objects.
     """
     types = open_typestore().types
     roi = types["sensor_msgs/msg/RegionOfInterest"](
@@ -66,7 +69,7 @@ def _matrix(
 ) -> np.ndarray:
     """Row-major values of a matrix of ``shape``.
 
-    Raises KeyError or ValueError where they are missing or of another number.
+    Raises KeyError where they are missing, ValueError where there are more or fewer.
     """
     if name not in content and default is not None:
         return default.reshape(-1)

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The camera frames of a bag: each colour image with the depth image and the camera information
-that belong to it.
-"""
+"""Camera frames of a bag: colour images with the depth and camera information of their moment."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from perception_kit.bags.bag import BagReader, RawMessage
 from perception_kit.bags.camera_file import camera_info_message
 from perception_kit.bags.camera_topics import CameraTopics
 from perception_kit.bags.compressed import COMPRESSED_IMAGE, decompress_image
-from perception_kit.ros.from_messages import stamp_to_ns
+from perception_kit.stamps import stamp_to_ns
 
 _LOOK_AHEAD = 30  # colour images that wait at most for their partners
 
@@ -31,7 +29,7 @@ class StampedMessage:
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """One colour image and its partners; a partner is None where the bag has none within the slop."""
+    """One colour image and its partners; None where the bag has none within the slop."""
 
     color: StampedMessage
     depth: StampedMessage | None
@@ -50,12 +48,12 @@ class _Partners:
     messages: list[StampedMessage] = field(default_factory=list)
 
     def add(self, message: StampedMessage) -> None:
-        """Keep a message; the oldest goes where no colour image comes for long."""
+        """Keep a message; the oldest one goes where no colour image has come for long."""
         self.messages.append(message)
         del self.messages[: -2 * _LOOK_AHEAD]
 
     def is_settled(self, stamp_ns: int) -> bool:
-        """No later message can be nearer to ``stamp_ns``."""
+        """Whether no later message can be nearer to ``stamp_ns``."""
         return bool(self.messages) and self.messages[-1].stamp_ns >= stamp_ns
 
     def nearest(self, stamp_ns: int, slop_ns: int) -> StampedMessage | None:
@@ -64,6 +62,7 @@ class _Partners:
         candidates = self.messages[max(0, after - 1) : after + 1]
         if not candidates:
             return None
+
         best = min(candidates, key=lambda message: abs(message.stamp_ns - stamp_ns))
         del self.messages[: max(0, after - 1)]
         return best if abs(best.stamp_ns - stamp_ns) <= slop_ns else None
@@ -75,52 +74,56 @@ def camera_frames(
     slop_s: float,
     camera_file: dict[str, Any] | None = None,
 ) -> Iterator[CameraFrame]:
-    """Every colour image of the bag in order, read lazily: only a few images are in memory at a
-    time. Raises BagError.
+    """Every colour image of the bag in order, with its partners within ``slop_s``.
 
-    Compressed images come as ``Image`` messages. Where ``topics`` has no camera information,
-    ``camera_file`` (see ``read_camera_file``) is that of every frame.
+    The bag is read lazily: only a few images are in memory at a time. Compressed images come as
+    ``Image`` messages. Where ``topics`` has no camera information, every frame has that of
+    ``camera_file`` (see ``read_camera_file``). Raises BagError; ValueError without either.
     """
+    if topics.camera_info is None and camera_file is None:
+        raise ValueError("neither a topic nor a file with camera information is given")
     slop_ns = round(slop_s * 1e9)
     depths, infos = _Partners(), _Partners()
-    buffers = {topics.depth: depths} | (
-        {topics.camera_info: infos} if topics.camera_info is not None else {}
-    )
+    buffers = {topics.depth: depths}
+    if topics.camera_info is not None:
+        buffers[topics.camera_info] = infos
     waiting: deque[StampedMessage] = deque()
 
     def complete(color: StampedMessage) -> CameraFrame:
-        if topics.camera_info is None:
-            info = _encoded(
-                reader, color.stamp_ns, camera_info_message(camera_file, color.message.header)
-            )
-        else:
-            info = infos.nearest(color.stamp_ns, slop_ns)
-        return CameraFrame(color, depths.nearest(color.stamp_ns, slop_ns), info)
+        depth = depths.nearest(color.stamp_ns, slop_ns)
+        if topics.camera_info is None and camera_file is not None:
+            message = camera_info_message(camera_file, color.message.header)
+            return CameraFrame(color, depth, _encoded(reader, color.stamp_ns, message))
+        return CameraFrame(color, depth, infos.nearest(color.stamp_ns, slop_ns))
 
+    # A colour image waits until no partner of it can still come, or until too many wait.
     for raw in reader.raw_messages([topics.color, *buffers]):
         stamped = _stamped(reader, raw)
         if raw.topic == topics.color:
             waiting.append(stamped)
         else:
             buffers[raw.topic].add(stamped)
+
         while waiting and (
             len(waiting) > _LOOK_AHEAD
             or all(buffer.is_settled(waiting[0].stamp_ns) for buffer in buffers.values())
         ):
             yield complete(waiting.popleft())
+
+    # The bag has ended: what still waits has all the partners that it will get.
     while waiting:
         yield complete(waiting.popleft())
 
 
 def _stamped(reader: BagReader, raw: RawMessage) -> StampedMessage:
+    """A recorded message decoded, and decompressed where it is a compressed image."""
     message = reader.decode(raw)
     stamp_ns = stamp_to_ns(message.header.stamp)
     if raw.type_name == COMPRESSED_IMAGE:
         return _encoded(reader, stamp_ns, decompress_image(message, raw.topic))
-    return StampedMessage(stamp_ns, message, raw.data)
+    return StampedMessage(stamp_ns, message, bytes(raw.data))
 
 
 def _encoded(reader: BagReader, stamp_ns: int, message: Any) -> StampedMessage:
-    return StampedMessage(
-        stamp_ns, message, reader.typestore.serialize_cdr(message, message.__msgtype__)
-    )
+    data = bytes(reader.typestore.serialize_cdr(message, message.__msgtype__))
+    return StampedMessage(stamp_ns, message, data)

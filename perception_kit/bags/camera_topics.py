@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a bag are the colour images, the aligned depth images and the camera information."""
+"""Finds the colour, aligned depth and camera information topics of a bag by type and name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -46,45 +46,45 @@ def find_camera_topics(
     Depth is an image whose name says depth (one that says it is aligned to colour goes first),
     colour an image whose name says colour or RGB, camera information the topic beside the colour
     images. A compressed image counts where the bag does not have it raw. Where a bag has several
-    cameras, the chosen colour images decide. Raises BagError, listing what was found, where that is
-    not one topic.
+    cameras, the chosen colour images decide.
+
+    Raises BagError, listing what was found, where a role has no topic or several.
     """
     images = _images(topics)
+    depths = [name for name in images if "depth" in name.lower()]
+
+    # Colour
+    colors = [name for name in images if name not in depths and _names_one_of(_COLOR_WORDS, name)]
+    chosen_color = _choose("colour image", "--color-topic", color, images, colors, topics)
+
+    # Depth, best aligned to colour and of the same camera
+    aligned = [name for name in depths if _names_one_of(_ALIGNED_WORDS, name)]
+    near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
+    not_color = [name for name in images if name != chosen_color]
+    chosen_depth = _choose("depth image", "--depth-topic", depth, not_color, near, topics)
+
+    # Camera information, best from the namespace of colour
+    if has_camera_file and camera_info is None:
+        return CameraTopics(chosen_color, chosen_depth, None)
     infos = [
         name for name, topic in topics.items() if topic.type_name == CAMERA_INFO and topic.count
     ]
-    depths = [name for name in images if "depth" in name.lower()]
-    colors = [
-        name
-        for name in images
-        if name not in depths and any(word in name.lower() for word in _COLOR_WORDS)
-    ]
-    aligned = [name for name in depths if any(word in name.lower() for word in _ALIGNED_WORDS)]
-    chosen_color = _choose("colour image", "--color-topic", color, images, colors, topics)
-    near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
-    others = [name for name in images if name != chosen_color]
-    chosen_depth = _choose("depth image", "--depth-topic", depth, others, near, topics)
-    if has_camera_file and camera_info is None:
-        return CameraTopics(chosen_color, chosen_depth, None)
     if not infos:
         raise BagError(
             "the bag has no camera information; give the camera's calibration file with"
             f" --camera-info. {_listing(topics)}"
         )
-    beside = [
-        name
-        for name in infos
-        if name.rpartition("/")[0] == _raw_name(chosen_color).rpartition("/")[0]
-    ]
-    not_depth = [name for name in infos if "depth" not in name.lower()]
+    namespace = _namespace(_raw_name(chosen_color))
+    beside = [name for name in infos if _namespace(name) == namespace]
+    candidates = beside or [name for name in infos if "depth" not in name.lower()]
     chosen_info = _choose(
-        "camera information", "--camera-info-topic", camera_info, infos, beside or not_depth, topics
+        "camera information", "--camera-info-topic", camera_info, infos, candidates, topics
     )
     return CameraTopics(chosen_color, chosen_depth, chosen_info)
 
 
 def _images(topics: Mapping[str, BagTopic]) -> list[str]:
-    """Recorded images, raw or else compressed, without the truth's."""
+    """Recorded images, raw or else compressed, without those of the ground truth."""
     used = {
         name: topic
         for name, topic in topics.items()
@@ -99,6 +99,14 @@ def _images(topics: Mapping[str, BagTopic]) -> list[str]:
     return raw + compressed
 
 
+def _names_one_of(words: Sequence[str], name: str) -> bool:
+    return any(word in name.lower() for word in words)
+
+
+def _namespace(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
 def _raw_name(name: str) -> str:
     """Topic of the images that image_transport compresses into ``name``."""
     base, _, transport = name.rpartition("/")
@@ -106,14 +114,14 @@ def _raw_name(name: str) -> str:
 
 
 def _nearest(names: list[str], color: str) -> list[str]:
-    """Those of ``names`` that share most of their namespace with the colour images."""
+    """Those of ``names`` that have most of their namespace in common with the colour images."""
 
-    def shared(name: str) -> int:
+    def common(name: str) -> int:
         pairs = zip(name.split("/"), color.split("/"), strict=False)
         return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
-    most = max(map(shared, names), default=0)
-    return [name for name in names if shared(name) == most]
+    most = max(map(common, names), default=0)
+    return [name for name in names if common(name) == most]
 
 
 def _choose(
@@ -124,6 +132,7 @@ def _choose(
     candidates: list[str],
     topics: Mapping[str, BagTopic],
 ) -> str:
+    """The topic that is ``given``, else the only candidate."""
     if given is not None:
         if given not in all_of_type:
             raise BagError(
@@ -131,8 +140,10 @@ def _choose(
                 f" {_listing(topics)}"
             )
         return given
+
     if len(candidates) == 1:
         return candidates[0]
+
     if not all_of_type:
         raise BagError(
             f"no topic is the {what}, without which nothing can be replayed: record it, too."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded ``CompressedImage`` messages as the ``Image`` messages that the nodes read.
+"""Decompresses recorded ``CompressedImage`` messages to the ``Image`` messages of the nodes.
 
 Colour and 16-bit images are those of image_transport's ``compressed`` (JPEG or PNG), depth also
 those of its ``compressedDepth``: a header of 12 bytes (an int32 and the float32 quantisation
@@ -20,11 +20,13 @@ from perception_kit.bags.bag import BagError, open_typestore
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 _IMAGE = "sensor_msgs/msg/Image"
 _DEPTH_HEADER = struct.Struct("<iff")
+# Encodings of decoded pixels by type, dimensions and channels
 _ENCODINGS = {
-    (2, 1): "mono8",
-    (3, 3): "bgr8",
-    (3, 4): "bgra8",
-}  # of 8-bit pixels, by dimensions and channels
+    ("uint8", 2, 1): "mono8",
+    ("uint8", 3, 3): "bgr8",
+    ("uint8", 3, 4): "bgra8",
+    ("uint16", 2, 1): "16UC1",
+}
 
 
 def decompress_image(message: Any, topic: str) -> Any:
@@ -32,26 +34,19 @@ def decompress_image(message: Any, topic: str) -> Any:
 
     Raises BagError for a format that is not read.
     """
-    encoding, _, coding = (part.strip() for part in message.format.partition(";"))
     if "compressedDepth" in message.format:
-        pixels, encoding = _depth(message, encoding, coding, topic)
+        pixels, encoding = _depth(message, topic)
     else:
         pixels = _picture(message.data, message.format, topic)
         channels = pixels.shape[2] if pixels.ndim == 3 else 1
-        encoding = (
-            "16UC1"
-            if pixels.dtype == np.uint16 and channels == 1
-            else _ENCODINGS.get((pixels.ndim, channels), "")
-        )
-        if (
-            pixels.dtype not in (np.uint8, np.uint16)
-            or not encoding
-            or (pixels.dtype == np.uint16 and channels != 1)
-        ):
+        layout = (str(pixels.dtype), pixels.ndim, channels)
+        if layout not in _ENCODINGS:
             raise BagError(
                 f"'{topic}' holds {pixels.dtype} images of shape {pixels.shape}"
                 f" ('{message.format}'): expected 8-bit colour or depth"
             )
+        encoding = _ENCODINGS[layout]
+
     return open_typestore().types[_IMAGE](
         header=message.header,
         height=pixels.shape[0],
@@ -63,13 +58,15 @@ def decompress_image(message: Any, topic: str) -> Any:
     )
 
 
-def _depth(message: Any, encoding: str, coding: str, topic: str) -> tuple[np.ndarray, str]:
+def _depth(message: Any, topic: str) -> tuple[np.ndarray, str]:
     """(H, W) uint16 millimetres or float32 metres, and their encoding."""
+    encoding, _, coding = (word.strip() for word in message.format.partition(";"))
     if "rvl" in coding or encoding not in ("16UC1", "32FC1"):
         raise BagError(
             f"'{topic}' has compressedDepth of format '{message.format}', expected PNG of 16UC1 or"
             " 32FC1: decompress it first ('ros2 run image_transport republish')"
         )
+
     data = bytes(message.data)
     pixels = _picture(np.frombuffer(data[_DEPTH_HEADER.size :], np.uint8), message.format, topic)
     if pixels.dtype != np.uint16 or pixels.ndim != 2:
@@ -79,6 +76,8 @@ def _depth(message: Any, encoding: str, coding: str, topic: str) -> tuple[np.nda
         )
     if encoding == "16UC1":
         return pixels, encoding
+
+    # Metres are stored as quantised inverse depth: value = A / depth + B.
     _, depth_quant_a, depth_quant_b = _DEPTH_HEADER.unpack_from(data)
     with np.errstate(divide="ignore"):
         meters = np.float32(depth_quant_a) / (pixels.astype(np.float32) - np.float32(depth_quant_b))
@@ -86,6 +85,7 @@ def _depth(message: Any, encoding: str, coding: str, topic: str) -> tuple[np.nda
 
 
 def _picture(data: np.ndarray, form: str, topic: str) -> np.ndarray:
+    """Pixels of a JPEG or PNG as OpenCV has them (blue first); ``form`` is only for the error."""
     pixels = cv2.imdecode(np.asarray(data, np.uint8), cv2.IMREAD_UNCHANGED) if len(data) else None
     if pixels is None:
         raise BagError(

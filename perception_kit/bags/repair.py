@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MCAP files whose recording was cut off, for instance because the recorder or the robot lost
-power.
+"""Ends MCAP files whose recording was cut off, for instance because the robot lost power.
 
 Format: https://mcap.dev/spec. A record is one byte of operation code, eight bytes of length and its
 content.
@@ -29,9 +28,9 @@ def is_unfinished(path: Path) -> bool:
 
 
 def write_finished(path: Path, finished: Path) -> int:
-    """Copy all whole records of the unfinished MCAP file ``path`` to a new file, and end that.
+    """Copy the whole records of an unfinished MCAP file to a new file, and end that.
 
-    Returns the bytes that were left out.
+    Returns the number of bytes that were left out.
     """
     length = _whole_records(path)
     with path.open("rb") as source, finished.open("wb") as target:
@@ -43,14 +42,16 @@ def write_finished(path: Path, finished: Path) -> int:
 
 
 def _whole_records(path: Path) -> int:
-    """Where the last whole record of the file's data ends."""
+    """Offset at which the last whole record of the file's data ends."""
     size, end = path.stat().st_size, len(_MAGIC)
+
     with path.open("rb") as file:
         while True:
             file.seek(end)
             head = file.read(_RECORD.size)
             if len(head) < _RECORD.size:
                 return end
+
             operation, length = _RECORD.unpack(head)
             if operation in (_FOOTER, _DATA_END) or end + _RECORD.size + length > size:
                 return end

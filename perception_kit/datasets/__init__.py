@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of annotated RGB-D frames: one interface (``frame.FrameDataset``) for the layouts that
-users have. Start with ``opener``.
-"""
+"""Readers of annotated RGB-D frames: one interface for several layouts; start with ``opener``."""

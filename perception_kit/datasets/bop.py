@@ -26,18 +26,23 @@ from perception_kit.datasets.files import (
     required,
     required_list,
 )
-from perception_kit.datasets.frame import MAX_INSTANCES, FrameDataset, TrueInstance, true_instance
+from perception_kit.datasets.frame import (
+    MAX_INSTANCES,
+    FrameDataset,
+    GroundTruthInstance,
+    checked_instance,
+)
 from perception_kit.datasets.object_model import ObjectModel, model_from_entry
 from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
 
 
 def read_models(folder: str | Path) -> dict[int, ObjectModel]:
-    """Object classes of a BOP models folder (the one that holds ``models_info.json``), by class id
-    in ascending order.
+    """Object classes of a BOP models folder, by class id in ascending order.
 
-    A class without a ``name`` key (as in the published datasets) is called ``obj_000001``. Raises
-    DatasetError for a missing file or key, and for two classes of one name.
+    The folder is the one that holds ``models_info.json``. A class without a ``name`` key (as in the
+    published datasets) is called ``obj_000001``. Raises DatasetError for a missing file or key, and
+    for two classes of one name.
     """
     path = Path(folder) / "models_info.json"
     models = {}
@@ -48,27 +53,23 @@ def read_models(folder: str | Path) -> dict[int, ObjectModel]:
             )
         name = entry.get("name", f"obj_{class_id:06d}")
         if entry.get("articulated", False):
-            size = np.array(
-                [entry.get(f"size_{axis}", 0.0) for axis in "xyz"], np.float32
-            ) * np.float32(MILLIMETER)
-            models[class_id] = ObjectModel(
-                class_id,
-                name,
-                entry.get("diameter", 0.0) * MILLIMETER,
-                size,
-                entry,
-                articulated=True,
-            )
+            models[class_id] = _articulated_model(class_id, name, entry)
         else:
-            models[class_id] = model_from_entry(
-                class_id, name, entry, path.with_name(f"obj_{class_id:06d}.ply"), path
-            )
-    if len({model.name for model in models.values()}) < len(models):
-        raise DatasetError(
-            f"'{path}' gives several objects the same name:"
-            f" {[model.name for model in models.values()]}"
-        )
+            mesh_path = path.with_name(f"obj_{class_id:06d}.ply")
+            models[class_id] = model_from_entry(class_id, name, entry, mesh_path, path)
+
+    names = [model.name for model in models.values()]
+    if len(set(names)) < len(names):
+        raise DatasetError(f"'{path}' gives several objects the same name: {names}")
     return models
+
+
+def _articulated_model(class_id: int, name: str, entry: Mapping[str, Any]) -> ObjectModel:
+    """A model without a mesh; extents that the entry does not state are 0."""
+    size_mm = np.array([entry.get(f"size_{axis}", 0.0) for axis in "xyz"], np.float32)
+    size = size_mm * np.float32(MILLIMETER)
+    diameter = entry.get("diameter", 0.0) * MILLIMETER
+    return ObjectModel(class_id, name, diameter, size, entry, articulated=True)
 
 
 def bop_splits(folder: Path) -> list[str]:
@@ -86,21 +87,21 @@ class BopDataset(FrameDataset):
 
     def __init__(self, folder: str | Path, split: str = "train") -> None:
         super().__init__(folder)
-        scenes = sorted((self.folder / split).glob("[0-9]*/scene_gt.json"))
+        scenes = sorted(path.parent for path in (self.folder / split).glob("[0-9]*/scene_gt.json"))
         if not scenes:
             found = bop_splits(self.folder)
             has = f"its splits are {', '.join(found)}" if found else "it is not a BOP folder"
             raise DatasetError(f"'{self.folder}' has no '{split}/NNNNNN/scene_gt.json': {has}")
-        self._ground_truth = {path.parent: read_json(path) for path in scenes}
-        self._info = {path.parent: read_json(path.parent / "scene_gt_info.json") for path in scenes}
-        self._camera = {
-            path.parent: read_json(path.parent / "scene_camera.json") for path in scenes
-        }
-        # Keys, which may have leading zeros, stand for their numbers.
+
+        self._ground_truth = {scene: read_json(scene / "scene_gt.json") for scene in scenes}
+        self._info = {scene: read_json(scene / "scene_gt_info.json") for scene in scenes}
+        self._camera = {scene: read_json(scene / "scene_camera.json") for scene in scenes}
+
+        # Keys are sorted by their numbers, for they may have leading zeros.
         self._frames = [
             (scene, key)
             for scene, frames in self._ground_truth.items()
-            for _, key in by_number({k: k for k in frames}, scene / "scene_gt.json")
+            for _, key in by_number({key: key for key in frames}, scene / "scene_gt.json")
         ]
 
     def __len__(self) -> int:
@@ -142,81 +143,79 @@ class BopDataset(FrameDataset):
     def labels(self, index: int) -> np.ndarray:
         """(H, W) uint8 visible-instance labels: 0 background, k for instance k - 1."""
         scene, key = self._frames[index]
-        count = len(required_list(self._ground_truth[scene], key, scene / "scene_gt.json"))
+        path = scene / "scene_gt.json"
+        count = len(required_list(self._ground_truth[scene], key, path))
         if count > MAX_INSTANCES:
             raise DatasetError(
-                f"'{scene / 'scene_gt.json'}' has {count} instances in frame {key}, at most"
-                f" {MAX_INSTANCES} can be told apart"
+                f"'{path}' has {count} instances in frame {key},"
+                f" at most {MAX_INSTANCES} can be told apart"
             )
         if count == 0:
             return np.zeros(self.rgb(index).shape[:2], np.uint8)
+
+        masks_folder = scene / "mask_visib"
         masks = [
-            read_image(
-                scene / "mask_visib" / f"{int(key):06d}_{number:06d}.png", cv2.IMREAD_GRAYSCALE
-            )
+            read_image(masks_folder / f"{int(key):06d}_{number:06d}.png", cv2.IMREAD_GRAYSCALE)
             for number in range(count)
         ]
-        if len({mask.shape for mask in masks}) > 1:
+        shapes = {mask.shape for mask in masks}
+        if len(shapes) > 1:
             raise DatasetError(
-                f"the masks of frame {key} in '{scene / 'mask_visib'}' differ in size:"
-                f" {sorted({m.shape for m in masks})}"
+                f"the masks of frame {key} in '{masks_folder}' differ in size: {sorted(shapes)}"
             )
+
         labels = np.zeros(masks[0].shape, np.uint8)
-        for number, mask in enumerate(masks, start=1):
-            labels[mask > 0] = number
+        for value, mask in enumerate(masks, start=1):
+            labels[mask > 0] = value
         return labels
 
-    def instances(self, index: int) -> list[TrueInstance]:
+    def instances(self, index: int) -> list[GroundTruthInstance]:
         """Poses of the frame's instances, in the order of ``labels``."""
         scene, key = self._frames[index]
         path, info_path = scene / "scene_gt.json", scene / "scene_gt_info.json"
-        ground_truth, info = (
-            required_list(self._ground_truth[scene], key, path),
-            required_list(self._info[scene], key, info_path),
-        )
-        if len(ground_truth) != len(info):
+        poses = required_list(self._ground_truth[scene], key, path)
+        infos = required_list(self._info[scene], key, info_path)
+        if len(poses) != len(infos):
             raise DatasetError(
-                f"frame {key} of '{scene}': {len(ground_truth)} instances in scene_gt.json, {len(info)} in"
-                " scene_gt_info.json"
+                f"frame {key} of '{scene}': {len(poses)} instances in scene_gt.json,"
+                f" {len(infos)} in scene_gt_info.json"
             )
-        instances = [
-            read_instance(
-                entry, float(numbers(seen, "visib_fract", 1, info_path)[0]), path, self._articulated
-            )
-            for entry, seen in zip(ground_truth, info, strict=True)
-        ]
+
+        instances = []
+        for pose, info in zip(poses, infos, strict=True):
+            visible_fraction = float(numbers(info, "visib_fract", 1, info_path)[0])
+            instances.append(read_instance(pose, visible_fraction, path, self._articulated))
+
         for instance in instances:
             if instance.class_id not in self.class_names:
                 raise DatasetError(
-                    f"frame {key} in '{path}' shows an object {instance.class_id}, but the models"
-                    f" are {self.class_names}"
+                    f"frame {key} in '{path}' shows an object {instance.class_id},"
+                    f" but the models are {self.class_names}"
                 )
         return instances
 
 
 def read_instance(
     entry: Any, visible_fraction: float, path: Path, articulated: Collection[int] = ()
-) -> TrueInstance:
-    """The instance of one entry of scene_gt.json (or gt.yml): ``obj_id``, ``cam_R_m2c`` row by row,
-    ``cam_t_m2c`` in millimetres.
+) -> GroundTruthInstance:
+    """The instance of one entry of scene_gt.json (or LineMOD's gt.yml).
 
-    Those whose ``obj_id`` is one of ``articulated`` have no pose.
+    The entry holds ``obj_id``, ``cam_R_m2c`` row by row and ``cam_t_m2c`` in millimetres. Instances
+    whose ``obj_id`` is one of ``articulated`` have no pose. Raises DatasetError.
     """
     class_id = int(numbers(entry, "obj_id", 1, path)[0])
-    rotation, translation = (
-        numbers(entry, "cam_R_m2c", 9, path).reshape(3, 3),
-        numbers(entry, "cam_t_m2c", 3, path) * MILLIMETER,
-    )
-    return true_instance(
-        class_id, rotation, translation, visible_fraction, path, class_id not in articulated
-    )
+    rotation = numbers(entry, "cam_R_m2c", 9, path).reshape(3, 3)
+    translation = numbers(entry, "cam_t_m2c", 3, path) * MILLIMETER
+    instance = GroundTruthInstance(class_id, rotation, translation, visible_fraction)
+    return checked_instance(instance, path, has_pose=class_id not in articulated)
 
 
 def read_intrinsics(
     entry: Any, height: int, width: int, path: Path, key: str = "cam_K"
 ) -> Intrinsics:
-    """The camera of one entry of scene_camera.json (or info.yml, or meta.mat): a matrix row by row,
-    in pixels.
+    """The camera of one entry of scene_camera.json (or info.yml, or meta.mat).
+
+    ``entry[key]`` is the camera matrix row by row, in pixels. Raises DatasetError.
     """
     k = numbers(entry, key, 9, path).reshape(3, 3)
     try:

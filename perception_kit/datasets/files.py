@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the files of a dataset so that whatever is missing or damaged is named."""
+"""Reads the files of a dataset; errors name what is missing or damaged."""
 
 from __future__ import annotations
 
@@ -32,19 +32,18 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[Any, Any]:
     """Entries of a YAML file. Raises DatasetError."""
     try:
-        # The C loader is 8 times faster, which is a minute for a large gt.yml; a PyYAML without
-        # libyaml has only the other one.
-        return _entries(
-            yaml.load(_read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), path
-        )
+        # The C loader is 8 times faster, which saves a minute for a large gt.yml; a PyYAML built
+        # without libyaml lacks it.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return _entries(yaml.load(_read_text(path), Loader=loader), path)
     except yaml.YAMLError as error:
         raise DatasetError(f"'{path}' is not valid YAML ({error})") from error
 
 
 def by_number(entries: Mapping[Any, Any], path: Path) -> list[tuple[int, Any]]:
-    """Number and content of the ``entries`` of a file, ascending.
+    """Number and content of the ``entries`` of a file, in ascending order.
 
-    Raises DatasetError for one that has no number.
+    Raises DatasetError for a key that is no number.
     """
     try:
         return sorted(((int(key), content) for key, content in entries.items()), key=itemgetter(0))
@@ -74,17 +73,18 @@ def required_list(entry: Any, key: Any, path: Path) -> list[Any]:
 def numbers(entry: Any, key: Any, count: int, path: Path) -> np.ndarray:
     """``entry[key]`` as (count,) float64.
 
-    Raises DatasetError where it is not so many finite numbers.
+    Raises DatasetError unless it holds exactly ``count`` finite numbers.
     """
     content = required(entry, key, path)
     try:
         values = np.array(content, float).reshape(-1)
     except (TypeError, ValueError):
         values = np.zeros(0)
+
     if values.size != count or not np.isfinite(values).all():
+        plural = "s" if count > 1 else ""
         raise DatasetError(
-            f"'{path}': '{key}' is {content!s:.200}, expected {count} finite"
-            f" number{'s' if count > 1 else ''}"
+            f"'{path}': '{key}' is {content!s:.200}, expected {count} finite number{plural}"
         )
     return values
 

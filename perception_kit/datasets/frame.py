@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every dataset of annotated RGB-D frames gives, whatever its layout on disk."""
+"""Interface of datasets of annotated RGB-D frames, independent of their layout on disk."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.geometry import is_rotation
 from perception_kit.types import Instance, Intrinsics
 
-NEAREST, FARTHEST = (
-    0.01,
-    100.0,
-    # metres from the camera to an object; in a mistaken unit it is a thousandth or a thousand times
-    # that
-)
-ALIGN = "they must be aligned"
-MAX_INSTANCES = 255  # in a frame: what uint8 labels can tell apart
+# Metres from the camera to an object. A translation in a mistaken unit is 1000 times more or less.
+NEAREST, FARTHEST = 0.01, 100.0
+
+# Instances per frame that uint8 labels can tell apart.
+MAX_INSTANCES = 255
 
 
 @dataclass
-class TrueInstance:
+class GroundTruthInstance:
     """Pose of one object in one frame: model to camera, metres.
 
-    ``visible_fraction`` 0 to 1 of its silhouette is not occluded.
+    ``rotation`` (3, 3); ``translation`` (3,); ``visible_fraction`` 0 to 1 of its silhouette is not
+    occluded.
     """
 
     class_id: int
@@ -39,39 +37,36 @@ class TrueInstance:
     visible_fraction: float
 
 
-def true_instance(
-    class_id: int,
-    rotation: np.ndarray,
-    translation: np.ndarray,
-    visible_fraction: float,
-    path: Path,
-    has_pose: bool = True,
-) -> TrueInstance:
-    """The instance that the file ``path`` states, metres.
+def checked_instance(
+    instance: GroundTruthInstance, path: Path, has_pose: bool = True
+) -> GroundTruthInstance:
+    """``instance`` as read from the file ``path``, once its pose is plausible.
 
-    Raises DatasetError where ``rotation`` (3, 3) is none, or the camera so near or far that
-    ``translation`` (3,) is in another unit. An instance that nobody sees may have no pose, and one
-    of an articulated object has none (not ``has_pose``).
+    Raises DatasetError where its rotation is not a rotation matrix, or its distance from the camera
+    only makes sense in another unit. The pose of an invisible instance is not checked, nor that of
+    an articulated object (``has_pose`` is False).
     """
-    if visible_fraction <= 0 or not has_pose:
-        return TrueInstance(class_id, rotation, translation, visible_fraction)
-    if not is_rotation(rotation):
+    if instance.visible_fraction <= 0 or not has_pose:
+        return instance
+
+    if not is_rotation(instance.rotation):
         raise DatasetError(
-            f"'{path}': the pose of an object {class_id} has {np.round(rotation, 3).tolist()} for a"
-            " rotation matrix"
+            f"'{path}': the pose of an object {instance.class_id} has"
+            f" {np.round(instance.rotation, 3).tolist()} for a rotation matrix"
         )
-    distance = np.linalg.norm(translation)
+
+    distance = np.linalg.norm(instance.translation)
     if not NEAREST <= distance <= FARTHEST:
         raise DatasetError(
-            f"'{path}': an object {class_id} is {distance:.4g} m away from the camera, expected"
-            f" {NEAREST} to {FARTHEST} m: are its translations in the unit of this layout"
+            f"'{path}': an object {instance.class_id} is {distance:.4g} m away from the camera,"
+            f" expected {NEAREST} to {FARTHEST} m: are its translations in the unit of this layout"
             " (millimetres in BOP and LineMOD, metres in YCB-Video)?"
         )
-    return TrueInstance(class_id, rotation, translation, visible_fraction)
+    return instance
 
 
 @dataclass
-class Frame:
+class AnnotatedFrame:
     """One annotated RGB-D frame.
 
     ``rgb`` (H, W, 3) uint8; ``depth`` (H, W) float32 metres, 0 unknown; ``labels`` (H, W) uint8
@@ -82,17 +77,17 @@ class Frame:
     depth: np.ndarray
     intrinsics: Intrinsics
     labels: np.ndarray
-    instances: list[TrueInstance]
+    instances: list[GroundTruthInstance]
 
 
 class FrameDataset(ABC):
-    """Annotated frames, read from disk when asked for.
+    """Annotated frames, read from disk on access.
 
-    Every method raises DatasetError where a file is missing or does not fit.
+    Every method raises DatasetError where a file is missing or inconsistent.
 
-    ``states_visibility``: whether the layout says how much of an instance is visible; else
-    ``visible_fraction`` is 1 for each instance that has visible pixels. ``notes`` are for the user:
-    what was recognised or decided while reading.
+    ``states_visibility``: whether the layout says how much of an instance is visible; otherwise
+    ``visible_fraction`` is 1 for each instance with visible pixels. ``notes``: what was recognised
+    or decided while reading, for the user.
     """
 
     states_visibility: bool
@@ -126,10 +121,8 @@ class FrameDataset(ABC):
         """(H, W) uint8 visible-instance labels: 0 background, k for instance k - 1."""
 
     @abstractmethod
-    def instances(self, index: int) -> list[TrueInstance]:
-        """Poses of the frame's instances, in the order of ``labels``; all are of classes in
-        ``class_names``.
-        """
+    def instances(self, index: int) -> list[GroundTruthInstance]:
+        """Poses of the frame's instances, in the order of ``labels``, of known classes only."""
 
     @property
     @abstractmethod
@@ -145,58 +138,54 @@ class FrameDataset(ABC):
         """Names of the classes all of whose instances in the frame are annotated."""
         return set(self.class_names.values())
 
-    def __getitem__(self, index: int) -> Frame:
+    def __getitem__(self, index: int) -> AnnotatedFrame:
         rgb, labels = self.color_and_labels(index)
         depth = self.depth(index)
         if depth.shape != labels.shape:
             raise DatasetError(
-                f"frame {self.name(index)} of '{self.folder}': colour is {labels.shape}, but depth"
-                f" is {depth.shape}; {ALIGN}"
+                f"frame {self.name(index)} of '{self.folder}': colour is {labels.shape},"
+                f" but depth is {depth.shape}; they must be aligned"
             )
-        return Frame(
-            rgb, depth, self.intrinsics(index, *depth.shape), labels, self.instances(index)
-        )
+        intrinsics = self.intrinsics(index, *depth.shape)
+        return AnnotatedFrame(rgb, depth, intrinsics, labels, self.instances(index))
 
     def color_and_labels(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """``rgb`` and ``labels`` of a frame: what a segmentation by colour needs."""
+        """``rgb`` and ``labels`` of a frame: the input and target of a color segmentation."""
         rgb, labels = self.rgb(index), self.labels(index)
         if labels.shape != rgb.shape[:2]:
             raise DatasetError(
-                f"frame {self.name(index)} of '{self.folder}': colour is {rgb.shape[:2]}, but its"
-                f" masks are {labels.shape}; {ALIGN}"
+                f"frame {self.name(index)} of '{self.folder}': colour is {rgb.shape[:2]},"
+                f" but its masks are {labels.shape}; they must be aligned"
             )
         return rgb, labels
 
 
-def cut_instance(class_id: int, class_name: str, score: float, mask: np.ndarray) -> Instance | None:
-    """The instance whose pixels are true in the (H, W) bool ``mask``; None where no pixel is."""
+def instance_from_mask(
+    class_id: int, class_name: str, score: float, mask: np.ndarray
+) -> Instance | None:
+    """The instance whose pixels are true in the (H, W) bool ``mask``; None for an empty mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return None
-    top, bottom, left, right = (
-        int(rows[0]),
-        int(rows[-1]) + 1,
-        int(columns[0]),
-        int(columns[-1]) + 1,
-    )
+
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
     box = np.array([left, top, right, bottom], np.float32)
     return Instance(class_id, class_name, score, box, mask[top:bottom, left:right], (left, top))
 
 
 def visible_instances(
-    labels: np.ndarray, instances: Sequence[TrueInstance], class_names: Mapping[int, str]
-) -> list[tuple[Instance, TrueInstance]]:
-    """Each true instance that has visible pixels in ``labels`` (see ``Frame``), cut out, its score
-    being its visible fraction.
+    labels: np.ndarray, instances: Sequence[GroundTruthInstance], class_names: Mapping[int, str]
+) -> list[tuple[Instance, GroundTruthInstance]]:
+    """Mask, box and pose of each ground-truth instance with visible pixels in ``labels``.
+
+    ``labels`` and ``instances`` are those of an ``AnnotatedFrame``. The score of a returned
+    instance is its visible fraction.
     """
-    seen = []
+    visible = []
     for value, ground_truth in enumerate(instances, start=1):
-        instance = cut_instance(
-            ground_truth.class_id,
-            class_names[ground_truth.class_id],
-            ground_truth.visible_fraction,
-            labels == value,
-        )
+        class_id, score = ground_truth.class_id, ground_truth.visible_fraction
+        instance = instance_from_mask(class_id, class_names[class_id], score, labels == value)
         if instance is not None:
-            seen.append((instance, ground_truth))
-    return seen
+            visible.append((instance, ground_truth))
+    return visible

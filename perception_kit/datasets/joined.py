@@ -11,92 +11,95 @@ from pathlib import Path
 import numpy as np
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.frame import Frame, FrameDataset, TrueInstance
+from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, GroundTruthInstance
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.types import Intrinsics
 
 DATA_HELP = (
-    "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder; may be given several"
-    " times"
+    "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder;"
+    " may be given several times"
 )
 
 
 class JoinedDataset(FrameDataset):
-    """The frames of ``parts``, one part after another; the models are the first part's.
+    """The frames of ``datasets``, one dataset after another, with the models of the first.
 
-    Raises DatasetError where the parts do not have the same classes under the same ids.
+    Raises DatasetError where the datasets do not have the same classes under the same ids.
     """
 
-    def __init__(self, parts: Sequence[FrameDataset]) -> None:
-        super().__init__(parts[0].folder)
-        for part in parts:
-            if part.class_names != parts[0].class_names:
+    def __init__(self, datasets: Sequence[FrameDataset]) -> None:
+        super().__init__(datasets[0].folder)
+        for dataset in datasets:
+            if dataset.class_names != datasets[0].class_names:
                 raise DatasetError(
-                    f"'{part.folder}' has the classes {part.class_names}, but '{self.folder}' has"
-                    f" {parts[0].class_names}: folders that are used together need the same classes"
-                    " under the same ids"
+                    f"'{dataset.folder}' has the classes {dataset.class_names},"
+                    f" but '{self.folder}' has {datasets[0].class_names}:"
+                    " folders that are used together need the same classes under the same ids"
                 )
-        self.states_visibility = all(part.states_visibility for part in parts)
-        self.notes = [f"{part.folder}: {note}" for part in parts for note in part.notes]
-        self._parts = parts
-        self._ends = list(accumulate(len(part) for part in parts))
+
+        self.states_visibility = all(dataset.states_visibility for dataset in datasets)
+        self.notes = [f"{dataset.folder}: {note}" for dataset in datasets for note in dataset.notes]
+        self._datasets = datasets
+        self._ends = list(accumulate(len(dataset) for dataset in datasets))
 
     def _locate(self, index: int) -> tuple[FrameDataset, int]:
+        """The dataset that holds a frame, and the frame's index there."""
         number = bisect_right(self._ends, index)
-        if index < 0 or number == len(self._parts):
+        if index < 0 or number == len(self._datasets):
             raise IndexError(f"frame {index} of {len(self)}")
-        return self._parts[number], index - self._ends[number] + len(self._parts[number])
+        dataset = self._datasets[number]
+        return dataset, index - self._ends[number] + len(dataset)
 
     def __len__(self) -> int:
         return self._ends[-1]
 
-    def __getitem__(self, index: int) -> Frame:
-        part, own = self._locate(index)
-        return part[own]
+    def __getitem__(self, index: int) -> AnnotatedFrame:
+        dataset, local = self._locate(index)
+        return dataset[local]
 
     @property
     def models(self) -> dict[int, ObjectModel]:
         """Object classes by class id, ascending."""
-        return self._parts[0].models
+        return self._datasets[0].models
 
     def annotated_classes(self, index: int) -> set[str]:
         """Names of the classes all of whose instances in the frame are annotated."""
-        part, own = self._locate(index)
-        return part.annotated_classes(own)
+        dataset, local = self._locate(index)
+        return dataset.annotated_classes(local)
 
     def name(self, index: int) -> str:
         """Folder, scene and number of a frame."""
-        part, own = self._locate(index)
-        return f"{part.folder.name}/{part.name(own)}"
+        dataset, local = self._locate(index)
+        return f"{dataset.folder.name}/{dataset.name(local)}"
 
     def rgb(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 colour image."""
-        part, own = self._locate(index)
-        return part.rgb(own)
+        dataset, local = self._locate(index)
+        return dataset.rgb(local)
 
     def depth(self, index: int) -> np.ndarray:
         """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
-        part, own = self._locate(index)
-        return part.depth(own)
+        dataset, local = self._locate(index)
+        return dataset.depth(local)
 
     def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
         """Camera of a frame whose images are ``height`` x ``width``."""
-        part, own = self._locate(index)
-        return part.intrinsics(own, height, width)
+        dataset, local = self._locate(index)
+        return dataset.intrinsics(local, height, width)
 
     def labels(self, index: int) -> np.ndarray:
         """(H, W) uint8 visible-instance labels: 0 background, k for instance k - 1."""
-        part, own = self._locate(index)
-        return part.labels(own)
+        dataset, local = self._locate(index)
+        return dataset.labels(local)
 
-    def instances(self, index: int) -> list[TrueInstance]:
+    def instances(self, index: int) -> list[GroundTruthInstance]:
         """Poses of the frame's instances, in the order of ``labels``."""
-        part, own = self._locate(index)
-        return part.instances(own)
+        dataset, local = self._locate(index)
+        return dataset.instances(local)
 
 
 def open_datasets(folders: Sequence[str | Path], split: str | None = None) -> FrameDataset:
     """One split of every folder (see ``open_dataset``) as one dataset. Raises DatasetError."""
-    parts = [open_dataset(folder, split) for folder in folders]
-    return parts[0] if len(parts) == 1 else JoinedDataset(parts)
+    datasets = [open_dataset(folder, split) for folder in folders]
+    return datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)

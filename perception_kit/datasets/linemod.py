@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of the preprocessed LineMOD layout that DenseFusion (Wang et al., CVPR 2019) is trained
-on.
+"""Reader of the preprocessed LineMOD layout of DenseFusion (Wang et al., CVPR 2019).
 
 ``data/NN/{rgb,depth,mask}/NNNN.png``, ``data/NN/{gt,info}.yml``, ``data/NN/{train,test}.txt``,
 ``models/obj_NN.ply`` and ``models/models_info.yml``. Lengths are in millimetres; depth is in units
@@ -28,15 +27,14 @@ from perception_kit.datasets.files import (
     required,
     required_list,
 )
-from perception_kit.datasets.frame import FrameDataset, TrueInstance
+from perception_kit.datasets.frame import FrameDataset, GroundTruthInstance
 from perception_kit.datasets.object_model import ObjectModel, model_from_entry
 from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
 
 # Names and diameters (mm) of the LineMOD objects (Hinterstoisser et al., ACCV 2012) by number. The
-# files hold no names: an object is taken to be LineMOD's where its diameter is, too, so that a
-# user's own objects in this layout are not called by them.
-# called by them.
+# files hold no names: an object gets LineMOD's name only where its diameter agrees, so that a
+# user's own objects in this layout do not.
 LINEMOD_OBJECTS = {
     1: ("ape", 102.09865663),
     2: ("benchvise", 247.50624233),
@@ -54,15 +52,14 @@ LINEMOD_OBJECTS = {
     14: ("lamp", 282.60129399),
     15: ("phone", 212.35825148),
 }
-# Eggbox and glue are LineMOD's symmetric objects among those that DenseFusion evaluates: a half
-# turn about z.
+# Eggbox and glue are the symmetric objects among those that DenseFusion evaluates (a half turn
+# about z).
 HALF_TURN = {"symmetries_discrete": [[-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]]}
 SYMMETRIES = {"eggbox": HALF_TURN, "glue": HALF_TURN}
 
 
 def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
-    """Object classes of a ``models`` folder with ``models_info.yml``, by class id in ascending
-    order.
+    """Object classes of a ``models`` folder with ``models_info.yml``, by ascending class id.
 
     LineMOD's own objects have their usual names, others ``obj_01`` unless an entry has a ``name``;
     symmetries may be given as in BOP's models_info.json. Raises DatasetError.
@@ -70,34 +67,31 @@ def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
     path = folder / "models_info.yml"
     models = {}
     for class_id, entry in by_number(read_yaml(path), path):
-        file = f"obj_{class_id:02d}"
-        known, diameter = LINEMOD_OBJECTS.get(class_id, ("", 0.0))
-        name = known if abs(positive(entry, "diameter", path) - diameter) < 0.01 else file
+        stem = f"obj_{class_id:02d}"
+        linemod_name, diameter = LINEMOD_OBJECTS.get(class_id, ("", 0.0))
+        is_linemod = abs(positive(entry, "diameter", path) - diameter) < 0.01
+        name = linemod_name if is_linemod else stem
+
+        # What the file states goes before what is known.
         described = {"name": name, **SYMMETRIES.get(name, {}), **entry}
-        models[class_id] = model_from_entry(
-            class_id, described["name"], described, folder / f"{file}.ply", path
-        )
+        mesh_path = folder / f"{stem}.ply"
+        models[class_id] = model_from_entry(class_id, described["name"], described, mesh_path, path)
     return models
 
 
 def linemod_splits(folder: Path) -> list[str]:
     """Splits that at least one object has a list for."""
-    return sorted(
-        {
-            path.stem
-            for path in folder.glob("data/[0-9]*/*.txt")
-            if (path.parent / "gt.yml").is_file()
-        }
-    )
+    lists = folder.glob("data/[0-9]*/*.txt")
+    return sorted({path.stem for path in lists if (path.parent / "gt.yml").is_file()})
 
 
-def _listed(path: Path) -> list[str]:
-    """Frame numbers in a list of a split, with their leading zeros."""
+def _frame_numbers(path: Path) -> list[str]:
+    """Frame numbers that the list of a split holds, with their leading zeros."""
     lines = path.read_text().split()
-    if odd := [name for name in (path.parent.name, *lines) if not name.isdecimal()]:
+    if invalid := [name for name in (path.parent.name, *lines) if not name.isdecimal()]:
         raise DatasetError(
-            f"'{path}': '{odd[0]}' is no number, expected data/OBJECT/{path.name} with a frame"
-            " number on each line"
+            f"'{path}': '{invalid[0]}' is no number,"
+            f" expected data/OBJECT/{path.name} with a frame number on each line"
         )
     return lines
 
@@ -105,10 +99,9 @@ def _listed(path: Path) -> list[str]:
 class LinemodDataset(FrameDataset):
     """Frames that ``data/NN/SPLIT.txt`` lists, object by object.
 
-    Raises DatasetError where no object has such a list.
-
-    Each frame has a mask of the folder's own object and of no other, so this object alone is
-    annotated, although others are in view (and folder 02 has poses of more of them).
+    Each frame has a mask of the folder's own object only: no other counts as annotated, although
+    others are in view (and folder 02 has poses of more of them). Raises DatasetError where no
+    object has such a list.
     """
 
     states_visibility = False
@@ -121,12 +114,13 @@ class LinemodDataset(FrameDataset):
             raise DatasetError(
                 f"'{self.folder}' has no 'data/NN/{split}.txt' (splits found: {found})"
             )
+
         self._ground_truth = {path.parent: read_yaml(path.parent / "gt.yml") for path in lists}
         self._camera = {path.parent: read_yaml(path.parent / "info.yml") for path in lists}
-        self._frames = [(path.parent, line) for path in lists for line in _listed(path)]
+        self._frames = [(path.parent, number) for path in lists for number in _frame_numbers(path)]
         self.notes.append(
-            "only one object in each frame is annotated: what is found of others is not judged, and"
-            " is background in training"
+            "only one object in each frame is annotated:"
+            " what is found of others is not judged, and is background in training"
         )
 
     def __len__(self) -> int:
@@ -161,30 +155,33 @@ class LinemodDataset(FrameDataset):
         """(H, W) uint8: 1 for the folder's object."""
         return (read_image(self._file(index, "mask"), cv2.IMREAD_GRAYSCALE) > 127).astype(np.uint8)
 
-    def instances(self, index: int) -> list[TrueInstance]:
+    def instances(self, index: int) -> list[GroundTruthInstance]:
         """Pose of the folder's object."""
         folder, number = self._frames[index]
         path = folder / "gt.yml"
         class_id = int(folder.name)
         entries = [
-            one
-            for one in required_list(self._ground_truth[folder], int(number), path)
-            if required(one, "obj_id", path) == class_id
+            entry
+            for entry in required_list(self._ground_truth[folder], int(number), path)
+            if required(entry, "obj_id", path) == class_id
         ]
         if len(entries) != 1:
             raise DatasetError(
                 f"'{path}' has {len(entries)} poses of object {class_id} in frame {number},"
                 " expected one"
             )
-        required(self.class_names, class_id, self.folder / "models" / "models_info.yml")
+
+        self._class_name(class_id)
         return [read_instance(entries[0], 1.0, path)]
 
     def annotated_classes(self, index: int) -> set[str]:
         """Name of the folder's object."""
         folder, _ = self._frames[index]
-        return {
-            required(self.class_names, int(folder.name), self.folder / "models" / "models_info.yml")
-        }
+        return {self._class_name(int(folder.name))}
+
+    def _class_name(self, class_id: int) -> str:
+        """Name of a class. Raises DatasetError for a class without a model."""
+        return required(self.class_names, class_id, self.folder / "models" / "models_info.yml")
 
     def _camera_entry(self, index: int) -> Any:
         folder, number = self._frames[index]

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Textured triangle meshes: the one shape format of the synthetic world, and its reader for
-Wavefront OBJ files.
-"""
+"""Textured triangle meshes and their reader for Wavefront OBJ files."""
 
 from __future__ import annotations
 
@@ -11,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+# A mesh of more than this many units is taken to be modelled in millimetres: no object here is
+# 10 m long.
 MILLIMETER_EXTENT = 10.0
-"""An object of more than this many units is taken to be modelled in millimetres."""
 
 
 class MeshError(ValueError):
@@ -35,28 +34,24 @@ class TexturedMesh:
 
     def transformed(self, matrix: np.ndarray) -> TexturedMesh:
         """The same surface moved by a (4, 4) matrix."""
-        vertices = self.vertices @ matrix[:3, :3].T.astype(np.float32) + matrix[:3, 3].astype(
-            np.float32
-        )
+        rotation, translation = matrix[:3, :3].astype(np.float32), matrix[:3, 3].astype(np.float32)
+        vertices = self.vertices @ rotation.T + translation
         return TexturedMesh(vertices, self.faces, self.uv, self.texture)
 
     def vertex_normals(self) -> np.ndarray:
         """(V, 3) float32 unit normals, the area-weighted mean over the faces of each vertex."""
         corners = self.vertices[self.faces]
         face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        index = self.faces.reshape(-1)
-        normals = np.stack(
-            [
-                np.bincount(
-                    index, np.repeat(face_normals[:, axis], 3), minlength=len(self.vertices)
-                )
-                for axis in range(3)
-            ],
-            axis=1,
-        )
-        return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)).astype(
-            np.float32
-        )
+
+        # A cross product is as long as twice the area of its face, so that the sum over the faces
+        # of a vertex is area-weighted.
+        index, count = self.faces.reshape(-1), len(self.vertices)
+        weights = np.repeat(face_normals, 3, axis=0)
+        sums = [np.bincount(index, weights[:, axis], minlength=count) for axis in range(3)]
+        normals = np.stack(sums, axis=1)
+
+        lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+        return (normals / np.maximum(lengths, 1e-20)).astype(np.float32)
 
     def vertex_uv(self) -> np.ndarray:
         """(V, 2) float32 texture coordinates; a vertex on a seam gets those of its last face."""
@@ -68,13 +63,12 @@ class TexturedMesh:
 def merge(meshes: list[TexturedMesh]) -> TexturedMesh:
     """One mesh of several that share one texture (the first mesh's)."""
     offsets = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
+    faces = [mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]
     return TexturedMesh(
-        np.concatenate([mesh.vertices for mesh in meshes]),
-        np.concatenate(
-            [mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]
-        ).astype(np.int32),
-        np.concatenate([mesh.uv for mesh in meshes]),
-        meshes[0].texture,
+        vertices=np.concatenate([mesh.vertices for mesh in meshes]),
+        faces=np.concatenate(faces).astype(np.int32),
+        uv=np.concatenate([mesh.uv for mesh in meshes]),
+        texture=meshes[0].texture,
     )
 
 
@@ -89,22 +83,23 @@ def read_obj(path: Path) -> TexturedMesh:
     corners: list[list[tuple[int, int]]] = []
     material_file: str | None = None
     for number, line in enumerate(_read_text(path).splitlines(), start=1):
-        keyword, _, rest = line.strip().partition(" ")
+        keyword, _, values = line.strip().partition(" ")
         try:
             if keyword == "v":
-                positions.append([float(value) for value in rest.split()[:3]])
+                positions.append([float(value) for value in values.split()[:3]])
             elif keyword == "vt":
-                coordinates.append([float(value) for value in rest.split()[:2]])
+                coordinates.append([float(value) for value in values.split()[:2]])
             elif keyword == "f":
-                corners.extend(_triangles(rest, len(positions), len(coordinates)))
+                corners.extend(_triangles(values, len(positions), len(coordinates)))
             elif keyword == "mtllib":
-                material_file = rest.strip()
+                material_file = values.strip()
         except (ValueError, IndexError) as error:
             raise MeshError(f"{path}:{number}: cannot read {line.strip()!r}: {error}") from error
+
     if not corners or not coordinates:
         raise MeshError(
-            f"{path}: has {len(corners)} faces and {len(coordinates)} texture coordinates; a"
-            " textured triangle mesh is needed"
+            f"{path}: has {len(corners)} faces and {len(coordinates)} texture coordinates;"
+            " a textured triangle mesh is needed"
         )
     if material_file is None:
         raise MeshError(f"{path}: names no material library (mtllib); a texture is needed")
@@ -115,40 +110,50 @@ def read_obj(path: Path) -> TexturedMesh:
 def _triangles(text: str, num_positions: int, num_coordinates: int) -> list[list[tuple[int, int]]]:
     """Corner index pairs (position, texture coordinate) of the triangle fan of one OBJ face."""
     polygon = []
-    for item in text.split():
-        parts = item.split("/")
-        if len(parts) < 2 or not parts[1]:
+    for corner in text.split():
+        indices = corner.split("/")
+        if len(indices) < 2 or not indices[1]:
             raise ValueError("face without texture coordinates")
-        position, coordinate = int(parts[0]), int(parts[1])
+
+        # Indices count from 1; negative ones count back from the latest line of their kind.
+        position, coordinate = int(indices[0]), int(indices[1])
         polygon.append(
             (
                 position - 1 if position > 0 else num_positions + position,
                 coordinate - 1 if coordinate > 0 else num_coordinates + coordinate,
             )
         )
+
     if len(polygon) < 3:
         raise ValueError(f"face of {len(polygon)} corners")
     return [[polygon[0], polygon[i], polygon[i + 1]] for i in range(1, len(polygon) - 1)]
 
 
 def _assemble(
-    path: Path, positions: list, coordinates: list, corners: list, texture: np.ndarray
+    path: Path,
+    positions: list[list[float]],
+    coordinates: list[list[float]],
+    corners: list[list[tuple[int, int]]],
+    texture: np.ndarray,
 ) -> TexturedMesh:
-    index = np.asarray(corners, np.int64)
-    if not (
-        index.min() >= 0
-        and index[..., 0].max() < len(positions)
-        and index[..., 1].max() < len(coordinates)
+    position_index, uv_index = np.moveaxis(np.asarray(corners, np.int64), -1, 0)
+    if (
+        min(position_index.min(), uv_index.min()) < 0
+        or position_index.max() >= len(positions)
+        or uv_index.max() >= len(coordinates)
     ):
         raise MeshError(
             f"{path}: a face refers to a vertex that is not in the file (truncated file?)"
         )
+
     vertices = np.asarray(positions, np.float32)
-    uv = np.asarray(coordinates, np.float32)[index[..., 1]]
+    uv = np.asarray(coordinates, np.float32)[uv_index]
     if not (np.isfinite(vertices).all() and np.isfinite(uv).all()):
         raise MeshError(f"{path}: has coordinates that are not finite")
+
+    # A texture repeats beyond [0, 1].
     uv = np.where((uv < 0) | (uv > 1), uv - np.floor(uv), uv).astype(np.float32)
-    return TexturedMesh(vertices, index[..., 0].astype(np.int32), uv, texture)
+    return TexturedMesh(vertices, position_index.astype(np.int32), uv, texture)
 
 
 def _read_text(path: Path) -> str:
@@ -159,24 +164,22 @@ def _read_text(path: Path) -> str:
 
 
 def _read_texture(material: Path) -> np.ndarray:
-    names = [
-        line.split()[-1]
-        for line in _read_text(material).splitlines()
-        if line.strip().startswith("map_Kd ")
-    ]
+    lines = _read_text(material).splitlines()
+    names = [line.split()[-1] for line in lines if line.strip().startswith("map_Kd ")]
     if not names:
         raise MeshError(f"{material}: names no texture (map_Kd)")
-    image = cv2.imread(str(material.parent / names[0]), cv2.IMREAD_COLOR)
+
+    path = material.parent / names[0]
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise MeshError(
-            f"{material.parent / names[0]}: texture named by {material} is missing or not an image"
-        )
+        raise MeshError(f"{path}: texture named by {material} is missing or not an image")
     return np.ascontiguousarray(image[:, :, ::-1])
 
 
 def scale_to_meters(mesh: TexturedMesh) -> tuple[TexturedMesh, bool]:
-    """The mesh in metres, and whether it was converted because it looks like millimetres (extent
-    over ``MILLIMETER_EXTENT``).
+    """The mesh in metres, and whether it was converted.
+
+    An extent over ``MILLIMETER_EXTENT`` is taken for millimetres.
     """
     if np.ptp(mesh.vertices, axis=0).max() <= MILLIMETER_EXTENT:
         return mesh, False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Object classes: mesh, extents and symmetries, in metres whatever unit the files have."""
+"""Models of object classes: mesh, extents and symmetries, in metres whatever the files' unit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from scipy.spatial.distance import pdist
 from perception_kit.datasets.files import DatasetError, numbers, positive
 from perception_kit.datasets.symmetries import MILLIMETER, symmetry_transforms
 
-MIN_DIAMETER = 0.002  # metres; what is smaller was stated in metres where millimetres are expected
+# Metres. A smaller diameter was stated in metres where millimetres are expected.
+MIN_DIAMETER = 0.002
 
 
 @dataclass
 class ObjectModel:
-    """One object class: extents in metres and its symmetries.
+    """Mesh, extents in metres and symmetries of one object class.
 
     ``size`` (3,) extents of the model's axis-aligned box. ``symmetry`` holds
     ``symmetries_discrete`` and ``symmetries_continuous`` as BOP's models_info.json does
     (millimetres). ``mesh_path`` is a PLY file in millimetres. An articulated object has no rigid
-    mesh: ``mesh_path`` is None and the extents are 0 where they are not stated. Raises DatasetError
-    for symmetries that cannot be read.
+    mesh: ``mesh_path`` is None, and extents that are not stated are 0. Raises DatasetError for
+    symmetries that cannot be read.
     """
 
     class_id: int
@@ -45,8 +46,8 @@ class ObjectModel:
             symmetry_transforms(self.symmetry)
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
-                f"the symmetries stated for object {self.class_id} ('{self.name}') cannot be read:"
-                f" {error}"
+                f"the symmetries stated for object {self.class_id} ('{self.name}')"
+                f" cannot be read: {error}"
             ) from error
 
     @classmethod
@@ -58,26 +59,29 @@ class ObjectModel:
         faces: np.ndarray,
         symmetry: Mapping[str, Any],
     ) -> ObjectModel:
-        """A model of (V, 3) vertices in metres and (F, 3) triangles, which may be none; extents are
-        measured.
+        """A model of (V, 3) vertices in metres and (F, 3) triangles, with measured extents.
+
+        F may be 0: a model of surface points only.
         """
         model = cls(
             class_id,
             name,
-            0.0,
-            np.ptp(vertices, axis=0).astype(np.float32),
-            symmetry,
-            False,
-            None,
-            (vertices, faces),
+            diameter=0.0,
+            size=np.ptp(vertices, axis=0).astype(np.float32),
+            symmetry=symmetry,
+            articulated=False,
+            _mesh=(vertices, faces),
         )
+
+        # The two vertices farthest apart are on the convex hull.
         model.diameter = float(pdist(model.hull).max())
         return model
 
     @cached_property
     def symmetries(self) -> list[np.ndarray]:
-        """(4, 4) transforms of the model onto itself (metres), the identity first; continuous ones
-        come as equal rotation steps.
+        """(4, 4) transforms of the model onto itself in metres, the identity first.
+
+        Continuous symmetries come as equal rotation steps.
         """
         return symmetry_transforms(self.symmetry)
 
@@ -87,11 +91,10 @@ class ObjectModel:
         return len(self.symmetries) > 1
 
     def mesh(self) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices (V, 3) float64 in metres and triangles (F, 3) int, F being 0 where only points
-        of the surface are known.
+        """Vertices (V, 3) float64 in metres and triangles (F, 3) int.
 
-        Raises DatasetError where the object is articulated, the file is damaged, or the mesh's unit
-        contradicts ``size``.
+        F is 0 where only points of the surface are known. Raises DatasetError where the object is
+        articulated, the file is damaged, or the mesh's unit contradicts ``size``.
         """
         if self._mesh is None:
             if self.mesh_path is None:
@@ -99,40 +102,42 @@ class ObjectModel:
                     f"object {self.class_id} ('{self.name}') is articulated: it has no rigid mesh"
                 )
             self._mesh = _read_ply(self.mesh_path)
+
             extent = np.ptp(self._mesh[0], axis=0)
             if not np.allclose(extent, self.size, rtol=0.1, atol=0.002):
                 raise DatasetError(
-                    f"'{self.mesh_path}' is {_in_mm(extent)} mm in size, but its models_info file"
-                    f" says {_in_mm(self.size)} mm: this layout's models are in millimetres; scale"
-                    " the mesh or correct the file"
+                    f"'{self.mesh_path}' is {_in_mm(extent)} mm in size,"
+                    f" but its models_info file says {_in_mm(self.size)} mm:"
+                    " this layout's models are in millimetres; scale the mesh or correct the file"
                 )
         return self._mesh
 
     @cached_property
     def hull(self) -> np.ndarray:
-        """(n, 3) vertices of the convex hull in metres: what is farthest apart is among them."""
+        """(n, 3) vertices of the convex hull in metres."""
         vertices = self.mesh()[0]
-        return vertices[
-            ConvexHull(vertices, qhull_options="QJ").vertices
-        ]  # QJ takes flat objects, too
+        # QJ (joggled input) accepts flat objects, too.
+        return vertices[ConvexHull(vertices, qhull_options="QJ").vertices]
 
     def points(self, count: int, seed: int = 0) -> np.ndarray:
-        """(count, 3) float32 points in metres, spread evenly over the surface; the same seed gives
-        the same points.
+        """(count, 3) float32 points in metres, uniform over the surface.
+
+        The same seed gives the same points.
         """
         vertices, faces = self.mesh()
         rng = np.random.default_rng(seed)
         if len(faces) == 0:
-            return vertices[rng.choice(len(vertices), count, replace=len(vertices) < count)].astype(
-                np.float32
-            )
+            chosen = rng.choice(len(vertices), count, replace=len(vertices) < count)
+            return vertices[chosen].astype(np.float32)
+
+        # Triangles are drawn in proportion to their areas.
         a, b, c = (vertices[faces[:, k]] for k in range(3))
         area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
         chosen = rng.choice(len(faces), count, p=area / area.sum())
+
+        # A point in the far half of the parallelogram is folded back into the triangle.
         u, v = rng.random((2, count, 1))
-        folded = (
-            u + v > 1
-        )  # a point of the parallelogram's other half, folded back into the triangle
+        folded = u + v > 1
         u, v = np.where(folded, 1 - u, u), np.where(folded, 1 - v, v)
         return (a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]).astype(np.float32)
 
@@ -149,41 +154,46 @@ def model_from_entry(
         raise DatasetError(
             f"'{info_path}' lists object {class_id}, but '{mesh_path}' does not exist"
         )
-    size = (
-        np.array([numbers(entry, f"size_{axis}", 1, info_path)[0] for axis in "xyz"]) * MILLIMETER
-    )
+
+    sides_mm = [numbers(entry, f"size_{axis}", 1, info_path)[0] for axis in "xyz"]
+    size = np.array(sides_mm) * MILLIMETER
     diameter = positive(entry, "diameter", info_path) * MILLIMETER
-    # It lies between the longest side and the diagonal of the box; half and twice leave room for
-    # rough values, but not for another unit.
+
+    # A diameter lies between the longest side and the diagonal of the box; half and twice leave
+    # room for rough values, but not for another unit.
     if diameter < MIN_DIAMETER or not size.max() / 2 <= diameter <= 2 * np.linalg.norm(size):
         raise DatasetError(
-            f"'{info_path}': object {class_id} has the diameter {diameter / MILLIMETER:.4g} mm and"
-            f" the size {_in_mm(size)} mm: all lengths of this layout, those of the meshes too, are"
-            " in millimetres"
+            f"'{info_path}': object {class_id} has the diameter {diameter / MILLIMETER:.4g} mm"
+            f" and the size {_in_mm(size)} mm:"
+            " all lengths of this layout, those of the meshes too, are in millimetres"
         )
     return ObjectModel(class_id, name, diameter, size.astype(np.float32), entry, False, mesh_path)
 
 
 def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    import open3d  # here because importing it takes seconds and the segmentation never needs it
+    """Vertices (V, 3) in metres and triangles (F, 3). Raises DatasetError for a damaged file."""
+    import open3d  # here because importing it takes seconds and segmentation never needs it
 
-    mesh = open3d.io.read_triangle_mesh(str(path))
+    mesh = open3d.io.read_triangle_mesh(path)
     vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
     if len(vertices) == 0:
         raise DatasetError(f"'{path}' holds no vertices, is damaged or is not a PLY file")
-    # Open3D gives what it has read when a file ends too early.
-    declared = re.search(rb"element face (\d+)", path.read_bytes().partition(b"end_header")[0])
+
+    # When a file ends too early, Open3D returns what it has read so far.
+    header = path.read_bytes().partition(b"end_header")[0]
+    declared = re.search(rb"element face (\d+)", header)
     if declared and len(faces) < int(declared[1]):
         raise DatasetError(
-            f"'{path}' declares {int(declared[1])} faces, but {len(faces)} could be read: the file"
-            " is damaged"
+            f"'{path}' declares {int(declared[1])} faces, but {len(faces)} could be read:"
+            " the file is damaged"
         )
+
     if not np.isfinite(vertices).all():
         raise DatasetError(f"'{path}' has vertices that are not finite: the file is damaged")
     if faces.size and not (faces.min() >= 0 and faces.max() < len(vertices)):
         raise DatasetError(
-            f"'{path}' has a triangle with vertex {faces.max()}, but {len(vertices)} vertices: the"
-            " file is damaged"
+            f"'{path}' has a triangle with vertex {faces.max()}, but {len(vertices)} vertices:"
+            " the file is damaged"
         )
     return vertices * MILLIMETER, faces
 

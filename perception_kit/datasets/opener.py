@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opens a folder of annotated frames, or of object models, in whichever of the known layouts it is."""
+"""Opens a folder of annotated frames, or of object models, by detecting its layout."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LAYOUTS = (
 
 
 def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
-    """The frames of one split of ``folder``; without ``split``, of "test" where the folder has one,
-    else of "train".
+    """The frames of one split of ``folder``.
 
-    Raises DatasetError where the folder is in none of the layouts, has no such split, or the split
-    has no frames.
+    Without ``split``, it is the first of "test", "val" and "train" that the folder has. Raises
+    DatasetError where the folder is in none of the layouts, has no such split, or the split has no
+    frames.
     """
     folder = Path(folder)
     readers = (
@@ -36,7 +36,8 @@ def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
     for reader, splits_of in readers:
         splits = splits_of(folder)
         if splits or (reader is YcbVideoDataset and find_frames(folder)):
-            split = split or ("test" if "test" in splits else "train")
+            held_out = next((name for name in ("test", "val") if name in splits), None)
+            split = split or held_out or "train"
             dataset = reader(folder, split)
             if len(dataset) == 0:
                 raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")

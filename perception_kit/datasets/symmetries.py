@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Object symmetries in the form of BOP's ``models_info.json``: reading them, and their transforms
-in metres.
-"""
+"""Object symmetries as in BOP's ``models_info.json``, and their transforms in metres."""
 
 from __future__ import annotations
 
@@ -19,16 +17,19 @@ from perception_kit.geometry import is_rotation, pose_matrix
 
 MILLIMETER = 1e-3
 
-
+# Steps of 10 degrees stand for a continuous symmetry.
 CONTINUOUS_STEPS = 36
+
+# Where a folder may state symmetries, in order of precedence.
+SYMMETRY_FILES = ("symmetries.json", "models_info.json")
 
 
 def symmetry_transforms(
     entry: Mapping[str, Any], continuous_steps: int = CONTINUOUS_STEPS
 ) -> list[np.ndarray]:
-    """(4, 4) transforms in metres of one ``models_info.json`` entry: each discrete symmetry with
-    each step of each continuous one.
+    """(4, 4) symmetry transforms of one ``models_info.json`` entry, in metres.
 
+    They combine each discrete symmetry with each step of each continuous one, the identity first.
     Raises ValueError for a matrix that is no rigid motion and for an axis of length 0, KeyError
     where ``axis`` or ``offset`` is missing.
     """
@@ -39,30 +40,28 @@ def symmetry_transforms(
             raise ValueError(f"{values} is no rigid motion, row by row")
         matrix[:3, 3] *= MILLIMETER
         discrete.append(matrix)
+
     turns = [np.eye(4)]
     for symmetry in entry.get("symmetries_continuous", []):
-        axis, offset = (
-            np.array(symmetry["axis"], float),
-            np.array(symmetry["offset"], float) * MILLIMETER,
-        )
+        axis = np.array(symmetry["axis"], float)
+        offset = np.array(symmetry["offset"], float) * MILLIMETER
         if not (np.linalg.norm(axis) > 0 and np.isfinite(offset).all()):
             raise ValueError(f"{symmetry} names no axis")
+
         axis /= np.linalg.norm(axis)
         for angle in 2 * np.pi * np.arange(1, continuous_steps) / continuous_steps:
             rotation = Rotation.from_rotvec(angle * axis).as_matrix()
             turns.append(pose_matrix(rotation, offset - rotation @ offset))
+
     return [turn @ flip for turn in turns for flip in discrete]
 
 
-SYMMETRY_FILES = ("symmetries.json", "models_info.json")
+def read_symmetries(directory: Path) -> Callable[[str, int], dict[str, Any]]:
+    """Function of a class's name and number that returns its BOP-style symmetry entry.
 
-
-def read_symmetries(directory: Path) -> Callable[[str, int], dict]:
-    """Gives the BOP-style symmetry entry (millimetres) of a class by its name and number, empty for
-    an asymmetric one.
-
-    Entries come from the folder's own symmetry file; objects that it does not list are looked up
-    among the YCB-Video objects. Raises MeshError for a damaged file.
+    Entries are in millimetres, and empty for an asymmetric class. They come from the folder's own
+    symmetry file; objects that it does not list are looked up among the YCB-Video objects. Raises
+    MeshError for a damaged file.
     """
     entries = _symmetry_file(directory)
     return lambda name, number: (
@@ -70,27 +69,29 @@ def read_symmetries(directory: Path) -> Callable[[str, int], dict]:
     )
 
 
-def _symmetry_file(directory: Path) -> dict[str, dict]:
-    """BOP-style symmetry entries by class name or number; empty when the folder has no such file."""
-    for name in SYMMETRY_FILES:
-        path = directory / name
-        if path.is_file():
-            try:
-                entries = json.loads(path.read_text())
-            except ValueError as error:
-                raise MeshError(f"{path}: is not JSON: {error}") from error
-            if not isinstance(entries, dict):
-                raise MeshError(
-                    f"{path}: expected an object of entries by class name or number, got"
-                    f" {type(entries).__name__}"
-                )
-            for key, entry in entries.items():
-                try:
-                    symmetry_transforms(entry)
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    raise MeshError(
-                        f"{path}: '{key}' is {entry!r:.100}, expected symmetries as in BOP's"
-                        f" models_info.json: {error}"
-                    ) from error
-            return {str(entry.get("name", key)): entry for key, entry in entries.items()}
-    return {}
+def _symmetry_file(directory: Path) -> dict[str, dict[str, Any]]:
+    """BOP-style symmetry entries by class name or number; empty where the folder has no file."""
+    paths = (directory / name for name in SYMMETRY_FILES)
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return {}
+
+    try:
+        entries = json.loads(path.read_text())
+    except ValueError as error:
+        raise MeshError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(entries, dict):
+        raise MeshError(
+            f"{path}: expected an object of entries by class name or number,"
+            f" got {type(entries).__name__}"
+        )
+
+    for key, entry in entries.items():
+        try:
+            symmetry_transforms(entry)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise MeshError(
+                f"{path}: '{key}' is {entry!r:.100},"
+                f" expected symmetries as in BOP's models_info.json: {error}"
+            ) from error
+    return {str(entry.get("name", key)): entry for key, entry in entries.items()}

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Symmetries of the YCB-Video objects by folder name, in the form of BOP's models_info.json
-(millimetres).
+"""Symmetries of the YCB-Video objects, as in BOP's models_info.json (millimetres).
 
 Which objects are symmetric follows the data set; the axes were fitted to its meshes (a half turn
 leaves them within 0.8 mm on average).
@@ -14,9 +13,8 @@ import numpy as np
 def half_turn(
     axis: tuple[float, float, float], point_mm: tuple[float, float, float]
 ) -> list[float]:
-    """Row-major (4, 4) matrix, millimetres, of the turn by 180 degrees about the axis through a
-    point.
-    """
+    """Row-major (4, 4) matrix of the turn by 180 degrees about an axis through a point."""
+    # Rodrigues' formula at 180 degrees: R = 2 d d^T - I.
     direction = np.asarray(axis) / np.linalg.norm(axis)
     matrix = np.eye(4)
     matrix[:3, :3] = 2 * np.outer(direction, direction) - np.eye(3)
@@ -24,6 +22,7 @@ def half_turn(
     return matrix.reshape(-1).tolist()
 
 
+# Entries by the name of the model's folder.
 YCB_SYMMETRIES: dict[str, dict] = {
     "024_bowl": {
         "symmetries_continuous": [{"axis": [0.0, 0.0092, 1.0], "offset": [0.25, -1.13, 0.0]}]

@@ -26,7 +26,7 @@ from perception_kit.datasets.files import (
     read_image,
     required,
 )
-from perception_kit.datasets.frame import FrameDataset, TrueInstance, true_instance
+from perception_kit.datasets.frame import FrameDataset, GroundTruthInstance, checked_instance
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
 from perception_kit.types import Intrinsics
@@ -40,8 +40,9 @@ def ycb_video_splits(folder: Path) -> list[str]:
 
 
 def find_frames(folder: Path) -> list[Path]:
-    """The meta.mat files of a data set (in ``data/NNNN``), of a folder of scenes, or of one scene,
-    ascending.
+    """The meta.mat files of a folder, ascending.
+
+    The folder is a data set (with ``data/NNNN``), a folder of scenes, or one scene.
     """
     for pattern in (f"data/*/*{META}", f"*/*{META}", f"*{META}"):
         found = sorted(folder.glob(pattern))
@@ -51,12 +52,12 @@ def find_frames(folder: Path) -> list[Path]:
 
 
 class YcbVideoDataset(FrameDataset):
-    """Frames that ``image_sets/SPLIT.txt`` lists; without ``image_sets``, all frames whatever the
-    split.
+    """Frames that ``image_sets/SPLIT.txt`` lists.
 
-    ``folder`` is the data set, or one scene of it; ``models`` the folder of models, which is
-    otherwise looked for in ``folder`` and beside it and its parents. Raises DatasetError where
-    there are no frames or models.
+    Without ``image_sets``, they are all frames, whatever the split. ``folder`` is the data set, or
+    one scene of it. ``models`` is the folder of models, which is otherwise looked for in
+    ``folder``, beside it and beside its parents. Raises DatasetError where there are no frames or
+    models.
     """
 
     states_visibility = False
@@ -66,26 +67,14 @@ class YcbVideoDataset(FrameDataset):
     ) -> None:
         super().__init__(folder)
         if (self.folder / "image_sets").is_dir():
-            self._metas = self._listed(split)
+            self._metas = self._listed_frames(split)
         else:
             self._metas = find_frames(self.folder)
-            self.notes.append(
-                f"'{self.folder}' has no image_sets folder: all its {len(self._metas)} frames are"
-                " used"
-            )
-            images = sum(
-                len(list(scene.glob("*-color.png")))
-                for scene in {meta.parent for meta in self._metas}
-            )
-            if images > len(self._metas):
-                self.notes.append(
-                    f"{images - len(self._metas)} colour images in '{self.folder}' have no"
-                    f" {META[1:]} and are left out"
-                )
+            self._note_unlisted()
         if not self._metas:
             raise DatasetError(
-                f"'{self.folder}' holds no NNNNNN-meta.mat files: give a folder of the YCB-Video"
-                " data set, such as data/0000"
+                f"'{self.folder}' holds no NNNNNN-meta.mat files:"
+                " give a folder of the YCB-Video data set, such as data/0000"
             )
         self._class_folders = class_folders(self.folder, models)
 
@@ -132,41 +121,40 @@ class YcbVideoDataset(FrameDataset):
             labels[classes == class_id] = number
         return labels
 
-    def instances(self, index: int) -> list[TrueInstance]:
-        """Poses of the frame's instances, in the order of ``labels``; one without visible pixels
-        has ``visible_fraction`` 0.
+    def instances(self, index: int) -> list[GroundTruthInstance]:
+        """Poses of the frame's instances, in the order of ``labels``.
+
+        An instance without visible pixels has ``visible_fraction`` 0.
         """
-        class_ids, seen = self._class_ids(index), set(np.unique(self._class_labels(index)))
+        class_ids = self._class_ids(index)
+        visible_ids = set(np.unique(self._class_labels(index)))
+
+        # The file of a single pose may lack the last axis.
         path = self._metas[index]
         poses = required(self._meta(index), "poses", path)
-        poses = poses.reshape(
-            *poses.shape[:2], -1
-        )  # the file of a single pose may lack the last axis
+        poses = poses.reshape(*poses.shape[:2], -1)
         if poses.shape != (3, 4, len(class_ids)) or not np.isfinite(poses).all():
             raise DatasetError(
-                f"'{path}' has poses of shape {poses.shape} for {len(class_ids)} classes, or they"
-                " are not finite"
+                f"'{path}' has poses of shape {poses.shape} for {len(class_ids)} classes,"
+                " or they are not finite"
             )
-        return [
-            true_instance(
-                class_id,
-                poses[:, :3, k].astype(float),
-                poses[:, 3, k].astype(float),
-                float(class_id in seen),
-                path,
-            )
-            for k, class_id in enumerate(class_ids)
-        ]
+
+        instances = []
+        for k, class_id in enumerate(class_ids):
+            rotation, translation = poses[:, :3, k].astype(float), poses[:, 3, k].astype(float)
+            visible_fraction = float(class_id in visible_ids)
+            instance = GroundTruthInstance(class_id, rotation, translation, visible_fraction)
+            instances.append(checked_instance(instance, path))
+        return instances
 
     def _class_ids(self, index: int) -> list[int]:
-        class_ids = (
-            required(self._meta(index), "cls_indexes", self._metas[index]).reshape(-1).tolist()
-        )
+        path = self._metas[index]
+        class_ids = required(self._meta(index), "cls_indexes", path).reshape(-1).tolist()
         for class_id in class_ids:
             if class_id not in self.class_names:
                 raise DatasetError(
-                    f"'{self._metas[index]}' names class {class_id}, but there are"
-                    f" {len(self._class_folders)} model folders"
+                    f"'{path}' names class {class_id},"
+                    f" but there are {len(self._class_folders)} model folders"
                 )
         return [int(class_id) for class_id in class_ids]
 
@@ -184,19 +172,32 @@ class YcbVideoDataset(FrameDataset):
         meta = self._metas[index]
         return meta.with_name(meta.name.replace("meta.mat", ending))
 
-    def _listed(self, split: str) -> list[Path]:
-        """Frames of a list whose lines are "0000/000001", below ``data`` or (with "data/" or
-        "data_syn/" before it) below the folder.
+    def _listed_frames(self, split: str) -> list[Path]:
+        """The meta.mat files of the frames that a split lists.
+
+        A line "0000/000001" is below ``data``; one with "data/" or "data_syn/" before it is below
+        the folder itself.
         """
         path = self.folder / "image_sets" / f"{split}.txt"
         if not path.is_file():
-            raise DatasetError(
-                f"'{path}' does not exist; '{self.folder}' has the splits"
-                f" {', '.join(ycb_video_splits(self.folder))}"
+            splits = ", ".join(ycb_video_splits(self.folder))
+            raise DatasetError(f"'{path}' does not exist; '{self.folder}' has the splits {splits}")
+
+        metas = []
+        for line in filter(None, map(str.strip, path.read_text().splitlines())):
+            candidates = [root / f"{line}{META}" for root in (self.folder / "data", self.folder)]
+            metas.append(next((meta for meta in candidates if meta.is_file()), candidates[0]))
+        return metas
+
+    def _note_unlisted(self) -> None:
+        """Notes that no list selects the frames, and how many images have no annotation."""
+        self.notes.append(
+            f"'{self.folder}' has no image_sets folder: all its {len(self._metas)} frames are used"
+        )
+        scenes = {meta.parent for meta in self._metas}
+        images = sum(len(list(scene.glob("*-color.png"))) for scene in scenes)
+        if images > len(self._metas):
+            self.notes.append(
+                f"{images - len(self._metas)} colour images in '{self.folder}' have no {META[1:]}"
+                " and are left out"
             )
-        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-        candidates = [
-            [root / f"{line}{META}" for root in (self.folder / "data", self.folder)]
-            for line in lines
-        ]
-        return [next((file for file in files if file.is_file()), files[0]) for files in candidates]

@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says what would go wrong with a camera, a bag or a configuration before anybody wonders why
-nothing comes out.
-"""
+"""Diagnoses camera, bag and configuration problems before the nodes run."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks at the running graph, or at a bag, and says what would go wrong and what to do about it.
+"""Diagnoses the running graph, or a bag: what would go wrong, and what to do about it.
 
 Exit code: 0 when all is well, 1 when something is wrong, 2 for input that cannot be used.
 """
@@ -9,29 +9,32 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from perception_kit.arguments import JSON_TO_STDOUT, with_json_path
 from perception_kit.bags.bag import BagError
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.live_observer import observe_graph
 from perception_kit.doctor.observation import Finding, Observation, TopicSeen
 from perception_kit.resources import package_folder, resolve_path
-from perception_kit.ros.bringup import BringupError, camera_topics
+from perception_kit.ros.node_processes import BringupError, camera_remappings
 from perception_kit.ros.qos import RELIABILITIES
 
 EXIT_FOUND, EXIT_BAD_INPUT = 1, 2
 _LIVE_SECONDS = 5.0
 _KINDS = ("segmentation", "pose", "action")
-_INPUTS = {
+_ROLES = {
     "color/image_raw": "color",
     "depth/image_raw": "depth",
     "color/camera_info": "camera_info",
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of the doctor."""
     parser = argparse.ArgumentParser(
         prog="python -m perception_kit.doctor",
         description=__doc__,
@@ -40,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bag", type=Path, help="rosbag2 folder, .mcap or .db3 file (default: the running graph)"
     )
+
+    # Topics
     parser.add_argument(
         "--camera",
         default="",
@@ -53,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         "--camera-info-topic",
         help="camera information of the colour images (default: found by name and type)",
     )
+
+    # Parameters of the nodes
     parser.add_argument(
         "--slop",
         type=float,
@@ -65,81 +72,91 @@ def _parser() -> argparse.ArgumentParser:
         default="best_effort",
         help="that parameter of the nodes (bag only)",
     )
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        help=f"how long to look (default: the whole bag; {_LIVE_SECONDS:g} s of the graph)",
-    )
     for kind in _KINDS:
         parser.add_argument(
             f"--{kind}-model",
             help="model file (default: that of the running node, else the demo's)",
         )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
+
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help=f"how long to look (default: the whole bag; {_LIVE_SECONDS:g} s of the graph)",
+    )
+    parser.add_argument(
+        "--json", metavar="PATH", help="write the findings as JSON; -: to standard output, only"
+    )
+    return parser.parse_args(with_json_path(arguments))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    args = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Observe, diagnose and print; returns the exit code."""
+    options = parse_arguments(arguments)
     try:
-        seen = _observe(args)
-    except (BagError, BringupError) as error:
+        seen = _observe(options)
+        findings = diagnose(seen)
+        if options.json not in (None, JSON_TO_STDOUT):
+            Path(options.json).write_text(_to_json(seen, findings) + "\n")
+    except (BagError, BringupError, OSError) as error:
         print(f"doctor: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    findings = diagnose(seen)
-    if args.json:
-        print(
-            json.dumps(
-                {
-                    "source": seen.source,
-                    "well": not findings,
-                    "findings": [asdict(finding) for finding in findings],
-                },
-                indent=2,
-            )
-        )
+
+    if options.json == JSON_TO_STDOUT:
+        print(_to_json(seen, findings))
     else:
         _print(seen, findings)
     return EXIT_FOUND if findings else 0
 
 
-def _observe(args: argparse.Namespace) -> Observation:
+def _observe(options: argparse.Namespace) -> Observation:
+    # Topics by role: those of the camera, overridden by those of the options
     given = {
         role: topic
-        for name, topic in camera_topics(args.camera).items()
-        if (role := _INPUTS.get(name))
+        for name, topic in camera_remappings(options.camera).items()
+        if (role := _ROLES.get(name))
     }
     named = {
-        "color": args.color_topic,
-        "depth": args.depth_topic,
-        "camera_info": args.camera_info_topic,
+        "color": options.color_topic,
+        "depth": options.depth_topic,
+        "camera_info": options.camera_info_topic,
     }
     given |= {role: topic for role, topic in named.items() if topic}
-    if args.bag is not None:
-        seen = observe_bag(args.bag, given, args.seconds, args.input_reliability)
+
+    if options.bag is not None:
+        seen = observe_bag(options.bag, given, options.seconds, options.input_reliability)
     else:
-        seen = observe_graph(given, args.seconds or _LIVE_SECONDS)
-    seen.slop_s = args.slop
+        seen = observe_graph(given, options.seconds or _LIVE_SECONDS)
+    seen.slop_s = options.slop
+
+    # Models: of the running nodes or of the demo, overridden by those of the options
     asked = {
-        kind: resolve_path(path) for kind in _KINDS if (path := getattr(args, f"{kind}_model"))
+        kind: resolve_path(path) for kind in _KINDS if (path := getattr(options, f"{kind}_model"))
     }
-    demo = {kind: package_folder() / "models" / "demo" / f"{kind}.safetensors" for kind in _KINDS}
-    seen.models = {**(seen.models or demo), **asked}
+    demo = package_folder() / "models" / "demo"
+    default = {kind: demo / f"{kind}.safetensors" for kind in _KINDS}
+    seen.models = {**(seen.models or default), **asked}
     return seen
 
 
-def _print(seen: Observation, findings: list[Finding]) -> None:
+def _to_json(seen: Observation, findings: Sequence[Finding]) -> str:
+    report = {
+        "source": seen.source,
+        "well": not findings,
+        "findings": [asdict(finding) for finding in findings],
+    }
+    return json.dumps(report, indent=2)
+
+
+def _print(seen: Observation, findings: Sequence[Finding]) -> None:
     print(f"Looked at {seen.source}.")
     for role, topic in seen.topics.items():
         print(f"  {role:12} {topic.topic}  {_describe(topic)}")
+
     for finding in findings:
         print(f"\n{finding.name}: {finding.what}\n  → {finding.advice}")
-    print(
-        f"\n{len(findings)} fault{'' if len(findings) == 1 else 's'} found."
-        if findings
-        else "\nAll is well."
-    )
+
+    plural = "" if len(findings) == 1 else "s"
+    print(f"\n{len(findings)} fault{plural} found." if findings else "\nAll is well.")
 
 
 def _describe(topic: TopicSeen) -> str:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All checks, in the order in which faults are best repaired."""
+"""Runs all checks, in the order in which faults are best repaired."""
 
 from __future__ import annotations
 
 from perception_kit.doctor.camera_checks import (
     check_depth_values,
-    check_doubts,
     check_images,
     check_intrinsics,
     check_topics,
+    check_warnings,
 )
 from perception_kit.doctor.model_checks import check_models
 from perception_kit.doctor.observation import Finding, Observation
@@ -22,7 +22,7 @@ CHECKS = (
     check_images,
     check_depth_values,
     check_intrinsics,
-    check_doubts,
+    check_warnings,
     check_stamps,
     check_gaps,
     check_rate,

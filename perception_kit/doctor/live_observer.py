@@ -1,123 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is published, and who listens to whom, in the running ROS graph."""
+"""Observes the running ROS graph: what is published, and who subscribes to what."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter_client import AsyncParameterClient
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.doctor.observation import EXPECTED_TYPES, Link, Observation, TopicSeen
 from perception_kit.doctor.topics import choose_topics
 from perception_kit.resources import resolve_path
-from perception_kit.ros.bringup import NODES
-from perception_kit.ros.from_messages import stamp_to_ns
-from perception_kit.ros.qos import result_qos
+from perception_kit.ros.graph import GraphInspector
+from perception_kit.ros.node_processes import NODES
+from perception_kit.stamps import stamp_to_ns
 
 _DISCOVERY_S, _DISCOVERY_LIMIT_S = 2.0, 10.0
-_RESPONSE_LIMIT_S = 5.0
 _MODEL_PARAMETERS = {
     "pose6d_node": {"segmentation_model": "segmentation", "pose_model": "pose"},
     "actionrec_node": {"model": "action"},
 }
 _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CameraInfo": CameraInfo}
-# What each of the nodes cannot do without; poses and tracks may be missing.
+# Inputs that each of the nodes needs; poses and tracks may be missing.
 _REQUIRED = (*_TYPES, "assistant_perception/msg/InstanceDetectionArray")
 
 
 def observe_graph(given: Mapping[str, str], seconds: float) -> Observation:
-    """Listen to the camera for ``seconds``; ``given`` names topics by role.
+    """Receive from the camera for ``seconds``; ``given`` names topics by role.
 
-    Takes part in the graph for that time as node ``doctor``.
+    For that time there is a node ``doctor`` in the graph.
     """
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = Node("doctor", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    try:
-        topics, not_found = _find_topics(node, executor, given)
+    with GraphInspector("doctor") as graph:
+        topics, not_found = _find_topics(graph, given)
         for role, seen in topics.items():
             if EXPECTED_TYPES[role] in seen.types:
-                _listen(node, seen, EXPECTED_TYPES[role])
+                _subscribe(graph, seen, EXPECTED_TYPES[role])
+
         reports: dict[str, str] = {}
-        node.create_subscription(
-            DiagnosticArray, "/diagnostics", partial(_keep_reports, reports), result_qos()
-        )
-        _spin(executor, seconds)
-        inputs = list(_inputs_of_nodes(node))
+        keep = partial(_keep_reports, reports)
+        graph.subscribe_to_result("/diagnostics", DiagnosticArray, keep)
+
+        graph.spin(seconds)
+
+        inputs = list(graph.inputs(NODES))
+        input_topics = dict.fromkeys(entry.topic for entry in inputs)
         return Observation(
             source="the running graph",
             topics=topics,
             not_found=not_found,
             links=[
-                link
-                for topic in dict.fromkeys(topic for _, topic, _ in inputs)
-                for link in _links(node, topic)
+                Link(topic, *connection)
+                for topic in input_topics
+                for connection in graph.connections(topic, NODES)
             ],
             unconnected=[
-                (name, topic)
-                for name, topic, kind in inputs
-                if kind in _REQUIRED and not node.count_publishers(topic)
+                (entry.node, entry.topic)
+                for entry in inputs
+                if entry.type_name in _REQUIRED and not graph.is_published(entry.topic)
             ],
             reports=reports,
-            models=_models(node, executor),
+            models=_models(graph),
             environment=dict(os.environ),
-            simulated_time=bool(node.count_publishers("/clock")),
+            simulated_time=graph.is_published("/clock"),
         )
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
 
 
 def _find_topics(
-    node: Node, executor: SingleThreadedExecutor, given: Mapping[str, str]
+    graph: GraphInspector, given: Mapping[str, str]
 ) -> tuple[dict[str, TopicSeen], str]:
-    """Topics by role, and why some could not be found; what is there may take a while to be
-    discovered.
+    """Topics by role, and why some could not be found.
+
+    Discovery may take a while: it ends when all are found, or at its limit.
     """
     end_s = monotonic() + _DISCOVERY_LIMIT_S
     while True:
-        _spin(executor, _DISCOVERY_S)
-        types = {
-            name: kinds
-            for name, kinds in node.get_topic_names_and_types()
-            if node.count_publishers(name)
-        }
+        graph.spin(_DISCOVERY_S)
+        types = graph.published_topics()
         names, not_found = choose_topics(types, given)
         topics = {role: TopicSeen(name, types.get(name, ())) for role, name in names.items()}
-        if monotonic() > end_s or (not not_found and all(seen.types for seen in topics.values())):
+
+        all_found = not not_found and all(seen.types for seen in topics.values())
+        if all_found or monotonic() > end_s:
             return topics, not_found
 
 
-def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:
-    end_s = monotonic() + seconds
-    while (left_s := end_s - monotonic()) > 0:
-        executor.spin_once(left_s)
+def _subscribe(graph: GraphInspector, seen: TopicSeen, type_name: str) -> None:
+    """Note the messages of a topic, and their age by this machine's clock."""
 
-
-def _listen(node: Node, seen: TopicSeen, type_name: str) -> None:
     def receive(message: Image | CameraInfo) -> None:
         stamp_ns = stamp_to_ns(message.header.stamp)
         seen.add(stamp_ns, message.header.frame_id, message)
-        seen.delays_s.append((node.get_clock().now().nanoseconds - stamp_ns) * 1e-9)
+        seen.delays_s.append((graph.now_ns() - stamp_ns) * 1e-9)
 
-    node.create_subscription(_TYPES[type_name], seen.topic, receive, qos_profile_sensor_data)
+    graph.subscribe_to_sensor(seen.topic, _TYPES[type_name], receive)
 
 
 def _keep_reports(reports: dict[str, str], message: DiagnosticArray) -> None:
-    """Keep the newest complaint of each of our nodes; one that is well again has none."""
+    """Keep the newest message of each of our nodes that is not well."""
     for status in message.status:
         name = status.name.partition(":")[0]
         if name.rpartition("/")[2] in NODES:
@@ -126,43 +109,11 @@ def _keep_reports(reports: dict[str, str], message: DiagnosticArray) -> None:
                 reports[name] = status.message
 
 
-def _models(node: Node, executor: SingleThreadedExecutor) -> dict[str, Path]:
-    """Files by kind that the parameters of the running nodes name."""
+def _models(graph: GraphInspector) -> dict[str, Path]:
+    """Model files by kind that the parameters of the running nodes name."""
     models: dict[str, Path] = {}
-    for name, namespace in node.get_node_names_and_namespaces():
-        kinds = _MODEL_PARAMETERS.get(name, {})
-        client = AsyncParameterClient(node, f"{namespace.rstrip('/')}/{name}")
-        if not kinds or not client.wait_for_services(_RESPONSE_LIMIT_S):
-            continue
-        future = client.get_parameters(list(kinds))
-        executor.spin_until_future_complete(future, _RESPONSE_LIMIT_S)
-        values = future.result().values if future.done() else []
-        models |= {
-            kind: resolve_path(value.string_value)
-            for kind, value in zip(kinds.values(), values, strict=False)
-            if value.string_value
-        }
+    for node, kinds in _MODEL_PARAMETERS.items():
+        for parameter, path in graph.string_parameters(node, list(kinds)).items():
+            if path:
+                models[kinds[parameter]] = resolve_path(path)
     return models
-
-
-def _inputs_of_nodes(node: Node) -> Iterator[tuple[str, str, str]]:
-    """Full name, topic and type name of what the running nodes of this package listen to."""
-    for name, namespace in node.get_node_names_and_namespaces():
-        if name in NODES:
-            for topic, kinds in node.get_subscriber_names_and_types_by_node(name, namespace):
-                yield f"{namespace.rstrip('/')}/{name}", topic, kinds[0]
-
-
-def _links(node: Node, topic: str) -> Iterator[Link]:
-    listeners = [
-        end for end in node.get_subscriptions_info_by_topic(topic) if end.node_name in NODES
-    ]
-    for source in node.get_publishers_info_by_topic(topic):
-        for listener in listeners:
-            yield Link(
-                topic,
-                source.node_name,
-                source.qos_profile,
-                listener.node_name,
-                listener.qos_profile,
-            )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Are the model files there, of the right kind, and do their class lists belong together?"""
+"""Checks whether the model files exist, are of the right kind and know the same classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from perception_kit.colors import FALL_LABEL
@@ -21,21 +21,19 @@ def check_models(seen: Observation) -> Iterator[Finding]:
         try:
             content = read_metadata(path)
         except ModelFileError as error:
-            yield Finding(
-                "model-file",
-                str(error),
-                f"set the {kind} model to a .safetensors file that this package's training wrote",
+            advice = (
+                f"set the {kind} model to a .safetensors file that this package's training wrote"
             )
+            yield Finding("model-file", str(error), advice)
             continue
+
         if content.get("kind") != kind:
             what = f"'{path}' holds a '{content.get('kind')}' model, expected a '{kind}' model"
-            yield Finding(
-                "model-kind",
-                what,
-                f"give the {kind} model here; the parameters of two models are mixed up",
-            )
+            advice = f"give the {kind} model here; the parameters of two models are mixed up"
+            yield Finding("model-kind", what, advice)
             continue
         metadata[kind] = content
+
     yield from _check_classes(metadata, seen.ground_truth_classes)
     if "clip_fps" in metadata.get("action", {}):
         yield from _check_clip_rate(seen, metadata["action"]["clip_fps"])
@@ -45,17 +43,15 @@ def _check_clip_rate(seen: Observation, clip_fps: float) -> Iterator[Finding]:
     color = seen.topics.get("color")
     if color is None or color.period_s is None:
         return
+
     rate_hz = 1 / color.period_s
-    if LOWEST_RATE_HZ <= rate_hz < _SLOWEST_CLIP * clip_fps:  # what is below is said already
+    if LOWEST_RATE_HZ <= rate_hz < _SLOWEST_CLIP * clip_fps:  # below, check_rate finds it
         what = (
             f"colour has {rate_hz:.1f} images a second, the action model was trained at"
             f" {clip_fps:g}"
         )
-        yield Finding(
-            "rate-low",
-            what,
-            "raise the frame rate: movements look faster to the model than they are",
-        )
+        advice = "raise the frame rate: movements look faster to the model than they are"
+        yield Finding("rate-low", what, advice)
 
 
 def _check_classes(
@@ -63,38 +59,34 @@ def _check_classes(
 ) -> Iterator[Finding]:
     names = {kind: set(content.get("class_names", ())) for kind, content in metadata.items()}
     detected = names.get("segmentation")
+
+    # Poses are estimated of detected objects only.
     if detected is not None and (never_posed := names.get("pose", set()) - detected):
         what = (
             f"the segmentation model never finds {_listed(never_posed)} of the pose model; it knows"
             f" {_listed(detected)}"
         )
-        yield Finding(
-            "class-list",
-            what,
-            "use segmentation and pose models that were trained on the same objects",
-        )
+        advice = "use segmentation and pose models that were trained on the same objects"
+        yield Finding("class-list", what, advice)
+
     if detected is not None and ground_truth and (unknown := ground_truth - detected):
         what = (
-            f"the truth of the bag has {_listed(unknown)}, which the segmentation model does not"
-            f" know (it knows {_listed(detected)})"
+            f"the ground truth of the bag has {_listed(unknown)}, which the segmentation model does"
+            f" not know (it knows {_listed(detected)})"
         )
-        yield Finding(
-            "class-list",
-            what,
-            "give models that were trained on these objects: what they do not know counts as"
-            " missed",
+        advice = (
+            "give models that were trained on these objects: what they do not know counts as missed"
         )
+        yield Finding("class-list", what, advice)
+
     if "action" in names and FALL_LABEL not in names["action"]:
         what = (
             f"the action model knows {_listed(names['action'])}, not '{FALL_LABEL}': there is no"
             " fall alarm"
         )
-        yield Finding(
-            "class-list",
-            what,
-            f"name the class '{FALL_LABEL}' in the training data where falls matter",
-        )
+        advice = f"name the class '{FALL_LABEL}' in the training data where falls matter"
+        yield Finding("class-list", what, advice)
 
 
-def _listed(names: set[str] | frozenset[str]) -> str:
+def _listed(names: Collection[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was seen of a bag or of the running graph, and what is said about it.
-
-The checks know nothing else.
-"""
+"""What was observed of a bag or of the running graph, which is all that the checks know."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rclpy.qos import QoSProfile
 
 EXPECTED_TYPES = {
     "color": "sensor_msgs/msg/Image",
@@ -23,7 +19,7 @@ EXPECTED_TYPES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that would go wrong: ``name`` of the fault, what was seen, and what to do."""
+    """A fault: its ``name``, what was seen, and what to do."""
 
     name: str
     what: str
@@ -35,9 +31,8 @@ class TopicSeen:
     """One camera topic.
 
     ``types`` are the type names under which it is published, none where nobody publishes it.
-
     ``stamps_ns`` are the headers' stamps in the order of arrival, ``delays_s`` the ages of the
-    messages when they came (live only). ``sample`` is one of the messages; None where none came.
+    messages on arrival (live only). ``sample`` is one of the messages; None where none came.
     """
 
     topic: str
@@ -48,7 +43,7 @@ class TopicSeen:
     sample: Any | None = None
 
     def add(self, stamp_ns: int, frame_id: str, message: Any) -> None:
-        """Take note of one message."""
+        """Note one message."""
         self.stamps_ns.append(stamp_ns)
         self.frame_ids.add(frame_id)
         self.sample = message
@@ -56,31 +51,36 @@ class TopicSeen:
     @property
     def period_s(self) -> float | None:
         """Median seconds between two stamps in a row; None below three messages."""
-        gaps = np.diff(self.stamps_ns)
-        return float(np.median(gaps)) * 1e-9 if len(gaps) > 1 and np.median(gaps) > 0 else None
+        gaps_ns = np.diff(self.stamps_ns)
+        if len(gaps_ns) < 2 or np.median(gaps_ns) <= 0:
+            return None
+        return float(np.median(gaps_ns)) * 1e-9
 
 
 @dataclass(frozen=True)
 class Link:
-    """A publisher and a subscriber of one topic, with what the one offers and the other asks for."""
+    """A publisher and a subscriber of one topic.
+
+    ``qos_mismatch`` says why the subscriber receives nothing; None where their QoS are compatible.
+    """
 
     topic: str
     publisher: str
-    offered: QoSProfile
     subscriber: str
-    requested: QoSProfile
+    qos_mismatch: str | None = None
 
 
 @dataclass
 class Observation:
-    """``topics`` by role (those of EXPECTED_TYPES); a role that could not be found is missing, and
-    ``not_found`` says why.
+    """Camera, graph and configuration as they were observed.
 
-    ``unconnected`` holds (node, topic) of inputs that nobody publishes, ``reports`` what each node
-    says of itself where it is not well. ``models`` are files by kind, ``ground_truth_classes`` the object
-    classes of a bag's ground truth. ``environment`` is that of the processes that exchange the
-    images. ``simulated_time``: somebody publishes /clock, or it is a bag, so stamps are not those
-    of this machine's clock.
+    ``topics`` are by role (those of EXPECTED_TYPES); a role that could not be found is missing, and
+    ``not_found`` says why. ``unconnected`` holds (node, topic) of inputs that nobody publishes,
+    ``reports`` the diagnostics of each node that is not well. ``models`` are files by kind,
+    ``ground_truth_classes`` the object classes of a bag's ground truth.
+
+    ``environment`` is that of the processes that exchange the images. With ``simulated_time``
+    (somebody publishes /clock, or it is a bag) stamps are not those of this machine's clock.
     """
 
     source: str
@@ -99,6 +99,6 @@ class Observation:
         """A message of the topic with this role; None where there is none."""
         return self.topics[role].sample if role in self.topics else None
 
-    def usable(self) -> Iterator[tuple[str, TopicSeen]]:
-        """Roles and topics from which messages came."""
-        return ((role, seen) for role, seen in self.topics.items() if seen.stamps_ns)
+    def received(self) -> dict[str, TopicSeen]:
+        """The topics from which messages came, by role."""
+        return {role: seen for role, seen in self.topics.items() if seen.stamps_ns}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics play the roles of a camera, as far as that can be known."""
+"""Chooses the topics of a camera by role."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from perception_kit.doctor.observation import EXPECTED_TYPES
 def choose_topics(
     types: Mapping[str, Sequence[str]], given: Mapping[str, str]
 ) -> tuple[dict[str, str], str]:
-    """Topic names by role, and why the roles that are missing could not be found (empty where none
-    is).
+    """Topic names by role, and why missing roles could not be found (empty where none is missing).
 
-    ``types`` are the type names of each topic that is there. A topic that is ``given`` for a role
-    is taken as it is, also where it is not there; the others are found as for a replay.
+    ``types`` are the type names of each topic that exists. A topic that is ``given`` for a role is
+    taken as it is, even where it does not exist; the others are found as for a replay.
     """
-    chosen = dict(given)
-    if len(chosen) == len(EXPECTED_TYPES):
-        return chosen, ""
+    if len(given) == len(EXPECTED_TYPES):
+        return dict(given), ""
+
     known = {name: BagTopic(names[0], 1) for name, names in types.items()}
     usable = {
         role: name
@@ -29,9 +28,13 @@ def choose_topics(
         if name in known and known[name].type_name == EXPECTED_TYPES[role]
     }
     try:
-        found = vars(find_camera_topics(known, **usable))
+        found = find_camera_topics(
+            known,
+            color=usable.get("color"),
+            depth=usable.get("depth"),
+            camera_info=usable.get("camera_info"),
+        )
     except BagError as error:
-        return chosen, (
-            str(error) if len(usable) == len(given) else ""
-        )  # else the given topic is the fault
-    return found | chosen, ""
+        # Where a given topic is not usable, that is the fault, which other checks find.
+        return dict(given), str(error) if len(usable) == len(given) else ""
+    return vars(found) | dict(given), ""

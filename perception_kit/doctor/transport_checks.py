@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Do messages get from their publishers to the nodes, and are these well?"""
+"""Checks whether messages get from their publishers to the nodes, and whether these are well."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-from rclpy.qos import QoSCompatibility, qos_check_compatible
 
 from perception_kit.doctor.observation import Finding, Observation
 from perception_kit.resources import package_folder
@@ -23,38 +21,40 @@ _MIB = 2**20
 def check_links(seen: Observation) -> Iterator[Finding]:
     """``qos-incompatible``, ``input-unconnected``."""
     for link in seen.links:
-        verdict, reason = qos_check_compatible(link.offered, link.requested)
-        if verdict == QoSCompatibility.ERROR:
-            yield Finding(
-                "qos-incompatible",
+        if link.qos_mismatch is not None:
+            what = (
                 f"{link.subscriber} receives nothing on '{link.topic}' from {link.publisher}:"
-                f" {reason.strip(' ;')}",
-                "set the node's parameter input_reliability to best_effort, or change the"
-                " publisher's QoS",
+                f" {link.qos_mismatch}"
             )
+            advice = (
+                "set the node's parameter input_reliability to best_effort, or change the"
+                " publisher's QoS"
+            )
+            yield Finding("qos-incompatible", what, advice)
+
     for node, topic in seen.unconnected:
-        yield Finding(
-            "input-unconnected",
-            f"{node} listens to '{topic}', which nobody publishes",
+        what = f"{node} listens to '{topic}', which nobody publishes"
+        advice = (
             "start the driver or the node before it; where the topic has another name, give"
-            " camera:= to the launch file or remap it",
+            " camera:= to the launch file or remap it"
         )
+        yield Finding("input-unconnected", what, advice)
 
 
 def check_reports(seen: Observation) -> Iterator[Finding]:
     """``node-report``: what the nodes' own diagnostics say."""
     for node, message in seen.reports.items():
-        yield Finding(
-            "node-report", f"{node}: {message}", "see the other findings, and the log of the node"
-        )
+        advice = "see the other findings, and the log of the node"
+        yield Finding("node-report", f"{node}: {message}", advice)
 
 
 def check_shared_memory(seen: Observation) -> Iterator[Finding]:
     """``dds-profile``, ``image-too-large``."""
-    if not seen.environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith(
-        "rmw_fastrtps"
-    ):
+    middleware = seen.environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    if not middleware.startswith("rmw_fastrtps"):
         return
+
+    # A profile that can be read
     own = package_folder() / "config" / "fastdds.xml"
     set_it = (
         f"export {PROFILE_VARIABLES[0]}={own} in every terminal, also that of the driver ('./run'"
@@ -65,26 +65,33 @@ def check_shared_memory(seen: Observation) -> Iterator[Finding]:
     except ProfileError as error:
         yield Finding("dds-profile", str(error), set_it)
         return
-    if profile_path(seen.environment) is None:
+
+    # One that is set at all
+    path = profile_path(seen.environment)
+    if path is None:
         what = (
             f"no Fast DDS profile is set here: with its default shared memory of {size // 1024} KiB"
             " most images are lost"
         )
         yield Finding("dds-profile", what, set_it)
         return
+
+    # One that has room for the images
     need = _image_bytes(seen)
     if need > size:
-        yield Finding(
-            "image-too-large",
+        what = (
             f"a colour image has {need / _MIB:.0f} MiB, Fast DDS's shared memory {size / _MIB:.0f}"
-            " MiB: images are lost without a word",
-            f"lower the resolution, or set segment_size in {profile_path(seen.environment)} to at"
-            f" least {4 * need}, for the driver, too",
+            " MiB: images are lost silently"
         )
+        advice = (
+            f"lower the resolution, or set segment_size in {path} to at least {4 * need}, for the"
+            " driver, too"
+        )
+        yield Finding("image-too-large", what, advice)
 
 
 def _image_bytes(seen: Observation) -> int:
-    """Size of a colour image; where none came, the one that the camera information promises."""
+    """Size of a colour image; where none came, the one that the camera information states."""
     color, info = seen.sample("color"), seen.sample("camera_info")
     if color is not None:
         return len(color.data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of the recorded results of a bag against its truth."""
+"""Scores the recorded results of a bag against its ground truth."""
 
 from __future__ import annotations
 
@@ -9,219 +9,193 @@ from typing import Any
 
 import numpy as np
 
-from perception_kit.boxes import box_iou
 from perception_kit.evaluation.ground_truth import FrameGroundTruth
-from perception_kit.evaluation.matching import EvaluatedFrame, InstanceMatch, match_ground_truth
+from perception_kit.evaluation.matching import (
+    EvaluatedFrame,
+    ObjectMatch,
+    counted_boxes,
+    match_frame,
+)
+from perception_kit.evaluation.metrics_schema import (
+    ActionClassScores,
+    ActionScores,
+    GroundTruthScores,
+    InstanceCounts,
+    PoseScores,
+    SegmentationScores,
+    TrackingScores,
+    from_json,
+)
 from perception_kit.evaluation.object_points import PointModel
 from perception_kit.metrics.actions import confusion, fall_reports, frame_accuracy, per_class
-from perception_kit.metrics.instances import count_found, is_evaluated
 from perception_kit.metrics.pose import pose_metrics
 from perception_kit.metrics.segmentation import mask_average_precision
-from perception_kit.metrics.tracking import (
-    IdentityEvent,
-    TrackedBoxes,
-    identity_events,
-    tracking_metrics,
-)
-from perception_kit.types import TrackState
-
-_POSE_KEYS = ("recall_0.1d", "adds_auc")
-_TRACKING_KEYS = ("mota", "idf1", "hota", "id_switches", "fragments")
-_IGNORE_IOU = 0.5
+from perception_kit.metrics.tracking import IdentityEvent, identity_events, tracking_metrics
 
 
 @dataclass
 class Evaluation:
-    """``metrics``: the parts of ``metrics.json`` that need truth, None where there is none.
+    """``scores`` are those of ``metrics.json`` that need ground truth, ``details`` is behind them.
 
-    ``details``: what is behind them.
-
-    ``notes`` say in words why a part is None although there is truth. ``objects`` and
-    ``identities`` hold, for each frame, what became of the true objects and of their identities;
-    None where that is not known.
+    ``notes`` say why a score is None although there is ground truth. ``objects`` and ``identities``
+    hold the matches and the identity events of each frame; None where they are not known.
     """
 
-    metrics: dict[str, Any] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("segmentation", "pose", "tracking", "actions", "instances")
-        )
-    )
+    scores: GroundTruthScores = field(default_factory=GroundTruthScores)
     details: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    objects: list[list[InstanceMatch] | None] = field(default_factory=list)
+    objects: list[list[ObjectMatch] | None] = field(default_factory=list)
     identities: list[list[IdentityEvent] | None] = field(default_factory=list)
 
 
-def evaluate(
+def evaluate_recording(
     frames: Sequence[EvaluatedFrame],
     image_size: tuple[int, int],
     models: Mapping[str, PointModel],
     action_classes: Sequence[str],
     without: Mapping[str, str],
 ) -> Evaluation:
-    """Every score that the truth of ``frames`` allows; a frame whose truth is unknown counts
-    nowhere.
+    """Every score that the ground truth of ``frames`` allows; unknown frames count nowhere.
 
     ``image_size`` (height, width) pixels; ``models`` by class name; ``action_classes`` of the
-    action model. ``without`` names the parts that get no score although there is truth, with the
+    action model. ``without`` names the scores to leave out although there is ground truth, with the
     reason (a node that is gone).
     """
     evaluation = Evaluation(
-        objects=[match_ground_truth(frame, models) for frame in frames],
+        objects=[match_frame(frame, models) for frame in frames],
         identities=[None] * len(frames),
     )
     evaluators = {
-        "segmentation": lambda part: _segmentation(evaluation, part, image_size),
-        "instances": lambda part: _instances(evaluation, part),
-        "pose": lambda part: _pose(evaluation, part, models),
-        "tracking": lambda part: _tracking(evaluation, frames),
-        "actions": lambda part: _actions(evaluation, part, action_classes),
+        "segmentation": lambda: _segmentation(evaluation, frames, image_size),
+        "instances": lambda: _instances(evaluation),
+        "pose": lambda: _pose(evaluation, frames, models),
+        "tracking": lambda: _tracking(evaluation, frames),
+        "actions": lambda: _actions(evaluation, frames, action_classes),
     }
     for name, evaluator in evaluators.items():
-        known = [
-            frame for frame in frames if _ground_truth_of(name, frame.ground_truth) is not None
-        ]
-        if known and name in without:
+        if not any(_is_known(name, frame.ground_truth) for frame in frames):
+            continue
+        if name in without:
             evaluation.notes.append(f"{name} is not scored: {without[name]}")
-        elif known:
-            evaluator(known)
+        else:
+            evaluator()
     return evaluation
 
 
-def _ground_truth_of(part: str, ground_truth: FrameGroundTruth) -> Any:
-    if part == "pose" and ground_truth.instances is None:
-        return None
-    fields = {
-        "segmentation": ground_truth.instances,
-        "instances": ground_truth.instances,
-        "pose": ground_truth.poses,
+def _is_known(scores: str, ground_truth: FrameGroundTruth) -> bool:
+    """Whether the ground truth of a frame allows these ``scores``."""
+    needed: dict[str, tuple[Any, ...]] = {
+        "segmentation": (ground_truth.instances,),
+        "instances": (ground_truth.instances,),
+        "pose": (ground_truth.instances, ground_truth.poses),
+        "tracking": (ground_truth.tracks,),
+        "actions": (ground_truth.action,),
     }
-    return {**fields, "tracking": ground_truth.tracks, "actions": ground_truth.action}[part]
+    return all(source is not None for source in needed[scores])
 
 
 def _segmentation(
     evaluation: Evaluation, frames: Sequence[EvaluatedFrame], image_size: tuple[int, int]
 ) -> None:
-    ground_truth, predictions = (
-        [frame.ground_truth.instances for frame in frames],
-        [frame.results.instances for frame in frames],
-    )
-    scores = mask_average_precision(ground_truth, predictions, *image_size)
-    if scores["map"] is not None:
-        evaluation.metrics["segmentation"] = {key: scores[key] for key in ("map", "map50")}
-        evaluation.details["segmentation"] = scores
+    ground_truth, predictions = [], []
+    for frame in frames:
+        if frame.ground_truth.instances is not None:
+            ground_truth.append(frame.ground_truth.instances)
+            predictions.append(frame.results.instances)
+
+    precision = mask_average_precision(ground_truth, predictions, *image_size)
+    if precision["map"] is not None:
+        evaluation.scores.segmentation = from_json(SegmentationScores, precision)
+        evaluation.details["segmentation"] = precision
 
 
-def _instances(evaluation: Evaluation, frames: Sequence[EvaluatedFrame]) -> None:
-    ground_truth, predictions = (
-        [frame.ground_truth.instances for frame in frames],
-        [frame.results.instances for frame in frames],
-    )
-    evaluation.metrics["instances"] = count_found(ground_truth, predictions)
+def _instances(evaluation: Evaluation) -> None:
+    matches = [match for objects in evaluation.objects for match in objects or []]
+    found = sum(match.is_found for match in matches)
+    evaluation.scores.instances = InstanceCounts(total=len(matches), found=found)
 
 
 def _pose(
     evaluation: Evaluation, frames: Sequence[EvaluatedFrame], models: Mapping[str, PointModel]
 ) -> None:
-    names = {pose.class_name for frame in frames for pose in frame.ground_truth.poses}
+    names = {
+        pose.class_name
+        for frame in frames
+        if frame.ground_truth.instances is not None
+        for pose in frame.ground_truth.poses or []
+    }
     if unknown := sorted(names - set(models)):
         evaluation.notes.append(
             f"pose is not scored: no model points of {', '.join(unknown)}; give a BOP models folder"
             " with --models"
         )
         return
+
     errors = [
-        judged.pose
+        match.pose
         for objects in evaluation.objects
-        for judged in objects or []
-        if judged.pose is not None
+        for match in objects or []
+        if match.pose is not None
     ]
     if not errors:
         return
-    scores = pose_metrics(errors)
-    found = [error for error in errors if np.isfinite(error.adds)]
-    evaluation.metrics["pose"] = {key: scores[key] for key in _POSE_KEYS}
+    metrics = pose_metrics(errors)
+    evaluation.scores.pose = from_json(PoseScores, metrics)
+
+    # The means are of the objects that got a pose: a miss has no finite error.
+    posed = [error for error in errors if np.isfinite(error.adds)]
+    adds = [error.adds for error in posed]
     evaluation.details["pose"] = {
-        **scores,
-        "posed": len(found),
-        "posed_add_mean_m": float(np.mean([error.add for error in found])) if found else None,
-        "posed_adds_mean_m": float(np.mean([error.adds for error in found])) if found else None,
-        "posed_adds_median_m": float(np.median([error.adds for error in found])) if found else None,
+        **metrics,
+        "posed": len(posed),
+        "posed_add_mean_m": float(np.mean([error.add for error in posed])) if posed else None,
+        "posed_adds_mean_m": float(np.mean(adds)) if posed else None,
+        "posed_adds_median_m": float(np.median(adds)) if posed else None,
     }
 
 
 def _tracking(evaluation: Evaluation, frames: Sequence[EvaluatedFrame]) -> None:
     known = [index for index, frame in enumerate(frames) if frame.ground_truth.tracks is not None]
-    pairs = [_tracked_boxes(frames[index]) for index in known]
-    ground_truth, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    scores = tracking_metrics(ground_truth, predicted)
-    for index, followed in zip(known, identity_events(ground_truth, predicted), strict=True):
-        evaluation.identities[index] = followed
-    if scores["mota"] is not None:
-        evaluation.metrics["tracking"] = {key: scores[key] for key in _TRACKING_KEYS}
-        evaluation.details["tracking"] = scores
+    pairs = [counted_boxes(frames[index]) for index in known]
+    ground_truth, tracks = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
+    for index, events in zip(known, identity_events(ground_truth, tracks), strict=True):
+        evaluation.identities[index] = events
 
-def _tracked_boxes(frame: EvaluatedFrame) -> tuple[TrackedBoxes, TrackedBoxes]:
-    """True boxes that are visible enough, and confirmed tracks without those on true boxes that are
-    not.
-    """
-    instances = frame.ground_truth.instances or []
-    counted, ignored = [], []
-    for track in frame.ground_truth.tracks:
-        linked = (
-            instances[track.detection_index]
-            if 0 <= track.detection_index < len(instances)
-            else None
-        )
-        (counted if linked is None or is_evaluated(linked) else ignored).append(track)
-    tracks = [track for track in frame.results.tracks if track.state is TrackState.CONFIRMED]
-    on_ignored = _best_iou(tracks, ignored) >= _IGNORE_IOU
-    on_counted = _best_iou(tracks, counted) >= _IGNORE_IOU
-    kept = [track for k, track in enumerate(tracks) if on_counted[k] or not on_ignored[k]]
-    return _as_boxes(counted), _as_boxes(kept)
-
-
-def _best_iou(tracks: Sequence[Any], others: Sequence[Any]) -> np.ndarray:
-    """(N,) largest IoU of each track with one of ``others`` of its class, 0 without any."""
-    boxes, other_boxes = (
-        np.array([item.box for item in items]).reshape(-1, 4) for items in (tracks, others)
-    )
-    iou = box_iou(boxes[:, None], other_boxes)
-    same = np.array(
-        [[track.class_name == other.class_name for other in others] for track in tracks], bool
-    ).reshape(iou.shape)
-    return np.where(same, iou, 0.0).max(axis=1, initial=0.0)
-
-
-def _as_boxes(tracks: Sequence[Any]) -> TrackedBoxes:
-    names = np.array([track.class_name for track in tracks], dtype=np.str_)
-    return TrackedBoxes(
-        np.array([track.id for track in tracks]), np.array([track.box for track in tracks]), names
-    )
+    metrics = tracking_metrics(ground_truth, tracks)
+    if metrics["mota"] is not None:
+        evaluation.scores.tracking = from_json(TrackingScores, metrics)
+        evaluation.details["tracking"] = metrics
 
 
 def _actions(
     evaluation: Evaluation, frames: Sequence[EvaluatedFrame], action_classes: Sequence[str]
 ) -> None:
-    ground_truth = [frame.ground_truth.action for frame in frames]
-    predicted = [frame.action.label if frame.action is not None else "" for frame in frames]
-    accuracy = frame_accuracy(ground_truth, predicted)
+    stamps_s, labels, predicted = [], [], []
+    for frame in frames:
+        if frame.ground_truth.action is not None:
+            stamps_s.append(frame.stamp_ns * 1e-9)
+            labels.append(frame.ground_truth.action)
+            predicted.append(frame.action.label if frame.action is not None else "")
+
+    accuracy = frame_accuracy(labels, predicted)
     if accuracy is None:
         return
+
+    # Classes of the model, and those that only the ground truth has.
     names = [
         *action_classes,
-        *sorted({label for label in ground_truth if label} - set(action_classes)),
+        *sorted({label for label in labels if label} - set(action_classes)),
     ]
-    falls = fall_reports([frame.stamp_ns * 1e-9 for frame in frames], ground_truth, predicted)
-    evaluation.metrics["actions"] = {
-        "frame_accuracy": accuracy,
-        "per_class": per_class(ground_truth, predicted, names),
-        "fall_delay_s": falls.mean_s,
+    by_class = {
+        name: from_json(ActionClassScores, scores)
+        for name, scores in per_class(labels, predicted, names).items()
     }
+    falls = fall_reports(stamps_s, labels, predicted)
+    evaluation.scores.actions = ActionScores(accuracy, by_class, falls.mean_s)
     evaluation.details["actions"] = {
         "class_names": names,
-        "confusion": confusion(ground_truth, predicted, names).tolist(),
+        "confusion": confusion(labels, predicted, names).tolist(),
         "fall_delays_s": falls.delays_s,
         "falls_missed": falls.missed,
         "false_fall_alarms": falls.false_alarms,

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``frames.json`` of a replay: for each frame what came out and how right it was, for reports and
-comparisons.
-"""
+"""The contents of a replay's ``frames.json``: each frame's results and how right they were."""
 
 from __future__ import annotations
 
@@ -15,20 +13,18 @@ import numpy as np
 
 from perception_kit.evaluation.evaluator import Evaluation
 from perception_kit.evaluation.ground_truth import FrameKey
-from perception_kit.evaluation.matching import EvaluatedFrame, InstanceMatch
-from perception_kit.metrics.instances import mask_iou
+from perception_kit.evaluation.matching import EvaluatedFrame, ObjectMatch
+from perception_kit.metrics.instances import detection_verdicts
 from perception_kit.metrics.tracking import IdentityEvent
 from perception_kit.types import TrackState
-
-_ON_IGNORED_IOU = 0.5
 
 
 @dataclass(frozen=True)
 class DetectionRecord:
     """One detection; ``box`` as in ``Instance``.
 
-    ``right``: it found a true object; None where nobody knows or none of those that count is
-    concerned (it lies on a true object that is barely visible).
+    ``right``: it found a ground-truth object; None where that is unknown or the detection is
+    ignored (it lies on an object that does not count).
     """
 
     class_name: str
@@ -39,12 +35,11 @@ class DetectionRecord:
 
 @dataclass(frozen=True)
 class ObjectRecord:
-    """One true object: whether it was ``found``, with which mask ``iou``, its ``diameter`` and its
-    errors in metres.
+    """One ground-truth object that counts: whether it was ``found``, and with which mask ``iou``.
 
-    ``error`` is ADD, or ADD-S for a symmetric object, and ``adds`` ADD-S; both are None where the
-    object got no pose. ``diameter`` is None where its true pose or its model is not known, so that
-    there is nothing to measure.
+    ``error`` is ADD, or ADD-S for a symmetric object, and ``adds`` ADD-S, in metres; both are None
+    where the object got no pose. ``diameter`` in metres is None where its true pose or its model is
+    not known, so that there is nothing to measure.
     """
 
     class_name: str
@@ -54,6 +49,13 @@ class ObjectRecord:
     diameter: float | None = None
     error: float | None = None
     adds: float | None = None
+
+    @property
+    def error_in_diameters(self) -> float | None:
+        """``error`` as a fraction of the diameter; None where one of them is not known."""
+        if self.error is None or self.diameter is None:
+            return None
+        return self.error / self.diameter
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ class TrackRecord:
 
 @dataclass(frozen=True)
 class IdentityRecord:
-    """A true identity and the track that follows it (None: missed); ``switch`` and ``fragment`` as
-    in ``IdentityEvent``.
+    """A ground-truth identity and the track that matches it (None: missed).
+
+    ``switch`` and ``fragment`` as in ``IdentityEvent``.
     """
 
     id: int
@@ -81,11 +84,10 @@ class IdentityRecord:
 class FrameRecord:
     """Frame ``number`` of the bag, picture ``picture`` of the video (None: not in it).
 
-    What is true is None where nobody knows it.
-
     ``latency_ms`` by stage, without those that gave no result. ``label`` and ``scores``
-    (probability by class) are those of the surest action, "" and empty without one. A
-    ``true_label`` of "" is a frame that nobody labelled.
+    (probability by class) are those of the most confident action, "" and empty without one.
+    Of the ground truth, None is what nobody knows; a ``true_label`` of "" is a frame that nobody
+    labeled.
     """
 
     number: int
@@ -109,9 +111,12 @@ def frame_records(
     latency_ms: Sequence[dict[str, float]],
     pictures: Sequence[int | None],
 ) -> list[FrameRecord]:
-    """A record of each of the ``frames``; all sequences but ``action_classes`` have one entry for
-    each.
+    """A record of each of the ``frames``.
+
+    All sequences but ``action_classes`` have one entry for each frame.
     """
+    matched = zip(frames, evaluation.objects, evaluation.identities, strict=True)
+    played = zip(keys, latency_ms, pictures, strict=True)
     return [
         FrameRecord(
             key.number,
@@ -119,25 +124,13 @@ def frame_records(
             picture,
             {stage: round(value, 2) for stage, value in latency.items()},
             _detections(frame, objects),
-            [
-                TrackRecord(track.id, track.class_name)
-                for track in frame.results.tracks
-                if track.state is TrackState.CONFIRMED
-            ],
+            _tracks(frame),
             **_action(frame, action_classes),
-            objects=None if objects is None else [_object(frame, judged) for judged in objects],
-            identities=None if identities is None else _identities(frame, identities),
+            objects=_objects(frame, objects),
+            identities=_identities(frame, events),
             true_label=frame.ground_truth.action,
         )
-        for key, frame, objects, identities, latency, picture in zip(
-            keys,
-            frames,
-            evaluation.objects,
-            evaluation.identities,
-            latency_ms,
-            pictures,
-            strict=True,
-        )
+        for (frame, objects, events), (key, latency, picture) in zip(matched, played, strict=True)
     ]
 
 
@@ -157,79 +150,96 @@ def read_frame_records(path: Path) -> list[FrameRecord]:
     }
 
     def record(content: dict[str, Any]) -> FrameRecord:
-        parts = {
-            name: [kinds[name](**item) for item in content[name]]
-            for name in kinds
+        lists = {
+            name: [kind(**entry) for entry in content[name]]
+            for name, kind in kinds.items()
             if content[name] is not None
         }
-        return FrameRecord(**content | parts)
+        return FrameRecord(**content | lists)
 
     return [record(content) for content in json.loads(path.read_text())]
 
 
 def _detections(
-    frame: EvaluatedFrame, objects: Sequence[InstanceMatch] | None
+    frame: EvaluatedFrame, objects: Sequence[ObjectMatch] | None
 ) -> list[DetectionRecord]:
-    instances = frame.results.instances
-    right: list[bool | None] = [None] * len(instances)
-    if objects is not None:
-        found = {judged.detection_index for judged in objects}
-        counted = {judged.truth_index for judged in objects}
-        ignored = [
-            instance
-            for index, instance in enumerate(frame.ground_truth.instances)
-            if index not in counted
-        ]
-        for index, instance in enumerate(instances):
-            others = [other for other in ignored if other.class_name == instance.class_name]
-            if index in found or all(
-                mask_iou(instance, other) < _ON_IGNORED_IOU for other in others
-            ):
-                right[index] = index in found
+    instances, ground_truth = frame.results.instances, frame.ground_truth.instances
+    verdicts: list[bool | None] = [None] * len(instances)
+    if objects is not None and ground_truth is not None:
+        verdicts = detection_verdicts(ground_truth, instances, objects)
     return [
         DetectionRecord(
-            instance.class_name, round(float(instance.score), 4), _box(instance.box), one
+            instance.class_name, round(float(instance.score), 4), _box(instance.box), right
         )
-        for instance, one in zip(instances, right, strict=True)
+        for instance, right in zip(instances, verdicts, strict=True)
     ]
 
 
-def _object(frame: EvaluatedFrame, judged: InstanceMatch) -> ObjectRecord:
-    instance = frame.ground_truth.instances[judged.truth_index]
-    record = ObjectRecord(
-        instance.class_name,
-        _box(instance.box),
-        judged.detection_index is not None,
-        round(judged.iou, 4),
-    )
-    if judged.pose is None:
-        return record
-    error, adds = (
-        round(value, 6) if np.isfinite(value) else None
-        for value in (judged.pose.error, judged.pose.adds)
-    )
-    return ObjectRecord(
-        record.class_name, record.box, record.found, record.iou, judged.pose.diameter, error, adds
-    )
-
-
-def _identities(frame: EvaluatedFrame, identities: Sequence[IdentityEvent]) -> list[IdentityRecord]:
-    names = {track.id: track.class_name for track in frame.ground_truth.tracks}
+def _tracks(frame: EvaluatedFrame) -> list[TrackRecord]:
     return [
-        IdentityRecord(one.truth_id, names[one.truth_id], one.track_id, one.switch, one.fragment)
-        for one in identities
+        TrackRecord(track.id, track.class_name)
+        for track in frame.results.tracks
+        if track.state is TrackState.CONFIRMED
+    ]
+
+
+def _objects(
+    frame: EvaluatedFrame, matches: Sequence[ObjectMatch] | None
+) -> list[ObjectRecord] | None:
+    instances = frame.ground_truth.instances
+    if matches is None or instances is None:
+        return None
+
+    records = []
+    for match in matches:
+        instance = instances[match.ground_truth_index]
+        pose: dict[str, float | None] = {}
+        if match.pose is not None:
+            pose["diameter"] = match.pose.diameter
+            pose["error"] = _finite(match.pose.error)
+            pose["adds"] = _finite(match.pose.adds)
+        records.append(
+            ObjectRecord(
+                instance.class_name,
+                _box(instance.box),
+                match.is_found,
+                round(match.iou, 4),
+                **pose,
+            )
+        )
+    return records
+
+
+def _identities(
+    frame: EvaluatedFrame, events: Sequence[IdentityEvent] | None
+) -> list[IdentityRecord] | None:
+    if events is None:
+        return None
+
+    names = {track.id: track.class_name for track in frame.ground_truth.tracks or []}
+    return [
+        IdentityRecord(
+            event.ground_truth_id,
+            names[event.ground_truth_id],
+            event.track_id,
+            event.switch,
+            event.fragment,
+        )
+        for event in events
     ]
 
 
 def _action(frame: EvaluatedFrame, action_classes: Sequence[str]) -> dict[str, Any]:
     if frame.action is None:
         return {}
-    scores = {
-        name: round(float(score), 4)
-        for name, score in zip(action_classes, frame.action.class_scores, strict=False)
-    }
+    probabilities = zip(action_classes, frame.action.class_scores, strict=False)
+    scores = {name: round(float(probability), 4) for name, probability in probabilities}
     return {"label": frame.action.label, "scores": scores}
 
 
 def _box(box: np.ndarray) -> list[float]:
     return [round(float(value), 1) for value in box]
+
+
+def _finite(error: float) -> float | None:
+    return round(error, 6) if np.isfinite(error) else None

@@ -13,9 +13,9 @@ from perception_kit.evaluation.ground_truth import FrameGroundTruth, FrameKey
 from perception_kit.ros.from_messages import (
     detections_from_message,
     poses_from_message,
-    stamp_to_ns,
     tracks_from_message,
 )
+from perception_kit.stamps import stamp_to_ns
 
 DETECTIONS = "/ground_truth/detections"
 POSES = "/ground_truth/poses"
@@ -25,7 +25,7 @@ _TOPICS = (DETECTIONS, POSES, TRACKS, ACTIONS)
 
 
 class BagGroundTruth:
-    """Truth topics of the bag at ``path``; ``is_empty`` where it has none."""
+    """Ground-truth topics of the bag at ``path``; ``is_empty`` where it has none."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -33,7 +33,7 @@ class BagGroundTruth:
             self.is_empty = not any(topic in reader.topics for topic in _TOPICS)
 
     def frames(self, keys: Sequence[FrameKey]) -> Iterator[FrameGroundTruth]:
-        """Truth of each frame, joined by stamp; one without truth messages is unknown.
+        """Ground truth of each frame, joined by stamp; unknown where there is no message.
 
         Raises BagError for a damaged bag.
         """
@@ -45,21 +45,22 @@ class BagGroundTruth:
             for _, wanted_ns in keys:
                 while stamp_ns is not None and stamp_ns < wanted_ns:
                     stamp_ns, messages = next(groups, (None, ()))
-                yield (
-                    _frame_ground_truth({item.topic: item.message for item in messages})
-                    if stamp_ns == wanted_ns
-                    else FrameGroundTruth()
-                )
+
+                by_topic = {}
+                if stamp_ns == wanted_ns:
+                    by_topic = {item.topic: item.message for item in messages}
+                yield _frame_ground_truth(by_topic)
 
 
 def _frame_ground_truth(messages: dict[str, Any]) -> FrameGroundTruth:
+    """Decode the messages of one frame by topic; there may be none."""
+    action = None
+    if ACTIONS in messages:
+        action = next((action.label for action in messages[ACTIONS].actions), "")
+
     return FrameGroundTruth(
         instances=detections_from_message(messages[DETECTIONS]) if DETECTIONS in messages else None,
         poses=poses_from_message(messages[POSES]) if POSES in messages else None,
         tracks=tracks_from_message(messages[TRACKS]) if TRACKS in messages else None,
-        action=(
-            next((action.label for action in messages[ACTIONS].actions), "")
-            if ACTIONS in messages
-            else None
-        ),
+        action=action,
     )

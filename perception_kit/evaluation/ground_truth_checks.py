@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps scores away, or low, although there is truth."""
+"""Warnings about ground truth that cannot be scored or lowers the scores."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ def ground_truth_warnings(
     object_classes: Collection[str],
     action_classes: Collection[str],
 ) -> list[str]:
-    """Says in words where the truth belongs to none of the frames, or names what the models (with
-    these classes) do not know.
+    """Warnings about ground truth of other frames, and about classes that the models do not know.
+
+    The classes are those of the segmentation model and of the action model.
     """
-    objects = {
-        instance.class_name
-        for ground_truth in ground_truths
-        for instance in ground_truth.instances or []
-    }
-    actions = {ground_truth.action for ground_truth in ground_truths if ground_truth.action}
-    remarks = []
-    if all(ground_truth == FrameGroundTruth() for ground_truth in ground_truths):
-        remarks.append(
+    warnings = []
+
+    # Ground truth that fits none of the frames.
+    actions = {frame.action for frame in ground_truths if frame.action}
+    if all(frame == FrameGroundTruth() for frame in ground_truths):
+        warnings.append(
             "no scores: the truth says nothing about any of the frames; its stamps must be those of"
             " the colour images"
         )
-    elif not actions and any(ground_truth.action is not None for ground_truth in ground_truths):
-        remarks.append(
+    elif not actions and any(frame.action is not None for frame in ground_truths):
+        warnings.append(
             "actions are not scored: no frame has a true action; a CSV counts seconds from the"
             " first colour image"
         )
+
+    # Classes that no model can find.
+    objects = {instance.class_name for frame in ground_truths for instance in frame.instances or []}
     if unknown := objects - set(object_classes):
-        remarks.append(
+        warnings.append(
             f"the segmentation model does not know {_listed(unknown)} of the truth: each counts as"
             " missed"
         )
     if unknown := actions - set(action_classes):
-        remarks.append(
+        warnings.append(
             f"the action model does not know {_listed(unknown)} of the truth: each frame of it"
             " counts as wrong"
         )
-    return remarks
+    return warnings
 
 
 def _listed(names: Collection[str]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The object models that pose errors are measured with."""
+"""Object models as points, with which pose errors are measured."""
 
 from __future__ import annotations
 
@@ -9,36 +9,52 @@ from pathlib import Path
 import numpy as np
 
 from perception_kit.datasets.bop import read_models
-from perception_kit.networks.model_file import load_model
+from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.metrics.pose import Pose, PoseError, add, adds
+from perception_kit.networks.model_file import read_model
 
-_POINTS = 1000
+_POINTS = 1000  # of a mesh, over which ADD and ADD-S are means
 
 
 @dataclass(frozen=True)
 class PointModel:
-    """(N, 3) surface points in metres, diameter in metres, and whether ADD-S is the object's
-    measure.
-    """
+    """(N, 3) surface points and diameter in metres, and whether ADD-S is the object's measure."""
 
     points: np.ndarray
     diameter: float
     symmetric: bool
 
+    @classmethod
+    def of_object(cls, model: ObjectModel) -> PointModel:
+        """Points on the mesh of a rigid object."""
+        return cls(model.points(_POINTS), model.diameter, model.symmetric)
+
+    def pose_error(self, class_name: str, ground_truth: Pose, estimate: Pose | None) -> PoseError:
+        """Errors of an estimated pose, infinite ones without an estimate."""
+        described = class_name, self.diameter, self.symmetric
+        if estimate is None:
+            return PoseError(*described)
+
+        poses = *estimate, *ground_truth
+        return PoseError(*described, add(self.points, *poses), adds(self.points, *poses))
+
 
 def load_point_models(models: Path | None, bag: Path, pose_model: Path) -> dict[str, PointModel]:
-    """Point models by class name: of the BOP folder ``models``, else of the bag's own ``models``
-    folder, else of the pose model file.
+    """Point models by class name.
 
-    Raises DatasetError or ModelFileError for a folder or file that cannot be read.
+    They are those of the BOP folder ``models``, else of the bag's own ``models`` folder, else of
+    the pose model file. Raises DatasetError or ModelFileError for a folder or file that cannot be
+    read.
     """
     folder = models if models is not None else bag / "models"
     if models is not None or (folder / "models_info.json").is_file():
-        rigid = [model for model in read_models(folder).values() if not model.articulated]
         return {
-            model.name: PointModel(model.points(_POINTS), model.diameter, model.symmetric)
-            for model in rigid
+            model.name: PointModel.of_object(model)
+            for model in read_models(folder).values()
+            if not model.articulated
         }
-    tensors, metadata = load_model(pose_model, "pose")
+
+    tensors, metadata = read_model(pose_model, "pose")
     described = zip(
         metadata["class_names"], metadata["diameters"], metadata["symmetries"], strict=True
     )

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The results that the three nodes publish for a frame, and reading them back from the bag that a
-replay wrote.
-"""
+"""Results that the three nodes publish, decoded from messages or from a bag of results."""
 
 from __future__ import annotations
 
@@ -23,8 +21,10 @@ from perception_kit.types import FrameResults
 
 @dataclass(frozen=True)
 class Stage:
-    """One result topic: the node that publishes it, the message type in this package, and the nodes
-    that must run for it to come.
+    """One result topic of the nodes.
+
+    ``node`` publishes it, ``message`` is its type in this package, and all nodes that it ``needs``
+    must run for it to come.
     """
 
     name: str
@@ -39,55 +39,48 @@ class Stage:
         return f"assistant_perception/msg/{self.message}"
 
 
+_POSE6D, _TRACKER, _ACTIONREC = NODES = ("pose6d_node", "tracker_node", "actionrec_node")
 STAGES = (
     Stage(
         "segmentation",
-        "pose6d_node",
+        _POSE6D,
         "/pose6d_node/detections",
         "InstanceDetectionArray",
-        ("pose6d_node",),
+        needs=(_POSE6D,),
     ),
-    Stage("pose", "pose6d_node", "/pose6d_node/poses", "ObjectPoseArray", ("pose6d_node",)),
-    Stage(
-        "tracking",
-        "tracker_node",
-        "/tracker_node/tracks",
-        "TrackArray",
-        ("pose6d_node", "tracker_node"),
-    ),
-    Stage(
-        "actions", "actionrec_node", "/actionrec_node/actions", "ActionArray", ("actionrec_node",)
-    ),
+    Stage("pose", _POSE6D, "/pose6d_node/poses", "ObjectPoseArray", needs=(_POSE6D,)),
+    Stage("tracking", _TRACKER, "/tracker_node/tracks", "TrackArray", needs=(_POSE6D, _TRACKER)),
+    Stage("actions", _ACTIONREC, "/actionrec_node/actions", "ActionArray", needs=(_ACTIONREC,)),
 )
-NODES = ("pose6d_node", "tracker_node", "actionrec_node")
 
 
-def scene_from_messages(messages: Mapping[str, Any]) -> FrameResults:
-    """The results of one frame, decoded, by stage name; a stage without a message gives an empty
-    list.
-    """
-    return FrameResults(
-        instances=(
-            detections_from_message(messages["segmentation"]) if "segmentation" in messages else []
-        ),
-        poses=poses_from_message(messages["pose"]) if "pose" in messages else [],
-        tracks=tracks_from_message(messages["tracking"]) if "tracking" in messages else [],
-        actions=actions_from_message(messages["actions"]) if "actions" in messages else [],
-    )
+def results_from_messages(messages: Mapping[str, Any]) -> FrameResults:
+    """The results of one frame from its messages by stage name; none gives an empty list."""
+    results = FrameResults(instances=[], poses=[], tracks=[], actions=[])
+    if "segmentation" in messages:
+        results.instances = detections_from_message(messages["segmentation"])
+    if "pose" in messages:
+        results.poses = poses_from_message(messages["pose"])
+    if "tracking" in messages:
+        results.tracks = tracks_from_message(messages["tracking"])
+    if "actions" in messages:
+        results.actions = actions_from_message(messages["actions"])
+    return results
 
 
 def read_results(path: Path) -> tuple[dict[int, FrameResults], list[str]]:
-    """The results of each frame by its stamp in nanoseconds, and the names of the action classes
-    (empty without any action results).
+    """The results of each frame by its stamp in nanoseconds, and the names of the action classes.
 
-    Raises BagError.
+    Without any action results, the names are empty. Raises BagError.
     """
     stage_of = {stage.topic: stage.name for stage in STAGES}
-    scenes: dict[int, FrameResults] = {}
+    frames: dict[int, FrameResults] = {}
     action_classes: list[str] = []
+
     for stamp_ns, items in groupby(read_messages(path, stage_of), key=lambda item: item.stamp_ns):
         messages = {stage_of[item.topic]: item.message for item in items}
-        scenes[stamp_ns] = scene_from_messages(messages)
+        frames[stamp_ns] = results_from_messages(messages)
         if "actions" in messages:
             action_classes = list(messages["actions"].class_names)
-    return scenes, action_classes
+
+    return frames, action_classes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a finished replay left in its folder."""
+"""Reads the folder of a finished replay."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from typing import Any
 import yaml
 
 from perception_kit.evaluation.frame_records import FrameRecord, read_frame_records
+from perception_kit.evaluation.metrics_schema import ReplayMetrics, from_json
 from perception_kit.evaluation.run_folder import CONFIG, DETAILS, FRAMES, METRICS, VIDEO
 
 
 class RunError(ValueError):
-    """A folder does not hold a finished replay; the message says what was found and what to do."""
+    """A folder holds no finished replay; the message says what was found and what to do."""
 
 
 @dataclass(frozen=True)
 class ReplayRun:
-    """A replay: ``metrics`` and ``details`` as in its JSON files, ``config`` as in
-    ``effective_config.yaml``, one record a frame.
+    """A finished replay.
+
+    ``details`` is the contents of ``details.json``, ``config`` of ``effective_config.yaml``;
+    ``frames`` has one record a frame.
     """
 
     folder: Path
-    metrics: dict[str, Any]
+    metrics: ReplayMetrics
     details: dict[str, Any]
     config: dict[str, Any]
     frames: list[FrameRecord]
@@ -50,7 +53,8 @@ class ReplayRun:
 def read_run(folder: Path) -> ReplayRun:
     """Read what ``perception_kit.replay`` wrote into ``folder``. Raises RunError."""
     try:
-        metrics, details = (json.loads((folder / name).read_text()) for name in (METRICS, DETAILS))
+        metrics = from_json(ReplayMetrics, json.loads((folder / METRICS).read_text()))
+        details = json.loads((folder / DETAILS).read_text())
         config = yaml.safe_load((folder / CONFIG).read_text())
         frames = read_frame_records(folder / FRAMES)
     except FileNotFoundError as error:
@@ -63,4 +67,5 @@ def read_run(folder: Path) -> ReplayRun:
             f"'{folder}' cannot be read ({error}): it is damaged, or of another version; replay the"
             " bag again"
         ) from error
+
     return ReplayRun(folder, metrics, details, config, frames)

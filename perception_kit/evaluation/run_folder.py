@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder that a replay writes."""
+"""The files in the folder that a replay writes."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-RESULTS, VIDEO, LOGS, METRICS, DETAILS = (
-    "results",
-    "overlay.mp4",
-    "logs",
-    "metrics.json",
-    "details.json",
-)
+RESULTS = "results"
+VIDEO = "overlay.mp4"
+LOGS = "logs"
+METRICS = "metrics.json"
+DETAILS = "details.json"
 CONFIG = "effective_config.yaml"
-FRAMES, REPORT, RERUN = "frames.json", "report.html", "recording.rrd"
+FRAMES = "frames.json"
+REPORT = "report.html"
+RERUN = "recording.rrd"
 MARKER = ".replay"
 
 
@@ -45,6 +45,7 @@ def clear_output(out: Path) -> None:
             f"'{out}' holds {', '.join(in_the_way)}, but not of an earlier replay: give a new"
             " folder as --out"
         )
+
     make_output(out)
     try:
         marker.write_text("written by perception_kit.replay, which replaces its files here\n")
@@ -52,12 +53,13 @@ def clear_output(out: Path) -> None:
         raise OutputError(
             f"'{out}' cannot be written ({error}): give another folder as --out"
         ) from error
+
     for name in in_the_way:
         shutil.rmtree(out / name) if (out / name).is_dir() else (out / name).unlink()
 
 
 def describe_output(out: Path) -> list[tuple[str, str]]:
-    """Path and contents of each thing in the folder, the most useful first."""
+    """Path and description of each file in the folder, the most useful first."""
     described = {
         REPORT: "scores, timelines and the worst frames; open it in a browser",
         VIDEO: "what the nodes saw, drawn on the images",
@@ -73,4 +75,5 @@ def describe_output(out: Path) -> list[tuple[str, str]]:
             "everything in the picture and in space; './run rerun FILE --serve-web --bind"
             " 127.0.0.1' shows it in a browser"
         )
-    return [(str(out / name), what) for name, what in described.items()]
+
+    return [(str(out / name), description) for name, description in described.items()]

@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scores of a replay by the words that people know them by."""
+"""Display names, formats and better directions of all scores, and the scores of a replay."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from perception_kit.evaluation.frame_records import ObjectRecord
+from perception_kit.evaluation.metrics_schema import (
+    ActionClassScores,
+    ActionScores,
+    PoseScores,
+    SegmentationScores,
+    TrackingScores,
+)
 from perception_kit.evaluation.run import ReplayRun
 
 NOT_KNOWN = "–"
@@ -33,113 +41,215 @@ class Score:
         return NOT_KNOWN if self.value is None else self.form.format(self.value)
 
 
+@dataclass(frozen=True)
+class ScoreKind:
+    """How a score is named and written, everywhere.
+
+    ``key`` is its name in files. ``class_name`` is the name in tables of classes and
+    ``description`` the one on the terminal, both ``name`` unless they are given; ``heading`` is the
+    one above a narrow column, in lines. ``form`` and ``better`` as in ``Score``.
+    """
+
+    key: str
+    part: str
+    name: str
+    form: str
+    better: int
+    class_name: str = ""
+    heading: str = ""
+    description: str = ""
+
+    def of(self, value: float | None) -> Score:
+        """The score of everything."""
+        return Score(self.part, self.name, value, self.form, self.better)
+
+    def of_class(self, value: float | None) -> Score:
+        """The score of one class."""
+        return Score(self.part, self.class_name or self.name, value, self.form, self.better)
+
+    def on_terminal(self, value: float | None) -> Score:
+        """The score of everything, under its longer name."""
+        return Score(self.part, self.description or self.name, value, self.form, self.better)
+
+
+MASK_MAP = ScoreKind(
+    "map", "segmentation", "mask mAP", "{:.3f}", 1, class_name="AP", heading="mask\nmAP"
+)
+MASK_MAP50 = ScoreKind(
+    "map50",
+    "segmentation",
+    "mask mAP at IoU 0.5",
+    "{:.3f}",
+    1,
+    class_name="AP 0.5",
+    heading="mask\nmAP50",
+)
+BOX_MAP = ScoreKind("box_map", "segmentation", "box mAP", "{:.3f}", 1, heading="box\nmAP")
+VISIBLE = ScoreKind("total", "segmentation", "visible", "{:.0f}", 0)
+FOUND = ScoreKind("found", "segmentation", "found objects", "{:.1%}", 1, class_name="found")
+VISIBLE_COUNT = ScoreKind("total", "instances", "visible", "{:.0f}", 0)
+FOUND_COUNT = ScoreKind(
+    "found", "instances", "found", "{:.0f}", 1, description="found: right class, mask IoU 0.5"
+)
+
+POSE_RECALL = ScoreKind(
+    "recall_0.1d",
+    "pose",
+    "ADD(-S) below 0.1 d",
+    "{:.1%}",
+    1,
+    class_name="ADD(-S) < 0.1 d",
+    heading="ADD(-S)\n< 0.1 d",
+    description="ADD(-S) below a tenth of the diameter, a miss counts",
+)
+POSE_AUC = ScoreKind("auc", "pose", "ADD(-S) AUC", "{:.3f}", 1, heading="ADD(-S)\nAUC")
+ADD_AUC = ScoreKind("add_auc", "pose", "ADD AUC", "{:.3f}", 1, heading="ADD\nAUC")
+ADDS_AUC = ScoreKind(
+    "adds_auc",
+    "pose",
+    "ADD-S AUC",
+    "{:.3f}",
+    1,
+    heading="ADD-S\nAUC",
+    description="ADD-S AUC up to 0.1 m, a miss counts",
+)
+ADDS_MEDIAN = ScoreKind("posed_adds_median_m", "pose", "ADD-S of the found, median", "{:.4f} m", -1)
+MEDIAN_ERROR = ScoreKind("", "pose", "median error", "{:.1f} mm", -1)
+VSD_AR = ScoreKind("ar_vsd", "pose", "VSD AR", "{:.3f}", 1, heading="VSD\nAR")
+MSSD_AR = ScoreKind("ar_mssd", "pose", "MSSD AR", "{:.3f}", 1, heading="MSSD\nAR")
+MSPD_AR = ScoreKind("ar_mspd", "pose", "MSPD AR", "{:.3f}", 1, heading="MSPD\nAR")
+BOP_AR = ScoreKind("ar", "pose", "BOP AR", "{:.3f}", 1, heading="BOP\nAR")
+CONFIDENCE_AUROC = ScoreKind(
+    "confidence_auroc", "pose", "confidence AUROC", "{:.3f}", 1, heading="conf.\nAUROC"
+)
+
+MOTA = ScoreKind("mota", "tracking", "MOTA", "{:.3f}", 1)
+IDF1 = ScoreKind("idf1", "tracking", "IDF1", "{:.3f}", 1)
+HOTA = ScoreKind("hota", "tracking", "HOTA", "{:.3f}", 1)
+SWITCHES = ScoreKind(
+    "id_switches", "tracking", "identity switches", "{:.0f}", -1, class_name="switches"
+)
+FRAGMENTS = ScoreKind("fragments", "tracking", "fragments", "{:.0f}", -1)
+
+ACTION_ACCURACY = ScoreKind(
+    "frame_accuracy", "actions", "frames with the right action", "{:.1%}", 1
+)
+FALL_DELAY = ScoreKind("fall_delay_s", "actions", "delay of the fall alarm", "{:.2f} s", -1)
+FALLS_MISSED = ScoreKind("falls_missed", "actions", "missed falls", "{:.0f}", -1)
+FALSE_ALARMS = ScoreKind("false_fall_alarms", "actions", "false fall alarms", "{:.0f}", -1)
+SUPPORT = ScoreKind("support", "actions", "true frames", "{:.0f}", 0)
+PRECISION = ScoreKind("precision", "actions", "precision", "{:.1%}", 1)
+RECALL = ScoreKind("recall", "actions", "recall", "{:.1%}", 1)
+F1 = ScoreKind("f1", "actions", "f1", "{:.1%}", 1)
+
+INPUT_FRAMES = ScoreKind("input", "frames", "in the bag", "{:.0f}", 0)
+PROCESSED_FRAMES = ScoreKind("processed", "frames", "with all results", "{:.0f}", 1)
+DROPPED_FRAMES = ScoreKind(
+    "dropped",
+    "frames",
+    "without all results",
+    "{:.0f}",
+    -1,
+    description="dropped by the clock: not answered by all nodes",
+)
+LIVE_DROPS = ScoreKind(
+    "live_drops", "frames", "dropped by a live run on this machine (estimate)", "{:.0f}", -1
+)
+LATENCY_MEDIAN = ScoreKind("p50", "latency", "all results, median", "{:.0f} ms", -1)
+LATENCY_95 = ScoreKind("p95", "latency", "all results, 95 %", "{:.0f} ms", -1)
+
+
 def main_scores(run: ReplayRun) -> list[Score]:
     """The scores of ``metrics.json``, the most telling first within each part."""
     metrics = run.metrics
-    parts = {
-        name: metrics[name] or {}
-        for name in ("segmentation", "pose", "tracking", "actions", "instances")
-    }
-    actions = run.details.get("actions") or {}
-    total = parts["instances"].get("total")
-    found = parts["instances"]["found"] / total if total else None
-    latency = metrics["latency_ms"].get("total", {})
-    rows = [
-        ("segmentation", "mask mAP at IoU 0.5", parts["segmentation"].get("map50"), "{:.3f}", 1),
-        ("segmentation", "mask mAP", parts["segmentation"].get("map"), "{:.3f}", 1),
-        ("segmentation", "found objects", found, "{:.1%}", 1),
-        ("pose", "ADD(-S) below 0.1 d", parts["pose"].get("recall_0.1d"), "{:.1%}", 1),
-        ("pose", "ADD-S AUC", parts["pose"].get("adds_auc"), "{:.3f}", 1),
-        ("tracking", "MOTA", parts["tracking"].get("mota"), "{:.3f}", 1),
-        ("tracking", "IDF1", parts["tracking"].get("idf1"), "{:.3f}", 1),
-        ("tracking", "HOTA", parts["tracking"].get("hota"), "{:.3f}", 1),
-        ("tracking", "identity switches", parts["tracking"].get("id_switches"), "{:.0f}", -1),
-        ("tracking", "fragments", parts["tracking"].get("fragments"), "{:.0f}", -1),
-        (
-            "actions",
-            "frames with the right action",
-            parts["actions"].get("frame_accuracy"),
-            "{:.1%}",
-            1,
-        ),
-        (
-            "actions",
-            "delay of the fall alarm",
-            parts["actions"].get("fall_delay_s"),
-            "{:.2f} s",
-            -1,
-        ),
-        ("actions", "missed falls", actions.get("falls_missed"), "{:.0f}", -1),
-        ("actions", "false fall alarms", actions.get("false_fall_alarms"), "{:.0f}", -1),
-        ("frames", "with all results", metrics["frames"]["processed"], "{:.0f}", 1),
-        ("frames", "without all results", metrics["frames"]["dropped"], "{:.0f}", -1),
-        ("latency", "all results, median", latency.get("p50"), "{:.0f} ms", -1),
-        ("latency", "all results, 95 %", latency.get("p95"), "{:.0f} ms", -1),
+    segmentation = metrics.segmentation or SegmentationScores()
+    pose = metrics.pose or PoseScores()
+    tracking = metrics.tracking or TrackingScores()
+    actions = metrics.actions or ActionScores()
+    falls = run.details.get("actions") or {}
+    latency = metrics.latency_ms.get("total")
+
+    return [
+        MASK_MAP50.of(segmentation.map50),
+        MASK_MAP.of(segmentation.map),
+        FOUND.of(metrics.instances.found_fraction if metrics.instances is not None else None),
+        POSE_RECALL.of(pose.recall),
+        ADDS_AUC.of(pose.adds_auc),
+        MOTA.of(tracking.mota),
+        IDF1.of(tracking.idf1),
+        HOTA.of(tracking.hota),
+        SWITCHES.of(tracking.id_switches),
+        FRAGMENTS.of(tracking.fragments),
+        ACTION_ACCURACY.of(actions.frame_accuracy),
+        FALL_DELAY.of(actions.fall_delay_s),
+        FALLS_MISSED.of(falls.get(FALLS_MISSED.key)),
+        FALSE_ALARMS.of(falls.get(FALSE_ALARMS.key)),
+        PROCESSED_FRAMES.of(metrics.frames.processed),
+        DROPPED_FRAMES.of(metrics.frames.dropped),
+        LATENCY_MEDIAN.of(latency.p50 if latency is not None else None),
+        LATENCY_95.of(latency.p95 if latency is not None else None),
     ]
-    return [Score(*row) for row in rows]
 
 
 def class_scores(run: ReplayRun) -> dict[str, list[Score]]:
-    """The scores of each true class of objects; the same scores in the same order for each."""
+    """The scores of each class of ground-truth objects, the same in the same order for each."""
     segmentation = run.details.get("segmentation", {}).get("per_class", {})
     pose = run.details.get("pose", {}).get("per_class", {})
-    visible, found, switches, fragments = Counter(), Counter(), Counter(), Counter()
+    objects, found = Counter[str](), Counter[str]()
+    for record in _objects(run):
+        objects[record.class_name] += 1
+        found[record.class_name] += record.found
+
+    switches, fragments = Counter[str](), Counter[str]()
     for frame in run.frames:
-        for item in frame.objects or []:
-            visible[item.class_name] += 1
-            found[item.class_name] += item.found
-        for one in frame.identities or []:
-            switches[one.class_name] += one.switch
-            fragments[one.class_name] += one.fragment
+        for identity in frame.identities or []:
+            switches[identity.class_name] += identity.switch
+            fragments[identity.class_name] += identity.fragment
     has_identities = any(frame.identities is not None for frame in run.frames)
 
     def scores(name: str) -> list[Score]:
-        ap, errors = segmentation.get(name, {}), pose.get(name, {})
-        rows: list[tuple[str, str, Any, str, int]] = [
-            ("segmentation", "visible", visible[name], "{:.0f}", 0),
-            (
-                "segmentation",
-                "found",
-                found[name] / visible[name] if visible[name] else None,
-                "{:.1%}",
-                1,
-            ),
-            ("segmentation", "AP 0.5", ap.get("map50"), "{:.3f}", 1),
-            ("segmentation", "AP", ap.get("map"), "{:.3f}", 1),
-            ("pose", "ADD(-S) < 0.1 d", errors.get("recall_0.1d"), "{:.1%}", 1),
-            ("pose", "ADD-S AUC", errors.get("adds_auc"), "{:.3f}", 1),
-            ("pose", "median error", _median_error_mm(run, name), "{:.1f} mm", -1),
-            ("tracking", "switches", switches[name] if has_identities else None, "{:.0f}", -1),
-            ("tracking", "fragments", fragments[name] if has_identities else None, "{:.0f}", -1),
+        precision, errors = segmentation.get(name, {}), pose.get(name, {})
+        return [
+            VISIBLE.of_class(objects[name]),
+            FOUND.of_class(found[name] / objects[name] if objects[name] else None),
+            MASK_MAP50.of_class(precision.get(MASK_MAP50.key)),
+            MASK_MAP.of_class(precision.get(MASK_MAP.key)),
+            POSE_RECALL.of_class(errors.get(POSE_RECALL.key)),
+            ADDS_AUC.of_class(errors.get(ADDS_AUC.key)),
+            MEDIAN_ERROR.of_class(_median_error_mm(run, name)),
+            SWITCHES.of_class(switches[name] if has_identities else None),
+            FRAGMENTS.of_class(fragments[name] if has_identities else None),
         ]
-        return [Score(*row) for row in rows]
 
-    return {name: scores(name) for name in sorted({*visible, *segmentation, *pose})}
+    return {name: scores(name) for name in sorted({*objects, *segmentation, *pose})}
 
 
 def action_scores(run: ReplayRun) -> dict[str, list[Score]]:
-    """The scores of each action; the same scores in the same order for each."""
-    per_class = (run.metrics["actions"] or {}).get("per_class", {})
+    """The scores of each action, the same in the same order for each."""
+    actions = run.metrics.actions or ActionScores()
 
-    def scores(values: dict[str, Any]) -> list[Score]:
-        support = Score("actions", "true frames", values["support"], "{:.0f}", 0)
+    def scores(action: ActionClassScores) -> list[Score]:
         return [
-            support,
-            *(
-                Score("actions", key, values[key], "{:.1%}", 1)
-                for key in ("precision", "recall", "f1")
-            ),
+            SUPPORT.of_class(action.support),
+            PRECISION.of_class(action.precision),
+            RECALL.of_class(action.recall),
+            F1.of_class(action.f1),
         ]
 
-    return {name: scores(values) for name, values in per_class.items()}
+    return {name: scores(action) for name, action in actions.per_class.items()}
+
+
+def _objects(run: ReplayRun) -> Iterator[ObjectRecord]:
+    """The ground-truth objects of all frames."""
+    for frame in run.frames:
+        yield from frame.objects or []
 
 
 def _median_error_mm(run: ReplayRun, name: str) -> float | None:
     """Median ADD(-S) of the objects that have a pose, in millimetres."""
     errors = [
-        item.error
-        for frame in run.frames
-        for item in frame.objects or []
-        if item.class_name == name and item.error is not None
+        record.error
+        for record in _objects(run)
+        if record.class_name == name and record.error is not None
     ]
     return 1e3 * float(np.median(errors)) if errors else None

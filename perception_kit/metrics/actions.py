@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of recognised actions against labelled frames.
+"""Scores of recognized actions against labeled frames.
 
-Truth and predictions are equally long arrays of class names, one entry per frame (or per clip). A
-truth of ``""`` is a frame that nobody labelled: it counts nowhere. A prediction of ``""`` says that
-there was none: it is wrong wherever there is a truth.
+Ground truth and predictions are equally long arrays of class names, one entry per frame (or per
+clip). A ground truth of ``""`` is a frame that nobody labeled: it counts nowhere. A prediction of
+``""`` means that there was none: it is wrong wherever the frame is labeled.
 """
 
 from __future__ import annotations
@@ -25,82 +25,81 @@ NONE = ""
 def _labeled(
     ground_truth: Sequence[str], predicted: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both as arrays, without the frames that nobody labelled.
+    """Both as arrays, without the frames that nobody labeled.
 
     Raises ValueError for different lengths.
     """
     if len(ground_truth) != len(predicted):
         raise ValueError(
-            f"truth has {len(ground_truth)} frames, the predictions have {len(predicted)}: give one entry"
-            " per frame in both"
+            f"truth has {len(ground_truth)} frames, the predictions have {len(predicted)}: give"
+            " one entry per frame in both"
         )
-    ground_truth_array, predicted_array = (
-        np.asarray(ground_truth, dtype=np.str_),
-        np.asarray(predicted, dtype=np.str_),
-    )
-    keep = ground_truth_array != NONE
-    return ground_truth_array[keep], predicted_array[keep]
+
+    true_labels = np.asarray(ground_truth, dtype=np.str_)
+    predicted_labels = np.asarray(predicted, dtype=np.str_)
+    labeled = true_labels != NONE
+    return true_labels[labeled], predicted_labels[labeled]
 
 
 def frame_accuracy(ground_truth: Sequence[str], predicted: Sequence[str]) -> float | None:
-    """Share of the labelled frames with the right prediction; None where no frame is labelled."""
-    ground_truth_array, predicted_array = _labeled(ground_truth, predicted)
-    return (
-        float((ground_truth_array == predicted_array).mean()) if len(ground_truth_array) else None
-    )
+    """Fraction of the labeled frames with the right prediction; None where no frame is labeled."""
+    true_labels, predicted_labels = _labeled(ground_truth, predicted)
+    return float((true_labels == predicted_labels).mean()) if len(true_labels) else None
 
 
 def per_class(
     ground_truth: Sequence[str], predicted: Sequence[str], class_names: Sequence[str]
 ) -> dict[str, dict[str, float | int | None]]:
-    """``precision``, ``recall``, ``f1`` and ``support`` (labelled frames) of each class.
+    """``precision``, ``recall``, ``f1`` and ``support`` (labeled frames) of each class.
 
     A value that is undefined (the precision of a class never predicted, the recall of one that
     never occurs) is None.
     """
-    ground_truth_array, predicted_array = _labeled(ground_truth, predicted)
-    if not len(ground_truth_array):
-        return {
-            name: {"precision": None, "recall": None, "f1": None, "support": 0}
-            for name in class_names
-        }
+    true_labels, predicted_labels = _labeled(ground_truth, predicted)
+    if not len(true_labels):
+        undefined = {"precision": None, "recall": None, "f1": None, "support": 0}
+        return {name: dict(undefined) for name in class_names}
+
     scores = precision_recall_fscore_support(
-        ground_truth_array, predicted_array, labels=list(class_names), zero_division=np.nan
+        true_labels, predicted_labels, labels=list(class_names), zero_division=np.nan
     )
     return {
         name: {
-            "precision": _number(precision),
-            "recall": _number(recall),
-            "f1": _number(f1),
+            "precision": _defined(precision),
+            "recall": _defined(recall),
+            "f1": _defined(f1),
             "support": int(support),
         }
         for name, precision, recall, f1, support in zip(class_names, *scores, strict=True)
     }
 
 
-def _number(value: float) -> float | None:
+def _defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
 def confusion(
     ground_truth: Sequence[str], predicted: Sequence[str], class_names: Sequence[str]
 ) -> np.ndarray:
-    """(C, C + 1) frame counts: row = true class, column = predicted class, last column = no
-    prediction or a class not in the list.
+    """(C, C + 1) frame counts: a row for each true class, a column for each predicted class.
+
+    The last column is of frames without a prediction, or with a class that is not in the list.
     """
-    ground_truth_array, predicted_array = _labeled(ground_truth, predicted)
-    predicted_array = np.where(np.isin(predicted_array, class_names), predicted_array, NONE)
+    true_labels, predicted_labels = _labeled(ground_truth, predicted)
+    predicted_labels = np.where(np.isin(predicted_labels, class_names), predicted_labels, NONE)
+
     names = [*class_names, NONE]
-    if not np.isin(ground_truth_array, class_names).any():
+    if not np.isin(true_labels, class_names).any():  # scikit-learn refuses this
         return np.zeros((len(class_names), len(names)), np.int64)
-    return confusion_matrix(ground_truth_array, predicted_array, labels=names)[:-1]
+    return confusion_matrix(true_labels, predicted_labels, labels=names)[:-1]
 
 
 @dataclass(frozen=True)
 class Roc:
-    """Receiver operating characteristic of one class: for falling ``thresholds`` (P,) the share of
-    its examples that score at least that (``recall``), and the share of the others that do
-    (``false_alarms``); ``auc`` is the area under the curve.
+    """Receiver operating characteristic of one class.
+
+    For falling ``thresholds`` (P,): ``recall`` is the fraction of the class's examples that score
+    at least that, ``false_alarms`` the fraction of all others. ``auc`` is the area under the curve.
     """
 
     thresholds: np.ndarray
@@ -110,8 +109,9 @@ class Roc:
 
 
 def roc(is_class: np.ndarray, scores: np.ndarray) -> Roc | None:
-    """ROC of M examples, of which those with ``is_class`` (M,) are of the class, by their
-    ``scores`` (M,); None where all or none are.
+    """ROC of M examples with ``scores`` (M,); None where all or none are of the class.
+
+    ``is_class`` (M,) says which are.
     """
     if is_class.all() or not is_class.any():
         return None
@@ -121,10 +121,11 @@ def roc(is_class: np.ndarray, scores: np.ndarray) -> Roc | None:
 
 @dataclass(frozen=True)
 class FallReports:
-    """``delays_s``: for each fall in the order of time, seconds from its start to the first frame
-    that reports it, None where none did.
+    """How falls were reported.
 
-    ``false_alarms``: how often a fall was reported that did not happen.
+    ``delays_s``: for each fall in the order of time, seconds from its start to the first frame that
+    reports it, None where none did. ``false_alarms``: how often a fall was reported that did not
+    happen.
     """
 
     delays_s: tuple[float | None, ...]
@@ -144,10 +145,10 @@ class FallReports:
 
 def joined(reports: Iterable[FallReports]) -> FallReports:
     """The reports of several recordings as one."""
-    every = list(reports)
+    recordings = list(reports)
     return FallReports(
-        tuple(delay for one in every for delay in one.delays_s),
-        sum(one.false_alarms for one in every),
+        tuple(delay for recording in recordings for delay in recording.delays_s),
+        sum(recording.false_alarms for recording in recordings),
     )
 
 
@@ -160,35 +161,36 @@ def fall_reports(
 ) -> FallReports:
     """How long after its start each fall is reported, and what is reported besides.
 
-    A fall is a run of frames with the truth ``label``. A prediction reports it from its first frame
-    until ``grace_s`` after its last one, but not once the next fall has begun. A false alarm is a
-    run of predictions none of which lies within such a time; one in frames without truth ("") is
-    not counted. ``stamps_s`` (N,) seconds, increasing. Raises ValueError for different lengths.
+    A fall is a run of frames labeled ``label``. A prediction reports it from its first frame until
+    ``grace_s`` after its last one, but not once the next fall has begun. A false alarm is a run of
+    predictions none of which lies within such a time; one in frames that nobody labeled is not
+    counted. ``stamps_s`` (N,) seconds, increasing. Raises ValueError for different lengths.
     """
     if not len(stamps_s) == len(ground_truth) == len(predicted):
         raise ValueError(
-            f"got {len(stamps_s)} stamps, {len(ground_truth)} truths, {len(predicted)} predictions: give"
-            " one of each per frame"
+            f"got {len(stamps_s)} stamps, {len(ground_truth)} truths, {len(predicted)} predictions:"
+            " give one of each per frame"
         )
-    stamps, ground_truths = (
-        np.asarray(stamps_s, dtype=np.float64),
-        np.asarray(ground_truth, dtype=np.str_),
-    )
+    stamps = np.asarray(stamps_s, dtype=np.float64)
+    true_labels = np.asarray(ground_truth, dtype=np.str_)
     reported = np.asarray(predicted, dtype=np.str_) == label
-    starts, ends = _runs(ground_truths == label)
+
+    # Delay of the first report within the time window of each fall.
+    starts, ends = _runs(true_labels == label)
+    next_starts = np.append(starts, len(stamps))[1:]
     delays: list[float | None] = []
     in_time = np.zeros(len(stamps), bool)
-    for start, end, next_start in zip(
-        starts, ends, np.append(starts, len(stamps))[1:], strict=True
-    ):
+    for start, end, next_start in zip(starts, ends, next_starts, strict=True):
         window = (stamps >= stamps[start]) & (stamps <= stamps[end - 1] + grace_s)
         window[next_start:] = False
         in_time |= window
         hits = np.flatnonzero(window & reported)
         delays.append(float(stamps[hits[0]] - stamps[start]) if len(hits) else None)
-    known = ground_truths != NONE
+
+    # Runs of reports outside all windows.
+    is_labeled = true_labels != NONE
     false_alarms = sum(
-        known[start:end].any() and not in_time[start:end].any()
+        is_labeled[start:end].any() and not in_time[start:end].any()
         for start, end in zip(*_runs(reported), strict=True)
     )
     return FallReports(tuple(delays), int(false_alarms))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of 6D poses: ADD (Hinterstoisser et al., ACCV 2012), ADD-S and its area under the curve
-(Xiang et al., PoseCNN, RSS 2018).
+"""ADD and ADD-S errors of 6D poses, their recall and the area under its curve.
+
+ADD: Hinterstoisser et al., ACCV 2012. ADD-S and the AUC: Xiang et al., PoseCNN, RSS 2018.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from scipy.stats import mannwhitneyu
 
 from perception_kit.geometry import transform
 
-RECALL_DIAMETER_FRACTION = 0.1
-AUC_MAX_ERROR = 0.1  # metres
+RECALL_DIAMETER_FRACTION = 0.1  # a pose is right below this (Hinterstoisser et al.)
+AUC_MAX_ERROR = 0.1  # metres (PoseCNN)
+
+Pose = tuple[np.ndarray, np.ndarray]
+"""(3, 3) rotation and (3,) translation in metres, model to camera."""
 
 
 def add(
@@ -26,8 +30,9 @@ def add(
     true_rotation: np.ndarray,
     true_translation: np.ndarray,
 ) -> float:
-    """Mean distance in metres between the (N, 3) model points at the estimated and at the true
-    pose, point by point.
+    """ADD: mean distance between each model point at the estimated and at the true pose.
+
+    ``points`` (N, 3) and the result are in metres.
     """
     difference = transform(points, rotation, translation) - transform(
         points, true_rotation, true_translation
@@ -42,8 +47,9 @@ def adds(
     true_rotation: np.ndarray,
     true_translation: np.ndarray,
 ) -> float:
-    """Mean distance in metres from each of the (N, 3) model points at the true pose to the nearest
-    one at the estimated pose.
+    """ADD-S: mean distance from each model point at the true pose to the nearest estimated one.
+
+    ``points`` (N, 3) and the result are in metres.
     """
     distances, _ = KDTree(transform(points, rotation, translation)).query(
         transform(points, true_rotation, true_translation)
@@ -52,18 +58,19 @@ def adds(
 
 
 def recall(errors: Sequence[float], thresholds: np.ndarray | float) -> float | None:
-    """Fraction of the N ``errors`` below ``thresholds`` ((N,) or one for all); a miss is an
-    infinite error. None without errors.
+    """Fraction of the N ``errors`` below ``thresholds`` ((N,) or one for all); None without errors.
+
+    A miss is an infinite error.
     """
     values = np.asarray(errors, float)
     return float((values < thresholds).mean()) if values.size else None
 
 
 def auc(errors: Sequence[float], max_error: float = AUC_MAX_ERROR) -> float | None:
-    """Area under recall over threshold from 0 to ``max_error``, divided by ``max_error``; a miss is
-    an infinite error. None without errors.
+    """Area under recall over threshold from 0 to ``max_error``, as a fraction; None without errors.
 
-    The recall curve is a staircase, so its exact area is the mean of max(0, 1 - error / max_error).
+    A miss is an infinite error. The recall curve is a staircase, so its exact area is the mean of
+    max(0, 1 - error / max_error).
     """
     values = np.asarray(errors, float)
     return float(np.clip(1.0 - values / max_error, 0.0, 1.0).mean()) if values.size else None
@@ -71,7 +78,7 @@ def auc(errors: Sequence[float], max_error: float = AUC_MAX_ERROR) -> float | No
 
 @dataclass(frozen=True)
 class PoseError:
-    """Errors of one visible true instance, metres. ``add`` and ``adds`` are infinite for a miss."""
+    """Errors of one ground-truth instance in metres; they are infinite for a miss."""
 
     class_name: str
     diameter: float
@@ -86,17 +93,19 @@ class PoseError:
 
     @property
     def is_right(self) -> bool:
-        """Whether this is below a tenth of the diameter."""
+        """Whether the error is below a tenth of the diameter."""
         return self.error < RECALL_DIAMETER_FRACTION * self.diameter
 
 
 def confidence_auroc(right: Sequence[float], wrong: Sequence[float]) -> float | None:
-    """Area under the ROC curve of confidences, of poses that are ``right`` and of those that are
-    ``wrong``: the probability that the confidence of a right pose is the higher one, a tie counting
-    half (Mann and Whitney 1947). None where one kind is missing.
+    """Area under the ROC curve of the confidences of ``right`` and ``wrong`` poses.
+
+    It is the probability that a right pose has the higher confidence, a tie counting half (Mann and
+    Whitney 1947). None where there are no right or no wrong poses.
     """
     if not (len(right) and len(wrong)):
         return None
+
     return float(mannwhitneyu(right, wrong).statistic / (len(right) * len(wrong)))
 
 
@@ -105,9 +114,10 @@ def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:
 
     ``recall_0.1d`` and ``auc`` are of ADD(-S), that is ADD, but ADD-S for symmetric objects;
     ``add_recall_0.1d`` and ``add_auc`` of ADD for all objects, ``adds_recall_0.1d`` and
-    ``adds_auc`` of ADD-S for all. ``per_class`` has the same for each class name, ``count`` is the
-    number of instances. Every visible true instance must be in ``errors``, a missed one with
-    infinite errors. Values are None without errors.
+    ``adds_auc`` of ADD-S for all. ``count`` is the number of instances, and ``per_class`` has the
+    same for each class name. Values are None without errors.
+
+    Every instance that counts must be in ``errors``, a missed one with infinite errors.
     """
     names = sorted({error.class_name for error in errors})
     per_class = {
@@ -118,6 +128,7 @@ def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:
 
 def _summary(errors: Sequence[PoseError]) -> dict[str, Any]:
     thresholds = np.array([RECALL_DIAMETER_FRACTION * error.diameter for error in errors])
+
     scores: dict[str, Any] = {}
     for prefix, name in (("", "error"), ("add_", "add"), ("adds_", "adds")):
         values = [getattr(error, name) for error in errors]

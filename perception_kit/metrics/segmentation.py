@@ -23,14 +23,13 @@ def mask_average_precision(
     height: int,
     width: int,
 ) -> dict[str, Any]:
-    """COCO mask AP over frames of ``height`` x ``width`` pixels; both iterables give one list of
-    instances a frame.
+    """COCO mask AP over frames of ``height`` x ``width`` pixels.
 
-    Returns ``map`` (mean over IoU 0.5:0.05:0.95 and classes), ``map50`` (IoU 0.5) and ``per_class``
-    {name: {"map", "map50"}} of the true classes. Without any true instance that counts, ``map`` and
-    ``map50`` are None. ``score`` of a true instance is its visible fraction: below 0.1 the instance
-    is COCO's crowd region, neither a miss nor a false positive. Raises ValueError if the iterables
-    have different lengths.
+    Both iterables give one list of instances a frame. Returns ``map`` (mean over IoU 0.5:0.05:0.95
+    and classes), ``map50`` (IoU 0.5) and ``per_class`` {name: {"map", "map50"}} of the classes in
+    the ground truth. Without any ground-truth instance that counts (``is_evaluated``), ``map`` and
+    ``map50`` are None; one that does not count is COCO's crowd region, neither a miss nor a false
+    positive. Raises ValueError if the iterables have different lengths.
     """
     return _average_precision(ground_truth, predictions, height, width, "segm")
 
@@ -52,31 +51,29 @@ def _average_precision(
     width: int,
     iou_type: str,
 ) -> dict[str, Any]:
+    size = height, width
     true_annotations: list[dict[str, Any]] = []
     predicted_annotations: list[dict[str, Any]] = []
-    images = 0
-    for images, (true_instances, predicted_instances) in enumerate(
-        zip(ground_truth, predictions, strict=True), start=1
-    ):
-        true_annotations += [
-            {
-                **_annotation(instance, images, height, width),
-                "iscrowd": int(not is_evaluated(instance)),
-            }
-            for instance in true_instances
-        ]
-        predicted_annotations += [
-            _annotation(instance, images, height, width) for instance in predicted_instances
-        ]
-    names = sorted({annotation["class_name"] for annotation in true_annotations})
+    images: list[dict[str, int]] = []
+
+    # COCO's annotations; image ids count from 1.
+    pairs = zip(ground_truth, predictions, strict=True)
+    for image_id, (true_instances, predicted_instances) in enumerate(pairs, start=1):
+        images.append({"id": image_id, "height": height, "width": width})
+        for instance in true_instances:
+            is_crowd = {"iscrowd": int(not is_evaluated(instance))}
+            true_annotations.append(_annotation(instance, image_id, *size) | is_crowd)
+        for instance in predicted_instances:
+            predicted_annotations.append(_annotation(instance, image_id, *size))
+
     if all(annotation["iscrowd"] for annotation in true_annotations):
         return {"map": None, "map50": None, "per_class": {}}
-    image_list = [
-        {"id": image_id, "height": height, "width": width} for image_id in range(1, images + 1)
-    ]
+
+    # Means over IoU thresholds, recalls and classes.
+    names = sorted({annotation["class_name"] for annotation in true_annotations})
     precision = _precision(
-        _dataset(true_annotations, names, image_list),
-        _dataset(predicted_annotations, names, image_list),
+        _dataset(true_annotations, names, images),
+        _dataset(predicted_annotations, names, images),
         iou_type,
     )
     per_class = {
@@ -103,18 +100,20 @@ def _annotation(instance: Instance, image_id: int, height: int, width: int) -> d
 def _dataset(
     annotations: list[dict[str, Any]], names: list[str], images: list[dict[str, int]]
 ) -> COCO:
-    """COCO data set of the annotations whose class is one of ``names`` (COCO's mean leaves out
-    classes that have no true instance).
+    """COCO dataset of the annotations whose class is one of ``names``.
+
+    COCO's mean leaves out classes that have no ground-truth instance.
     """
     category = {name: k for k, name in enumerate(names, start=1)}
     known = [annotation for annotation in annotations if annotation["class_name"] in category]
+
     data = COCO()
     data.dataset = {
         "images": images,
         "categories": [{"id": k, "name": name} for name, k in category.items()],
         "annotations": [
-            {**item, "id": k, "category_id": category[item["class_name"]]}
-            for k, item in enumerate(known, start=1)
+            {**annotation, "id": k, "category_id": category[annotation["class_name"]]}
+            for k, annotation in enumerate(known, start=1)
         ],
     }
     with redirect_stdout(io.StringIO()):
@@ -123,8 +122,9 @@ def _dataset(
 
 
 def _precision(ground_truth: COCO, predictions: COCO, iou_type: str) -> np.ndarray:
-    """(10 IoU thresholds, 101 recalls, classes) interpolated precision, -1 for a class without true
-    instances that count.
+    """(10 IoU thresholds, 101 recalls, classes) interpolated precision.
+
+    -1 for a class without ground-truth instances that count.
     """
     evaluation = COCOeval(ground_truth, predictions, iouType=iou_type)
     with redirect_stdout(io.StringIO()):

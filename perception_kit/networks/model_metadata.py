@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model file says about itself, read without PyTorch and without the tensors."""
+"""Metadata of model files, read without PyTorch and without the tensors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+# Key of the JSON text among the safetensors metadata.
 METADATA_KEY = "assistant_perception"
 
 
@@ -35,6 +36,7 @@ def model_kind(path: str | Path) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Metadata of a model file of any kind. Raises ModelFileError."""
     if path.is_dir():
         raise ModelFileError(
             f"'{path}' is a folder, expected a model file: name one of the .safetensors files in it"
@@ -43,14 +45,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise ModelFileError(
             f"model file '{path}' does not exist: check the parameter or train one (see README)"
         )
+
     try:
         with safe_open(str(path), framework="numpy") as file:
             raw = (file.metadata() or {}).get(METADATA_KEY)
     except (SafetensorError, OSError) as error:
         raise ModelFileError(f"'{path}' is not a safetensors model file ({error})") from error
+
     if raw is None:
         raise ModelFileError(
-            f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata: it was not written"
-            " by this project's training or conversion commands"
+            f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata:"
+            " it was not written by this project's training or conversion commands"
         )
     return json.loads(raw)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks run by OpenVINO, which is faster than PyTorch on most CPUs.
+"""Runs networks by OpenVINO, which is faster than PyTorch on most CPUs.
 
 It is optional: PyTorch is the reference and the default.
 """
@@ -19,7 +19,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     import openvino
 
-DYNAMIC = -1  # a size of an input that may differ from call to call
+# A size of an input that may differ from call to call.
+DYNAMIC = -1
 
 
 class RuntimeUnavailableError(ValueError):
@@ -35,28 +36,26 @@ def import_package(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise RuntimeUnavailableError(
-            f"this runtime needs the package '{name}', which cannot be imported ({error}): install"
-            " it, or set the runtime to 'pytorch'"
+            f"this runtime needs the package '{name}', which cannot be imported ({error}):"
+            " install it, or set the runtime to 'pytorch'"
         ) from error
 
 
 def check_runtime_device(runtime: str, device: str) -> None:
-    """Raise RuntimeUnavailableError where ``runtime`` does not run on the PyTorch device
-    ``device``.
-    """
+    """Raise RuntimeUnavailableError where ``runtime`` does not run on a PyTorch ``device``."""
     if runtime != "pytorch" and torch.device(device).type != "cpu":
         raise RuntimeUnavailableError(
-            f"runtime '{runtime}' runs on the CPU, but the device is '{device}': set the device to"
-            " 'cpu'"
+            f"runtime '{runtime}' runs on the CPU, but the device is '{device}':"
+            " set the device to 'cpu'"
         )
 
 
 class OpenVINOModule(nn.Module):
-    """An OpenVINO graph that is called like the module it was made of: CPU tensors in, a tensor or
-    a tuple of tensors out.
+    """An OpenVINO graph that is called like the module it was made of.
 
-    It computes in float32 (OpenVINO's own choice would be bfloat16 on some CPUs) in as many threads
-    as PyTorch has when it is made, and holds no parameters. Only one thread may call it at a time.
+    It takes CPU tensors, returns a tensor or a tuple of tensors, and holds no parameters. It
+    computes in float32 (OpenVINO's own choice would be bfloat16 on some CPUs) in as many threads as
+    PyTorch has at its construction. Only one thread may call it at a time.
     """
 
     def __init__(self, graph: openvino.Model) -> None:
@@ -65,28 +64,25 @@ class OpenVINOModule(nn.Module):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            # nodes that all pin themselves to the first cores would wait for each other
+            # Nodes that all pin themselves to the first cores would wait for each other.
             "ENABLE_CPU_PINNING": False,
         }
-        self._request = (
-            import_package("openvino")
-            .Core()
-            .compile_model(graph, "CPU", settings)
-            .create_infer_request()
-        )
+        compiled = import_package("openvino").Core().compile_model(graph, "CPU", settings)
+        self._request = compiled.create_infer_request()
+
+        # Dynamic sizes are 0 in the outputs of empty inputs.
         self._shapes = [
             [size.get_length() if size.is_static else 0 for size in output.partial_shape]
             for output in graph.outputs
         ]
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Outputs of the graph; for empty inputs, empty ones."""
+        """Outputs of the graph; empty ones for empty inputs."""
         if any(value.numel() == 0 for value in inputs):
             outputs = tuple(torch.zeros(shape) for shape in self._shapes)
         else:
-            results = self._request.infer(
-                [value.contiguous().numpy() for value in inputs], share_inputs=True
-            )
+            arrays = [value.contiguous().numpy() for value in inputs]
+            results = self._request.infer(arrays, share_inputs=True)
             outputs = tuple(torch.from_numpy(result) for result in results.values())
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -94,21 +90,19 @@ class OpenVINOModule(nn.Module):
 def to_graph(
     module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
 ) -> openvino.Model:
-    """OpenVINO graph of ``module`` in evaluation mode, whose positional arguments look like
-    ``examples``.
+    """OpenVINO graph of ``module``, which must be in evaluation mode.
 
-    ``shapes`` of the arguments are fixed except for sizes that are ``DYNAMIC``. Raises
-    RuntimeUnavailableError without OpenVINO.
+    ``examples`` are positional arguments to trace it with; their ``shapes`` are fixed except for
+    sizes that are ``DYNAMIC``. Raises RuntimeUnavailableError without OpenVINO.
     """
     openvino = import_package("openvino")
+    inputs = [openvino.PartialShape(list(shape)) for shape in shapes]
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", torch.jit.TracerWarning
-        )  # sizes that become constants are those that are fixed
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # OpenVINO reads modules through torch.jit
-        inputs = [openvino.PartialShape(list(shape)) for shape in shapes]
+        # The tracer warns of sizes that become constants, and those are the fixed ones.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+
+        # OpenVINO reads modules through torch.jit, which is deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
         return openvino.convert_model(module, example_input=tuple(examples), input=inputs)
 
 

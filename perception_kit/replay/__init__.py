@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a recorded bag through the three nodes, records what they answer and measures how good it
-is.
-"""
+"""Plays a recorded bag through the three nodes, records their results and scores them."""

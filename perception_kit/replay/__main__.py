@@ -2,10 +2,10 @@
 """Plays a recorded RGB-D bag through the three nodes, records their results and scores them.
 
 The nodes run as processes of their own, in a ROS domain of their own. Each frame is published when
-the results of the one before are in,
-so the scores do not depend on the machine's speed. Of several bags, each has a folder in OUT,
-beside a summary of all; --truth and
---actions are then folders with an entry for each bag, called as the bag is.
+the results of the previous one are in, so the scores do not depend on the machine's speed. Of
+several bags, each has a folder in OUT, beside a summary of all; --truth and --actions are then
+folders with an entry for each bag, named as the bag is.
+
 Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end; of several bags, the
 largest.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -30,10 +31,18 @@ from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import DeviceError, package_folder
 
 EXIT_BAD_INPUT, EXIT_NODE_GONE, EXIT_INTERRUPTED = 2, 3, 130
+_INPUT_ERRORS = (
+    BagError,
+    GroundTruthError,
+    DatasetError,
+    ModelFileError,
+    DeviceError,
+    OutputError,
+)
 
 
-def _parser() -> argparse.ArgumentParser:
-    demo = package_folder() / "models" / "demo"
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Options of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m perception_kit.replay",
         description=__doc__,
@@ -48,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="folder for the results; those of an earlier replay in it are replaced",
     )
+
+    # Several bags.
     parser.add_argument(
         "--workers",
         type=bounded_int(1),
@@ -58,26 +69,27 @@ def _parser() -> argparse.ArgumentParser:
         "--scheduler",
         help="address of a Dask scheduler whose workers play the bags, such as tcp://host:8786",
     )
+
+    # Ground truth.
     parser.add_argument(
         "--truth",
         type=Path,
-        help=(
-            "BOP, LineMOD or YCB-Video folder to compare with (default: the bag's /ground_truth"
-            " topics)"
-        ),
+        help="BOP, LineMOD or YCB-Video folder to compare with"
+        " (default: the bag's /ground_truth topics)",
     )
     parser.add_argument(
         "--actions",
         type=Path,
         help="CSV of the true actions: start, end, label; seconds since the first image",
     )
+
+    # Models.
+    demo = package_folder() / "models" / "demo"
     parser.add_argument(
         "--models",
         type=Path,
-        help=(
-            "BOP models folder for pose errors (default: BAG/models, else the pose model's own"
-            " points)"
-        ),
+        help="BOP models folder for pose errors"
+        " (default: BAG/models, else the pose model's own points)",
     )
     parser.add_argument(
         "--segmentation-model", type=Path, default=demo / "segmentation.safetensors"
@@ -85,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pose-model", type=Path, default=demo / "pose.safetensors")
     parser.add_argument("--action-model", type=Path, default=demo / "action.safetensors")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
+
+    # Topics.
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
     parser.add_argument(
         "--depth-topic", help="depth images aligned to colour (default: found by name and type)"
@@ -98,6 +112,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="calibration file (YAML of ROS's camera_calibration) for a bag without camera_info",
     )
+
+    # Timing and output.
     parser.add_argument(
         "--slop",
         type=positive_float,
@@ -119,15 +135,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rrd", action="store_true", help="also write a recording for the Rerun viewer into --out"
     )
-    return parser
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    options = vars(_parser().parse_args())
+    options = vars(parse_arguments(arguments))
     bags, workers, scheduler = (options.pop(name) for name in ("bags", "workers", "scheduler"))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+
     try:
         settings = ReplaySettings(bag=bags[0], **options)
         if len(bags) > 1 or scheduler is not None:
@@ -135,30 +152,21 @@ def main() -> int:
             print_summary(settings.out, codes)
             return max(codes.values())
         return 0 if run_replay(settings) else EXIT_NODE_GONE
-    except (
-        BagError,
-        GroundTruthError,
-        DatasetError,
-        ModelFileError,
-        DeviceError,
-        OutputError,
-    ) as error:
+    except _INPUT_ERRORS as error:
         print(f"replay: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        left = (
-            "the bags that were played so far, without a summary"
-            if len(bags) > 1
-            else "the frames so far, without scores"
-        )
+        left = "the frames so far, without scores"
+        if len(bags) > 1:
+            left = "the bags that were played so far, without a summary"
         print(f"replay: interrupted; '{options['out']}' holds {left}", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """End the nodes and replays, too, and let nothing interrupt that."""
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)
     print("\nreplay: ending the nodes", file=sys.stderr)
     raise KeyboardInterrupt
 

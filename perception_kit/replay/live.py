@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a live run, which does not wait for anybody, would have dropped."""
+"""Frames that a live run, which never waits for the nodes, would have dropped."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 
 def count_live_drops(stamps_s: Sequence[float], busy_s: Sequence[float]) -> int:
-    """Frames that a node never gets to when they come at ``stamps_s`` and it needs ``busy_s`` for
-    each.
+    """Number of frames dropped by a node that needs ``busy_s`` for each.
 
-    As in the nodes, one frame may wait for its turn, and a newer one takes its place.
+    Frames arrive at ``stamps_s``. As in the nodes, one frame may wait for its turn, and a newer one
+    replaces it.
     """
     free_s = float("-inf")
     waiting: int | None = None
@@ -19,6 +19,7 @@ def count_live_drops(stamps_s: Sequence[float], busy_s: Sequence[float]) -> int:
         if waiting is not None and free_s <= stamp_s:
             free_s += busy_s[waiting]
             waiting = None
+
         if free_s <= stamp_s:
             free_s = stamp_s + busy_s[index]
         else:

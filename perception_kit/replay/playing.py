@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Playing a recording to the nodes: in lock step, so that the machine's speed does not matter, or
-by the clock, as a camera does.
-"""
+"""Plays a bag to the nodes in lock step, which no machine's speed affects, or by the clock."""
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -15,111 +12,130 @@ from tqdm import tqdm
 
 from perception_kit.bags.camera_frames import CameraFrame
 from perception_kit.evaluation.results import STAGES
+from perception_kit.replay.log import log
 from perception_kit.replay.player import Player, Responses
 from perception_kit.replay.recorder import Recorder
-from perception_kit.replay.recording import Recording
+from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.watch import NodeWatch
 
-_RECORD_S = (
-    0.1  # recording a frame takes less; it is done while there is so much time until the next one
-)
-_MOST_WAITING = 300  # frames in memory
+# Recording a frame takes less; it is done while there is this much time until the next frame.
+_RECORD_S = 0.1
+
+# Frames in memory.
+_MAX_PENDING = 300
 _POLL_S = 0.05
 
 
-def say(text: str) -> None:
-    """Tell the user, above the progress bar."""
-    tqdm.write(text, file=sys.stderr)
-
-
 def play_in_lock_step(
-    recording: Recording, player: Player, watch: NodeWatch, recorder: Recorder, timeout_s: float
+    source: ReplayInput, player: Player, watch: NodeWatch, recorder: Recorder, timeout_s: float
 ) -> None:
-    """Publish each frame when the results of the one before are in, or ``timeout_s`` have passed."""
-    for number, frame in _playable(recording, watch, recorder):
+    """Publish each frame when the results of the previous one are in.
+
+    A frame is waited for at most ``timeout_s``.
+    """
+    for number, frame in _playable_frames(source, watch, recorder):
         watch.start_frame(number)
-        answers = player.play(frame, partial(watch.awaited, frame), timeout_s)
-        watch.end_frame(frame, answers, watch.awaited(frame))
-        recorder.add(number, frame, answers)
+        responses = player.play(frame, partial(watch.awaited, frame), timeout_s)
+        watch.end_frame(frame, responses, watch.awaited(frame))
+        recorder.add(number, frame, responses)
 
 
 def play_by_clock(
-    recording: Recording,
+    source: ReplayInput,
     player: Player,
     watch: NodeWatch,
     recorder: Recorder,
     timeout_s: float,
     rate: float,
 ) -> float:
-    """Publish each frame at its stamp, ``rate`` times as fast as recorded, and take what comes back
-    until ``timeout_s`` after the last.
+    """Publish each frame at its stamp, ``rate`` times as fast as recorded.
 
-    Returns by how many seconds a frame was published late at most.
+    Results count until ``timeout_s`` after the last frame. Returns the largest delay of a
+    publication in seconds.
     """
-    waiting = _Waiting(player, recorder)
-    start_s = first_ns = None
-    latest_s = 0.0
-    for number, frame in _playable(recording, watch, recorder):
-        if start_s is None:
-            start_s, first_ns = monotonic(), frame.stamp_ns
-        due_s = start_s + (frame.stamp_ns - first_ns) * 1e-9 / rate
-        player.receive()  # even when late
-        while (left_s := due_s - monotonic()) > 0:
-            if left_s < _RECORD_S or not waiting.record_first():
-                player.executor.spin_once(min(left_s, _POLL_S))
-        latest_s = max(latest_s, -left_s)
-        waiting.frames.append((number, frame, player.publish(frame, monotonic() + timeout_s)))
-        if len(waiting.frames) > _MOST_WAITING:
-            waiting.record_first(even_if_not_settled=True)
+    pending = _PendingFrames(player, recorder)
+    clock: _PlaybackClock | None = None
+    max_delay_s = 0.0
+    for number, frame in _playable_frames(source, watch, recorder):
+        if clock is None:
+            clock = _PlaybackClock(frame.stamp_ns, rate)
+
+        # Even a late player processes what has arrived; an early one records in the meantime.
+        player.process_pending()
+        while (left_s := clock.seconds_until(frame.stamp_ns)) > 0:
+            if left_s < _RECORD_S or not pending.record_oldest():
+                player.spin_once(min(left_s, _POLL_S))
+        max_delay_s = max(max_delay_s, -left_s)
+
+        pending.frames.append((number, frame, player.publish(frame, monotonic() + timeout_s)))
+        if len(pending.frames) > _MAX_PENDING:
+            pending.record_oldest(even_if_unsettled=True)
+
+    # The last results are waited for, and what remains is recorded as it is.
     end_s = monotonic() + timeout_s
-    while waiting.frames and monotonic() < end_s and watch.available():
-        if not waiting.record_first():
-            player.executor.spin_once(_POLL_S)
-    while waiting.record_first(even_if_not_settled=True):
+    while pending.frames and monotonic() < end_s and watch.available():
+        if not pending.record_oldest():
+            player.spin_once(_POLL_S)
+    while pending.record_oldest(even_if_unsettled=True):
         pass
-    return latest_s
+    return max_delay_s
 
 
-class _Waiting:
-    """Published frames whose results may still come, oldest first."""
+class _PlaybackClock:
+    """Starts now at the stamp ``first_ns`` and runs ``rate`` times as fast as the recording."""
+
+    def __init__(self, first_ns: int, rate: float) -> None:
+        self._start_s, self._first_ns, self._rate = monotonic(), first_ns, rate
+
+    def seconds_until(self, stamp_ns: int) -> float:
+        """Seconds until the frame of a stamp is due; negative once it is late."""
+        return self._start_s + (stamp_ns - self._first_ns) * 1e-9 / self._rate - monotonic()
+
+
+class _PendingFrames:
+    """Published frames whose results may still arrive, oldest first."""
 
     def __init__(self, player: Player, recorder: Recorder) -> None:
         self.frames: deque[tuple[int, CameraFrame, Responses]] = deque()
         self._player, self._recorder = player, recorder
 
-    def record_first(self, even_if_not_settled: bool = False) -> bool:
-        """Record the oldest frame if no result of it can come any more; returns whether it was
-        recorded.
+    def record_oldest(self, even_if_unsettled: bool = False) -> bool:
+        """Record the oldest frame, once none of its results can arrive any more.
+
+        Returns whether it was recorded.
         """
-        if not self.frames or not (even_if_not_settled or self._is_settled()):
+        if not self.frames or not (even_if_unsettled or self._is_settled()):
             return False
-        number, frame, answers = self.frames.popleft()
+        number, frame, responses = self.frames.popleft()
         self._player.forget(frame)
-        self._recorder.add(number, frame, answers)
+        self._recorder.add(number, frame, responses)
         return True
 
     def _is_settled(self) -> bool:
-        """The nodes answer in order, so a stage that answered a later frame has left the oldest one
-        out.
+        """Whether each stage has responded to the oldest frame or to a later one.
+
+        Nodes respond in order, so a response to a later frame means that the oldest one was
+        dropped.
         """
         return all(
-            any(stage.name in answers.data for _, _, answers in self.frames) for stage in STAGES
+            any(stage.name in responses.data for _, _, responses in self.frames) for stage in STAGES
         )
 
 
-def _playable(
-    recording: Recording, watch: NodeWatch, recorder: Recorder
+def _playable_frames(
+    source: ReplayInput, watch: NodeWatch, recorder: Recorder
 ) -> Iterator[tuple[int, CameraFrame]]:
     """Number and frame of all that can be played, as long as a node is left."""
     newest_ns: int | None = None
-    for number, frame in enumerate(
-        tqdm(recording.frames(), total=recorder.frame_count, unit="frame", desc="replay")
-    ):
+    frames = tqdm(source.frames(), total=recorder.frame_count, unit="frame", desc="replay")
+    for number, frame in enumerate(frames):
         if not watch.available():
-            say("no node is left: the rest of the bag is not played")
+            log("no node is left: the rest of the bag is not played")
             return
+
+        # Results are joined by stamp, and a jump back would make the nodes start over.
         if newest_ns is not None and frame.stamp_ns <= newest_ns:
-            recorder.skipped += 1  # results are joined by stamp, and the nodes would start over
+            recorder.rejected += 1
             continue
         newest_ns = frame.stamp_ns
         yield number, frame

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One replay from the bag to the scores."""
+"""Runs one replay, from the bag to the scores."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from perception_kit.evaluation.evaluator import Evaluation, evaluate
+from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
 from perception_kit.evaluation.frame_records import frame_records, write_frame_records
 from perception_kit.evaluation.ground_truth import FrameGroundTruth, GroundTruthSource
 from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings
 from perception_kit.evaluation.matching import EvaluatedFrame
+from perception_kit.evaluation.metrics_schema import ReplayMetrics, from_json, to_json
 from perception_kit.evaluation.object_points import PointModel, load_point_models
 from perception_kit.evaluation.results import NODES, STAGES, read_results
 from perception_kit.evaluation.run_folder import (
@@ -30,19 +31,21 @@ from perception_kit.evaluation.run_folder import (
 from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.replay.domain import free_domain
 from perception_kit.replay.effective_config import write_effective_config
+from perception_kit.replay.log import log
 from perception_kit.replay.player import Player
-from perception_kit.replay.playing import play_by_clock, play_in_lock_step, say
+from perception_kit.replay.playing import play_by_clock, play_in_lock_step
 from perception_kit.replay.recorder import Recorder
-from perception_kit.replay.recording import Recording
+from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.rerun_log import RerunLog
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.watch import NodeWatch
 from perception_kit.report.console import print_report
 from perception_kit.report.replay_page import write_report
-from perception_kit.ros.bringup import process_environment, start_nodes
+from perception_kit.ros.node_processes import process_environment, start_nodes
 from perception_kit.types import FrameResults
 
-_NEEDED_BY = {
+# The stage whose results each group of scores is computed from.
+_STAGE_OF_SCORES = {
     "segmentation": "segmentation",
     "instances": "segmentation",
     "pose": "pose",
@@ -52,38 +55,39 @@ _NEEDED_BY = {
 
 
 def run_replay(settings: ReplaySettings) -> bool:
-    """Play ``settings.bag``, write everything into ``settings.out`` (results of an earlier replay
-    there are replaced) and print the table.
+    """Play ``settings.bag``, write the results into ``settings.out`` and print the scores.
 
-    Returns whether all nodes were there to the end. Raises BagError, TruthError, DatasetError,
-    ModelFileError, DeviceError or OutputError for input that cannot be used, before any node is
-    started where that can be known.
+    Results of an earlier replay in that folder are replaced. Returns whether all nodes were there
+    to the end. Raises BagError, GroundTruthError, DatasetError, ModelFileError, DeviceError or
+    OutputError for input that cannot be used, before any node is started where that can be known.
     """
-    with Recording(settings) as recording:
-        ground_truth = recording.ground_truth()
+    with ReplayInput(settings) as source:
+        ground_truth = source.ground_truth()
         settings.check()
         models = load_point_models(settings.models, settings.bag, settings.pose_model)
         clear_output(settings.out)
-        for remark in recording.remarks:
-            say(remark)
-        recorder, watch = _play(settings, recording, models)
+        for remark in source.remarks:
+            log(remark)
+        recorder, watch = _play(settings, source, models)
+
     evaluation = _evaluate(settings, recorder, ground_truth, models, watch)
-    notes = recording.remarks + _notes(watch, recorder, evaluation)
-    metrics = {
-        **evaluation.metrics,
+    measured = {
+        **to_json(evaluation.scores),
         "frames": recorder.frame_counts(),
         "latency_ms": recorder.latency_ms(),
         "nodes_gone": dict(watch.gone),
-        "realtime": recorder.clock,
+        "realtime": recorder.realtime,
     }
+    metrics = from_json(ReplayMetrics, measured)
     details = {
         **evaluation.details,
-        "live_drops": recorder.live_drops() if recorder.clock is None else None,
+        "live_drops": recorder.live_drops() if recorder.realtime is None else None,
         "image_size": recorder.image_size[::-1],
-        "notes": notes,
+        "notes": source.remarks + _notes(watch, recorder) + evaluation.notes,
         "nodes": watch.reported_values(),
     }
-    _write_json(settings.out / METRICS, metrics)
+
+    _write_json(settings.out / METRICS, to_json(metrics))
     _write_json(settings.out / DETAILS, details)
     write_report(settings.out)
     print_report(metrics, details, describe_output(settings.out))
@@ -91,52 +95,52 @@ def run_replay(settings: ReplaySettings) -> bool:
 
 
 def _play(
-    settings: ReplaySettings, recording: Recording, models: Mapping[str, PointModel]
+    settings: ReplaySettings, source: ReplayInput, models: Mapping[str, PointModel]
 ) -> tuple[Recorder, NodeWatch]:
     """Start the nodes in a domain of their own, play every frame and end the nodes."""
     with free_domain() as domain:
         os.environ |= {**process_environment(), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        rerun = (
-            RerunLog(settings.out / RERUN, settings.bag, settings.models, settings.pose_model)
-            if settings.rrd
-            else None
-        )
-        nodes = start_nodes(
-            settings.node_parameters(), domain_id=domain, log_dir=settings.out / LOGS
-        )
+        rerun = None
+        if settings.rrd:
+            path = settings.out / RERUN
+            rerun = RerunLog(path, settings.bag, settings.models, settings.pose_model)
+
         points = {name: model.points for name, model in models.items()}
+        parameters, log_dir = settings.node_parameters(), settings.out / LOGS
         with (
-            nodes,
+            start_nodes(parameters, domain_id=domain, log_dir=log_dir) as nodes,
             Player(domain) as player,
-            Recorder(settings.out, recording.frame_count, points, rerun) as recorder,
+            Recorder(settings.out, source.frame_count, points, rerun) as recorder,
         ):
-            watch = NodeWatch(nodes, player, say)
-            say("waiting for the nodes to load their models")
+            watch = NodeWatch(nodes, player, log)
+            log("waiting for the nodes to load their models")
             watch.wait_until_active()
+
             running = [node for node in NODES if node not in watch.gone]
-            write_effective_config(
-                settings.out / CONFIG, settings, recording.topics, player, running
-            )
-            _play_frames(settings, recording, player, watch, recorder)
+            path = settings.out / CONFIG
+            write_effective_config(path, settings, source.topics, player.client, running)
+            _play_frames(settings, source, player, watch, recorder)
     return recorder, watch
 
 
 def _play_frames(
     settings: ReplaySettings,
-    recording: Recording,
+    source: ReplayInput,
     player: Player,
     watch: NodeWatch,
     recorder: Recorder,
 ) -> None:
-    if settings.realtime is None:
-        play_in_lock_step(recording, player, watch, recorder, settings.timeout)
+    timeout_s, rate = settings.timeout, settings.realtime
+    if rate is None:
+        play_in_lock_step(source, player, watch, recorder, timeout_s)
         return
-    late_s = play_by_clock(recording, player, watch, recorder, settings.timeout, settings.realtime)
+
+    max_delay_s = play_by_clock(source, player, watch, recorder, timeout_s, rate)
     watch.wait_for_diagnostics()
-    recorder.clock = {
-        "rate": settings.realtime,
-        "latest_publication_ms": 1e3 * late_s,
-        "unanswered": recorder.unanswered(),
+    recorder.realtime = {
+        "rate": rate,
+        "latest_publication_ms": 1e3 * max_delay_s,
+        "unanswered": recorder.missing_responses(),
         "dropped": watch.dropped(),
     }
 
@@ -148,60 +152,68 @@ def _evaluate(
     models: dict[str, PointModel],
     watch: NodeWatch,
 ) -> Evaluation:
-    """Score the results, and write what became of each frame."""
-    scenes, action_classes = read_results(settings.out / RESULTS)
-    ground_truths = (
-        list(ground_truth.frames(recorder.frames))
-        if ground_truth is not None
-        else [FrameGroundTruth()] * len(recorder.frames)
-    )
+    """Score the recorded results, and write the record of each frame."""
+    results, action_classes = read_results(settings.out / RESULTS)
+    if ground_truth is None:
+        ground_truths = [FrameGroundTruth()] * len(recorder.frames)
+    else:
+        ground_truths = list(ground_truth.frames(recorder.frames))
     frames = [
-        EvaluatedFrame(key.stamp_ns, true, scenes.get(key.stamp_ns, FrameResults()))
-        for key, true in zip(recorder.frames, ground_truths, strict=True)
+        EvaluatedFrame(key.stamp_ns, frame_truth, results.get(key.stamp_ns, FrameResults()))
+        for key, frame_truth in zip(recorder.frames, ground_truths, strict=True)
     ]
-    needs = {stage.name: stage.needs for stage in STAGES}
-    without = {}
-    for part, stage in _NEEDED_BY.items():
-        gone = [node for node in needs[stage] if node in watch.gone]
-        if gone:
-            without[part] = f"{' and '.join(gone)} is gone"
-    evaluation = evaluate(frames, recorder.image_size, models, action_classes, without)
+
+    without = _unscored(watch.gone)
+    evaluation = evaluate_recording(frames, recorder.image_size, models, action_classes, without)
     if ground_truth is not None:
-        known = (
+        object_classes, trained_actions = (
             read_metadata(path)["class_names"]
             for path in (settings.segmentation_model, settings.action_model)
         )
-        evaluation.notes += ground_truth_warnings(ground_truths, *known)
+        evaluation.notes += ground_truth_warnings(ground_truths, object_classes, trained_actions)
+
     records = frame_records(
         recorder.frames,
         frames,
         evaluation,
         action_classes,
         recorder.frame_latencies_ms(),
-        recorder.pictures,
+        recorder.video_frames,
     )
     write_frame_records(settings.out / FRAMES, records)
     return evaluation
 
 
-def _notes(watch: NodeWatch, recorder: Recorder, evaluation: Evaluation) -> list[str]:
+def _unscored(gone: Mapping[str, str]) -> dict[str, str]:
+    """Groups of scores that lack a node, with the reason."""
+    needs = {stage.name: stage.needs for stage in STAGES}
+    reasons = {}
+    for group, stage_name in _STAGE_OF_SCORES.items():
+        if lost := [node for node in needs[stage_name] if node in gone]:
+            reasons[group] = f"{' and '.join(lost)} is gone"
+    return reasons
+
+
+def _notes(watch: NodeWatch, recorder: Recorder) -> list[str]:
+    """Nodes that are gone, and frames without a result."""
     notes = [f"{node} is gone: {reason}" for node, reason in watch.gone.items()]
     notes += [
         f"{node} gave no result for {count} frames{watch.first_reason[node]}"
-        for node, count in watch.unanswered.items()
+        for node, count in watch.missing_responses.items()
     ]
-    if recorder.clock is not None and recorder.processed < len(recorder.frames):
-        few = len(recorder.frames) - recorder.processed
+
+    incomplete = len(recorder.frames) - recorder.processed
+    if recorder.realtime is not None and incomplete:
         notes.append(
-            f"{few} frames were not answered by all nodes; in the scores they are frames in which"
-            " nothing was found"
+            f"{incomplete} frames were not answered by all nodes;"
+            " in the scores they are frames in which nothing was found"
         )
-    if recorder.skipped:
+    if recorder.rejected:
         notes.append(
-            f"{recorder.skipped} frames were not played: their stamps are not later than that of"
-            " the frame before"
+            f"{recorder.rejected} frames were not played:"
+            " their stamps are not later than that of the frame before"
         )
-    return notes + evaluation.notes
+    return notes
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay is asked to do."""
+"""Configuration of one replay."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from perception_kit.resources import check_device_name, choose_device
 class ReplaySettings:
     """Files, topics (None: found in the bag) and limits of one replay.
 
-    ``models`` None: those of the bag or of the pose model file.
-
-    ``realtime`` None: in lock step, else how many times as fast as the recording. Raises
-    DeviceError for a ``device`` that no machine has.
+    ``models`` None: those of the bag or of the pose model file. ``realtime`` None: in lock step,
+    else the rate relative to the recording. ``slop`` and ``timeout`` in seconds. Raises DeviceError
+    for a ``device`` that no machine has.
     """
 
     bag: Path
@@ -42,38 +41,45 @@ class ReplaySettings:
         check_device_name(self.device)
 
     def check(self) -> None:
-        """Raises ModelFileError unless the three files are models of the kinds they are given as,
-        DeviceError unless the device is here.
+        """Raises ModelFileError for a missing model or one of another kind.
+
+        Raises DeviceError where this machine lacks the device.
         """
-        for kind, path in (
-            ("segmentation", self.segmentation_model),
-            ("pose", self.pose_model),
-            ("action", self.action_model),
-        ):
+        for kind, path in self.model_files().items():
             if (found := model_kind(path)) != kind:
                 raise ModelFileError(f"'{path}' holds a '{found}' model, expected a '{kind}' model")
-        if self.device.startswith(
-            "cuda"
-        ):  # of the others every machine has one, and to ask PyTorch takes seconds
+
+        # Every machine has the other devices, and importing PyTorch to check takes seconds.
+        if self.device.startswith("cuda"):
             choose_device(self.device)
 
-    def node_parameters(self) -> dict[str, dict[str, str | float]]:
-        """Parameters of the nodes; their inputs are reliable in lock step, where every frame
-        counts, and as on a robot by the clock.
-        """
-        reliable: dict[str, str | float] = (
-            {"input_reliability": "reliable"} if self.realtime is None else {}
-        )
-        models = {
-            "segmentation_model": str(self.segmentation_model.absolute()),
-            "pose_model": str(self.pose_model.absolute()),
-        }
+    def model_files(self) -> dict[str, Path]:
+        """Model files by kind."""
         return {
-            "pose6d_node": {**reliable, **models, "device": self.device, "slop": self.slop},
-            "tracker_node": {**reliable, "pose_model": models["pose_model"]},
-            "actionrec_node": {
-                **reliable,
-                "model": str(self.action_model.absolute()),
+            "segmentation": self.segmentation_model,
+            "pose": self.pose_model,
+            "action": self.action_model,
+        }
+
+    def node_parameters(self) -> dict[str, dict[str, str | float]]:
+        """Parameters of each node.
+
+        Inputs are reliable in lock step, where every frame counts; by the clock they are as on a
+        robot.
+        """
+        inputs: dict[str, str | float] = {}
+        if self.realtime is None:
+            inputs["input_reliability"] = "reliable"
+
+        segmentation, pose, action = (str(path.absolute()) for path in self.model_files().values())
+        return {
+            "pose6d_node": {
+                **inputs,
+                "segmentation_model": segmentation,
+                "pose_model": pose,
                 "device": self.device,
+                "slop": self.slop,
             },
+            "tracker_node": {**inputs, "pose_model": pose},
+            "actionrec_node": {**inputs, "model": action, "device": self.device},
         }

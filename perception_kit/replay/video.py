@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing an H.264 video file that every player and browser opens."""
+"""Writes H.264 video files that every player and browser opens."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from types import TracebackType
 import av
 import numpy as np
 
+# The customary clock of MPEG streams, 90 kHz.
 _TIME_BASE = Fraction(1, 90_000)
-_NOMINAL_RATE = 30  # Hz; the stamps decide when a frame is shown
+
+# Hz. The stamps decide when a frame is shown.
+_NOMINAL_RATE = 30
 
 
 class VideoWriter:
     """MP4 file of RGB frames shown at their stamps.
 
-    Use as a context manager; the size is that of the first frame, rounded to even.
+    The size is that of the first frame, rounded down to even numbers. Use as a context manager.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -29,16 +32,17 @@ class VideoWriter:
         self._first_ns: int | None = None
 
     def write(self, rgb: np.ndarray, stamp_ns: int) -> None:
-        """Append an (H, W, 3) uint8 image that is shown ``stamp_ns`` minus the first stamp after
-        the start. Stamps must grow.
+        """Append an (H, W, 3) uint8 image; ``stamp_ns`` must grow.
+
+        It is shown at its stamp relative to that of the first image.
         """
         height, width = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
         if self._first_ns is None:
             self._first_ns = stamp_ns
             self._stream.height, self._stream.width = height, width
-        frame = av.VideoFrame.from_ndarray(
-            np.ascontiguousarray(rgb[:height, :width]), format="rgb24"
-        )
+
+        pixels = np.ascontiguousarray(rgb[:height, :width])
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         frame.pts = round((stamp_ns - self._first_ns) * 1e-9 / _TIME_BASE)
         frame.time_base = _TIME_BASE
         self._container.mux(self._stream.encode(frame))

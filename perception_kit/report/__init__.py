@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages that show how good a replay was, each one file for a browser without a network."""
+"""The terminal table and the HTML pages of replays; each page is one file for any browser."""

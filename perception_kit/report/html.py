@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of a page, and putting a page together so that it needs no other file."""
+"""Elements of a page, and the page itself, which needs no other file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,23 @@ from perception_kit.report.style import name_color
 def assemble_page(
     title: str, body: str, data: Mapping[str, Any], figures: Mapping[str, go.Figure]
 ) -> str:
-    """The whole page; ``figures`` are drawn into the elements with these ids, ``data`` is what the
-    page's script works on.
+    """The whole page as HTML.
+
+    ``figures`` are drawn into the elements with these ids, ``data`` is for the page's script.
     """
     drawn = {name: json.loads(figure.to_json()) for name, figure in figures.items()}
-    content = json.dumps({**data, "figures": drawn}, separators=(",", ":")).replace("</", "<\\/")
-    source = files("perception_kit.report")
-    parts = {name: source.joinpath(f"page.{name}").read_text() for name in ("html", "css", "js")}
-    return Template(parts["html"]).substitute(
+    content = json.dumps({**data, "figures": drawn}, separators=(",", ":"))
+
+    folder = files("perception_kit.report")
+    page, style, script = (
+        folder.joinpath(f"page.{ending}").read_text() for ending in ("html", "css", "js")
+    )
+    return Template(page).substitute(
         title=escape(title),
-        style=parts["css"],
-        script=parts["js"],
+        style=style,
+        script=script,
         body=body,
-        data=content,
+        data=content.replace("</", "<\\/"),  # which would end the script
         plotly=_packed_plotly(),
     )
 
@@ -57,23 +61,23 @@ def plot(identity: str) -> str:
 
 
 def score_groups(scores: Sequence[Score]) -> str:
-    """Large figures, grouped by part; parts without any known figure are left out."""
-    groups = []
-    for part in dict.fromkeys(score.part for score in scores):
-        known = [score for score in scores if score.part == part and score.value is not None]
-        cards = "".join(
-            f'<div class="card"><b>{escape(score.text)}</b><span>{escape(score.name)}</span></div>'
-            for score in known
-        )
-        if known:
-            groups.append(
-                f'<div class="group"><h2>{escape(part)}</h2><div class="cards">{cards}</div></div>'
-            )
-    return f'<div class="groups">{"".join(groups)}</div>'
+    """Large figures, grouped by part; what is not known is left out."""
+    cards: dict[str, str] = {}
+    for score in scores:
+        if score.value is not None:
+            text, name = escape(score.text), escape(score.name)
+            card = f'<div class="card"><b>{text}</b><span>{name}</span></div>'
+            cards[score.part] = cards.get(score.part, "") + card
+
+    groups = "".join(
+        f'<div class="group"><h2>{escape(title)}</h2><div class="cards">{content}</div></div>'
+        for title, content in cards.items()
+    )
+    return f'<div class="groups">{groups}</div>'
 
 
 def class_table(rows: Mapping[str, Sequence[Score]]) -> str:
-    """A row for each class, with its colour."""
+    """A row for each class, with its color."""
     names = [score.name for score in next(iter(rows.values()))]
     body = [
         [class_cell(name), *(escape(score.text) for score in scores)]
@@ -83,14 +87,12 @@ def class_table(rows: Mapping[str, Sequence[Score]]) -> str:
 
 
 def class_cell(name: str) -> str:
-    """A class name behind a spot of its colour."""
+    """A class name behind a dot of its color."""
     return f'<span class="dot" style="background:{name_color(name)}"></span>{escape(name)}'
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
-    """A table of cells that are HTML already; the first ``text_columns`` hold text, the others
-    numbers.
-    """
+    """A table of cells that are HTML already; the first ``text_columns`` hold no numbers."""
 
     def cells(kind: str, row: Sequence[str]) -> str:
         return "".join(
@@ -101,8 +103,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: in
     head = cells("th", header)
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return (
-        "<div"
-        f' class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        '<div class="scroll"><table>'
+        f"<thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody>"
+        "</table></div>"
     )
 
 

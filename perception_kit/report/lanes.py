@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coloured bars on named lanes over time: who was tracked, and who did what."""
+"""Colored bars on named lanes over time: tracks of identities, and actions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,14 +15,24 @@ import plotly.graph_objects as go
 from perception_kit.evaluation.run import ReplayRun
 from perception_kit.report.style import TRACK_COLORS, name_color
 
+# Kind of identity event, its symbol and its name.
 _MARKS = (("switch", "x-thin", "identity switch"), ("fragment", "circle-open", "lost for a while"))
 _NOT_TRACKED = "#3d444d"
 
 
+class Mark(NamedTuple):
+    """A single frame (by index) that is marked on a lane."""
+
+    lane: str
+    frame: int
+    kind: str
+
+
 @dataclass
 class Lanes:
-    """Bars, by colour, of frames of ``run`` (by index) on the lanes ``names``; ``marks`` are single
-    frames: (lane, frame, kind).
+    """Bars, by color, of frames of ``run`` (by index) on the lanes ``names``, and ``marks``.
+
+    ``points`` are (seconds, lane, frame, text).
     """
 
     run: ReplayRun
@@ -29,7 +40,7 @@ class Lanes:
     points: defaultdict[str, list[tuple[float | None, str | None, int | None, str]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    marks: list[tuple[str, int, str]] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
 
     def bar(self, lane: str, frames: Sequence[int], color: str, text: str) -> None:
         """One bar over ``frames``."""
@@ -39,28 +50,25 @@ class Lanes:
     def draw(self, figure: go.Figure, row: int) -> None:
         """Draw everything into a row of the figure."""
         for color, points in self.points.items():
-            time, lane, index, text = zip(*points, strict=True)
-            line = {"color": color, "width": 10}
-            marker = {
-                "color": color,
-                "size": 8,
-                "symbol": "square",
-            }  # a bar of one frame has no line
-            hover = "%{y}<br>%{text}<br>%{x:.2f} s<extra></extra>"
-            trace = go.Scatter(
-                x=time,
+            seconds, lane, index, text = zip(*points, strict=True)
+            bars = go.Scatter(
+                x=seconds,
                 y=lane,
                 customdata=index,
                 text=text,
                 mode="lines+markers",
-                line=line,
-                marker=marker,
+                line={"color": color, "width": 10},
+                # A bar of one frame has no line.
+                marker={"color": color, "size": 8, "symbol": "square"},
+                hovertemplate="%{y}<br>%{text}<br>%{x:.2f} s<extra></extra>",
+                showlegend=False,
             )
-            figure.add_trace(trace.update(hovertemplate=hover, showlegend=False), row=row, col=1)
+            figure.add_trace(bars, row=row, col=1)
+
         for kind, symbol, name in _MARKS:
-            self._draw_marks(
-                figure, row, [mark for mark in self.marks if mark[2] == kind], symbol, name
-            )
+            marks = [mark for mark in self.marks if mark.kind == kind]
+            figure.add_trace(self._marks(marks, symbol, name), row=row, col=1)
+
         lowest_first = self.names[::-1]
         figure.update_yaxes(
             type="category",
@@ -71,80 +79,74 @@ class Lanes:
             col=1,
         )
 
-    def _draw_marks(
-        self,
-        figure: go.Figure,
-        row: int,
-        marks: Sequence[tuple[str, int, str]],
-        symbol: str,
-        name: str,
-    ) -> None:
-        trace = go.Scatter(
-            x=[self.run.seconds[index] for _, index, _ in marks],
-            y=[lane for lane, _, _ in marks],
-            customdata=[index for _, index, _ in marks],
+    def _marks(self, marks: Sequence[Mark], symbol: str, name: str) -> go.Scatter:
+        line = {"color": "#ffffff", "width": 2}
+        return go.Scatter(
+            x=[self.run.seconds[mark.frame] for mark in marks],
+            y=[mark.lane for mark in marks],
+            customdata=[mark.frame for mark in marks],
             mode="markers",
-            marker={
-                "symbol": symbol,
-                "size": 9,
-                "line": {"color": "#ffffff", "width": 2},
-                "color": "#ffffff",
-            },
+            marker={"symbol": symbol, "size": 9, "line": line, "color": "#ffffff"},
             name=name,
             showlegend=False,
             hovertemplate=f"{name}<br>%{{y}}<br>%{{x:.2f}} s<extra></extra>",
         )
-        figure.add_trace(trace, row=row, col=1)
 
 
 def identity_lanes(run: ReplayRun) -> Lanes:
-    """A lane for each true identity, a colour for each track that follows it; switches and
-    fragments are marked.
+    """A lane for each ground-truth identity, a color for each track that matches it.
+
+    Switches and fragments are marked.
     """
-    history: defaultdict[tuple[str, int], list[tuple[int, int | None]]] = defaultdict(list)
     lanes = Lanes(run, [])
+
+    # (frame, track) of each identity, and the marks.
+    history: defaultdict[tuple[str, int], list[tuple[int, int | None]]] = defaultdict(list)
     for index, frame in enumerate(run.frames):
-        for one in frame.identities or []:
-            history[one.class_name, one.id].append((index, one.track))
+        for identity in frame.identities or []:
+            lane = _lane(identity.class_name, identity.id)
+            history[identity.class_name, identity.id].append((index, identity.track))
             lanes.marks += [
-                (_lane(one.class_name, one.id), index, kind)
-                for kind, _, _ in _MARKS
-                if getattr(one, kind)
+                Mark(lane, index, kind) for kind, _, _ in _MARKS if getattr(identity, kind)
             ]
+
+    # A bar of the color of each track over a gray one.
     for key, steps in sorted(history.items()):
-        lanes.names.append(_lane(*key))
-        lanes.bar(_lane(*key), [index for index, _ in steps], _NOT_TRACKED, "not tracked")
-        for track, part in groupby(steps, key=lambda step: step[1]):
+        lane = _lane(*key)
+        lanes.names.append(lane)
+        lanes.bar(lane, [index for index, _ in steps], _NOT_TRACKED, "not tracked")
+        for track, segment in groupby(steps, key=lambda step: step[1]):
             if track is not None:
-                lanes.bar(
-                    _lane(*key), [index for index, _ in part], _track_color(track), f"track {track}"
-                )
+                frames = [index for index, _ in segment]
+                lanes.bar(lane, frames, _track_color(track), f"track {track}")
     return lanes
 
 
 def track_lanes(run: ReplayRun) -> Lanes:
-    """A lane for each confirmed track, in the colour of its class, for recordings without truth."""
-    seen: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    """A lane for each confirmed track in the color of its class, where there is no ground truth."""
+    frames_of: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
     for index, frame in enumerate(run.frames):
         for track in frame.tracks:
-            seen[track.class_name, track.id].append(index)
-    lanes = Lanes(run, [_lane(*key) for key in sorted(seen)])
-    for key, frames in sorted(seen.items()):
-        for stretch in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
-            lanes.bar(_lane(*key), stretch.tolist(), name_color(key[0]), f"track {key[1]}")
+            frames_of[track.class_name, track.id].append(index)
+
+    lanes = Lanes(run, [_lane(*key) for key in sorted(frames_of)])
+    for key, frames in sorted(frames_of.items()):
+        for segment in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
+            lanes.bar(_lane(*key), segment.tolist(), name_color(key[0]), f"track {key[1]}")
     return lanes
 
 
 def action_lanes(run: ReplayRun) -> Lanes:
-    """The true action over the recognised one; the colours are those of the actions."""
+    """The true action over the recognized one, in the colors of the actions."""
     sources = {"recognised": [frame.label for frame in run.frames]}
     if any(frame.true_label for frame in run.frames):
         sources = {"true": [frame.true_label or "" for frame in run.frames], **sources}
+
     lanes = Lanes(run, list(sources))
     for lane, labels in sources.items():
-        for label, part in groupby(range(len(labels)), key=labels.__getitem__):
+        for label, segment in groupby(range(len(labels)), key=labels.__getitem__):
             if label:
-                lanes.bar(lane, list(part), name_color(label), label)
+                lanes.bar(lane, list(segment), name_color(label), label)
     return lanes
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a replay's frames, small enough to lie inside a page."""
+"""Pictures of a replay's frames, small enough to be inside a page."""
 
 from __future__ import annotations
 
@@ -16,35 +16,34 @@ from perception_kit.evaluation.frame_records import FrameRecord
 MAX_PICTURES = 300
 _LARGE_WIDTH, _SMALL_WIDTH = 640, 400  # pixels
 _LARGE_QUALITY = 75  # of JPEG
-_SMALL_QUALITIES = (
-    75,
-    60,
-    45,
-    35,
-    25,
-)  # the first that keeps all small pictures below _SMALL_BYTES is taken
+# The first quality that keeps all small pictures below _SMALL_BYTES is taken.
+_SMALL_QUALITIES = (75, 60, 45, 35, 25)
 _SMALL_BYTES = 2_500_000
 
 
 def choose_pictures(count: int, wanted: Collection[int]) -> list[int]:
-    """At most ``MAX_PICTURES`` of ``count`` frames: all of them, or ``wanted`` and others evenly
-    between.
+    """At most ``MAX_PICTURES`` of ``count`` frames, by index.
+
+    All of them, or else ``wanted`` and as many others, spread evenly, as there is room for.
     """
     if count <= MAX_PICTURES:
         return list(range(count))
-    others = np.linspace(0, count - 1, MAX_PICTURES - len(wanted)).round().astype(int).tolist()
-    return sorted({*wanted, *others})
+    spread = np.linspace(0, count - 1, MAX_PICTURES - len(wanted)).round().astype(int).tolist()
+    return sorted({*wanted, *spread})
 
 
 def encode_pictures(
     video: Path, frames: Sequence[FrameRecord], small: Collection[int], large: Collection[int]
 ) -> dict[int, str]:
-    """Base64 JPEG by index in ``frames``, of those that are in the ``video``; ``large`` ones are
-    sharper.
+    """Base64 JPEG by index in ``frames``, of those that are in the ``video``.
+
+    Pictures of ``large`` frames have more pixels than those of ``small`` ones.
     """
     index_of = {
         frame.picture: index for index, frame in enumerate(frames) if frame.picture is not None
     }
+
+    # Read the video once.
     sharp: dict[int, bytes] = {}
     images: dict[int, np.ndarray] = {}
     for number, rgb in enumerate(_video_frames(video) if index_of else ()):
@@ -53,13 +52,15 @@ def encode_pictures(
             sharp[index] = _jpeg(_shrink(rgb, _LARGE_WIDTH), _LARGE_QUALITY)
         elif index in small:
             images[index] = _shrink(rgb, _SMALL_WIDTH)
+
+    # Lower the quality until the small pictures fit.
     for quality in _SMALL_QUALITIES:
         encoded = {index: _jpeg(image, quality) for index, image in images.items()}
         if sum(map(len, encoded.values())) <= _SMALL_BYTES:
             break
-    return {
-        index: base64.b64encode(data).decode() for index, data in sorted((encoded | sharp).items())
-    }
+
+    pictures = sorted((encoded | sharp).items())
+    return {index: base64.b64encode(data).decode() for index, data in pictures}
 
 
 def _video_frames(video: Path) -> Iterator[np.ndarray]:
@@ -75,7 +76,6 @@ def _shrink(rgb: np.ndarray, width: int) -> np.ndarray:
 
 
 def _jpeg(rgb: np.ndarray, quality: int) -> bytes:
-    _, data = cv2.imencode(
-        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()

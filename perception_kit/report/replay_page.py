@@ -21,13 +21,16 @@ from perception_kit.report.style import BAD, WARN
 from perception_kit.report.timeline import timeline_figure
 
 _WORST = 12
+_WRONG_DETECTION = "#ff7bd5"
 _VIEWER = """
 <section class="panel viewer" id="viewer">
 <div class="picture"><img id="picture" alt="the chosen frame">
 <svg id="boxes" viewBox="0 0 {width} {height}" preserveAspectRatio="none"></svg></div>
-<div class="row"><button id="earlier">◀</button><input type="range" id="slider" min="0" aria-label="frame">
+<div class="row"><button id="earlier">◀</button>\
+<input type="range" id="slider" min="0" aria-label="frame">
 <button id="later">▶</button></div>
-<div class="row"><span id="when"></span><label><input type="checkbox" id="mark" checked> mark what is wrong</label></div>
+<div class="row"><span id="when"></span>\
+<label><input type="checkbox" id="mark" checked> mark what is wrong</label></div>
 <ul id="problems"></ul>
 </section>"""
 
@@ -45,10 +48,13 @@ def replay_page(run: ReplayRun) -> str:
     """The page as HTML."""
     if not run.frames:
         return assemble_page(run.bag_name, _header(run) + notes(["no frame was played"]), {}, {})
-    worst, title = _worst_frames(run)
+
+    worst, worst_title = _worst_frames(run)
     pictures = encode_pictures(
         run.video, run.frames, choose_pictures(len(run.frames), worst), worst
     )
+
+    # Figures. The last shape of the timeline is the cursor, which the page's script moves.
     timeline = timeline_figure(run)
     timeline.add_shape(
         type="line",
@@ -61,25 +67,26 @@ def replay_page(run: ReplayRun) -> str:
         line={"color": "#ffffff", "width": 1},
     )
     charts = chart_figures(run)
-    figures = {
-        "timeline": timeline,
-        **{f"chart{k}": figure for k, figure in enumerate(charts.values())},
-    }
+    figures = {"timeline": timeline}
+    figures |= {f"chart{k}": figure for k, figure in enumerate(charts.values())}
+
+    # What the page shows, from top to bottom.
     width, height = run.details["image_size"]
     timelines = panel("Over time: click to see the frame", plot("timeline"))
+    viewer = _VIEWER.format(width=width, height=height)
+    chart_panels = "".join(panel(title, plot(f"chart{k}")) for k, title in enumerate(charts))
+    cards = "".join(_card(run, index) for index in worst)
     sections = [
         _header(run),
         notes(run.details["notes"]),
         score_groups(main_scores(run)),
-        f'<div class="split">{timelines}{_VIEWER.format(width=width, height=height)}</div>',
-        (
-            "<div"
-            f' class="charts">{"".join(panel(name, plot(f"chart{k}")) for k, name in enumerate(charts))}</div><br>'
-        ),
-        panel(title, f'<div class="worst">{"".join(_card(run, index) for index in worst)}</div>'),
+        f'<div class="split">{timelines}{viewer}</div>',
+        f'<div class="charts">{chart_panels}</div><br>',
+        panel(worst_title, f'<div class="worst">{cards}</div>'),
         *_tables(run),
         _configuration(run),
     ]
+
     data = {
         "frames": [
             _frame_data(frame, time) for frame, time in zip(run.frames, run.seconds, strict=True)
@@ -97,8 +104,8 @@ def _header(run: ReplayRun) -> str:
     bag, count = run.config["settings"]["bag"], len(run.frames)
     duration = f", {run.seconds[-1]:.1f} s" if run.frames else ""
     return (
-        f'<h1>Replay of {escape(run.bag_name)}</h1><p class="about">{escape(bag)}: {count}'
-        f" frames{duration}</p>"
+        f"<h1>Replay of {escape(run.bag_name)}</h1>"
+        f'<p class="about">{escape(bag)}: {count} frames{duration}</p>'
     )
 
 
@@ -110,38 +117,37 @@ def _has_ground_truth(run: ReplayRun) -> bool:
 
 
 def _worst_frames(run: ReplayRun) -> tuple[list[int], str]:
-    """The frames to look at first (at least one), and what they are."""
+    """The frames to look at first (at least one), and the title of their panel."""
     if _has_ground_truth(run):
-        chosen, title = (
-            worst_frames([badness(frame) for frame in run.frames], run.seconds, _WORST),
-            "Worst frames",
-        )
+        scores = [badness(frame) for frame in run.frames]
+        title = "Worst frames"
     else:
-        slowness = [max(frame.latency_ms.values(), default=0.0) for frame in run.frames]
-        chosen, title = (
-            worst_frames(slowness, run.seconds, _WORST),
-            "Slowest frames (there is no truth to judge by)",
-        )
-    return chosen or [0], title
+        scores = [_slowest_ms(frame) for frame in run.frames]
+        title = "Slowest frames (there is no truth to judge by)"
+    return worst_frames(scores, run.seconds, _WORST) or [0], title
+
+
+def _slowest_ms(frame: FrameRecord) -> float:
+    return max(frame.latency_ms.values(), default=0.0)
 
 
 def _frame_data(frame: FrameRecord, seconds: float) -> dict[str, Any]:
-    """What the page shows of a frame: sentences, and boxes of what is wrong with their colours."""
+    """For the page's script: sentences, and boxes of what is wrong with their colors."""
+    objects = frame.objects or []
     boxes = [
-        (item.box, BAD, f"missed {item.class_name}")
-        for item in frame.objects or []
-        if not item.found
+        (record.box, BAD, f"missed {record.class_name}") for record in objects if not record.found
     ]
     boxes += [
-        (item.box, WARN, f"pose off: {item.class_name}")
-        for item in frame.objects or []
-        if is_pose_wrong(item)
+        (record.box, WARN, f"pose off: {record.class_name}")
+        for record in objects
+        if is_pose_wrong(record)
     ]
     boxes += [
-        (item.box, "#ff7bd5", f"wrong: {item.class_name}")
-        for item in frame.detections
-        if item.right is False
+        (detection.box, _WRONG_DETECTION, f"wrong: {detection.class_name}")
+        for detection in frame.detections
+        if detection.right is False
     ]
+
     return {
         "number": frame.number,
         "seconds": round(seconds, 4),
@@ -152,12 +158,15 @@ def _frame_data(frame: FrameRecord, seconds: float) -> dict[str, Any]:
 
 def _card(run: ReplayRun, index: int) -> str:
     frame = run.frames[index]
-    slowest = f"{max(frame.latency_ms.values(), default=0.0):.0f} ms"
-    problems = "<br>".join(map(escape, describe_problems(frame) or [slowest]))
-    caption = f"<b>frame {frame.number}, {run.seconds[index]:.2f} s</b><br>{problems}"
+    problems = describe_problems(frame) or [f"{_slowest_ms(frame):.0f} ms"]
+    lines = [
+        f"<b>frame {frame.number}, {run.seconds[index]:.2f} s</b>",
+        *map(escape, problems),
+    ]
+    picture = f'<img alt="frame {frame.number}">'
     return (
-        f'<figure data-frame="{index}"><img alt="frame'
-        f' {frame.number}"><figcaption>{caption}</figcaption></figure>'
+        f'<figure data-frame="{index}">{picture}'
+        f"<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
     )
 
 
@@ -167,9 +176,9 @@ def _tables(run: ReplayRun) -> list[str]:
 
 
 def _configuration(run: ReplayRun) -> str:
-    """The parts of the effective config, to unfold."""
-    folded = "".join(
-        f"<details><summary>{escape(name)}</summary><pre>{escape(yaml.safe_dump(content, sort_keys=False))}</pre></details>"
-        for name, content in run.config.items()
-    )
-    return panel("What it ran with", folded)
+    """The sections of the effective config, to unfold."""
+    sections = []
+    for name, content in run.config.items():
+        text = escape(yaml.safe_dump(content, sort_keys=False))
+        sections.append(f"<details><summary>{escape(name)}</summary><pre>{text}</pre></details>")
+    return panel("What it ran with", "".join(sections))

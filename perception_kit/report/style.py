@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours and layout that all figures share."""
+"""Colors and layout that all figures share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 
 from perception_kit.colors import class_color
 
-GRID, TEXT, GOOD, BAD, WARN = "#30363f", "#c9d1d9", "#3fb950", "#f85149", "#d29922"
+GRID, TEXT = "#30363f", "#c9d1d9"
+GOOD, BAD, WARN = "#3fb950", "#f85149", "#d29922"
 OBJECT_COLORS = {"visible": "#8b949e", "found": "#58a6ff", "wrong detections": BAD}
 STAGE_COLORS = {
     "segmentation": "#58a6ff",
@@ -36,19 +37,19 @@ _LEGEND_NAMES = 6
 
 
 def name_color(name: str, opacity: float = 1.0) -> str:
-    """CSS colour of a class or an action, the same as in the overlay."""
+    """CSS color of a class or an action, the same as in the overlay."""
     red, green, blue = class_color(name)
     return f"rgba({red},{green},{blue},{opacity})"
 
 
 def legend(colors: Mapping[str, str]) -> str:
-    """Names in their colours, for the title of a figure; some of them where there are many."""
+    """Names in their colors, for the title of a figure; only some of them where there are many."""
     words = [f'<span style="color:{color}">{name}</span>' for name, color in colors.items()]
     return ", ".join(words[:_LEGEND_NAMES]) + (", …" if len(words) > _LEGEND_NAMES else "")
 
 
 def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """Apply the shared look."""
+    """Apply the shared look and return the figure."""
     figure.update_layout(
         template=None,
         height=height,
@@ -59,6 +60,8 @@ def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
         hoverlabel={"bgcolor": "#1c2128", "bordercolor": GRID, "font": {"color": TEXT}},
         **layout,
     )
-    figure.update_xaxes(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID, automargin=True)
-    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID, linecolor=GRID, automargin=True)
+
+    lines = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID}
+    figure.update_xaxes(**lines, automargin=True)
+    figure.update_yaxes(**lines, automargin=True)
     return figure

@@ -15,12 +15,14 @@ from perception_kit.report.html import assemble_page, notes, panel, table
 
 
 def summary_table(runs: Mapping[str, ReplayRun]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: each run's scores by its name, and the mean over the runs in which a score
-    is known.
+    """Header and rows: each run's scores by its name, and their means.
+
+    A mean is over the runs in which the score is known; one that none knows is left out.
     """
     scores = {name: main_scores(run) for name, run in runs.items()}
     columns = list(zip(*scores.values(), strict=True))
     known = [column for column in columns if any(score.value is not None for score in column)]
+
     header = ["bag", *(f"{column[0].part}: {column[0].name}" for column in known)]
     rows = [[name, *(column[row].text for column in known)] for row, name in enumerate(scores)]
     return header, [*rows, ["mean", *(_mean(column) for column in known)]]
@@ -35,11 +37,12 @@ def summary_page(title: str, runs: Mapping[str, ReplayRun | None]) -> str:
         if name not in finished
     ]
     body = f"<h1>{len(runs)} replays</h1>" + notes(failed)
+
     if finished:
         header, rows = summary_table(finished)
         cells = [
-            [_link(row[0]) if row[0] in finished else f"<b>{row[0]}</b>", *map(escape, row[1:])]
-            for row in rows
+            [_link(name) if name in finished else f"<b>{name}</b>", *map(escape, texts)]
+            for name, *texts in rows
         ]
         body += panel("Scores", table([escape(name) for name in header], cells))
     return assemble_page(title, body, {}, {})

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from perception_kit.evaluation.frame_records import ObjectRecord
 from perception_kit.evaluation.run import ReplayRun
 from perception_kit.metrics.pose import RECALL_DIAMETER_FRACTION
 from perception_kit.report.lanes import Lanes, action_lanes, identity_lanes, track_lanes
@@ -27,78 +29,63 @@ from perception_kit.report.style import (
 
 _WORST_SHOWN = 0.5  # diameters; larger pose errors, and missing poses, lie on this line
 _LANE_PIXELS, _GAP_PIXELS, _PLOT_PIXELS, _MARGIN_PIXELS = 18, 44, 120, 80
+_POSE_PIXELS = _PLOT_PIXELS + 30
 _MANY_POINTS = 20_000  # more than these are drawn by WebGL
 
 
 @dataclass(frozen=True)
 class _Row:
+    """A row of the figure, ``draw(figure, row)`` draws it."""
+
     title: str
     pixels: int
     draw: Callable[[go.Figure, int], None]
 
 
+@dataclass(frozen=True)
+class _Line:
+    """One value for each of ``frames`` (by index); ``shape`` is plotly's."""
+
+    name: str
+    color: str
+    frames: Sequence[int]
+    values: Sequence[float]
+    shape: str = "hv"
+
+
 def timeline_figure(run: ReplayRun) -> go.Figure:
-    """Found objects, pose errors, tracks, actions and latencies, as far as there is something to
-    show.
-    """
-    rows = [*_object_rows(run), *_track_rows(run), *_action_rows(run)]
-    stages = {
-        stage: color
-        for stage, color in STAGE_COLORS.items()
-        if any(stage in frame.latency_ms for frame in run.frames)
-    }
-    stages.pop("total", None)  # the latest of the others
-    rows.append(
-        _Row(
-            f"latency, ms: {legend(stages)}",
-            _PLOT_PIXELS,
-            lambda figure, row: _draw_latencies(figure, row, run, stages),
-        )
-    )
+    """Found objects, pose errors, tracks, actions and latencies, as far as there are any."""
+    rows = [*_object_rows(run), *_track_rows(run), *_action_rows(run), _latency_row(run)]
     return _stack(rows, run.seconds[-1])
 
 
 def _object_rows(run: ReplayRun) -> list[_Row]:
+    """Objects and their pose errors; where there is no ground truth, the detections."""
     if not any(frame.objects is not None for frame in run.frames):
-        names = _colors({item.class_name for frame in run.frames for item in frame.detections})
-        return [
-            _Row(
-                f"detections: {legend(names)}",
-                _PLOT_PIXELS,
-                lambda figure, row: _draw_detections(figure, row, run, names),
-            )
-        ]
-    rows = [
-        _Row(
-            f"objects: {legend(OBJECT_COLORS)}",
-            _PLOT_PIXELS,
-            lambda figure, row: _draw_objects(figure, row, run),
-        )
-    ]
-    names = _colors(
-        {
-            item.class_name
-            for frame in run.frames
-            for item in frame.objects or []
-            if item.diameter is not None
-        }
-    )
-    if names:
-        title = f"pose error, ADD(-S) in diameters, × none: {legend(names)}"
-        rows.append(
-            _Row(title, _PLOT_PIXELS + 30, lambda figure, row: _draw_poses(figure, row, run, names))
-        )
+        detected = _colors({item.class_name for frame in run.frames for item in frame.detections})
+        draw = partial(_draw_detections, run=run, names=detected)
+        return [_Row(f"detections: {legend(detected)}", _PLOT_PIXELS, draw)]
+
+    title = f"objects: {legend(OBJECT_COLORS)}"
+    rows = [_Row(title, _PLOT_PIXELS, partial(_draw_objects, run=run))]
+
+    measured = _colors({record.class_name for _, record in _measured_objects(run)})
+    if measured:
+        title = f"pose error, ADD(-S) in diameters, × none: {legend(measured)}"
+        rows.append(_Row(title, _POSE_PIXELS, partial(_draw_poses, run=run, names=measured)))
     return rows
 
 
 def _track_rows(run: ReplayRun) -> list[_Row]:
     has_ground_truth = any(frame.identities is not None for frame in run.frames)
     lanes = identity_lanes(run) if has_ground_truth else track_lanes(run)
-    explained = (
+    title = (
         "tracks of the true objects: a colour is a track, grey is none, ✕ identity switch, ○ lost"
         " for a while"
+        if has_ground_truth
+        else "tracks"
     )
-    return [_lanes_row(explained if has_ground_truth else "tracks", lanes)] if lanes.names else []
+    return [_lanes_row(title, lanes)] if lanes.names else []
 
 
 def _action_rows(run: ReplayRun) -> list[_Row]:
@@ -110,13 +97,40 @@ def _action_rows(run: ReplayRun) -> list[_Row]:
     }
     if not names:
         return []
+
     title = f"action scores, on the colour of the true action: {legend(_colors(names))}"
-    scores = _Row(title, _PLOT_PIXELS, lambda figure, row: _draw_scores(figure, row, run))
+    scores = _Row(title, _PLOT_PIXELS, partial(_draw_scores, run=run))
     return [_lanes_row("action", action_lanes(run)), scores]
+
+
+def _latency_row(run: ReplayRun) -> _Row:
+    stages = {
+        stage: color
+        for stage, color in STAGE_COLORS.items()
+        if any(stage in frame.latency_ms for frame in run.frames)
+    }
+    stages.pop("total", None)  # the latest of the others
+
+    draw = partial(_draw_latencies, run=run, stages=stages)
+    return _Row(f"latency, ms: {legend(stages)}", _PLOT_PIXELS, draw)
+
+
+def _lanes_row(title: str, lanes: Lanes) -> _Row:
+    return _Row(title, _LANE_PIXELS * max(2, len(lanes.names)), lanes.draw)
 
 
 def _colors(names: Iterable[str]) -> dict[str, str]:
     return {name: name_color(name) for name in sorted(names)}
+
+
+def _measured_objects(run: ReplayRun) -> list[tuple[int, ObjectRecord]]:
+    """Objects whose pose error can be measured, with the index of their frame."""
+    return [
+        (index, record)
+        for index, frame in enumerate(run.frames)
+        for record in frame.objects or []
+        if record.diameter is not None
+    ]
 
 
 def _stack(rows: Sequence[_Row], duration_s: float) -> go.Figure:
@@ -129,8 +143,10 @@ def _stack(rows: Sequence[_Row], duration_s: float) -> go.Figure:
         subplot_titles=[row.title for row in rows],
     )
     figure.update_annotations(x=0, xanchor="left", font_size=13)
+
     for number, row in enumerate(rows, start=1):
         row.draw(figure, number)
+
     figure.update_xaxes(range=[-0.01 * duration_s, 1.01 * duration_s] if duration_s else None)
     figure.update_xaxes(title_text="seconds", row=len(rows), col=1)
     return finish(
@@ -138,133 +154,98 @@ def _stack(rows: Sequence[_Row], duration_s: float) -> go.Figure:
     )
 
 
-def _lanes_row(title: str, lanes: Lanes) -> _Row:
-    return _Row(title, _LANE_PIXELS * max(2, len(lanes.names)), lanes.draw)
-
-
-def _line(
-    figure: go.Figure,
-    row: int,
-    run: ReplayRun,
-    frames: Sequence[int],
-    values: Sequence[float],
-    name: str,
-    color: str,
-    shape: str = "hv",
-) -> None:
-    """One value for each of ``frames``."""
-    trace = go.Scattergl if len(frames) > _MANY_POINTS else go.Scatter
-    time = [run.seconds[index] for index in frames]
-    line = {"color": color, "width": 1.5, "shape": shape}
-    hover = f"{name}: %{{y:.3~g}}<br>%{{x:.2f}} s<extra></extra>"
-    figure.add_trace(
-        trace(
-            x=time,
-            y=values,
-            customdata=list(frames),
-            mode="lines",
-            line=line,
-            name=name,
-            hovertemplate=hover,
-        ),
-        row=row,
-        col=1,
+def _draw_line(figure: go.Figure, row: int, run: ReplayRun, line: _Line) -> None:
+    trace = go.Scattergl if len(line.frames) > _MANY_POINTS else go.Scatter
+    scatter = trace(
+        x=[run.seconds[index] for index in line.frames],
+        y=line.values,
+        customdata=list(line.frames),
+        mode="lines",
+        line={"color": line.color, "width": 1.5, "shape": line.shape},
+        name=line.name,
+        hovertemplate=f"{line.name}: %{{y:.3~g}}<br>%{{x:.2f}} s<extra></extra>",
     )
+    figure.add_trace(scatter, row=row, col=1)
 
 
 def _draw_objects(figure: go.Figure, row: int, run: ReplayRun) -> None:
-    known = [index for index, frame in enumerate(run.frames) if frame.objects is not None]
-    frames = [run.frames[index] for index in known]
-    counts = {
-        "visible": [len(frame.objects) for frame in frames],
-        "found": [sum(item.found for item in frame.objects) for frame in frames],
-        "wrong detections": [
-            sum(item.right is False for item in frame.detections) for frame in frames
-        ],
-    }
+    """How many objects are visible and found, and how many detections are wrong."""
+    frames: list[int] = []
+    counts: dict[str, list[int]] = {name: [] for name in OBJECT_COLORS}
+    for index, frame in enumerate(run.frames):
+        if frame.objects is None:
+            continue
+        frames.append(index)
+        counts["visible"].append(len(frame.objects))
+        counts["found"].append(sum(record.found for record in frame.objects))
+        wrong = sum(detection.right is False for detection in frame.detections)
+        counts["wrong detections"].append(wrong)
+
     for name, values in counts.items():
-        _line(figure, row, run, known, values, name, OBJECT_COLORS[name])
+        _draw_line(figure, row, run, _Line(name, OBJECT_COLORS[name], frames, values))
     figure.update_yaxes(rangemode="tozero", row=row, col=1)
 
 
 def _draw_detections(figure: go.Figure, row: int, run: ReplayRun, names: Mapping[str, str]) -> None:
     for name, color in names.items():
         counts = [sum(item.class_name == name for item in frame.detections) for frame in run.frames]
-        _line(figure, row, run, range(len(counts)), counts, name, color)
+        _draw_line(figure, row, run, _Line(name, color, range(len(counts)), counts))
 
 
 def _draw_poses(figure: go.Figure, row: int, run: ReplayRun, names: Mapping[str, str]) -> None:
     """A point for each object; errors above ``_WORST_SHOWN`` lie on the upper edge."""
-    known = [
-        (index, item)
-        for index, frame in enumerate(run.frames)
-        for item in frame.objects or []
-        if item.diameter is not None
-    ]
-    trace = go.Scattergl if len(known) > _MANY_POINTS else go.Scatter
+    measured = _measured_objects(run)
+    trace = go.Scattergl if len(measured) > _MANY_POINTS else go.Scatter
     for name, color in names.items():
-        points = [(index, item) for index, item in known if item.class_name == name]
-        missing = [item.error is None for _, item in points]
+        points = [(index, record) for index, record in measured if record.class_name == name]
+        errors = [record.error_in_diameters for _, record in points]
         scatter = trace(
             x=[run.seconds[index] for index, _ in points],
-            y=[
-                (
-                    _WORST_SHOWN
-                    if item.error is None
-                    else min(item.error / item.diameter, _WORST_SHOWN)
-                )
-                for _, item in points
-            ],
+            y=[_WORST_SHOWN if error is None else min(error, _WORST_SHOWN) for error in errors],
             customdata=[index for index, _ in points],
             text=[
-                "no pose" if item.error is None else f"{1e3 * item.error:.1f} mm"
-                for _, item in points
+                "no pose" if record.error is None else f"{1e3 * record.error:.1f} mm"
+                for _, record in points
             ],
             mode="markers",
             marker={
                 "color": color,
                 "size": 5,
-                "symbol": ["x-thin-open" if none else "circle" for none in missing],
+                "symbol": ["x-thin-open" if error is None else "circle" for error in errors],
             },
             name=name,
             hovertemplate=f"{name}: %{{text}}<br>%{{x:.2f}} s<extra></extra>",
         )
         figure.add_trace(scatter, row=row, col=1)
-    figure.add_hline(
-        RECALL_DIAMETER_FRACTION, line={"color": WARN, "dash": "dot", "width": 1}, row=row, col=1
-    )
+
+    line = {"color": WARN, "dash": "dot", "width": 1}
+    figure.add_hline(RECALL_DIAMETER_FRACTION, line=line, row=row, col=1)
     figure.update_yaxes(range=[-0.02, _WORST_SHOWN + 0.03], tickformat=".0%", row=row, col=1)
 
 
 def _draw_scores(figure: go.Figure, row: int, run: ReplayRun) -> None:
-    """A line for each class; the background has the colour of the true action."""
+    """A line for each class; the background has the color of the true action."""
     known = [index for index, frame in enumerate(run.frames) if frame.scores]
     for name in sorted({name for index in known for name in run.frames[index].scores}):
         values = [run.frames[index].scores.get(name, 0.0) for index in known]
-        _line(figure, row, run, known, values, name, name_color(name), "linear")
+        _draw_line(figure, row, run, _Line(name, name_color(name), known, values, "linear"))
+
+    # A rectangle over each segment of one label.
     labels = [frame.true_label or "" for frame in run.frames]
     ends = [*run.seconds[1:], run.seconds[-1]]
-    for label, part in groupby(range(len(labels)), key=labels.__getitem__):
-        frames = list(part)
-        if label:
-            span = run.seconds[frames[0]], ends[frames[-1]]
-            figure.add_vrect(
-                *span, fillcolor=name_color(label, 0.2), line_width=0, layer="below", row=row, col=1
-            )
+    for label, segment in groupby(range(len(labels)), key=labels.__getitem__):
+        if not label:
+            continue
+        frames = list(segment)
+        span = run.seconds[frames[0]], ends[frames[-1]]
+        fill = {"fillcolor": name_color(label, 0.2), "line_width": 0, "layer": "below"}
+        figure.add_vrect(*span, **fill, row=row, col=1)
     figure.update_yaxes(range=[0, 1.02], row=row, col=1)
 
 
 def _draw_latencies(figure: go.Figure, row: int, run: ReplayRun, stages: Mapping[str, str]) -> None:
     for stage, color in stages.items():
         known = [index for index, frame in enumerate(run.frames) if stage in frame.latency_ms]
-        _line(
-            figure,
-            row,
-            run,
-            known,
-            [run.frames[index].latency_ms[stage] for index in known],
-            stage,
-            color,
-            "linear",
-        )
+        values = [run.frames[index].latency_ms[stage] for index in known]
+        _draw_line(figure, row, run, _Line(stage, color, known, values, "linear"))
     figure.update_yaxes(rangemode="tozero", row=row, col=1)

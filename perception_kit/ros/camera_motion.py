@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the camera is in a frame that stands still, from TF; needs ``tf2_ros``, which a full ROS 2
-has.
+"""Looks up the pose of the camera in a fixed frame in TF.
+
+Needs ``tf2_ros``, which a full ROS 2 has.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from geometry_msgs.msg import Transform
-from rclpy.node import Node
 from rclpy.time import Time
 from std_msgs.msg import Header
 
 from perception_kit.geometry import pose_matrix
 from perception_kit.ros.from_messages import rotation_from_message, xyz
+from perception_kit.ros.lifecycle import PerceptionNode
 
 try:
     from tf2_ros import Buffer, TransformException, TransformListener
@@ -26,36 +27,44 @@ NO_TF = (
 
 
 class CameraMotion:
-    """Listens to TF from the first question on, without waiting for it."""
+    """Looks up the camera pose in TF. The listener starts on first use and lookups never block."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: PerceptionNode) -> None:
         self._node = node
         self._buffer: Buffer | None = None
 
     def check(self) -> None:
-        """Start to listen. Raises RuntimeError where ``tf2_ros`` is missing."""
+        """Start listening. Raises RuntimeError where ``tf2_ros`` is missing."""
+        self._started_buffer()
+
+    def camera_in(self, fixed_frame: str, header: Header) -> np.ndarray | None:
+        """(4, 4) transform from ``header.frame_id`` to ``fixed_frame`` at the header's stamp.
+
+        None where TF does not know it, which is reported.
+        """
+        if Buffer is None:
+            self._report(NO_TF)
+            return None
+
+        time = Time.from_msg(header.stamp)
+        try:
+            found = self._started_buffer().lookup_transform(fixed_frame, header.frame_id, time)
+        except TransformException as error:
+            self._report(str(error))
+            return None
+        return transform_matrix(found.transform)
+
+    def _started_buffer(self) -> Buffer:
+        """The buffer that a listener fills. Raises RuntimeError where ``tf2_ros`` is missing."""
         if Buffer is None:
             raise RuntimeError(NO_TF)
         if self._buffer is None:
             self._buffer = Buffer()
             self._listener = TransformListener(self._buffer, self._node)
+        return self._buffer
 
-    def camera_in(self, fixed_frame: str, header: Header) -> np.ndarray | None:
-        """(4, 4) transform from ``header.frame_id`` to ``fixed_frame`` at its stamp; None, and a
-        report, where TF does not know it.
-        """
-        if Buffer is None:
-            self._node.problems.report("camera motion", f"no 3D tracking: {NO_TF}")
-            return None
-        self.check()
-        try:
-            found = self._buffer.lookup_transform(
-                fixed_frame, header.frame_id, Time.from_msg(header.stamp)
-            )
-        except TransformException as error:
-            self._node.problems.report("camera motion", f"no 3D tracking: {error}")
-            return None
-        return transform_matrix(found.transform)
+    def _report(self, reason: str) -> None:
+        self._node.problems.report("camera motion", f"no 3D tracking: {reason}")
 
 
 def transform_matrix(message: Transform) -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node's problems and counters, for ``/diagnostics``."""
+"""Problems and counters of a node, for ``/diagnostics``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ProblemLog:
     """Problems by kind.
 
     Each kind is logged at most every 5 seconds, and is current for 3 seconds after it was last
-    seen.
+    reported. Safe to use from several threads.
     """
 
     def __init__(self, log: Callable[[str], None]) -> None:
@@ -29,7 +29,7 @@ class ProblemLog:
         self._logged_s: dict[str, float] = {}
 
     def report(self, kind: str, message: str) -> None:
-        """A problem of ``kind`` is there now."""
+        """Take down a problem of ``kind``, and log it where that is due."""
         now = monotonic()
         with self._lock:
             self._seen[kind] = (now, message)
@@ -40,7 +40,7 @@ class ProblemLog:
             self._log(message)
 
     def current(self) -> list[str]:
-        """Messages of the problems that are there now, oldest kind first."""
+        """Messages of the current problems, oldest kind first."""
         now = monotonic()
         with self._lock:
             return [message for seen_s, message in self._seen.values() if now - seen_s <= _RECENT_S]
@@ -49,19 +49,15 @@ class ProblemLog:
 def diagnostic_array(
     header: Header, name: str, device: str, level: bytes, message: str, values: dict[str, str]
 ) -> DiagnosticArray:
-    """One status as a message for ``/diagnostics``; ``level`` is a constant of
-    ``DiagnosticStatus``.
-    """
+    """One status for ``/diagnostics``; ``level`` is a constant of ``DiagnosticStatus``."""
     status = DiagnosticStatus(name=name, hardware_id=device, level=level, message=message)
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
     return DiagnosticArray(header=header, status=[status])
 
 
 def describe_error(error: Exception) -> str:
-    """The message of an error that is written for the user; any other error with its type and its
-    place in the code.
-    """
-    if isinstance(error, (ValueError, OSError)):
+    """The message of an error for the user; any other error with its type and place in the code."""
+    if isinstance(error, (ValueError, OSError)):  # raised with a message for the user
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"

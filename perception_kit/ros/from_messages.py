@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to the dataclasses of ``perception_kit.types``.
+"""Converts messages to the dataclasses of ``perception_kit.types``.
 
-Units and frames are those of ``msg/*.msg``.
+Units and frames are those of ``msg/*.msg``. The messages may be objects of ROS or of ``rosbags``:
+nothing of ROS is imported here.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from assistant_perception.msg import (
-    ActionArray,
-    InstanceDetection,
-    InstanceDetectionArray,
-    ObjectPoseArray,
-    Track,
-    TrackArray,
-)
-from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Quaternion, Vector3
 from scipy.spatial.transform import Rotation
 
+from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState
 
-
-def stamp_to_ns(stamp: Time) -> int:
-    """Nanoseconds of a ``builtin_interfaces/Time``."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+if TYPE_CHECKING:
+    from assistant_perception.msg import (
+        ActionArray,
+        InstanceDetection,
+        InstanceDetectionArray,
+        ObjectPoseArray,
+        Track,
+        TrackArray,
+    )
+    from geometry_msgs.msg import Point, Quaternion, Vector3
 
 
 def rotation_from_message(quaternion: Quaternion) -> np.ndarray:
@@ -40,8 +40,7 @@ def xyz(message: Point | Vector3) -> np.ndarray:
 def detections_from_message(
     message: InstanceDetectionArray, with_masks: bool = True
 ) -> list[Instance]:
-    """Instances in the order of the message; ``with_masks`` False leaves their masks empty and
-    unread.
+    """Instances in the order of the message; their masks stay empty unless ``with_masks``.
 
     Raises ValueError where a mask has not the bytes that its rectangle needs.
     """
@@ -60,6 +59,7 @@ def detections_from_message(
 
 
 def _mask_from_message(detection: InstanceDetection) -> np.ndarray:
+    """(height, width) bool mask of bits that are packed by rows."""
     roi = detection.mask_roi
     row_bytes = (roi.width + 7) // 8
     packed = np.asarray(detection.mask, np.uint8)
@@ -68,9 +68,8 @@ def _mask_from_message(detection: InstanceDetection) -> np.ndarray:
             f"detection {detection.detection_id}: mask has {packed.size} bytes, "
             f"expected {roi.height} rows of {row_bytes} for its {roi.width}x{roi.height} rectangle"
         )
-    return np.unpackbits(packed.reshape(roi.height, row_bytes), axis=1, count=roi.width).astype(
-        bool
-    )
+    rows = packed.reshape(roi.height, row_bytes)
+    return np.unpackbits(rows, axis=1, count=roi.width).astype(bool)
 
 
 def poses_from_message(
@@ -109,11 +108,7 @@ def tracks_from_message(message: TrackArray) -> list[TrackEstimate]:
 
 
 def _track_from_message(track: Track) -> TrackEstimate:
-    known, turned = track.has_position, track.has_orientation
-    pose_covariance, twist_covariance = (
-        np.reshape(part.covariance, (6, 6)) for part in (track.pose, track.twist)
-    )
-    return TrackEstimate(
+    estimate = TrackEstimate(
         id=track.id,
         class_id=track.class_id,
         class_name=track.class_name,
@@ -125,15 +120,24 @@ def _track_from_message(track: Track) -> TrackEstimate:
         detection_index=track.detection_id,
         box=np.asarray(track.box, np.float32),
         box_velocity=np.asarray(track.box_velocity, np.float32),
-        position=xyz(track.pose.pose.position) if known else None,
-        position_covariance=pose_covariance[:3, :3].copy() if known else None,
-        velocity=xyz(track.twist.twist.linear) if known else None,
-        velocity_covariance=twist_covariance[:3, :3].copy() if known else None,
-        rotation=rotation_from_message(track.pose.pose.orientation) if turned else None,
-        rotation_covariance=pose_covariance[3:, 3:].copy() if turned else None,
-        angular_velocity=xyz(track.twist.twist.angular) if turned else None,
-        angular_velocity_covariance=twist_covariance[3:, 3:].copy() if turned else None,
     )
+    pose, twist = track.pose.pose, track.twist.twist
+    pose_covariance = np.reshape(track.pose.covariance, (6, 6))
+    twist_covariance = np.reshape(track.twist.covariance, (6, 6))
+
+    if track.has_position:
+        estimate.position = xyz(pose.position)
+        estimate.position_covariance = pose_covariance[:3, :3].copy()
+        estimate.velocity = xyz(twist.linear)
+        estimate.velocity_covariance = twist_covariance[:3, :3].copy()
+
+    if track.has_orientation:
+        estimate.rotation = rotation_from_message(pose.orientation)
+        estimate.rotation_covariance = pose_covariance[3:, 3:].copy()
+        estimate.angular_velocity = xyz(twist.angular)
+        estimate.angular_velocity_covariance = twist_covariance[3:, 3:].copy()
+
+    return estimate
 
 
 def actions_from_message(message: ActionArray) -> list[ActionEstimate]:

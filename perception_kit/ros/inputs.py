@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriptions of a node: received in the executor, joined by stamp, processed in a worker
-thread.
-"""
+"""Subscriptions of a node, joined by stamp to frames that a worker thread processes."""
 
 from __future__ import annotations
 
@@ -16,20 +14,20 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.ros.diagnostics import ProblemLog
-from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.qos import input_events, input_qos
 from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import FrameJoiner
 from perception_kit.ros.transport import ProfileError, segment_bytes
 from perception_kit.ros.worker import FrameWorker
+from perception_kit.stamps import stamp_to_ns
 
-QUIET_S = 2.0
-_BYTES_PER_PIXEL = 3
+QUIET_S = 2.0  # seconds without a frame after which the watchdog reports
+_BYTES_PER_PIXEL = 3  # of a colour image, the largest message
 
 
 @dataclass(frozen=True)
 class Input:
-    """A topic to receive; without a message on each required one there is no frame."""
+    """A topic to receive; there is no frame without a message on each ``required`` one."""
 
     name: str
     message_type: type
@@ -38,9 +36,10 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Messages that belong together, by input name; ``stamp_ns`` is that of the first;
-    ``received_s`` of the monotonic clock.
+class SynchronizedFrame:
+    """Messages that belong together, by input name.
+
+    ``stamp_ns`` is the stamp of the first one, ``received_s`` the time of the monotonic clock.
     """
 
     stamp_ns: int
@@ -49,7 +48,7 @@ class Frame:
 
 
 class FrameInputs:
-    """Receives ``inputs`` and calls ``process`` in a worker thread for each frame.
+    """Receives ``inputs`` in the executor and calls ``process`` in a worker thread for each frame.
 
     With a ``joiner`` its messages make frames together, else each message is a frame.
     ``queue_length`` frames may wait for the worker; a newer one pushes out the oldest.
@@ -59,7 +58,7 @@ class FrameInputs:
         self,
         node: Node,
         inputs: Sequence[Input],
-        process: Callable[[Frame], None],
+        process: Callable[[SynchronizedFrame], None],
         statistics: FrameStatistics,
         problems: ProblemLog,
         joiner: FrameJoiner | None,
@@ -68,17 +67,16 @@ class FrameInputs:
     ) -> None:
         self._node, self._inputs, self._joiner = node, tuple(inputs), joiner
         self._statistics, self._problems = statistics, problems
+
         self._opened_s = monotonic()
         self._last_frame_s = monotonic()
         self._image_bytes = 0  # of a colour image, as the camera information has it
+
         self._worker = FrameWorker(process, queue_length)
         self._subscriptions = {entry.name: self._subscribe(entry, reliability) for entry in inputs}
 
     def close(self) -> None:
-        """Stop receiving; returns when the frame in progress is done.
-
-        Waiting frames are forgotten.
-        """
+        """Stop receiving, forget waiting frames, and return when the one in progress is done."""
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
@@ -91,7 +89,7 @@ class FrameInputs:
 
     @property
     def dropped(self) -> int:
-        """Frames dropped because the worker was busy, or because no partner came."""
+        """Number of frames dropped because the worker was busy, or because no partner came."""
         return self._worker.dropped + (self._joiner.dropped if self._joiner is not None else 0)
 
     def check(self) -> None:
@@ -102,37 +100,31 @@ class FrameInputs:
         quiet_s = monotonic() - self._last_frame_s
         if quiet_s < QUIET_S or self._worker.busy:
             return
+
         missing = [
             self._missing(entry)
             for entry in self._inputs
             if entry.required and self._quiet_for(entry) >= QUIET_S
         ]
         if not missing and self._joiner is not None:
-            gaps = [
-                f"{gap * 1e-9:.3f} s for '{name}'"
-                for name, gap in self._joiner.smallest_gap_ns.items()
-            ]
-            missing = [
-                f"the stamps of the inputs do not match: smallest gap to '{self._joiner.leader}'"
-                f" seen is {', '.join(gaps) or 'unknown'}, slop is"
-                f" {self._joiner.slop_ns * 1e-9:.3f} s"
-            ]
-        self._problems.report(
-            "no frame", f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}"
-        )
+            missing = [_mismatch(self._joiner)]
+
+        text = f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}"
+        self._problems.report("no frame", text)
 
     def _subscribe(self, entry: Input, reliability: str) -> Subscription:
         topic = self._node.resolve_topic_name(entry.topic)
+        events = input_events(
+            topic,
+            warn=lambda text: self._problems.report(f"QoS of {topic}", text),
+            lost=lambda number: self._statistics.count("lost_in_transport", number),
+        )
         return self._node.create_subscription(
             entry.message_type,
             entry.topic,
             lambda message: self._receive(entry, message),
             input_qos(reliability),
-            event_callbacks=input_events(
-                topic,
-                warn=lambda text: self._problems.report(f"QoS of {topic}", text),
-                lost=lambda number: self._statistics.count("lost_in_transport", number),
-            ),
+            event_callbacks=events,
         )
 
     def _receive(self, entry: Input, message: Any) -> None:
@@ -140,37 +132,45 @@ class FrameInputs:
         self._statistics.event(f"input/{name}")
         if isinstance(message, CameraInfo):
             self._image_bytes = message.width * message.height * _BYTES_PER_PIXEL
+
+        # Join it with its partners, where there are any to wait for.
         messages: dict[str, Any] | None = {name: message}
         if self._joiner is not None:
             messages = self._joiner.add(name, stamp_to_ns(message.header.stamp), message)
         if messages is None:
             return
+
         now_s = monotonic()
         if entry.required:  # what comes beside the frames must not hide that there are none
             self._last_frame_s = now_s
+
         leading = next(iter(messages.values()))
-        self._worker.submit(Frame(stamp_to_ns(leading.header.stamp), messages, now_s))
+        stamp_ns = stamp_to_ns(leading.header.stamp)
+        self._worker.submit(SynchronizedFrame(stamp_ns, messages, now_s))
 
     def _quiet_for(self, entry: Input) -> float:
+        """Seconds without a message, at most those since the inputs were opened."""
         since_opened = monotonic() - self._opened_s
         since_message = self._statistics.seconds_since(f"input/{entry.name}")
         return since_opened if since_message is None else min(since_message, since_opened)
 
     def _missing(self, entry: Input) -> str:
+        """Which input is missing, and why as far as that is known."""
         topic = self._subscriptions[entry.name].topic_name
         publishers = self._node.count_publishers(topic)
-        text = (
-            f"nothing received on '{topic}' ({publishers}"
-            f" publisher{'' if publishers == 1 else 's'})"
-        )
-        return f"{text}: {self._loss()}" if publishers and entry.message_type is Image else text
+        plural = "" if publishers == 1 else "s"
+        text = f"nothing received on '{topic}' ({publishers} publisher{plural})"
+        if publishers and entry.message_type is Image:
+            return f"{text}: {self._image_loss()}"
+        return text
 
-    def _loss(self) -> str:
-        """Why images that are published do not come, as far as can be known here."""
+    def _image_loss(self) -> str:
+        """Why images that are published do not arrive, as far as that is known."""
         try:
             room = segment_bytes(os.environ)
         except ProfileError as error:
             return f"images are lost because {error}"
+
         if self._image_bytes > room:
             return (
                 f"images of about {self._image_bytes / 2**20:.0f} MiB do not fit into Fast DDS's"
@@ -178,3 +178,12 @@ class FrameInputs:
                 " segment_size in config/fastdds.xml"
             )
         return "see 'python -m perception_kit.doctor'"
+
+
+def _mismatch(joiner: FrameJoiner) -> str:
+    """How far the stamps of the inputs are apart."""
+    gaps = [f"{gap * 1e-9:.3f} s for '{name}'" for name, gap in joiner.smallest_gap_ns.items()]
+    return (
+        f"the stamps of the inputs do not match: smallest gap to '{joiner.leader}' seen is"
+        f" {', '.join(gaps) or 'unknown'}, slop is {joiner.slop_ns * 1e-9:.3f} s"
+    )

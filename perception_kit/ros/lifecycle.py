@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all nodes have in common: life cycle, parameters, frames in stamp order, watchdog and
-diagnostics.
-"""
+"""Base class of the nodes: life cycle, parameters, frames in stamp order, diagnostics."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, Generic
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState
@@ -20,16 +18,22 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
 from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
-from perception_kit.ros.inputs import Frame, FrameInputs, Input
-from perception_kit.ros.parameters import declare_parameters, parameter, updated_config
+from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
+from perception_kit.ros.parameters import (
+    Config,
+    declare_parameters,
+    parameter,
+    updated_config,
+)
 from perception_kit.ros.qos import RELIABILITIES, result_qos
-from perception_kit.ros.results import Results
+from perception_kit.ros.result_publishers import ResultPublishers
 from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import FrameJoiner
 
 _RELIABLE_QUEUE_LENGTH = 10
-# a frame that is later than a newer one by no more than this was overtaken; more is a jump, such as
-# of a bag that loops
+
+# A frame that is older than the one before by at most this was overtaken on its way. By more, time
+# has jumped, such as where a bag loops.
 _LATE_S = 0.1
 
 
@@ -49,7 +53,7 @@ class NodeConfig:
     )
 
 
-class PerceptionNode(LifecycleNode):
+class PerceptionNode(LifecycleNode, Generic[Config]):
     """Lifecycle node that receives frames in the executor and processes them in a worker thread.
 
     ``leader`` is the input whose stamps must grow; one that goes back resets the node.
@@ -59,37 +63,45 @@ class PerceptionNode(LifecycleNode):
     """
 
     def __init__(
-        self, name: str, config_type: type, leader: str, queue_length: int = 1, **defaults: Any
+        self,
+        name: str,
+        config_type: type[Config],
+        leader: str,
+        queue_length: int = 1,
+        **defaults: Any,
     ) -> None:
         super().__init__(name)
+
         self.statistics = FrameStatistics()
         self.problems = ProblemLog(lambda message: self.get_logger().warning(message))
-        self.results = Results(self, self.statistics, self.problems)
+        self.results = ResultPublishers(self, self.statistics, self.problems)
+
         self.node_config = declare_parameters(self, NodeConfig, **defaults)
         self.config = declare_parameters(self, config_type)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
+
         self._leader, self._queue_length = leader, queue_length
         self._inputs: FrameInputs | None = None
         self._last_stamp_ns: int | None = None
         self._configure_error = ""
         self._survive_wrong_transitions()
-        steady = Clock(
-            clock_type=ClockType.STEADY_TIME
-        )  # runs on while simulated time stands still
+
+        # A steady clock goes on while simulated time stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
         self.create_timer(1.0, self._diagnose, clock=steady)
         self._start_timer = self.create_timer(0.0, self._start, clock=steady)
 
     def load(self) -> None:
-        """Build what ``self.config`` asks for and add the results.
+        """Build the models and add the results that ``self.config`` asks for.
 
-        What it raises is logged and keeps the node unconfigured.
+        An exception is logged and keeps the node unconfigured.
         """
         raise NotImplementedError
 
     def unload(self) -> None:
-        """Let go of what ``load`` built, or of the part of it that was built."""
+        """Release what ``load`` has built, which may be incomplete."""
         raise NotImplementedError
 
     def inputs(self) -> Sequence[Input]:
@@ -100,26 +112,25 @@ class PerceptionNode(LifecycleNode):
         """How messages of several inputs make one frame; None where each message is one."""
         return None
 
-    def process(self, frame: Frame) -> None:
+    def process(self, frame: SynchronizedFrame) -> None:
         """Compute and publish the results of one frame, in the worker thread.
 
-        What it raises is logged and costs this frame only.
+        An exception is logged and costs this frame only.
         """
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Forget earlier frames: the node was deactivated, or time has jumped back."""
+        """Forget earlier frames, because the node was deactivated or time has jumped back."""
 
     def diagnostic_values(self) -> dict[str, str]:
-        """What else to show in the diagnostics; ``device`` also becomes the hardware id."""
+        """Values of this node for the diagnostics; ``device`` also becomes the hardware id."""
         return {}
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the models; FAILURE (the node stays unconfigured) where that is not possible."""
+        """Load the models; FAILURE, which leaves the node unconfigured, where that fails."""
         try:
             self.load()
-        # whatever is wrong with a file, a device or a parameter: the node says so and lives on
-        except Exception as error:
+        except Exception as error:  # of a file, a device or a parameter: the node must live on
             self._configure_error = describe_error(error)
             self.get_logger().error(f"stays unconfigured: {self._configure_error}")
             self._release()
@@ -128,59 +139,63 @@ class PerceptionNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Enable the results, then start to receive; FAILURE (the node stays inactive) where that
-        is not possible.
+        """Enable the results, then start receiving.
+
+        FAILURE, which leaves the node inactive, where that fails.
         """
         result = super().on_activate(state)
-        reliability = self.node_config.input_reliability
-        queue_length = max(
-            self._queue_length, _RELIABLE_QUEUE_LENGTH if reliability == "reliable" else 1
-        )
+
+        reliability, queue_length = self.node_config.input_reliability, self._queue_length
+        if reliability == "reliable":
+            queue_length = max(queue_length, _RELIABLE_QUEUE_LENGTH)
         try:
             self._inputs = FrameInputs(
                 self,
-                self.inputs(),
-                self._process,
-                self.statistics,
-                self.problems,
-                self.joiner(),
-                reliability,
-                queue_length,
+                inputs=self.inputs(),
+                process=self._process,
+                statistics=self.statistics,
+                problems=self.problems,
+                joiner=self.joiner(),
+                reliability=reliability,
+                queue_length=queue_length,
             )
-        except Exception as error:  # rclpy would drop it without a word
+        except Exception as error:  # rclpy would drop it silently
             self.get_logger().error(f"stays inactive: {describe_error(error)}")
             super().on_deactivate(state)
             return TransitionCallbackReturn.FAILURE
+
         self.get_logger().info(f"active, listening to {', '.join(self._inputs.topics)}")
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Finish the frame in progress and stop to receive."""
+        """Finish the frame in progress and stop receiving."""
         self._stop()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of the models."""
+        """Release the models."""
         self._release()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and let go of the models, from whatever state."""
+        """Stop receiving and release the models, in any state."""
         self._stop()
         self._release()
         return super().on_shutdown(state)
 
     def destroy_node(self) -> None:
-        """Finish the frame in progress, then close everything: a thread inside PyTorch would abort
-        the process that ends.
+        """Finish the frame in progress, then close everything.
+
+        A thread that is still inside PyTorch would abort the process at its end.
         """
         self._stop()
         self.unload()
         super().destroy_node()
 
     def _survive_wrong_transitions(self) -> None:
-        """rclpy raises out of ``spin``, which ends the node, when asked for a transition that the
-        current state does not have.
+        """Answer a request for a transition that the current state does not have.
+
+        rclpy raises out of ``spin`` there, which would end the node.
         """
         change_state = self._service_change_state.callback
 
@@ -201,10 +216,9 @@ class PerceptionNode(LifecycleNode):
 
     def _start(self) -> None:
         self._start_timer.cancel()
-        if (
-            self.node_config.autostart
-            and self.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        ):
+        if not self.node_config.autostart:
+            return
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
     def _stop(self) -> None:
@@ -222,7 +236,7 @@ class PerceptionNode(LifecycleNode):
         self._last_stamp_ns = None
         self.reset()
 
-    def _process(self, frame: Frame) -> None:
+    def _process(self, frame: SynchronizedFrame) -> None:
         leads = self._leader in frame.messages
         try:
             if leads and not self._advance(frame.stamp_ns):
@@ -233,6 +247,7 @@ class PerceptionNode(LifecycleNode):
             message = f"the frame at {frame.stamp_ns * 1e-9:.3f} s failed: {describe_error(error)}"
             self.problems.report(f"frame {type(error).__name__}", message)
             return
+
         if leads:
             self.statistics.count("processed")
             self.statistics.latency("receive_to_done", monotonic() - frame.received_s)
@@ -241,29 +256,28 @@ class PerceptionNode(LifecycleNode):
         """Keep stamps growing; returns False for a frame to drop."""
         last_ns = self._last_stamp_ns
         back_s = (last_ns - stamp_ns) * 1e-9 if last_ns is not None else 0.0
+
+        # Repeated, or overtaken by a newer frame
         if stamp_ns == last_ns or 0 < back_s <= _LATE_S:
-            why = "" if stamp_ns else ": its driver sets no stamps"
-            repeated = (
-                f"a frame with the stamp of the one before ({stamp_ns * 1e-9:.3f} s) is"
-                f" dropped{why}"
-            )
+            if back_s:
+                text = f"a frame that comes {back_s:.3f} s after a newer one is dropped"
+            else:
+                stamp = f"{stamp_ns * 1e-9:.3f} s"
+                text = f"a frame with the stamp of the one before ({stamp}) is dropped"
+                text += "" if stamp_ns else ": its driver sets no stamps"
             self.statistics.count("dropped")
-            self.problems.report(
-                "stamp",
-                (
-                    f"a frame that comes {back_s:.3f} s after a newer one is dropped"
-                    if back_s
-                    else repeated
-                ),
-            )
+            self.problems.report("stamp", text)
             return False
+
+        # Back in time by more: begin anew
         if back_s > 0:
-            self.problems.report(
-                "stamp",
+            text = (
                 f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?):"
-                " starting over",
+                " starting over"
             )
+            self.problems.report("stamp", text)
             self._forget()
+
         self._last_stamp_ns = stamp_ns
         return True
 
@@ -284,22 +298,25 @@ class PerceptionNode(LifecycleNode):
         return self._state_machine.current_state[1]
 
     def _diagnose(self) -> None:
-        """Watchdog and one status on ``/diagnostics``."""
+        """Run the watchdog and publish one status on ``/diagnostics``."""
         if self._inputs is not None:
             self._inputs.check()
+
+        # Level and message
         problems = self.problems.current()
         level, message = DiagnosticStatus.OK, self._state
         if self._configure_error:
             level, message = DiagnosticStatus.ERROR, f"{self._state}: {self._configure_error}"
         elif problems:
             level, message = DiagnosticStatus.WARN, "; ".join(problems)
+
+        # Values, with the drops of the inputs that are open now
         values = {"state": self._state} | self.diagnostic_values() | self.statistics.values()
         if self._inputs is not None:
-            values["frames_dropped"] = str(
-                int(values.get("frames_dropped", 0)) + self._inputs.dropped
-            )
+            dropped = int(values.get("frames_dropped", 0)) + self._inputs.dropped
+            values["frames_dropped"] = str(dropped)
+
         header = Header(stamp=self.get_clock().now().to_msg())
         name = f"{self.get_fully_qualified_name()}: perception"
-        self._diagnostics.publish(
-            diagnostic_array(header, name, values.get("device", ""), level, message, values)
-        )
+        device = values.get("device", "")
+        self._diagnostics.publish(diagnostic_array(header, name, device, level, message, values))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What RViz shows of poses and tracks.
+"""RViz markers of poses, tracks and actions.
 
-All markers have a lifetime; ids stay the same for the same thing.
+All markers have a lifetime. An object, a track or a person keeps its marker ids.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 from perception_kit.colors import FALL_LABEL, class_color
 from perception_kit.datasets.bop import read_models
 from perception_kit.resources import resolve_path
-from perception_kit.ros.from_messages import stamp_to_ns
 from perception_kit.ros.to_messages import point_message, quaternion_message, vector_message
+from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import ActionEstimate, PoseEstimate, TrackEstimate, TrackState
 
 TRAIL_S = 3.0
@@ -29,9 +29,14 @@ _LIFETIME = Duration(seconds=1.0).to_msg()
 _TRAIL_LENGTH = 128  # markers of a trail that can be alive at once: 3 s at up to 40 frames a second
 _FADE_STEPS = 6
 _SHORTEST_LIFETIME_S = 0.05  # 0 would mean for ever
+
 _TEXT_HEIGHT_M, _ACTION_HEIGHT_M = 0.04, 0.1
 _ABOVE_M = np.array([0.0, 0.4, 0.0])  # y points down in an optical frame
-_FAINT = 0.15
+
+_MESH_OPACITY, _BOX_OPACITY, _UNSURE_OPACITY = 0.8, 0.4, 0.15
+_AXIS_LENGTH = 0.75  # of the object's largest extent
+_AXIS_WIDTH_M, _TRAIL_POINT_M = 0.004, 0.01
+
 _PERSON = "person"
 _MILLIMETER = 1e-3  # unit of the meshes in a BOP models folder
 
@@ -42,72 +47,64 @@ def delete_all(header: Header) -> MarkerArray:
 
 
 def mesh_resources(folder: str) -> dict[str, str]:
-    """Where RViz finds the mesh of each class of a BOP models folder, given as a path or as
-    ``package://PACKAGE/PATH``, by class name.
+    """URI of the mesh of each class of a BOP models folder, by class name.
 
-    Raises DatasetError for a folder that cannot be read.
+    ``folder`` is a path or ``package://PACKAGE/PATH``. Raises DatasetError for a folder that cannot
+    be read.
     """
-    models = [
-        model for model in read_models(resolve_path(folder)).values() if model.mesh_path is not None
-    ]
+    models = read_models(resolve_path(folder)).values()
+    paths = {model.name: model.mesh_path for model in models if model.mesh_path is not None}
     if folder.startswith("package://"):
-        return {model.name: f"{folder.rstrip('/')}/{model.mesh_path.name}" for model in models}
-    return {model.name: model.mesh_path.resolve().as_uri() for model in models}
+        return {name: f"{folder.rstrip('/')}/{path.name}" for name, path in paths.items()}
+    return {name: path.resolve().as_uri() for name, path in paths.items()}
 
 
 def pose_markers(
     poses: Sequence[PoseEstimate], header: Header, meshes: Mapping[str, str] = MappingProxyType({})
 ) -> MarkerArray:
-    """The mesh, or where ``meshes`` (resources by class name) has none a translucent box, and the
-    axes of each pose.
+    """Each pose as the mesh of its object, or a translucent box, with axes.
 
-    The n-th object of a class keeps its id. An unsure pose is faint and has no axes.
+    ``meshes`` are URIs by class name. The n-th object of a class keeps its id. A pose that is not
+    confident is faint and has no axes.
     """
     message = MarkerArray()
     counts: Counter[str] = Counter()
     for pose in poses:
-        place = Pose(
-            position=point_message(pose.translation), orientation=quaternion_message(pose.rotation)
-        )
         number = counts[pose.class_name]
         counts[pose.class_name] += 1
-        opacity = None if pose.is_confident else _FAINT
-        if pose.class_name in meshes:
-            body = _marker(
-                header,
-                Marker.MESH_RESOURCE,
-                pose.class_name,
-                number,
-                place,
-                _color(pose.class_name, opacity or 0.8),
-            )
-            body.mesh_resource = meshes[pose.class_name]
-            body.scale.x = body.scale.y = body.scale.z = _MILLIMETER
-        else:
-            body = _marker(
-                header,
-                Marker.CUBE,
-                pose.class_name,
-                number,
-                place,
-                _color(pose.class_name, opacity or 0.4),
-            )
-            body.scale = vector_message(np.maximum(pose.size, 1e-3))
-        message.markers.append(body)
-        if not pose.is_confident:
-            continue
-        axes = _marker(
-            header, Marker.LINE_LIST, f"{pose.class_name} axes", number, place, ColorRGBA(a=1.0)
-        )
-        axes.scale.x = 0.004
-        for axis in range(3):
-            tip = np.eye(3)[axis] * 0.75 * float(np.max(pose.size))
-            axes.points += [point_message(np.zeros(3)), point_message(tip)]
-            axes.colors += [
-                ColorRGBA(r=float(axis == 0), g=float(axis == 1), b=float(axis == 2), a=1.0)
-            ] * 2
-        message.markers.append(axes)
+        message.markers.append(_body(pose, number, header, meshes.get(pose.class_name)))
+        if pose.is_confident:
+            message.markers.append(_axes(pose, number, header))
     return message
+
+
+def _body(pose: PoseEstimate, number: int, header: Header, mesh: str | None) -> Marker:
+    """Mesh of an object, or its box where there is none."""
+    opacity = _BOX_OPACITY if mesh is None else _MESH_OPACITY
+    color = _color(pose.class_name, opacity if pose.is_confident else _UNSURE_OPACITY)
+    kind = Marker.CUBE if mesh is None else Marker.MESH_RESOURCE
+    body = _marker(header, kind, pose.class_name, number, _pose_message(pose), color)
+
+    if mesh is None:
+        body.scale = vector_message(np.maximum(pose.size, 1e-3))
+    else:
+        body.mesh_resource = mesh
+        body.scale.x = body.scale.y = body.scale.z = _MILLIMETER
+    return body
+
+
+def _axes(pose: PoseEstimate, number: int, header: Header) -> Marker:
+    """The axes of an object's frame: x red, y green, z blue."""
+    namespace, black = f"{pose.class_name} axes", ColorRGBA(a=1.0)
+    axes = _marker(header, Marker.LINE_LIST, namespace, number, _pose_message(pose), black)
+    axes.scale.x = _AXIS_WIDTH_M
+
+    for direction in np.eye(3):
+        tip = direction * _AXIS_LENGTH * float(np.max(pose.size))
+        axes.points += [point_message(np.zeros(3)), point_message(tip)]
+        red, green, blue = direction.tolist()
+        axes.colors += [ColorRGBA(r=red, g=green, b=blue, a=1.0)] * 2
+    return axes
 
 
 def track_markers(tracks: Sequence[TrackEstimate], header: Header) -> MarkerArray:
@@ -129,30 +126,27 @@ def action_markers(
     places: Mapping[int, np.ndarray | None],
     header: Header,
 ) -> MarkerArray:
-    """What people do, written over them; a fall in its red and three times as large.
+    """The actions of people as text over them; a fall is red and three times as large.
 
-    ``places`` (3,) by detection. The action of the whole image belongs to the person, where there
-    is just one.
+    ``places`` are (3,) positions by index of the detection. The action of the whole image belongs
+    to the person, where there is only one.
     """
     message = MarkerArray()
     people = [
-        track
+        (track, place)
         for track in tracks
-        if track.class_name == _PERSON and places.get(track.detection_index) is not None
+        if track.class_name == _PERSON and (place := places.get(track.detection_index)) is not None
     ]
     for action in actions:
-        whose = (
-            people
-            if action.track_id < 0 and len(people) == 1
-            else [track for track in people if track.id == action.track_id]
-        )
-        for track in whose:
+        is_of_only_person = action.track_id < 0 and len(people) == 1
+        for track, place in people:
+            if not is_of_only_person and track.id != action.track_id:
+                continue
+
             is_fall = action.label == FALL_LABEL
             text = f"{track.class_name} {track.id}: {'FALL' if is_fall else action.label or '?'}"
             color = _color(FALL_LABEL if is_fall else track.class_name, 1.0)
-            marker = text_marker(
-                header, "actions", track.id, places[track.detection_index] - _ABOVE_M, text, color
-            )
+            marker = text_marker(header, "actions", track.id, place - _ABOVE_M, text, color)
             marker.scale.z = _ACTION_HEIGHT_M * (3 if is_fall else 1)
             message.markers.append(marker)
     return message
@@ -162,8 +156,8 @@ def text_marker(
     header: Header, namespace: str, number: int, position: np.ndarray, text: str, color: ColorRGBA
 ) -> Marker:
     """A line of text at a (3,) position that always faces the viewer."""
-    place = Pose(position=point_message(position), orientation=Quaternion(w=1.0))
-    marker = _marker(header, Marker.TEXT_VIEW_FACING, namespace, number, place, color)
+    place, kind = _upright(position), Marker.TEXT_VIEW_FACING
+    marker = _marker(header, kind, namespace, number, place, color)
     marker.text = text
     marker.scale.z = _TEXT_HEIGHT_M
     return marker
@@ -171,7 +165,7 @@ def text_marker(
 
 @dataclass
 class _TrailPoint:
-    """One place of a track and how often it has been sent, each time more transparent."""
+    """One position of a track, and how often its marker was sent, each time more transparent."""
 
     marker: Marker
     stamp_ns: int
@@ -179,8 +173,7 @@ class _TrailPoint:
 
 
 class Trails:
-    """Trails of the last 3 seconds that fade: a point is sent again, more transparent, as it grows
-    old.
+    """Trails of the last 3 seconds, which fade: an older point is sent again, more transparent.
 
     Each point keeps the stamp at which it was seen, so a trail is right in any fixed frame, also
     with a moving camera.
@@ -190,27 +183,22 @@ class Trails:
         self._points: dict[int, deque[_TrailPoint]] = {}
 
     def update(self, tracks: Sequence[TrackEstimate], header: Header) -> list[Marker]:
-        """What is new or has faded after the frame of ``header``.
+        """Markers that are new or have faded after the frame of ``header``.
 
         Only confirmed tracks with a 3D position leave a trail.
         """
         now_ns = stamp_to_ns(header.stamp)
+
         for track in tracks:
-            if track.position is not None and track.state == TrackState.CONFIRMED:
-                place = Pose(position=point_message(track.position), orientation=Quaternion(w=1.0))
-                number = track.age % _TRAIL_LENGTH
-                marker = _marker(
-                    header,
-                    Marker.SPHERE,
-                    f"trail {track.id}",
-                    number,
-                    place,
-                    _color(track.class_name, 1.0),
-                )
-                marker.scale.x = marker.scale.y = marker.scale.z = 0.01
-                self._points.setdefault(track.id, deque(maxlen=_TRAIL_LENGTH)).append(
-                    _TrailPoint(marker, now_ns)
-                )
+            if track.position is None or track.state != TrackState.CONFIRMED:
+                continue
+            namespace, number = f"trail {track.id}", track.age % _TRAIL_LENGTH
+            place, color = _upright(track.position), _color(track.class_name, 1.0)
+            marker = _marker(header, Marker.SPHERE, namespace, number, place, color)
+            marker.scale.x = marker.scale.y = marker.scale.z = _TRAIL_POINT_M
+            trail = self._points.setdefault(track.id, deque(maxlen=_TRAIL_LENGTH))
+            trail.append(_TrailPoint(marker, now_ns))
+
         changed = [marker for points in self._points.values() for marker in _faded(points, now_ns)]
         self._points = {number: points for number, points in self._points.items() if points}
         return changed
@@ -221,18 +209,18 @@ class Trails:
 
 
 def _faded(points: deque[_TrailPoint], now_ns: int) -> Iterator[Marker]:
-    """Markers of the points that are to be sent now; points at their end are removed."""
+    """Markers of the points that are due to be sent; points at their end are removed."""
     while points and now_ns - points[0].stamp_ns >= TRAIL_S * 1e9:
         points.popleft()
+
     for point in points:
         age_s = (now_ns - point.stamp_ns) * 1e-9
         step = int(age_s / TRAIL_S * _FADE_STEPS) + 1
         if step > point.sent:
             point.sent = step
             point.marker.color.a = 1.0 - (step - 1) / _FADE_STEPS
-            point.marker.lifetime = Duration(
-                seconds=max(TRAIL_S - age_s, _SHORTEST_LIFETIME_S)
-            ).to_msg()
+            left_s = max(TRAIL_S - age_s, _SHORTEST_LIFETIME_S)
+            point.marker.lifetime = Duration(seconds=left_s).to_msg()
             yield point.marker
 
 
@@ -249,6 +237,16 @@ def _marker(
         color=color,
         lifetime=_LIFETIME,
     )
+
+
+def _pose_message(pose: PoseEstimate) -> Pose:
+    position, orientation = point_message(pose.translation), quaternion_message(pose.rotation)
+    return Pose(position=position, orientation=orientation)
+
+
+def _upright(position: np.ndarray) -> Pose:
+    """Pose at a (3,) position without a rotation."""
+    return Pose(position=point_message(position), orientation=Quaternion(w=1.0))
 
 
 def _color(class_name: str, opacity: float) -> ColorRGBA:

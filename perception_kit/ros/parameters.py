@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS parameters that mirror a config dataclass.
+"""Declares ROS parameters that mirror a config dataclass.
 
 Each field has a default, which gives the type, and ``metadata``: ``description``, and where they
 apply ``min`` and ``max`` (inclusive), ``choices`` (tuple) and ``fixed`` (True: may only change
@@ -9,34 +9,24 @@ while the node is unconfigured). ``__post_init__`` may check further.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import Field, field, fields, replace
+from dataclasses import Field, fields, replace
 from sys import float_info
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-Config = TypeVar("Config")
+from perception_kit.parameters import parameter as parameter
 
 
-def parameter(
-    default: Any,
-    description: str,
-    minimum: float | None = None,
-    maximum: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    fixed: bool = False,
-) -> Any:
-    """A dataclass field with this metadata."""
-    metadata = {
-        "description": description,
-        "min": minimum,
-        "max": maximum,
-        "choices": choices,
-        "fixed": fixed,
-    }
-    return field(default=default, metadata=metadata)
+class _Dataclass(Protocol):
+    """Any instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Config = TypeVar("Config", bound=_Dataclass)
 
 
 def declare_parameters(node: Node, config_type: type[Config], **defaults: Any) -> Config:
@@ -72,6 +62,7 @@ def updated_config(config: Config, parameters: Iterable[Parameter], configured: 
             )
         _check_choice(entry, change.value)
         changes[entry.name] = change.value
+
     return replace(config, **changes)
 
 
@@ -87,19 +78,30 @@ def _check_choice(entry: Field, value: Any) -> None:
 def _descriptor(entry: Field) -> ParameterDescriptor:
     """Description, range and constraints that ``ros2 param describe`` shows."""
     descriptor = ParameterDescriptor(name=entry.name, description=entry.metadata["description"])
-    constraints = ["read when the node is configured"] if entry.metadata.get("fixed", False) else []
+
+    constraints = []
     if entry.metadata.get("choices") is not None:
-        constraints.insert(0, f"one of {', '.join(map(repr, entry.metadata['choices']))}")
+        constraints.append(f"one of {', '.join(map(repr, entry.metadata['choices']))}")
+    if entry.metadata.get("fixed", False):
+        constraints.append("read when the node is configured")
     descriptor.additional_constraints = "; ".join(constraints)
+
+    # A range that is open at one end has the largest number of the type there.
     low, high = entry.metadata.get("min"), entry.metadata.get("max")
     if low is None and high is None:
         return descriptor
     if isinstance(entry.default, float):
-        limits = (-float_info.max if low is None else low, float_info.max if high is None else high)
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(limits[0]), to_value=float(limits[1]))
+            FloatingPointRange(
+                from_value=-float_info.max if low is None else float(low),
+                to_value=float_info.max if high is None else float(high),
+            )
         ]
     else:
-        limits = (-(2**63) if low is None else low, 2**63 - 1 if high is None else high)
-        descriptor.integer_range = [IntegerRange(from_value=limits[0], to_value=limits[1], step=0)]
+        descriptor.integer_range = [
+            IntegerRange(
+                from_value=-(2**63) if low is None else low,
+                to_value=2**63 - 1 if high is None else high,
+            )
+        ]
     return descriptor

@@ -1,21 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of service of inputs and results, and messages for the user where two ends do not fit."""
+"""Quality of service of inputs and results, and reports where two ends are incompatible."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.event_handler import (
+    PublisherEventCallbacks,
+    QoSMessageLostInfo,
+    QoSOfferedIncompatibleQoSInfo,
+    QoSRequestedIncompatibleQoSInfo,
+    SubscriptionEventCallbacks,
+)
+from rclpy.qos import (
+    QoSCompatibility,
+    QoSDurabilityPolicy,
+    QoSHistoryPolicy,
+    QoSProfile,
+    QoSReliabilityPolicy,
+    qos_check_compatible,
+    qos_policy_name_from_kind,
+)
 
 RELIABILITIES = ("best_effort", "reliable")
 RESULT_DEPTH = 10
 
 
 def input_qos(reliability: str) -> QoSProfile:
-    """``best_effort``: only the newest message waits.
+    """Profile of an input: ``best_effort`` keeps only the newest message.
 
-    ``reliable``: up to 10 wait and lost ones are sent again (lock-step replay).
+    ``reliable`` keeps up to 10, and lost ones are sent again, as a lock-step replay needs.
     """
     if reliability == "reliable":
         return result_qos()
@@ -25,7 +39,7 @@ def input_qos(reliability: str) -> QoSProfile:
 
 
 def result_qos() -> QoSProfile:
-    """Reliable, the last 10 messages."""
+    """Profile of a result: reliable, the last 10 messages."""
     return QoSProfile(
         history=QoSHistoryPolicy.KEEP_LAST,
         depth=RESULT_DEPTH,
@@ -36,26 +50,29 @@ def result_qos() -> QoSProfile:
 def input_events(
     topic: str, warn: Callable[[str], None], lost: Callable[[int], None]
 ) -> SubscriptionEventCallbacks:
-    """Names the topic and the policy when a publisher does not fit; tells ``lost`` how many
-    messages went missing on the way.
+    """Callbacks of a subscription.
+
+    ``warn`` gets the topic and the policy by which a publisher is incompatible, ``lost`` the number
+    of messages that were lost in transport.
     """
 
-    def incompatible(event) -> None:
+    def incompatible(event: QoSRequestedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         warn(
             f"a publisher on '{topic}' offers incompatible QoS ({policy}): nothing is received from"
             " it; set the parameter input_reliability to best_effort, or change the publisher"
         )
 
-    return SubscriptionEventCallbacks(
-        incompatible_qos=incompatible, message_lost=lambda event: lost(event.total_count_change)
-    )
+    def message_lost(event: QoSMessageLostInfo) -> None:
+        lost(event.total_count_change)
+
+    return SubscriptionEventCallbacks(incompatible_qos=incompatible, message_lost=message_lost)
 
 
 def result_events(topic: str, warn: Callable[[str], None]) -> PublisherEventCallbacks:
-    """Names the topic and the policy when a subscriber does not fit."""
+    """Callbacks of a publisher: ``warn`` gets topic and policy of an incompatible subscriber."""
 
-    def incompatible(event) -> None:
+    def incompatible(event: QoSOfferedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         warn(
             f"a subscriber of '{topic}' asks for incompatible QoS ({policy}): it receives nothing;"
@@ -63,3 +80,18 @@ def result_events(topic: str, warn: Callable[[str], None]) -> PublisherEventCall
         )
 
     return PublisherEventCallbacks(incompatible_qos=incompatible)
+
+
+def recorded_qos(depth: int, reliability: int, durability: int) -> QoSProfile:
+    """Profile of a publisher from the numbers that rosbag2 records of it."""
+    return QoSProfile(
+        depth=max(1, depth),
+        reliability=QoSReliabilityPolicy(reliability),
+        durability=QoSDurabilityPolicy(durability),
+    )
+
+
+def qos_mismatch(offered: QoSProfile, requested: QoSProfile) -> str | None:
+    """Why a subscriber receives nothing from a publisher; None where it may receive."""
+    verdict, reason = qos_check_compatible(offered, requested)
+    return reason.strip(" ;") if verdict == QoSCompatibility.ERROR else None

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``main`` of every node."""
+"""Runs one node until it is asked to end: the ``main`` of every node."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import rclpy
@@ -14,26 +14,31 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 
-def run_node(node_type: Callable[[], Node]) -> int:
-    """Spin one node until SIGINT, SIGTERM or a shutdown of ROS; returns the exit code: 0, or 1 for
-    parameters that cannot be used.
+def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
+    """Spin one node until SIGINT, SIGTERM or a shutdown of ROS.
+
+    ``arguments`` is the command line after the program's name (None: of this process). Returns the
+    exit code: 0, or 1 for parameters that cannot be used.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
+
     node = None
     try:
-        rclpy.init()
+        rclpy.init(args=None if arguments is None else list(arguments))
         try:
             node = node_type()
         except (ParameterException, ValueError) as error:
             print(f"cannot start: {error}", file=sys.stderr)
             return 1
+
         rclpy.spin(node)
     except (_Leave, ExternalShutdownException):
-        pass  # asked to end: the clean-up below is all that is left to do
+        pass  # asked to end: only the clean-up is left to do
     finally:
+        # A second Ctrl-C must not interrupt the clean-up.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the clean-up
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
@@ -41,8 +46,9 @@ def run_node(node_type: Callable[[], Node]) -> int:
 
 
 class _Leave(BaseException):
-    """The user or the operating system asks to end; not an Exception, so that no handler of failed
-    frames takes it.
+    """The user or the operating system asks the node to end.
+
+    It is no Exception, so that no handler of failed frames catches it.
     """
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collects what is known about each image, from all nodes, until it can be drawn as one picture."""
+"""Joins an image with the results of all nodes for it, by stamp."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ _LONGEST_WAIT_NS = 1_000_000_000
 
 
 class SceneJoin:
-    """Parts of frames by stamp.
+    """Messages of frames by stamp.
 
-    A frame is ready when its image and all awaited parts are there, or when it has waited for a
-    second.
-
-    Frames come out in the order of their stamps; what is older than the last is forgotten. A jump
-    back by more than a second starts over.
+    A frame is ready when its image and all awaited messages are there, or when it has waited for a
+    second. Frames come out in the order of their stamps; what is older than the last one is
+    forgotten. A jump back by more than a second starts over.
     """
 
     def __init__(self) -> None:
@@ -25,34 +23,33 @@ class SceneJoin:
         self._last_ns: int | None = None
 
     def add(
-        self, name: str, stamp_ns: int, part: Any, awaited: Collection[str]
+        self, name: str, stamp_ns: int, message: Any, awaited: Collection[str]
     ) -> dict[str, Any] | None:
-        """Take a part; returns the parts of a frame that is ready, by name, or None.
+        """Add a message; returns the messages of a frame that is ready, by name, or None.
 
-        An image without any other part is never ready.
+        An image without any other message is never ready.
         """
         if self._last_ns is not None and stamp_ns <= self._last_ns:
             if self._last_ns - stamp_ns <= _LONGEST_WAIT_NS:
                 return None
             self.reset()
-        self._frames.setdefault(stamp_ns, {})[name] = part
-        if _LEADER in self._frames[stamp_ns] and all(
-            other in self._frames[stamp_ns] for other in awaited
-        ):
+
+        # The frame of this message may be complete now.
+        frame = self._frames.setdefault(stamp_ns, {})
+        frame[name] = message
+        if _LEADER in frame and all(result in frame for result in awaited):
             return self._take(stamp_ns)
-        late = [
-            other for other in sorted(self._frames) if max(self._frames) - other > _LONGEST_WAIT_NS
-        ]
-        usable = [
-            other
-            for other in late
-            if _LEADER in self._frames[other]
-            and any(name in self._frames[other] for name in awaited)
-        ]
-        if usable:
-            return self._take(usable[-1])
-        for other in late:
-            del self._frames[other]
+
+        # Of those that have waited for too long, the newest that can be drawn is taken.
+        newest_ns = max(self._frames)
+        late = [ns for ns in sorted(self._frames) if newest_ns - ns > _LONGEST_WAIT_NS]
+        for late_ns in reversed(late):
+            frame = self._frames[late_ns]
+            if _LEADER in frame and any(result in frame for result in awaited):
+                return self._take(late_ns)
+
+        for late_ns in late:
+            del self._frames[late_ns]
         return None
 
     def reset(self) -> None:
@@ -61,7 +58,8 @@ class SceneJoin:
         self._last_ns = None
 
     def _take(self, stamp_ns: int) -> dict[str, Any]:
+        """The frame of this stamp, and none of the older ones any more."""
         frame = self._frames.pop(stamp_ns)
-        self._frames = {other: parts for other, parts in self._frames.items() if other > stamp_ns}
+        self._frames = {ns: later for ns, later in self._frames.items() if ns > stamp_ns}
         self._last_ns = stamp_ns
         return frame

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS 2 node for people who look: all that the three nodes know about an image, in one picture and
-in space.
+"""Visualization node: overlays all results on one image, point cloud and markers.
 
 ``~/overlay`` is the image with masks, boxes, axes, track numbers, actions and falls; ``~/points``
-the coloured cloud; ``~/markers`` the actions over the people. It listens to the camera and the
-nodes only while somebody subscribes to one of these.
+the coloured cloud; ``~/markers`` the actions over the people. The node subscribes to the camera and
+to the results only while one of these has subscribers.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import rclpy
@@ -34,7 +34,6 @@ from perception_kit.ros.from_messages import (
     actions_from_message,
     detections_from_message,
     poses_from_message,
-    stamp_to_ns,
     tracks_from_message,
 )
 from perception_kit.ros.image import (
@@ -48,6 +47,7 @@ from perception_kit.ros.markers import action_markers, delete_all
 from perception_kit.ros.qos import input_qos, result_qos
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.scene_join import SceneJoin
+from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import FrameResults
 
 _INPUTS = {
@@ -65,38 +65,42 @@ _MAX_POINTS = 80_000
 
 
 class SceneNode(Node):
-    """Joins by stamp what belongs to one image.
+    """Joins the results for one image by stamp, and draws them.
 
     Results that no running node publishes are not waited for.
     """
 
     def __init__(self) -> None:
         super().__init__("scene_node")
+
         self._problems = ProblemLog(lambda text: self.get_logger().warning(text))
         self._join = SceneJoin()
-        self._listening: list[Subscription] = []
+        self._open: list[Subscription] = []
         types = {"overlay": Image, "points": PointCloud2, "markers": MarkerArray}
         self._drawn = {
             name: self.create_publisher(kind, f"~/{name}", result_qos())
             for name, kind in types.items()
         }
-        self.create_timer(_CHECK_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+        # A steady clock goes on while simulated time stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_CHECK_S, self._check_subscribers, clock=steady)
 
     def _is_watched(self, name: str) -> bool:
         return self._drawn[name].get_subscription_count() > 0
 
-    def _check(self) -> None:
-        """Listen while somebody looks."""
+    def _check_subscribers(self) -> None:
+        """Subscribe to the inputs while an output has subscribers."""
         watched = any(map(self._is_watched, self._drawn))
-        if watched and not self._listening:
-            self._listening = [self._listen(name) for name in _INPUTS]
-        elif not watched and self._listening:
-            for subscription in self._listening:
+        if watched and not self._open:
+            self._open = [self._subscribe(name) for name in _INPUTS]
+        elif not watched and self._open:
+            for subscription in self._open:
                 self.destroy_subscription(subscription)
-            self._listening.clear()
+            self._open.clear()
             self._join.reset()
 
-    def _listen(self, name: str) -> Subscription:
+    def _subscribe(self, name: str) -> Subscription:
         kind, topic = _INPUTS[name]
         qos = result_qos() if name in _RESULTS else input_qos("best_effort")
         return self.create_subscription(
@@ -112,47 +116,44 @@ class SceneNode(Node):
         frame = self._join.add(name, stamp_to_ns(message.header.stamp), message, awaited)
         if frame is None:
             return
+
         try:
             self._draw(frame)
-        except ValueError as error:  # of a message that says something impossible
+        except ValueError as error:  # of a message with impossible values
             self._problems.report("frame", f"a frame is not drawn: {error}")
 
     def _draw(self, frame: dict[str, Any]) -> None:
         """Publish what is watched. Raises ImageError for a colour image that cannot be used."""
         color = frame["color"]
-        rgb = color_image(color)
-        scene = FrameResults(
-            instances=detections_from_message(frame["detections"]) if "detections" in frame else [],
-            poses=poses_from_message(frame["poses"]) if "poses" in frame else [],
-            tracks=tracks_from_message(frame["tracks"]) if "tracks" in frame else [],
-            actions=actions_from_message(frame["actions"]) if "actions" in frame else [],
-            intrinsics=(
-                intrinsics_from_camera_info(frame["info"], color) if "info" in frame else None
-            ),
-        )
+        rgb, header = color_image(color), color.header
+        scene = _frame_results(frame)
+
+        # In the image
         if self._is_watched("overlay"):
-            self._drawn["overlay"].publish(
-                array_to_image(draw_overlay(rgb, scene), "rgb8", color.header)
-            )
-        if scene.intrinsics is None or "depth" not in frame:
+            overlay = array_to_image(draw_overlay(rgb, scene), "rgb8", header)
+            self._drawn["overlay"].publish(overlay)
+
+        # In space, which takes the camera and depth
+        intrinsics = scene.intrinsics
+        if intrinsics is None or "depth" not in frame:
             return
         try:
             depth = depth_image(frame["depth"])
         except ImageError as error:
             self._problems.report("depth", f"no points and no labels: {error}")
             return
+
         if self._is_watched("points"):
-            self._drawn["points"].publish(
-                cloud_message(rgb, depth, scene.intrinsics, color.header, _MAX_POINTS)
-            )
+            cloud = cloud_message(rgb, depth, intrinsics, header, _MAX_POINTS)
+            self._drawn["points"].publish(cloud)
+
         if self._is_watched("markers"):
             places = {
-                index: instance_position(one, depth, scene.intrinsics)
-                for index, one in enumerate(scene.instances)
+                index: instance_position(instance, depth, intrinsics)
+                for index, instance in enumerate(scene.instances)
             }
-            self._drawn["markers"].publish(
-                action_markers(scene.actions, scene.tracks, places, color.header)
-            )
+            markers = action_markers(scene.actions, scene.tracks, places, header)
+            self._drawn["markers"].publish(markers)
 
     def destroy_node(self) -> None:
         """Remove what RViz still shows, then close."""
@@ -161,10 +162,26 @@ class SceneNode(Node):
         super().destroy_node()
 
 
-def main() -> None:
-    """Run the node; the process ends with its exit code."""
-    sys.exit(run_node(SceneNode))
+def _frame_results(frame: dict[str, Any]) -> FrameResults:
+    """The results in the messages of a frame. Raises ValueError for impossible values."""
+    scene = FrameResults()
+    if "detections" in frame:
+        scene.instances = detections_from_message(frame["detections"])
+    if "poses" in frame:
+        scene.poses = poses_from_message(frame["poses"])
+    if "tracks" in frame:
+        scene.tracks = tracks_from_message(frame["tracks"])
+    if "actions" in frame:
+        scene.actions = actions_from_message(frame["actions"])
+    if "info" in frame:
+        scene.intrinsics = intrinsics_from_camera_info(frame["info"], frame["color"])
+    return scene
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the node; returns the exit code."""
+    return run_node(SceneNode, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

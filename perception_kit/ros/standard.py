@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as the messages that other packages know, where those are installed: ``vision_msgs``
-arrays and TF frames.
-"""
+"""Converts results to standard messages, where installed: ``vision_msgs`` and TF frames."""
 
 from __future__ import annotations
 
@@ -33,22 +31,22 @@ def detections_2d(instances: Sequence[Instance], header: Header) -> Detection2DA
     """Boxes in pixels, with class name and score; ``id`` is the ``detection_id``."""
     message = Detection2DArray(header=header)
     for index, instance in enumerate(instances):
+        hypothesis = _hypothesis(instance.class_name, instance.score)
+        detection = Detection2D(header=header, id=str(index), results=[hypothesis])
+
         x_min, y_min, x_max, y_max = (float(edge) for edge in instance.box)
-        detection = Detection2D(
-            header=header, id=str(index), results=[_hypothesis(instance.class_name, instance.score)]
-        )
-        detection.bbox.center.position.x, detection.bbox.center.position.y = (
-            (x_min + x_max) / 2,
-            (y_min + y_max) / 2,
-        )
-        detection.bbox.size_x, detection.bbox.size_y = x_max - x_min, y_max - y_min
+        box = detection.bbox
+        box.center.position.x, box.center.position.y = (x_min + x_max) / 2, (y_min + y_max) / 2
+        box.size_x, box.size_y = x_max - x_min, y_max - y_min
+
         message.detections.append(detection)
     return message
 
 
 def detections_3d(poses: Sequence[PoseEstimate], header: Header) -> Detection3DArray:
-    """Object boxes in the camera's optical frame, metres, with class name and confidence; ``id`` is
-    the ``detection_id``.
+    """Object boxes in the camera's optical frame, in metres, with class name and confidence.
+
+    ``id`` is the ``detection_id``.
     """
     message = Detection3DArray(header=header)
     for pose in poses:
@@ -63,13 +61,15 @@ def detections_3d(poses: Sequence[PoseEstimate], header: Header) -> Detection3DA
 
 
 def track_frames(tracks: Sequence[TrackEstimate], header: Header) -> TFMessage:
-    """A frame ``CLASS_ID`` below the camera's optical frame for each confirmed track whose pose is
-    known.
+    """A frame ``CLASS_ID`` for each confirmed track whose pose is known.
+
+    Its parent is the camera's optical frame.
     """
     message = TFMessage()
     for track in tracks:
         if track.state != TrackState.CONFIRMED or track.position is None or track.rotation is None:
             continue
+
         frame = TransformStamped(header=header, child_frame_id=f"{track.class_name}_{track.id}")
         frame.transform.translation = vector_message(track.position)
         frame.transform.rotation = quaternion_message(track.rotation)

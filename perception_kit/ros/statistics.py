@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a node counts and times about its frames, for its diagnostics."""
+"""Counters, rates and latencies of a node's frames, for its diagnostics."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import numpy as np
 
 _RATE_WINDOW_S = 5.0
 _LATENCY_COUNT = 1000
-_MAX_PLAUSIBLE_LATENCY_S = 3600.0
+_MAX_PLAUSIBLE_LATENCY_S = 3600.0  # above it the stamps are of another clock
 
 
 class FrameStatistics:
-    """Rates over the last 5 seconds, latencies of the last 1000 frames, and counters since the
-    start. Safe to use from several threads.
+    """Rates of 5 seconds, latencies of 1000 frames, and counters since the start.
+
+    Safe to use from several threads.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class FrameStatistics:
         self._counts: Counter[str] = Counter()
 
     def event(self, name: str) -> None:
-        """One message was received or published: ``name`` is ``input/NAME`` or ``output/NAME``."""
+        """Note a message that was received (``input/NAME``) or published (``output/NAME``)."""
         now = monotonic()
         with self._lock:
             self._last_s[name] = now
@@ -43,13 +44,14 @@ class FrameStatistics:
             self._counts[name] += number
 
     def latency(self, stage: str, seconds: float) -> None:
-        """One frame took ``seconds`` for ``stage``."""
+        """Note that a frame took ``seconds`` for ``stage``."""
         with self._lock:
             self._latencies[stage].append(seconds)
 
     def stamp_latency(self, name: str, seconds: float) -> None:
-        """Seconds from a frame's stamp to the publication of result ``name``; ignored where the
-        stamps are clearly not of this clock.
+        """Note the seconds from a frame's stamp to the publication of result ``name``.
+
+        They are ignored where the stamps are clearly not of this clock.
         """
         if 0 <= seconds < _MAX_PLAUSIBLE_LATENCY_S:
             self.latency(f"stamp_to_{name}", seconds)
@@ -67,25 +69,27 @@ class FrameStatistics:
             return monotonic() - self._last_s[name] if name in self._last_s else None
 
     def values(self) -> dict[str, str]:
-        """Diagnostics: ``rate_hz/NAME``, ``latency_ms/STAGE p50`` (p95, max) and ``frames_NAME``."""
+        """Values for the diagnostics.
+
+        They are ``frames_NAME``, ``rate_hz/NAME`` and ``latency_ms/STAGE p50`` (p95, max).
+        """
         now = monotonic()
-        window = max(min(_RATE_WINDOW_S, now - self._start_s), 1e-3)
+        window_s = max(min(_RATE_WINDOW_S, now - self._start_s), 1e-3)
+
+        values: dict[str, str] = {}
         with self._lock:
-            values = {
-                f"frames_{name}": str(number) for name, number in sorted(self._counts.items())
-            }
+            for name, number in sorted(self._counts.items()):
+                values[f"frames_{name}"] = str(number)
             for name, times in sorted(self._events.items()):
                 self._forget_old(times, now)
-                values[f"rate_hz/{name}"] = f"{len(times) / window:.2f}"
-            latencies = {
-                stage: np.array(samples) * 1e3 for stage, samples in sorted(self._latencies.items())
-            }
-        for stage, samples in latencies.items():
-            p50, p95 = np.percentile(samples, [50, 95])
-            values |= {
-                f"latency_ms/{stage} {name}": f"{value:.2f}"
-                for name, value in (("p50", p50), ("p95", p95), ("max", samples.max()))
-            }
+                values[f"rate_hz/{name}"] = f"{len(times) / window_s:.2f}"
+            latencies = {stage: np.array(times) for stage, times in self._latencies.items()}
+
+        # Percentiles take a while: without the lock
+        for stage, seconds in sorted(latencies.items()):
+            p50, p95 = np.percentile(seconds, [50, 95])
+            for name, value in (("p50", p50), ("p95", p95), ("max", seconds.max())):
+                values[f"latency_ms/{stage} {name}"] = f"{value * 1e3:.2f}"
         return values
 
     @staticmethod

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dataclasses of ``perception_kit.types`` to messages.
+"""Converts the dataclasses of ``perception_kit.types`` to messages.
 
 Units and frames are those of ``msg/*.msg``.
 """
@@ -56,15 +56,15 @@ def vector_message(vector: np.ndarray) -> Vector3:
 def detections_to_message(
     instances: Sequence[Instance], header: Header, width: int, height: int
 ) -> InstanceDetectionArray:
-    """All instances of one ``width`` x ``height`` image; an instance's index becomes its
-    ``detection_id``.
+    """All instances of one ``width`` x ``height`` image.
+
+    The index of an instance becomes its ``detection_id``.
     """
-    detections = [
+    message = InstanceDetectionArray(header=header, image_width=width, image_height=height)
+    message.detections = [
         _detection_to_message(index, instance) for index, instance in enumerate(instances)
     ]
-    return InstanceDetectionArray(
-        header=header, image_width=width, image_height=height, detections=detections
-    )
+    return message
 
 
 def _detection_to_message(index: int, instance: Instance) -> InstanceDetection:
@@ -83,7 +83,7 @@ def _detection_to_message(index: int, instance: Instance) -> InstanceDetection:
 
 
 def poses_to_message(poses: Sequence[PoseEstimate], header: Header) -> ObjectPoseArray:
-    """Poses of one image."""
+    """All poses of one image."""
     message = ObjectPoseArray(header=header)
     for estimate in poses:
         pose = ObjectPose(
@@ -93,6 +93,7 @@ def poses_to_message(poses: Sequence[PoseEstimate], header: Header) -> ObjectPos
             confidence=float(estimate.confidence),
             size=vector_message(estimate.size),
         )
+
         pose.pose.position = point_message(estimate.translation)
         pose.pose.orientation = quaternion_message(estimate.rotation)
         message.poses.append(pose)
@@ -120,6 +121,8 @@ def _track_to_message(track: TrackEstimate) -> Track:
         has_position=track.position is not None,
         has_orientation=track.rotation is not None,
     )
+
+    # What is not known stays at the message's default.
     if track.position is not None:
         message.pose.pose.position = point_message(track.position)
     if track.velocity is not None:
@@ -128,6 +131,7 @@ def _track_to_message(track: TrackEstimate) -> Track:
         message.pose.pose.orientation = quaternion_message(track.rotation)
     if track.angular_velocity is not None:
         message.twist.twist.angular = vector_message(track.angular_velocity)
+
     message.pose.covariance = _covariance_message(
         track.position_covariance, track.rotation_covariance
     )
@@ -138,9 +142,7 @@ def _track_to_message(track: TrackEstimate) -> Track:
 
 
 def _covariance_message(linear: np.ndarray | None, angular: np.ndarray | None) -> np.ndarray:
-    """(36,) row-major 6x6 covariance with its (3, 3) linear and angular parts filled where they are
-    known.
-    """
+    """(36,) row-major 6x6 covariance of its (3, 3) linear and angular blocks; 0 where unknown."""
     full = np.zeros((6, 6))
     if linear is not None:
         full[:3, :3] = linear
@@ -155,9 +157,8 @@ def actions_to_message(
     """The newest action of everybody in one image."""
     message = ActionArray(header=header, class_names=list(class_names))
     for estimate in actions:
-        action = Action(
-            track_id=estimate.track_id, label=estimate.label, score=float(estimate.score)
-        )
+        action = Action(track_id=estimate.track_id, label=estimate.label)
+        action.score = float(estimate.score)
         action.class_scores = array("f", np.asarray(estimate.class_scores, np.float32).tobytes())
         action.clip_start = ns_to_stamp(estimate.clip_start_ns)
         action.clip_end = ns_to_stamp(estimate.clip_end_ns)

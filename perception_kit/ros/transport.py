@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large a message can be that Fast DDS hands over in shared memory."""
+"""Size of the shared memory through which Fast DDS passes messages."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ DEFAULT_SEGMENT_BYTES = 512 * 1024  # of Fast DDS without a profile
 
 
 class ProfileError(ValueError):
-    """The file with the profiles of Fast DDS cannot be used. The message says why."""
+    """The file with the profiles of Fast DDS cannot be used; the message says why."""
 
 
 def profile_path(environment: Mapping[str, str]) -> Path | None:
     """The file of profiles that the environment names; None where it names none."""
-    return next(
-        (Path(environment[name]) for name in PROFILE_VARIABLES if environment.get(name)), None
-    )
+    named = [environment[name] for name in PROFILE_VARIABLES if environment.get(name)]
+    return Path(named[0]) if named else None
 
 
 def segment_bytes(environment: Mapping[str, str]) -> int:
-    """Size of the shared memory segment, through which images go, that a process with this
-    environment has.
+    """Size of the shared memory segment of a process with this environment.
 
-    Raises ProfileError for a named file that does not exist or is not XML: Fast DDS goes on without
-    it.
+    Raises ProfileError for a named file that does not exist or is not XML, which Fast DDS ignores.
     """
     path = profile_path(environment)
     if path is None:
         return DEFAULT_SEGMENT_BYTES
+
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise ProfileError(f"the Fast DDS profile '{path}' cannot be read: {error}") from error
-    sizes = [
-        element.text for element in root.iter() if element.tag.rpartition("}")[2] == "segment_size"
-    ]
-    return int(sizes[0]) if sizes else DEFAULT_SEGMENT_BYTES
+
+    # Tags come with their namespace: {http://…}segment_size
+    for element in root.iter():
+        if element.tag.rpartition("}")[2] == "segment_size" and element.text is not None:
+            return int(element.text)
+    return DEFAULT_SEGMENT_BYTES

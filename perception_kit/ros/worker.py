@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thread that processes frames, so that receiving never waits for a network."""
+"""A thread that processes frames, so that the executor never waits for a network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ class FrameWorker:
             raise ValueError(f"capacity must be at least 1, got {capacity}")
         self.dropped = 0
         self.busy = False
+
         self._process = process
         self._capacity = capacity
         self._items: deque[Any] = deque()
         self._changed = threading.Condition()
         self._stopping = False
+
         self._thread = threading.Thread(target=self._run, name="frame_worker", daemon=True)
         self._thread.start()
 
@@ -52,6 +54,7 @@ class FrameWorker:
                 if self._stopping:
                     return
                 item = self._items.popleft()
+
             self.busy = True
             self._process(item)
             self.busy = False

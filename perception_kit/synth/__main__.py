@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Render RGB-D data with ground truth: a recording (rosbag2), training frames (BOP) or action
-clips.
-"""
+"""Renders RGB-D data with ground truth: rosbag2 recordings, BOP training frames, action clips."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -21,76 +20,63 @@ from perception_kit.synth.bop_writer import BopJob, write_scene_files
 from perception_kit.synth.catalog import read_classes
 from perception_kit.synth.clips import View, write_clips
 from perception_kit.synth.pool import render_frames
-from perception_kit.synth.recording import Recording
+from perception_kit.synth.recording import SyntheticRecording
 from perception_kit.synth.room import find_photos
-from perception_kit.synth.scene import SPLITS, pinhole
+from perception_kit.synth.scene import pinhole
+from perception_kit.synth.splits import SPLITS
 from perception_kit.synth.world import WorldConfig
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, with the split that the format renders by default."""
     parser = argparse.ArgumentParser(prog="python -m perception_kit.synth", description=__doc__)
-    parser.add_argument(
+    add = parser.add_argument
+    default = "(default: %(default)s)"
+
+    # What is written, and where.
+    add(
         "--format",
         choices=("bag", "bop", "clips"),
         default="bag",
-        help="what to write (default: %(default)s)",
+        help=f"what to write {default}",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder to write; it must not exist"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="same seed, same images (default: %(default)s)"
-    )
-    parser.add_argument(
+    add("--out", type=Path, required=True, help="folder to write; it must not exist")
+    add("--seed", type=int, default=0, help=f"same seed, same images {default}")
+    add(
         "--split",
         choices=SPLITS,
-        help="pool of rooms, bodies, paths and noise (default: test for bag, else train)",
+        help=(
+            "pool of rooms, bodies, paths and noise; bop: also the folder of the frames below --out"
+            " (default: test for bag, else train)"
+        ),
     )
-    parser.add_argument(
-        "--frames",
-        type=bounded_int(1),
-        default=1000,
-        help="bop: number of frames (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=10.0, help="bag: length (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--fps", type=float, default=15.0, help="bag: frames per second (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--clips",
-        type=bounded_int(1),
-        default=400,
-        help="clips: number of videos (default: %(default)s)",
-    )
-    parser.add_argument(
+
+    # How much of it.
+    add("--frames", type=bounded_int(1), default=1000, help=f"bop: number of frames {default}")
+    add("--seconds", type=float, default=10.0, help=f"bag: length {default}")
+    add("--fps", type=float, default=15.0, help=f"bag: frames per second {default}")
+    add("--clips", type=bounded_int(1), default=400, help=f"clips: number of videos {default}")
+
+    # The camera.
+    add(
         "--view",
         choices=get_args(View),
         default="room",
         help=(
             "clips: seen from anywhere in the room, or over a table by a robot that moves, as in a"
-            " bag (default: %(default)s)"
+            f" bag {default}"
         ),
     )
-    parser.add_argument(
-        "--width",
-        type=bounded_int(1),
-        default=640,
-        help="bag and bop: pixels (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--height",
-        type=bounded_int(1),
-        default=480,
-        help="bag and bop: pixels (default: %(default)s)",
-    )
-    parser.add_argument(
+    add("--width", type=bounded_int(1), default=640, help=f"bag and bop: pixels {default}")
+    add("--height", type=bounded_int(1), default=480, help=f"bag and bop: pixels {default}")
+    add(
         "--focal-length",
         type=bounded_int(1),
         help="bag and bop: of your camera, pixels (default: 610 at a width of 640)",
     )
-    parser.add_argument(
+
+    # What is in the scenes.
+    add(
         "--meshes",
         type=Path,
         help=(
@@ -98,64 +84,60 @@ def _parser() -> argparse.ArgumentParser:
             " of the built-in objects"
         ),
     )
-    parser.add_argument(
+    add(
         "--backgrounds",
         type=Path,
         help="folder of photographs to use as textures of the room as well",
     )
-    parser.add_argument(
+    add(
         "--person",
         action=argparse.BooleanOptionalAction,
         help="somebody in the room (default: yes, except for training frames of --meshes)",
     )
-    parser.add_argument(
-        "--workers",
-        type=bounded_int(1),
-        default=2,
-        help="processes that render (default: %(default)s)",
-    )
-    return parser
+
+    add("--workers", type=bounded_int(1), default=2, help=f"processes that render {default}")
+
+    args = parser.parse_args(arguments)
+    args.split = args.split or ("test" if args.format == "bag" else "train")
+    return args
 
 
 def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
-    """The choices of the command line, after the meshes proved readable."""
+    """The choices of the command line. Reads the meshes first, to refuse them early."""
     if args.meshes is not None:
         for note in read_classes(args.meshes)[1]:
             print(note, file=sys.stderr)
-    with_person = (
-        args.person if args.person is not None else args.meshes is None or args.format == "bag"
-    )
-    return WorldConfig(
-        args.split,
-        pinhole(args.width, args.height, args.focal_length),
-        args.meshes,
-        photos,
-        with_person,
-    )
+
+    with_person = args.person
+    if with_person is None:
+        with_person = args.meshes is None or args.format == "bag"
+
+    intrinsics = pinhole(args.width, args.height, args.focal_length)
+    return WorldConfig(args.split, intrinsics, args.meshes, photos, with_person)
 
 
 def _write_bop(args: argparse.Namespace, world: WorldConfig) -> None:
     write_models(args.out / "models", world.classes(), world.with_person)
-    job = BopJob(args.out / "train", world, args.seed)
+    job = BopJob(args.out / args.split, world, args.seed)
     frames = render_frames(job.renderer, args.frames, args.workers)
-    write_scene_files(args.out / "train", tqdm(frames, total=args.frames, unit="frame"))
+    write_scene_files(job.root, tqdm(frames, total=args.frames, unit="frame"))
 
 
 def _write_bag(args: argparse.Namespace, world: WorldConfig) -> None:
-    recording = Recording(world, args.seed, args.seconds, args.fps)
+    recording = SyntheticRecording(world, args.seed, args.seconds, args.fps)
     frames = render_frames(recording.renderer, recording.num_frames, args.workers)
     with SceneBagWriter(args.out, world.intrinsics, args.fps, world.classes()) as writer:
         writer.write(tqdm(frames, total=recording.num_frames, unit="frame"))
     write_models(args.out / "models", world.classes(), world.with_person)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, 2 for input that cannot be used."""
-    args = _parser().parse_args(arguments)
-    args.split = args.split or ("test" if args.format == "bag" else "train")
+    args = parse_arguments(arguments)
     if args.out.exists():
         print(f"{args.out} exists already: give another --out or remove it", file=sys.stderr)
         return 2
+
     try:
         photos = tuple(find_photos(args.backgrounds)) if args.backgrounds else ()
         if args.format == "clips":
@@ -169,6 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (MeshError, BagError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
     return 0
 
 

@@ -9,16 +9,12 @@ import numpy as np
 from perception_kit.synth.shapes import Region
 
 ATLAS = 512
-RED, ORANGE, YELLOW, GREEN = (200, 30, 35), (235, 120, 25), (245, 205, 60), (40, 140, 70)
-BLUE, WHITE, BLACK, GRAY, CREAM, TEAL = (
-    (35, 75, 170),
-    (240, 240, 236),
-    (28, 28, 32),
-    (125, 128, 132),
-    (244, 228, 190),
-    (25, 140, 150),
-)
+"""Width and height of a texture, pixels."""
+
 Color = tuple[int, int, int]
+RED, ORANGE, YELLOW, GREEN = (200, 30, 35), (235, 120, 25), (245, 205, 60), (40, 140, 70)
+TEAL, BLUE, CREAM = (25, 140, 150), (35, 75, 170), (244, 228, 190)
+WHITE, GRAY, BLACK = (240, 240, 236), (125, 128, 132), (28, 28, 32)
 
 
 class Atlas:
@@ -42,38 +38,26 @@ class Atlas:
         height, width = view.shape[:2]
         canvas = np.ascontiguousarray(view)
         rng = np.random.default_rng(seed)
-        scale = width / max(cv2.getTextSize(title, cv2.FONT_HERSHEY_DUPLEX, 1.0, 2)[0][0], 1) * 0.9
-        scale = min(scale, height / 90)
-        cv2.putText(
-            canvas,
-            title,
-            (int(width * 0.05), int(height * 0.28)),
-            cv2.FONT_HERSHEY_DUPLEX,
-            scale,
-            ink,
-            max(1, round(2.2 * scale)),
-            cv2.LINE_AA,
-        )
+
+        # The title, as large as fits into 90 % of the width.
+        font = cv2.FONT_HERSHEY_DUPLEX
+        text_width = cv2.getTextSize(title, font, 1.0, 2)[0][0]
+        scale = min(width / max(text_width, 1) * 0.9, height / 90)
+        corner = (int(width * 0.05), int(height * 0.28))
+        thickness = max(1, round(2.2 * scale))
+        cv2.putText(canvas, title, corner, font, scale, ink, thickness, cv2.LINE_AA)
+
+        # The picture.
         center = (int(width * rng.uniform(0.35, 0.65)), int(height * 0.5))
-        cv2.ellipse(
-            canvas,
-            center,
-            (max(3, width // 4), max(3, height // 9)),
-            float(rng.uniform(-30, 30)),
-            0,
-            360,
-            ink,
-            -1,
-            cv2.LINE_AA,
-        )
+        axes = (max(3, width // 4), max(3, height // 9))
+        tilt = float(rng.uniform(-30, 30))
+        cv2.ellipse(canvas, center, axes, tilt, 0, 360, ink, -1, cv2.LINE_AA)
+
+        # The small print.
         for line in range(lines):
             y = int(height * (0.68 + 0.26 * line / max(lines, 1)))
-            cv2.line(
-                canvas,
-                (int(width * 0.08), y),
-                (int(width * rng.uniform(0.4, 0.92)), y),
-                ink,
-                max(1, height // 90),
-            )
+            start, end = (int(width * 0.08), y), (int(width * rng.uniform(0.4, 0.92)), y)
+            cv2.line(canvas, start, end, ink, max(1, height // 90))
+
         view[:] = canvas
         return region

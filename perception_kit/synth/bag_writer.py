@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a rendered recording as a rosbag2 folder: colour, depth, camera_info and ground truth."""
+"""Writes a rendered recording as a rosbag2 folder: color, depth, camera_info and ground truth."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from perception_kit.bags.bag import BagWriter
 from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.motion import ACTIONS
 from perception_kit.synth.recording import RecordedFrame
-from perception_kit.synth.scene import TrueInstance
+from perception_kit.synth.scene import RenderedInstance
 from perception_kit.types import Intrinsics, TrackState
 
 COLOR = "/camera/camera/color"
 DEPTH = "/camera/camera/aligned_depth_to_color"
 FRAME_ID = "camera_color_optical_frame"
 START_NS = 1_700_000_000_000_000_000
+"""Stamp of the first frame: any time of day does, as long as it is the same in every run."""
+
+_MESSAGES = "assistant_perception/msg"
 
 
 @dataclass
-class _Seen:
-    """What is remembered of an identity between frames."""
+class _Track:
+    """What is remembered of an instance from frame to frame."""
 
     age: int = 0
     box: np.ndarray = field(default_factory=lambda: np.zeros(4, np.float32))
@@ -46,21 +49,26 @@ class SceneBagWriter:
         self.types = self.bag.typestore.types
         self.intrinsics, self.fps = intrinsics, fps
         self.sizes = {
-            thing.class_id: np.ptp(thing.mesh.vertices, axis=0).astype(float) for thing in classes
+            object_class.class_id: np.ptp(object_class.mesh.vertices, axis=0).astype(float)
+            for object_class in classes
         }
-        self._seen: dict[int, _Seen] = {}
+        self._tracks: dict[int, _Track] = {}
 
     def write(self, frames: Iterable[RecordedFrame]) -> None:
         """Write frames in order."""
-        for item in frames:
-            stamp = START_NS + round(item.index * 1e9 / self.fps)
+        for recorded in frames:
+            stamp = START_NS + round(recorded.index * 1e9 / self.fps)
             header = self._make("std_msgs/msg/Header", stamp=self._time(stamp), frame_id=FRAME_ID)
-            rgb, depth = item.frame.rgb, item.frame.depth_mm
+
+            # What the camera driver publishes.
+            rgb, depth = recorded.frame.rgb, recorded.frame.depth_mm
             self.bag.write(f"{COLOR}/image_raw", self._image(header, rgb, "rgb8"), stamp)
             self.bag.write(f"{DEPTH}/image_raw", self._image(header, depth, "16UC1"), stamp)
             for topic in (COLOR, DEPTH):
                 self.bag.write(f"{topic}/camera_info", self._camera_info(header), stamp)
-            for name, message in self._ground_truth(header, item).items():
+
+            # What the nodes would publish if they made no mistake.
+            for name, message in self._ground_truth(header, recorded).items():
                 self.bag.write(f"/ground_truth/{name}", message, stamp)
 
     def __enter__(self) -> SceneBagWriter:
@@ -73,27 +81,26 @@ class SceneBagWriter:
         return self.types[name](**fields)
 
     def _time(self, stamp_ns: int) -> Any:
-        return self._make(
-            "builtin_interfaces/msg/Time",
-            sec=stamp_ns // 1_000_000_000,
-            nanosec=stamp_ns % 1_000_000_000,
-        )
+        seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+        return self._make("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
 
     def _image(self, header: Any, image: np.ndarray, encoding: str) -> Any:
         height, width = image.shape[:2]
-        data = np.ascontiguousarray(image).reshape(-1).view(np.uint8)
-        fields = {
-            "height": height,
-            "width": width,
-            "encoding": encoding,
-            "is_bigendian": 0,
-            "step": image.nbytes // height,
-        }
-        return self._make("sensor_msgs/msg/Image", header=header, data=data, **fields)
+        return self._make(
+            "sensor_msgs/msg/Image",
+            header=header,
+            height=height,
+            width=width,
+            encoding=encoding,
+            is_bigendian=0,
+            step=image.nbytes // height,
+            data=np.ascontiguousarray(image).reshape(-1).view(np.uint8),
+        )
 
     def _camera_info(self, header: Any) -> Any:
         camera = self.intrinsics
         projection = np.hstack([camera.matrix, np.zeros((3, 1))])
+
         return self._make(
             "sensor_msgs/msg/CameraInfo",
             header=header,
@@ -119,146 +126,152 @@ class SceneBagWriter:
             do_rectify=False,
         )
 
-    def _ground_truth(self, header: Any, item: RecordedFrame) -> dict[str, Any]:
+    def _ground_truth(self, header: Any, recorded: RecordedFrame) -> dict[str, Any]:
         """The ground-truth arrays; the most visible instance comes first."""
-        ordered = sorted(item.frame.instances.items(), key=lambda entry: -entry[1].visible_fraction)
-        detections, poses, tracks = [], [], []
-        for detection_id, (number, one) in enumerate(ordered):
-            box, detection = self._detection(detection_id, one)
+        by_visibility = sorted(
+            recorded.frame.instances.items(), key=lambda entry: -entry[1].visible_fraction
+        )
+
+        detections, poses, tracks = [], [], {}
+        for detection_id, (number, instance) in enumerate(by_visibility):
+            box, detection = self._detection(detection_id, instance)
             detections.append(detection)
-            pose = self._pose(one.pose)
-            if one.pose is not None:
-                size = self._vector(self.sizes[one.class_id])
-                fields = {
-                    "class_id": one.class_id,
-                    "class_name": one.class_name,
-                    "pose": pose,
-                    "confidence": 1.0,
-                    "size": size,
-                }
-                poses.append(
-                    self._make(
-                        "assistant_perception/msg/ObjectPose", detection_id=detection_id, **fields
-                    )
-                )
-            tracks.append((number, self._track(detection_id, number, one, box, pose, item)))
-        name = "assistant_perception/msg/{}".format
-        sizes = {"image_width": self.intrinsics.width, "image_height": self.intrinsics.height}
+            if instance.pose is not None:
+                poses.append(self._object_pose(detection_id, instance))
+            tracks[number] = self._track(detection_id, number, instance, box, recorded)
+
         return {
             "detections": self._make(
-                name("InstanceDetectionArray"), header=header, detections=detections, **sizes
-            ),
-            "poses": self._make(name("ObjectPoseArray"), header=header, poses=poses),
-            "tracks": self._make(
-                name("TrackArray"),
+                f"{_MESSAGES}/InstanceDetectionArray",
                 header=header,
-                tracks=[track for _, track in sorted(tracks, key=lambda pair: pair[0])],
+                detections=detections,
+                image_width=self.intrinsics.width,
+                image_height=self.intrinsics.height,
+            ),
+            "poses": self._make(f"{_MESSAGES}/ObjectPoseArray", header=header, poses=poses),
+            "tracks": self._make(
+                f"{_MESSAGES}/TrackArray",
+                header=header,
+                tracks=[tracks[number] for number in sorted(tracks)],
             ),
             "actions": self._make(
-                name("ActionArray"),
+                f"{_MESSAGES}/ActionArray",
                 header=header,
                 class_names=list(ACTIONS),
-                actions=self._actions(header, item),
+                actions=self._actions(header, recorded),
             ),
         }
 
-    def _detection(self, detection_id: int, one: TrueInstance) -> tuple[np.ndarray, Any]:
-        rows, columns = np.flatnonzero(one.mask.any(axis=1)), np.flatnonzero(one.mask.any(axis=0))
+    def _detection(self, detection_id: int, instance: RenderedInstance) -> tuple[np.ndarray, Any]:
+        """The box (4,) of the visible pixels, and the message."""
+        mask = instance.mask
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         x0, y0, x1, y1 = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
         box = np.array([x0, y0, x1, y1], np.float32)
+
         message = self._make(
-            "assistant_perception/msg/InstanceDetection",
+            f"{_MESSAGES}/InstanceDetection",
             detection_id=detection_id,
-            class_id=one.class_id,
-            class_name=one.class_name,
-            score=one.visible_fraction,
+            class_id=instance.class_id,
+            class_name=instance.class_name,
+            score=instance.visible_fraction,
             box=box,
             mask_roi=self._roi(x0, y0, x1 - x0, y1 - y0),
-            mask=np.packbits(one.mask[y0:y1, x0:x1], axis=1).reshape(-1),
+            mask=np.packbits(mask[y0:y1, x0:x1], axis=1).reshape(-1),
             descriptor=np.zeros(0, np.float32),
         )
         return box, message
 
-    def _vector(self, values: np.ndarray) -> Any:
+    def _object_pose(self, detection_id: int, instance: RenderedInstance) -> Any:
         return self._make(
-            "geometry_msgs/msg/Vector3", x=float(values[0]), y=float(values[1]), z=float(values[2])
+            f"{_MESSAGES}/ObjectPose",
+            detection_id=detection_id,
+            class_id=instance.class_id,
+            class_name=instance.class_name,
+            pose=self._pose(instance.pose),
+            confidence=1.0,
+            size=self._vector(self.sizes[instance.class_id]),
         )
+
+    def _vector(self, values: np.ndarray) -> Any:
+        x, y, z = (float(value) for value in values)
+        return self._make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
 
     def _pose(self, matrix: np.ndarray | None) -> Any:
         """Pose message; the identity for the person, who has no pose."""
         matrix = np.eye(4) if matrix is None else matrix
-        x, y, z, w = Rotation.from_matrix(matrix[:3, :3]).as_quat().tolist()
-        position = self._make(
-            "geometry_msgs/msg/Point",
-            x=float(matrix[0, 3]),
-            y=float(matrix[1, 3]),
-            z=float(matrix[2, 3]),
-        )
+        x, y, z = (float(value) for value in matrix[:3, 3])
+        qx, qy, qz, qw = Rotation.from_matrix(matrix[:3, :3]).as_quat().tolist()
+
         return self._make(
             "geometry_msgs/msg/Pose",
-            position=position,
-            orientation=self._make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w),
+            position=self._make("geometry_msgs/msg/Point", x=x, y=y, z=z),
+            orientation=self._make("geometry_msgs/msg/Quaternion", x=qx, y=qy, z=qz, w=qw),
         )
 
     def _track(
         self,
         detection_id: int,
         number: int,
-        one: TrueInstance,
+        instance: RenderedInstance,
         box: np.ndarray,
-        pose: Any,
-        item: RecordedFrame,
+        recorded: RecordedFrame,
     ) -> Any:
-        seen = self._seen.setdefault(number, _Seen())
-        velocity = (
-            (box - seen.box) * np.float32(self.fps)
-            if seen.index == item.index - 1 and seen.age
-            else np.zeros(4, np.float32)
-        )
-        seen.age, seen.box, seen.index = seen.age + 1, box, item.index
-        rigid = one.pose is not None
-        moving = item.velocities.get(number)
-        linear, angular = (moving.linear, moving.angular) if moving else (np.zeros(3), np.zeros(3))
+        track = self._tracks.setdefault(number, _Track())
+
+        # The box moves from frame to frame; after a gap nothing is known about its velocity.
+        box_velocity = np.zeros(4, np.float32)
+        if track.age and track.index == recorded.index - 1:
+            box_velocity = (box - track.box) * np.float32(self.fps)
+        track.age, track.box, track.index = track.age + 1, box, recorded.index
+
+        # Only rigid objects have a pose and its velocity.
+        is_rigid = instance.pose is not None
+        velocity = recorded.velocities.get(number)
         twist = self._make(
-            "geometry_msgs/msg/Twist", linear=self._vector(linear), angular=self._vector(angular)
+            "geometry_msgs/msg/Twist",
+            linear=self._vector(velocity.linear if velocity else np.zeros(3)),
+            angular=self._vector(velocity.angular if velocity else np.zeros(3)),
         )
+
         return self._make(
-            "assistant_perception/msg/Track",
+            f"{_MESSAGES}/Track",
             TENTATIVE=int(TrackState.TENTATIVE),
             CONFIRMED=int(TrackState.CONFIRMED),
             LOST=int(TrackState.LOST),
             id=number,
-            class_id=one.class_id,
-            class_name=one.class_name,
+            class_id=instance.class_id,
+            class_name=instance.class_name,
             state=int(TrackState.CONFIRMED),
-            score=one.visible_fraction,
-            age=seen.age,
-            hits=seen.age,
+            score=instance.visible_fraction,
+            age=track.age,
+            hits=track.age,
             time_since_update=0.0,
             detection_id=detection_id,
             box=box,
-            box_velocity=velocity,
-            has_position=rigid,
-            has_orientation=rigid,
+            box_velocity=box_velocity,
+            has_position=is_rigid,
+            has_orientation=is_rigid,
             pose=self._make(
-                "geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36)
+                "geometry_msgs/msg/PoseWithCovariance",
+                pose=self._pose(instance.pose),
+                covariance=np.zeros(36),
             ),
             twist=self._make(
                 "geometry_msgs/msg/TwistWithCovariance", twist=twist, covariance=np.zeros(36)
             ),
         )
 
-    def _actions(self, header: Any, item: RecordedFrame) -> list[Any]:
-        if item.action is None:
+    def _actions(self, header: Any, recorded: RecordedFrame) -> list[Any]:
+        if recorded.action is None:
             return []
-        scores = np.array([float(name == item.action) for name in ACTIONS], np.float32)
-        fields = {
-            "label": item.action,
-            "score": 1.0,
-            "class_scores": scores,
-            "clip_start": header.stamp,
-            "clip_end": header.stamp,
-        }
-        return [
-            self._make("assistant_perception/msg/Action", track_id=item.person_instance, **fields)
-        ]
+        action = self._make(
+            f"{_MESSAGES}/Action",
+            track_id=recorded.person_instance,
+            label=recorded.action,
+            score=1.0,
+            class_scores=np.array([float(name == recorded.action) for name in ACTIONS], np.float32),
+            clip_start=header.stamp,
+            clip_end=header.stamp,
+        )
+        return [action]

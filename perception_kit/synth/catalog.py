@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial import ConvexHull
@@ -13,6 +15,7 @@ from scipy.spatial.distance import pdist
 
 from perception_kit.datasets.mesh import MeshError, TexturedMesh, read_obj, scale_to_meters
 from perception_kit.datasets.symmetries import read_symmetries
+from perception_kit.synth.shapes import Vector3
 from perception_kit.synth.stable_poses import StablePose, stable_poses
 from perception_kit.synth.surface import Surface
 
@@ -24,8 +27,8 @@ class Symmetry:
     Any turn about ``axis`` through ``offset`` (metres), and the ``discrete`` (4, 4) transforms.
     """
 
-    axis: tuple[float, float, float] | None = None
-    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    axis: Vector3 | None = None
+    offset: Vector3 = (0.0, 0.0, 0.0)
     discrete: tuple[np.ndarray, ...] = ()
 
 
@@ -40,6 +43,7 @@ class ObjectClass:
 
     @cached_property
     def surface(self) -> Surface:
+        """The mesh prepared for ray casting."""
         return Surface([self.mesh])
 
     @cached_property
@@ -54,6 +58,7 @@ class ObjectClass:
 
     @cached_property
     def stable_poses(self) -> list[StablePose]:
+        """Ways in which it comes to rest on a plane."""
         return stable_poses(self.mesh.vertices)
 
 
@@ -63,45 +68,50 @@ def read_classes(directory: Path) -> tuple[list[ObjectClass], list[str]]:
     Sorted sub-folder names are the class names, numbered from 1. Raises MeshError naming what is
     missing or corrupt.
     """
-    folders = (
-        sorted(path for path in directory.iterdir() if path.is_dir()) if directory.is_dir() else []
-    )
+    found = directory.iterdir() if directory.is_dir() else []
+    folders = sorted(path for path in found if path.is_dir())
     if not folders:
         raise MeshError(
             f"{directory}: expected a folder with one sub-folder per object, each with a textured"
             " .obj; found none"
         )
-    symmetry_of, notes = read_symmetries(directory), []
-    classes = []
+
+    symmetry_of = read_symmetries(directory)
+    classes: list[ObjectClass] = []
+    notes: list[str] = []
     for number, folder in enumerate(folders, start=1):
         files = sorted(folder.glob("*.obj"))
         if len(files) != 1:
-            raise MeshError(
-                f"{folder}: expected one .obj file, found {[path.name for path in files]}"
-            )
+            names = [path.name for path in files]
+            raise MeshError(f"{folder}: expected one .obj file, found {names}")
+
         mesh, converted = scale_to_meters(read_obj(files[0]))
         if converted:
             notes.append(
                 f"{files[0]}: extents of more than 10 units, taken as millimetres and converted to"
                 " metres"
             )
-        classes.append(
-            ObjectClass(number, folder.name, mesh, _symmetry(symmetry_of(folder.name, number)))
-        )
+        symmetry = _symmetry(symmetry_of(folder.name, number))
+        classes.append(ObjectClass(number, folder.name, mesh, symmetry))
     return classes, notes
 
 
-def _symmetry(entry: dict) -> Symmetry:
+def _symmetry(entry: Mapping[str, Any]) -> Symmetry:
     """Symmetry of a BOP models_info entry (offsets and translations in millimetres)."""
-    continuous = entry.get("symmetries_continuous", [])
     discrete = []
     for values in entry.get("symmetries_discrete", []):
         matrix = np.asarray(values, float).reshape(4, 4)
         matrix[:3, 3] /= 1000
         discrete.append(matrix)
+
+    continuous = entry.get("symmetries_continuous", [])
     if not continuous:
         return Symmetry(discrete=tuple(discrete))
-    axis, offset = (
-        tuple(float(value) for value in continuous[0][key]) for key in ("axis", "offset")
-    )
-    return Symmetry(axis, tuple(value / 1000 for value in offset), tuple(discrete))
+    axis = _vector(float(value) for value in continuous[0]["axis"])
+    offset = _vector(float(value) / 1000 for value in continuous[0]["offset"])
+    return Symmetry(axis, offset, tuple(discrete))
+
+
+def _vector(values: Iterable[float]) -> Vector3:
+    x, y, z = values
+    return x, y, z

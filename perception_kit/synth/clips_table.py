@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A take as a robot films it that looks up from a table: things stand before the people, who are
-cut off by the image's edges at times.
+"""A take as a robot films it that looks up from a table.
+
+Objects stand before the people, who are cut off by the image's edges at times.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from perception_kit.synth.camera_path import CameraPath as RobotPath
-from perception_kit.synth.clips_scene import LOOK_RATE, CameraPath, Take
+from perception_kit.synth.actor import Actor
+from perception_kit.synth.camera_path import CameraPath
+from perception_kit.synth.clips_scene import CameraTrajectory, Take, joints_over_time
 from perception_kit.synth.motion import ActionScript
 from perception_kit.synth.objects import builtin_classes
 from perception_kit.synth.person import Person
@@ -28,33 +30,27 @@ _ZOOM = (0.8, 1.3)
 def stage_behind_table(
     rng: np.random.Generator, textures: TexturePool, segments: Sequence[tuple[str, float]]
 ) -> Take:
-    """The scene of a recording, in varied light; a random person performs ``segments`` behind its
-    table, nobody when there are none.
+    """The scene of a recording, in varied light, behind whose table a random person acts.
+
+    The person performs ``segments``; nobody does when there are none.
     """
     scene = bag_scene(rng, builtin_classes(), textures)
     lighting = sample_lighting(rng, varied=True)
-    items = [
-        replace(item, instance=0) for item in (*scene.items, scene.room.shell)
-    ]  # people alone are told apart
+    # Only the person is told apart: everything else is background, instance 0.
+    items = [replace(item, instance=0) for item in (*scene.items, scene.room.shell)]
     if not segments:
-        return Take(scene.room, items, lighting, None, None, np.zeros((0, 1, 3)))
+        return Take.empty(scene.room, items, lighting)
+
     person = Person(rng, textures.split)
     script = ActionScript(rng, segments, walking_area(scene.room), skeleton=person.skeleton)
-    return Take(
-        scene.room,
-        items,
-        lighting,
-        person,
-        script,
-        script.joints(np.arange(0.0, script.duration, 1 / LOOK_RATE)),
-    )
+    return Take(scene.room, items, lighting, Actor(person, script), joints_over_time(script))
 
 
 def robot_camera(
     rng: np.random.Generator, split: str, times: np.ndarray, width: int, height: int
-) -> CameraPath:
+) -> CameraTrajectory:
     """The moving camera of the split's recordings at ``times`` (T,) seconds, with a random lens."""
-    path = RobotPath.sample(rng, split)
+    path = CameraPath.sample(rng, split)
     focal = pinhole(width, height).fx * rng.uniform(*_ZOOM)
     intrinsics = Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
-    return CameraPath(np.stack([path.at(t) for t in times]), intrinsics, fixed=False)
+    return CameraTrajectory(np.stack([path.at(t) for t in times]), intrinsics, fixed=False)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walking and running as joint-angle curves over one gait cycle (heel strike to heel strike of the
-same foot).
+"""Walking and running as joint-angle curves over one gait cycle.
 
-Sagittal curves start from the normative data of Winter, "Biomechanics and Motor Control of Human
-Movement" (walking) and Novacheck, "The biomechanics of running", Gait and Posture 7 (1998)
-(running), with hip angles taken from the vertical, and were then moved by the few degrees (least
-squares) that make heel and toe of the stance foot stay on the floor while the pelvis advances at a
-constant speed. Speed is not an input: it follows from cadence, leg length and amplitude, because
-the stance foot stays in place.
+A cycle goes from heel strike to heel strike of the same foot. Sagittal curves start from the
+normative data of Winter, "Biomechanics and Motor Control of Human Movement" (walking) and
+Novacheck, "The biomechanics of running", Gait and Posture 7 (1998) (running), with hip angles taken
+from the vertical. They were then moved by the few degrees (least squares) that make heel and toe of
+the stance foot stay on the floor while the pelvis advances at a constant speed. Speed is not an
+input: it follows from cadence, leg length and amplitude, because the stance foot stays in place.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS
 
 
 def _cycle(points: dict[float, float]) -> CubicSpline:
-    """Periodic smooth curve in radians from {percent of the cycle: degrees}; the value at 100 % is
-    that at 0 %.
+    """Periodic smooth curve in radians from {percent of the cycle: degrees}.
+
+    The value at 100 % is that at 0 %.
     """
     percent = np.array([*sorted(points), 100.0])
     values = np.array([points[p] for p in sorted(points)] + [points[0]])
@@ -49,15 +49,17 @@ RUN_CURVES = {
     ),
     "ankle": _cycle({0: 1, 8: 12, 18: 26, 28: 21, 37: -5, 43: -23, 55: -10, 72: -1, 88: 7}),
 }
-#: Part of the cycle during which a foot is on the ground, in running (in walking it is about 0.6).
 RUN_STANCE = 0.38
+"""Fraction of the running cycle in which a foot is on the ground; in walking it is about 0.6."""
 
 
 @dataclass(frozen=True)
 class GaitStyle:
     """One person's way of walking or running.
 
-    ``cadence`` steps per second; ``amplitude`` scales the hips' swing; angles in degrees.
+    ``cadence`` steps per second; ``amplitude`` and ``knee_lift`` scale the swing of hips and knees;
+    ``lean``, ``arm_swing``, ``elbow`` and ``arm_abduct`` in degrees; ``bounce`` is how high a
+    runner flies, metres.
     """
 
     running: bool
@@ -73,7 +75,9 @@ class GaitStyle:
     @staticmethod
     def sample(rng: np.random.Generator, running: bool) -> GaitStyle:
         """Random style: walks of about 0.8 to 1.6 m/s, runs of about 2 to 4 m/s."""
+        # Who goes faster takes longer steps as well as more of them.
         effort = rng.uniform(0, 1)
+
         if running:
             return GaitStyle(
                 True,
@@ -86,6 +90,7 @@ class GaitStyle:
                 knee_lift=rng.uniform(0.85, 1.1),
                 bounce=rng.uniform(0.03, 0.08),
             )
+
         return GaitStyle(
             False,
             cadence=1.65 + 0.4 * effort + rng.uniform(-0.05, 0.05),
@@ -98,40 +103,50 @@ class GaitStyle:
         )
 
     def poses(self, phase: np.ndarray) -> np.ndarray:
-        """(T, channels) poses at (T,) gait cycles (1 is two steps; the left foot lands at whole
-        numbers).
+        """(T, channels) poses at (T,) gait cycles.
+
+        1 is two steps; the left foot lands at whole numbers.
         """
         channels = np.zeros((len(phase), len(CHANNELS)))
 
         def put(name: str, values: np.ndarray | float) -> None:
             channels[:, CHANNEL_INDEX[name]] = values
 
-        curves = RUN_CURVES if self.running else WALK_CURVES
+        running = self.running
+        curves = RUN_CURVES if running else WALK_CURVES
         for side, shift in (("left", 0.0), ("right", 0.5)):
+            # Legs follow the curves.
             cycle = (phase + shift) % 1
             hip = curves["hip_flex"](cycle)
             put(f"{side}_hip_flex", hip * self.amplitude)
+            put(f"{side}_hip_abduct", np.deg2rad(-2.0))
             put(f"{side}_knee", curves["knee"](cycle) * self.knee_lift)
             put(f"{side}_ankle", curves["ankle"](cycle))
-            swing = np.cos(2 * np.pi * (cycle - 0.5 - (0.02 if self.running else 0.0)))
-            put(
-                f"{side}_shoulder_flex",
-                np.deg2rad((-4 if self.running else 2) + self.arm_swing * swing),
-            )
-            put(f"{side}_elbow", np.deg2rad(self.elbow + (16 if self.running else 9) * swing))
+
+            # An arm swings forward with the leg of the other side, whose foot lands at 0.5.
+            swing = np.cos(2 * np.pi * (cycle - 0.5 - (0.02 if running else 0.0)))
+            shoulder = (-4 if running else 2) + self.arm_swing * swing
+            elbow = self.elbow + (16 if running else 9) * swing
+            put(f"{side}_shoulder_flex", np.deg2rad(shoulder))
             put(f"{side}_shoulder_abduct", np.deg2rad(self.arm_abduct))
-            put(f"{side}_shoulder_rotate", np.deg2rad(18 if self.running else 8))
-            put(f"{side}_hip_abduct", np.deg2rad(-2.0))
+            put(f"{side}_shoulder_rotate", np.deg2rad(18 if running else 8))
+            put(f"{side}_elbow", np.deg2rad(elbow))
+
+        # Pelvis and shoulders turn against each other, and the trunk sways over the stance foot.
         sway = np.sin(2 * np.pi * phase)
         twist = np.cos(2 * np.pi * phase)
-        put("spine_twist", np.deg2rad(7 if self.running else 5) * twist)
-        put("root_yaw", np.deg2rad(-5 if self.running else -4) * twist)
+        put("root_yaw", np.deg2rad(-5 if running else -4) * twist)
+        put("spine_twist", np.deg2rad(7 if running else 5) * twist)
         put("root_roll", np.deg2rad(2.0) * sway)
         put("spine_side", np.deg2rad(-2.5) * sway)
+
+        # The trunk leans forward, the head stays upright.
         put("root_pitch", np.deg2rad(0.45 * self.lean))
         put("spine_flex", np.deg2rad(0.55 * self.lean))
         put("neck_flex", np.deg2rad(-0.7 * self.lean))
-        if self.running:
+
+        # Between the stances of the two feet a runner flies along a parabola.
+        if running:
             step = (2 * phase) % 1
             flight = np.clip((step - 2 * RUN_STANCE) / (1 - 2 * RUN_STANCE), 0, 1)
             put("clearance", self.bounce * 4 * flight * (1 - flight))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Falls: loss of balance, an accelerating drop like an inverted pendulum's while the knees give way
-and the arms reach, impact, rest.
+"""Falls: loss of balance, an accelerating drop, impact, and rest.
+
+The drop is an inverted pendulum's, while the knees give way and the arms reach for the floor.
 """
 
 from __future__ import annotations
@@ -12,207 +13,67 @@ import numpy as np
 from perception_kit.synth.motion_keyframes import KeyframedMotion, Posture, mirrored, posture
 from perception_kit.synth.motion_postures import ON_SIDE, PRONE, SUPINE
 from perception_kit.synth.motion_settle import settle_on_floor
+from perception_kit.synth.person_skeleton import CHANNEL_INDEX
 
-# : For each kind of fall: (share of the fall's way, posture) in between, and the posture at rest.
-# Written for falls to the right.
-_FORWARD: list[tuple[float, Posture]] = [
-    (
-        0.12,
-        {
-            "root_pitch": 14,
-            "hip_flex": 20,
-            "knee": 22,
-            "left_hip_flex": 30,
-            "left_knee": 35,
-            "shoulder_flex": 40,
-            "elbow": 35,
-            "shoulder_abduct": 25,
-            "neck_flex": -10,
-        },
-    ),
-    (
-        0.50,
-        {
-            "root_pitch": 48,
-            "hip_flex": 22,
-            "knee": 42,
-            "ankle": -5,
-            "shoulder_flex": 95,
-            "elbow": 25,
-            "shoulder_abduct": 20,
-            "neck_flex": -25,
-        },
-    ),
-    (
-        0.85,
-        {
-            "root_pitch": 78,
-            "hip_flex": 18,
-            "knee": 38,
-            "ankle": -30,
-            "shoulder_flex": 110,
-            "elbow": 40,
-            "shoulder_abduct": 30,
-            "neck_flex": -30,
-        },
-    ),
+Keys = list[tuple[float, Posture]]
+"""(fraction of the fall's way, posture) in between; written for falls to the right."""
+
+# fmt: off
+_FORWARD: Keys = [
+    (0.12, {"root_pitch": 14, "neck_flex": -10,
+            "hip_flex": 20, "knee": 22, "left_hip_flex": 30, "left_knee": 35,
+            "shoulder_flex": 40, "shoulder_abduct": 25, "elbow": 35}),
+    (0.50, {"root_pitch": 48, "neck_flex": -25,
+            "hip_flex": 22, "knee": 42, "ankle": -5,
+            "shoulder_flex": 95, "shoulder_abduct": 20, "elbow": 25}),
+    (0.85, {"root_pitch": 78, "neck_flex": -30,
+            "hip_flex": 18, "knee": 38, "ankle": -30,
+            "shoulder_flex": 110, "shoulder_abduct": 30, "elbow": 40}),
 ]
-_KNEES: list[tuple[float, Posture]] = [
-    (
-        0.15,
-        {
-            "root_pitch": 4,
-            "hip_flex": 30,
-            "knee": 55,
-            "ankle": 15,
-            "spine_flex": 15,
-            "shoulder_flex": 20,
-            "elbow": 30,
-        },
-    ),
-    (
-        0.50,
-        {
-            "root_pitch": 12,
-            "hip_flex": 22,
-            "knee": 100,
-            "ankle": -25,
-            "spine_flex": 22,
-            "shoulder_flex": 55,
-            "elbow": 35,
-        },
-    ),
-    (
-        0.80,
-        {
-            "root_pitch": 58,
-            "hip_flex": 22,
-            "knee": 75,
-            "ankle": -35,
-            "shoulder_flex": 105,
-            "elbow": 35,
-            "neck_flex": -20,
-        },
-    ),
+_KNEES: Keys = [
+    (0.15, {"root_pitch": 4, "spine_flex": 15,
+            "hip_flex": 30, "knee": 55, "ankle": 15,
+            "shoulder_flex": 20, "elbow": 30}),
+    (0.50, {"root_pitch": 12, "spine_flex": 22,
+            "hip_flex": 22, "knee": 100, "ankle": -25,
+            "shoulder_flex": 55, "elbow": 35}),
+    (0.80, {"root_pitch": 58, "neck_flex": -20,
+            "hip_flex": 22, "knee": 75, "ankle": -35,
+            "shoulder_flex": 105, "elbow": 35}),
 ]
-_BACKWARD: list[tuple[float, Posture]] = [
-    (
-        0.12,
-        {
-            "root_pitch": -10,
-            "hip_flex": 18,
-            "knee": 28,
-            "spine_flex": 15,
-            "shoulder_flex": 25,
-            "elbow": 30,
-            "shoulder_abduct": 30,
-            "ankle": -8,
-        },
-    ),
-    (
-        0.50,
-        {
-            "root_pitch": -32,
-            "hip_flex": 58,
-            "knee": 72,
-            "spine_flex": 28,
-            "shoulder_flex": -20,
-            "shoulder_abduct": 45,
-            "elbow": 20,
-            "neck_flex": 25,
-        },
-    ),
-    (
-        0.82,
-        {
-            "root_pitch": -58,
-            "hip_flex": 62,
-            "knee": 62,
-            "spine_flex": 28,
-            "shoulder_flex": -25,
-            "shoulder_abduct": 50,
-            "elbow": 25,
-            "neck_flex": 30,
-        },
-    ),
+_BACKWARD: Keys = [
+    (0.12, {"root_pitch": -10, "spine_flex": 15,
+            "hip_flex": 18, "knee": 28, "ankle": -8,
+            "shoulder_flex": 25, "shoulder_abduct": 30, "elbow": 30}),
+    (0.50, {"root_pitch": -32, "spine_flex": 28, "neck_flex": 25,
+            "hip_flex": 58, "knee": 72,
+            "shoulder_flex": -20, "shoulder_abduct": 45, "elbow": 20}),
+    (0.82, {"root_pitch": -58, "spine_flex": 28, "neck_flex": 30,
+            "hip_flex": 62, "knee": 62,
+            "shoulder_flex": -25, "shoulder_abduct": 50, "elbow": 25}),
 ]
-_SIDEWAYS: list[tuple[float, Posture]] = [
-    (
-        0.12,
-        {
-            "root_roll": 12,
-            "right_hip_flex": 22,
-            "right_knee": 35,
-            "left_hip_abduct": 12,
-            "left_knee": 12,
-            "shoulder_abduct": 40,
-            "elbow": 25,
-        },
-    ),
-    (
-        0.50,
-        {
-            "root_roll": 44,
-            "hip_flex": 32,
-            "knee": 52,
-            "right_shoulder_abduct": 75,
-            "left_shoulder_abduct": 60,
-            "elbow": 25,
-            "neck_side": -15,
-        },
-    ),
-    (
-        0.85,
-        {
-            "root_roll": 74,
-            "hip_flex": 38,
-            "knee": 52,
-            "right_shoulder_abduct": 85,
-            "left_shoulder_abduct": 45,
-            "elbow": 35,
-            "neck_side": -18,
-        },
-    ),
+_SIDEWAYS: Keys = [
+    (0.12, {"root_roll": 12,
+            "right_hip_flex": 22, "right_knee": 35, "left_hip_abduct": 12, "left_knee": 12,
+            "shoulder_abduct": 40, "elbow": 25}),
+    (0.50, {"root_roll": 44, "neck_side": -15,
+            "hip_flex": 32, "knee": 52,
+            "right_shoulder_abduct": 75, "left_shoulder_abduct": 60, "elbow": 25}),
+    (0.85, {"root_roll": 74, "neck_side": -18,
+            "hip_flex": 38, "knee": 52,
+            "right_shoulder_abduct": 85, "left_shoulder_abduct": 45, "elbow": 35}),
 ]
-_COLLAPSE: list[tuple[float, Posture]] = [
-    (
-        0.20,
-        {
-            "hip_flex": 35,
-            "knee": 55,
-            "ankle": 18,
-            "spine_flex": 15,
-            "neck_flex": 30,
-            "root_roll": 3,
-        },
-    ),
-    (
-        0.55,
-        {
-            "hip_flex": 85,
-            "knee": 115,
-            "ankle": 10,
-            "spine_flex": 30,
-            "neck_flex": 40,
-            "root_roll": 14,
-            "root_pitch": 8,
-        },
-    ),
-    (
-        0.82,
-        {
-            "hip_flex": 75,
-            "knee": 100,
-            "ankle": -10,
-            "spine_flex": 30,
-            "neck_flex": 30,
-            "root_roll": 55,
-            "root_pitch": 5,
-            "shoulder_abduct": 25,
-        },
-    ),
+_COLLAPSE: Keys = [
+    (0.20, {"root_roll": 3, "spine_flex": 15, "neck_flex": 30,
+            "hip_flex": 35, "knee": 55, "ankle": 18}),
+    (0.55, {"root_roll": 14, "root_pitch": 8, "spine_flex": 30, "neck_flex": 40,
+            "hip_flex": 85, "knee": 115, "ankle": 10}),
+    (0.82, {"root_roll": 55, "root_pitch": 5, "spine_flex": 30, "neck_flex": 30,
+            "hip_flex": 75, "knee": 100, "ankle": -10,
+            "shoulder_abduct": 25}),
 ]
-_KINDS: dict[str, tuple[list[tuple[float, Posture]], Posture]] = {
+# fmt: on
+_KINDS: dict[str, tuple[Keys, Posture]] = {
     "forward": (_FORWARD, PRONE),
     "knees": (_KNEES, PRONE),
     "backward": (_BACKWARD, SUPINE),
@@ -220,10 +81,24 @@ _KINDS: dict[str, tuple[list[tuple[float, Posture]], Posture]] = {
     "collapse": (_COLLAPSE, ON_SIDE),
     "collapse backward": (_COLLAPSE[:2], SUPINE),
 }
+"""The way down of each kind of fall, and the posture at rest."""
 FALL_KINDS = tuple(_KINDS)
-# : Growth of the inverted pendulum's lean over the fall: cosh(rate * t / duration), sinh for a body
-# that is thrown.
+_ODDS_STANDING = (1.0, 0.9, 1.2, 1.2, 0.9, 0.7)
+_ODDS_MOVING = (3.0, 1.5, 0.4, 1.2, 0.8, 0.2)
+"""Odds of the kinds: who walks or runs mostly falls forward."""
+_MOVING_SPEED = 0.5
+"""Speed, m/s, from which on a body counts as moving."""
 _PENDULUM_RATE = 2.6
+"""Growth rate of the inverted pendulum's lean, times the duration of the drop.
+
+The linear pendulum leans by cosh(rate * t / duration) from rest, by sinh when it is thrown.
+"""
+_UNEVEN = ("left_knee", "right_knee", "left_shoulder_flex", "right_shoulder_flex", "left_elbow")
+"""Joints that no two falls bend alike."""
+
+_ROOT_LEAN = [CHANNEL_INDEX["root_pitch"], CHANNEL_INDEX["root_roll"]]
+_ROOT_YAW = CHANNEL_INDEX["root_yaw"]
+_JOINTS = slice(_ROOT_YAW + 1, None)
 
 
 @dataclass
@@ -244,8 +119,9 @@ class Fall:
 
 
 def _instant(fraction: float, moving: bool) -> float:
-    """Part of the drop's time after which the pendulum has made ``share`` of its way, from rest or
-    with a speed at the start.
+    """Fraction of the drop's time after which the pendulum has made ``fraction`` of its way.
+
+    From rest, or with a speed at the start when ``moving``: the inverse of cosh or sinh.
     """
     if moving:
         return float(np.arcsinh(fraction * np.sinh(_PENDULUM_RATE)) / _PENDULUM_RATE)
@@ -255,48 +131,44 @@ def _instant(fraction: float, moving: bool) -> float:
 def sample_fall(
     rng: np.random.Generator, start: np.ndarray, kind: str | None = None, forward_speed: float = 0.0
 ) -> Fall:
-    """Random fall from the pose ``start`` (channels,); ``kind`` one of ``FALL_KINDS`` or None for a
-    random one that suits the speed (m/s).
+    """Random fall from the pose ``start`` (channels,).
 
-    Raises KeyError for an unknown kind.
+    ``kind`` one of ``FALL_KINDS`` or None for a random one that suits the speed (m/s). Raises
+    KeyError for an unknown kind.
     """
+    moving = forward_speed > _MOVING_SPEED
     if kind is None:
-        odds = (
-            np.array([3.0, 1.5, 0.4, 1.2, 0.8, 0.2])
-            if forward_speed > 0.5
-            else np.array([1.0, 0.9, 1.2, 1.2, 0.9, 0.7])
-        )
+        odds = np.array(_ODDS_MOVING if moving else _ODDS_STANDING)
         kind = str(rng.choice(FALL_KINDS, p=odds / odds.sum()))
-    path, rest = _KINDS[kind]
+    keys, rest = _KINDS[kind]
+
+    # Whoever collapses takes longer.
     drop = rng.uniform(0.55, 0.95) * (1.15 if "collapse" in kind else 1.0)
     settle = rng.uniform(0.12, 0.35)
+
+    # No two falls look alike: other angles, other sides, and a turn on the way.
     scale = rng.uniform(0.8, 1.2, start.shape)
     flip = mirrored if rng.random() < 0.5 else np.copy
-    asymmetry = posture(
-        {
-            name: rng.normal(0, 9)
-            for name in (
-                "left_knee",
-                "right_knee",
-                "left_shoulder_flex",
-                "right_shoulder_flex",
-                "left_elbow",
-            )
-        }
-    )
+    asymmetry = posture({name: rng.normal(0, 9) for name in _UNEVEN})
     turn = np.deg2rad(rng.normal(0, 22))
+
+    # The pose at rest, lying flat.
     final = flip(posture(rest) * rng.uniform(0.7, 1.25, start.shape) + asymmetry)
-    final[1:3] = flip(posture(rest))[1:3]
-    final[3] = start[3] + turn
+    final[_ROOT_LEAN] = flip(posture(rest))[_ROOT_LEAN]
+    final[_ROOT_YAW] = start[_ROOT_YAW] + turn
     final = settle_on_floor(final)
+
+    # The way down, timed as the pendulum moves.
     poses, times = [start], [0.0]
-    for fraction, key in path:
+    for fraction, key in keys:
         pose = flip(posture(key) * scale + asymmetry)
-        pose[3] = start[3] + fraction * turn
+        pose[_ROOT_YAW] = start[_ROOT_YAW] + fraction * turn
         poses.append(pose)
-        times.append(drop * _instant(fraction, forward_speed > 0.5))
+        times.append(drop * _instant(fraction, moving))
+
+    # At the impact the pelvis lies as at rest, but the joints have not given in yet.
     impact = final.copy()
-    impact[4:] = 0.35 * final[4:] + 0.65 * poses[-1][4:]
+    impact[_JOINTS] = 0.35 * final[_JOINTS] + 0.65 * poses[-1][_JOINTS]
     poses += [impact, final]
     times += [drop, drop + settle]
     return Fall(kind, drop + settle, KeyframedMotion(times, poses))

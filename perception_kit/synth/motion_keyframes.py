@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS
 
-#: Postures as angles in degrees; a limb channel without a side sets both sides.
 Posture = dict[str, float]
+"""Angles in degrees by channel; a limb channel without a side sets both sides."""
+
 STAND: Posture = {
     "shoulder_abduct": 6,
     "elbow": 14,
@@ -19,8 +22,11 @@ STAND: Posture = {
     "ankle": 1,
 }
 
+_SIGN_CHANGES = ("root_roll", "root_yaw", "spine_side", "spine_twist", "neck_side", "neck_twist")
+"""Channels of the middle of the body that a mirror turns around."""
 
-def posture(*layers: Posture) -> np.ndarray:
+
+def posture(*layers: Mapping[str, float]) -> np.ndarray:
     """(channels,) pose of angles in degrees (``clearance`` in metres); later layers override.
 
     Raises KeyError for an unknown channel.
@@ -30,9 +36,8 @@ def posture(*layers: Posture) -> np.ndarray:
         for name, value in layer.items():
             names = [name] if name in CHANNEL_INDEX else [f"left_{name}", f"right_{name}"]
             for channel in names:
-                channels[CHANNEL_INDEX[channel]] = (
-                    value if name == "clearance" else np.deg2rad(value)
-                )
+                is_length = name == "clearance"
+                channels[CHANNEL_INDEX[channel]] = value if is_length else np.deg2rad(value)
     return channels
 
 
@@ -41,31 +46,24 @@ def mirrored(channels: np.ndarray) -> np.ndarray:
     result = channels.copy()
     for name, index in CHANNEL_INDEX.items():
         if name.startswith("left_"):
-            other = CHANNEL_INDEX[f"right_{name.removeprefix('left_')}"]
-            result[..., [index, other]] = channels[..., [other, index]]
-        elif name in (
-            "root_roll",
-            "root_yaw",
-            "spine_side",
-            "spine_twist",
-            "neck_side",
-            "neck_twist",
-        ):
+            opposite = CHANNEL_INDEX[f"right_{name.removeprefix('left_')}"]
+            result[..., [index, opposite]] = channels[..., [opposite, index]]
+        elif name in _SIGN_CHANGES:
             result[..., index] = -channels[..., index]
     return result
 
 
 class KeyframedMotion:
-    """Motion through poses (K, channels) at increasing ``times`` (K,) seconds; the first and last
-    pose are held outside.
+    """Motion through poses (K, channels) at increasing ``times`` (K,) seconds.
 
-    ``seated_at`` seconds at which the body rests on a seat, None when it never does.
+    The first and last pose are held outside. ``seated_at`` seconds at which the body rests on a
+    seat, None when it never does.
     """
 
     def __init__(
         self,
-        times: list[float] | np.ndarray,
-        poses: list[np.ndarray],
+        times: Sequence[float] | np.ndarray,
+        poses: Sequence[np.ndarray],
         seated_at: float | None = None,
     ) -> None:
         self.duration = float(times[-1])
@@ -85,7 +83,9 @@ class Fidget:
     frequencies (about 0.1 to 0.6 Hz at 1).
     """
 
-    def __init__(self, rng: np.random.Generator, amplitudes: Posture, rate: float = 1.0) -> None:
+    def __init__(
+        self, rng: np.random.Generator, amplitudes: Mapping[str, float], rate: float = 1.0
+    ) -> None:
         self._amplitudes = posture(amplitudes)
         self._frequencies = rng.uniform(0.1, 0.6, (3, len(CHANNELS))) * rate
         self._phases = rng.uniform(0, 2 * np.pi, (3, len(CHANNELS)))

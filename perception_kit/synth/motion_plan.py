@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts segments of actions on one time line of poses with blended transitions, gaits in step with
-each other, and labels.
+"""Puts segments of actions on one time line of poses, with labels.
+
+Transitions are blended, and gaits keep in step with each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +22,13 @@ from perception_kit.synth.motion_everyday import (
     sway_posture,
 )
 from perception_kit.synth.motion_fall import sample_fall
-from perception_kit.synth.motion_keyframes import Fidget, KeyframedMotion, mirrored, posture
+from perception_kit.synth.motion_keyframes import (
+    Fidget,
+    KeyframedMotion,
+    Posture,
+    mirrored,
+    posture,
+)
 from perception_kit.synth.motion_postures import ON_SIDE, PRONE, SUPINE
 from perception_kit.synth.motion_settle import settle_on_floor
 from perception_kit.synth.person_skeleton import CHANNEL_INDEX, CHANNELS
@@ -32,7 +39,14 @@ _BLEND = 0.45
 """Seconds over which one upright movement turns into the next."""
 _SHORTEST = 0.6
 """Seconds; a posture held for less would be passed through too fast."""
-_STANDING_FIDGET = {
+_STANDING_CADENCE = 1.6
+"""Steps per second at which the gait phase goes on where nobody walks."""
+_FALL_SPEED = {False: 1.1, True: 2.6}
+_SLIP_SPEED = {False: 0.5, True: 1.6}
+"""Typical speeds, m/s, at the start of a fall and of what is left of it, by whether one runs."""
+_SLIP_SECONDS = 0.3
+"""Time constant with which that is lost."""
+_STANDING_FIDGET: Posture = {
     "spine_side": 3,
     "spine_twist": 5,
     "neck_twist": 25,
@@ -42,7 +56,7 @@ _STANDING_FIDGET = {
     "root_roll": 1.2,
     "root_pitch": 1.5,
 }
-_LYING_FIDGET = {
+_LYING_FIDGET: Posture = {
     "neck_twist": 14,
     "shoulder_abduct": 8,
     "elbow": 12,
@@ -51,22 +65,39 @@ _LYING_FIDGET = {
     "spine_twist": 3,
 }
 
+Interval = tuple[float, float, str]
+"""(start, end, label), seconds."""
 Poses = Callable[[np.ndarray], np.ndarray]
+"""(T, channels) poses at (T,) seconds since the start of a movement."""
 
 
 @dataclass
-class _Piece:
-    """One movement: ``poses`` of seconds since its start, its label, and how it begins.
+class _Movement:
+    """One movement, its label, and how it begins: faded in over ``blend`` seconds.
 
-    ``gait`` replaces ``poses`` in locomotion.
+    A gait is posed by its phase, everything else by the time since its start.
     """
 
     label: str
     duration: float
-    poses: Poses | None = None
-    gait: GaitStyle | None = None
+    poses: Poses | GaitStyle
     blend: float = _BLEND
     seated_at: float | None = None
+
+    @property
+    def gait(self) -> GaitStyle | None:
+        """How the body walks or runs, None where it does not."""
+        return self.poses if isinstance(self.poses, GaitStyle) else None
+
+    def sample(self, seconds: np.ndarray, phase: np.ndarray) -> np.ndarray:
+        """(T, channels) poses at (T,) seconds since its start and gait cycles."""
+        if isinstance(self.poses, GaitStyle):
+            return self.poses.poses(phase)
+        return self.poses(np.clip(seconds, 0, self.duration))
+
+    def final_pose(self) -> np.ndarray:
+        """(channels,) pose in which it ends, as far as that is known before its gait phase is."""
+        return self.sample(np.array([self.duration]), phase=np.array([0.25]))[0]
 
 
 @dataclass
@@ -81,7 +112,7 @@ class Timeline:
     channels: np.ndarray
     mobility: np.ndarray
     slip: np.ndarray
-    intervals: list[tuple[float, float, str]] = field(default_factory=list)
+    intervals: list[Interval] = field(default_factory=list)
     seated: list[float] = field(default_factory=list)
 
     def label(self, t: float) -> str:
@@ -100,179 +131,187 @@ def plan(
     With ``seats`` people also sit down, and fall off their seats. Where ``room`` (the shorter side
     of the floor, m) is small they jog.
     """
-    builder = _PlanBuilder(rng, seats, room)
+    planner = _Planner(rng, seats, room)
     following = [action for action, _ in segments[1:]] + [""]
     for (action, seconds), then in zip(segments, following, strict=True):
-        builder.add(action, seconds, then)
-    return builder.timeline()
+        planner.add(action, seconds, then)
+    return planner.timeline()
 
 
-class _PlanBuilder:
-    """Collects pieces; keeps track of whether the body is upright and of its pose on the floor."""
+class _Planner:
+    """Collects movements, and remembers the pose of a body that is on the floor."""
 
     def __init__(self, rng: np.random.Generator, seats: bool, room: float) -> None:
         self._rng = rng
         self._seats = seats
-        self._pieces: list[_Piece] = []
+        self._movements: list[_Movement] = []
         self._lying: np.ndarray | None = None
+
         self._walk = GaitStyle.sample(rng, running=False)
         run = GaitStyle.sample(rng, running=True)
-        self._run = replace(
-            run, amplitude=run.amplitude * float(np.clip(0.3 + 0.18 * room, 0.55, 1.0))
-        )
+        jogging = float(np.clip(0.3 + 0.18 * room, 0.55, 1.0))
+        self._run = replace(run, amplitude=run.amplitude * jogging)
 
     def add(self, action: str, seconds: float, then: str) -> None:
-        """Append an action, with getting up or lying down before it where needed; ``then`` is the
-        action after it.
+        """Append an action, after getting up or lying down where needed.
+
+        ``then`` is the action after it.
         """
         if action == "lying":
             self._lie(seconds)
             return
+
         if self._lying is not None:
-            motion = get_up(self._rng, self._lying)
-            self._pieces.append(_Piece("other", motion.duration, motion, blend=0.3))
+            self._append("other", get_up(self._rng, self._lying), blend=0.3)
             self._lying = None
-        if action in ("walking", "running"):
-            self._pieces.append(
-                _Piece(action, seconds, gait=self._walk if action == "walking" else self._run)
-            )
+
+        if action == "walking":
+            self._movements.append(_Movement(action, seconds, self._walk))
+        elif action == "running":
+            self._movements.append(_Movement(action, seconds, self._run))
         elif action == "falling":
             self._fall(seconds)
         else:
             self._everyday(seconds, then)
 
+    def _append(self, label: str, motion: KeyframedMotion, blend: float = _BLEND) -> None:
+        self._movements.append(_Movement(label, motion.duration, motion, blend, motion.seated_at))
+
     def _lie(self, seconds: float) -> None:
-        if self._lying is None and self._pieces:
-            motion = lie_down(self._rng)
-            self._pieces.append(_Piece("other", motion.duration, motion))
-            self._lying = motion(np.array([motion.duration]))[0]
-        elif self._lying is None:
-            rest = posture([SUPINE, PRONE, ON_SIDE][self._rng.integers(3)])
-            rest[4:] *= self._rng.uniform(0.6, 1.4, len(rest) - 4)
-            self._lying = settle_on_floor(mirrored(rest) if self._rng.random() < 0.5 else rest)
-        rest, restless = self._lying, self._rng.uniform(0.1, 1.3)
+        if self._lying is None:
+            self._lying = self._lie_down() if self._movements else self._lying_pose()
+
+        # Restless, more or less.
+        amount = self._rng.uniform(0.1, 1.3)
         fidget = Fidget(self._rng, _LYING_FIDGET, rate=0.8)
-        self._pieces.append(
-            _Piece(
-                "lying",
-                seconds,
-                lambda t: rest + restless * np.clip(t / 1.5, 0, 1)[:, None] * fidget(t),
-                blend=0.2,
-            )
-        )
+        poses = _fidgeting(self._lying, fidget, amount, fade_in=1.5)
+        self._movements.append(_Movement("lying", seconds, poses, blend=0.2))
+
+    def _lie_down(self) -> np.ndarray:
+        """Append lying down; returns the pose in which that ends."""
+        motion = lie_down(self._rng)
+        self._append("other", motion)
+        return motion(np.array([motion.duration]))[0]
+
+    def _lying_pose(self) -> np.ndarray:
+        """A random pose on the floor, of somebody who has been lying there all the time."""
+        rest = posture([SUPINE, PRONE, ON_SIDE][self._rng.integers(3)])
+        joints = slice(CHANNEL_INDEX["root_yaw"] + 1, None)
+        rest[joints] *= self._rng.uniform(0.6, 1.4, len(rest[joints]))
+        return settle_on_floor(mirrored(rest) if self._rng.random() < 0.5 else rest)
 
     def _fall(self, seconds: float) -> None:
-        before = self._pieces[-1] if self._pieces else None
-        moving = before is not None and before.gait is not None
-        speed = 0.0 if not moving else (2.6 if before.gait.running else 1.1)
-        start = posture({}) if before is None else self._final_pose(before)
+        before = self._movements[-1] if self._movements else None
+        start = posture({}) if before is None else before.final_pose()
+        gait = None if before is None else before.gait
+        speed = 0.0 if gait is None else _FALL_SPEED[gait.running]
+
         fall = sample_fall(self._rng, start, forward_speed=speed)
-        self._pieces.append(
-            _Piece("falling", fall.duration, fall.motion, blend=0.35 if moving else 0.22)
-        )
+        self._append("falling", fall.motion, blend=0.22 if gait is None else 0.35)
         self._lying = fall.lying
         if seconds - fall.duration > 0.3:
             self._lie(seconds - fall.duration)
 
     def _everyday(self, seconds: float, then: str) -> None:
         """Everyday movements with standing in between until the time is used up."""
-        left = seconds
+        # Some fall off their seats.
         if self._seats and then == "falling" and seconds > 1.5 and self._rng.random() < 0.3:
-            self._append_keyframed(sit_down(self._rng, seconds))
+            self._append("other", sit_down(self._rng, seconds))
             return
+
         choices = [*EVERYDAY, sit_and_rise, sit_and_rise] if self._seats else EVERYDAY
+        left = seconds
         while left > 1e-6:
             if left > 1.5 and self._rng.random() < 0.75:
                 motion = choices[self._rng.integers(len(choices))](self._rng)
                 if motion.duration <= left:
-                    self._append_keyframed(motion)
+                    self._append("other", motion)
                     left -= motion.duration
                     continue
-            time = max(_SHORTEST, min(left, self._rng.uniform(0.8, 2.0)))
+
+            pause = max(_SHORTEST, min(left, self._rng.uniform(0.8, 2.0)))
             stand, fidget = sway_posture(self._rng), Fidget(self._rng, _STANDING_FIDGET)
-            self._pieces.append(_Piece("other", time, lambda t, s=stand, f=fidget: s + f(t)))
-            left -= time
-
-    def _append_keyframed(self, motion: KeyframedMotion) -> None:
-        self._pieces.append(_Piece("other", motion.duration, motion, seated_at=motion.seated_at))
-
-    def _final_pose(self, piece: _Piece) -> np.ndarray:
-        """Pose in which a piece ends, as far as it is known before its gait phase is."""
-        if piece.gait is not None:
-            return piece.gait.poses(np.array([0.25]))[0]
-        return piece.poses(np.array([piece.duration]))[0]
+            self._movements.append(_Movement("other", pause, _fidgeting(stand, fidget)))
+            left -= pause
 
     def timeline(self) -> Timeline:
-        """Blend the pieces.
+        """Blend the movements.
 
         Gaits share one phase, so that walking turns into running without a change of legs.
         """
-        ends = np.cumsum([piece.duration for piece in self._pieces])
-        starts = ends - [piece.duration for piece in self._pieces]
+        durations = [movement.duration for movement in self._movements]
+        ends = np.cumsum(durations)
+        starts = ends - durations
         t = np.arange(int(np.floor(ends[-1] * RATE)) + 1) / RATE
-        weights = self._weights(t, starts, ends)
-        cadences = np.array([piece.gait.cadence if piece.gait else 0.0 for piece in self._pieces])
-        moving = np.array([piece.gait is not None for piece in self._pieces], float)
-        fraction = moving @ weights
-        cadence = np.where(fraction > 1e-6, (cadences @ weights) / np.maximum(fraction, 1e-6), 1.6)
-        phase = self._rng.uniform() + np.cumsum(cadence / 2) / RATE
-        channels = np.zeros((len(t), len(CHANNELS)))
-        for piece, start, weight in zip(self._pieces, starts, weights, strict=True):
-            active = np.flatnonzero(weight > 0)
-            values = (
-                piece.gait.poses(phase[active])
-                if piece.gait
-                else piece.poses(np.clip(t[active] - start, 0, piece.duration))
-            )
-            channels[active] += weight[active, None] * values
-        channels[:, CHANNEL_INDEX["clearance"]] = np.maximum(
-            channels[:, CHANNEL_INDEX["clearance"]], 0
-        )
-        intervals = _merge(
-            [
-                (float(a), float(b), piece.label)
-                for a, b, piece in zip(starts, ends, self._pieces, strict=True)
-            ]
-        )
-        seated = [
-            float(start + piece.seated_at)
-            for start, piece in zip(starts, self._pieces, strict=True)
-            if piece.seated_at is not None
-        ]
-        return Timeline(channels, fraction, self._slip(t, starts), intervals, seated)
+        weights = self._weights(t, starts)
 
-    def _weights(self, t: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """(pieces, T) shares that add up to 1; each piece fades in over its ``blend`` from its
-        start on.
+        # The common phase: the cadence is the mean of the gaits that are being blended.
+        gaits = [movement.gait for movement in self._movements]
+        cadences = np.array([gait.cadence if gait else 0.0 for gait in gaits])
+        mobility = np.array([gait is not None for gait in gaits], float) @ weights
+        mean = (cadences @ weights) / np.maximum(mobility, 1e-6)
+        cadence = np.where(mobility > 1e-6, mean, _STANDING_CADENCE)
+        phase = self._rng.uniform() + np.cumsum(cadence / 2) / RATE
+
+        channels = np.zeros((len(t), len(CHANNELS)))
+        for movement, start, weight in zip(self._movements, starts, weights, strict=True):
+            active = np.flatnonzero(weight > 0)
+            poses = movement.sample(t[active] - start, phase[active])
+            channels[active] += weight[active, None] * poses
+        clearance = CHANNEL_INDEX["clearance"]
+        channels[:, clearance] = np.maximum(channels[:, clearance], 0)
+
+        intervals: list[Interval] = []
+        seated: list[float] = []
+        for movement, start, end in zip(self._movements, starts, ends, strict=True):
+            intervals.append((float(start), float(end), movement.label))
+            if movement.seated_at is not None:
+                seated.append(float(start + movement.seated_at))
+        return Timeline(channels, mobility, self._slip(t, starts), _merged(intervals), seated)
+
+    def _weights(self, t: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """(movements, T) weights that add up to 1.
+
+        Each movement fades in over its ``blend`` from its start on, over those before it.
         """
-        weights = np.zeros((len(self._pieces), len(t)))
-        for index, (piece, start) in enumerate(zip(self._pieces, starts, strict=True)):
-            fade = (
-                np.ones(len(t))
-                if index == 0
-                else np.clip((t - start) / min(piece.blend, piece.duration), 0, 1)
-            )
+        weights = np.zeros((len(self._movements), len(t)))
+        weights[0] = 1
+        for index in range(1, len(self._movements)):
+            movement, start = self._movements[index], starts[index]
+            fade = np.clip((t - start) / min(movement.blend, movement.duration), 0, 1)
             fade = fade * fade * (3 - 2 * fade)
             weights[:index] *= 1 - fade
             weights[index] = fade
         return weights
 
     def _slip(self, t: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Forward speed that is left of a run or walk when the fall begins."""
+        """(T,) forward speed that is left of a run or walk when the fall begins, m/s."""
         slip = np.zeros(len(t))
-        for before, piece, start in zip(
-            self._pieces[:-1], self._pieces[1:], starts[1:], strict=True
-        ):
-            if piece.label == "falling" and before.gait is not None:
-                speed = 1.6 if before.gait.running else 0.5
-                since = t - start
-                slip += np.where(since >= 0, speed * np.exp(-np.maximum(since, 0) / 0.3), 0.0)
+        for index, movement in enumerate(self._movements[1:], start=1):
+            gait = self._movements[index - 1].gait
+            if movement.label == "falling" and gait is not None:
+                since = t - starts[index]
+                decay = np.exp(-np.maximum(since, 0) / _SLIP_SECONDS)
+                slip += np.where(since >= 0, _SLIP_SPEED[gait.running] * decay, 0.0)
         return gaussian_filter1d(slip, 0.05 * RATE)
 
 
-def _merge(intervals: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
-    """Neighbouring intervals of one label made one."""
-    merged: list[tuple[float, float, str]] = []
+def _fidgeting(
+    pose: np.ndarray, fidget: Fidget, amount: float = 1.0, fade_in: float | None = None
+) -> Poses:
+    """A pose (channels,) held with small movements, which may begin over ``fade_in`` seconds."""
+
+    def poses(t: np.ndarray) -> np.ndarray:
+        if fade_in is None:
+            return pose + amount * fidget(t)
+        return pose + amount * np.clip(t / fade_in, 0, 1)[:, None] * fidget(t)
+
+    return poses
+
+
+def _merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """Neighboring intervals of one label made one."""
+    merged: list[Interval] = []
     for start, end, label in intervals:
         if merged and merged[-1][2] == label:
             merged[-1] = (merged[-1][0], end, label)

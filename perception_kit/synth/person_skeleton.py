@@ -14,24 +14,19 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-_LIMB_PARTS = ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")
+_LIMBS = ("upper_arm", "forearm", "hand", "thigh", "shin", "foot")
 JOINTS = (
-    "pelvis",
-    "spine",
-    "chest",
-    "neck",
-    "head",
-    *(f"{side}_{part}" for side in ("left", "right") for part in _LIMB_PARTS),
+    *("pelvis", "spine", "chest", "neck", "head"),
+    *(f"{side}_{limb}" for side in ("left", "right") for limb in _LIMBS),
 )
 JOINT_INDEX = {name: index for index, name in enumerate(JOINTS)}
+
 _PARENT_NAMES = {"spine": "pelvis", "chest": "spine", "neck": "chest", "head": "neck"}
 for _side in ("left", "right"):
     _PARENT_NAMES |= {
         f"{_side}_upper_arm": "chest",
         f"{_side}_forearm": f"{_side}_upper_arm",
         f"{_side}_hand": f"{_side}_forearm",
-    }
-    _PARENT_NAMES |= {
         f"{_side}_thigh": "pelvis",
         f"{_side}_shin": f"{_side}_thigh",
         f"{_side}_foot": f"{_side}_shin",
@@ -39,54 +34,59 @@ for _side in ("left", "right"):
 PARENTS = tuple(
     JOINT_INDEX[_PARENT_NAMES[name]] if name in _PARENT_NAMES else -1 for name in JOINTS
 )
+"""Index of each joint's parent, -1 for the pelvis; parents come before their children."""
 
 _LIMB_CHANNELS = (
     *("shoulder_flex", "shoulder_abduct", "shoulder_rotate", "elbow", "wrist"),
     *("hip_flex", "hip_abduct", "hip_rotate", "knee", "ankle"),
 )
-# : Pose channels: joint angles in radians (flexion, abduction, inward rotation positive; root pitch
-# forward, roll to the right), and : ``clearance``, the height of the body's lowest point above the
-# floor in metres.
 CHANNELS = (
     *("clearance", "root_pitch", "root_roll", "root_yaw"),
     *("spine_flex", "spine_side", "spine_twist", "neck_flex", "neck_side", "neck_twist"),
     *(f"{side}_{name}" for side in ("left", "right") for name in _LIMB_CHANNELS),
 )
-#: Index of the pelvis among the contact points.
-PELVIS_CONTACT = 1
+"""Pose channels: ``clearance`` and joint angles.
+
+``clearance`` is the height of the body's lowest point above the floor in metres. Angles are in
+radians: flexion, abduction and inward rotation positive; the root pitches forward and rolls to the
+right.
+"""
 CHANNEL_INDEX = {name: index for index, name in enumerate(CHANNELS)}
+PELVIS_CONTACT = 1
+"""Index of the pelvis among the contact points."""
 
 
 def _angle_map() -> np.ndarray:
-    """(channels, joints * 3) linear map from channels to the intrinsic Y, X, Z Euler angles of each
-    joint.
+    """(channels, joints * 3) linear map from channels to joint angles.
+
+    Those are the intrinsic Y, X, Z Euler angles of each joint.
     """
     matrix = np.zeros((len(CHANNELS), len(JOINTS), 3))
 
     def drive(channel: str, joint: str, axis: int, factor: float) -> None:
         matrix[CHANNEL_INDEX[channel], JOINT_INDEX[joint], axis] = factor
 
-    for channel, axis in (("root_pitch", 0), ("root_roll", 1)):
-        drive(channel, "pelvis", axis, 1.0)
+    drive("root_pitch", "pelvis", 0, 1.0)
+    drive("root_roll", "pelvis", 1, 1.0)
+
+    # Two joints each share the bending of spine and neck.
     for motion, axis in (("flex", 0), ("side", 1), ("twist", 2)):
-        for channel, joints in (
-            (f"spine_{motion}", ("spine", "chest")),
-            (f"neck_{motion}", ("neck", "head")),
-        ):
-            for joint in joints:
-                drive(channel, joint, axis, 0.5)
+        for joint in ("spine", "chest"):
+            drive(f"spine_{motion}", joint, axis, 0.5)
+        for joint in ("neck", "head"):
+            drive(f"neck_{motion}", joint, axis, 0.5)
+
     for side, sign in (("left", 1.0), ("right", -1.0)):
+        # Ball joints.
         for channel, joint in (("shoulder", "upper_arm"), ("hip", "thigh")):
             drive(f"{side}_{channel}_flex", f"{side}_{joint}", 0, -1.0)
             drive(f"{side}_{channel}_abduct", f"{side}_{joint}", 1, sign)
             drive(f"{side}_{channel}_rotate", f"{side}_{joint}", 2, -sign)
-        for channel, joint, factor in (
-            ("elbow", "forearm", -1.0),
-            ("wrist", "hand", -1.0),
-            ("knee", "shin", 1.0),
-            ("ankle", "foot", -1.0),
-        ):
-            drive(f"{side}_{channel}", f"{side}_{joint}", 0, factor)
+        # Hinges: only the knee bends backward.
+        drive(f"{side}_elbow", f"{side}_forearm", 0, -1.0)
+        drive(f"{side}_wrist", f"{side}_hand", 0, -1.0)
+        drive(f"{side}_knee", f"{side}_shin", 0, 1.0)
+        drive(f"{side}_ankle", f"{side}_foot", 0, -1.0)
     return matrix.reshape(len(CHANNELS), -1)
 
 
@@ -134,22 +134,23 @@ class Skeleton:
     @cached_property
     def offsets(self) -> np.ndarray:
         """(joints, 3) rest position of each joint in its parent's frame, metres."""
+        # Lengths as fractions of the body height; arms grow half as much as legs do.
         h, hip = self.height, self.hip_height
         shin = 0.246 * self.leg_ratio * h
         ankle = 0.043 * h
         trunk = 0.818 * h - hip - 0.015 * h
         arm = 0.5 * (self.leg_ratio + 1.0) * h
-        table = {"pelvis": (0, 0, 0), "spine": (0, 0, 0.18 * trunk), "chest": (0, 0, 0.37 * trunk)}
-        table |= {
+
+        table: dict[str, tuple[float, float, float]] = {
+            "pelvis": (0, 0, 0),
+            "spine": (0, 0, 0.18 * trunk),
+            "chest": (0, 0, 0.37 * trunk),
             "neck": (-0.005 * h, 0, 0.845 * h - hip - 0.55 * trunk),
             "head": (0.008 * h, 0, 0.020 * h),
         }
         for side, sign in (("left", 1), ("right", -1)):
-            table[f"{side}_upper_arm"] = (
-                -0.005 * h,
-                sign * 0.104 * h * self.shoulder_ratio,
-                0.43 * trunk,
-            )
+            shoulder = sign * 0.104 * h * self.shoulder_ratio
+            table[f"{side}_upper_arm"] = (-0.005 * h, shoulder, 0.43 * trunk)
             table[f"{side}_forearm"] = (0, 0, -0.183 * arm)
             table[f"{side}_hand"] = (0, 0, -0.147 * arm)
             table[f"{side}_thigh"] = (0, sign * 0.052 * h, 0)
@@ -162,13 +163,16 @@ class Skeleton:
         return self.forward_kinematics(np.zeros((1, len(CHANNELS))))[1][0]
 
     def forward_kinematics(self, channels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rotations (T, joints, 3, 3) and positions (T, joints, 3) of (T, channels) poses, pelvis
-        at the origin, heading 0.
+        """Rotations (T, joints, 3, 3) and positions (T, joints, 3) of (T, channels) poses.
+
+        Pelvis at the origin, heading 0, metres.
         """
         count = len(channels)
         angles = (channels @ _ANGLE_MAP).reshape(-1, 3)
         local = Rotation.from_euler("YXZ", angles).as_matrix().reshape(count, len(JOINTS), 3, 3)
         yaw = Rotation.from_euler("z", channels[:, [CHANNEL_INDEX["root_yaw"]]]).as_matrix()
+
+        # From the pelvis outwards, each joint in the frame of its parent.
         rotations = np.empty_like(local)
         positions = np.zeros((count, len(JOINTS), 3))
         rotations[:, 0] = yaw @ local[:, 0]
@@ -180,37 +184,34 @@ class Skeleton:
 
     @cached_property
     def _contact_table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Joint index, offset and radius (metres) of the spheres with which the body touches the
-        floor.
+        """The spheres with which the body touches the floor.
+
+        Joint index (P,), offset (P, 3) in its frame and radius (P,), metres.
         """
         h = self.height
         rows: list[tuple[str, tuple[float, float, float], float]] = [
-            ("head", (0.0, 0.0, 0.06 * h), 0.055 * h)
-        ]
-        rows += [
+            ("head", (0.0, 0.0, 0.06 * h), 0.055 * h),
             ("pelvis", (-0.02 * h, 0.0, 0.0), 0.055 * h),
             ("chest", (0.0, 0.0, 0.12 * h), 0.065 * h),
         ]
         for side in ("left", "right"):
             rows += [
-                (f"{side}_foot", (-0.035 * h, 0.0, -0.033 * h), 0.010 * h),
-                (f"{side}_foot", (0.088 * h, 0.0, -0.033 * h), 0.010 * h),
-            ]
-            rows += [
+                (f"{side}_foot", (-0.035 * h, 0.0, -0.033 * h), 0.010 * h),  # the heel
+                (f"{side}_foot", (0.088 * h, 0.0, -0.033 * h), 0.010 * h),  # the toes
                 (f"{side}_shin", (0.0, 0.0, 0.0), 0.033 * h),
                 (f"{side}_forearm", (0.0, 0.0, 0.0), 0.023 * h),
-            ]
-            rows += [
                 (f"{side}_hand", (0.0, 0.0, -0.05 * h), 0.015 * h),
                 (f"{side}_upper_arm", (0.0, 0.0, 0.0), 0.033 * h),
+                (f"{side}_thigh", (0.0, 0.0, 0.0), 0.055 * h),
             ]
-            rows += [(f"{side}_thigh", (0.0, 0.0, 0.0), 0.055 * h)]
+
         joints, offsets, radii = zip(*rows, strict=True)
         return np.array([JOINT_INDEX[name] for name in joints]), np.array(offsets), np.array(radii)
 
     def contact_points(self, channels: np.ndarray) -> np.ndarray:
-        """(T, P, 3) lowest points of the contact spheres for (T, channels) poses, pelvis at the
-        origin, heading 0, metres.
+        """(T, P, 3) lowest points of the contact spheres for (T, channels) poses, metres.
+
+        Pelvis at the origin, heading 0.
         """
         rotations, positions = self.forward_kinematics(channels)
         joints, offsets, radii = self._contact_table

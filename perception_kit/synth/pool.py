@@ -10,14 +10,17 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 
 FRAMES_AHEAD = 8
 """Finished frames that may wait for the reader, per worker."""
 
+Frame = TypeVar("Frame")
+
 _render: Callable[[int], Any] | None = None
+"""What a worker process calls; None in the process that started it."""
 
 
 def _start(build: Callable[[], Callable[[int], Any]]) -> None:
@@ -33,8 +36,8 @@ def _frame(index: int) -> Any:
 
 
 def render_frames(
-    build: Callable[[], Callable[[int], Any]], count: int, workers: int
-) -> Iterator[Any]:
+    build: Callable[[], Callable[[int], Frame]], count: int, workers: int
+) -> Iterator[Frame]:
     """Results of ``build()(index)`` for index 0 to ``count`` - 1, in order.
 
     ``build`` is called once in each worker and must be picklable. An error in a worker is raised
@@ -43,11 +46,12 @@ def render_frames(
     if workers <= 1:
         yield from map(build(), range(count))
         return
+
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_start, initargs=(build,)
     ) as pool:
-        waiting: deque[Future] = deque()
+        waiting: deque[Future[Frame]] = deque()
         for index in range(count):
             waiting.append(pool.submit(_frame, index))
             if len(waiting) >= workers * FRAMES_AHEAD:

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recording before it is written: one scene, a moving camera, and a person who walks, runs and
-falls.
-"""
+"""A recording before it is written: one scene, a moving camera, and a person who acts in it."""
 
 from __future__ import annotations
 
@@ -12,27 +10,33 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from perception_kit.geometry import invert_pose
+from perception_kit.synth.actor import Actor
 from perception_kit.synth.camera_path import CameraPath
-from perception_kit.synth.motion import ActionScript
+from perception_kit.synth.motion import ActionScript, Bounds
 from perception_kit.synth.person import Person
 from perception_kit.synth.room import Room
 from perception_kit.synth.sampling import bag_scene
-from perception_kit.synth.scene import Scene, SceneFrame, observe, seeded
+from perception_kit.synth.scene import RenderedFrame, SyntheticScene, observe
+from perception_kit.synth.splits import seeded
 from perception_kit.synth.world import WorldConfig
 
 FALL_SECONDS = 1.2
 ROUND_SECONDS = 12.5
+"""Shortest time for which the person goes through all actions once."""
+STANDING_ROUND_SECONDS = 14
+"""Length from which on a round has time for standing as well."""
 VELOCITY_STEP = 0.005
+"""Seconds over which velocities are differences of poses."""
 
 
 def action_segments(seconds: float) -> list[tuple[str, float]]:
-    """Actions for a recording: rounds of walking, running, a fall and lying; rounds of 14 s and
-    more have some standing as well.
-    """
+    """Actions for a recording: rounds of walking, running, a fall and lying, some with standing."""
     rounds = max(1, int(seconds // ROUND_SECONDS))
-    each = seconds / rounds
-    walking, running, standing = 0.35 * each, 0.25 * each, 0.12 * each if each >= 14 else 0.0
-    lying = max(each - walking - running - standing - FALL_SECONDS, 0.3)
+    length = seconds / rounds
+
+    walking, running = 0.35 * length, 0.25 * length
+    standing = 0.12 * length if length >= STANDING_ROUND_SECONDS else 0.0
+    lying = max(length - walking - running - standing - FALL_SECONDS, 0.3)
     segments = [
         ("walking", walking),
         ("other", standing),
@@ -45,8 +49,9 @@ def action_segments(seconds: float) -> list[tuple[str, float]]:
 
 @dataclass
 class Velocity:
-    """``linear`` m/s and ``angular`` rad/s (3,) of an object in the camera frame, relative to the
-    camera.
+    """Velocity of an object in the camera frame, relative to the camera.
+
+    ``linear`` (3,) m/s and ``angular`` (3,) rad/s.
     """
 
     linear: np.ndarray
@@ -55,22 +60,24 @@ class Velocity:
 
 @dataclass
 class RecordedFrame:
-    """One frame with its truth.
+    """One frame with its ground truth.
 
     ``action`` is None when there is no person; velocities by instance number.
     """
 
     index: int
-    frame: SceneFrame
+    frame: RenderedFrame
     velocities: dict[int, Velocity]
     action: str | None
     person_instance: int
 
 
 @dataclass
-class Recording:
-    """Frame ``index`` is taken ``index / fps`` seconds after the start; any frame can be rendered
-    by itself.
+class SyntheticRecording:
+    """Frame ``index`` is taken ``index / fps`` seconds after the start.
+
+    Any frame can be rendered by itself. Raises ValueError for a length or rate that is not
+    positive.
     """
 
     world: WorldConfig
@@ -81,8 +88,8 @@ class Recording:
     def __post_init__(self) -> None:
         if not (self.seconds > 0 and self.fps > 0):
             raise ValueError(
-                f"a recording needs a positive length and rate, got {self.seconds} s at {self.fps}"
-                " frames per second"
+                "a recording needs a positive length and rate,"
+                f" got {self.seconds} s at {self.fps} frames per second"
             )
 
     @property
@@ -96,27 +103,24 @@ class Recording:
         classes = self.world.classes()
         scene = bag_scene(rng, classes, self.world.textures())
         path = CameraPath.sample(rng, self.world.split)
-        person, script = None, None
+
+        actor = None
         if self.world.with_person:
             person = Person(rng, self.world.split)
-            script = ActionScript(
-                rng,
-                action_segments(self.seconds),
-                walking_area(scene.room),
-                skeleton=person.skeleton,
-            )
-        return RecordingRenderer(self, scene, path, person, script, len(classes) + 1).frame
+            segments, area = action_segments(self.seconds), walking_area(scene.room)
+            script = ActionScript(rng, segments, area, skeleton=person.skeleton)
+            actor = Actor(person, script)
+        return RecordingRenderer(self, scene, path, actor, len(classes) + 1).frame
 
 
 @dataclass
 class RecordingRenderer:
-    """The built scene of a recording."""
+    """Everything that the frames of a recording have in common."""
 
-    recording: Recording
-    scene: Scene
+    recording: SyntheticRecording
+    scene: SyntheticScene
     path: CameraPath
-    person: Person | None
-    script: ActionScript | None
+    actor: Actor | None
     person_class_id: int
 
     def frame(self, index: int) -> RecordedFrame:
@@ -124,26 +128,28 @@ class RecordingRenderer:
         seconds = index / self.recording.fps
         world = self.recording.world
         camera = self.path.at(seconds)
-        mesh, action = None, None
-        if self.person is not None and self.script is not None:
-            pose, action = self.script.at(seconds)
-            mesh = self.person.mesh(pose)
+        body, action = (None, None) if self.actor is None else self.actor.at(seconds)
+
         rng = seeded(world.split, self.recording.seed, index)
-        frame = observe(self.scene, camera, world.intrinsics, rng, mesh, self.person_class_id)
+        frame = observe(self.scene, camera, world.intrinsics, rng, body, self.person_class_id)
+
+        # Objects stand still, so they move in the camera frame because the camera does.
         after = self.path.at(seconds + VELOCITY_STEP)
         velocities = {
-            number: _velocity(one.pose, camera, after)
-            for number, one in enumerate(self.scene.objects, start=1)
+            number: _velocity(placed.pose, camera, after)
+            for number, placed in enumerate(self.scene.objects, start=1)
         }
         return RecordedFrame(index, frame, velocities, action, len(self.scene.objects) + 1)
 
 
-def walking_area(room: Room) -> tuple[tuple[float, float], tuple[float, float]]:
-    """((x_min, x_max), (y_min, y_max)) of the free floor that the camera sees all the time."""
+def walking_area(room: Room) -> Bounds:
+    """The free floor that the camera sees all the time, metres."""
     return (-1.2, 1.2), (2.3, min(3.8, room.floor_bounds[3]))
 
 
 def _velocity(pose: np.ndarray, camera: np.ndarray, camera_after: np.ndarray) -> Velocity:
+    """Velocity of an object (``pose`` to the world) by the difference of two camera poses."""
     before, after = invert_pose(camera) @ pose, invert_pose(camera_after) @ pose
+    shift = after[:3, 3] - before[:3, 3]
     turn = Rotation.from_matrix(after[:3, :3] @ before[:3, :3].T).as_rotvec()
-    return Velocity((after[:3, 3] - before[:3, 3]) / VELOCITY_STEP, turn / VELOCITY_STEP)
+    return Velocity(shift / VELOCITY_STEP, turn / VELOCITY_STEP)

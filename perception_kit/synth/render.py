@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ray-cast renderer: colour, depth, instance labels and how much of each instance is visible.
+"""Pinhole ray caster: colour, depth, instance labels and how much of each instance is visible.
 
-Every surface keeps a ray-casting structure in its own frame, so nothing is rebuilt when things or
+Every surface keeps a ray-casting structure in its own frame, so nothing is rebuilt when objects or
 the camera move; each item is cast inside its image rectangle only, and the nearest hit of all items
-wins.
+wins, as in a depth buffer.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from perception_kit.types import Intrinsics
 class Item:
     """A surface placed in the world.
 
-    ``instance`` is 0 for background, k for the k-th instance; ``gloss`` is the strength of
-    highlights. A ``backdrop`` encloses everything else, so it is cast only where nothing else was
-    hit.
+    ``pose`` (4, 4) item-to-world, metres. ``instance`` is 0 for background, k for the k-th
+    instance; ``gloss`` is the strength of highlights. A ``backdrop`` encloses everything else, so
+    it is cast only where nothing else was hit.
     """
 
     surface: Surface
@@ -67,6 +67,7 @@ def render(items: Sequence[Item], camera_to_world: np.ndarray, intrinsics: Intri
         gloss=np.zeros(shape, np.float32),
         labels=np.zeros(shape, np.uint8),
     )
+
     for item in sorted(items, key=lambda item: item.backdrop):
         camera_to_item = invert_pose(item.pose) @ camera_to_world
         if item.backdrop:
@@ -79,34 +80,27 @@ def render(items: Sequence[Item], camera_to_world: np.ndarray, intrinsics: Intri
 def _draw(
     rendering: Rendering, item: Item, camera_to_item: np.ndarray, intrinsics: Intrinsics
 ) -> None:
-    rectangle = image_rectangle(
-        item.surface.box_corners, invert_pose(camera_to_item), intrinsics, outside=item.instance > 0
-    )
+    # Instances are cast beyond the borders of the image as well, to know their whole silhouettes.
+    corners, item_to_camera = item.surface.box_corners, invert_pose(camera_to_item)
+    rectangle = image_rectangle(corners, item_to_camera, intrinsics, outside=item.instance > 0)
     if rectangle is None:
         return
     x0, y0, x1, y1 = rectangle
-    rays = pixel_rays(
-        np.arange(x0, x1, dtype=np.float32)[None],
-        np.arange(y0, y1, dtype=np.float32)[:, None],
-        camera_to_item,
-        intrinsics,
-    )
-    hits = item.surface.cast(rays)
+    columns = np.arange(x0, x1, dtype=np.float32)[None]
+    rows = np.arange(y0, y1, dtype=np.float32)[:, None]
+    hits = item.surface.cast(pixel_rays(columns, rows, camera_to_item, intrinsics))
     if item.instance:
         rendering.silhouette_pixels[item.instance] = int(np.isfinite(hits.depth).sum())
-    left, top, right, bottom = (
-        max(x0, 0),
-        max(y0, 0),
-        min(x1, intrinsics.width),
-        min(y1, intrinsics.height),
-    )
-    nearer = (
-        hits.depth[top - y0 : bottom - y0, left - x0 : right - x0]
-        < rendering.depth[top:bottom, left:right]
-    )
-    rows, columns = np.nonzero(nearer)
-    pixels = (rows + top) * intrinsics.width + columns + left
-    chosen = (rows + (top - y0)) * (x1 - x0) + columns + (left - x0)
+
+    # Depth test on the part of the rectangle that lies in the image.
+    left, right = max(x0, 0), min(x1, intrinsics.width)
+    top, bottom = max(y0, 0), min(y1, intrinsics.height)
+    depth = hits.depth[top - y0 : bottom - y0, left - x0 : right - x0]
+    nearer_rows, nearer_columns = np.nonzero(depth < rendering.depth[top:bottom, left:right])
+
+    # Flat indices of the nearer hits, in the image and in the rectangle.
+    pixels = (nearer_rows + top) * intrinsics.width + nearer_columns + left
+    chosen = (nearer_rows + (top - y0)) * (x1 - x0) + nearer_columns + (left - x0)
     _fill(rendering, item, camera_to_item, hits.at(chosen), pixels, intrinsics)
 
 
@@ -115,9 +109,10 @@ def _draw_backdrop(
 ) -> None:
     pixels = np.flatnonzero(np.isinf(rendering.depth))
     rows, columns = np.divmod(pixels, intrinsics.width)
-    hits = item.surface.cast(
-        pixel_rays(columns.astype(np.float32), rows.astype(np.float32), camera_to_item, intrinsics)
+    rays = pixel_rays(
+        columns.astype(np.float32), rows.astype(np.float32), camera_to_item, intrinsics
     )
+    hits = item.surface.cast(rays)
     chosen = np.flatnonzero(np.isfinite(hits.depth))
     _fill(rendering, item, camera_to_item, hits.at(chosen), pixels[chosen], intrinsics)
 
@@ -133,8 +128,10 @@ def _fill(
     """Write hits into the image at flat ``pixels``."""
     if not len(pixels):
         return
-    normals, albedo = item.surface.appearance(hits, hits.depth / np.float32(intrinsics.fx))
+    pixel_size = hits.depth / np.float32(intrinsics.fx)
+    normals, albedo = item.surface.appearance(hits, pixel_size)
     normals = camera_to_item[:3, :3].T.astype(np.float32) @ normals
+
     rendering.depth.reshape(-1)[pixels] = hits.depth
     rendering.albedo.reshape(-1, 3)[pixels] = albedo
     for axis in range(3):

@@ -14,13 +14,20 @@ import cv2
 import numpy as np
 
 from perception_kit.datasets.mesh import MeshError, TexturedMesh, merge
-from perception_kit.synth import shapes
 from perception_kit.synth.render import Item
+from perception_kit.synth.shapes import Vector3, box, quad
 from perception_kit.synth.surface import Surface
 from perception_kit.synth.textures import random_texture
 
 SPLIT_FRACTION = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}
+"""Which of the sorted photographs belong to a split, from and to a fraction of them."""
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
+PHOTO_SIZE = (512, 512)
+"""Pixels to which photographs are resized."""
+_FRONT_WALL = -3.0
+"""y of the wall behind the camera, metres."""
+_TOP, _LEG = 0.03, 0.05
+"""Thickness of the table's top and legs, metres."""
 
 
 class TexturePool:
@@ -31,20 +38,20 @@ class TexturePool:
         low, high = (round(fraction * len(photos)) for fraction in SPLIT_FRACTION[split])
         self.photos = list(photos)[low:high]
 
-    def sample(self, rng: np.random.Generator, part: str = "") -> np.ndarray:
-        """(h, w, 3) uint8 for the ``part`` of a room.
+    def sample(self, rng: np.random.Generator, room_part: str = "") -> np.ndarray:
+        """(h, w, 3) uint8 for a part of a room ("wall", "floor", "table") or anything else.
 
         Raises MeshError for a photograph that cannot be read.
         """
         if not self.photos or rng.random() < 0.5:
-            return random_texture(rng, self.split, part)
+            return random_texture(rng, self.split, room_part)
+
         path = self.photos[int(rng.integers(len(self.photos)))]
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
             raise MeshError(f"{path}: is not an image (used as a background)")
-        return np.ascontiguousarray(
-            cv2.resize(image, (512, 512), interpolation=cv2.INTER_AREA)[:, :, ::-1]
-        )
+        image = cv2.resize(image, PHOTO_SIZE, interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(image[:, :, ::-1])
 
 
 def find_photos(directory: Path) -> list[Path]:
@@ -86,34 +93,40 @@ class RoomShape:
     half_width: tuple[float, float] = (2.0, 4.0)
 
 
-BAG_ROOM = RoomShape((1.1, 1.4), (0.6, 0.7), (0.38, 0.44), (-0.06, 0.06), (4.4, 4.9), (2.9, 3.4))
+BAG_ROOM = RoomShape(
+    table_width=(1.1, 1.4),
+    table_depth=(0.6, 0.7),
+    table_height=(0.38, 0.44),
+    table_yaw=(-0.06, 0.06),
+    back=(4.4, 4.9),
+    half_width=(2.9, 3.4),
+)
+"""A low table, so that people behind it are seen whole, and a deep room to walk in."""
 
 
 def sample_room(rng: np.random.Generator, textures: TexturePool, shape: RoomShape) -> Room:
     """A random room."""
     back, half = rng.uniform(*shape.back), rng.uniform(*shape.half_width)
-    height, front = rng.uniform(2.4, 3.0), -3.0
+    height = rng.uniform(2.4, 3.0)
     table_size = (float(rng.uniform(*shape.table_width)), float(rng.uniform(*shape.table_depth)))
-    table_height, table_yaw = (
-        float(rng.uniform(*shape.table_height)),
-        float(rng.uniform(*shape.table_yaw)),
-    )
+    table_height = float(rng.uniform(*shape.table_height))
+    table_yaw = float(rng.uniform(*shape.table_yaw))
+
+    # Floor and walls.
     wall, floor = textures.sample(rng, "wall"), textures.sample(rng, "floor")
-    tiles = rng.uniform(1.0, 4.0)
+    tile, length = rng.uniform(1.0, 4.0), back - _FRONT_WALL
+    tiles = (0, 0, 2 * half / tile, length / tile)
     shell = [
-        shapes.quad(
-            [-half, front, 0],
-            [2 * half, 0, 0],
-            [0, back - front, 0],
-            floor,
-            (0, 0, 2 * half / tiles, (back - front) / tiles),
-        ),
-        *_walls(rng, textures, wall, half, front, back, height),
+        quad([-half, _FRONT_WALL, 0], [2 * half, 0, 0], [0, length, 0], floor, tiles),
+        *_walls(rng, textures, wall, half, back, height),
         *_pictures(rng, textures, half, back),
     ]
+
+    # The table, and cupboards along the back wall.
     gloss = float(rng.uniform(0.0, 0.15))
     table = _table(rng, textures, table_size, table_height, table_yaw)
     furniture = [table, *([cupboard] for cupboard in _cupboards(rng, textures, half, back))]
+
     return Room(
         shell=Item(Surface(shell), np.eye(4), backdrop=True),
         furniture=[Item(Surface(meshes), np.eye(4), gloss=gloss) for meshes in furniture],
@@ -129,25 +142,24 @@ def _walls(
     textures: TexturePool,
     wall: np.ndarray,
     half: float,
-    front: float,
     back: float,
     height: float,
 ) -> list[TexturedMesh]:
+    """Four walls of squares as high as the room, the ceiling, and a skirting board at the back."""
     side = wall if rng.random() < 0.6 else textures.sample(rng, "wall")
-    wide, deep = 2 * half / height, (back - front) / height
     skirting = np.full((8, 8, 3), rng.integers(30, 240), np.uint8)
+    ceiling = np.full((8, 8, 3), 225, np.uint8)
+
+    front, length = _FRONT_WALL, back - _FRONT_WALL
+    wide, deep = (0, 0, 2 * half / height, 1), (0, 0, length / height, 1)
+    up = [0, 0, height]
     return [
-        shapes.quad([-half, back, 0], [2 * half, 0, 0], [0, 0, height], wall, (0, 0, wide, 1)),
-        shapes.quad([-half, front, 0], [0, back - front, 0], [0, 0, height], side, (0, 0, deep, 1)),
-        shapes.quad([half, back, 0], [0, front - back, 0], [0, 0, height], side, (0, 0, deep, 1)),
-        shapes.quad([half, front, 0], [-2 * half, 0, 0], [0, 0, height], wall, (0, 0, wide, 1)),
-        shapes.quad(
-            [-half, front, height],
-            [0, back - front, 0],
-            [2 * half, 0, 0],
-            np.full((8, 8, 3), 225, np.uint8),
-        ),
-        shapes.quad([-half, back - 0.01, 0], [2 * half, 0, 0], [0, 0, 0.09], skirting),
+        quad([-half, back, 0], [2 * half, 0, 0], up, wall, wide),
+        quad([-half, front, 0], [0, length, 0], up, side, deep),
+        quad([half, back, 0], [0, -length, 0], up, side, deep),
+        quad([half, front, 0], [-2 * half, 0, 0], up, wall, wide),
+        quad([-half, front, height], [0, length, 0], [2 * half, 0, 0], ceiling),
+        quad([-half, back - 0.01, 0], [2 * half, 0, 0], [0, 0, 0.09], skirting),
     ]
 
 
@@ -155,37 +167,27 @@ def _pictures(
     rng: np.random.Generator, textures: TexturePool, half: float, back: float
 ) -> list[TexturedMesh]:
     """Framed pictures side by side on the back wall."""
-    frames = []
-    places = np.linspace(-half, half, int(rng.integers(3, 6)))[1:-1]
-    for place in places:
+    quads = []
+    for center in np.linspace(-half, half, int(rng.integers(3, 6)))[1:-1]:
         width, height = rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.9)
-        x, z = place - width / 2, rng.uniform(1.0, 1.5)
+        x, z = center - width / 2, rng.uniform(1.0, 1.5)
+
+        # The frame is 4 cm wide, just before the wall and behind the picture.
         frame = np.full((8, 8, 3), rng.integers(20, 240, 3), np.uint8)
-        frames.append(
-            shapes.quad(
-                [x - 0.04, back - 0.02, z - 0.04],
-                [width + 0.08, 0, 0],
-                [0, 0, height + 0.08],
-                frame,
-            )
-        )
-        frames.append(
-            shapes.quad([x, back - 0.025, z], [width, 0, 0], [0, 0, height], textures.sample(rng))
-        )
-    return frames
+        corner = [x - 0.04, back - 0.02, z - 0.04]
+        quads.append(quad(corner, [width + 0.08, 0, 0], [0, 0, height + 0.08], frame))
+
+        picture = textures.sample(rng)
+        quads.append(quad([x, back - 0.025, z], [width, 0, 0], [0, 0, height], picture))
+    return quads
 
 
-def _placed_box(
-    size: tuple[float, float, float],
-    center: tuple[float, float, float],
-    yaw: float,
-    texture: np.ndarray,
-) -> TexturedMesh:
+def _placed_box(size: Vector3, center: Vector3, yaw: float, texture: np.ndarray) -> TexturedMesh:
     cosine, sine = np.cos(yaw), np.sin(yaw)
     turn = np.array([[cosine, -sine, 0, 0], [sine, cosine, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
     move = np.eye(4)
     move[:3, 3] = center
-    return shapes.box(size, texture).transformed(move @ turn)
+    return box(size, texture).transformed(move @ turn)
 
 
 def _table(
@@ -195,29 +197,30 @@ def _table(
     height: float,
     yaw: float,
 ) -> list[TexturedMesh]:
-    """Top of 3 cm and four legs."""
-    legs = np.full((8, 8, 3), rng.integers(20, 220, 3), np.uint8)
+    """Top and four legs."""
+    leg_texture = np.full((8, 8, 3), rng.integers(20, 220, 3), np.uint8)
+    leg_size = (_LEG, _LEG, height - _TOP)
     cosine, sine = np.cos(yaw), np.sin(yaw)
-    boxes = []
+    legs = []
     for side_x in (-1, 1):
         for side_y in (-1, 1):
             x, y = side_x * (size[0] / 2 - 0.05), side_y * (size[1] / 2 - 0.05)
-            center = (cosine * x - sine * y, sine * x + cosine * y, (height - 0.03) / 2)
-            boxes.append(_placed_box((0.05, 0.05, height - 0.03), center, yaw, legs))
-    return [
-        _placed_box((*size, 0.03), (0, 0, height - 0.015), yaw, textures.sample(rng, "table")),
-        merge(boxes),
-    ]
+            center = (cosine * x - sine * y, sine * x + cosine * y, (height - _TOP) / 2)
+            legs.append(_placed_box(leg_size, center, yaw, leg_texture))
+
+    top_size, top_center = (*size, _TOP), (0, 0, height - _TOP / 2)
+    return [_placed_box(top_size, top_center, yaw, textures.sample(rng, "table")), merge(legs)]
 
 
 def _cupboards(
     rng: np.random.Generator, textures: TexturePool, half: float, back: float
 ) -> list[TexturedMesh]:
-    """Boxes along the back wall."""
-    parts = []
+    """Boxes along the back wall, left and right."""
+    boxes = []
     for side in (-1, 1):
         if rng.random() < 0.7:
-            size = (float(rng.uniform(0.5, 1.1)), 0.4, float(rng.uniform(0.5, 1.9)))
-            place = (side * (half - size[0] / 2 - rng.uniform(0.05, 0.6)), back - 0.25, size[2] / 2)
-            parts.append(_placed_box(size, place, 0.0, textures.sample(rng)))
-    return parts
+            width, height = float(rng.uniform(0.5, 1.1)), float(rng.uniform(0.5, 1.9))
+            x = side * (half - width / 2 - rng.uniform(0.05, 0.6))
+            center = (x, back - 0.25, height / 2)
+            boxes.append(_placed_box((width, 0.4, height), center, 0.0, textures.sample(rng)))
+    return boxes

@@ -13,37 +13,45 @@ from perception_kit.geometry import look_at
 from perception_kit.synth import shapes
 from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.lighting import Lighting
-from perception_kit.synth.motion import ACTIONS, ActionScript
+from perception_kit.synth.motion import ActionScript
 from perception_kit.synth.person import Person
 from perception_kit.synth.placing import TableTop, choose_classes, place_floating, stable_rotation
 from perception_kit.synth.render import Item
 from perception_kit.synth.room import BAG_ROOM, Room, RoomShape, TexturePool, sample_room
-from perception_kit.synth.scene import Placed, Scene
+from perception_kit.synth.scene import PlacedObject, SyntheticScene
 from perception_kit.synth.sensor import Sensor
 
 FLOATING_FRACTION = 0.2
+"""Fraction of the scenes whose objects float in the air instead of resting on the table."""
 ROOM_VIEW_FRACTION = 0.6
+"""Fraction of the cameras that look over the table into the room."""
+TILTED_FRACTION = 0.15
+"""Fraction of the objects on the table that are tilted or lifted instead of resting."""
+PERSON_FRACTION = 0.9
+"""Fraction of the views into the room with a person."""
+_ACTION_ODDS = {"falling": 0.15, "lying": 0.1, "other": 0.2, "running": 0.2, "walking": 0.35}
 
 
 @dataclass
 class RandomView:
-    """A training frame before it is rendered."""
+    """A training frame before it is rendered; ``camera_to_world`` (4, 4), metres."""
 
-    scene: Scene
+    scene: SyntheticScene
     camera_to_world: np.ndarray
     person: TexturedMesh | None
 
 
 def sample_lighting(rng: np.random.Generator, varied: bool) -> Lighting:
-    """Lamp above and before the table; ``varied`` widens brightness and colour."""
-    spread = 0.25 if varied else 0.06
-    lamp = (
-        rng.uniform([-2.0, -1.8, 1.7], [2.0, 1.0, 2.4])
-        if varied
-        else rng.uniform([-1.2, -1.5, 2.1], [1.2, -0.5, 2.4])
-    )
-    brightness = rng.uniform(0.5, 1.4) if varied else rng.uniform(0.85, 1.0)
-    ambient = rng.uniform(0.25, 0.75) if varied else rng.uniform(0.42, 0.5)
+    """Lamp above and before the table; ``varied`` widens place, brightness and colour."""
+    if varied:
+        lamp = rng.uniform([-2.0, -1.8, 1.7], [2.0, 1.0, 2.4])
+        brightness, ambient = rng.uniform(0.5, 1.4), rng.uniform(0.25, 0.75)
+        spread = 0.25
+    else:
+        lamp = rng.uniform([-1.2, -1.5, 2.1], [1.2, -0.5, 2.4])
+        brightness, ambient = rng.uniform(0.85, 1.0), rng.uniform(0.42, 0.5)
+        spread = 0.06
+
     return Lighting(
         lamp_position=lamp,
         lamp_color=brightness * rng.uniform(1 - spread, 1 + spread, 3),
@@ -54,118 +62,105 @@ def sample_lighting(rng: np.random.Generator, varied: bool) -> Lighting:
 
 
 def random_distractor(rng: np.random.Generator, textures: TexturePool) -> ObjectClass:
-    """A box, cylinder, cone or ball of 4 to 25 cm with a random texture; it belongs to no class."""
+    """A box, cylinder, cone or ball of 4 to 20 cm with a random texture; it belongs to no class."""
     texture = textures.sample(rng)
-    size = rng.uniform(0.04, 0.2, 3)
+    width, depth, height = rng.uniform(0.04, 0.2, 3).tolist()
     kind = int(rng.integers(4))
     if kind == 0:
-        mesh = shapes.box((float(size[0]), float(size[1]), float(size[2])), texture)
-    else:
-        angle = np.linspace(0, np.pi, 9)
-        ball = np.stack([np.sin(angle), -np.cos(angle)], axis=1)
-        profile = {
-            1: np.array([[0, -1], [1, -1], [1, 1], [0, 1]]),
-            2: np.array([[0, -1], [1, -1], [0.2, 1], [0, 1]]),
-            3: ball,
-        }[kind]
-        mesh = shapes.lathe(profile * [size[0] / 2, size[2] / 2], texture, segments=20)
-    return ObjectClass(0, "distractor", mesh)
+        return ObjectClass(0, "distractor", shapes.box((width, depth, height), texture))
+
+    # Profiles (radius, z) between -1 and 1.
+    cylinder = np.array([[0, -1], [1, -1], [1, 1], [0, 1]])
+    cone = np.array([[0, -1], [1, -1], [0.2, 1], [0, 1]])
+    angle = np.linspace(0, np.pi, 9)
+    ball = np.stack([np.sin(angle), -np.cos(angle)], axis=1)
+    profile = (cylinder, cone, ball)[kind - 1] * [width / 2, height / 2]
+    return ObjectClass(0, "distractor", shapes.lathe(profile, texture, segments=20))
 
 
 def random_view(
     rng: np.random.Generator, classes: list[ObjectClass], textures: TexturePool, with_person: bool
 ) -> RandomView:
-    """An independent scene with a camera: things at rest, tilted or floating; sometimes the room
-    behind with a person.
+    """An independent scene with a camera.
+
+    Objects are at rest, tilted or floating; sometimes the room is seen behind, with a person.
     """
     room = sample_room(rng, textures, RoomShape())
     room_view = rng.random() < ROOM_VIEW_FRACTION
     camera = _table_camera(rng, room, room_view)
-    scene = Scene(
-        room,
-        [],
-        [],
-        sample_lighting(rng, varied=True),
-        Sensor.sample(rng, textures.split),
-        gloss=float(rng.uniform(0, 0.5)),
-    )
-    things = choose_classes(rng, classes, int(rng.integers(5, 11)))
-    fillers = [random_distractor(rng, textures) for _ in range(int(rng.integers(0, 6)))]
+    lighting, sensor = sample_lighting(rng, varied=True), Sensor.sample(rng, textures.split)
+    scene = SyntheticScene(room, [], [], lighting, sensor, gloss=float(rng.uniform(0, 0.5)))
+
+    # Objects to find among others that belong to no class.
+    objects = choose_classes(rng, classes, int(rng.integers(5, 11)))
+    distractors = [random_distractor(rng, textures) for _ in range(int(rng.integers(0, 6)))]
     if rng.random() < FLOATING_FRACTION:
-        _fill_air(rng, scene, things, fillers, camera)
+        _fill_air(rng, scene, [*objects, *distractors], camera)
     else:
-        _fill_table(rng, scene, things, fillers)
-    person = (
-        _random_person(rng, room, camera, textures.split)
-        if with_person and room_view and rng.random() < 0.9
-        else None
-    )
+        _fill_table(rng, scene, [*objects, *distractors])
+
+    person = None
+    if with_person and room_view and rng.random() < PERSON_FRACTION:
+        person = _random_person(rng, room, camera, textures.split)
     return RandomView(scene, camera, person)
 
 
 def _fill_table(
-    rng: np.random.Generator, scene: Scene, things: list[ObjectClass], fillers: list[ObjectClass]
+    rng: np.random.Generator, scene: SyntheticScene, classes: list[ObjectClass]
 ) -> None:
+    """Place the objects on a part of the table, the smaller the more they cover each other."""
     room = scene.room
-    crowd = rng.uniform(0.55, 0.9)
-    size = (min(room.table_size[0] - 0.1, crowd), min(room.table_size[1] - 0.1, crowd))
+    extent = rng.uniform(0.55, 0.9)
+    size = (min(room.table_size[0] - 0.1, extent), min(room.table_size[1] - 0.1, extent))
     table = TableTop(size, room.table_height, room.table_yaw)
+
     upright_fraction = rng.uniform(0.2, 0.8)
-    for thing in [*things, *fillers]:
-        if rng.random() < 0.15:
-            rotation, lift = (
-                Rotation.random(random_state=rng).as_matrix(),
-                float(rng.uniform(0.0, 0.2)),
-            )
+    for object_class in classes:
+        if rng.random() < TILTED_FRACTION:
+            rotation = Rotation.random(random_state=rng).as_matrix()
+            lift = float(rng.uniform(0.0, 0.2))
         else:
-            rotation, lift = (
-                stable_rotation(rng, thing, upright_fraction if thing.class_id else 1.0),
-                0.0,
-            )
-        pose = table.place(rng, thing, rotation, lift)
-        if pose is not None:
-            _put(scene, thing, pose)
+            upright = upright_fraction if object_class.class_id else 1.0
+            rotation, lift = stable_rotation(rng, object_class, upright), 0.0
+        _put(scene, object_class, table.place(rng, object_class, rotation, lift))
 
 
 def _fill_air(
     rng: np.random.Generator,
-    scene: Scene,
-    things: list[ObjectClass],
-    fillers: list[ObjectClass],
+    scene: SyntheticScene,
+    classes: list[ObjectClass],
     camera: np.ndarray,
 ) -> None:
     taken: list[tuple[np.ndarray, float]] = []
-    for thing in [*things, *fillers]:
-        pose = place_floating(rng, thing, camera, taken, scene.room.table_height)
-        if pose is not None:
-            _put(scene, thing, pose)
+    for object_class in classes:
+        pose = place_floating(rng, object_class, camera, taken, scene.room.table_height)
+        _put(scene, object_class, pose)
 
 
-def _put(scene: Scene, thing: ObjectClass, pose: np.ndarray) -> None:
-    if thing.class_id:
-        scene.objects.append(Placed(thing, pose))
+def _put(scene: SyntheticScene, object_class: ObjectClass, pose: np.ndarray | None) -> None:
+    """Add an object to the scene, unless there was no place for it."""
+    if pose is None:
+        return
+    if object_class.class_id:
+        scene.objects.append(PlacedObject(object_class, pose))
     else:
-        scene.distractors.append(Item(thing.surface, pose, 0, scene.gloss))
+        scene.distractors.append(Item(object_class.surface, pose, 0, scene.gloss))
 
 
 def _table_camera(rng: np.random.Generator, room: Room, room_view: bool) -> np.ndarray:
-    """Camera-to-world pose: a level view over the table into the room, or a view down on the table."""
+    """Camera-to-world pose, level over the table into the room, or down on the table."""
     azimuth = rng.uniform(-0.6, 0.6)
     if room_view:
-        distance, rise, aim_rise = (
-            rng.uniform(0.75, 1.25),
-            rng.uniform(0.3, 0.65),
-            rng.uniform(0.05, 0.45),
-        )
-        target = np.array([rng.uniform(-0.15, 0.15), 0.3, room.table_height + min(aim_rise, rise)])
+        distance, rise = rng.uniform(0.75, 1.25), rng.uniform(0.3, 0.65)
+        target_rise = min(rng.uniform(0.05, 0.45), rise)
+        target = np.array([rng.uniform(-0.15, 0.15), 0.3, room.table_height + target_rise])
     else:
         elevation, radius = rng.uniform(0.25, 1.2), rng.uniform(0.6, 1.3)
         distance, rise = radius * np.cos(elevation), radius * np.sin(elevation)
         target = np.array([*rng.uniform(-0.15, 0.15, 2), room.table_height + 0.05])
-    eye = np.array(
-        [np.sin(azimuth) * distance, -np.cos(azimuth) * distance, room.table_height + rise]
-    )
-    camera = look_at(eye, target)
+
+    x, y = np.sin(azimuth) * distance, -np.cos(azimuth) * distance
+    camera = look_at(np.array([x, y, room.table_height + rise]), target)
     roll = Rotation.from_euler("z", rng.normal(0, 0.06)).as_matrix()
     camera[:3, :3] = camera[:3, :3] @ roll
     return camera
@@ -174,9 +169,11 @@ def _table_camera(rng: np.random.Generator, room: Room, room_view: bool) -> np.n
 def _random_person(
     rng: np.random.Generator, room: Room, camera: np.ndarray, split: str
 ) -> TexturedMesh | None:
-    """A posed person in the camera's field of view on the floor behind the table; None when that
-    floor is too small.
+    """A posed person in the camera's field of view on the floor behind the table.
+
+    None when that floor is too small.
     """
+    # A place between the lines of sight to the left and right.
     x_min, x_max, y_min, y_max = room.floor_bounds
     y = rng.uniform(y_min, max(y_max, y_min + 0.1))
     forward = camera[:3, 2]
@@ -184,36 +181,30 @@ def _random_person(
     x = camera[0, 3] + forward[0] * ahead + rng.uniform(-0.38, 0.38) * ahead
     if not x_min < x < x_max:
         return None
+
+    # A moment of a short action there.
     person = Person(rng, split)
-    action = str(rng.choice(ACTIONS, p=[0.15, 0.1, 0.2, 0.2, 0.35]))
-    reach = ((x - 0.6, x + 0.6), (y - 0.4, y + 0.4))
-    script = ActionScript(
-        rng,
-        [(action, 1.5)],
-        reach,
-        (float(x), float(y), float(rng.uniform(-np.pi, np.pi))),
-        person.skeleton,
-    )
-    return person.mesh(script.at(float(rng.uniform(0, script.duration)))[0])
+    action = str(rng.choice(list(_ACTION_ODDS), p=list(_ACTION_ODDS.values())))
+    area = ((x - 0.6, x + 0.6), (y - 0.4, y + 0.4))
+    start = (float(x), float(y), float(rng.uniform(-np.pi, np.pi)))
+    script = ActionScript(rng, [(action, 1.5)], area, start, person.skeleton)
+    pose, _ = script.at(float(rng.uniform(0, script.duration)))
+    return person.mesh(pose)
 
 
-def bag_scene(rng: np.random.Generator, classes: list[ObjectClass], textures: TexturePool) -> Scene:
-    """The scene of a recording: a low table with two of one class side by side, upright mostly, and
-    free floor behind for a person.
+def bag_scene(
+    rng: np.random.Generator, classes: list[ObjectClass], textures: TexturePool
+) -> SyntheticScene:
+    """The scene of a recording: objects on a low table, and free floor behind for a person.
+
+    Two of one class lie side by side; most objects stand upright.
     """
     room = sample_room(rng, textures, BAG_ROOM)
-    scene = Scene(
-        room,
-        [],
-        [],
-        sample_lighting(rng, varied=False),
-        Sensor.sample(rng, textures.split),
-        gloss=0.25,
-    )
+    lighting, sensor = sample_lighting(rng, varied=False), Sensor.sample(rng, textures.split)
+    scene = SyntheticScene(room, [], [], lighting, sensor, gloss=0.25)
+
     table = TableTop((0.9, 0.42), room.table_height, room.table_yaw)
-    things = choose_classes(rng, classes, int(rng.integers(7, 10)))
-    for thing in things:
-        pose = table.place(rng, thing, stable_rotation(rng, thing, 0.75))
-        if pose is not None:
-            scene.objects.append(Placed(thing, pose))
+    for object_class in choose_classes(rng, classes, int(rng.integers(7, 10))):
+        rotation = stable_rotation(rng, object_class, 0.75)
+        _put(scene, object_class, table.place(rng, object_class, rotation))
     return scene

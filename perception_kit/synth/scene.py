@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scene: room, light, things on the table, perhaps a person; and what a camera sees of it, with
-the truth.
-"""
+"""A scene of a room, light, objects and perhaps a person, and what a camera sees of it."""
 
 from __future__ import annotations
 
@@ -22,39 +20,34 @@ from perception_kit.synth.surface import Surface
 from perception_kit.types import Intrinsics
 
 PERSON = "person"
-SPLITS = ("train", "val", "test")
-
-
-def seeded(split: str, *key: int) -> np.random.Generator:
-    """Random numbers that differ between splits, seeds and frames, and are the same in every run."""
-    return np.random.default_rng([SPLITS.index(split), *key])
+"""Name of the class that comes after the rigid ones."""
+_REALSENSE_FOCAL, _REALSENSE_WIDTH = 610.0, 640
+"""Focal length of a RealSense colour camera (55 degrees wide) and the width at which it is that."""
 
 
 def pinhole(width: int, height: int, focal: float | None = None) -> Intrinsics:
-    """A camera of ``focal`` pixels with its centre in the image's; None: like a RealSense colour
-    camera, 55 degrees wide at 4:3.
-    """
-    focal = focal or 610.0 * width / 640
+    """A camera with its centre in the image's; ``focal`` in pixels, None for a RealSense's."""
+    focal = focal or _REALSENSE_FOCAL * width / _REALSENSE_WIDTH
     return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
 
 
 @dataclass
-class Placed:
+class PlacedObject:
     """One rigid object instance; ``pose`` (4, 4) object-to-world, metres."""
 
-    thing: ObjectClass
+    object_class: ObjectClass
     pose: np.ndarray
 
 
 @dataclass
-class Scene:
+class SyntheticScene:
     """Everything that stands still, complete before it is first rendered.
 
     The k-th object is instance k + 1; a person comes last.
     """
 
     room: Room
-    objects: list[Placed]
+    objects: list[PlacedObject]
     distractors: list[Item]
     lighting: Lighting
     sensor: Sensor
@@ -63,11 +56,11 @@ class Scene:
     @cached_property
     def items(self) -> list[Item]:
         """What stands in the room."""
-        placed = [
-            Item(one.thing.surface, one.pose, number, self.gloss)
-            for number, one in enumerate(self.objects, start=1)
+        objects = [
+            Item(placed.object_class.surface, placed.pose, number, self.gloss)
+            for number, placed in enumerate(self.objects, start=1)
         ]
-        return [*placed, *self.distractors, *self.room.furniture]
+        return [*objects, *self.distractors, *self.room.furniture]
 
     @cached_property
     def shadows(self) -> o3d.t.geometry.RaycastingScene:
@@ -76,10 +69,11 @@ class Scene:
 
 
 @dataclass
-class TrueInstance:
-    """Truth of one instance in one frame.
+class RenderedInstance:
+    """Ground truth of one instance in one frame.
 
-    ``pose`` (4, 4) object-to-camera in metres, None for the articulated person.
+    ``pose`` (4, 4) object-to-camera in metres, None for the articulated person; ``mask`` (H, W)
+    bool, the visible pixels; ``visible_fraction`` of the whole silhouette.
     """
 
     class_id: int
@@ -90,56 +84,61 @@ class TrueInstance:
 
 
 @dataclass
-class SceneFrame:
-    """``rgb`` (H, W, 3) uint8, ``depth_mm`` (H, W) uint16, and the truth.
+class RenderedFrame:
+    """``rgb`` (H, W, 3) uint8, ``depth_mm`` (H, W) uint16, and the ground truth by instance number.
 
     Instances outside the image are not listed.
     """
 
     rgb: np.ndarray
     depth_mm: np.ndarray
-    instances: dict[int, TrueInstance]
+    instances: dict[int, RenderedInstance]
 
 
 def observe(
-    scene: Scene,
+    scene: SyntheticScene,
     camera_to_world: np.ndarray,
     intrinsics: Intrinsics,
     rng: np.random.Generator,
     person: TexturedMesh | None = None,
     person_class_id: int = 0,
-) -> SceneFrame:
-    """Render the scene and, when there is one, a posed person; then apply the camera's
-    imperfections.
-    """
-    casters, moving = [scene.shadows], []
+) -> RenderedFrame:
+    """A frame of the scene and, when there is one, of a posed person, as the camera sees it."""
+    # Geometry and light.
+    casters = [scene.shadows]
+    moving: list[Item] = []
     person_instance = len(scene.objects) + 1
     if person is not None:
         moving = [Item(Surface([person]), np.eye(4), person_instance)]
         casters.append(shadow_scene(moving))
     rendering = render([*scene.items, *moving, scene.room.shell], camera_to_world, intrinsics)
     radiance = shade(rendering, scene.lighting, casters, camera_to_world, intrinsics, rng)
+
+    # The camera's imperfections.
     rgb = scene.sensor.color_image(radiance, rng)
     depth = scene.sensor.depth_image(rendering, intrinsics, rng)
-    instances = {}
-    for number, one in enumerate(scene.objects, start=1):
-        pose = invert_pose(camera_to_world) @ one.pose
-        _add(instances, number, one.thing.class_id, one.thing.name, pose, rendering)
+
+    # Ground truth of what is in the image.
+    instances: dict[int, RenderedInstance] = {}
+    for number, placed in enumerate(scene.objects, start=1):
+        pose = invert_pose(camera_to_world) @ placed.pose
+        class_id, name = placed.object_class.class_id, placed.object_class.name
+        _add_visible(instances, number, class_id, name, pose, rendering)
     if person is not None:
-        _add(instances, person_instance, person_class_id, PERSON, None, rendering)
-    return SceneFrame(rgb, depth, instances)
+        _add_visible(instances, person_instance, person_class_id, PERSON, None, rendering)
+    return RenderedFrame(rgb, depth, instances)
 
 
-def _add(
-    instances: dict[int, TrueInstance],
+def _add_visible(
+    instances: dict[int, RenderedInstance],
     number: int,
     class_id: int,
     name: str,
     pose: np.ndarray | None,
     rendering: Rendering,
 ) -> None:
+    """Add the instance, unless nothing of it is in the image."""
     mask = rendering.labels == number
     if mask.any():
-        instances[number] = TrueInstance(
-            class_id, name, pose, rendering.visible_fraction(number), mask
-        )
+        fraction = rendering.visible_fraction(number)
+        instances[number] = RenderedInstance(class_id, name, pose, fraction, mask)

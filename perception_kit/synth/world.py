@@ -17,7 +17,9 @@ from perception_kit.types import Intrinsics
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """``meshes`` is a folder of textured OBJ files or None for the built-in objects; ``photos`` are
+    """What is rendered, and with which camera.
+
+    ``meshes`` is a folder of textured OBJ files or None for the built-in objects; ``photos`` are
     background images.
     """
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop, its clock and what training commands share."""
+"""The training loop of all networks, and what the training commands share."""

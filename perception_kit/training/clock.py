@@ -35,7 +35,7 @@ class TrainingClock:
 
     @property
     def progress(self) -> float:
-        """Share of the run that is done, 0 to 1."""
+        """Fraction of the run that is done, 0 to 1."""
         by_steps = self.step / self.max_steps if self.max_steps else 0.0
         return min(1.0, max(by_steps, self.elapsed_seconds / self.max_seconds))
 
@@ -49,7 +49,7 @@ class TrainingClock:
         self.step += 1
 
     def checkpoint_due(self) -> bool:
-        """True once every ``checkpoint_seconds``; asking when it is due starts the next interval."""
+        """True once every ``checkpoint_seconds``; the answer True starts the next interval."""
         due = time.monotonic() - self._last_checkpoint >= self._checkpoint_seconds
         if due:
             self._last_checkpoint = time.monotonic()
@@ -67,8 +67,9 @@ class TrainingClock:
 
 
 def warmup_cosine(progress: float, step: int, warmup_steps: int, final: float = 0.01) -> float:
-    """Factor of the base learning rate: linear over ``warmup_steps``, then a half cosine of
-    ``progress`` down to ``final``.
+    """Fraction of the peak learning rate.
+
+    Linear over ``warmup_steps``, times a half cosine of ``progress`` from 1 to ``final``.
     """
     cosine = final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
     return min(1.0, (step + 1) / warmup_steps) * cosine

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the nodes see, in the Rerun viewer: a file to look at later, or a page in a browser while
-the robot runs.
-"""
+"""Shows images and results in the Rerun viewer: live as a page, or in a file to open later."""
 
 import os
 

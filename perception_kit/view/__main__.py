@@ -10,35 +10,38 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-
-import rclpy
-from rclpy.executors import ExternalShutdownException
 
 from perception_kit.arguments import positive_float
 from perception_kit.datasets.files import DatasetError
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import package_folder
-from perception_kit.ros.bringup import BringupError, camera_topics
-from perception_kit.view.live import ViewNode
+from perception_kit.ros.listener import listen_until_interrupted
+from perception_kit.ros.node_processes import BringupError, camera_remappings
 from perception_kit.view.meshes import load_shapes
-from perception_kit.view.recording import SceneRecording
+from perception_kit.view.rerun_scene import RerunScene
 from perception_kit.view.server import ServerError, serve_viewer
 
 EXIT_BAD_INPUT = 2
+# Rerun raises RuntimeError, for instance for a file that cannot be written.
+_BAD_INPUT = (BringupError, DatasetError, ModelFileError, ServerError, OSError, RuntimeError)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Command line of the viewer."""
     parser = argparse.ArgumentParser(
         prog="python -m perception_kit.view",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--save", type=Path, metavar="FILE.rrd", help="write a file")
     where.add_argument("--serve", action="store_true", help="serve a page for browsers")
+
+    # What is shown
     parser.add_argument(
         "--camera",
         default="realsense",
@@ -64,13 +67,13 @@ def _parser() -> argparse.ArgumentParser:
         default=10.0,
         help="images a second that are shown at most (default %(default)s)",
     )
+
+    # The page
     parser.add_argument(
         "--bind",
         default="127.0.0.1",
-        help=(
-            "IP address at which the page is served; 0.0.0.0: also to other machines (default"
-            " %(default)s)"
-        ),
+        help="IP address at which the page is served; 0.0.0.0: also to other machines"
+        " (default %(default)s)",
     )
     parser.add_argument("--port", type=int, default=9876, help="of the data (default %(default)s)")
     parser.add_argument(
@@ -79,55 +82,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--memory", default="1GiB", help="how much the page can look back at (default %(default)s)"
     )
-    return parser
+    return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code."""
-    args = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show or save until Ctrl-C; returns the exit code."""
+    options = parse_arguments(arguments)
     with ExitStack() as servers:
         try:
-            topics = camera_topics(args.camera)
-            recording = SceneRecording(load_shapes(args.models, args.pose_model))
-            if args.save is not None:
-                recording.save(args.save)
+            remappings = camera_remappings(options.camera)
+            scene = RerunScene(load_shapes(options.models, options.pose_model))
+            if options.save is not None:
+                scene.save(options.save)
             else:
                 addresses = servers.enter_context(
-                    serve_viewer(args.bind, args.port, args.web_port, args.memory)
+                    serve_viewer(options.bind, options.port, options.web_port, options.memory)
                 )
-                recording.connect(addresses.data)
+                scene.connect(addresses.data)
                 print(f"open {addresses.page}", flush=True)
-        except (
-            BringupError,
-            DatasetError,
-            ModelFileError,
-            ServerError,
-            OSError,
-            RuntimeError,
-        ) as error:
+        except _BAD_INPUT as error:
             print(f"view: {error}", file=sys.stderr)
             return EXIT_BAD_INPUT
-        _show(recording, topics, args.namespace, args.max_rate)
+
+        try:
+            counts = listen_until_interrupted(
+                "view", scene, remappings, options.namespace, options.max_rate
+            )
+        finally:
+            scene.close()
+        received = ", ".join(f"{count} {name}" for name, count in counts.items())
+        print(f"view: received {received}", file=sys.stderr)
     return 0
-
-
-def _show(
-    recording: SceneRecording, topics: Mapping[str, str], namespace: str, max_rate_hz: float
-) -> None:
-    """Log what is heard until Ctrl-C."""
-    rclpy.init()  # its handlers of SIGINT and SIGTERM wake the node up where no message does
-    node = ViewNode(recording, topics, namespace, max_rate_hz)
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        print(
-            "view: received " + ", ".join(f"{count} {name}" for name, count in node.counts.items()),
-            file=sys.stderr,
-        )
-    finally:
-        recording.close()
-        node.destroy_node()
-        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

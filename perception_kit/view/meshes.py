@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shapes of the objects that the viewer shows at their poses."""
+"""Shapes of the objects that the viewer shows at their poses."""
 
 from __future__ import annotations
 
@@ -21,40 +21,43 @@ class Shape:
 
 
 def load_shapes(models: Path | None, pose_model: Path | None) -> dict[str, Shape]:
-    """Shapes by class name: the meshes of the BOP folder ``models``, else the convex hulls of the
-    points in the pose model file.
+    """Shapes by class name, in metres.
 
-    Raises DatasetError or ModelFileError for a folder or file that cannot be read.
+    They are the meshes of the BOP folder ``models``, else the convex hulls of the points in the
+    file ``pose_model``. Raises DatasetError or ModelFileError where these cannot be read.
     """
     if models is not None:
         rigid = [model for model in read_models(models).values() if not model.articulated]
         return {model.name: Shape(*model.mesh()) for model in rigid}
+
     if pose_model is None:
         return {}
-    from perception_kit.networks.model_file import load_model  # PyTorch takes seconds to import
+    from perception_kit.networks.model_file import read_model  # PyTorch takes seconds to import
 
-    tensors, metadata = load_model(pose_model, "pose")
+    tensors, metadata = read_model(pose_model, "pose")
     points = tensors["model_points"].numpy().astype(float)
     return {name: _hull(points[k]) for k, name in enumerate(metadata["class_names"])}
 
 
 def _hull(points: np.ndarray) -> Shape:
-    hull = ConvexHull(points, qhull_options="QJ")
-    outward = (
-        np.einsum("ij,ij->i", np.cross(*_edges(points, hull.simplices)), hull.equations[:, :3]) > 0
-    )
+    """Convex hull of (N, 3) points, whose faces are counter-clockwise as seen from outside."""
+    hull = ConvexHull(points, qhull_options="QJ")  # joggled, so that all faces are triangles
+    normals = np.cross(*_edges(points, hull.simplices))
+    outward = np.einsum("ij,ij->i", normals, hull.equations[:, :3]) > 0
     faces = np.where(outward[:, None], hull.simplices, hull.simplices[:, ::-1])
     return Shape(points, faces)
 
 
 def _edges(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two (F, 3) edges of each triangle, from its first corner."""
     a, b, c = (points[faces[:, k]] for k in range(3))
     return b - a, c - a
 
 
 def flat_shaded(shape: Shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (3 F, 3), faces (F, 3) and normals (3 F, 3) in which each triangle has its own, so
-    that edges show.
+    """Vertices (3 F, 3), faces (F, 3) and normals (3 F, 3) of triangles that have none in common.
+
+    So edges show.
     """
     normals = np.cross(*_edges(shape.vertices, shape.faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

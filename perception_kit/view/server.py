@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rerun's servers of the page and of the data behind it.
+"""Runs Rerun's servers of the page and of the data behind it.
 
 They run as a process of their own: those of Rerun's Python package listen on all interfaces of the
 machine, and a slow browser holds up whoever logs to them.
@@ -20,8 +20,7 @@ from urllib.parse import quote
 
 import rerun_cli
 
-# The program itself: the command that is called like it starts it as a child, which outlives the
-# command when that is ended.
+# The program itself: the command of this name starts it as a child, which outlives the command.
 RERUN = Path(rerun_cli.__file__).with_name("rerun")
 _START_LIMIT_S, _STOP_LIMIT_S, _POLL_S = 60.0, 5.0, 0.05
 
@@ -31,7 +30,7 @@ class ServerError(ValueError):
 
 
 class ViewerAddresses(NamedTuple):
-    """Where to log to, and the page to open."""
+    """Where to log to (``data``), and the ``page`` to open."""
 
     data: str
     page: str
@@ -39,31 +38,25 @@ class ViewerAddresses(NamedTuple):
 
 @contextmanager
 def serve_viewer(bind: str, port: int, web_port: int, memory: str) -> Iterator[ViewerAddresses]:
-    """Serve the page at ``web_port`` and its data at ``port`` of the interface with the IP address
-    ``bind`` until the ``with`` block ends.
+    """Serve the page and its data until the ``with`` block ends.
 
+    The page is at ``web_port``, the data at ``port`` of the interface with the IP address ``bind``.
     At most ``memory`` (such as "1GiB") of data is kept for those who look back, or look later.
     Raises ServerError.
     """
     host = _host(bind)
     for number in (port, web_port):
         _check_free(bind, number)
-    command = [
-        str(RERUN),
-        "--serve-web",
-        "--bind",
-        bind,
-        "--port",
-        str(port),
-        "--web-viewer-port",
-        str(web_port),
-    ]
+
+    command = [str(RERUN), "--serve-web", "--bind", bind]
+    command += ["--port", str(port), "--web-viewer-port", str(web_port)]
     command += ["--server-memory-limit", memory, "--cors-allow-origin", f"http://{host}:{web_port}"]
     environment = {"RUST_LOG": "error"} | os.environ
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             for number in (port, web_port):
                 _wait_for(process, bind, number)
+
             data = f"rerun+http://{host}:{port}/proxy"
             yield ViewerAddresses(data, f"http://{host}:{web_port}/?url={quote(data, safe='')}")
         finally:
@@ -71,6 +64,7 @@ def serve_viewer(bind: str, port: int, web_port: int, memory: str) -> Iterator[V
 
 
 def _check_free(bind: str, port: int) -> None:
+    """Raise ServerError unless the port can be listened at."""
     try:
         with socket.create_server((bind, port), family=_family(bind)):
             pass
@@ -82,7 +76,7 @@ def _check_free(bind: str, port: int) -> None:
 
 
 def _host(bind: str) -> str:
-    """How a browser names the interface; that of all of them by the name of this machine."""
+    """Host of the interface in a URL: the name of this machine for all of them."""
     try:
         address = ip_address(bind)
     except ValueError as error:
@@ -100,6 +94,7 @@ def _family(bind: str) -> socket.AddressFamily:
 
 
 def _wait_for(process: subprocess.Popen, bind: str, port: int) -> None:
+    """Return when the process listens at the port. Raises ServerError where it does not."""
     end_s = monotonic() + _START_LIMIT_S
     while monotonic() < end_s and process.poll() is None:
         with socket.socket(_family(bind)) as client:
@@ -107,13 +102,12 @@ def _wait_for(process: subprocess.Popen, bind: str, port: int) -> None:
             if client.connect_ex((bind, port)) == 0:
                 return
         sleep(_POLL_S)
-    state = (
-        "does not listen"
-        if process.poll() is None
-        else f"ended with return code {process.returncode}"
-    )
+
+    state = "does not listen"
+    if process.poll() is not None:
+        state = f"ended with return code {process.returncode}"
     raise ServerError(
-        f"Rerun's server {state} at port {port} of '{bind}'; what it says itself stands above"
+        f"Rerun's server {state} at port {port} of '{bind}'; its own message stands above"
     )
 
 

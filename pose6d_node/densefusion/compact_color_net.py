@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compact colour embedding: a small encoder-decoder that two CPU cores can train, in place of the
-published PSPNet.
+"""Compact colour embedding: an encoder-decoder small enough to train on two CPU cores.
+
+It takes the place of the published PSPNet.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ def conv_norm_relu(
 
 
 class CompactColorNet(nn.Module):
-    """Embedding of chosen points at half the resolution of the input, from features at strides 2, 4
-    and 8 and the mean of the crop.
+    """Embedding of chosen points at half the resolution of the input.
+
+    It is made of features at strides 2, 4 and 8 and of the mean of the crop.
     """
 
     embedding_size = 32
@@ -30,11 +32,15 @@ class CompactColorNet(nn.Module):
     def __init__(self, channels: tuple[int, int, int] = (24, 48, 96)) -> None:
         super().__init__()
         half, quarter, eighth = channels
+
+        # Encoder, to strides 2, 4 and 8.
         self.down_2 = nn.Sequential(
-            conv_norm_relu(3, half, kernel=5, stride=2), conv_norm_relu(half, half)
+            conv_norm_relu(3, half, kernel=5, stride=2),
+            conv_norm_relu(half, half),
         )
         self.down_4 = nn.Sequential(
-            conv_norm_relu(half, quarter, stride=2), conv_norm_relu(quarter, quarter)
+            conv_norm_relu(half, quarter, stride=2),
+            conv_norm_relu(quarter, quarter),
         )
         self.down_8 = nn.Sequential(
             conv_norm_relu(quarter, eighth, stride=2),
@@ -42,6 +48,8 @@ class CompactColorNet(nn.Module):
             conv_norm_relu(eighth, eighth),
         )
         self.context = nn.Conv2d(eighth, eighth, 1)
+
+        # Decoder, back to stride 2.
         self.reduce_8 = nn.Conv2d(eighth, quarter, 1)
         self.up_4 = conv_norm_relu(quarter, quarter)
         self.reduce_4 = nn.Conv2d(quarter, half, 1)
@@ -49,23 +57,29 @@ class CompactColorNet(nn.Module):
         self.final = nn.Conv2d(self.embedding_size, self.embedding_size, 1)
 
     def forward(self, image: Tensor, pixels: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, N) at (B, N, 2)
-        positions x, y in -1..1 (the outer edges).
+        """(B, 3, H, W) normalised image to the embedding (B, 32, N) of its points.
+
+        ``pixels`` (B, N, 2) are their positions x, y in -1..1 (the outer edges); H and W are
+        multiples of 8.
         """
         half = self.down_2(image)
         quarter = self.down_4(half)
         eighth = self.down_8(quarter)
         eighth = F.relu(eighth + self.context(eighth.mean(dim=(2, 3), keepdim=True)))
-        quarter = self.up_4(quarter + _double(self.reduce_8(eighth)))
-        embedding = self.final(self.up_2(half + _double(self.reduce_4(quarter))))
-        return F.grid_sample(
+
+        quarter = self.up_4(quarter + _upsample(self.reduce_8(eighth)))
+        half = self.up_2(half + _upsample(self.reduce_4(quarter)))
+        embedding = self.final(half)
+
+        at_points = F.grid_sample(
             embedding,
             pixels.unsqueeze(1),
             mode="bilinear",
             padding_mode="border",
             align_corners=False,
-        ).squeeze(2)
+        )
+        return at_points.squeeze(2)
 
 
-def _double(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Square RGB-D crops of instances, and the network inputs made of them: masked colour and
-normalised points.
+"""Square RGB-D crops of instances, and the inputs of the networks made of them.
 
 The points are given to the networks in a frame of their own: its origin is the median of the
 instance's points, its z axis the viewing ray through it, its unit the diameter of the object's
@@ -21,9 +20,11 @@ from torch import Tensor
 from perception_kit.types import Intrinsics
 from pose6d_node.densefusion.rotations import viewing_rotation
 
-MIN_POINTS = 50
+MIN_POINTS = 50  # known depths in a mask; fewer say too little about a pose
 MAX_DEPTH = 50.0  # metres; RGB-D cameras see no further, and larger values count as unknown
 OBJECT_FRAME, CAMERA_FRAME = INPUT_FRAMES = ("object", "camera")
+
+# Mean and standard deviation of ImageNet's colours in [0, 1], as the published networks use them.
 COLOR_MEAN = (0.485, 0.456, 0.406)
 COLOR_STD = (0.229, 0.224, 0.225)
 
@@ -32,7 +33,7 @@ COLOR_STD = (0.229, 0.224, 0.225)
 class Crops:
     """B instances cut out of their images as S x S pixels.
 
-    ``colour`` (B, S, S, 3) uint8; ``depth`` (B, S, S) float32 metres, 0 unknown; ``mask`` (B, S, S)
+    ``color`` (B, S, S, 3) uint8; ``depth`` (B, S, S) float32 metres, 0 unknown; ``mask`` (B, S, S)
     bool; ``window`` (B, 3) int64: left, top and side of the cut square in image pixels; ``camera``
     (B, 4) float32: fx, fy, cx, cy; ``class_index`` (B,) int64 from 0. Depth and mask are taken from
     the nearest image pixel, so that points stay exact.
@@ -57,13 +58,11 @@ class Crops:
         return Crops(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     @staticmethod
-    def concatenate(parts: Sequence[Crops]) -> Crops:
+    def concatenate(batches: Sequence[Crops]) -> Crops:
         """One batch of several."""
+        names = [field.name for field in fields(Crops)]
         return Crops(
-            **{
-                field.name: torch.cat([getattr(part, field.name) for part in parts])
-                for field in fields(Crops)
-            }
+            **{name: torch.cat([getattr(batch, name) for batch in batches]) for name in names}
         )
 
     def measured(self) -> Tensor:
@@ -74,6 +73,8 @@ class Crops:
         """(B, S, S, 3) camera-frame points in metres; (0, 0, 0) where the depth is unknown."""
         left, top, side = self.window.unsqueeze(2).unbind(1)
         steps = nearest_pixels(self.depth.shape[1], side)
+
+        # The pinhole model: x = (u - cx) / fx * z, y = (v - cy) / fy * z.
         fx, fy, cx, cy = self.camera.unsqueeze(2).unbind(1)
         x = ((left + steps - cx) / fx).unsqueeze(1) * self.depth
         y = ((top + steps - cy) / fy).unsqueeze(2) * self.depth
@@ -86,7 +87,7 @@ class NetworkInputs:
 
     ``image`` (B, 3, S, S) normalised colour, 0 outside the mask; ``cloud`` (B, N, 3) points in the
     networks' frame; ``pixels`` (B, N, 2) their places in the crop, -1..1; ``class_index`` (B,). The
-    networks' frame: ``view`` (B, 3, 3) its axes in the camera frame, ``centre`` (B, 3) its origin
+    networks' frame: ``view`` (B, 3, 3) its axes in the camera frame, ``center`` (B, 3) its origin
     in metres, ``scale`` (B,) its unit in metres.
     """
 
@@ -114,9 +115,7 @@ class NetworkInputs:
 
 
 def nearest_pixels(size: int, side: Tensor) -> Tensor:
-    """(B, size) offsets of the image pixels nearest to the crop's pixels, for (B, 1) sides of the
-    cut square.
-    """
+    """(B, size) offsets of the image pixels nearest to a crop's pixels, for (B, 1) sides of it."""
     return ((torch.arange(size, device=side.device) + 0.5) * side / size).long()
 
 
@@ -129,33 +128,35 @@ def cut_crop(
     size: int,
     margin: float,
 ) -> Crops:
-    """One crop of ``size`` pixels around a (H, W) bool mask, its square ``margin`` times the longer
-    side of the mask's box.
+    """One crop of ``size`` pixels around a (H, W) bool mask.
 
-    ``rgb`` (H, W, 3) uint8, ``depth`` (H, W) float32 metres (0 or NaN unknown). Raises ValueError
-    for an empty mask.
+    Its square is ``margin`` times the longer side of the mask's box. ``rgb`` (H, W, 3) uint8,
+    ``depth`` (H, W) float32 metres (0 or NaN unknown). Raises ValueError for an empty mask.
     """
+    # The square around the mask's box; it may reach over the image's edge.
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     if width == 0:
         raise ValueError("the mask is empty: there is nothing to cut out")
     side = max(int(np.ceil(margin * max(width, height))), 2)
     left, top = x + (width - side) // 2, y + (height - side) // 2
+
+    # The image pixel that each pixel of the crop takes its depth and mask from.
     steps = nearest_pixels(size, torch.tensor([[side]]))[0].numpy()
     rows, columns = top + steps, left + steps
-    inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & (
-        (columns >= 0) & (columns < mask.shape[1])
-    )[None, :]
+    rows_inside = (rows >= 0) & (rows < mask.shape[0])
+    columns_inside = (columns >= 0) & (columns < mask.shape[1])
+    inside = rows_inside[:, None] & columns_inside[None, :]
     nearest = np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))
+
     seen = depth[nearest]
     known = inside & (seen > 0) & (seen <= MAX_DEPTH)
+    camera = [intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]
     return Crops(
         color=torch.from_numpy(_resized_square(rgb, left, top, side, size)).unsqueeze(0),
         depth=torch.from_numpy(np.where(known, seen, 0).astype(np.float32)).unsqueeze(0),
         mask=torch.from_numpy(mask[nearest] & inside).unsqueeze(0),
         window=torch.tensor([[left, top, side]]),
-        camera=torch.tensor(
-            [[intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]], dtype=torch.float32
-        ),
+        camera=torch.tensor([camera], dtype=torch.float32),
         class_index=torch.tensor([class_index]),
     )
 
@@ -163,13 +164,14 @@ def cut_crop(
 def _resized_square(rgb: np.ndarray, left: int, top: int, side: int, size: int) -> np.ndarray:
     """(size, size, 3) colour of a square that may reach over the image's edge (black there)."""
     height, width = rgb.shape[:2]
-    part = rgb[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    inside = rgb[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+
     before_y, before_x = max(-top, 0), max(-left, 0)
     after_y, after_x = max(top + side - height, 0), max(left + side - width, 0)
-    square = cv2.copyMakeBorder(part, before_y, after_y, before_x, after_x, cv2.BORDER_CONSTANT)
-    return cv2.resize(
-        square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    )
+    square = cv2.copyMakeBorder(inside, before_y, after_y, before_x, after_x, cv2.BORDER_CONSTANT)
+
+    interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return cv2.resize(square, (size, size), interpolation=interpolation)
 
 
 def make_inputs(
@@ -185,51 +187,56 @@ def make_inputs(
     which points are taken: the same numbers take the same points whatever else is in the batch.
     Where there are fewer than ``num_points``, they repeat.
     """
-    size = crops.depth.shape[1]
     points = crops.points().flatten(1, 2)
-    valid = crops.measured().flatten(1)
-    center = points.masked_fill(~valid.unsqueeze(2), torch.nan).nanmedian(dim=1).values
+    measured = crops.measured().flatten(1)
+    center = points.masked_fill(~measured.unsqueeze(2), torch.nan).nanmedian(dim=1).values
     scale = diameters[crops.class_index]
-    distance = (points - center.unsqueeze(1)).norm(dim=2)
+
     # What is further away than the object is long belongs to something else that the mask spilled
     # over. The nearest point always stays.
-    near = valid & (
-        distance
-        <= torch.maximum(scale, distance.masked_fill(~valid, torch.inf).amin(dim=1)).unsqueeze(1)
-    )
-    chosen = _choose(near, num_points, order)
-    pixels = (2 * torch.stack([chosen % size, chosen // size], dim=2) + 1) / size - 1
+    distance = (points - center.unsqueeze(1)).norm(dim=2)
+    nearest = distance.masked_fill(~measured, torch.inf).amin(dim=1)
+    is_near = distance <= torch.maximum(scale, nearest).unsqueeze(1)
+
+    # Take N of the points, and their positions in the crop.
+    size = crops.depth.shape[1]
+    chosen = _choose_points(measured & is_near, num_points, order)
     cloud = points.gather(1, chosen.unsqueeze(2).expand(-1, -1, 3))
+    pixels = (2 * torch.stack([chosen % size, chosen // size], dim=2) + 1) / size - 1
+
     mean, deviation = (
         crops.color.new_tensor(values, dtype=torch.float32) for values in (COLOR_MEAN, COLOR_STD)
     )
     if input_frame == CAMERA_FRAME:
-        image = ((crops.color - mean) / deviation).permute(0, 3, 1, 2)
-        view = torch.eye(3, device=cloud.device).expand(len(crops), 3, 3)
         return NetworkInputs(
-            image,
-            cloud,
-            pixels,
-            crops.class_index,
-            view,
-            torch.zeros_like(center),
-            torch.ones_like(scale),
+            image=((crops.color - mean) / deviation).permute(0, 3, 1, 2),
+            cloud=cloud,
+            pixels=pixels,
+            class_index=crops.class_index,
+            view=torch.eye(3, device=cloud.device).expand(len(crops), 3, 3),
+            center=torch.zeros_like(center),
+            scale=torch.ones_like(scale),
         )
+
     view = viewing_rotation(center)
-    cloud = (cloud - center.unsqueeze(1)) / scale.view(-1, 1, 1)
-    image = ((crops.color / 255 - mean) / deviation * crops.mask.unsqueeze(3)).permute(0, 3, 1, 2)
-    return NetworkInputs(image, cloud @ view, pixels, crops.class_index, view, center, scale)
-
-
-def _choose(valid: Tensor, count: int, order: Tensor) -> Tensor:
-    """(B, count) indices of true entries of (B, P) ``valid``, those with the largest ``order``
-    first, repeated where there are fewer.
-    """
-    ranked = (
-        order.expand_as(valid)
-        .masked_fill(~valid, -1.0)
-        .topk(min(count, valid.shape[1]), dim=1)
-        .indices
+    color = (crops.color / 255 - mean) / deviation * crops.mask.unsqueeze(3)
+    return NetworkInputs(
+        image=color.permute(0, 3, 1, 2),
+        cloud=((cloud - center.unsqueeze(1)) / scale.view(-1, 1, 1)) @ view,
+        pixels=pixels,
+        class_index=crops.class_index,
+        view=view,
+        center=center,
+        scale=scale,
     )
+
+
+def _choose_points(valid: Tensor, count: int, order: Tensor) -> Tensor:
+    """(B, count) indices of true entries of (B, P) ``valid``, those with the largest ``order``.
+
+    They repeat where there are fewer than ``count``.
+    """
+    ranks = order.expand_as(valid).masked_fill(~valid, -1.0)
+    ranked = ranks.topk(min(count, valid.shape[1]), dim=1).indices
     available = valid.sum(dim=1, keepdim=True).clamp(max=ranked.shape[1])
     return ranked.gather(1, torch.arange(count, device=valid.device) % available)

@@ -12,18 +12,18 @@ from torch import Tensor
 from tqdm import tqdm
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.frame import Frame, FrameDataset, TrueInstance
+from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, GroundTruthInstance
 from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop
-from pose6d_node.densefusion.pose_model import PoseModelConfig
+from pose6d_node.densefusion.pose_model import PoseModelSpec
 
 
 @dataclass
 class PoseDataset:
-    """N instances with ``rotation`` (N, 3, 3) and ``translation`` (N, 3) in metres, model to
-    camera.
+    """N instances and their poses, model to camera.
 
-    ``too_few_points`` lists the class index of each visible instance left out because its mask
-    holds fewer than 50 known depths.
+    ``rotation`` (N, 3, 3) and ``translation`` (N, 3) in metres. ``too_few_points`` lists the class
+    index of each visible instance left out because its mask holds fewer than ``MIN_POINTS`` known
+    depths.
     """
 
     crops: Crops
@@ -40,62 +40,57 @@ class PoseDataset:
         return 1 / counts[self.crops.class_index]
 
 
-def load_instances(
-    frames: FrameDataset, config: PoseModelConfig, min_visible: float
-) -> PoseDataset:
-    """Instances in ``frames`` of the classes of ``config`` (by name) of which at least the share
-    ``min_visible`` is seen.
+def load_instances(frames: FrameDataset, spec: PoseModelSpec, min_visible: float) -> PoseDataset:
+    """Instances in ``frames`` of the classes of ``spec``, matched by name.
 
-    Raises DatasetError where there is none.
+    At least the fraction ``min_visible`` of each is seen. Raises DatasetError where there is none.
     """
-    index_of = {name: index for index, name in enumerate(config.class_names)}
+    index_of = {name: index for index, name in enumerate(spec.class_names)}
     class_index = {
         class_id: index_of[name]
         for class_id, name in frames.class_names.items()
         if name in index_of
     }
-    parts: list[Crops] = []
-    poses: list[TrueInstance] = []
+
+    crops: list[Crops] = []
+    poses: list[GroundTruthInstance] = []
     too_few: list[int] = []
     for number in tqdm(range(len(frames)), desc="reading frames", unit="frame"):
         frame = frames[number]
         for label, instance in enumerate(frame.instances, start=1):
             if instance.class_id not in class_index or instance.visible_fraction < min_visible:
                 continue
-            crop = _cut_instance(frame, label, class_index[instance.class_id], config)
+
+            crop = _cut_instance(frame, label, class_index[instance.class_id], spec)
             if crop is None:
                 too_few.append(class_index[instance.class_id])
             else:
-                parts.append(crop)
+                crops.append(crop)
                 poses.append(instance)
-    if not parts:
+
+    if not crops:
         raise DatasetError(
-            f"'{frames.folder}' shows no instance of {config.class_names} that is at least"
+            f"'{frames.folder}' shows no instance of {spec.class_names} that is at least"
             f" {min_visible:.0%} visible"
         )
     return PoseDataset(
-        Crops.concatenate(parts),
-        _stack([p.rotation for p in poses]),
-        _stack([p.translation for p in poses]),
+        Crops.concatenate(crops),
+        _stack([pose.rotation for pose in poses]),
+        _stack([pose.translation for pose in poses]),
         too_few,
     )
 
 
 def _cut_instance(
-    frame: Frame, label: int, class_index: int, config: PoseModelConfig
+    frame: AnnotatedFrame, label: int, class_index: int, spec: PoseModelSpec
 ) -> Crops | None:
+    """The crop of the instance ``label``; None where too few depths are known."""
     mask = frame.labels == label
     if np.count_nonzero(mask & (frame.depth > 0)) < MIN_POINTS:
         return None
-    crop = cut_crop(
-        frame.rgb,
-        frame.depth,
-        frame.intrinsics,
-        mask,
-        class_index,
-        config.crop_size,
-        config.crop_margin,
-    )
+
+    images = frame.rgb, frame.depth, frame.intrinsics
+    crop = cut_crop(*images, mask, class_index, spec.crop_size, spec.crop_margin)
     return crop if crop.measured().any() else None
 
 

@@ -25,44 +25,53 @@ def predict_poses(
     model: PoseModel, dataset: PoseDataset, refine_iterations: int, batch_size: int = 64
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotations (N, 3, 3) and translations (N, 3) in metres for all instances of ``dataset``."""
-    device = model.diameters.device
-    order = point_order(model.config.crop_size, 0, device)
+    spec, device = model.spec, model.diameters.device
+    order = point_order(spec.crop_size, 0, device)
+
     rotations, translations = [], []
     for index in torch.arange(len(dataset)).split(batch_size):
         crops = dataset.crops.select(index).to(device)
-        inputs = make_inputs(
-            crops, model.diameters, model.config.num_points, order, model.config.input_frame
-        )
+        inputs = make_inputs(crops, model.diameters, spec.num_points, order, spec.input_frame)
         rotation, translation, _ = estimate(model, inputs, refine_iterations)
         rotations.append(rotation.cpu())
         translations.append(translation.cpu())
+
     return torch.cat(rotations).double().numpy(), torch.cat(translations).double().numpy()
 
 
 def pose_errors(model: PoseModel, dataset: PoseDataset, refine_iterations: int) -> list[PoseError]:
     """Error of each instance; those with too few points count as missed."""
-    config = model.config
-    points = model.model_points.double().cpu().numpy()
-    ground_truth = dataset.rotation.double().numpy(), dataset.translation.double().numpy()
+    spec = model.spec
+    model_points = model.model_points.double().cpu().numpy()
+    true_rotations = dataset.rotation.double().numpy()
+    true_translations = dataset.translation.double().numpy()
     rotations, translations = predict_poses(model, dataset, refine_iterations)
+
     errors = []
     for k, index in enumerate(dataset.crops.class_index.tolist()):
-        poses = rotations[k], translations[k], ground_truth[0][k], ground_truth[1][k]
-        described = config.class_names[index], config.diameters[index], config.symmetric[index]
+        points = model_points[index]
+        poses = rotations[k], translations[k], true_rotations[k], true_translations[k]
         errors.append(
-            PoseError(*described, add(points[index], *poses), adds(points[index], *poses))
+            PoseError(
+                spec.class_names[index],
+                spec.diameters[index],
+                spec.symmetric[index],
+                add(points, *poses),
+                adds(points, *poses),
+            )
         )
+
     missed = [
-        PoseError(config.class_names[k], config.diameters[k], config.symmetric[k])
-        for k in dataset.too_few_points
+        PoseError(spec.class_names[index], spec.diameters[index], spec.symmetric[index])
+        for index in dataset.too_few_points
     ]
     return errors + missed
 
 
-def evaluate(model: PoseModel, dataset: PoseDataset, refine_iterations: int) -> dict[str, Any]:
-    """``pose_metrics`` with ``refine_iterations`` and, under the key ``without_refinement``, with
-    none.
-    """
+def evaluate_poses(
+    model: PoseModel, dataset: PoseDataset, refine_iterations: int
+) -> dict[str, Any]:
+    """``pose_metrics`` of the refined poses and, under ``without_refinement``, of the others."""
     model.eval()
     refined = pose_metrics(pose_errors(model, dataset, refine_iterations))
     return {
@@ -74,14 +83,15 @@ def evaluate(model: PoseModel, dataset: PoseDataset, refine_iterations: int) -> 
 
 def format_scores(scores: dict[str, Any]) -> str:
     """The scores as a table for the terminal."""
+    columns = ("recall 0.1d", 13), ("unrefined", 11), ("ADD-S AUC", 11), ("unrefined", 11)
+    header = f"{'class':<24}{'count':>7}"
+    lines = [header + "".join(f"{name:>{width}}" for name, width in columns)]
+
     plain = scores["without_refinement"]
-    lines = [
-        f"{'class':<24}{'count':>7}{'recall 0.1d':>13}{'unrefined':>11}{'ADD-S AUC':>11}{'unrefined':>11}"
-    ]
     for name, row in [*scores["per_class"].items(), ("all", scores)]:
         before = plain if name == "all" else plain["per_class"][name]
         values = row["recall_0.1d"], before["recall_0.1d"], row["adds_auc"], before["adds_auc"]
-        lines.append(
-            f"{name:<24}{row['count']:>7}{values[0]:>13.3f}{values[1]:>11.3f}{values[2]:>11.3f}{values[3]:>11.3f}"
-        )
+        cells = [f"{value:>{width}.3f}" for value, (_, width) in zip(values, columns, strict=True)]
+        lines.append(f"{name:<24}{row['count']:>7}" + "".join(cells))
+
     return "\n".join(lines)

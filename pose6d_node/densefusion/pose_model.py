@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.networks.model_file import load_model, load_weights, save_model
+from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.densefusion.compact_color_net import CompactColorNet
 from pose6d_node.densefusion.coordinate_net import CoordinateNet
@@ -21,12 +21,19 @@ from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
 
-MODEL_POINTS = 1000
+KIND = "pose"
+MODEL_POINTS = 1000  # points on the surface of each object that a model file holds
+
+# About half of the published widths: what two CPU cores can train.
 COMPACT_WIDTHS = Widths(
     local=(32, 64), pooled=(256, 512), head=(192, 128, 64), refiner_head=(256, 64)
 )
-ARCHITECTURES: dict[str, tuple[Callable[[int], nn.Module], Widths]] = {
-    "densefusion": (lambda num_classes: PoseNet(PSPNet(), num_classes), PUBLISHED_WIDTHS),
+Estimator = PoseNet | CoordinateNet
+ARCHITECTURES: dict[str, tuple[Callable[[int], Estimator], Widths]] = {
+    "densefusion": (
+        lambda num_classes: PoseNet(PSPNet(), num_classes),
+        PUBLISHED_WIDTHS,
+    ),
     "densefusion_compact": (
         lambda num_classes: CoordinateNet(CompactColorNet(), num_classes, COMPACT_WIDTHS),
         COMPACT_WIDTHS,
@@ -35,13 +42,13 @@ ARCHITECTURES: dict[str, tuple[Callable[[int], nn.Module], Widths]] = {
 
 
 @dataclass
-class PoseModelConfig:
-    """What the model file states beside the tensors; lists run over the classes. Lengths in metres.
+class PoseModelSpec:
+    """Metadata of a pose model file; lists run over the classes, lengths are in metres.
 
     ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the
     identity first. ``crop_size`` (a multiple of 8) and ``crop_margin`` say how instances are cut
     out, ``num_points`` how many points of each the networks see, ``input_frame`` in which frame
-    (see ``make_inputs``).
+    (see ``make_inputs``). Raises ValueError for values that no model has.
     """
 
     class_names: list[str]
@@ -56,14 +63,13 @@ class PoseModelConfig:
 
     def __post_init__(self) -> None:
         count = len(self.class_names)
-        if not (
-            count == len(self.diameters) == len(self.sizes) == len(self.symmetries) > 0
-            and min(self.diameters) > 0
-        ):
+        is_complete = count == len(self.diameters) == len(self.sizes) == len(self.symmetries) > 0
+        if not (is_complete and min(self.diameters) > 0):
             raise ValueError(
                 f"{count} classes need as many diameters above 0 (got {self.diameters}), sizes and"
                 " symmetries"
             )
+
         if self.crop_size < 8 or self.crop_size % 8 or self.num_points < 1:
             raise ValueError(
                 f"crops of {self.crop_size} pixels, expected a multiple of 8, and {self.num_points}"
@@ -85,13 +91,15 @@ class PoseModelConfig:
         return [len(transforms) > 1 for transforms in self.symmetries]
 
     @classmethod
-    def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModelConfig:
-        """Configuration of a new model of ``objects``."""
+    def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModelSpec:
+        """Specification of a new model of ``objects``."""
         return cls(
-            class_names=[one.name for one in objects],
-            diameters=[one.diameter for one in objects],
-            sizes=[one.size.tolist() for one in objects],
-            symmetries=[[transform.tolist() for transform in one.symmetries] for one in objects],
+            class_names=[model.name for model in objects],
+            diameters=[model.diameter for model in objects],
+            sizes=[model.size.tolist() for model in objects],
+            symmetries=[
+                [transform.tolist() for transform in model.symmetries] for model in objects
+            ],
             architecture=architecture,
         )
 
@@ -104,31 +112,41 @@ class PoseModel(nn.Module):
     identity.
     """
 
-    def __init__(self, config: PoseModelConfig, model_points: torch.Tensor) -> None:
+    estimator: Estimator
+    model_points: Tensor
+    diameters: Tensor
+    symmetric: Tensor
+    symmetries: Tensor
+
+    def __init__(self, spec: PoseModelSpec, model_points: Tensor) -> None:
         super().__init__()
-        make_estimator, widths = ARCHITECTURES[config.architecture]
-        self.config = config
-        num_classes = len(config.class_names)
+        make_estimator, widths = ARCHITECTURES[spec.architecture]
+        self.spec = spec
+
+        # The networks; a third faster on a CPU with the channels last.
+        num_classes = len(spec.class_names)
         self.estimator = make_estimator(num_classes)
         self.refiner = PoseRefineNet(num_classes, self.estimator.refiner_inputs, widths)
-        self.estimator.cnn.to(memory_format=torch.channels_last)  # a third faster on a CPU
+        color_network = self.estimator.cnn
+        color_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's hints lack this form
+
+        # The object table. Only the points are tensors of the file; its metadata has the rest.
         self.register_buffer("model_points", model_points)
-        self.register_buffer("diameters", torch.tensor(config.diameters), persistent=False)
-        self.register_buffer("symmetric", torch.tensor(config.symmetric), persistent=False)
-        most = max(len(transforms) for transforms in config.symmetries)
+        self.register_buffer("diameters", torch.tensor(spec.diameters), persistent=False)
+        self.register_buffer("symmetric", torch.tensor(spec.symmetric), persistent=False)
+        most = max(len(transforms) for transforms in spec.symmetries)
         padded = [
-            transforms + transforms[:1] * (most - len(transforms))
-            for transforms in config.symmetries
+            transforms + transforms[:1] * (most - len(transforms)) for transforms in spec.symmetries
         ]
         self.register_buffer("symmetries", torch.tensor(padded), persistent=False)
 
     @classmethod
     def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModel:
         """A new, untrained model of ``objects``, which must have meshes."""
-        points = torch.stack([torch.from_numpy(one.points(MODEL_POINTS)) for one in objects])
-        model = cls(PoseModelConfig.for_objects(objects, architecture), points)
-        model.initialize()
-        return model
+        points = torch.stack([torch.from_numpy(model.points(MODEL_POINTS)) for model in objects])
+        untrained = cls(PoseModelSpec.for_objects(objects, architecture), points)
+        untrained.initialize()
+        return untrained
 
     @torch.no_grad()
     def initialize(self) -> None:
@@ -142,13 +160,15 @@ class PoseModel(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        for layer in (self.refiner.conv3_r, self.refiner.conv3_t):
-            layer.weight.mul_(0.1)
+
+        # Small residuals, about the identity quaternion.
+        for last in (self.refiner.conv3_r, self.refiner.conv3_t):
+            last.weight.mul_(0.1)
         self.refiner.conv3_r.bias.view(-1, 4)[:, 0] = 1.0
 
     def save(self, path: str | Path, training: dict[str, Any]) -> None:
         """Write the model file; ``training`` says how it was trained."""
-        save_model(path, "pose", self.state_dict(), {**asdict(self.config), "training": training})
+        save_model(path, KIND, self.state_dict(), {**asdict(self.spec), "training": training})
 
     @classmethod
     def load(cls, path: str | Path) -> PoseModel:
@@ -156,15 +176,14 @@ class PoseModel(nn.Module):
 
         Raises ModelFileError where the file does not fit.
         """
-        tensors, metadata = load_model(path, "pose")
-        metadata.setdefault(
-            "input_frame", OBJECT_FRAME
-        )  # the only one when the first model files were written
+        tensors, metadata = read_model(path, KIND)
+        # The only frame there was when the first model files were written.
+        metadata.setdefault("input_frame", OBJECT_FRAME)
+
         try:
-            config = PoseModelConfig(
-                **{name: metadata[name] for name in PoseModelConfig.__dataclass_fields__}
-            )
-            model = cls(config, tensors["model_points"])
+            names = [entry.name for entry in fields(PoseModelSpec)]
+            spec = PoseModelSpec(**{name: metadata[name] for name in names})
+            model = cls(spec, tensors["model_points"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"'{path}' is a pose model that this version cannot read ({error}): train or"

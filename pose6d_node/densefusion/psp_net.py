@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour embedding of the published DenseFusion: a PSPNet (Zhao et al. 2017) on a dilated ResNet-18
-without normalisation layers.
+"""Colour embedding of the published DenseFusion: a PSPNet on a dilated ResNet-18.
+
+Zhao et al., "Pyramid Scene Parsing Network", CVPR 2017; as published with DenseFusion, the ResNet
+has no normalisation layers. The tensors have the names of the published checkpoints, less the
+prefix ``cnn.model.module.``.
 
 What comes after an interpolation is linear up to the next activation, and is computed before it,
 where there are fewer pixels.
-
-The tensors have the names of the published checkpoints, less the prefix ``cnn.model.module.``.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -26,12 +29,10 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(
             channels, channels, 3, padding=dilation, dilation=dilation, bias=False
         )
-        changes_shape = stride != 1 or in_channels != channels
-        self.downsample = (
-            nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False))
-            if changes_shape
-            else nn.Identity()
-        )
+
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != channels:
+            self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, channels, H / stride, W / stride)."""
@@ -39,8 +40,9 @@ class BasicBlock(nn.Module):
 
 
 class DilatedResNet18(nn.Module):
-    """ResNet-18 whose last two stages keep the resolution and widen their view by dilation 2 and 4:
-    output stride 8.
+    """ResNet-18 of output stride 8.
+
+    The last two stages keep the resolution and widen their view by dilation 2 and 4.
     """
 
     def __init__(self) -> None:
@@ -82,26 +84,27 @@ class PyramidPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) to (B, out_channels, H, W).
 
-        The bottleneck is linear: its share of each grid is computed at the size of the grid and
+        The bottleneck is linear: what each grid adds to it is computed at the size of the grid and
         then brought to that of the image.
         """
         height, width = x.shape[2:]
-        *fractions, own = self.bottleneck.weight.split(x.shape[1], dim=1)
-        context, spread = [], []
-        for stage, fraction in zip(self.stages, fractions, strict=True):
-            grid = F.conv2d(stage(x), fraction)
-            cells = torch.eye(grid[0, 0].numel(), device=x.device).view(1, -1, *grid.shape[2:])
-            context.append(grid.flatten(2))
-            spread.append(
-                F.interpolate(
-                    cells, size=(height, width), mode="bilinear", align_corners=False
-                ).flatten(2)
-            )
-        context = torch.cat(spread, dim=1).mT @ torch.cat(context, dim=2).mT
-        return F.relu_(
-            F.conv2d(x, own, self.bottleneck.bias)
-            + context.unflatten(1, (height, width)).permute(0, 3, 1, 2)
-        )
+        *grid_weights, own_weight = self.bottleneck.weight.split(x.shape[1], dim=1)
+
+        # For each grid its cells' contributions, and how much each of them counts in every pixel.
+        cells, spread = [], []
+        for stage, weight in zip(self.stages, grid_weights, strict=True):
+            grid = F.conv2d(stage(x), weight)
+            cells.append(grid.flatten(2))
+            unit = torch.eye(cells[-1].shape[2], device=x.device).view(1, -1, *grid.shape[2:])
+            spread.append(_interpolate(unit, height, width).flatten(2))
+
+        context = torch.cat(spread, dim=1).mT @ torch.cat(cells, dim=2).mT
+        context = context.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+        return F.relu_(F.conv2d(x, own_weight, self.bottleneck.bias) + context)
+
+
+def _interpolate(x: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
 
 
 class Upsampling(nn.Module):
@@ -115,6 +118,9 @@ class Upsampling(nn.Module):
             nn.PReLU(),
         )
 
+    def _layers(self) -> tuple[nn.Upsample, nn.Conv2d, nn.PReLU]:
+        return cast("tuple[nn.Upsample, nn.Conv2d, nn.PReLU]", tuple(self.conv))
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, 2 H, 2 W).
 
@@ -122,50 +128,58 @@ class Upsampling(nn.Module):
         quarter of the products, and their results are then interpolated, shifted and added by one
         small matrix for each axis.
         """
-        _, convolution, activation = self.conv
+        _, convolution, activation = self._layers()
         batch, channels, height, width = x.shape
+
+        # The nine taps, at the low resolution: (tap y, tap x, image, y, x, channel).
         kernel = convolution.weight.permute(2, 3, 1, 0).reshape(9, channels, -1)
-        taps = (x.permute(0, 2, 3, 1).reshape(-1, channels) @ kernel).view(
-            3, 3, batch, height, width, -1
-        )
-        rows = taps.permute(2, 0, 3, 1, 4, 5).reshape(
-            batch * 3 * height, 3 * width, -1
-        )  # (image, tap, y), (tap, x), channel
+        taps = x.permute(0, 2, 3, 1).reshape(-1, channels) @ kernel
+        taps = taps.view(3, 3, batch, height, width, -1)
+
+        # Along x, then along y: interpolate, shift and add. The rows are (image, tap y, y), (tap x,
+        # x), channel.
+        rows = taps.permute(2, 0, 3, 1, 4, 5).reshape(batch * 3 * height, 3 * width, -1)
         rows = doubling(width).to(rows) @ rows
         out = doubling(height).to(rows) @ rows.view(batch, 3 * height, -1)
-        out = out.view(batch, 2 * height, 2 * width, -1) + convolution.bias
+
+        out = out.view(batch, 2 * height, 2 * width, -1)
+        if convolution.bias is not None:
+            out = out + convolution.bias
         return activation(out.permute(0, 3, 1, 2))
 
     def at(self, x: Tensor, pixels: Tensor) -> Tensor:
-        """(B, out_channels, N): what ``forward`` gives in the pixels of (B, N, 2) positions x, y in
-        -1..1 (the outer edges).
+        """(B, out_channels, N): what ``forward`` gives in the pixels at some positions.
+
+        ``pixels`` (B, N, 2) are the positions x, y in -1..1 (the outer edges).
         """
-        upsample, convolution, activation = self.conv
+        upsample, convolution, activation = self._layers()
         doubled = F.pad(upsample(x), (1, 1, 1, 1)).permute(0, 2, 3, 1)
         batch, height, width, channels = doubled.shape
+
+        # The pixels that hold the positions; with the border, they are also the top left corners of
+        # their 3x3 neighbourhoods.
         size = pixels.new_tensor([width - 2, height - 2])
-        column, row = (
-            ((pixels + 1) * size / 2).long().clamp(min=0).minimum(size.long() - 1).unbind(2)
-        )
-        first = (
-            torch.arange(batch, device=x.device).view(-1, 1) * (height * width)
-            + row * width
-            + column
-        )
+        corner = ((pixels + 1) * size / 2).long().clamp(min=0).minimum(size.long() - 1)
+        column, row = corner.unbind(2)
+        image = torch.arange(batch, device=x.device).view(-1, 1)
+        first = image * (height * width) + row * width + column
+
+        # Their nine taps, as one row of a matrix for each position.
         taps = torch.arange(3, device=x.device)
         index = first.unsqueeze(2) + (taps.view(3, 1) * width + taps).flatten()
         patches = doubled.reshape(-1, channels)[index.flatten()].view(batch, -1, 9 * channels)
+
         kernel = convolution.weight.permute(0, 2, 3, 1).reshape(-1, 9 * channels)
         return activation(F.linear(patches, kernel, convolution.bias).transpose(1, 2))
 
 
 def doubling(size: int) -> Tensor:
-    """(2 ``size``, 3 ``size``) interpolation of a row to twice its pixels, seen by the three taps
-    of a kernel with zeros around.
+    """(2 ``size``, 3 ``size``) interpolation of a row to twice its pixels.
+
+    The result is seen by the three taps of a kernel, with zeros around.
     """
-    doubled = F.interpolate(
-        torch.eye(size).unsqueeze(0), size=2 * size, mode="linear", align_corners=True
-    )[0].T
+    rows = torch.eye(size).unsqueeze(0)
+    doubled = F.interpolate(rows, size=2 * size, mode="linear", align_corners=True)[0].T
     padded = F.pad(doubled, (0, 0, 1, 1))
     return torch.cat([padded[tap : tap + 2 * size] for tap in range(3)], dim=1)
 
@@ -187,8 +201,10 @@ class PSPNet(nn.Module):
         self.drop_2 = nn.Dropout2d(0.15)
 
     def forward(self, image: Tensor, pixels: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised image, H and W multiples of 8, to (B, 32, N) in its pixels at (B,
-        N, 2) positions x, y in -1..1.
+        """(B, 3, H, W) normalised image to the embedding (B, 32, N) of its pixels.
+
+        ``pixels`` (B, N, 2) are positions x, y in -1..1 (the outer edges); H and W are multiples
+        of 8.
         """
         x = self.drop_1(self.psp(self.feats(image)))
         x = self.drop_2(self.up_1(x))

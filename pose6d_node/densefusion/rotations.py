@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rotations as batched tensors."""
+"""Rotations as batched tensors, and the rigid motion between two point sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def quaternion_to_matrix(wxyz: Tensor) -> Tensor:
-    """(..., 3, 3) rotation matrices of (..., 4) quaternions w, x, y, z, which are normalised here."""
+    """(..., 3, 3) rotation matrices of (..., 4) quaternions w, x, y, z, normalised here."""
     w, x, y, z = F.normalize(wxyz, dim=-1).unbind(-1)
     entries = [
         *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -20,63 +20,65 @@ def quaternion_to_matrix(wxyz: Tensor) -> Tensor:
 
 
 def viewing_rotation(directions: Tensor) -> Tensor:
-    """(B, 3, 3) smallest rotations that turn the optical axis (0, 0, 1) towards (B, 3) directions
-    in front of the camera.
+    """(B, 3, 3) smallest rotations that turn the optical axis (0, 0, 1) towards ``directions``.
+
+    These (B, 3) point in front of the camera.
     """
     x, y, z = F.normalize(directions, dim=-1).unbind(-1)
     shared = 1 / (1 + z)
     entries = [
-        1 - x * x * shared,
-        -x * y * shared,
-        x,
-        -x * y * shared,
-        1 - y * y * shared,
-        y,
-        -x,
-        -y,
-        z,
+        *(1 - x * x * shared, -x * y * shared, x),
+        *(-x * y * shared, 1 - y * y * shared, y),
+        *(-x, -y, z),
     ]
     return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
 
 
 def roll_matrix(angle: Tensor) -> Tensor:
-    """(B, 3, 3) rotations about the optical axis by (B,) angles in radians; positive turns x
-    towards y (clockwise in the image).
+    """(B, 3, 3) rotations about the optical axis by (B,) angles in radians.
+
+    Positive angles turn x towards y (clockwise in the image).
     """
     cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    return torch.stack(
-        [cosine, -sine, zero, sine, cosine, zero, zero, zero, zero + 1], dim=-1
-    ).unflatten(-1, (3, 3))
+    entries = [
+        *(cosine, -sine, zero),
+        *(sine, cosine, zero),
+        *(zero, zero, zero + 1),
+    ]
+    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
 
 
 @torch.no_grad()
 def fit_rigid(
     source: Tensor, target: Tensor, weights: Tensor, iterations: int = 4, tolerance: float = 0.02
 ) -> tuple[Tensor, Tensor]:
-    """Rotation (B, 3, 3) and translation (B, 3) that take (B, N, 3) ``source`` to ``target`` best
-    (Kabsch 1976), without gradient.
+    """Rotation (B, 3, 3) and translation (B, 3) that take ``source`` to ``target`` best.
+
+    Both are (B, N, 3), with (B, N) ``weights``. This is the method of Kabsch (1976), reweighted
+    ``iterations`` times so that the distances, not their squares, are minimised and outliers count
+    little. ``tolerance`` is the distance below which points are not told apart. No gradient flows.
 
     Where input is not finite or all weights are 0, the translation is not finite; the rest of the
     batch is not affected.
-
-    Weighted by (B, N) ``weights``; reweighted ``iterations`` times so that the distances, not their
-    squares, are minimised and outliers count little. ``tolerance`` is the distance below which
-    points are not told apart.
     """
     robust = weights
     for _ in range(iterations):
+        # Weighted centroids and covariance.
         fraction = (robust / robust.sum(dim=1, keepdim=True)).unsqueeze(2)
-        source_mean, target_mean = (
-            (points * fraction).sum(dim=1, keepdim=True) for points in (source, target)
-        )
+        source_mean = (source * fraction).sum(dim=1, keepdim=True)
+        target_mean = (target * fraction).sum(dim=1, keepdim=True)
         covariance = ((source - source_mean) * fraction).mT @ (target - target_mean)
-        u, _, vh = torch.linalg.svd(
-            covariance.nan_to_num(0, 0, 0)
-        )  # which would otherwise refuse the whole batch
+
+        # Kabsch: R = V diag(1, 1, d) Uᵀ; d makes it a rotation, not a reflection. The decomposition
+        # would refuse the whole batch for one entry that is not finite.
+        u, _, vh = torch.linalg.svd(covariance.nan_to_num(0, 0, 0))
         sign = torch.ones_like(u[:, :, 0])
-        sign[:, 2] = torch.linalg.det(vh.mT @ u.mT).sign()  # a rotation, not a reflection
+        sign[:, 2] = torch.linalg.det(vh.mT @ u.mT).sign()
         rotation = vh.mT @ (sign.unsqueeze(2) * u.mT)
         translation = (target_mean - source_mean @ rotation.mT).squeeze(1)
+
+        # Reweight by the inverse distance, which turns squares into distances.
         distance = (source @ rotation.mT + translation.unsqueeze(1) - target).norm(dim=2)
         robust = weights / (distance + tolerance)
+
     return rotation, translation

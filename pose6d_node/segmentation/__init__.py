@@ -1,4 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instance segmentation with Mask R-CNN: boxes, masks and appearance descriptors in one forward
-pass.
-"""
+"""Instance segmentation with Mask R-CNN: boxes, masks and appearance descriptors in one pass."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random changes of a training image: geometry moves the instance labels and the depth along,
-colour and sensor effects leave them.
+"""Random changes of a training image.
+
+Geometry moves the instance labels and the depth along, colour and sensor effects leave them.
 """
 
 from __future__ import annotations
@@ -10,23 +11,30 @@ import numpy as np
 
 from pose6d_node.segmentation.depth_input import MAX_VALUE, STEPS
 
+DEPTH_LIMIT = STEPS * MAX_VALUE  # the largest value of a depth channel in whole steps
+
 
 def augment(
     rgb: np.ndarray, labels: np.ndarray, depth: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Augmented (H, W, 3) uint8 image, its (H, W) uint8 instance labels (0 background) and, where
-    given, its (H, W) int16 depth channel.
+    """Augmented image, its instance labels and, where given, its depth channel.
 
-    The channel is ``depth_channel`` in whole steps. Images are never mirrored: a mirrored print or
-    a left-handed tool would be another object.
+    ``rgb`` (H, W, 3) uint8, ``labels`` (H, W) uint8 with 0 for the background, ``depth`` (H, W)
+    int16: ``depth_channel`` in whole steps. Images are never mirrored: a mirrored print or a
+    left-handed tool would be another object.
     """
+    # Geometry and occlusion.
     if rng.random() < 0.8:
         rgb, labels, depth = random_affine(rgb, labels, depth, rng)
     if rng.random() < 0.3:
         rgb, labels, depth = random_cutout(rgb, labels, depth, rng)
+
+    # Light and colour.
     rgb = random_tone(rgb, rng)
     if rng.random() < 0.5:
         rgb = random_hue_saturation(rgb, rng)
+
+    # The sensors: blur, noise and faults of the depth.
     if rng.random() < 0.3:
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.3, 1.2))
     if rng.random() < 0.4:
@@ -34,6 +42,7 @@ def augment(
         rgb = np.clip(rgb + noise, 0, 255).astype(np.uint8)
     if depth is not None:
         depth = random_depth_faults(depth, rng)
+
     return rgb, labels, depth
 
 
@@ -42,33 +51,34 @@ def random_affine(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Scale by 0.7 to 2, rotate by up to 10 degrees, shift by up to 10 %.
 
-    The scale covers cameras of other focal lengths.
-
-    The depth channel counts pixels per metre and so grows with the scale.
+    The scale covers cameras of other focal lengths. The depth channel counts pixels per metre and
+    so grows with the scale.
     """
     height, width = labels.shape
+    center = (width - 1) / 2, (height - 1) / 2
     scale = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
-    matrix = cv2.getRotationMatrix2D(
-        ((width - 1) / 2, (height - 1) / 2), rng.uniform(-10, 10), scale
-    )
+    matrix = np.asarray(cv2.getRotationMatrix2D(center, rng.uniform(-10, 10), scale), np.float64)
     matrix[:, 2] += rng.uniform(-0.1, 0.1, 2) * (width, height)
-    moved = cv2.warpAffine(
-        rgb, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+
+    def warp(image: np.ndarray, interpolation: int, border: int) -> np.ndarray:
+        size = width, height
+        return cv2.warpAffine(image, matrix, size, flags=interpolation, borderMode=border)
+
+    # Colour and depth go on over the edge; there are no instances beyond it.
+    rgb = warp(rgb, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+    labels = warp(labels, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
     if depth is not None:
-        limit = STEPS * MAX_VALUE
-        depth = cv2.warpAffine(
-            depth, matrix, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-        )
-        depth = np.minimum(depth * scale, limit).astype(np.int16)
-    return moved, cv2.warpAffine(labels, matrix, (width, height), flags=cv2.INTER_NEAREST), depth
+        depth = warp(depth, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE)
+        depth = np.minimum(depth * scale, DEPTH_LIMIT).astype(np.int16)
+    return rgb, labels, depth
 
 
 def random_cutout(
     rgb: np.ndarray, labels: np.ndarray, depth: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Cover one to three rectangles, each with sides of up to a quarter of the image, with a
-    colour: unseen things in front.
+    """Cover one to three rectangles with a colour, as unseen objects in front would.
+
+    Each has sides of up to a quarter of the image, and is nearer than what it covers.
     """
     rgb, labels = rgb.copy(), labels.copy()
     depth = None if depth is None else depth.copy()
@@ -77,20 +87,21 @@ def random_cutout(
         h, w = rng.integers(height // 20, height // 4), rng.integers(width // 20, width // 4)
         y, x = rng.integers(0, height - h), rng.integers(0, width - w)
         color, nearer = rng.integers(0, 256, 3), rng.uniform(1, 1.3)
+
         rgb[y : y + h, x : x + w] = color
         labels[y : y + h, x : x + w] = 0
         if depth is not None:
             covered = depth[y : y + h, x : x + w]
-            covered[:] = min(int(covered.max()) * nearer, STEPS * MAX_VALUE)
+            covered[:] = min(int(covered.max()) * nearer, DEPTH_LIMIT)
+
     return rgb, labels, depth
 
 
 def random_depth_faults(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Nothing at all in a tenth of the images, else up to eight holes, and a scale that is off by
-    up to 3 %.
-    """
+    """Nothing at all in a tenth of the images, else a scale error of up to 3 % and some holes."""
     if rng.random() < 0.1:
         return np.zeros_like(depth)
+
     depth = (depth * rng.uniform(0.97, 1.03)).astype(np.int16)
     height, width = depth.shape
     for _ in range(rng.integers(0, 9)):
@@ -112,7 +123,7 @@ def random_hue_saturation(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarr
     """Turn the hue by up to 12 degrees and scale the saturation by 0.6 to 1.4."""
     hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
     values = np.arange(256)
-    hue = (values + rng.integers(-6, 7)) % 180
+    hue = (values + rng.integers(-6, 7)) % 180  # OpenCV counts the hue in steps of 2 degrees
     saturation = np.clip(values * rng.uniform(0.6, 1.4), 0, 255)
     table = np.stack([hue, saturation, values], axis=1).astype(np.uint8)
     return cv2.cvtColor(cv2.LUT(hsv, table[None]), cv2.COLOR_HSV2RGB)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images brought to the network's input size without changing their shape, in training as on the
-robot.
+"""Images brought to the network's input size without changing their shape.
+
+Training and the robot do it alike.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import numpy as np
 
 
 def fitted_size(width: int, height: int, limits: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of an image made as large as fits into ``limits`` (width, height), its aspect
-    kept; at least one pixel each.
+    """(width, height) of an image made as large as fits into ``limits`` (width, height).
+
+    Its aspect is kept; each side has at least one pixel.
     """
     scale = min(limits[0] / width, limits[1] / height)
     return max(1, round(width * scale)), max(1, round(height * scale))
@@ -19,13 +21,12 @@ def fitted_size(width: int, height: int, limits: tuple[int, int]) -> tuple[int, 
 
 def resize_color(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The image (H, W, 3) uint8 at ``size`` (width, height), averaged where it becomes smaller."""
-    return cv2.resize(
-        rgb, size, interpolation=cv2.INTER_AREA if size[0] < rgb.shape[1] else cv2.INTER_LINEAR
-    )
+    shrinks = size[0] < rgb.shape[1]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def unused_input(width: int, height: int, limits: tuple[int, int]) -> str | None:
-    """What to say of images that leave more than a tenth of the input empty; None for others."""
+    """A note on images that leave more than a tenth of the input empty; None for others."""
     used = fitted_size(width, height, limits)
     fraction = used[0] * used[1] / (limits[0] * limits[1])
     if fraction > 0.9:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The convolutions of a segmentation network compiled by OpenVINO; RoIAlign, anchors and
-suppression stay in PyTorch.
+"""The convolutions of a segmentation network, compiled by OpenVINO.
+
+RoIAlign, anchors and suppression stay in PyTorch.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ class _Pyramid(nn.Module):
 
 
 class _Proposals(nn.Module):
-    """The two lists that a region proposal head gives, one behind the other; takes the levels as
-    arguments.
+    """The two lists that a region proposal head gives, concatenated.
+
+    It takes the levels as arguments.
     """
 
     def __init__(self, head: nn.Module) -> None:
@@ -48,9 +50,8 @@ class OpenVINOBackbone(nn.Module):
         super().__init__()
         self.names = list(backbone(image))
         self.out_channels = backbone.out_channels
-        self.pyramid = compile_module(
-            _Pyramid(backbone), [image], [(1, image.shape[1], DYNAMIC, DYNAMIC)]
-        )
+        shape = (1, image.shape[1], DYNAMIC, DYNAMIC)
+        self.pyramid = compile_module(_Pyramid(backbone), [image], [shape])
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Levels by name of a (1, C, H, W) image."""
@@ -74,20 +75,20 @@ class OpenVINORPNHead(nn.Module):
 
 @torch.no_grad()
 def compile_parts(network: MaskRCNN) -> None:
-    """Replace backbone, region proposal head, box head and mask head of a network in evaluation
-    mode by compiled ones.
+    """Replace backbone, region proposal head, box head and mask head by compiled ones.
 
-    Raises RuntimeUnavailableError without OpenVINO.
+    The network is in evaluation mode. Raises RuntimeUnavailableError without OpenVINO.
     """
     image = torch.zeros(1, len(network.transform.image_mean), _SIDE, _SIDE)
     levels = list(network.backbone(image).values())
     network.backbone = OpenVINOBackbone(network.backbone, image)
     network.rpn.head = OpenVINORPNHead(network.rpn.head, levels)
+
     heads = network.roi_heads
     size = heads.box_roi_pool.output_size
-    heads.box_head = _compile_head(
-        heads.box_head, heads.box_head.fc6.in_features // math.prod(size), size
-    )
+    channels = heads.box_head.fc6.in_features // math.prod(size)
+    heads.box_head = _compile_head(heads.box_head, channels, size)
+
     mask_head = nn.Sequential(heads.mask_head, heads.mask_predictor)
     heads.mask_head = _compile_head(mask_head, levels[0].shape[1], heads.mask_roi_pool.output_size)
     heads.mask_predictor = nn.Identity()

@@ -9,16 +9,15 @@ import cv2
 import numpy as np
 import torch
 
-from perception_kit.networks.model_file import load_model, load_weights
-from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import check_runtime_device
 from perception_kit.types import Instance, Intrinsics
+from pose6d_node.config import Pose6dConfig
 from pose6d_node.segmentation.depth_input import depth_channel
 from pose6d_node.segmentation.input_size import fitted_size, resize_color
-from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.openvino import compile_parts
+from pose6d_node.segmentation.segmentation_model import load_segmentation
 
-MASK_THRESHOLD = 0.5
+MASK_THRESHOLD = 0.5  # as published (He et al. 2017, section 3.1)
 
 
 class Segmenter:
@@ -39,50 +38,33 @@ class Segmenter:
         runtime: str = "pytorch",
     ) -> None:
         check_runtime_device(runtime, device)
-        tensors, metadata = load_model(model_path, "segmentation")
-        try:
-            self.class_names: list[str] = metadata["class_names"]
-            self.input_size: tuple[int, int] = tuple(metadata["input_size"])
-            if min(self.input_size) < 1:
-                raise ValueError(f"input_size is {self.input_size}")
-            self.uses_depth: bool = metadata.get("depth", False)
-            normalization = metadata["mean"], metadata["std"]
-            network = build_network(
-                metadata["architecture"], len(self.class_names), *normalization, self.uses_depth
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(
-                f"'{model_path}' is a segmentation model that this version cannot read ({error})"
-            ) from error
-        load_weights(network, tensors, model_path)
-        self.device = torch.device(device)
+        network, spec = load_segmentation(model_path)
+        self.class_names = spec.class_names
+        self.input_size = spec.input_size
+        self.uses_depth = spec.depth
         self.descriptor_size: int = network.descriptor.size
-        network.roi_heads.score_thresh = score_threshold
-        network.roi_heads.detections_per_img = max_detections
+
+        self.device = torch.device(device)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+        self.network.roi_heads.score_thresh = score_threshold
+        self.network.roi_heads.detections_per_img = max_detections
         if runtime == "openvino":
             compile_parts(self.network)
 
-    @property
-    def score_threshold(self) -> float:
-        """Instances below this score are dropped; may be set at any time."""
-        return self.network.roi_heads.score_thresh
-
-    @score_threshold.setter
-    def score_threshold(self, value: float) -> None:
-        self.network.roi_heads.score_thresh = value
+    def configure(self, config: Pose6dConfig) -> None:
+        """Use other parameters from the next image on: those that may change while running."""
+        self.network.roi_heads.score_thresh = config.score_threshold
 
     @torch.inference_mode()
     def __call__(
         self, rgb: np.ndarray, depth: np.ndarray | None = None, intrinsics: Intrinsics | None = None
     ) -> list[Instance]:
-        """Instances of an (H, W, 3) uint8 image of any size, highest score first; boxes and masks
-        in its pixels.
+        """Instances of an (H, W, 3) uint8 image of any size, highest score first.
 
-        A model with ``uses_depth`` also looks at the aligned (H, W) float32 ``depth`` in metres, 0
-        unknown, and the camera's ``intrinsics``; without them, the depth of all pixels is unknown,
-        which its training showed it as well. Raises ValueError for an array of another shape or
-        type.
+        Boxes and masks are in its pixels. A model with ``uses_depth`` also looks at the aligned
+        (H, W) float32 ``depth`` in metres, 0 unknown, and the camera's ``intrinsics``; without
+        them, the depth of all pixels is unknown, which its training showed it as well. Raises
+        ValueError for an array of another shape or type.
         """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
             raise ValueError(
@@ -95,74 +77,91 @@ class Segmenter:
                 f"depth is {depth.shape} and colour {(height, width)}: give depth that is aligned"
                 " to the colour image"
             )
+
+        # The network's input, and what it finds there.
         size = fitted_size(width, height, self.input_size)
-        small = resize_color(rgb, size)
-        image = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
-        if self.uses_depth:
-            unknown = depth is None or intrinsics is None
-            channel = (
-                np.zeros(small.shape[:2], np.float32)
-                if unknown
-                else depth_channel(depth, intrinsics.fx, size)
-            )
-            image = torch.cat([image, torch.from_numpy(channel).to(self.device)[None]])
+        image = self._network_image(rgb, depth, intrinsics, size)
         boxes, labels, scores, masks, descriptors = (
             tensor.cpu().numpy() for tensor in self._forward(image)
         )
+
+        # Boxes and masks back in the image's pixels.
         boxes = boxes * np.array([width / size[0], height / size[1]] * 2, np.float32)
         instances = []
         for box, label, score, mask, descriptor in zip(
             boxes, labels, scores, masks, descriptors, strict=True
         ):
             pixels, origin = paste_mask(mask, box, height, width)
-            if pixels.any():
-                name = self.class_names[label - 1]
-                instances.append(
-                    Instance(int(label), name, float(score), box, pixels, origin, descriptor)
-                )
+            if not pixels.any():
+                continue
+            name = self.class_names[label - 1]
+            instances.append(
+                Instance(int(label), name, float(score), box, pixels, origin, descriptor)
+            )
         return instances
 
+    def _network_image(
+        self,
+        rgb: np.ndarray,
+        depth: np.ndarray | None,
+        intrinsics: Intrinsics | None,
+        size: tuple[int, int],
+    ) -> torch.Tensor:
+        """(3 or 4, h, w) image in [0, 1] of ``size`` (w, h), on the device."""
+        small = resize_color(rgb, size)
+        image = torch.from_numpy(small).to(self.device).permute(2, 0, 1).float() / 255
+        if not self.uses_depth:
+            return image
+
+        if depth is None or intrinsics is None:
+            channel = np.zeros(small.shape[:2], np.float32)
+        else:
+            channel = depth_channel(depth, intrinsics.fx, size)
+        return torch.cat([image, torch.from_numpy(channel).to(self.device)[None]])
+
     def _forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Boxes (N, 4), labels (N,), scores (N,), mask probabilities (N, M, M) and descriptors (N,
-        D) of a (3 or 4, h, w) image.
+        """Detections in a (3 or 4, h, w) image.
+
+        Boxes (N, 4), labels (N,), scores (N,), mask probabilities (N, M, M) and descriptors (N, D).
         """
+        # Mask R-CNN: feature pyramid, region proposals, then class, box and mask of each.
         network = self.network
         images, _ = network.transform([image])
         features = network.backbone(images.tensors)
         proposals, _ = network.rpn(images, features)
         detections, _ = network.roi_heads(features, proposals, images.image_sizes)
+
+        # The descriptors pool the features of the final boxes.
         found = detections[0]
         pooled = network.roi_heads.box_roi_pool(features, [found["boxes"]], images.image_sizes)
-        return (
-            found["boxes"],
-            found["labels"],
-            found["scores"],
-            found["masks"][:, 0],
-            network.descriptor(pooled),
-        )
+        descriptors = network.descriptor(pooled)
+        return found["boxes"], found["labels"], found["scores"], found["masks"][:, 0], descriptors
 
 
 def paste_mask(
     mask: np.ndarray, box: np.ndarray, height: int, width: int
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Boolean pixels of an (M, M) float32 mask that spans ``box``, cropped to the image, and the
-    (x, y) of their top left corner.
+    """Boolean pixels of an (M, M) float32 mask that spans ``box``, cropped to the image.
+
+    The second value is the (x, y) of their top left corner.
     """
     left, top = np.maximum(np.floor(box[:2]).astype(int), 0)
     right, bottom = np.minimum(np.ceil(box[2:]).astype(int), (width, height))
+    origin = int(left), int(top)
     if right <= left or bottom <= top:
-        return np.zeros((0, 0), bool), (int(left), int(top))
-    step = np.array(mask.shape[::-1]) / np.maximum(box[2:] - box[:2], 1e-3)
+        return np.zeros((0, 0), bool), origin
+
     # Pixel centre (x + 0.5) of the image lies at ((x + 0.5) - box) * step - 0.5 in the grid of the
     # mask's cell centres.
+    step = np.array(mask.shape[::-1]) / np.maximum(box[2:] - box[:2], 1e-3)
     shift = (np.array([left, top]) + 0.5 - box[:2]) * step - 0.5
     to_mask = np.array([[step[0], 0, shift[0]], [0, step[1], shift[1]]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
     pasted = cv2.warpAffine(
         mask,
         to_mask,
         (int(right - left), int(bottom - top)),
-        flags=flags,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return pasted >= MASK_THRESHOLD, (int(left), int(top))
+    return pasted >= MASK_THRESHOLD, origin

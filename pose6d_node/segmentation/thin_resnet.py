@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ResNet-18 with fewer channels (He et al., "Deep Residual Learning for Image Recognition", CVPR
-2016), for robots without a GPU.
+"""ResNet with fewer channels, for robots without a GPU.
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from torchvision.models.resnet import BasicBlock, conv1x1
 def thin_resnet(
     inputs: int, widths: Sequence[int], blocks: Sequence[int] = (2, 2, 2, 2)
 ) -> nn.Sequential:
-    """Convolutional stages ``layer1`` to ``layer4`` with strides 4, 8, 16 and 32, ``inputs`` input
-    and ``widths`` output channels.
+    """Convolutional stages ``layer1`` to ``layer4`` with strides 4, 8, 16 and 32.
 
-    The stem is two 3x3 convolutions of stride 2 instead of a 7x7 one and a max-pooling: cheaper,
-    and small objects keep more detail.
+    They have ``inputs`` input and ``widths`` output channels; the default ``blocks`` are those of
+    ResNet-18. The stem is two 3x3 convolutions of stride 2 instead of a 7x7 one and a max-pooling:
+    cheaper, and small objects keep more detail.
     """
     stem = nn.Sequential(
         _conv_bn_relu(inputs, widths[0] // 2, stride=2),
@@ -30,6 +31,7 @@ def thin_resnet(
     for number, (width, count) in enumerate(zip(widths, blocks, strict=True), start=1):
         stages[f"layer{number}"] = _stage(channels, width, count, stride=1 if number == 1 else 2)
         channels = width
+
     network = nn.Sequential(stages)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -19,10 +19,10 @@ WriteVideo = Callable[..., Path]
 
 @pytest.fixture
 def write_video(tmp_path: Path) -> WriteVideo:
-    """``write_video(name, times_s, speed)``: a bright square that moves ``speed`` pixels per
-    second, one frame at each of the times.
+    """``write_video(name, times_s, speed)``: a bright square that moves ``speed`` pixels a second.
 
-    ``colors`` is the format of its pixels; any but the usual one is kept without loss.
+    It has one frame at each of the times. ``colors`` is the format of its pixels; any but the
+    usual one is kept without loss.
     """
 
     def write(
@@ -39,6 +39,7 @@ def write_video(tmp_path: Path) -> WriteVideo:
             stream = container.add_stream("mpeg4" if colors == "yuv420p" else "ffv1", rate=30)
             stream.width, stream.height, stream.pix_fmt = width, height, colors
             stream.codec_context.time_base = Fraction(1, 1000)
+
             for time in times_s:
                 image = np.full((height, width, 3), 40, np.uint8)
                 left = int(4 + speed * time) % (width - 12)

@@ -10,7 +10,7 @@ import pytest
 from actionrec_node import classify
 from actionrec_node.data.labeled_videos import LabeledVideo
 from actionrec_node.data.video import VideoFormat, read_video
-from actionrec_node.evaluation.clips import predict_video
+from actionrec_node.evaluation.clip_scores import predict_video
 from actionrec_node.networks.action_model import load_action_model
 
 
@@ -18,7 +18,7 @@ def test_windows_of_a_video_as_json(
     write_video, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video = write_video("v.mkv", np.arange(30) / 15)
-    assert classify.main([str(video), "--model", str(model_path), "--json"]) == 0
+    assert classify.main([str(video), "--model", str(model_path), "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert [(window["start"], window["end"]) for window in result["windows"]] == [
         (0.0, 1.0),
@@ -31,11 +31,30 @@ def test_windows_of_a_video_as_json(
         assert window["label"] == max(window["scores"], key=window["scores"].get)
     assert result["label"] in result["windows"][0]["scores"]
     assert result["architecture"] == "resnext3d_compact"
-    assert (
-        0
-        < result["seconds_per_clip"]["network"]
-        <= result["seconds_per_clip"]["with_preprocessing"]
-    )
+    seconds = result["seconds_per_clip"]
+    assert 0 < seconds["network"] <= seconds["with_preprocessing"]
+
+
+def test_json_goes_to_a_file_or_as_before_where_no_path_is_given(
+    write_video, model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(write_video("v.mkv", np.arange(30) / 15)), "--model", str(model_path)]
+    assert classify.main([*command, "--json", str(tmp_path / "out.json")]) == 0
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert f"v.mkv: {result['label']}" in capsys.readouterr().out
+
+    assert classify.main(["--json", *command]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["windows"] == result["windows"]
+    assert "--json takes a path now" in printed.err
+
+
+def test_json_that_cannot_be_written_is_named(
+    write_video, model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, path = write_video("v.mkv", np.arange(30) / 15), tmp_path / "none" / "out.json"
+    assert classify.main([str(video), "--model", str(model_path), "--json", str(path)]) == 2
+    assert "none/out.json" in capsys.readouterr().err
 
 
 def test_a_long_video_is_classified_as_the_whole_of_it_is(write_video, model_path: Path) -> None:
@@ -84,7 +103,5 @@ def test_a_model_of_another_architecture_is_refused(
     assert classify.main([str(video), "--model", str(model_path), "--architecture", "i3d"]) == 2
     assert "holds the network 'resnext3d_compact', not 'i3d'" in capsys.readouterr().err
     assert classify.main([str(video), "--model", "rgb_imagenet.pt", "--architecture", "i3d"]) == 2
-    assert (
-        "convert a checkpoint with 'python -m actionrec_node.convert rgb_imagenet.pt"
-        in capsys.readouterr().err
-    )
+    message = "convert a checkpoint with 'python -m actionrec_node.convert rgb_imagenet.pt"
+    assert message in capsys.readouterr().err

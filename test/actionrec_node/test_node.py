@@ -14,13 +14,14 @@ from assistant_perception.msg import ActionArray, TrackArray
 from ros_graph import RosGraph, color_message, header, value_of
 from sensor_msgs.msg import Image
 
+from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import PersonBox
-from actionrec_node.recognition.decision import RecognizerConfig
 from actionrec_node.recognition.recognizer import ActionRecognizer
-from perception_kit.ros.bringup import NodeGroup
-from perception_kit.ros.from_messages import actions_from_message, stamp_to_ns
+from perception_kit.ros.from_messages import actions_from_message
 from perception_kit.ros.image import color_image
+from perception_kit.ros.node_processes import NodeGroup
 from perception_kit.ros.to_messages import tracks_to_message
+from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import TrackEstimate, TrackState
 
 pytestmark = pytest.mark.ros
@@ -48,9 +49,9 @@ class Camera:
     def send(self, stamp_ns: int, seed: int = 0) -> ActionArray:
         self.actions.clear()
         self.color.publish(color_message(stamp_ns, seed))
-        (answer,) = self.graph.wait(lambda: list(self.actions), f"actions of {stamp_ns}")
-        assert answer.header == header(stamp_ns)
-        return answer
+        (response,) = self.graph.wait(lambda: list(self.actions), f"actions of {stamp_ns}")
+        assert response.header == header(stamp_ns)
+        return response
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +64,18 @@ def test_results_are_those_of_the_recognizer(camera: Camera, model_path: Path) -
     start_ns, lengths = 100 * 10**9, []
     for number in range(20):
         stamp_ns = start_ns + number * FRAME_NS
-        answer = camera.send(stamp_ns, seed=number)
+        response = camera.send(stamp_ns, seed=number)
         expected = recognizer.push(color_image(color_message(stamp_ns, seed=number)), stamp_ns)
-        assert list(answer.class_names) == recognizer.class_names
-        for got, want in zip(actions_from_message(answer), expected, strict=True):
+        assert list(response.class_names) == recognizer.class_names
+        for got, want in zip(actions_from_message(response), expected, strict=True):
             assert (got.label, got.track_id) == (want.label, want.track_id)
             assert (got.clip_start_ns, got.clip_end_ns) == (want.clip_start_ns, want.clip_end_ns)
             np.testing.assert_allclose(got.class_scores, want.class_scores, atol=1e-4)
-        lengths.append(len(answer.actions))
+        lengths.append(len(response.actions))
     assert lengths[:15] == [0] * 15, "before the first full clip"
     assert lengths[15:] == [1] * 5
-    assert (
-        stamp_to_ns(answer.actions[0].clip_start)
-        < stamp_to_ns(answer.actions[0].clip_end)
-        <= stamp_ns
-    )
+    (action,) = response.actions
+    assert stamp_to_ns(action.clip_start) < stamp_to_ns(action.clip_end) <= stamp_ns
 
 
 def _person(identity: int, box: np.ndarray) -> TrackEstimate:
@@ -97,25 +95,28 @@ def test_with_tracks_every_person_has_an_action(
         tracks.publish(
             tracks_to_message([_person(*item) for item in boxes.items()], header(stamp_ns))
         )
-        answer = camera.send(stamp_ns, seed=number)
-    assert [action.track_id for action in answer.actions] == [3, 8]
+        response = camera.send(stamp_ns, seed=number)
+    assert [action.track_id for action in response.actions] == [3, 8]
     recognizer = ActionRecognizer(model_path, "cpu", RecognizerConfig(smoothing=0.0))
-    got = actions_from_message(answer)
+    got = actions_from_message(response)
     first, last = stamps.index(got[0].clip_start_ns), stamps.index(got[0].clip_end_ns)
     for number in range(first, last + 1):
         image = color_image(color_message(stamps[number], seed=number))
         expected = recognizer.push(
             image, stamps[number], [PersonBox(*item) for item in boxes.items()]
         )
-    for one, other in zip(got, expected, strict=True):
-        assert (one.clip_start_ns, one.clip_end_ns) == (other.clip_start_ns, other.clip_end_ns)
-        np.testing.assert_allclose(one.class_scores, other.class_scores, atol=1e-4)
+    for action, wanted in zip(got, expected, strict=True):
+        assert (action.clip_start_ns, action.clip_end_ns) == (
+            wanted.clip_start_ns,
+            wanted.clip_end_ns,
+        )
+        np.testing.assert_allclose(action.class_scores, wanted.class_scores, atol=1e-4)
 
 
 def test_stamps_that_go_back_start_a_new_clip(graph: RosGraph, camera: Camera) -> None:
     for number in range(17):
-        answer = camera.send(200 * 10**9 + number * FRAME_NS)
-    assert len(answer.actions) == 1
+        response = camera.send(200 * 10**9 + number * FRAME_NS)
+    assert len(response.actions) == 1
     assert camera.send(190 * 10**9).actions == []
     graph.problem("stamps of 'color' went back by 11.067 s")
 

@@ -22,25 +22,17 @@ FRAME_NS = 66_666_667
 PEOPLE = 40
 
 
+def _person(number: int) -> TrackEstimate:
+    box = np.array([number, 10.0, number + 20, 60])
+    return TrackEstimate(
+        number, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, np.zeros(4)
+    )
+
+
 def test_tracks_alone_are_no_stream_and_a_busy_network_is_waited_for(
     graph: RosGraph, model_path: Path, tmp_path: Path
 ) -> None:
-    crowd = [
-        TrackEstimate(
-            number,
-            1,
-            "person",
-            TrackState.CONFIRMED,
-            0.9,
-            5,
-            5,
-            0.0,
-            0,
-            np.array([number, 10.0, number + 20, 60]),
-            np.zeros(4),
-        )
-        for number in range(1, PEOPLE + 1)
-    ]
+    crowd = [_person(number) for number in range(1, PEOPLE + 1)]
     parameters = {"model": str(model_path), "device": "cpu", "input_reliability": "best_effort"}
     with graph.start(NODE, parameters, tmp_path) as group:
         tracks = graph.publisher(TrackArray, "/tracker_node/tracks")

@@ -52,23 +52,15 @@ def test_every_run_is_trained_once_and_compared(
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     (tmp_path / "out" / "T2").mkdir(parents=True)
     (tmp_path / "out" / "T2" / "last.ckpt").touch()
-    arguments = [
-        str(tmp_path / "sweep.yaml"),
-        "--out",
-        str(tmp_path / "out"),
-        "--data",
-        "b",
-        "--val",
-        "c",
-    ]
+    paths = [str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]
+    arguments = [*paths, "--data", "b", "--val", "c"]
     assert sweep.main(arguments) == 0
     configs = [str(tmp_path / "out" / name / "run.yaml") for name in ("T1", "T2")]
     command = ["-m", "actionrec_node.train", "--config"]
     assert trained == [[*command, configs[0]], [*command, configs[1], "--resume"]]
-    assert [yaml.safe_load(Path(config).read_text())["data"] for config in configs] == [
-        ["b"],
-        ["b"],
-    ], "in place of the file's"
+    data = [yaml.safe_load(Path(config).read_text())["data"] for config in configs]
+    assert data == [["b"], ["b"]], "in place of the file's"
+
     rows = list(csv.DictReader((tmp_path / "out" / "comparison.csv").open()))
     assert [(row["run"], row["balance"], row["lr-steps"]) for row in rows] == [
         ("T1", "none", "[1, 2]"),
@@ -81,6 +73,7 @@ def test_every_run_is_trained_once_and_compared(
     assert "epochs" not in rows[0], "only what differs"
     assert (tmp_path / "out" / "comparison.png").stat().st_size > 1000
     assert "T1   none     [1, 2]" in capsys.readouterr().out
+
     assert sweep.main(arguments) == 0
     assert len(trained) == 2, "runs that are done are not trained again"
 
@@ -90,10 +83,8 @@ def test_a_run_that_fails_is_named(
 ) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP)
     monkeypatch.setattr(subprocess, "run", lambda command, check: SimpleNamespace(returncode=1))
-    assert (
-        sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"])
-        == 2
-    )
+    arguments = [str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"]
+    assert sweep.main(arguments) == 2
     assert "run 'T1' failed" in capsys.readouterr().err
 
 
@@ -112,10 +103,8 @@ def test_a_mistake_in_the_last_run_is_found_before_the_first_is_trained(
     message: str,
 ) -> None:
     (tmp_path / "sweep.yaml").write_text(SWEEP.replace("balance: weights", mistake))
-    assert (
-        sweep.main([str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"])
-        == 2
-    )
+    arguments = [str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out"), "--val", "c"]
+    assert sweep.main(arguments) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "error: run 'T2' cannot be trained with these options" in error

@@ -4,33 +4,25 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from interrupted_training import assert_resume_is_exact
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from actionrec_node import train
 from actionrec_node.networks.action_model import load_action_model
-from actionrec_node.trainer import EMA_DECAY, Trainer, moving_average
-from perception_kit.training import run as training
+
+TINY = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
 
 
 def _arguments(folder: Path, *more: str) -> list[str]:
     run = folder / "run"
-    paths = [
-        "--data",
-        str(folder / "train"),
-        "--val",
-        str(folder / "val"),
-        "--out",
-        str(run / "m.safetensors"),
-        "--run-dir",
-        str(run),
-    ]
-    tiny = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
-    return [*paths, *tiny, *more]
+    data = ["--data", str(folder / "train"), "--val", str(folder / "val")]
+    return [*data, "--out", str(run / "m.safetensors"), "--run-dir", str(run), *TINY, *more]
 
 
 def test_run_writes_model_record_config_and_events(data_folder: Path) -> None:
@@ -48,50 +40,29 @@ def test_run_writes_model_record_config_and_events(data_folder: Path) -> None:
     assert [event.step for event in events.Scalars("held_out/running/recall")] == [1, 2]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # starts two processes, on a machine that may be busy
+@pytest.mark.parametrize("schedule", [["--optimizer", "adamw"], ["--epochs", "3"]])
 def test_a_run_that_was_killed_and_resumed_is_the_one_that_was_not(
-    data_folder: Path, monkeypatch: pytest.MonkeyPatch
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, schedule: list[str]
 ) -> None:
-    more = (
-        "--epochs",
-        "2",
-        "--augmentation",
-        "all",
-    )  # four videos, two in a batch: four steps, whose schedule no clock enters
-    train.main(_arguments(data_folder, *more))
-    expected = torch.load(data_folder / "run" / "last.ckpt", weights_only=True)
-    shutil.rmtree(data_folder / "run")
-    after_step = Trainer._after_step
-
-    def die(trainer: Trainer, loss: float, progress: float) -> None:
-        after_step(trainer, loss, progress)
-        if trainer.clock.step == 3:
-            raise KeyboardInterrupt
-        trainer.save()
-
-    monkeypatch.setattr(Trainer, "_after_step", die)
-    with pytest.raises(KeyboardInterrupt):
-        train.main(_arguments(data_folder, *more))
-    monkeypatch.undo()
-    assert training.load_checkpoint(data_folder / "run" / "last.ckpt", {})["clock"]["step"] == 2
-    train.main(_arguments(data_folder, *more, "--resume"))
-    resumed = torch.load(data_folder / "run" / "last.ckpt", weights_only=True)
-    assert resumed["clock"]["step"] == 4
-    for name, tensor in expected["average"].items():
-        assert torch.equal(tensor, resumed["average"][name]), name
+    # four videos, two in a batch: two steps an epoch
+    data = ["--data", str(data_folder / "train"), "--val", str(data_folder / "val")]
+    arguments = [*data, *TINY, "--augmentation", "all", *schedule]
+    assert_resume_is_exact(monkeypatch, "actionrec_node.train", arguments, data_folder / "run")
 
 
 def test_learning_rate_of_sgd_falls_to_a_tenth_at_chosen_epochs(
     data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = []
-    step = Trainer.step
+    step = train.ActionTrainer.step
 
-    def note(trainer: Trainer, *batch: object) -> float:
-        loss = step(trainer, *batch)
+    def note(trainer: train.ActionTrainer, *batch: Any) -> Any:
         rates.append(trainer.optimizer.param_groups[0]["lr"])
-        return loss
+        return step(trainer, *batch)
 
-    monkeypatch.setattr(Trainer, "step", note)
+    monkeypatch.setattr(train.ActionTrainer, "step", note)
     # Four videos, two in a batch: two steps an epoch.
     train.main(
         _arguments(data_folder, "--optimizer", "sgd", "--epochs", "3", "--lr-steps", "1", "2")
@@ -147,8 +118,20 @@ def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: 
     )
 
 
+def test_held_out_fraction_by_its_old_name(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = (arguments := _arguments(data_folder)).index("--val")
+    del arguments[at : at + 2]
+    assert train.parse_arguments([*arguments, "--val-share=0.5"]).val_fraction == 0.5
+    assert "warning: --val-share is now called --val-fraction" in capsys.readouterr().err
+    (tmp_path / "old.yaml").write_text("val-share: 0.25\n")
+    options = train.parse_arguments([*arguments, "--config", str(tmp_path / "old.yaml")])
+    assert options.val_fraction == 0.25
+
+
 def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
-    arguments = _arguments(data_folder, "--val-share", "0.5", "--group-pattern", r"(\d)\.mkv")
+    arguments = _arguments(data_folder, "--val-fraction", "0.5", "--group-pattern", r"(\d)\.mkv")
     at = arguments.index("--val")
     args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
     args.run_dir.mkdir()
@@ -163,12 +146,12 @@ def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
     ("more", "message"),
     [
         (["--freeze-through", "layer1"], "--freeze-through needs --weights"),
-        (["--val-share", "0.1"], "give either --val or --val-share"),
+        (["--val-fraction", "0.1"], "give either --val or --val-fraction"),
         (
             ["--accelerator", "cpu", "--precision", "bf16-mixed"],
             "--precision bf16-mixed needs a GPU here",
         ),
-        (["--group-pattern", "S1"], "--group-pattern needs --val-share"),
+        (["--group-pattern", "S1"], "--group-pattern needs --val-fraction"),
         (["--lr-steps", "3"], "--lr-steps needs --optimizer sgd"),
         (["--steps", "0"], "argument --steps: must be a whole number of at least 1, got '0'"),
         (
@@ -201,7 +184,7 @@ def test_options_that_do_not_go_together(
         ("both sides", "2 videos are in both --data and --val"),
         ("no checkpoint", "there is no checkpoint"),
         ("no stage", "cannot freeze up to 'layer9', expected one of conv1, layer1"),
-        ("no share", "the share to hold out must be above 0 and below 1, got 2"),
+        ("no fraction", "the share to hold out must be above 0 and below 1, got 2"),
         ("no pattern", "'(' is no regular expression"),
         ("no folder", "is-a-file"),
         (
@@ -229,13 +212,13 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         model = train.ActionModel(train.new_spec("resnext3d_compact", ["a", "b"]))
         train.save_action_model(data_folder / "w.safetensors", model)
         arguments += ["--weights", str(data_folder / "w.safetensors"), "--freeze-through", "layer9"]
-    elif case in ("no share", "no pattern"):
+    elif case in ("no fraction", "no pattern"):
         at = arguments.index("--val")
         del arguments[at : at + 2]
         arguments += (
-            ["--val-share", "2"]
-            if case == "no share"
-            else ["--val-share", "0.5", "--group-pattern", "("]
+            ["--val-fraction", "2"]
+            if case == "no fraction"
+            else ["--val-fraction", "0.5", "--group-pattern", "("]
         )
     elif case == "one clip of one pixel":
         arguments += ["--batch-size", "1", "--input-size", "16"]
@@ -298,14 +281,6 @@ def test_a_run_does_not_go_on_as_another(
         train.main(arguments)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
-
-
-def test_moving_average_forgets_the_start_at_once() -> None:
-    start, now = torch.zeros(2), torch.ones(2)
-    assert torch.allclose(moving_average(start, now, torch.tensor(1)), torch.full((2,), 9 / 11))
-    assert torch.allclose(
-        moving_average(start, now, torch.tensor(10**6)), torch.full((2,), 1 - EMA_DECAY)
-    )
 
 
 def test_i3d_trains_on_frames_and_flow(data_folder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actionrec_node.data.annotations import DataError, read_annotations
+from actionrec_node.data.annotations import DataError, Segment, read_annotations
 from actionrec_node.up_fall import label_videos, main
 
 FALL, WALK = "A03_fall_backward_S02_T1_C1.mp4", "A06_walking_S02_T1_C1.mp4"
@@ -27,14 +27,10 @@ def test_a_data_folder_of_one_camera(folder: Path, tmp_path: Path) -> None:
     assert main([str(folder), "--camera", "C1", "--out", str(tmp_path / "data")]) == 0
     annotations = read_annotations(tmp_path / "data")
     assert {path.name for path in annotations} == {FALL, WALK}
-    fall = [
-        (segment.start, segment.end, segment.label, segment.subject)
-        for segment in annotations[folder / FALL]
-    ]
-    assert fall == [
-        (0, 1, "other", "S02"),
-        (1, 2, "falling", "S02"),
-        (2, float("inf"), "lying", "S02"),
+    assert annotations[folder / FALL] == [
+        Segment(0, 1, "other", "S02"),
+        Segment(1, 2, "falling", "S02"),
+        Segment(2, float("inf"), "lying", "S02"),
     ]
     assert [segment.label for segment in annotations[folder / WALK]] == ["walking"]
 

@@ -13,11 +13,9 @@ import pytest
 
 from perception_kit.bags.bag import BagWriter, open_typestore
 
-COLOR, DEPTH, CAMERA_INFO = (
-    "/cam/color/image_raw",
-    "/cam/aligned_depth_to_color/image_raw",
-    "/cam/color/camera_info",
-)
+COLOR = "/cam/color/image_raw"
+DEPTH = "/cam/aligned_depth_to_color/image_raw"
+CAMERA_INFO = "/cam/color/camera_info"
 MILLISECOND = 1_000_000
 
 
@@ -62,8 +60,9 @@ def _camera_info(stamp_ns: int, height: int, width: int) -> Any:
 
 @pytest.fixture
 def camera_bag(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a bag of grey 64x48 images; each topic's header stamps in milliseconds are given, and
-    bag stamps are equal to them.
+    """Writes a bag of grey 64x48 images.
+
+    Arguments are each topic's header stamps in milliseconds, which are the bag's stamps, too.
     """
 
     def write(
@@ -72,20 +71,15 @@ def camera_bag(tmp_path: Path) -> Callable[..., Path]:
         camera_info: Sequence[int] | None = None,
     ) -> Path:
         path = tmp_path / "camera_bag"
-        messages = [
-            (stamp, COLOR, _image(stamp * MILLISECOND, np.full((48, 64, 3), 90, np.uint8), "rgb8"))
-            for stamp in color
-        ]
+        rgb, depth_mm = np.full((48, 64, 3), 90, np.uint8), np.full((48, 64), 900, np.uint16)
+        messages = []
+        for stamp in color:
+            messages.append((stamp, COLOR, _image(stamp * MILLISECOND, rgb, "rgb8")))
         for stamp in color if depth is None else depth:
-            messages.append(
-                (
-                    stamp,
-                    DEPTH,
-                    _image(stamp * MILLISECOND, np.full((48, 64), 900, np.uint16), "16UC1"),
-                )
-            )
+            messages.append((stamp, DEPTH, _image(stamp * MILLISECOND, depth_mm, "16UC1")))
         for stamp in color if camera_info is None else camera_info:
             messages.append((stamp, CAMERA_INFO, _camera_info(stamp * MILLISECOND, 48, 64)))
+
         with BagWriter(path) as writer:
             for stamp, topic, message in sorted(messages, key=lambda item: item[0]):
                 writer.write(topic, message, stamp * MILLISECOND)

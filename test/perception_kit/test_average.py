@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from perception_kit.average import main
-from perception_kit.networks.model_file import load_model, save_model
+from perception_kit.networks.model_file import read_model, save_model
 
 
 def write(
@@ -40,7 +40,7 @@ def test_mean_of_three(tmp_path: Path) -> None:
     (tmp_path / "2.0.safetensors.json").write_text('{"steps": 7}')
     out = tmp_path / "mean.safetensors"
     assert main([*map(str, paths), "--out", str(out)]) == 0
-    tensors, metadata = load_model(out, "segmentation")
+    tensors, metadata = read_model(out, "segmentation")
     assert tensors["weight"].tolist() == [3.0, 3.0]
     assert int(tensors["count"]) == 1, "whole numbers and the metadata are the first one's"
     assert metadata["input_size"] == [8, 1]

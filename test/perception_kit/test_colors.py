@@ -50,4 +50,4 @@ def test_classes_of_the_demo_can_be_told_apart(model: str) -> None:
         np.array([[class_color(name) for name in names if name != FALL_LABEL]], np.float32) / 255
     )
     lab = cv2.cvtColor(colors, cv2.COLOR_RGB2LAB)[0]
-    assert min(np.linalg.norm(one - other) for one, other in combinations(lab, 2)) > 20
+    assert min(np.linalg.norm(first - second) for first, second in combinations(lab, 2)) > 20

@@ -17,7 +17,8 @@ LIMIT_S = 60
 PARENT = """
 import subprocess, sys
 from perception_kit.processes import ends_with_parent
-child = subprocess.Popen(ends_with_parent([sys.executable, "-c", "print('ready', flush=True); import time; time.sleep(600)"]))
+code = "print('ready', flush=True); import time; time.sleep(600)"
+child = subprocess.Popen(ends_with_parent([sys.executable, "-c", code]))
 print(child.pid, flush=True)
 child.wait()
 """

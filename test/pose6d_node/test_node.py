@@ -27,7 +27,6 @@ from sensor_msgs.msg import CameraInfo, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from perception_kit.networks.model_file import save_model
-from perception_kit.ros.bringup import NodeGroup
 from perception_kit.ros.from_messages import detections_from_message, poses_from_message
 from perception_kit.ros.image import (
     color_image,
@@ -35,7 +34,8 @@ from perception_kit.ros.image import (
     image_to_array,
     intrinsics_from_camera_info,
 )
-from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
+from perception_kit.ros.node_processes import NodeGroup
+from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
 from pose6d_node.segmentation.predictor import Segmenter
@@ -48,9 +48,7 @@ MAX_DETECTIONS = 3
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Parameters with an untrained segmentation model, which finds something in any image, and an
-    untrained pose model.
-    """
+    """Parameters with untrained models, of which the segmentation finds something in any image."""
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     network = build_network("compact", len(CLASSES))
@@ -61,17 +59,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "input_size": [WIDTH, HEIGHT],
         "mean": IMAGE_MEAN,
         "std": IMAGE_STD,
+        "descriptor_size": 64,
     }
-    save_model(
-        folder / "segmentation.safetensors",
-        "segmentation",
-        network.state_dict(),
-        metadata | {"descriptor_size": 64},
-    )
-    config = PoseModelConfig(
-        CLASSES, [0.1, 0.2], [[0.06, 0.06, 0.05], [0.1, 0.1, 0.1]], [[np.eye(4).tolist()]] * 2
-    )
-    PoseModel(config, torch.rand(2, 1000, 3) * 0.1).save(folder / "pose.safetensors", {})
+    path = folder / "segmentation.safetensors"
+    save_model(path, "segmentation", network.state_dict(), metadata)
+
+    sizes = [[0.06, 0.06, 0.05], [0.1, 0.1, 0.1]]
+    spec = PoseModelSpec(CLASSES, [0.1, 0.2], sizes, [[np.eye(4).tolist()]] * 2)
+    PoseModel(spec, torch.rand(2, 1000, 3) * 0.1).save(folder / "pose.safetensors", {})
     return {
         "segmentation_model": str(folder / "segmentation.safetensors"),
         "pose_model": str(folder / "pose.safetensors"),
@@ -135,28 +130,23 @@ def test_results_are_those_of_the_algorithms(camera: Camera, models: dict[str, s
     received = detections_from_message(detections)
     assert detections.header.frame_id == FRAME_ID
     assert (detections.image_width, detections.image_height) == (WIDTH, HEIGHT)
-    assert [one.detection_id for one in detections.detections] == list(range(len(expected)))
+    ids = [detection.detection_id for detection in detections.detections]
+    assert ids == list(range(len(expected)))
     assert len(received) == len(expected) > 0
     for got, want in zip(received, expected, strict=True):
-        assert (got.class_id, got.class_name, got.mask_origin) == (
-            want.class_id,
-            want.class_name,
-            want.mask_origin,
-        )
+        assert (got.class_id, got.class_name) == (want.class_id, want.class_name)
+        assert got.mask_origin == want.mask_origin
         assert got.score == pytest.approx(want.score, abs=1e-4)
         np.testing.assert_array_equal(got.mask, want.mask)
         np.testing.assert_allclose(got.box, want.box, atol=0.1)
         np.testing.assert_allclose(got.descriptor, want.descriptor, atol=1e-3)
+
     intrinsics = intrinsics_from_camera_info(info_message(stamp_ns), color)
-    expected_poses = PoseEstimator(models["pose_model"], "cpu")(
-        rgb, depth_image(depth), intrinsics, expected
-    )
+    estimator = PoseEstimator(models["pose_model"], "cpu")
+    expected_poses = estimator(rgb, depth_image(depth), intrinsics, expected)
     received_poses = poses_from_message(poses)
-    assert (
-        [pose.detection_index for pose in received_poses]
-        == [pose.detection_index for pose in expected_poses]
-        != []
-    )
+    indices = [pose.detection_index for pose in received_poses]
+    assert indices == [pose.detection_index for pose in expected_poses] != []
     for got, want in zip(received_poses, expected_poses, strict=True):
         np.testing.assert_allclose(got.translation, want.translation, atol=1e-3)
         np.testing.assert_allclose(got.rotation, want.rotation, atol=1e-3)
@@ -304,10 +294,8 @@ def test_stamps_that_go_back_are_told_and_processed(graph: RosGraph, camera: Cam
 
 
 def test_overlay_and_markers_are_made_for_subscribers(graph: RosGraph, camera: Camera) -> None:
-    overlays, markers = (
-        graph.record(Image, f"/{NODE}/overlay"),
-        graph.record(MarkerArray, f"/{NODE}/markers"),
-    )
+    overlays = graph.record(Image, f"/{NODE}/overlay")
+    markers = graph.record(MarkerArray, f"/{NODE}/markers")
     stamp_ns = camera_time(graph)
 
     def sent() -> bool:  # the node learns of a new subscriber a moment later
@@ -316,14 +304,15 @@ def test_overlay_and_markers_are_made_for_subscribers(graph: RosGraph, camera: C
 
     while not sent():
         stamp_ns += 10**8
+
     picture = image_to_array(overlays[-1])
     assert picture.shape == (HEIGHT, WIDTH, 3)
     assert not np.array_equal(picture, color_image(color_message(stamp_ns)))
     assert all(
-        one.lifetime.sec + one.lifetime.nanosec > 0
+        marker.lifetime.sec + marker.lifetime.nanosec > 0
         for array in markers
-        for one in array.markers
-        if one.action == Marker.ADD
+        for marker in array.markers
+        if marker.action == Marker.ADD
     )
 
 
@@ -337,24 +326,21 @@ def test_life_cycle_and_diagnostics(
     assert status.hardware_id == "cpu"
     assert value_of(status, "segmentation_model") == models["segmentation_model"]
     for stage in ("segmentation", "pose", "receive_to_done"):
-        assert (
-            float(value_of(status, f"latency_ms/{stage} max"))
-            >= float(value_of(status, f"latency_ms/{stage} p50"))
-            > 0
-        )
+        longest = float(value_of(status, f"latency_ms/{stage} max"))
+        assert longest >= float(value_of(status, f"latency_ms/{stage} p50")) > 0
+
     assert graph.change_state(NODE, "deactivate")
-    camera.send(
-        *(make(camera_time(graph)) for make in (color_message, depth_message, info_message))
-    )
+    messages = [make(camera_time(graph)) for make in (color_message, depth_message, info_message)]
+    camera.send(*messages)
     graph.spin(0.5)
     assert camera.detections == []
+
+    # Without a pose model the node does not promise poses.
     assert graph.change_state(NODE, "cleanup")
     assert graph.set_parameter(NODE, "pose_model", "").successful
     assert graph.change_state(NODE, "configure")
     assert graph.change_state(NODE, "activate")
-    assert graph.node.count_publishers(f"/{NODE}/poses") == 0, (
-        "without a pose model the node does not promise poses"
-    )
+    assert graph.node.count_publishers(f"/{NODE}/poses") == 0
 
 
 def test_sigterm_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: NodeGroup) -> None:
@@ -369,18 +355,17 @@ def test_without_a_usable_model_the_node_stays_unconfigured(
 ) -> None:
     text_file = tmp_path / "notes.safetensors"
     text_file.write_text("not a model")
-    with graph.start(
-        NODE, {"segmentation_model": "", "pose_model": "", "device": "cpu"}, tmp_path
-    ) as group:
+    parameters = {"segmentation_model": "", "pose_model": "", "device": "cpu"}
+    with graph.start(NODE, parameters, tmp_path) as group:
         status = graph.problem("set the parameter 'segmentation_model'")
         assert status.level == status.ERROR
         assert graph.state(NODE) == "unconfigured"
         assert graph.set_parameter(NODE, "segmentation_model", str(text_file)).successful
         assert not graph.change_state(NODE, "configure")
         graph.problem("is not a safetensors model file")
-        assert graph.set_parameter(
-            NODE, "segmentation_model", models["segmentation_model"]
-        ).successful
+
+        usable = models["segmentation_model"]
+        assert graph.set_parameter(NODE, "segmentation_model", usable).successful
         assert graph.change_state(NODE, "configure")
         assert graph.state(NODE) == "inactive"
         assert group.stop() == {NODE: 0}

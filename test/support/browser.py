@@ -34,8 +34,9 @@ def open_browser(path: str) -> Iterator[Browser]:
 
 
 def console_errors(page: Page) -> list[str]:
-    """List that fills with the errors of ``page``: on its console, uncaught, and of files that it
-    did not get. Call before it is opened.
+    """List that fills with the errors of ``page``. Call before it is opened.
+
+    They are those on its console, uncaught ones, and files that it did not get.
     """
     errors: list[str] = []
     page.on(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stream of I3D written a second time, from the paper's figure 3 and tensors by name alone, to
-check the network against.
+"""A second implementation of one stream of I3D, to check the network against.
+
+It follows figure 3 of the paper and uses tensors by name only.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ def public_names() -> set[str]:
 
 
 def logits(tensors: dict[str, Tensor], x: Tensor) -> Tensor:
-    """(N, C) of clips (N, channels, T, H, W) whose height and width leave a 1 x 1 map, and T more
-    than 8.
+    """(N, C) of clips (N, channels, T, H, W).
+
+    Height and width leave a 1 x 1 map, and T is more than 8.
     """
 
     def padded(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:

@@ -25,7 +25,7 @@ def sources(*folders: str) -> dict[str, Path]:
 
 
 def imported(path: Path, at_run_time: bool = False) -> Iterator[str]:
-    """Full names that a file imports anywhere; ``at_run_time`` leaves out those for type checkers."""
+    """Full names that a file imports; ``at_run_time`` leaves out those for type checkers."""
     skipped: set[ast.AST] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if node in skipped:

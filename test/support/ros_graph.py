@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test's side of the ROS graph, in a domain of its own on the loopback, and camera messages to
-send.
-"""
+"""A test's side of the ROS graph, in a domain of its own, and camera messages to send."""
 
 from __future__ import annotations
 
@@ -25,8 +23,8 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from perception_kit.ros.bringup import NodeGroup, start_nodes
 from perception_kit.ros.image import array_to_image
+from perception_kit.ros.node_processes import NodeGroup, start_nodes
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.to_messages import ns_to_stamp
 
@@ -134,7 +132,7 @@ class RosGraph:
         client = self.node.create_client(service_type, name)
         self.wait(client.service_is_ready, f"service {name}")
         future = client.call_async(request)
-        self.wait(future.done, f"answer of {name}")
+        self.wait(future.done, f"response of {name}")
         self.node.destroy_client(client)
         return future.result()
 
@@ -150,7 +148,7 @@ def header(stamp_ns: int) -> Header:
 
 
 def color_message(stamp_ns: int, seed: int = 0) -> Image:
-    """A picture of noise."""
+    """An image of noise."""
     return array_to_image(
         np.random.default_rng(seed).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8),
         "rgb8",

@@ -15,8 +15,9 @@ from perception_kit.types import Instance, PoseEstimate
 
 @pytest.fixture(scope="session")
 def detection() -> Callable[..., Instance]:
-    """``detection(box, class_id=1, descriptor=())``: a detection without a mask; the descriptor is
-    scaled to norm 1.
+    """``detection(box, class_id=1, descriptor=())``: a detection without a mask.
+
+    The descriptor is scaled to norm 1.
     """
 
     def make(
@@ -62,9 +63,7 @@ def pose() -> Callable[..., PoseEstimate]:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[str], AbstractContextManager[None]]:
-    """``with refused(pattern)``: the command ends with exit code 2 and a message that matches,
-    without a traceback.
-    """
+    """``with refused(pattern)``: the command ends with exit code 2 and a message that matches."""
 
     @contextmanager
     def ends(pattern: str) -> Iterator[None]:

@@ -16,9 +16,7 @@ LIMIT = 1.0
 
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[Pairs, np.ndarray, np.ndarray]:
-    """Up to 4 tracks and 4 detections with gaps in their numbers, and a random set of allowed
-    pairs.
-    """
+    """Up to 4 tracks and 4 detections with gaps in their numbers, and random allowed pairs."""
     rows = np.array(draw(st.lists(st.integers(0, 20), unique=True, max_size=4)), np.int64)
     columns = np.array(draw(st.lists(st.integers(0, 20), unique=True, max_size=4)), np.int64)
     every = list(itertools.product(rows.tolist(), columns.tolist()))
@@ -47,14 +45,14 @@ def test_assignment_is_the_cheapest_and_every_detection_is_accounted_for(
     problem: tuple[Pairs, np.ndarray, np.ndarray],
 ) -> None:
     pairs, rows, columns = problem
-    matched_rows, matched_columns, rest = assign(pairs, rows, columns)
+    matched_rows, matched_columns, unmatched = assign(pairs, rows, columns)
     cost = dict(
         zip(zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True), pairs.cost, strict=True)
     )
     matches = list(zip(matched_rows.tolist(), matched_columns.tolist(), strict=True))
     assert sum(cost[match] - LIMIT for match in matches) == pytest.approx(cheapest(pairs))
     assert len(set(matched_rows.tolist())) == len(matches)
-    assert sorted([*matched_columns.tolist(), *rest.tolist()]) == sorted(columns.tolist())
+    assert sorted([*matched_columns.tolist(), *unmatched.tolist()]) == sorted(columns.tolist())
 
 
 @given(st.integers(0, 2**31), st.integers(1, 60), st.integers(1, 60), st.floats(0.0, 0.3))
@@ -70,11 +68,11 @@ def test_same_matches_and_order_as_on_the_full_matrix(
     matrix[pair_rows, pair_columns] = pairs.cost
     row, column = linear_sum_assignment(matrix)
     allowed = matrix[row, column] < LIMIT
-    rows, columns, rest = assign(pairs, np.arange(n), np.arange(m))
+    rows, columns, unmatched = assign(pairs, np.arange(n), np.arange(m))
     assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == set(
         zip(row[allowed].tolist(), column[allowed].tolist(), strict=True)
     )
-    assert rest.tolist() == [*np.setdiff1d(np.arange(m), column), *column[~allowed]]
+    assert unmatched.tolist() == [*np.setdiff1d(np.arange(m), column), *column[~allowed]]
 
 
 def pairs_of(*triples: tuple[int, int, float]) -> Pairs:
@@ -84,20 +82,21 @@ def pairs_of(*triples: tuple[int, int, float]) -> Pairs:
 
 def test_one_track_gives_way_when_both_are_served_better() -> None:
     pairs = pairs_of((0, 0, 0.1), (0, 1, 0.2), (1, 0, 0.2))
-    rows, columns, rest = assign(pairs, np.array([0, 1]), np.array([0, 1]))
+    rows, columns, unmatched = assign(pairs, np.array([0, 1]), np.array([0, 1]))
     assert dict(zip(rows.tolist(), columns.tolist(), strict=True)) == {0: 1, 1: 0}
-    assert len(rest) == 0
+    assert len(unmatched) == 0
 
 
 def test_rest_starts_with_the_detections_that_have_no_partner() -> None:
-    """The track's only partner of the full matrix is detection 3, which is not allowed: it comes
-    after 5 and 4, in the given order.
+    """The track's only partner of the full matrix is detection 3, which is not allowed.
+
+    It comes after 5 and 4, in the given order.
     """
-    rows, _, rest = assign(pairs_of(), np.array([7]), np.array([3, 5, 4]))
+    rows, _, unmatched = assign(pairs_of(), np.array([7]), np.array([3, 5, 4]))
     assert len(rows) == 0
-    assert rest.tolist() == [5, 4, 3]
+    assert unmatched.tolist() == [5, 4, 3]
 
 
 def test_without_tracks_the_order_is_kept() -> None:
-    _, _, rest = assign(pairs_of(), np.zeros(0, np.int64), np.array([3, 5, 4]))
-    assert rest.tolist() == [3, 5, 4]
+    _, _, unmatched = assign(pairs_of(), np.zeros(0, np.int64), np.array([3, 5, 4]))
+    assert unmatched.tolist() == [3, 5, 4]

@@ -19,7 +19,7 @@ Detection = Callable[..., Instance]
 def make_tracks(
     instances: list[Instance], missed: list[int], confirmed: bool = True
 ) -> tuple[Tracks, Gallery]:
-    """One track for each instance, with its descriptor in the gallery, predicted one frame ahead."""
+    """One track for each instance, with its descriptor in the gallery, one frame later."""
     config = TrackerConfig()
     detections = usable(instances)
     tracks, gallery = Tracks(), Gallery(10)
@@ -46,9 +46,8 @@ def matches(
 ) -> dict[int, int]:
     """Detection index by track row."""
     found = associate(tracks, usable(instances), gallery, None, config or TrackerConfig())
-    assert sorted([*found.columns.tolist(), *found.unmatched.tolist()]) == list(
-        range(len(instances))
-    )
+    columns = [*found.columns.tolist(), *found.unmatched.tolist()]
+    assert sorted(columns) == list(range(len(instances)))
     return dict(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
 
 
@@ -87,11 +86,8 @@ def test_a_detection_is_matched_once_in_the_cascade(detection: Detection) -> Non
     tracks, gallery = make_tracks(
         [detection(box, descriptor=[1, 0]), detection(box, descriptor=[1, 0])], missed=[4, 1]
     )
-    assert matches(
-        tracks,
-        gallery,
-        [detection([400, 100, 450, 200], descriptor=[1, 0]), detection(box, descriptor=[1, 0])],
-    ) == {1: 1}
+    elsewhere = detection([400, 100, 450, 200], descriptor=[1, 0])
+    assert matches(tracks, gallery, [elsewhere, detection(box, descriptor=[1, 0])]) == {1: 1}
 
 
 def test_pairs_outside_the_motion_gate_never_match(detection: Detection) -> None:
@@ -119,10 +115,10 @@ def test_tentative_tracks_match_by_overlap(detection: Detection) -> None:
 def test_classes_do_not_mix_unless_asked_to(confirmed: bool, detection: Detection) -> None:
     box = [100, 100, 150, 200]
     tracks, gallery = make_tracks([detection(box, class_id=1)], [1], confirmed=confirmed)
-    assert matches(tracks, gallery, [detection(box, class_id=2)]) == {}
-    assert matches(
-        tracks, gallery, [detection(box, class_id=2)], TrackerConfig(class_aware=False)
-    ) == {0: 0}
+    of_another_class = [detection(box, class_id=2)]
+    assert matches(tracks, gallery, of_another_class) == {}
+    config = TrackerConfig(class_aware=False)
+    assert matches(tracks, gallery, of_another_class, config) == {0: 0}
 
 
 def test_without_descriptors_the_nearer_one_matches(detection: Detection) -> None:

@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from filterpy.common import Q_continuous_white_noise, Q_discrete_white_noise
+from filterpy.kalman import KalmanFilter
+from filterpy_oracle import constant_velocity_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +20,9 @@ def started(count: int = 3, size: int = 4, seed: int = 0) -> ConstantVelocitySta
 
 
 def assert_valid(states: ConstantVelocityStates) -> None:
-    """Finite, and every track's covariance is symmetric and positive definite, relative to its own
-    scale.
+    """Finite, and every track's covariance is symmetric and positive definite.
+
+    It is so relative to its own scale.
     """
     assert np.isfinite(states.data).all()
     covariance = states.covariance()
@@ -28,40 +32,26 @@ def assert_valid(states: ConstantVelocityStates) -> None:
     assert np.linalg.eigvalsh(covariance / scale[:, :, None] / scale[:, None, :]).min() > 0
 
 
-class TextbookFilter:
-    """One track's filter with full matrices and one prediction for each step."""
-
-    def __init__(self, position: np.ndarray) -> None:
-        size = len(position)
-        self.size = size
-        self.mean = np.concatenate([position, np.zeros(size)])
-        self.covariance = np.diag(np.repeat([2 * POSITION_STD, 10 * VELOCITY_STD], size) ** 2)
-
-    def predict(self) -> None:
-        transition = np.eye(2 * self.size) + np.eye(2 * self.size, k=self.size)
-        noise = np.diag(np.repeat([POSITION_STD, VELOCITY_STD], self.size) ** 2)
-        self.mean = transition @ self.mean
-        self.covariance = transition @ self.covariance @ transition.T + noise
-
-    def correct(self, measurement: np.ndarray) -> None:
-        observation = np.eye(self.size, 2 * self.size)
-        innovation_covariance = (
-            observation @ self.covariance @ observation.T + MEASUREMENT_STD** 2 * np.eye(self.size)
-        )
-        gain = self.covariance @ observation.T @ np.linalg.inv(innovation_covariance)
-        self.mean = self.mean + gain @ (measurement - observation @ self.mean)
-        self.covariance = self.covariance - gain @ innovation_covariance @ gain.T
+def oracle(position: np.ndarray) -> KalmanFilter:
+    """The same filter of one track in filterpy."""
+    return constant_velocity_filter(
+        position,
+        initial_std=(2 * POSITION_STD, 10 * VELOCITY_STD),
+        process_std=(POSITION_STD, VELOCITY_STD),
+        measurement_std=MEASUREMENT_STD,
+    )
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=12), st.integers(0, 2**31))
 @settings(max_examples=40, deadline=None)
 def test_equals_the_textbook_filter(frames: list[tuple[int, bool]], seed: int) -> None:
-    """Frames are (steps since the last one, whether measured); several steps at once equal as many
-    textbook predictions.
+    """Several steps at once equal as many textbook predictions.
+
+    Frames are (steps since the last one, whether measured).
     """
     rng = np.random.default_rng(seed)
     states = started(count=2, seed=seed)
-    textbook = [TextbookFilter(position) for position in states.position]
+    textbook = [oracle(position) for position in states.position]
     for steps, is_measured in frames:
         states.predict(steps, POSITION_STD, VELOCITY_STD)
         measurement = states.position + rng.normal(size=states.position.shape)
@@ -71,15 +61,34 @@ def test_equals_the_textbook_filter(frames: list[tuple[int, bool]], seed: int) -
             for _ in range(steps):
                 reference.predict()
             if is_measured:
-                reference.correct(measurement[row])
-    np.testing.assert_allclose(
-        np.concatenate([states.position, states.velocity], axis=1),
-        [r.mean for r in textbook],
-        atol=1e-8,
+                reference.update(measurement[row][:, None])
+
+    means = np.concatenate([states.position, states.velocity], axis=1)
+    np.testing.assert_allclose(means, [reference.x[:, 0] for reference in textbook], atol=1e-8)
+    covariances = [reference.P for reference in textbook]
+    np.testing.assert_allclose(states.covariance(), covariances, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_process_noise_beside_the_white_noise_models(steps: int) -> None:
+    """Of filterpy's white-noise models, only the velocity's variance is ours.
+
+    They move the position within a step; here, the noise of a step moves it from the next one on.
+    """
+    states = ConstantVelocityStates(np.zeros((5, 1, 1)))
+    states.predict(steps, 0.0, VELOCITY_STD)
+    (noise,) = states.covariance()
+    ages = np.arange(steps)
+    assert noise == pytest.approx(
+        VELOCITY_STD**2 * np.array([[(ages**2).sum(), ages.sum()], [ages.sum(), steps]])
     )
-    np.testing.assert_allclose(
-        states.covariance(), [r.covariance for r in textbook], rtol=1e-8, atol=1e-10
-    )
+
+    continuous = Q_continuous_white_noise(2, dt=steps, spectral_density=VELOCITY_STD**2)
+    discrete = Q_discrete_white_noise(2, dt=steps, var=VELOCITY_STD**2 / steps)
+    for model in (continuous, discrete):
+        assert noise[1, 1] == pytest.approx(model[1, 1])
+        assert noise[0, 0] < model[0, 0]
+        assert noise[0, 1] < model[0, 1]
 
 
 @given(
@@ -97,7 +106,7 @@ def test_covariance_stays_positive_definite(
     velocity_std: float,
     measurement_std: float,
 ) -> None:
-    """Any time between frames, zero and parts of a step included, any noise, any measurement."""
+    """Any time between frames, zero and fractions of a step too, any noise, any measurement."""
     states = ConstantVelocityStates.start(np.zeros((1, 2)), 2 * position_std, 10 * velocity_std)
     for steps, is_measured, measurement in frames:
         states.predict(steps, position_std, velocity_std)
@@ -135,9 +144,7 @@ def test_correction_leaves_other_tracks_alone() -> None:
 
 @pytest.mark.parametrize("rate", [5.0, 12.5, 30.0])
 def test_velocity_of_an_object_does_not_depend_on_the_frame_rate(rate: float) -> None:
-    """Ten seconds of constant motion, 3 units per nominal frame of 1/30 s, watched at different
-    rates.
-    """
+    """Ten seconds of constant motion, 3 units per nominal frame of 1/30 s."""
     states = ConstantVelocityStates.start(np.zeros((1, 1)), POSITION_STD, 10 * VELOCITY_STD)
     for frame in range(1, int(10 * rate)):
         states.predict(30 / rate, POSITION_STD, VELOCITY_STD)

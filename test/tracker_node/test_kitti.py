@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from perception_kit.metrics.tracking import TrackedBoxes
-from tracker_node.kitti import in_a_row, main, without_ignored
+from tracker_node.kitti import combine_sequences, main, without_ignored
 from tracker_node.kitti_files import read_labels
 
 FRAMES = 30
@@ -20,8 +20,9 @@ Refused = Callable[[str], AbstractContextManager[None]]
 
 @pytest.fixture
 def sequence(tmp_path: Path) -> Path:
-    """Two people 6 m apart in depth who pass each other in the image; while they overlap, the
-    camera shakes by half a box.
+    """Two people 6 m apart in depth who pass each other in the image.
+
+    While they overlap, the camera shakes by half a box.
     """
     detections, labels = [], []
     for frame in range(FRAMES):
@@ -37,28 +38,18 @@ def sequence(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def compare(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, float]]:
-    main(
-        [
-            "--detections",
-            str(folder / "det"),
-            "--labels",
-            str(folder / "label"),
-            "--json",
-            str(folder / "out.json"),
-            *arguments,
-        ]
-    )
-    return {
-        (row["sequence"], row["motion"]): row
-        for row in json.loads((folder / "out.json").read_text())["results"]
-    }
+def compare(folder: Path, out: Path, *arguments: str) -> dict[tuple[str, str], dict[str, float]]:
+    """Metrics by sequence and motion term; the file is in ``out``."""
+    inputs = ["--detections", str(folder / "det"), "--labels", str(folder / "label")]
+    assert main([*inputs, "--json", str(out / "out.json"), *arguments]) == 0
+    results = json.loads((out / "out.json").read_text())["results"]
+    return {(row["sequence"], row["motion"]): row for row in results}
 
 
 def test_positions_keep_identities_that_boxes_lose(
     sequence: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = compare(sequence)
+    results = compare(sequence, sequence)
     assert results["0001", "3D"]["id_switches"] == 0
     assert results["0001", "2D"]["id_switches"] > 0
     assert results["0001", "3D"]["mota"] == pytest.approx(1 - 4 / (2 * FRAMES)), (
@@ -66,21 +57,13 @@ def test_positions_keep_identities_that_boxes_lose(
     )
     assert results["all", "3D"]["mota"] == results["0001", "3D"]["mota"]
     table = capsys.readouterr().out.splitlines()
-    assert table[0].split() == [
-        "sequence",
-        "motion",
-        "MOTA",
-        "MOTP",
-        "IDF1",
-        "HOTA",
-        "switches",
-        "fragments",
-    ]
+    titles = "sequence motion MOTA MOTP IDF1 HOTA switches fragments"
+    assert " ".join(table[0].split()) == titles
     assert len(table) == 5
 
 
 def test_min_score_leaves_detections_out(sequence: Path) -> None:
-    assert compare(sequence, "--min-score", "4")["all", "3D"]["mota"] == 0.0
+    assert compare(sequence, sequence, "--min-score", "4")["all", "3D"]["mota"] == 0.0
 
 
 def test_what_the_benchmark_ignores_is_neither_right_nor_wrong(tmp_path: Path) -> None:
@@ -92,18 +75,15 @@ def test_what_the_benchmark_ignores_is_neither_right_nor_wrong(tmp_path: Path) -
         f"0 -1 DontCare -1 -1 -10 400 0 600 200 {shape}\n"
         f"0 4 Car 0 0 0 700 50 730 130 {shape}\n"
     )
-    boxes = [[left, 50, left + 30, 130] for left in (100, 200, 300, 450, 700)] + [
-        [800, 50, 810, 70]
-    ]
-    (kept,) = without_ignored(
-        [TrackedBoxes(np.arange(1, 7), boxes)], read_labels(tmp_path / "0001.txt")
-    )
+    boxes = [[left, 50, left + 30, 130] for left in (100, 200, 300, 450, 700)]
+    tracked = TrackedBoxes(np.arange(1, 7), np.array([*boxes, [800, 50, 810, 70]]))
+    (kept,) = without_ignored([tracked], read_labels(tmp_path / "0001.txt"))
     assert kept.ids.tolist() == [1, 5]
 
 
 def test_identities_of_two_sequences_do_not_meet() -> None:
     frames = [TrackedBoxes([1], [[0, 0, 1, 1]])]
-    assert len({boxes.ids[0] for boxes in in_a_row([frames, frames])}) == 2
+    assert len({boxes.ids[0] for boxes in combine_sequences([frames, frames])}) == 2
 
 
 ERRORS = {
@@ -121,25 +101,12 @@ def test_errors_end_with_a_message(case: str, sequence: Path, refused: Refused) 
     prepare, message = ERRORS[case]
     prepare(sequence)
     with refused(message):
-        compare(sequence)
+        compare(sequence, sequence)
 
 
 @pytest.mark.slow
 def test_positions_switch_less_on_real_sequences(shared_dir: Path, tmp_path: Path) -> None:
     folder = shared_dir / "data/mot/kitti_ped"
-    main(
-        [
-            "--detections",
-            str(folder / "det"),
-            "--labels",
-            str(folder / "label"),
-            "--json",
-            str(tmp_path / "out.json"),
-        ]
-    )
-    results = {
-        (row["sequence"], row["motion"]): row
-        for row in json.loads((tmp_path / "out.json").read_text())["results"]
-    }
+    results = compare(folder, tmp_path)
     assert results["all", "3D"]["id_switches"] < results["all", "2D"]["id_switches"]
     assert results["all", "3D"]["mota"] >= results["all", "2D"]["mota"]

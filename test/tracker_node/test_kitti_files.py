@@ -35,11 +35,9 @@ def test_labels(tmp_path: Path) -> None:
     path = tmp_path / "0000.txt"
     path.write_text(f"{LABEL}\n0 -1 DontCare -1 -1 -10 1 2 3 4 -1000 -1000 -1000 -10 -1 -1 -1\n")
     table = read_labels(path)
-    assert (table.id.tolist(), table.kind.tolist(), table.occluded.tolist()) == (
-        [3, -1],
-        ["Pedestrian", "DontCare"],
-        [1, -1],
-    )
+    assert table.id.tolist() == [3, -1]
+    assert table.kind.tolist() == ["Pedestrian", "DontCare"]
+    assert table.occluded.tolist() == [1, -1]
     np.testing.assert_allclose(table.boxes, [[10, 20, 30, 60], [1, 2, 3, 4]])
 
 

@@ -35,49 +35,39 @@ def sequence(tmp_path: Path) -> Path:
 
 
 def track(folder: Path, *arguments: str) -> None:
-    main(
-        [
-            "--detections",
-            str(folder / "det.txt"),
-            "--out",
-            str(folder / "out/tracks.txt"),
-            *arguments,
-        ]
-    )
+    detections, out = str(folder / "det.txt"), str(folder / "out/tracks.txt")
+    assert main(["--detections", detections, "--out", out, *arguments]) == 0
 
 
 def test_tracks_and_metrics_are_written(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    features, ground_truth, result = (
-        str(sequence / name) for name in ("features.npy", "gt.txt", "out/metrics.json")
-    )
-    track(
-        sequence,
-        "--features",
-        features,
-        "--lambda",
-        "0.5",
-        "--fps",
-        "25",
-        "--truth",
-        ground_truth,
-        "--json",
-        result,
-    )
-    metrics = json.loads((sequence / "out/metrics.json").read_text())
+    features, ground_truth = str(sequence / "features.npy"), str(sequence / "gt.txt")
+    result = sequence / "out/metrics.json"
+    inputs = ["--features", features, "--truth", ground_truth]
+    track(sequence, *inputs, "--lambda", "0.5", "--fps", "25", "--json", str(result))
+
+    metrics = json.loads(result.read_text())
     # Two frames until a track is confirmed, 10 hidden ones of which the first is predicted.
     assert metrics["misses"] == 2 + 2 + 9
     assert (metrics["id_switches"], metrics["false_positives"], metrics["fragments"]) == (0, 0, 1)
     assert metrics["mota"] == pytest.approx(1 - 13 / 80)
     assert 0.9 < metrics["motp"] <= 1
     assert {"idf1", "hota", "mostly_tracked", "mostly_lost"} <= metrics.keys()
-    assert (metrics["config"]["motion_weight"], metrics["config"]["nominal_frame_rate"]) == (
-        0.5,
-        25.0,
-    )
+    assert metrics["config"]["motion_weight"] == 0.5
+    assert metrics["config"]["nominal_frame_rate"] == 25.0
+
     tracks = read_mot(sequence / "out/tracks.txt")
     assert len(tracks) == 80 - 13
     assert set(tracks.id.tolist()) == {1, 2}
     assert "2 tracks, 67 boxes" in capsys.readouterr().out
+
+
+def test_metrics_may_go_to_standard_output(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track(sequence, "--truth", str(sequence / "gt.txt"), "--json", "-")
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["truth_boxes"] == 80
+    assert "2 tracks" in printed.err
 
 
 def test_unusable_detections_are_named_by_frame(
@@ -192,16 +182,21 @@ def test_errors_end_with_a_message(case: str, sequence: Path, refused: Refused) 
         track(sequence, *(argument.format(sequence) for argument in arguments))
 
 
+def score(folder: Path, out: Path, *arguments: str) -> dict[str, float]:
+    """Metrics of a MOTChallenge folder; the tracks are in ``out``."""
+    inputs = ["--detections", str(folder / "det/det.txt"), "--truth", str(folder / "gt/gt.txt")]
+    outputs = ["--out", str(out / "tracks.txt"), "--json", str(out / "metrics.json")]
+    assert main([*inputs, *outputs, *arguments]) == 0
+    return json.loads((out / "metrics.json").read_text())
+
+
 def test_real_sequence_beats_the_sample_tracker(shared_dir: Path, tmp_path: Path) -> None:
-    """TUD-Campus without appearance; the sample tracker has MOTA 52.6 %, IDF1 55.8 % and 7
-    switches.
+    """TUD-Campus without appearance.
+
+    The sample tracker has MOTA 52.6 %, IDF1 55.8 % and 7 switches.
     """
     folder = shared_dir / "data/mot/mot15/TUD-Campus"
-    main([
-        *("--detections", str(folder / "det/det.txt"), "--truth", str(folder / "gt/gt.txt"), "--fps", "25"),
-        *("--out", str(tmp_path / "tracks.txt"), "--json", str(tmp_path / "metrics.json")),
-    ])  # fmt: skip
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = score(folder, tmp_path, "--fps", "25")
     assert metrics["mota"] > 0.526
     assert metrics["idf1"] > 0.558
     assert metrics["id_switches"] < 7
@@ -213,15 +208,12 @@ def test_real_sequence_beats_the_sample_tracker(shared_dir: Path, tmp_path: Path
 def test_real_people_keep_their_identities(
     name: str, frames: int, fps: int, shared_dir: Path, tmp_path: Path
 ) -> None:
-    """The start of MOT17's sequences: people on vehicles, statues and reflections, which detectors
-    also find, do not count.
+    """The start of MOT17's sequences.
+
+    People on vehicles, statues and reflections, which detectors also find, do not count.
     """
     folder = shared_dir / f"data/mot/mot17mini/MOT17-{name}-FRCNN"
-    main([
-        *("--detections", str(folder / "det/det.txt"), "--truth", str(folder / "gt/gt.txt"), "--fps", str(fps), "--frames", str(frames)),
-        *("--out", str(tmp_path / "tracks.txt"), "--json", str(tmp_path / "metrics.json")),
-    ])  # fmt: skip
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = score(folder, tmp_path, "--fps", str(fps), "--frames", str(frames))
     found = metrics["truth_boxes"] - metrics["misses"]
     assert metrics["id_switches"] == 0
     assert metrics["false_positives"] <= 0.03 * found

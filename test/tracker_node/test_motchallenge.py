@@ -41,7 +41,8 @@ def test_confidence_is_one_where_there_is_none(tmp_path: Path) -> None:
 
 GROUND_TRUTH = {
     "MOT16/17: pedestrian, ignored pedestrian, static person, car, other frame": (
-        "1,1,0,0,10,10,1,1,1\n1,2,20,0,10,10,0,1,1\n1,3,40,0,10,10,0,7,1\n1,4,60,0,10,10,0,3,1\n2,5,80,0,10,10,1,1,1\n",
+        "1,1,0,0,10,10,1,1,1\n1,2,20,0,10,10,0,1,1\n1,3,40,0,10,10,0,7,1\n"
+        "1,4,60,0,10,10,0,3,1\n2,5,80,0,10,10,1,1,1\n",
         [1],
         [10, 20, 40, 50],
     ),
@@ -153,7 +154,6 @@ def test_written_tracks_are_read_back(
     ]
     write_tracks(path, [(row[0], row[1], box) for row, box in zip(rows, boxes, strict=True)])
     table = read_mot(path)
-    assert list(zip(table.frame.tolist(), table.id.tolist(), strict=True)) == [
-        row[:2] for row in rows
-    ]
+    keys = list(zip(table.frame.tolist(), table.id.tolist(), strict=True))
+    assert keys == [row[:2] for row in rows]
     np.testing.assert_allclose(table.boxes, np.array(boxes).reshape(-1, 4), atol=2e-4)

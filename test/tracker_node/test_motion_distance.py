@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from perception_kit.types import Instance
 from tracker_node.config import TrackerConfig
 from tracker_node.detections import Detections, usable_detections
-from tracker_node.motion_distance import MotionPairs, Space, neighbors, pairs_by_motion
+from tracker_node.motion_distance import MotionPairs, Positions3D, neighbors, pairs_by_motion
 from tracker_node.pose_motion import PoseStates
 from tracker_node.tracks import Tracks
 
@@ -51,28 +51,23 @@ def tracks_at(
     return tracks, detections
 
 
-def in_space(
+def positions_3d(
     rows: Sequence[int],
     tracked: Sequence[Sequence[float]],
     columns: Sequence[int],
     seen: Sequence[Sequence[float]],
-) -> Space:
+) -> Positions3D:
     """Tracks at rest at the positions ``tracked``, one frame later, and detections at ``seen``."""
     states = PoseStates.start(
         np.array(tracked, float), np.tile(np.eye(3), (len(rows), 1, 1)), CONFIG
     )
     states.predict(np.ones((len(rows), 1)), CONFIG)
-    return Space(np.array(rows), states, np.array(columns), np.array(seen, float))
+    return Positions3D(np.array(rows), states, np.array(columns), np.array(seen, float))
 
 
 def as_dict(pairs: MotionPairs) -> dict[tuple[int, int], float]:
-    return dict(
-        zip(
-            zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True),
-            pairs.distance.tolist(),
-            strict=True,
-        )
-    )
+    keys = zip(pairs.rows.tolist(), pairs.columns.tolist(), strict=True)
+    return dict(zip(keys, pairs.distance.tolist(), strict=True))
 
 
 def test_distance_of_boxes_is_the_squared_mahalanobis_distance(detection: Detection) -> None:
@@ -89,9 +84,9 @@ def test_distance_of_boxes_is_the_squared_mahalanobis_distance(detection: Detect
 
 def test_distance_in_space_is_the_squared_mahalanobis_distance(detection: Detection) -> None:
     tracks, detections = tracks_at([[100, 100, 140, 200]], detection)
-    space = in_space([0], [[0.1, 0.2, 1.0]], [0], [[0.13, 0.17, 1.02]])
-    pairs = pairs_by_motion(tracks, np.array([0]), detections, space, CONFIG)
-    covariance = space.states.positions.covariance()[0, :3, :3] + NOISE**2 * np.eye(3)
+    known = positions_3d([0], [[0.1, 0.2, 1.0]], [0], [[0.13, 0.17, 1.02]])
+    pairs = pairs_by_motion(tracks, np.array([0]), detections, known, CONFIG)
+    covariance = known.states.positions.covariance()[0, :3, :3] + NOISE**2 * np.eye(3)
     innovation = np.array([0.03, -0.03, 0.02])
     assert pairs.distance * CONFIG.pose_gate == pytest.approx(
         innovation @ np.linalg.inv(covariance) @ innovation
@@ -106,42 +101,35 @@ def test_positions_tell_apart_what_overlaps_in_the_image(detection: Detection) -
     tracks, detections = tracks_at(BOXES, detection)
     by_boxes = pairs_by_motion(tracks, np.array([0, 1]), detections, None, CONFIG)
     assert as_dict(by_boxes).keys() == {(0, 0), (0, 1), (1, 0), (1, 1)}
-    space = in_space([0, 1], [NEAR, FAR], [0, 1], [FAR, NEAR])
-    assert as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)).keys() == {
-        (0, 1),
-        (1, 0),
-    }
+    known = positions_3d([0, 1], [NEAR, FAR], [0, 1], [FAR, NEAR])
+    by_positions = pairs_by_motion(tracks, np.array([0, 1]), detections, known, CONFIG)
+    assert as_dict(by_positions).keys() == {(0, 1), (1, 0)}
 
 
 def test_pairs_that_lack_a_position_use_their_boxes(detection: Detection) -> None:
     tracks, detections = tracks_at(BOXES, detection)
     by_boxes = as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, None, CONFIG))
-    mixed = as_dict(
-        pairs_by_motion(
-            tracks, np.array([0, 1]), detections, in_space([0], [NEAR], [1], [FAR]), CONFIG
-        )
-    )
+    known = positions_3d([0], [NEAR], [1], [FAR])
+    mixed = as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, known, CONFIG))
     assert mixed == {pair: distance for pair, distance in by_boxes.items() if pair != (0, 1)}
 
 
 def test_rows_ascend_and_only_candidates_appear(detection: Detection) -> None:
     tracks, detections = tracks_at(BOXES, detection)
-    space = in_space([0, 1], [NEAR, NEAR], [0], [NEAR])
-    pairs = pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)
+    known = positions_3d([0, 1], [NEAR, NEAR], [0], [NEAR])
+    pairs = pairs_by_motion(tracks, np.array([0, 1]), detections, known, CONFIG)
     assert (np.diff(pairs.rows) >= 0).all()
     assert len(pairs.rows) == 4
-    assert set(pairs_by_motion(tracks, np.array([1]), detections, space, CONFIG).rows.tolist()) == {
-        1
-    }
+    pairs = pairs_by_motion(tracks, np.array([1]), detections, known, CONFIG)
+    assert set(pairs.rows.tolist()) == {1}
 
 
 @pytest.mark.parametrize("with_space", [False, True])
 def test_classes_do_not_mix_unless_asked_to(with_space: bool, detection: Detection) -> None:
     tracks, detections = tracks_at(BOXES, detection, classes=(1, 2))
-    space = in_space([0, 1], [NEAR, NEAR], [0, 1], [NEAR, NEAR]) if with_space else None
-    assert as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, CONFIG)).keys() == {
-        (0, 0),
-        (1, 1),
-    }
+    known = positions_3d([0, 1], [NEAR, NEAR], [0, 1], [NEAR, NEAR]) if with_space else None
+    pairs = pairs_by_motion(tracks, np.array([0, 1]), detections, known, CONFIG)
+    assert as_dict(pairs).keys() == {(0, 0), (1, 1)}
     config = TrackerConfig(class_aware=False, pose_noise=NOISE)
-    assert len(as_dict(pairs_by_motion(tracks, np.array([0, 1]), detections, space, config))) == 4
+    pairs = pairs_by_motion(tracks, np.array([0, 1]), detections, known, config)
+    assert len(as_dict(pairs)) == 4

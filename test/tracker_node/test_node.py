@@ -16,7 +16,7 @@ from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, Tr
 from ros_graph import FRAME_ID, RosGraph, header, value_of
 from visualization_msgs.msg import Marker, MarkerArray
 
-from perception_kit.ros.bringup import NodeGroup
+from perception_kit.ros.node_processes import NodeGroup
 from perception_kit.ros.to_messages import detections_to_message, poses_to_message
 from perception_kit.types import Instance, PoseEstimate, TrackState
 
@@ -54,15 +54,15 @@ class Camera:
     ) -> TrackArray:
         self.tracks.clear()
         self.detections.publish(detections_to_message(instances, header(stamp_ns), 96, 72))
-        answer = self.answer(f"tracks of {stamp_ns}")
-        assert answer.header == header(stamp_ns)
+        response = self.response(f"tracks of {stamp_ns}")
+        assert response.header == header(stamp_ns)
         if poses is not None:
             self.poses.publish(poses_to_message(poses, header(stamp_ns)))
-        return answer
+        return response
 
-    def answer(self, what: str) -> TrackArray:
-        (answer,) = self._graph.wait(lambda: list(self.tracks), what)
-        return answer
+    def response(self, what: str) -> TrackArray:
+        (response,) = self._graph.wait(lambda: list(self.tracks), what)
+        return response
 
 
 @pytest.fixture(scope="module")
@@ -79,18 +79,14 @@ def camera(graph: RosGraph, group: NodeGroup) -> Camera:
 def test_tracks_carry_values_header_and_late_poses(graph: RosGraph, camera: Camera) -> None:
     start = 100 * 10**9
     for number in range(6):
-        answer = camera.send(
+        response = camera.send(
             start + number * FRAME_NS, [cup(10 + number)], [cup_pose(0.5 + 0.01 * number)]
         )
         graph.spin(0.1)  # the poses arrive
-    (track,) = answer.tracks
-    assert answer.header.frame_id == FRAME_ID
-    assert (track.id, track.class_id, track.class_name, track.state) == (
-        1,
-        1,
-        "cup",
-        TrackState.CONFIRMED,
-    )
+    (track,) = response.tracks
+    assert response.header.frame_id == FRAME_ID
+    assert (track.id, track.class_id, track.class_name) == (1, 1, "cup")
+    assert track.state == TrackState.CONFIRMED
     assert (track.age, track.hits, track.detection_id, track.time_since_update) == (6, 6, 0, 0.0)
     np.testing.assert_allclose(track.box, cup(15).box, atol=1.0)
     assert track.box_velocity[0] == pytest.approx(30, abs=10)
@@ -113,17 +109,18 @@ def test_a_frame_without_detections_steps_the_tracks(camera: Camera) -> None:
     assert camera.send(start + 10**10, []).tracks == []
 
 
+def deletions(arrays: list[MarkerArray]) -> list[Marker]:
+    """The markers that remove all others."""
+    markers = (marker for array in arrays for marker in array.markers)
+    return [marker for marker in markers if marker.action == Marker.DELETEALL]
+
+
 def test_stamps_that_go_back_start_over(graph: RosGraph, camera: Camera) -> None:
     markers = graph.record(MarkerArray, f"/{NODE}/markers")
     camera.send(300 * 10**9, [cup(10)])
-    answer = camera.send(295 * 10**9, [cup(50)])
-    assert [track.id for track in answer.tracks] == [1]
-    graph.wait(
-        lambda: [
-            one for array in markers for one in array.markers if one.action == Marker.DELETEALL
-        ],
-        "markers that are deleted",
-    )
+    response = camera.send(295 * 10**9, [cup(50)])
+    assert [track.id for track in response.tracks] == [1]
+    graph.wait(lambda: deletions(markers), "markers that are deleted")
     graph.problem("went back by 5.000 s")
 
 
@@ -151,12 +148,7 @@ def test_a_parameter_that_forgets_the_tracks_removes_their_markers(
     camera.send(450 * 10**9, [cup(10)])
     assert graph.set_parameter(NODE, "gallery_size", 50).successful
     assert [track.id for track in camera.send(450 * 10**9 + FRAME_NS, [cup(10)]).tracks] == [1]
-    graph.wait(
-        lambda: [
-            one for array in markers for one in array.markers if one.action == Marker.DELETEALL
-        ],
-        "markers that are deleted",
-    )
+    graph.wait(lambda: deletions(markers), "markers that are deleted")
 
 
 def test_poses_that_arrive_before_their_detections_wait_for_them(
@@ -199,7 +191,7 @@ def test_a_damaged_mask_does_not_matter(camera: Camera) -> None:
     message.detections[0].mask = message.detections[0].mask[:7]
     camera.tracks.clear()
     camera.detections.publish(message)
-    assert len(camera.answer("tracks of a detection with half a mask").tracks) == 1
+    assert len(camera.response("tracks of a detection with half a mask").tracks) == 1
 
 
 def test_an_unusable_detection_is_named_and_costs_no_other(graph: RosGraph, camera: Camera) -> None:

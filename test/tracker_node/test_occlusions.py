@@ -29,11 +29,10 @@ def crossing(
     detection: Detection,
     pose: Pose,
 ) -> list[LabeledFrame]:
-    """Two instances of one class, ``speed`` m/s each in opposite directions, pass each other 0.8 m
-    and 1.1 m from the camera.
+    """Two instances of one class pass each other 0.8 m and 1.1 m from the camera.
 
-    While the near one is before the far one, the far one is not detected: in ``hidden`` frames. All
-    measurements have noise.
+    They move in opposite directions with ``speed`` m/s. While the near one is before the far one,
+    the far one is not detected: in ``hidden`` frames. All measurements have noise.
     """
     rng = np.random.default_rng(7)
     frames = []
@@ -44,10 +43,8 @@ def crossing(
             (0, np.array([speed * time, 0.02, 0.8])),
             (1, np.array([-speed * time, 0.0, 1.1])),
         ):
-            middle, half = (
-                CENTER_PX + FOCAL_PX * center[:2] / center[2],
-                FOCAL_PX * RADIUS_M / center[2],
-            )
+            middle = CENTER_PX + FOCAL_PX * center[:2] / center[2]
+            half = FOCAL_PX * RADIUS_M / center[2]
             boxes.append(np.concatenate([middle - half, middle + half]))
             if identity == 1 and BEFORE <= number < BEFORE + hidden:
                 continue
@@ -55,11 +52,8 @@ def crossing(
             seen.append(detection(boxes[-1] + rng.normal(0, 0.5, 4), descriptor=look))
             poses.append(pose(len(seen) - 1, center + rng.normal(0, 0.003, 3)))
         ground_truth = TrackedBoxes([1, 2], boxes, ["class 1", "class 1"])
-        frames.append(
-            LabeledFrame(
-                round(number / RATE * 1e9), seen, poses if with_poses else [], ground_truth
-            )
-        )
+        stamp_ns = round(number / RATE * 1e9)
+        frames.append(LabeledFrame(stamp_ns, seen, poses if with_poses else [], ground_truth))
     return frames
 
 
@@ -83,10 +77,9 @@ def test_crossing_instances_of_one_class_keep_their_identities(
     tracker = DeepSort(TrackerConfig(motion_weight=motion_weight))
     tracked = [tracker.update(frame.instances, frame.stamp_ns, frame.poses) for frame in frames]
     assert short_occlusions(frames, tracked) == Occlusions(1, 1)
-    assert {track.id for tracks in tracked for track in tracks} == {
-        1,
-        2,
-    }, "nobody is taken for a newcomer"
+    assert {track.id for tracks in tracked for track in tracks} == {1, 2}, (
+        "nobody is taken for a newcomer"
+    )
     assert tracked[-1][0].box_velocity[0] > 0 > tracked[-1][1].box_velocity[0], (
         "each goes its own way"
     )
@@ -98,7 +91,8 @@ def estimate(track_id: int, state: TrackState) -> TrackEstimate:
     )
 
 
-CASES = {  # frames in which it is detected, the id of its track in each, its state before, expected
+# Frames in which it is detected, the id of its track in each, its state before, expected.
+CASES = {
     "kept": ([0, 1, 9], [1, 1, 1], TrackState.CONFIRMED, Occlusions(1, 1)),
     "lost to a new track": ([0, 1, 9], [1, 1, 2], TrackState.CONFIRMED, Occlusions(1, 0)),
     "never hidden": ([0, 1, 2], [1, 1, 2], TrackState.CONFIRMED, Occlusions(0, 0)),
@@ -115,10 +109,7 @@ def test_counts(case: str, detection: Detection) -> None:
     for number in range(detected[-1] + 1):
         seen = number in detected
         ground_truth = TrackedBoxes([4], [box], ["class 1"])
-        frames.append(
-            LabeledFrame(
-                round(number / RATE * 1e9), [detection(box)] if seen else [], [], ground_truth
-            )
-        )
+        instances = [detection(box)] if seen else []
+        frames.append(LabeledFrame(round(number / RATE * 1e9), instances, [], ground_truth))
         tracked.append([estimate(ids[detected.index(number)], state)] if seen else [])
     assert short_occlusions(frames, tracked) == expected

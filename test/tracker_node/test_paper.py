@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tracker against a slow one that follows the paper literally: one object a track, full
-matrices, every pair scored.
+"""The tracker against a slow one that follows the paper literally.
+
+It has one object a track and full matrices, and scores every pair.
 """
 
 from __future__ import annotations
@@ -54,13 +55,8 @@ class SlowTrack:
         ]
         covariance = np.diag(np.square([*std, *noise(10 / 160, 1e-5, measurement[3])]))
         mean = np.concatenate([measurement, np.zeros(4)])
-        return cls(
-            track_id,
-            instance.class_id,
-            mean,
-            covariance,
-            deque([instance.descriptor], maxlen=BUDGET),
-        )
+        gallery = deque([instance.descriptor], maxlen=BUDGET)
+        return cls(track_id, instance.class_id, mean, covariance, gallery)
 
     @property
     def confirmed(self) -> bool:
@@ -69,9 +65,8 @@ class SlowTrack:
     @property
     def box(self) -> np.ndarray:
         x, y, aspect, height = self.mean[:4]
-        return np.array(
-            [x - aspect * height / 2, y - height / 2, x + aspect * height / 2, y + height / 2]
-        )
+        width = aspect * height
+        return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
 
     def predict(self) -> None:
         std = [*noise(1 / 20, 1e-2, self.mean[3]), *noise(1 / 160, 1e-5, self.mean[3])]
@@ -108,19 +103,20 @@ class SlowDeepSort:
     def update(self, instances: list[Instance]) -> list[SlowTrack]:
         for track in self.tracks:
             track.predict()
+
+        # Listing 1.
         unmatched = list(range(len(instances)))
         confirmed = [track for track in self.tracks if track.confirmed]
         for age in range(1, MAX_AGE + 1):
-            unmatched = self.match(
-                [track for track in confirmed if track.missed == age],
-                unmatched,
-                instances,
-                self.appearance_cost,
-            )
-        rest = [track for track in self.tracks if not track.confirmed] + [
-            track for track in confirmed if track.missed == 1
-        ]
-        unmatched = self.match(rest, unmatched, instances, self.overlap_cost)
+            of_age = [track for track in confirmed if track.missed == age]
+            unmatched = self.match(of_age, unmatched, instances, self.appearance_cost)
+
+        # IoU for unconfirmed tracks and unmatched ones of age 1.
+        unconfirmed = [track for track in self.tracks if not track.confirmed]
+        of_age_one = [track for track in confirmed if track.missed == 1]
+        unmatched = self.match([*unconfirmed, *of_age_one], unmatched, instances, self.overlap_cost)
+
+        # Life cycle.
         self.tracks = [
             track
             for track in self.tracks
@@ -150,18 +146,18 @@ class SlowDeepSort:
                 tracks[row].correct(instances[unmatched[column]])
             else:
                 refused.append(unmatched[column])
-        return [
+        without_partner = [
             unmatched[column] for column in range(len(unmatched)) if column not in columns
-        ] + refused
+        ]
+        return without_partner + refused
 
     def appearance_cost(self, track: SlowTrack, instance: Instance) -> float:
         motion, appearance = track.squared_mahalanobis(instance), track.cosine_distance(instance)
         if track.class_id != instance.class_id or motion > GATE or appearance > MAX_COSINE:
             return np.inf
         dearest = self.weight + (1 - self.weight) * MAX_COSINE
-        return (
-            NO_MATCH - 1e-5 - dearest + self.weight * motion / GATE + (1 - self.weight) * appearance
-        )
+        cost = self.weight * motion / GATE + (1 - self.weight) * appearance
+        return NO_MATCH - 1e-5 - dearest + cost
 
     @staticmethod
     def overlap_cost(track: SlowTrack, instance: Instance) -> float:
@@ -174,8 +170,9 @@ class SlowDeepSort:
 def scene(
     seed: int, detection: Callable[..., Instance], frames: int = 70, objects: int = 10
 ) -> list[list[Instance]]:
-    """A crowd of two classes whose looks resemble each other, with missed and false detections, in
-    a random order.
+    """A crowd of two classes whose looks resemble each other.
+
+    Detections are in random order; some are missed and some are false.
     """
     rng = np.random.default_rng(seed)
     center, velocity = rng.uniform(100, 260, (objects, 2)), rng.normal(0, 1.2, (objects, 2))
@@ -190,19 +187,13 @@ def scene(
             half = size[index] / 2 * rng.normal(1, 0.02, 2)
             middle = center[index] + rng.normal(0, 1.5, 2)
             box = np.concatenate([middle - half, middle + half])
-            instances.append(
-                detection(
-                    box, class_id=1 + index % 2, descriptor=look[index] + rng.normal(0, 0.35, 6)
-                )
-            )
+            seen_look = look[index] + rng.normal(0, 0.35, 6)
+            instances.append(detection(box, class_id=1 + index % 2, descriptor=seen_look))
         for _ in range(rng.poisson(0.7)):
             corner = rng.uniform(0, 400, 2)
             box = np.concatenate([corner, corner + rng.uniform(20, 90, 2)])
-            instances.append(
-                detection(
-                    box, class_id=int(rng.integers(1, 3)), descriptor=rng.normal(size=6) + 1.2
-                )
-            )
+            class_id, random_look = int(rng.integers(1, 3)), rng.normal(size=6) + 1.2
+            instances.append(detection(box, class_id=class_id, descriptor=random_look))
         result.append([instances[index] for index in rng.permutation(len(instances))])
     return result
 
@@ -211,10 +202,8 @@ def scene(
 def test_same_tracks_as_the_literal_tracker(
     seed: int, motion_weight: float, detection: Callable[..., Instance]
 ) -> None:
-    tracker, slow = (
-        DeepSort(TrackerConfig(motion_weight=motion_weight)),
-        SlowDeepSort(motion_weight),
-    )
+    tracker = DeepSort(TrackerConfig(motion_weight=motion_weight))
+    slow = SlowDeepSort(motion_weight)
     identities = set()
     for frame, instances in enumerate(scene(seed, detection)):
         actual = tracker.update(instances, round(frame / 30 * 1e9))

@@ -119,11 +119,8 @@ def test_late_poses_give_the_same_result_as_timely_ones(
 
 
 def test_poses_go_to_the_track_of_their_detection(detection: Detection, pose: Pose) -> None:
-    left, right, unusable = (
-        detection([100, 100, 150, 200]),
-        detection([400, 100, 450, 200]),
-        detection([5, 5, 5, 5]),
-    )
+    left, right = detection([100, 100, 150, 200]), detection([400, 100, 450, 200])
+    unusable = detection([5, 5, 5, 5])
     tracker = DeepSort()
     tracker.update([left, right], PERIOD_NS)
     first, second = tracker.update(
@@ -207,8 +204,9 @@ NEAR, FAR = [0.0, 0.0, 0.8], [0.0, 0.0, 1.2]
 
 @pytest.mark.parametrize("late", [False, True])
 def test_poses_decide_between_look_alikes(late: bool, detection: Detection, pose: Pose) -> None:
-    """Two objects one behind the other swap their boxes within a frame; late poses put the swap
-    right before the next frame.
+    """Two objects one behind the other swap their boxes within a frame.
+
+    Late poses put the swap right before the next frame.
     """
     tracker = DeepSort()
 
@@ -240,9 +238,8 @@ def test_late_poses_leave_the_tracker_as_timely_ones_do(detection: Detection, po
     rng = np.random.default_rng(0)
     timely, late = DeepSort(), DeepSort()
     for frame in range(1, 60):
-        corners = np.array([[100, 100], [130, 100], [160, 110]])[rng.random(3) < 0.8] + rng.normal(
-            scale=3, size=2
-        )
+        places = np.array([[100, 100], [130, 100], [160, 110]])
+        corners = places[rng.random(3) < 0.8] + rng.normal(scale=3, size=2)
         instances = [
             detection([*corner, *(corner + np.array([50, 100]))], descriptor=rng.normal(size=3) + 2)
             for corner in corners
@@ -252,15 +249,13 @@ def test_late_poses_leave_the_tracker_as_timely_ones_do(detection: Detection, po
             for k, corner in enumerate(corners)
             if rng.random() < 0.8
         ]
+
         timely.update(instances, frame * PERIOD_NS, poses)
         late.update(instances, frame * PERIOD_NS)
         late.add_poses(frame * PERIOD_NS, poses)
         for expected, actual in zip(timely.estimates(), late.estimates(), strict=True):
-            assert (actual.id, actual.hits, actual.detection_index) == (
-                expected.id,
-                expected.hits,
-                expected.detection_index,
-            )
+            for name in ("id", "hits", "detection_index"):
+                assert getattr(actual, name) == getattr(expected, name)
             np.testing.assert_array_equal(actual.box, expected.box)
             np.testing.assert_array_equal(actual.position, expected.position)
     assert timely._next_id == late._next_id > 4
@@ -288,8 +283,9 @@ OFF_CENTER = pose_matrix(np.diag([-1.0, -1.0, 1.0]), np.array([0.02, 0.0, 0.0]))
 def test_symmetric_equivalents_are_one_pose(
     symmetry: np.ndarray, detection: Detection, pose: Pose
 ) -> None:
-    """An object with a twofold axis turns slowly; its measured pose is now the one, now the other
-    of the two that look the same.
+    """An object with a twofold axis turns slowly.
+
+    Its measured pose is now the one, now the other of the two that look the same.
     """
     tracker = DeepSort(symmetries={"class 1": np.stack([np.eye(4), symmetry])})
     rng = np.random.default_rng(0)
@@ -321,23 +317,21 @@ def seen_by(camera: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_camera_motion_is_compensated(delay: int, detection: Detection, pose: Pose) -> None:
-    """An object at rest in front of a moving camera: its filtered velocity is zero, its pose is
-    given relative to the camera.
+    """An object at rest in front of a moving camera.
+
+    Its filtered velocity is zero; its pose is given relative to the camera.
     """
-    tracker, stable_poses = DeepSort(TrackerConfig(fixed_frame="odom")), np.array([0.2, 0.1, 1.5])
+    tracker, place = DeepSort(TrackerConfig(fixed_frame="odom")), np.array([0.2, 0.1, 1.5])
     for frame in range(1, 41):
         tracker.update([detection(LEFT)], frame * PERIOD_NS, camera=camera_at(frame))
         earlier = frame - delay
         if earlier > 0:
             camera = camera_at(earlier)
-            tracker.add_poses(
-                earlier * PERIOD_NS,
-                [pose(0, seen_by(camera, stable_poses), camera[:3, :3].T)],
-                camera,
-            )
+            seen = pose(0, seen_by(camera, place), camera[:3, :3].T)
+            tracker.add_poses(earlier * PERIOD_NS, [seen], camera)
             assert tracker.rejected_poses == []
     (track,) = tracker.estimates()
-    np.testing.assert_allclose(track.position, seen_by(camera_at(40), stable_poses), atol=1e-6)
+    np.testing.assert_allclose(track.position, seen_by(camera_at(40), place), atol=1e-6)
     np.testing.assert_allclose(track.rotation, camera_at(40)[:3, :3].T, atol=1e-6)
     np.testing.assert_allclose(track.velocity, 0, atol=1e-6)
     np.testing.assert_allclose(track.angular_velocity, 0, atol=1e-6)

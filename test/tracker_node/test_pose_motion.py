@@ -4,35 +4,32 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from filterpy.kalman import KalmanFilter
+from filterpy_oracle import constant_velocity_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from tracker_node.config import TrackerConfig
-from tracker_node.pose_motion import PoseStates
+from tracker_node.pose_motion import PoseStates, velocity_process_std
 
 CONFIG = TrackerConfig()
 RATE = CONFIG.nominal_frame_rate
 
 
-def one(position: np.ndarray, rotation: np.ndarray, config: TrackerConfig = CONFIG) -> PoseStates:
+def single(
+    position: np.ndarray, rotation: np.ndarray, config: TrackerConfig = CONFIG
+) -> PoseStates:
     return PoseStates.start(position[None], rotation[None], config)
 
 
-def filterpy_of(position: np.ndarray) -> KalmanFilter:
-    """The filter of a 3D position of one track, one step a call, in filterpy."""
-    reference = KalmanFilter(dim_x=6, dim_z=3)
-    reference.x = np.concatenate([position, np.zeros(3)])[:, None]
-    reference.F = np.eye(6) + np.eye(6, k=3)
-    reference.H = np.eye(3, 6)
-    reference.P = np.diag(
-        np.repeat([CONFIG.pose_noise, CONFIG.initial_velocity_noise / RATE], 3) ** 2
+def oracle(position: np.ndarray) -> KalmanFilter:
+    """The filter of a 3D position of one track in filterpy."""
+    return constant_velocity_filter(
+        position,
+        initial_std=(CONFIG.pose_noise, CONFIG.initial_velocity_noise / RATE),
+        process_std=(CONFIG.position_process_noise, CONFIG.velocity_process_noise / RATE),
+        measurement_std=CONFIG.pose_noise,
     )
-    reference.Q = np.diag(
-        np.repeat([CONFIG.position_process_noise, CONFIG.velocity_process_noise / RATE], 3) ** 2
-    )
-    reference.R = np.eye(3) * CONFIG.pose_noise**2
-    return reference
 
 
 @given(
@@ -44,7 +41,7 @@ def test_position_filter_equals_filterpy(frames: list[tuple[int, bool]], seed: i
     """Frames are (steps since the last one, whether measured)."""
     rng = np.random.default_rng(seed)
     position = rng.normal(size=3)
-    states, reference = one(position, np.eye(3)), filterpy_of(position)
+    states, reference = single(position, np.eye(3)), oracle(position)
     for steps, is_measured in frames:
         states.predict(np.array([[float(steps)]]), CONFIG)
         for _ in range(steps):
@@ -53,15 +50,20 @@ def test_position_filter_equals_filterpy(frames: list[tuple[int, bool]], seed: i
             measured = position + rng.normal(scale=0.05, size=3)
             innovation = measured[:, None] - reference.x[:3]
             covariance = reference.P[:3, :3] + reference.R
+            expected = (innovation.T @ np.linalg.inv(covariance) @ innovation).item()
             distance = states.squared_distance(np.array([0]), measured[None], CONFIG)
-            assert distance[0] == pytest.approx(
-                float((innovation.T @ np.linalg.inv(covariance) @ innovation).item())
-            )
+            assert distance[0] == pytest.approx(expected)
             states.correct(measured[None], np.eye(3)[None], CONFIG)
             reference.update(measured[:, None])
     np.testing.assert_allclose(states.positions.position[0], reference.x[:3, 0], atol=1e-9)
     np.testing.assert_allclose(states.positions.velocity[0], reference.x[3:, 0], atol=1e-9)
     np.testing.assert_allclose(states.positions.covariance()[0], reference.P, rtol=1e-8, atol=1e-14)
+
+
+@given(st.floats(1e-6, 100.0), st.floats(0.1, 1000.0))
+def test_velocity_noise_is_the_gain_of_a_nominal_frame(gain: float, frame_rate: float) -> None:
+    std_per_second = velocity_process_std(gain, frame_rate) * frame_rate
+    assert std_per_second == pytest.approx(gain, rel=1e-14)
 
 
 rotation_vectors = st.tuples(*[st.floats(-1.7, 1.7)] * 3).map(np.array)
@@ -76,7 +78,7 @@ def test_filter_commutes_with_a_turn_of_the_reference_frame(
     other = Rotation.from_rotvec(frame)
 
     def run(into: Rotation) -> tuple[np.ndarray, np.ndarray]:
-        states = one(np.zeros(3), (into * Rotation.from_rotvec(start)).as_matrix())
+        states = single(np.zeros(3), (into * Rotation.from_rotvec(start)).as_matrix())
         for k in range(1, 5):
             states.predict(np.ones((1, 1)), CONFIG)
             measured = Rotation.from_rotvec(0.05 * k * turn) * Rotation.from_rotvec(start)
@@ -92,7 +94,7 @@ def test_filter_commutes_with_a_turn_of_the_reference_frame(
 @given(rotation_vectors, rotation_vectors)
 @settings(max_examples=20, deadline=None)
 def test_angular_velocity_is_learned_in_radians(start: np.ndarray, velocity: np.ndarray) -> None:
-    states = one(np.zeros(3), Rotation.from_rotvec(start).as_matrix())
+    states = single(np.zeros(3), Rotation.from_rotvec(start).as_matrix())
     for k in range(1, 91):
         states.predict(np.ones((1, 1)), CONFIG)
         ground_truth = Rotation.from_rotvec(velocity * k / RATE) * Rotation.from_rotvec(start)
@@ -103,7 +105,7 @@ def test_angular_velocity_is_learned_in_radians(start: np.ndarray, velocity: np.
 
 def test_orientation_noise_is_smoothed() -> None:
     rng = np.random.default_rng(0)
-    states, errors = one(np.zeros(3), np.eye(3)), []
+    states, errors = single(np.zeros(3), np.eye(3)), []
     for _ in range(200):
         states.predict(np.ones((1, 1)), CONFIG)
         measured = Rotation.from_rotvec(rng.normal(scale=CONFIG.rotation_noise, size=3))
@@ -115,18 +117,17 @@ def test_orientation_noise_is_smoothed() -> None:
 
 def test_half_a_turn_and_more_goes_on_in_the_same_direction() -> None:
     """Angles beyond 180 degrees do not wrap: 1.5 turns in 3 s about z."""
-    states = one(np.zeros(3), np.eye(3))
+    states = single(np.zeros(3), np.eye(3))
     for k in range(1, 91):
         states.predict(np.ones((1, 1)), CONFIG)
-        states.correct(
-            np.zeros((1, 3)), Rotation.from_rotvec([0, 0, np.pi * k / 30]).as_matrix()[None], CONFIG
-        )
+        measured = Rotation.from_rotvec([0, 0, np.pi * k / 30])
+        states.correct(np.zeros((1, 3)), measured.as_matrix()[None], CONFIG)
         assert states.turns.velocity[0, 2] >= 0
     assert states.turns.velocity[0, 2] * RATE == pytest.approx(np.pi, abs=0.1)
 
 
 def test_rotations_stay_rotations_over_long_predictions() -> None:
-    states = one(np.zeros(3), np.eye(3))
+    states = single(np.zeros(3), np.eye(3))
     states.turns.velocity[:] = 0.3
     for _ in range(2000):
         states.predict(np.full((1, 1), 0.7), CONFIG)

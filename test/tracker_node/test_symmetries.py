@@ -10,11 +10,11 @@ import pytest
 
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import package_folder
-from tracker_node.symmetries import read_symmetries
+from tracker_node.symmetries import symmetries_of_model
 
 
 def test_symmetric_objects_of_a_pose_model_are_read() -> None:
-    symmetries = read_symmetries(package_folder() / "models/demo/pose.safetensors")
+    symmetries = symmetries_of_model(package_folder() / "models/demo/pose.safetensors")
     assert "bowl" in symmetries
     assert "mug" not in symmetries
     for transforms in symmetries.values():
@@ -25,26 +25,29 @@ def test_symmetric_objects_of_a_pose_model_are_read() -> None:
 
 
 def test_the_tracker_runs_without_pytorch() -> None:
-    """The node, the commands and the symmetries of a pose model; PyTorch would cost seconds at
-    start and hundreds of megabytes.
+    """The node, the commands and the symmetries of a pose model.
+
+    PyTorch would cost seconds at start and hundreds of megabytes.
     """
     pytest.importorskip(
         "assistant_perception", reason="the messages are not built: run 'make setup'"
     )
-    program = (
-        "import sys; import tracker_node.node, tracker_node.mot, tracker_node.tune,"
-        " tracker_node.kitti;from perception_kit.resources import package_folder;assert"
-        " tracker_node.node.read_symmetries(package_folder() /"
-        " 'models/demo/pose.safetensors');sys.exit('torch' in sys.modules)"
-    )
+    program = """
+import sys
+import tracker_node.node, tracker_node.mot, tracker_node.tune, tracker_node.kitti
+from perception_kit.resources import package_folder
+
+assert tracker_node.node.symmetries_of_model(package_folder() / "models/demo/pose.safetensors")
+sys.exit("torch" in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 0
 
 
 def test_another_kind_of_model_is_refused() -> None:
     with pytest.raises(ModelFileError, match="expected a 'pose' model"):
-        read_symmetries(package_folder() / "models/demo/action.safetensors")
+        symmetries_of_model(package_folder() / "models/demo/action.safetensors")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="does not exist"):
-        read_symmetries(tmp_path / "absent.safetensors")
+        symmetries_of_model(tmp_path / "absent.safetensors")

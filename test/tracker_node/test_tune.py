@@ -42,27 +42,17 @@ def folder(tmp_path: Path) -> Path:
 
 def test_report_and_plot_are_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder / "out"
-    main(
-        [
-            "--mot",
-            str(folder),
-            "--features",
-            str(folder / "features.npy"),
-            "--out",
-            str(out),
-            "--lambdas",
-            "0.25",
-            "0.5",
-        ]
-    )
+    inputs = ["--mot", str(folder), "--features", str(folder / "features.npy")]
+    assert main([*inputs, "--out", str(out), "--lambdas", "0.25", "0.5"]) == 0
+
     report = json.loads((out / "tune.json").read_text())
     appearance = report["distances"]["appearance"]
     assert (appearance["parameter"], appearance["present"]) == ("max_cosine_distance", 0.2)
-    assert (
-        appearance["same_quantiles"][2]
-        < appearance["suggested"]
-        < appearance["different_quantiles"][0]
+    largest_same, smallest_different = (
+        appearance["same_quantiles"][2],
+        appearance["different_quantiles"][0],
     )
+    assert largest_same < appearance["suggested"] < smallest_different
     assert appearance["errors_suggested"] == [0.0, 0.0]
     assert appearance["same_count"] == appearance["different_count"] == 2 * (FRAMES - 1)
     assert report["distances"]["motion"]["errors_present"][1] > 0, (
@@ -97,17 +87,9 @@ def test_unusable_detections_are_named_once(
 def test_options_of_the_other_source_are_refused(
     option: str, folder: Path, refused: Refused
 ) -> None:
+    source = "--mot" if option == "--results" else "--bag"
     with refused(f"{option}.* belong"):
-        main(
-            [
-                "--mot" if option == "--results" else "--bag",
-                str(folder),
-                option,
-                "1",
-                "--out",
-                str(folder / "out"),
-            ]
-        )
+        main([source, str(folder), option, "1", "--out", str(folder / "out")])
 
 
 ERRORS = {
@@ -128,22 +110,15 @@ ERRORS = {
 def test_errors_end_with_a_message(case: str, folder: Path, refused: Refused) -> None:
     prepare, message = ERRORS[case]
     prepare(folder)
+    inputs = ["--mot", str(folder), "--features", str(folder / "features.npy")]
     with refused(message):
-        main(
-            [
-                "--mot",
-                str(folder),
-                "--features",
-                str(folder / "features.npy"),
-                "--out",
-                str(folder / "out"),
-            ]
-        )
+        main([*inputs, "--out", str(folder / "out")])
 
 
 def test_a_bag_with_ground_truth_and_the_results_of_a_replay(tmp_path: Path) -> None:
-    """Two mugs that look different and pass each other; the truth is in one bag, what the node
-    detected in another.
+    """Two mugs that look different and pass each other.
+
+    The ground truth is in one bag, what the node detected in another.
     """
     pytest.importorskip(
         "assistant_perception", reason="the messages are not built: run 'make setup'"
@@ -161,17 +136,9 @@ def test_a_bag_with_ground_truth_and_the_results_of_a_replay(tmp_path: Path) -> 
                 1: np.array([100 + 4 * frame, 50, 130 + 4 * frame, 110.0]),
                 2: np.array([200 - 4 * frame, 50, 230 - 4 * frame, 110.0]),
             }
+            mask, looks = np.ones((2, 2), bool), np.eye(4, dtype=np.float32)
             mugs = [
-                Instance(
-                    1,
-                    "mug",
-                    0.9,
-                    box,
-                    np.ones((2, 2), bool),
-                    (0, 0),
-                    np.eye(4)[k].astype(np.float32),
-                )
-                for k, box in boxes.items()
+                Instance(1, "mug", 0.9, box, mask, (0, 0), looks[k]) for k, box in boxes.items()
             ]
             tracks = [
                 TrackEstimate(
@@ -186,23 +153,13 @@ def test_a_bag_with_ground_truth_and_the_results_of_a_replay(tmp_path: Path) -> 
             ):
                 kind = f"assistant_perception/msg/{type(message).__name__}"
                 writer.write_raw(RawMessage(topic, kind, stamp_ns, serialize_message(message)))
-    main(
-        [
-            "--bag",
-            str(tmp_path / "bag"),
-            "--results",
-            str(tmp_path / "results"),
-            "--out",
-            str(tmp_path / "out"),
-        ]
-    )
+    inputs = ["--bag", str(tmp_path / "bag"), "--results", str(tmp_path / "results")]
+    assert main([*inputs, "--out", str(tmp_path / "out")]) == 0
+
     report = json.loads((tmp_path / "out/tune.json").read_text())
-    assert (
-        report["distances"]["appearance"]["same_count"]
-        == report["distances"]["motion"]["same_count"]
-        == 2 * (FRAMES - 1)
-    )
-    assert report["distances"]["appearance"]["errors_suggested"] == [0.0, 0.0]
+    appearance, motion = report["distances"]["appearance"], report["distances"]["motion"]
+    assert appearance["same_count"] == motion["same_count"] == 2 * (FRAMES - 1)
+    assert appearance["errors_suggested"] == [0.0, 0.0]
     assert [(row["lambda"], row["truth_ids"]) for row in report["sweep"]] == [
         (weight, 2) for weight in (0.0, 0.25, 0.5, 0.75, 1.0)
     ]
@@ -229,17 +186,14 @@ def test_detections_get_the_identity_of_the_true_box_of_their_class(detection: D
         detection([51, 0, 61, 10], class_id=2),
         detection([200, 0, 210, 10]),
     ]
-    assert LabeledFrame(0, seen, [], ground_truth).identities().tolist() == [
-        NO_IDENTITY,
-        7,
-        8,
-        NO_IDENTITY,
-    ]
+    identities = LabeledFrame(0, seen, [], ground_truth).identities()
+    assert identities.tolist() == [NO_IDENTITY, 7, 8, NO_IDENTITY]
 
 
 def test_distances_are_those_of_the_true_tracks(detection: Detection) -> None:
-    """Two objects swap places: the tracker would follow the place, the distances follow the
-    identity.
+    """Two objects swap places.
+
+    The tracker would follow the place, the distances follow the identity.
     """
     boxes = [[100, 100, 150, 200], [140, 100, 190, 200]]
     looks = [[1, 0], [0.6, 0.8]]
@@ -249,14 +203,8 @@ def test_distances_are_those_of_the_true_tracks(detection: Detection) -> None:
             detection(boxes[place], descriptor=looks[identity])
             for place, identity in enumerate(order)
         ]
-        frames.append(
-            LabeledFrame(
-                number * 33_333_333,
-                seen,
-                [],
-                TrackedBoxes([1 + identity for identity in order], boxes),
-            )
-        )
+        ground_truth = TrackedBoxes([1 + identity for identity in order], boxes)
+        frames.append(LabeledFrame(number * 33_333_333, seen, [], ground_truth))
     found = collect_distances(frames, TrackerConfig())
     np.testing.assert_allclose(found["appearance"].same, [0, 0], atol=1e-6)
     np.testing.assert_allclose(found["appearance"].different, [0.4, 0.4], atol=1e-6)

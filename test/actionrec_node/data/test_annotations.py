@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,11 @@ def test_csv_and_class_folders_together(tmp_path: Path) -> None:
     (tmp_path / "walking" / "a.mp4").touch()
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "b.mp4").touch()
-    text = "video,start,end,label,subject\nvideos/b.mp4,0,1.5,falling,anna\nvideos/b.mp4,1.5,3,lying,anna\n"
-    (tmp_path / "labels.csv").write_text(text)
+    (tmp_path / "labels.csv").write_text(
+        "video,start,end,label,subject\n"
+        "videos/b.mp4,0,1.5,falling,anna\n"
+        "videos/b.mp4,1.5,3,lying,anna\n"
+    )
     annotations = read_annotations(tmp_path)
     assert annotations[tmp_path / "videos/b.mp4"] == [
         Segment(0, 1.5, "falling", "anna"),
@@ -56,9 +60,8 @@ def test_files_that_are_no_videos_are_named_and_hidden_folders_are_not_classes(
         tmp_path / "walking/a.ts",
         tmp_path / "walking/b.mp4",
     }
-    assert (
-        capsys.readouterr().err == f"not read: '{tmp_path / 'walking/anna'}' and 1 more: no video\n"
-    )
+    expected = f"not read: '{tmp_path / 'walking/anna'}' and 1 more: no video\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize(
@@ -164,9 +167,8 @@ def test_a_video_on_both_sides_is_refused() -> None:
 def test_group_is_pattern_else_subject_else_video(
     subject: str, pattern: str | None, expected: str
 ) -> None:
-    assert (
-        group_of(Path("up/A01_S03_T1_C2.mp4"), [Segment(0, 1, "x", subject)], pattern) == expected
-    )
+    segments = [Segment(0, 1, "x", subject)]
+    assert group_of(Path("up/A01_S03_T1_C2.mp4"), segments, pattern) == expected
 
 
 def test_a_path_without_the_pattern_is_named() -> None:
@@ -185,15 +187,16 @@ def test_a_split_keeps_groups_whole_and_every_class_on_both_sides(
         Path(f"{number}.mp4"): [Segment(0, 1, label, f"person {subject}")]
         for number, (label, subject) in enumerate(videos)
     }
-    labels_of = {
-        subject: {label for label, other in videos if other == subject} for _, subject in videos
-    }
+    labels_of: dict[int, set[str]] = defaultdict(set)
+    for label, subject in videos:
+        labels_of[subject].add(label)
     try:
         train, held_out = split(annotations, fraction, seed)
     except DataError:
         few = any(sum(label in labels for labels in labels_of.values()) < 2 for label, _ in videos)
         assert few or any(len(labels) > 1 for labels in labels_of.values())
         return
+
     assert train.keys() | held_out.keys() == annotations.keys()
     sides = [
         {(segments[0].label, segments[0].subject) for segments in side.values()}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actionrec_node.data.crops import clip_region, crop, show_clip
+from actionrec_node.data.crops import clip_region, crop, crop_clip
 
 FRACTIONS = st.floats(0.0, 1.0)
 BOXES = st.lists(
@@ -49,9 +49,9 @@ def test_a_clip_shows_the_same_region_of_all_images() -> None:
     images[0, 5:15, 10:20] = 200
     images[1, 5:15, 20:30] = 200
     boxes = [np.array([0.25, 0.25, 0.5, 0.75]), np.array([0.5, 0.25, 0.75, 0.75])]
-    clip = show_clip(images, boxes, 8, "stretch", context=1.0)  # 20 x 20 pixels in the middle
+    clip = crop_clip(images, boxes, 8, "stretch", context=1.0)  # 20 x 20 pixels in the middle
     assert (clip[0, 4, :, 0] > 100).tolist() == [True] * 4 + [False] * 4
     assert (clip[1, 4, :, 0] > 100).tolist() == [False] * 4 + [True] * 4
-    whole = show_clip(images, None, 8, "center")
+    whole = crop_clip(images, None, 8, "center")
     assert whole.shape == (2, 8, 8, 3)
     assert whole[0, 4, 0, 0] == 200, "the square in the middle begins at column 10"

@@ -21,12 +21,8 @@ from actionrec_node.data.video import VideoError, VideoFormat, read_video
 
 
 def test_frame_labels_at_the_clip_rate() -> None:
-    labels = frame_labels(
-        [Segment(0.2, 0.4, "run"), Segment(0.4, 0.6, "fall")],
-        ["fall", "run"],
-        frame_count=8,
-        fps=10,
-    )
+    segments = [Segment(0.2, 0.4, "run"), Segment(0.4, 0.6, "fall")]
+    labels = frame_labels(segments, ["fall", "run"], frame_count=8, fps=10)
     assert labels.tolist() == [UNLABELED, UNLABELED, 1, 1, 0, 0, UNLABELED, UNLABELED]
 
 
@@ -58,53 +54,42 @@ def test_a_clip_shows_the_person_where_they_are_seen_and_else_the_whole_image() 
     boxes = np.full((8, 4), np.nan)
     boxes[6] = [0.25, 0.25, 0.5, 0.5]
     video = LabeledVideo(Path("v"), frames, np.zeros(8, np.int64), boxes)
-    assert video.show(7, 4, 10, "stretch", context=1.0).min() == 255, (
-        "the box of one frame is enough"
-    )
-    assert video.show(5, 4, 10, "stretch", context=1.0).min() == 0, "nobody is seen"
-    assert video.show(7, 4, 10, "stretch", context=None).min() == 0
+    person, nobody = (video.clip(end, 4, 10, "stretch", context=1.0) for end in (7, 5))
+    assert person.min() == 255, "the box of one frame is enough"
+    assert nobody.min() == 0, "nobody is seen"
+    assert video.clip(7, 4, 10, "stretch", context=None).min() == 0
 
 
 def test_windows_of_one_labeled_stretch_have_its_number() -> None:
     windows = list_windows(
         [np.array([0, 0, 1, 1, 0]), np.array([0, 0, UNLABELED, 0])], clip_length=1
     )
-    assert windows.run.tolist() == [0, 0, 1, 1, 2, 3, 3, 5]
+    assert windows.segment.tolist() == [0, 0, 1, 1, 2, 3, 3, 5]
 
 
 def test_a_label_behind_the_end_of_its_video_is_named(write_video) -> None:
     path = write_video("v.mkv", np.arange(30) / 15)
     for start, usable in ((1.9, True), (2.5, False)):
         segments = [Segment(0, 1, "walking"), Segment(start, 3, "walking")]
-        with (
-            nullcontext()
-            if usable
-            else pytest.raises(
-                VideoError, match=r"v\.mkv' ends at 2\..* before 'walking' is labelled at 2\.50 s"
-            )
-        ):
+        message = r"v\.mkv' ends at 2\..* before 'walking' is labelled at 2\.50 s"
+        with nullcontext() if usable else pytest.raises(VideoError, match=message):
             load_video(path, segments, ["walking"], VideoFormat(fps=15, max_side=32), min_frames=16)
 
 
 def test_all_videos_with_a_problem_are_named_or_left_out(
     write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, short = (
-        write_video("good.mkv", np.arange(40) / 30),
-        write_video("short.mkv", np.arange(3) / 30),
-    )
-    (tmp_path / "broken.mp4").write_bytes(b"no video")
-    annotations = {
-        path: [Segment(0, 1, "walking")] for path in (good, short, tmp_path / "broken.mp4")
-    }
+    good = write_video("good.mkv", np.arange(40) / 30)
+    short = write_video("short.mkv", np.arange(3) / 30)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    annotations = {path: [Segment(0, 1, "walking")] for path in (good, short, broken)}
     form = VideoFormat(fps=15, max_side=32)
-    with pytest.raises(
-        DataError,
-        match=(
-            r"(?s)2 of 3 videos.*short\.mkv' has 3 frames at 15 fps, a clip needs 16.*broken\.mp4"
-        ),
-    ):
+
+    message = r"(?s)2 of 3 videos.*short\.mkv' has 3 frames at 15 fps, a clip needs 16.*broken\.mp4"
+    with pytest.raises(DataError, match=message):
         load_videos(annotations, ["walking"], form, min_frames=16)
+
     (video,) = load_videos(annotations, ["walking"], form, min_frames=16, skip_bad=True)
     assert isinstance(video, LabeledVideo)
     assert video.path == good
@@ -119,13 +104,8 @@ def test_frames_of_all_videos_are_kept_out_of_memory(write_video, tmp_path: Path
         write_video("wide.mkv", np.arange(30) / 15, height=32),
     ]
     form = VideoFormat(fps=15, max_side=48)
-    loaded = load_videos(
-        {path: [Segment(0, 1, "walking")] for path in paths},
-        ["walking"],
-        form,
-        min_frames=16,
-        folder=tmp_path,
-    )
+    annotations = {path: [Segment(0, 1, "walking")] for path in paths}
+    loaded = load_videos(annotations, ["walking"], form, min_frames=16, folder=tmp_path)
     for path, video in zip(paths, loaded, strict=True):
         np.testing.assert_array_equal(video.frames, read_video(path, form))
         assert not video.frames.flags.owndata

@@ -32,9 +32,8 @@ def test_the_nearest_box_in_time_as_shares_of_the_image() -> None:
 
 
 def test_one_box_alone() -> None:
-    boxes = BoxTrack(np.array([1.0]), np.array([[0.0, 0, 10, 20]])).at(
-        np.array([0.0, 1.0]), width=40, height=40
-    )
+    track = BoxTrack(np.array([1.0]), np.array([[0.0, 0, 10, 20]]))
+    boxes = track.at(np.array([0.0, 1.0]), width=40, height=40)
     np.testing.assert_allclose(boxes, [[np.nan] * 4, [0, 0, 0.25, 0.5]])
 
 

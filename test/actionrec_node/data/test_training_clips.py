@@ -38,27 +38,26 @@ def test_classes_are_drawn_equally_often() -> None:
 
 def test_a_clip_depends_on_seed_and_number_alone() -> None:
     videos = [_labeled([0] * 30), _labeled([1] * 30)]
-    first, second, other = (
+    clips, again, of_another_seed = (
         TrainingClips(videos, SPEC, ClipSettings("all", "sampling", seed)) for seed in (3, 3, 4)
     )
-    assert torch.equal(first[1234][0][0], second[1234][0][0])
-    assert not torch.equal(first[1234][0][0], first[1235][0][0])
-    assert not torch.equal(first[1234][0][0], other[1234][0][0])
+    assert torch.equal(clips[1234][0][0], again[1234][0][0])
+    assert not torch.equal(clips[1234][0][0], clips[1235][0][0])
+    assert not torch.equal(clips[1234][0][0], of_another_seed[1234][0][0])
 
 
 def test_processes_share_the_clips_of_one_process() -> None:
     clips = TrainingClips([_labeled([0] * 30), _labeled([1] * 30)], SPEC, ClipSettings())
     alone = [batch[0] for (batch, _) in islice(batches(clips, 4, first_step=2, workers=0), 2)]
     for process in range(2):
-        part = [batch[0] for (batch, _) in islice(batches(clips, 2, 2, 0, process, processes=2), 2)]
-        for one, whole in zip(part, alone, strict=True):
-            assert torch.equal(one, whole[2 * process : 2 * process + 2])
+        own = batches(clips, 2, 2, 0, process, processes=2)
+        for (batch, _), whole in zip(islice(own, 2), alone, strict=True):
+            assert torch.equal(batch[0], whole[2 * process : 2 * process + 2])
 
 
 def test_an_epoch_has_one_clip_for_each_labeled_stretch() -> None:
-    clips = TrainingClips(
-        [_labeled([0] * 30 + [1] * 20 + [0] * 10), _labeled([1] * 30)], SPEC, ClipSettings()
-    )
+    videos = [_labeled([0] * 30 + [1] * 20 + [0] * 10), _labeled([1] * 30)]
+    clips = TrainingClips(videos, SPEC, ClipSettings())
     assert clips.epoch_clips == 4
 
 

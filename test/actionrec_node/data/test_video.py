@@ -68,14 +68,13 @@ def test_a_grey_video_of_odd_size_has_three_equal_channels(write_video) -> None:
 def test_a_video_that_is_stored_lying_on_its_side_is_turned_up(write_video) -> None:
     path = write_video("v.mp4", np.arange(3) / 15)
     content = bytearray(path.read_bytes())
-    matrix = (
-        content.index(b"tkhd") + 44
-    )  # of the track's display: show it turned clockwise by a quarter
+    # The matrix of the track's display: show it turned clockwise by a quarter.
+    matrix = content.index(b"tkhd") + 44
     content[matrix : matrix + 20] = struct.pack(">5i", 0, 1 << 16, 0, -(1 << 16), 0)
     path.with_name("turned.mp4").write_bytes(content)
     as_stored, turned = (
-        read_video(one, VideoFormat(fps=15, max_side=64))
-        for one in (path, path.with_name("turned.mp4"))
+        read_video(video, VideoFormat(fps=15, max_side=64))
+        for video in (path, path.with_name("turned.mp4"))
     )
     np.testing.assert_array_equal(turned, np.rot90(as_stored, -1, axes=(1, 2)))
 
@@ -107,29 +106,24 @@ def test_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 def test_a_stamp_hours_later_is_named(write_video) -> None:
     path = write_video("v.mkv", np.array([0, 1 / 15, 2 / 15, 7200]))
-    with pytest.raises(
-        VideoError,
-        match=r"v\.mkv' has no frame from 0\.13 to 7200\.00 s: its time stamps are damaged",
-    ):
+    message = r"v\.mkv' has no frame from 0\.13 to 7200\.00 s: its time stamps are damaged"
+    with pytest.raises(VideoError, match=message):
         read_video(path, VideoFormat(fps=15, max_side=32))
 
 
 def test_a_matroska_file_that_was_cut_off_is_named(write_video) -> None:
     path = write_video("v.mkv", np.arange(60) / 15, colors="bgr0")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(
-        VideoError,
-        match=r"v\.mkv' ends at [12]\.\d\d s, but says that it has [34]\.\d\d s: it was cut off",
-    ):
+    message = r"v\.mkv' ends at [12]\.\d\d s, but says that it has [34]\.\d\d s: it was cut off"
+    with pytest.raises(VideoError, match=message):
         read_video(path, VideoFormat(fps=15, max_side=32))
 
 
 def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for index in (1, 2, 10, 11):
         cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((4, 4), index, np.uint8))
-    assert read_video(tmp_path, VideoFormat(fps=10, max_side=4, folder_fps=10))[
-        :, 0, 0, 0
-    ].tolist() == [1, 2, 10, 11]
+    frames = read_video(tmp_path, VideoFormat(fps=10, max_side=4, folder_fps=10))
+    assert frames[:, 0, 0, 0].tolist() == [1, 2, 10, 11]
 
 
 def test_a_picture_whose_header_lies_is_named(tmp_path: Path) -> None:

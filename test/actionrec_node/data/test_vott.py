@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from actionrec_node import clips
 from actionrec_node.data.annotations import DataError, Segment, read_annotations
 from actionrec_node.data.video import VideoFormat, read_video
-from actionrec_node.data.vott import TaggedFrame, clips_of, read_export
+from actionrec_node.data.vott import TaggedFrame, read_export, segments_from_tags
 
 
 def _frames(text: str) -> list[TaggedFrame]:
@@ -36,7 +36,8 @@ def _frames(text: str) -> list[TaggedFrame]:
 def test_clips_lie_between_a_label_and_the_next_dummy(
     text: str, expected: list[tuple[float, float, str]]
 ) -> None:
-    assert clips_of(_frames(text), "dummy", "v") == [Segment(*values) for values in expected]
+    segments = segments_from_tags(_frames(text), "dummy", "v")
+    assert segments == [Segment(*values) for values in expected]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_clips_lie_between_a_label_and_the_next_dummy(
 )
 def test_tags_that_make_no_clips_are_named(text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        clips_of(_frames(text), "dummy", "v")
+        segments_from_tags(_frames(text), "dummy", "v")
 
 
 @given(
@@ -71,7 +72,7 @@ def test_clips_come_back_from_their_frames_in_any_order(
         ]
         time = segments[-1].end
     random.shuffle(frames)
-    assert clips_of(frames, "dummy", "v") == segments
+    assert segments_from_tags(frames, "dummy", "v") == segments
 
 
 def _version_2(video: Path, tagged: dict[float, str]) -> dict:
@@ -173,10 +174,8 @@ def test_a_clip_behind_the_end_of_its_video_is_named(
         json.dumps(_version_2(video, {start: "falling", 8.0: "dummy"}))
     )
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
-    assert (
-        f"ends at 0.27 s, but 'falling' is tagged from {start:.2f} to 8.00 s"
-        in capsys.readouterr().err
-    )
+    message = f"ends at 0.27 s, but 'falling' is tagged from {start:.2f} to 8.00 s"
+    assert message in capsys.readouterr().err
     assert list((tmp_path / "clips").iterdir()) == [], "no empty class folder either"
 
 
@@ -197,10 +196,8 @@ def test_a_tag_that_is_no_name_of_a_folder_is_refused(
     video = write_video("v.mkv", np.arange(30) / 15)
     (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.2: tag, 1.0: "dummy"})))
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "out" / "clips")]) == 2
-    assert (
-        f"v.mkv' is tagged '{tag}', which cannot be the name of a class folder"
-        in capsys.readouterr().err
-    )
+    message = f"v.mkv' is tagged '{tag}', which cannot be the name of a class folder"
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -222,27 +219,21 @@ def test_videos_of_the_same_name_do_not_replace_each_other(
 def test_clips_of_an_earlier_tagging_are_not_mixed_with_the_new_ones(
     write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    video, other = (
-        write_video("v.mkv", np.arange(30) / 15),
-        write_video("v2.mkv", np.arange(30) / 15),
-    )
+    first, second = (write_video(name, np.arange(30) / 15) for name in ("v.mkv", "v2.mkv"))
     command = [str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]
 
     def cut(path: Path, start: float, label: str) -> int:
         (tmp_path / "e.json").write_text(json.dumps(_version_2(path, {start: label, 1.0: "dummy"})))
         return clips.main(command)
 
-    assert [cut(video, 0.2, "walking"), cut(other, 0.4, "walking"), cut(video, 0.2, "walking")] == [
-        0,
-        0,
-        0,
-    ]
+    for video, start in ((first, 0.2), (second, 0.4), (first, 0.2)):
+        assert cut(video, start, "walking") == 0
     capsys.readouterr()
+
     for start, label in ((0.6, "walking"), (0.2, "running")):
-        assert cut(video, start, label) == 2
-        assert "has 1 clips of these videos that are not tagged (any more): remove " in (
-            error := capsys.readouterr().err
-        )
+        assert cut(first, start, label) == 2
+        error = capsys.readouterr().err
+        assert "has 1 clips of these videos that are not tagged (any more): remove " in error
         assert "walking/v_0000200ms.mp4'" in error
     assert not (tmp_path / "clips" / "running").exists()
 
@@ -252,8 +243,8 @@ def test_a_video_that_breaks_off_leaves_no_half_a_clip(
 ) -> None:
     video = write_video("v.mp4", np.arange(60) / 15, speed=20.0)
     content = bytearray(video.read_bytes())
-    first, last = len(content) // 4, len(content) // 2
-    content[first:last] = np.random.default_rng(0).bytes(last - first)
+    begin, end = len(content) // 4, len(content) // 2
+    content[begin:end] = np.random.default_rng(0).bytes(end - begin)
     video.write_bytes(content)
     (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.0: "walking", 3.0: "dummy"})))
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actionrec_node.evaluation.clips import PredictedVideo
+from actionrec_node.evaluation.clip_scores import PredictedVideo
 from actionrec_node.evaluation.fall_alarm import CHOICES, alarm_scores, format_alarm
 
 
@@ -20,11 +20,9 @@ def test_each_threshold_has_its_misses_and_false_alarms() -> None:
     assert (scores["falls"], scores["fall_on"]) == (1, list(CHOICES))
     assert scores["missed"] == [int(fall_on > 0.72) for fall_on in CHOICES]
     assert scores["false_alarms"] == [int(fall_on < 0.52) for fall_on in CHOICES]
-    assert (
-        scores["mean_delay_s"]
-        == scores["max_delay_s"]
-        == [1.0 if fall_on < 0.72 else None for fall_on in CHOICES]
-    )
+    delays = [1.0 if fall_on < 0.72 else None for fall_on in CHOICES]
+    assert scores["mean_delay_s"] == scores["max_delay_s"] == delays
+
     lines = format_alarm(scores).splitlines()
     assert lines[0] == f"fall alarm: 1 falls in {9 / 60:.1f} min"
     assert lines[2].split() == ["0.30", "0", "1", "1.00,", "1.00"]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from plain_i3d import BRANCHES, logits, public_names
 from torch import Tensor
 
-from actionrec_node.networks.checkpoints import load_pretrained
 from actionrec_node.networks.i3d import I3d, InceptionI3d, same_padding
+from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.networks.model_metadata import ModelFileError
 
 CLASSES = 3
@@ -19,21 +19,17 @@ CLASSES = 3
 
 @pytest.fixture(scope="module")
 def published() -> dict[str, dict[str, Tensor]]:
-    """Tensors of both streams as the public checkpoints name and shape them (values are random,
-    batch counters are missing).
+    """Tensors of both streams as the public checkpoints name and shape them.
+
+    Values are random, batch counters are missing.
     """
     torch.manual_seed(1)
     streams = {}
     for stream, channels in (("rgb", 3), ("flow", 2)):
-        tensors = InceptionI3d(channels, CLASSES).state_dict()
-        tensors = {
-            name: tensor
-            for name, tensor in tensors.items()
-            if not name.endswith("num_batches_tracked")
-        }
         streams[stream] = {
             name: torch.rand_like(tensor) * 0.2 + 0.9 if ".bn." in name else tensor
-            for name, tensor in tensors.items()
+            for name, tensor in InceptionI3d(channels, CLASSES).state_dict().items()
+            if not name.endswith("num_batches_tracked")
         }
     return streams
 

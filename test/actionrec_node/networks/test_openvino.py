@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Action networks run by OpenVINO give what they give in PyTorch; those of 8-bit integers nearly
-so.
-"""
+"""Action networks run by OpenVINO give what they give in PyTorch, with 8-bit integers nearly so."""
 
 from __future__ import annotations
 
@@ -27,8 +25,7 @@ def _clips(count: int, size: int = 112) -> np.ndarray:
 
 def test_openvino_gives_the_same_for_any_number_of_clips(model_path: Path) -> None:
     plain, compiled = (
-        load_runtime_model(model_path),
-        load_runtime_model(model_path, runtime="openvino"),
+        load_runtime_model(model_path, runtime=runtime) for runtime in ("pytorch", "openvino")
     )
     for count in (1, 3):
         np.testing.assert_allclose(
@@ -54,10 +51,8 @@ def test_both_streams_of_i3d(tmp_path: Path) -> None:
 
 def test_int8_is_near_and_belongs_to_its_model_file(model_path: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(model_path, tmp_path / "m.safetensors"))
-    with pytest.raises(
-        RuntimeUnavailableError,
-        match=r"m\.int8\.xml', which does not exist: run 'python -m actionrec_node\.quantize",
-    ):
+    message = r"m\.int8\.xml', which does not exist: run 'python -m actionrec_node\.quantize"
+    with pytest.raises(RuntimeUnavailableError, match=message):
         load_runtime_model(path, runtime="openvino_int8")
     plain = load_runtime_model(path)
     assert write_int8(plain, path, list(_clips(2))) == int8_path(path)
@@ -74,20 +69,10 @@ def test_commands_quantize_and_score(data_folder: Path, tmp_path: Path) -> None:
     spec = ActionModelSpec("resnext3d_compact", ("running", "standing"))
     path = tmp_path / "two.safetensors"
     save_action_model(path, ActionModel(spec))
-    assert (
-        quantize(["--model", str(path), "--data", str(data_folder / "train"), "--clips", "4"]) == 0
-    )
-    arguments = [
-        "--data",
-        str(data_folder / "val"),
-        "--model",
-        str(path),
-        "--out",
-        str(tmp_path / "out"),
-        "--runtime",
-        "openvino_int8",
-    ]
-    assert evaluate(arguments) == 0
+    train, val, out = data_folder / "train", data_folder / "val", tmp_path / "out"
+    assert quantize(["--model", str(path), "--data", str(train), "--clips", "4"]) == 0
+    inputs = ["--model", str(path), "--data", str(val), "--runtime", "openvino_int8"]
+    assert evaluate([*inputs, "--out", str(out)]) == 0
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["clips"] == 2
 
 
@@ -95,43 +80,22 @@ def test_the_loss_by_int8_is_measured_on_held_out_clips(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = ActionModelSpec("resnext3d_compact", ("running", "standing"), input_size=(32, 32))
-    path, val = tmp_path / "two.safetensors", str(data_folder / "val")
+    path = tmp_path / "two.safetensors"
+    train, val = str(data_folder / "train"), str(data_folder / "val")
     torch.manual_seed(0)
     save_action_model(path, ActionModel(spec))
-    arguments = [
-        "--model",
-        str(path),
-        "--data",
-        str(data_folder / "train"),
-        "--clips",
-        "4",
-        "--val",
-        val,
-    ]
+    arguments = ["--model", str(path), "--data", train, "--clips", "4", "--val", val]
     assert quantize(arguments) == 0
     printed = capsys.readouterr().out
     record = json.loads((tmp_path / "two.int8.json").read_text())
     for runtime in ("pytorch", "openvino_int8"):
-        assert (
-            evaluate(
-                [
-                    "--data",
-                    val,
-                    "--model",
-                    str(path),
-                    "--out",
-                    str(tmp_path / runtime),
-                    "--runtime",
-                    runtime,
-                ]
-            )
-            == 0
-        )
+        inputs = ["--model", str(path), "--data", val, "--runtime", runtime]
+        assert evaluate([*inputs, "--out", str(tmp_path / runtime)]) == 0
         alone = json.loads((tmp_path / runtime / "metrics.json").read_text())
         assert record["held_out"][runtime].items() <= alone.items()
     assert "accuracy of clips" in printed
     assert record["calibration_clips"] == 4
-    assert quantize([*arguments, "--val", str(data_folder / "train")]) == 2
+    assert quantize([*arguments, "--val", train]) == 2
     assert "are in both --data and --val" in capsys.readouterr().err
 
 
@@ -162,10 +126,8 @@ def test_clips_of_people_need_boxes(
     data_folder: Path, model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (data_folder / "train" / "standing").rename(data_folder / "train" / "walking")
-    assert (
-        quantize(["--model", str(model_path), "--data", str(data_folder / "train"), "--per-person"])
-        == 2
-    )
+    arguments = ["--model", str(model_path), "--data", str(data_folder / "train")]
+    assert quantize([*arguments, "--per-person"]) == 2
     assert "--per-person needs to know where people are" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from actionrec_node.networks.architectures import find_architecture
-from actionrec_node.networks.checkpoints import load_pretrained
+from actionrec_node.networks.published_weights import load_pretrained
 from actionrec_node.networks.resnext3d import ResNeXt3d, ResNeXt3dConfig
 
 

@@ -8,21 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actionrec_node.recognition.decision import NONE, Decision, RecognizerConfig
+from actionrec_node.config import RecognizerConfig
+from actionrec_node.recognition.decision import NONE, Decision
 
 NAMES = ("falling", "running", "walking")
 STEP_NS = 200_000_000
 
 
 def _labels(falling: list[float], config: RecognizerConfig) -> list[str]:
-    """Labels for one score of "falling" after another; the rest is three quarters walking."""
+    """Labels for one score of "falling" after another; what is left is three quarters walking."""
     decision = Decision(NAMES)
-    return [
-        decision.update(
-            np.array([score, (1 - score) / 4, (1 - score) * 3 / 4]), index * STEP_NS, config
-        )[0]
-        for index, score in enumerate(falling)
-    ]
+    labels = []
+    for index, score in enumerate(falling):
+        probabilities = np.array([score, (1 - score) / 4, (1 - score) * 3 / 4])
+        label, _ = decision.update(probabilities, index * STEP_NS, config)
+        labels.append(label)
+    return labels
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import PersonBox
-from actionrec_node.recognition.decision import RecognizerConfig
 from actionrec_node.recognition.recognizer import (
     MAX_SIDE,
     ActionRecognizer,
     ClipRequest,
+    FallAlarm,
     NewestClips,
 )
 from perception_kit.networks.model_file import save_model
@@ -89,10 +90,8 @@ def test_an_unknown_network_is_named(tmp_path: Path) -> None:
         ActionRecognizer(path)
 
 
-class _Answers:
-    """Stands in for the network: remembers the clips and answers with given probabilities of
-    "falling".
-    """
+class _FakeNetwork:
+    """Stands in for the network: remembers the clips, and gives known scores of "falling"."""
 
     def __init__(self, recognizer: ActionRecognizer, falling: list[float] | None = None) -> None:
         self.batches: list[list[np.ndarray]] = []
@@ -116,14 +115,12 @@ def _people(index: int, *identities: int) -> list[PersonBox]:
 
 def test_everybody_has_a_clip_and_all_are_classified_together(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
-    network = _Answers(recognizer)
+    network = _FakeNetwork(recognizer)
     for index in range(18):
         people = _people(index, 1, 2) if index >= 2 else _people(index, 2)
         actions = recognizer.push(_image(index), index * STEP_NS, people)
-    assert [len(clips) for clips in network.batches] == [
-        1,
-        1,
-    ], "person 2 first, person 1 two images later"
+    sizes = [len(clips) for clips in network.batches]
+    assert sizes == [1, 1], "person 2 first, person 1 two images later"
     assert [(action.track_id, action.clip_end_ns) for action in actions] == [
         (1, 17 * STEP_NS),
         (2, 15 * STEP_NS),
@@ -134,7 +131,7 @@ def test_the_whole_image_is_classified_while_nobody_with_a_complete_clip_is_foun
     model_path: Path,
 ) -> None:
     recognizer = ActionRecognizer(model_path)
-    network = _Answers(recognizer)
+    network = _FakeNetwork(recognizer)
     seen = []
     for index in range(60):
         people = _people(index, 1) if 8 <= index < 40 else []
@@ -159,28 +156,38 @@ def test_a_box_that_shows_nobody_is_counted_and_harms_no_clip(
     model_path: Path, box: list[float]
 ) -> None:
     recognizer = ActionRecognizer(model_path)
-    network = _Answers(recognizer)
+    network = _FakeNetwork(recognizer)
+    rejected = []
     for index in range(20):
         people = [*_people(index, 1), PersonBox(2, np.array(box, np.float64))]
         actions = recognizer.push(_image(index), index * STEP_NS, people)
+        rejected += recognizer.rejected
     assert [action.track_id for action in actions] == [1]
     assert [len(clips) for clips in network.batches] == [1, 1]
-    assert recognizer.boxes_unusable == 20
+    assert [index for index, _ in rejected] == [1] * 20
+    assert all("shows no part of the image" in reason for _, reason in rejected)
 
 
 def test_somebody_half_outside_of_the_image_is_classified(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
+    person = PersonBox(2, np.array([-20.0, 5, 10, 300]))
     for index in range(16):
-        actions = recognizer.push(
-            _image(index), index * STEP_NS, [PersonBox(2, np.array([-20.0, 5, 10, 300]))]
-        )
+        actions = recognizer.push(_image(index), index * STEP_NS, [person])
+        assert recognizer.rejected == []
     assert [action.track_id for action in actions] == [2]
-    assert recognizer.boxes_unusable == 0
+
+
+def test_parameters_change_between_two_images(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
+    _FakeNetwork(recognizer, [0.6, 0.6])
+    assert _push(recognizer, range(16))[-1][0].label == "walking"
+    recognizer.configure(RecognizerConfig(stride=1, smoothing=0.0, fall_on=0.5))
+    assert _push(recognizer, range(16, 17))[-1][0].label == "falling"
 
 
 def test_a_person_who_does_not_move_in_the_image_is_shown_in_the_middle(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path, config=RecognizerConfig(context=2.0))
-    network = _Answers(recognizer)
+    network = _FakeNetwork(recognizer)
     image = np.zeros((120, 160, 3), np.uint8)
     image[50:70, 70:90] = 255
     for index in range(16):
@@ -194,7 +201,7 @@ def test_a_person_who_does_not_move_in_the_image_is_shown_in_the_middle(model_pa
 
 def test_memory_is_flat_with_people_coming_and_going(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
-    _Answers(recognizer)
+    _FakeNetwork(recognizer)
     kept = []
     for index in range(600):
         recognizer.push(
@@ -210,7 +217,7 @@ def test_memory_is_flat_with_people_coming_and_going(model_path: Path) -> None:
 
 def test_clips_of_a_person_who_was_forgotten_meanwhile_are_dropped(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
-    network = _Answers(recognizer, [0.9, 0.9])
+    network = _FakeNetwork(recognizer, [0.9, 0.9])
     for index in range(16):
         requests = recognizer.add(_image(index), index * STEP_NS, _people(index, 1))
     recognizer.reset()
@@ -221,16 +228,16 @@ def test_clips_of_a_person_who_was_forgotten_meanwhile_are_dropped(model_path: P
 
 def test_an_alarm_of_the_whole_image_ends_where_somebody_is_found(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
-    network = _Answers(recognizer, [0.9])
-    falls, labels = [], []
+    network = _FakeNetwork(recognizer, [0.9])
+    alarms, labels = [], []
     for index in range(60):
         if index == 40:  # between fall_off and fall_on, then a fall of its own
             network.falling = iter([0.4, 0.4, 0.95])
         people = _people(index, 1) if 1 <= index < 40 else []
         requests = recognizer.add(_image(index), index * STEP_NS, people)
-        falls += recognizer.predict(requests) if requests else []
+        alarms += recognizer.predict(requests)
         labels.append([action.label for action in recognizer.actions() if action.track_id == -1])
-    assert [(fall.track_id, fall.alarm_ns // STEP_NS) for fall in falls] == [(-1, 15), (-1, 42)]
+    assert [(alarm.track_id, alarm.alarm_ns // STEP_NS) for alarm in alarms] == [(-1, 15), (-1, 42)]
     assert labels[15] == ["falling"]
     assert labels[40:43] == [["walking"], ["walking"], ["falling"]]
 
@@ -239,15 +246,11 @@ def test_a_fall_is_reported_once_with_its_first_sign(model_path: Path) -> None:
     recognizer = ActionRecognizer(
         model_path, config=RecognizerConfig(stride=1, smoothing=0.0, fall_on=0.5)
     )
-    _Answers(recognizer, [0.1, 0.4, 0.6, 0.7, 0.1])
-    falls = []
+    _FakeNetwork(recognizer, [0.1, 0.4, 0.6, 0.7, 0.1])
+    alarms = []
     for index in range(20):
-        requests = recognizer.add(_image(index), index * STEP_NS)
-        falls += recognizer.predict(requests) if requests else []
-    ((track_id, first_sign_ns, alarm_ns),) = [
-        (fall.track_id, fall.first_sign_ns, fall.alarm_ns) for fall in falls
-    ]
-    assert (track_id, first_sign_ns, alarm_ns) == (-1, 16 * STEP_NS, 17 * STEP_NS)
+        alarms += recognizer.predict(recognizer.add(_image(index), index * STEP_NS))
+    assert alarms == [FallAlarm(-1, first_sign_ns=16 * STEP_NS, alarm_ns=17 * STEP_NS)]
 
 
 def test_everybodys_newest_clip_waits_for_a_network_slower_than_the_stream(
@@ -255,31 +258,23 @@ def test_everybodys_newest_clip_waits_for_a_network_slower_than_the_stream(
 ) -> None:
     recognizer = ActionRecognizer(model_path)
     waiting = NewestClips()
-    for index in range(
-        40
-        # due are clips of person 1 at 15, 19, ..., 39 and of person 2, who comes later, at 17, 21, ...,
-        # 37
-    ):
-        waiting.put(
-            recognizer.add(
-                _image(index),
-                index * STEP_NS,
-                _people(index, 1, 2) if index >= 2 else _people(index, 1),
-            )
-        )
+    # Due are clips of person 1 at 15, 19, ..., 39 and of person 2, who comes later, at 17, 21, ...
+    for index in range(40):
+        people = _people(index, 1, 2) if index >= 2 else _people(index, 1)
+        waiting.put(recognizer.add(_image(index), index * STEP_NS, people))
     requests = waiting.take()
     assert [(request.track_id, request.clip.end_ns // STEP_NS) for request in requests] == [
         (1, 39),
         (2, 37),
     ]
-    assert waiting.skipped == 6 + 5
+    assert waiting.replaced == 6 + 5
     assert waiting.take() == []
 
 
 def test_nothing_waits_for_the_network(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
     started, go_on = threading.Event(), threading.Event()
-    network = _Answers(recognizer)
+    network = _FakeNetwork(recognizer)
 
     def slow(clips: list[np.ndarray]) -> np.ndarray:
         started.set()

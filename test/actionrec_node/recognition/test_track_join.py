@@ -32,10 +32,7 @@ def _join(**settings: float) -> TrackJoin:
 
 def _lefts(images: list[JoinedImage]) -> list[tuple[object, list[float] | None]]:
     return [
-        (
-            image.message,
-            None if image.people is None else [person.box[0] for person in image.people],
-        )
+        (image.message, image.people and [person.box[0] for person in image.people])
         for image in images
     ]
 
@@ -58,21 +55,18 @@ def test_images_between_two_arrays_of_tracks_use_the_one_before_moved_to_their_t
 
 def test_late_tracks_hold_no_image_up_for_longer_than_the_limit() -> None:
     join = _join()
-    answers = [_lefts(join.add_image(time * MS, time)) for time in (50, 100, 150, 200, 250)]
-    assert answers[:2] == [[], []]
-    assert answers[2] == [], "150 is just 100 ms newer than 50"
-    assert [message for message, _ in answers[3]] == [
-        50,
-        100,
-        150,
-        200,
-    ], "all go on: the tracks are late"
-    assert [message for message, _ in answers[4]] == [250]
+
+    def released_by(time: int) -> list[int]:
+        return [image.message for image in join.add_image(time * MS, time)]
+
+    assert [released_by(50), released_by(100)] == [[], []]
+    assert released_by(150) == [], "150 is just 100 ms newer than 50"
+    assert released_by(200) == [50, 100, 150, 200], "all go on: the tracks are late"
+    assert released_by(250) == [250]
     assert join.late == 1
-    assert _lefts(join.add_tracks(100 * MS, [_track()])) == []
-    assert [message for message, _ in _lefts(join.add_image(300 * MS, 300))] == [300], (
-        "150 ms behind is still late"
-    )
+
+    assert join.add_tracks(100 * MS, [_track()]) == []
+    assert released_by(300) == [300], "150 ms behind is still late"
     join.add_tracks(300 * MS, [_track(left=50.0)])
     assert join.add_image(350 * MS, 350) == [], "tracks come in time again"
 

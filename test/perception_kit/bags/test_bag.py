@@ -26,9 +26,8 @@ TYPES = open_typestore().types
 
 
 def image(stamp_s: int, value: int = 7) -> Any:
-    header = TYPES["std_msgs/msg/Header"](
-        stamp=TYPES["builtin_interfaces/msg/Time"](sec=stamp_s, nanosec=5), frame_id="camera"
-    )
+    stamp = TYPES["builtin_interfaces/msg/Time"](sec=stamp_s, nanosec=5)
+    header = TYPES["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
     pixels = np.random.default_rng(value).integers(0, 255, 48 * 64 * 3, dtype=np.uint8)
     return TYPES["sensor_msgs/msg/Image"](
         header=header, height=48, width=64, encoding="rgb8", is_bigendian=0, step=192, data=pixels
@@ -49,9 +48,8 @@ def bag(tmp_path: Path) -> Path:
 
 
 def test_every_message_of_the_package_is_known() -> None:
-    assert {
-        f"assistant_perception/msg/{path.stem}" for path in (package_folder() / "msg").glob("*.msg")
-    } <= set(TYPES)
+    names = {path.stem for path in (package_folder() / "msg").glob("*.msg")}
+    assert {f"assistant_perception/msg/{name}" for name in names} <= set(TYPES)
 
 
 def test_what_is_written_is_read_back(bag: Path) -> None:
@@ -80,9 +78,8 @@ def test_single_mcap_file_is_a_bag(bag: Path) -> None:
 
 
 def test_real_sqlite_bag(shared_dir: Path) -> None:
-    messages = list(
-        read_messages(shared_dir / "data/rgbd_bag/ycbv_0000", ["/camera/color/image_raw"])
-    )
+    path = shared_dir / "data/rgbd_bag/ycbv_0000"
+    messages = list(read_messages(path, ["/camera/color/image_raw"]))
     assert [item.message.encoding for item in messages] == ["rgb8"] * 5
     assert messages[0].message.data.size == 640 * 480 * 3
 
@@ -154,14 +151,11 @@ def test_zstd_compressed_bags(tmp_path: Path, plugin: StoragePlugin, mode: Compr
     with writer:
         connection = writer.add_connection("/text", text.__msgtype__, typestore=typestore)
         for stamp in range(5):
-            writer.write(
-                connection,
-                stamp,
-                typestore.serialize_cdr(text(data=f"text {stamp}"), text.__msgtype__),
-            )
-    assert [item.message.data for item in read_messages(tmp_path / "bag", ["/text"])] == [
-        f"text {stamp}" for stamp in range(5)
-    ]
+            data = typestore.serialize_cdr(text(data=f"text {stamp}"), text.__msgtype__)
+            writer.write(connection, stamp, data)
+
+    texts = [item.message.data for item in read_messages(tmp_path / "bag", ["/text"])]
+    assert texts == [f"text {stamp}" for stamp in range(5)]
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.9])
@@ -170,20 +164,16 @@ def test_truncated_sqlite(shared_dir: Path, tmp_path: Path, kept: float) -> None
     shutil.copytree(shared_dir / "data/rgbd_bag/ycbv_0000", bag)
     path = bag / "ycbv_0000.db3"
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    topics = ["/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw"]
     with pytest.raises(BagError, match="cut off, damaged or not a rosbag2 recording"):
-        list(
-            read_messages(
-                bag, ["/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw"]
-            )
-        )
+        list(read_messages(bag, topics))
 
 
 def test_damaged_chunk(bag: Path) -> None:
     path = bag / "bag.mcap"
     data = bytearray(path.read_bytes())
-    start = data.index(
-        b"\x28\xb5\x2f\xfd", len(data) // 2
-    )  # zstd's magic number: where the second chunk begins
+    zstd_magic = b"\x28\xb5\x2f\xfd"
+    start = data.index(zstd_magic, len(data) // 2)  # where the second chunk begins
     data[start : start + 100] = bytes(100)
     path.write_bytes(data)
     with pytest.raises(BagError, match=r"cannot be read after [1-9]\d+ messages"):
@@ -191,18 +181,19 @@ def test_damaged_chunk(bag: Path) -> None:
 
 
 def test_things_that_are_no_bags(tmp_path: Path) -> None:
-    text = tmp_path / "notes.mcap"
-    text.write_text("not a bag")
-    other = tmp_path / "notes.txt"
-    other.write_text("not a bag")
-    for path in (text, other):
+    mcap, text = tmp_path / "notes.mcap", tmp_path / "notes.txt"
+    for path in (mcap, text):
+        path.write_text("not a bag")
         with pytest.raises(BagError, match="not a rosbag2 recording"):
             BagReader(path)
+
     with pytest.raises(BagError, match="does not exist"):
         BagReader(tmp_path / "nothing")
-    text.unlink()
+
+    mcap.unlink()
     with pytest.raises(BagError, match=r"no metadata.yaml \(found \['notes.txt'\]\)"):
         BagReader(tmp_path)
+
     (tmp_path / "metadata.yaml").write_text("rosbag2_bagfile_information: 3\n")
     with pytest.raises(BagError, match="not a rosbag2 recording"):
         BagReader(tmp_path)
@@ -214,10 +205,8 @@ def test_writer_never_overwrites(bag: Path) -> None:
 
 
 def test_topic_keeps_its_type(tmp_path: Path) -> None:
+    expected = "has type sensor_msgs/msg/Image, got a assistant_perception/msg/TrackArray"
     with BagWriter(tmp_path / "bag") as writer:
         writer.write("/topic", image(1), 1)
-        with pytest.raises(
-            BagError,
-            match="has type sensor_msgs/msg/Image, got a assistant_perception/msg/TrackArray",
-        ):
+        with pytest.raises(BagError, match=expected):
             writer.write("/topic", track_array(1), 1)

@@ -38,9 +38,8 @@ def written(folder: Path, content: Any) -> Path:
 
 def test_all_fields(tmp_path: Path) -> None:
     types = open_typestore().types
-    header = types["std_msgs/msg/Header"](
-        stamp=types["builtin_interfaces/msg/Time"](sec=1, nanosec=2), frame_id="camera"
-    )
+    stamp = types["builtin_interfaces/msg/Time"](sec=1, nanosec=2)
+    header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
     message = camera_info_message(read_camera_file(written(tmp_path, CALIBRATION)), header)
     assert (message.width, message.height, message.header.frame_id) == (640, 480, "camera")
     assert message.k.tolist() == K
@@ -51,12 +50,8 @@ def test_all_fields(tmp_path: Path) -> None:
 
 
 def test_size_and_matrix_are_enough(tmp_path: Path) -> None:
-    fields = read_camera_file(
-        written(
-            tmp_path,
-            {key: CALIBRATION[key] for key in ("image_width", "image_height", "camera_matrix")},
-        )
-    )
+    keys = ("image_width", "image_height", "camera_matrix")
+    fields = read_camera_file(written(tmp_path, {key: CALIBRATION[key] for key in keys}))
     assert fields["p"].reshape(3, 4)[:, :3].ravel().tolist() == K
     assert np.array_equal(fields["r"].reshape(3, 3), np.eye(3))
     assert fields["d"].size == 0
@@ -73,13 +68,10 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str, tmp_path: Path) -> None:
-    with pytest.raises(
-        BagError,
-        match=(
-            r"(?s)camera\.yaml' is not valid .* expected image_width, image_height and"
-            r" camera_matrix"
-        ),
-    ):
+    expected = (
+        r"(?s)camera\.yaml' is not valid .* expected image_width, image_height and camera_matrix"
+    )
+    with pytest.raises(BagError, match=expected):
         read_camera_file(written(tmp_path, REFUSED[case]))
 
 

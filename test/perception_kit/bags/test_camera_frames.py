@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,14 +47,12 @@ def read(path: Path) -> list[tuple[int | None, ...]]:
     """Stamps in milliseconds of colour, depth and camera information of every frame."""
 
     def stamps(frame: CameraFrame) -> tuple[int | None, ...]:
-        parts = (frame.color, frame.depth, frame.camera_info)
-        return tuple(None if part is None else part.stamp_ns // 1_000_000 for part in parts)
+        messages = (frame.color, frame.depth, frame.camera_info)
+        return tuple(None if item is None else item.stamp_ns // 1_000_000 for item in messages)
 
     with BagReader(path) as reader:
-        return [
-            stamps(frame)
-            for frame in camera_frames(reader, find_camera_topics(reader.topics), slop_s=0.03)
-        ]
+        topics = find_camera_topics(reader.topics)
+        return [stamps(frame) for frame in camera_frames(reader, topics, slop_s=0.03)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -68,9 +67,24 @@ def test_more_images_than_wait_are_still_joined(camera_bag: Callable[..., Path])
     assert len(stamps) > 60
 
 
-def nearest_within(stamp: int, others: Sequence[int]) -> int | None:
-    """Distance to the nearest of ``others``, None beyond 30."""
-    distance = min(abs(stamp - other) for other in others)
+def test_a_camera_file_gives_every_frame_its_camera_information(
+    camera_bag: Callable[..., Path],
+) -> None:
+    calibration = {"height": 48, "width": 64, "distortion_model": "plumb_bob"}
+    matrices = {"d": np.zeros(0), "k": np.ones(9), "r": np.ones(9), "p": np.ones(12)}
+    with BagReader(camera_bag([0, 66])) as reader:
+        topics = find_camera_topics(reader.topics, has_camera_file=True)
+        frames = list(camera_frames(reader, topics, 0.03, calibration | matrices))
+
+    infos = [frame.camera_info for frame in frames if frame.camera_info is not None]
+    assert [info.stamp_ns // 1_000_000 for info in infos] == [0, 66]
+    assert all(info.message.width == 64 for info in infos)
+    assert all(isinstance(info.data, bytes) for info in infos), "rclpy publishes no memoryview"
+
+
+def nearest_within(stamp: int, partners: Sequence[int]) -> int | None:
+    """Distance to the nearest of ``partners``, None beyond 30."""
+    distance = min(abs(stamp - partner) for partner in partners)
     return distance if distance <= 30 else None
 
 
@@ -85,9 +99,8 @@ def test_every_color_image_gets_its_nearest_depth(
     tmp_path_factory: pytest.TempPathFactory,
     camera_bag: Callable[..., Path],
 ) -> None:
-    path = camera_bag(sorted(color), sorted(depth)).rename(
-        tmp_path_factory.mktemp("bags") / "camera_bag"
-    )
+    folder = tmp_path_factory.mktemp("bags")
+    path = camera_bag(sorted(color), sorted(depth)).rename(folder / "camera_bag")
     frames = read(path)
     assert [stamp for stamp, _, _ in frames] == sorted(color)
     for stamp, found, _ in frames:

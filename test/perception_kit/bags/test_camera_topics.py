@@ -74,7 +74,7 @@ FOUND = {
             "/cam/color/image_raw/compressed", "/cam/depth/image_raw", "/cam/color/camera_info"
         ),
     ),
-    "truth images beside": (
+    "ground-truth images beside": (
         topics(
             images="/color/image_raw /depth/image_raw /ground_truth/color",
             infos="/color/camera_info",

@@ -15,20 +15,17 @@ from hypothesis import strategies as st
 from perception_kit.bags.bag import BagError, open_typestore
 from perception_kit.bags.compressed import decompress_image
 
-COLOR = np.dstack(
-    [np.full((4, 6), value, np.uint8) for value in (200, 100, 50)]
-)  # blue, green, red
+BLUE, GREEN, RED = (np.full((4, 6), value, np.uint8) for value in (200, 100, 50))
+COLOR = np.dstack([BLUE, GREEN, RED])
 MILLIMETERS = np.array([[0, 500, 1200], [65535, 1, 900]], np.uint16)
 
 
 def message(form: str, data: bytes) -> Any:
     types = open_typestore().types
-    header = types["std_msgs/msg/Header"](
-        stamp=types["builtin_interfaces/msg/Time"](sec=1, nanosec=2), frame_id="camera"
-    )
-    return types["sensor_msgs/msg/CompressedImage"](
-        header=header, format=form, data=np.frombuffer(data, np.uint8)
-    )
+    stamp = types["builtin_interfaces/msg/Time"](sec=1, nanosec=2)
+    header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
+    pixels = np.frombuffer(data, np.uint8)
+    return types["sensor_msgs/msg/CompressedImage"](header=header, format=form, data=pixels)
 
 
 def encoded(pixels: np.ndarray, ending: str) -> bytes:
@@ -94,22 +91,21 @@ def test_lossless(case: str) -> None:
 
 
 def test_jpeg_keeps_the_colors() -> None:
-    image = decompress_image(
-        message("rgb8; jpeg compressed bgr8", encoded(COLOR, ".jpg")), "/topic"
-    )
+    jpeg = message("rgb8; jpeg compressed bgr8", encoded(COLOR, ".jpg"))
+    image = decompress_image(jpeg, "/topic")
     assert np.abs(pixels_of(image).astype(int) - COLOR).max() <= 4
 
 
 @given(st.lists(st.floats(0.3, 9.9), min_size=1, max_size=20), st.floats(50, 200))
 def test_quantized_meters_come_back(meters: list[float], quantization: float) -> None:
-    """As image_transport quantises: B = 1 - A / depth_max, and values of A / depth + B are rounded."""
-    b = 1 - quantization / 10.0
-    values = np.array([[0, *(round(quantization / one + b) for one in meters)]], np.uint16)
-    data = struct.pack("<iff", 0, quantization, b) + encoded(values, ".png")
-    decoded = pixels_of(
-        decompress_image(message("32FC1; compressedDepth png", data), "/topic")
-    ).reshape(-1)
+    """As image_transport quantises: B = 1 - A / depth_max, and A / depth + B is rounded."""
+    a, b = quantization, 1 - quantization / 10.0
+    values = np.array([[0, *(round(a / depth + b) for depth in meters)]], np.uint16)
+    data = struct.pack("<iff", 0, a, b) + encoded(values, ".png")
+    image = decompress_image(message("32FC1; compressedDepth png", data), "/topic")
+    decoded = pixels_of(image).reshape(-1)
     assert np.isnan(decoded[0])
+
     step = np.square(meters) / quantization  # change of the depth for a change of 1
     assert np.all(np.abs(decoded[1:] - meters) <= 0.6 * step + 0.06 * step**2 + 1e-4)
 

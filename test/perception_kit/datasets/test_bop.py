@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from dataset_layouts import HEIGHT, WIDTH, write_models, write_scene
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -19,7 +20,6 @@ from scipy.spatial.transform import Rotation
 from perception_kit.datasets.bop import BopDataset, read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.symmetries import symmetry_transforms
-from test.perception_kit.datasets.layouts import HEIGHT, WIDTH, write_models, write_scene
 
 
 def test_frame_is_in_meters_with_one_label_per_instance(tmp_path: Path) -> None:

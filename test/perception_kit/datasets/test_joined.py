@@ -7,34 +7,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_layouts import write_linemod, write_scene, write_ycb_video
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import open_datasets
 from perception_kit.datasets.opener import open_dataset
-from test.perception_kit.datasets.layouts import write_linemod, write_scene, write_ycb_video
 
 
 def test_frames_of_all_parts_in_turn(tmp_path: Path) -> None:
     write_ycb_video(tmp_path / "a")
     write_ycb_video(tmp_path / "b")
-    part = open_dataset(tmp_path / "a")
+    single = open_dataset(tmp_path / "a")
     joined = open_datasets([tmp_path / "a", tmp_path / "b"])
-    assert len(joined) == 2 * len(part)
-    assert joined.class_names == part.class_names
+    assert len(joined) == 2 * len(single)
+    assert joined.class_names == single.class_names
     assert [joined.name(k) for k in range(len(joined))] == [
-        f"{folder}/{part.name(k)}" for folder in "ab" for k in range(len(part))
+        f"{folder}/{single.name(k)}" for folder in "ab" for k in range(len(single))
     ]
     for k in range(len(joined)):
-        expected = part[k % len(part)]
+        expected = single[k % len(single)]
         np.testing.assert_array_equal(joined[k].labels, expected.labels)
         np.testing.assert_array_equal(joined.labels(k), expected.labels)
         np.testing.assert_array_equal(joined.rgb(k), expected.rgb)
         np.testing.assert_array_equal(joined.depth(k), expected.depth)
         assert joined.intrinsics(k, *expected.depth.shape) == expected.intrinsics
-        assert [one.class_id for one in joined.instances(k)] == [
-            one.class_id for one in expected.instances
+        assert [instance.class_id for instance in joined.instances(k)] == [
+            instance.class_id for instance in expected.instances
         ]
-        assert joined.annotated_classes(k) == part.annotated_classes(k % len(part))
+        assert joined.annotated_classes(k) == single.annotated_classes(k % len(single))
 
 
 @pytest.mark.parametrize("index", [-1, 4])

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of the preprocessed LineMOD layout: units, the one annotated object, names, and broken
-folders.
-"""
+"""Reader of preprocessed LineMOD folders: units, the annotated object, names, damaged folders."""
 
 from __future__ import annotations
 
@@ -10,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from dataset_layouts import WIDTH, write_linemod
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.linemod import LINEMOD_OBJECTS, LinemodDataset, read_linemod_models
-from test.perception_kit.datasets.layouts import WIDTH, write_linemod
 
 
 @pytest.fixture

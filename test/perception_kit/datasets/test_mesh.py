@@ -80,7 +80,7 @@ def test_folder_gives_sorted_classes_with_their_symmetries(tmp_path: Path) -> No
         '{"b_cup": {"symmetries_continuous": [{"axis": [0, 0, 1], "offset": [10, 0, 0]}]}}'
     )
     classes, notes = read_classes(tmp_path)
-    assert [(one.class_id, one.name) for one in classes] == [(1, "a_box"), (2, "b_cup")]
+    assert [(entry.class_id, entry.name) for entry in classes] == [(1, "a_box"), (2, "b_cup")]
     assert classes[0].symmetry.axis is None
     assert classes[1].symmetry.axis == (0, 0, 1)
     assert classes[1].symmetry.offset == (0.01, 0, 0), "the file is in millimetres"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_layouts import write_models
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -15,7 +16,6 @@ from scipy.spatial.distance import pdist
 from perception_kit.datasets.bop import read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.object_model import ObjectModel
-from test.perception_kit.datasets.layouts import write_models
 
 DAMAGES = {
     "empty": lambda text: "",

@@ -6,13 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dataset_layouts import write_linemod, write_scene, write_ycb_video
 
 from perception_kit.datasets.bop import BopDataset
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.linemod import LinemodDataset
 from perception_kit.datasets.opener import open_dataset, open_models
 from perception_kit.datasets.ycb_video import YcbVideoDataset
-from test.perception_kit.datasets.layouts import write_linemod, write_scene, write_ycb_video
 
 WRITERS = {
     "BOP": (write_scene, BopDataset, ["wedge", "person"]),

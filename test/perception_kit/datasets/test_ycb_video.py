@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of YCB-Video's layout: units, labels, splits, models in several units, and broken folders."""
+"""Reader of YCB-Video folders: units, labels, splits, models in several units, damaged folders."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_layouts import HEIGHT, write_obj, write_ycb_video
 from scipy.io import loadmat, savemat
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.ycb_video import YcbVideoDataset
-from test.perception_kit.datasets.layouts import HEIGHT, write_obj, write_ycb_video
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def test_frame_is_in_meters_by_the_factor_of_its_file(folder: Path) -> None:
     assert frame.rgb[0, 0].tolist() == [200, 0, 0]
     np.testing.assert_allclose(frame.depth, 0.8)
     assert (frame.intrinsics.fx, frame.intrinsics.cx, frame.intrinsics.height) == (500, 8, HEIGHT)
-    assert [(one.class_id, one.visible_fraction) for one in frame.instances] == [(2, 1.0), (3, 0.0)]
+    seen = [(instance.class_id, instance.visible_fraction) for instance in frame.instances]
+    assert seen == [(2, 1.0), (3, 0.0)]
     np.testing.assert_allclose(frame.instances[0].translation, [0.2, 0, 1])
     assert np.unique(frame.labels).tolist() == [0, 1]
 
@@ -153,8 +154,8 @@ def test_class_without_a_model_folder_is_named(folder: Path) -> None:
 
 def test_real_frames(shared_dir: Path) -> None:
     dataset = YcbVideoDataset(shared_dir / "data/pose_ycbv/frames")
-    pictures = list((shared_dir / "data/pose_ycbv/frames/data").glob("*/*-color.png"))
-    assert len(dataset) == len(pictures) > 0
+    images = list((shared_dir / "data/pose_ycbv/frames/data").glob("*/*-color.png"))
+    assert len(dataset) == len(images) > 0
     frame = dataset[0]
     for number, instance in enumerate(frame.instances, start=1):
         depth = frame.depth[(frame.labels == number) & (frame.depth > 0)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An observation in which nothing is wrong, to break one thing of it at a time."""
+"""An observation in which nothing is wrong, for tests to break."""
 
 from __future__ import annotations
 
@@ -24,20 +24,18 @@ def healthy() -> Observation:
     }
     topics = {
         role: TopicSeen(
-            f"/camera/{role}", [EXPECTED_TYPES[role]], list(STAMPS_NS), [], {FRAME}, samples[role]
+            f"/camera/{role}", [EXPECTED_TYPES[role]], list(STAMPS_NS), [], {FRAME}, sample
         )
-        for role in samples
+        for role, sample in samples.items()
     }
-    folder = package_folder()
-    models = {
-        kind: folder / "models" / "demo" / f"{kind}.safetensors"
-        for kind in ("segmentation", "pose", "action")
-    }
-    environment = {PROFILE_VARIABLES[0]: str(folder / "config" / "fastdds.xml")}
+
+    demo = package_folder() / "models" / "demo"
+    models = {kind: demo / f"{kind}.safetensors" for kind in ("segmentation", "pose", "action")}
+    profile = package_folder() / "config" / "fastdds.xml"
     return Observation(
         "a test",
         topics,
         models=models,
-        environment=environment,
+        environment={PROFILE_VARIABLES[0]: str(profile)},
         ground_truth_classes=frozenset({"mug"}),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each fault is made and recognised by its name, and nothing else is said."""
+"""Each fault is made and recognised by its name, and no other is found."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.observation import Link, Observation
 from perception_kit.networks.model_file import save_model
+from perception_kit.ros.qos import qos_mismatch
 from perception_kit.ros.transport import PROFILE_VARIABLES
 
 BEST_EFFORT = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
@@ -27,6 +28,11 @@ LATCHED = QoSProfile(
     durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
 )
 SECOND = 10**9
+
+
+def link(topic: str, publisher: str, subscriber: str, *profiles: QoSProfile) -> Link:
+    """With the profiles that the publisher offers and the subscriber requests."""
+    return Link(topic, publisher, subscriber, qos_mismatch(*profiles))
 
 
 def names(seen: Observation) -> list[str]:
@@ -79,7 +85,22 @@ def all_stamps(seen: Observation, change: Callable[[list[int]], list[int]]) -> N
         shift(seen, role, change)
 
 
-def far_depth(seen: Observation) -> None:
+def delayed(stamps: list[int], delay_ns: int) -> list[int]:
+    return [stamp + delay_ns for stamp in stamps]
+
+
+def set_clock_back(seen: Observation) -> None:
+    seen.simulated_time = False
+    seen.topics["color"].delays_s.append(7.0)
+
+
+def lose_large_images(seen: Observation) -> None:
+    silence(seen, "color")
+    k = [3800.0, 0, 2000.0, 0, 3800.0, 1500.0, 0, 0, 1.0]
+    set_info(seen, width=4000, height=3000, k=k)
+
+
+def sparse_depth(seen: Observation) -> None:
     message = depth_message(0)
     pixels = np.zeros((HEIGHT, WIDTH), np.uint16)
     pixels[:5, :5] = 900
@@ -112,7 +133,7 @@ CAMERA_FAULTS = {
     "metres as 16UC1": ("depth-unit", lambda seen: set_depth(seen, "16UC1", 1)),
     "millimetres as 32FC1": ("depth-unit", lambda seen: set_depth(seen, "32FC1", 800.0)),
     "tenths of millimetres": ("depth-range", lambda seen: set_depth(seen, "16UC1", 30_000)),
-    "depth with holes": ("depth-sparse", far_depth),
+    "depth with holes": ("depth-sparse", sparse_depth),
     "depth not aligned": (
         "image-size",
         lambda seen: setattr(seen.topics["depth"], "sample", depth_message(0, width=48)),
@@ -154,24 +175,14 @@ TIMING_FAULTS = {
         "stamp-backward",
         lambda seen: all_stamps(seen, lambda stamps: stamps + stamps),
     ),
-    "another clock": (
-        "stamp-clock",
-        lambda seen: (
-            setattr(seen, "simulated_time", False),
-            seen.topics["color"].delays_s.append(7.0),
-        ),
-    ),
+    "another clock": ("stamp-clock", set_clock_back),
     "depth is late": (
         "stamp-gap",
-        lambda seen: shift(
-            seen, "depth", lambda stamps: [stamp + 40_000_000 for stamp in stamps[::2]]
-        ),
+        lambda seen: shift(seen, "depth", lambda stamps: delayed(stamps[::2], 40_000_000)),
     ),
     "depth of another day": (
         "stamp-gap",
-        lambda seen: shift(
-            seen, "depth", lambda stamps: [stamp + 86_400 * SECOND for stamp in stamps]
-        ),
+        lambda seen: shift(seen, "depth", lambda stamps: delayed(stamps, 86_400 * SECOND)),
     ),
     "slow camera": (
         "rate-low",
@@ -190,13 +201,13 @@ TRANSPORT_FAULTS = {
     "reliability": (
         "qos-incompatible",
         lambda seen: setattr(
-            seen, "links", [Link("/color", "driver", BEST_EFFORT, "pose6d_node", RELIABLE)]
+            seen, "links", [link("/color", "driver", "pose6d_node", BEST_EFFORT, RELIABLE)]
         ),
     ),
     "durability": (
         "qos-incompatible",
         lambda seen: setattr(
-            seen, "links", [Link("/tracks", "tracker_node", RELIABLE, "rviz", LATCHED)]
+            seen, "links", [link("/tracks", "tracker_node", "rviz", RELIABLE, LATCHED)]
         ),
     ),
     "remapped to nothing": (
@@ -208,15 +219,7 @@ TRANSPORT_FAULTS = {
         "dds-profile",
         lambda seen: setattr(seen, "environment", {PROFILE_VARIABLES[1]: "/nowhere.xml"}),
     ),
-    "4000x3000": (
-        "image-too-large",
-        lambda seen: (
-            silence(seen, "color"),
-            set_info(
-                seen, width=4000, height=3000, k=[3800.0, 0, 2000.0, 0, 3800.0, 1500.0, 0, 0, 1.0]
-            ),
-        ),
-    ),
+    "4000x3000": ("image-too-large", lose_large_images),
     "unwell node": (
         "node-report",
         lambda seen: setattr(seen, "reports", {"/pose6d_node": "unconfigured: no model is set"}),
@@ -247,8 +250,8 @@ def test_a_fault_of_the_transport_has_its_name(
 
 def test_what_fits_is_not_found_incompatible(healthy: Observation) -> None:
     healthy.links = [
-        Link("/color", "driver", RELIABLE, "pose6d_node", BEST_EFFORT),
-        Link("/info", "driver", LATCHED, "pose6d_node", RELIABLE),
+        link("/color", "driver", "pose6d_node", RELIABLE, BEST_EFFORT),
+        link("/info", "driver", "pose6d_node", LATCHED, RELIABLE),
     ]
     assert diagnose(healthy) == []
 
@@ -277,7 +280,7 @@ def model(folder: Path, kind: str, class_names: list[str]) -> Path:
         "missing file",
         "segmentation given as pose",
         "pose of unknown objects",
-        "other objects in the truth",
+        "other objects in the ground truth",
         "no fall",
     ],
 )

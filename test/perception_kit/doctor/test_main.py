@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import pytest
+from rclpy.serialization import serialize_message
 from ros_graph import DOMAIN_ID, RosGraph, color_message, depth_message, info_message
 from rosbags.interfaces import (
     Qos,
@@ -54,43 +55,39 @@ BEST_EFFORT = Qos(
 
 def recorded(message: Any) -> Any:
     """A ROS message as rosbags has it."""
-    from rclpy.serialization import serialize_message
-
-    package, _, name = type(message).__module__.partition(".msg.")
-    return open_typestore().deserialize_cdr(
-        serialize_message(message), f"{package}/msg/{type(message).__name__}" if name else ""
-    )
+    package = type(message).__module__.partition(".")[0]
+    type_name = f"{package}/msg/{type(message).__name__}"
+    return open_typestore().deserialize_cdr(serialize_message(message), type_name)
 
 
 @pytest.fixture
 def make_bag(tmp_path: Path) -> Callable[..., Path]:
-    """Writes 20 frames at 20 Hz; ``change(role, message)`` breaks them, and may return None to
-    leave a message out.
+    """Writes 20 frames at 20 Hz.
+
+    ``change(role, message)`` breaks them, and may return None to leave a message out.
     """
 
     def write(change: Callable[[str, Any], Any] = lambda role, message: message) -> Path:
-        path = tmp_path / "bag"
-        store = open_typestore()
-        with Writer(
-            path, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP
-        ) as writer:
-            connections: dict[str, Any] = {}
+        path, store = tmp_path / "bag", open_typestore()
+        options = {"typestore": store, "offered_qos_profiles": [BEST_EFFORT]}
+        connections: dict[str, Any] = {}
+
+        version = Writer.VERSION_LATEST
+        with Writer(path, version=version, storage_plugin=StoragePlugin.MCAP) as writer:
             for stamp_ns in range(10**9, 2 * 10**9, 50_000_000):
                 for role, make in MAKERS.items():
                     message = change(role, make(stamp_ns))
                     if message is None:
                         continue
+
                     content = recorded(message)
+                    type_name = content.__msgtype__
                     if role not in connections:
-                        options = {"typestore": store, "offered_qos_profiles": [BEST_EFFORT]}
                         connections[role] = writer.add_connection(
-                            TOPICS[role], content.__msgtype__, **options
+                            TOPICS[role], type_name, **options
                         )
-                    writer.write(
-                        connections[role],
-                        stamp_ns,
-                        store.serialize_cdr(content, content.__msgtype__),
-                    )
+                    data = store.serialize_cdr(content, type_name)
+                    writer.write(connections[role], stamp_ns, data)
         return path
 
     return write
@@ -98,7 +95,7 @@ def make_bag(tmp_path: Path) -> Callable[..., Path]:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
     """Exit code, and the names of the findings."""
-    code = main([*arguments, "--json"])
+    code = main([*arguments, "--json", "-"])
     return code, [finding["name"] for finding in json.loads(capsys.readouterr().out)["findings"]]
 
 
@@ -132,12 +129,19 @@ def test_a_bag_without_depth(
 ) -> None:
     bag = str(make_bag(lambda role, message: None if role == "depth" else message))
     assert run(capsys, "--bag", bag) == (1, ["topic-missing"])
-    assert run(
-        capsys, "--bag", bag, "--color-topic", "/nothing", "--depth-topic", TOPICS["camera_info"]
-    )[1] == [
-        "topic-missing",
-        "topic-type",
-    ]
+    wrong = ["--color-topic", "/nothing", "--depth-topic", TOPICS["camera_info"]]
+    assert run(capsys, "--bag", bag, *wrong)[1] == ["topic-missing", "topic-type"]
+
+
+def test_findings_in_a_file_do_not_replace_the_text(
+    make_bag: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "findings.json"
+    bag = str(make_bag(lambda role, message: None if role == "depth" else message))
+    assert main(["--bag", bag, "--json", str(path)]) == 1
+    assert "1 fault found." in capsys.readouterr().out
+    (finding,) = json.loads(path.read_text())["findings"]
+    assert sorted(finding) == ["advice", "name", "what"]
 
 
 def compressed(role: str, message: Any) -> Any:
@@ -162,7 +166,9 @@ def test_recorded_qos_that_the_nodes_would_not_fit(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--bag", "/nowhere"], ["--camera", "webcam"]], ids=["no bag", "no such preset"]
+    "arguments",
+    [["--bag", "/nowhere"], ["--camera", "webcam"]],
+    ids=["no bag", "no such preset"],
 )
 def test_bad_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
@@ -171,19 +177,15 @@ def test_bad_use_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixtur
 
 def test_real_bags_are_well(shared_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = package_folder() / "models" / "ycbv"
-    own = [
-        "--segmentation-model",
-        str(models / "segmentation.safetensors"),
-        "--pose-model",
-        str(models / "pose.safetensors"),
-    ]
+    own = ["--segmentation-model", str(models / "segmentation.safetensors")]
+    own += ["--pose-model", str(models / "pose.safetensors")]
     for bag in sorted((shared_dir / "data" / "rgbd_bag").iterdir()):
         assert run(capsys, "--bag", str(bag), *own) == (0, [])
 
 
 @contextmanager
 def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
-    """A camera that publishes at 20 Hz; a broken one stamps a depth that is 7 s old and of zeros."""
+    """A camera that publishes at 20 Hz; the depth of a broken one is of zeros, and 7 s old."""
     types = {"color": Image, "depth": Image, "camera_info": CameraInfo}
     publishers = {
         role: graph.node.create_publisher(types[role], TOPICS[role], input_qos("best_effort"))
@@ -195,16 +197,17 @@ def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
         while not stop.wait(0.05):
             stamp_ns = graph.node.get_clock().now().nanoseconds
             for role, make in MAKERS.items():
-                wrong = broken and role == "depth"
-                publishers[role].publish(
-                    make(stamp_ns - 7 * 10**9, meters=0.0) if wrong else make(stamp_ns)
-                )
+                message = make(stamp_ns)
+                if broken and role == "depth":
+                    message = depth_message(stamp_ns - 7 * 10**9, meters=0.0)
+                publishers[role].publish(message)
 
     thread = threading.Thread(target=publish)
     thread.start()
     yield
     stop.set()
     thread.join()
+
     for publisher in publishers.values():
         graph.node.destroy_publisher(publisher)
 
@@ -221,10 +224,8 @@ def test_the_running_graph(
     expected: set[str],
 ) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
-    monkeypatch.setenv(
-        PROFILE_VARIABLES[0],
-        os.environ.get(PROFILE_VARIABLES[0], str(package_folder() / "config" / "fastdds.xml")),
-    )
+    own = str(package_folder() / "config" / "fastdds.xml")
+    monkeypatch.setenv(PROFILE_VARIABLES[0], os.environ.get(PROFILE_VARIABLES[0], own))
     with driver(graph, broken):
         code, found = run(capsys, "--seconds", "2")
     assert set(found) - {"rate-uneven"} == expected, "the machine may be too busy for a steady rate"

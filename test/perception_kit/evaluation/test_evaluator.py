@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of made-up results with known answers."""
+"""Scores of made-up results that are known by hand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ import pytest
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
-from perception_kit.evaluation.evaluator import Evaluation, evaluate
+from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
 from perception_kit.evaluation.ground_truth import FrameGroundTruth
 from perception_kit.evaluation.matching import EvaluatedFrame
+from perception_kit.evaluation.metrics_schema import (
+    ActionClassScores,
+    GroundTruthScores,
+    InstanceCounts,
+    PoseScores,
+    SegmentationScores,
+    TrackingScores,
+)
 from perception_kit.evaluation.object_points import PointModel
 from perception_kit.types import (
     ActionEstimate,
@@ -60,7 +68,7 @@ def run(
         EvaluatedFrame(k * 100_000_000, ground_truth, results)
         for k, (ground_truth, results) in enumerate(pairs)
     ]
-    return evaluate(frames, (48, 64), MODELS, CLASSES, without or {})
+    return evaluate_recording(frames, (48, 64), MODELS, CLASSES, without or {})
 
 
 def test_perfect_results() -> None:
@@ -73,54 +81,45 @@ def test_perfect_results() -> None:
     results = FrameResults(
         ground_truth.instances, ground_truth.poses, ground_truth.tracks, [action("walking")]
     )
-    metrics = run((ground_truth, results), (ground_truth, results)).metrics
-    assert metrics["segmentation"] == {"map": pytest.approx(1.0), "map50": pytest.approx(1.0)}
-    assert metrics["pose"] == {"recall_0.1d": 1.0, "adds_auc": pytest.approx(1.0)}
-    assert metrics["tracking"] == {
-        "mota": 1.0,
-        "idf1": 1.0,
-        "hota": pytest.approx(1.0),
-        "id_switches": 0,
-        "fragments": 0,
-    }
-    assert metrics["instances"] == {"total": 4, "found": 4}
-    assert metrics["actions"]["frame_accuracy"] == 1.0
-    assert metrics["actions"]["per_class"]["walking"] == {
-        "precision": 1.0,
-        "recall": 1.0,
-        "f1": 1.0,
-        "support": 2,
-    }
-    assert metrics["actions"]["fall_delay_s"] is None
-    assert set(metrics["actions"]["per_class"]) == set(CLASSES)
+    scores = run((ground_truth, results), (ground_truth, results)).scores
+    assert scores.segmentation == SegmentationScores(pytest.approx(1.0), pytest.approx(1.0))
+    assert scores.pose == PoseScores(1.0, pytest.approx(1.0))
+    assert scores.tracking == TrackingScores(
+        mota=1.0, idf1=1.0, hota=pytest.approx(1.0), id_switches=0, fragments=0
+    )
+    assert scores.instances == InstanceCounts(total=4, found=4)
+    assert scores.actions.frame_accuracy == 1.0
+    assert scores.actions.per_class["walking"] == ActionClassScores(
+        precision=1.0, recall=1.0, f1=1.0, support=2
+    )
+    assert scores.actions.fall_delay_s is None
+    assert set(scores.actions.per_class) == set(CLASSES)
 
 
 def test_no_answers_at_all() -> None:
     ground_truth = FrameGroundTruth([instance(5)], [pose(0)], [track(1, 0, 5)], "walking")
-    metrics = run((ground_truth, FrameResults()), (ground_truth, FrameResults())).metrics
-    assert metrics["segmentation"] == {"map": 0.0, "map50": 0.0}
-    assert metrics["pose"] == {"recall_0.1d": 0.0, "adds_auc": 0.0}
-    assert metrics["tracking"]["mota"] == 0.0
-    assert metrics["instances"] == {"total": 2, "found": 0}
-    assert metrics["actions"]["frame_accuracy"] == 0.0
+    scores = run((ground_truth, FrameResults()), (ground_truth, FrameResults())).scores
+    assert scores.segmentation == SegmentationScores(0.0, 0.0)
+    assert scores.pose == PoseScores(0.0, 0.0)
+    assert scores.tracking.mota == 0.0
+    assert scores.instances == InstanceCounts(total=2, found=0)
+    assert scores.actions.frame_accuracy == 0.0
 
 
 def test_no_ground_truth_gives_none() -> None:
     results = FrameResults([instance(5)], [pose(0)], [track(1, 0, 5)], [action("walking")])
     evaluation = run((FrameGroundTruth(), results))
-    assert evaluation.metrics == dict.fromkeys(
-        ("segmentation", "pose", "tracking", "actions", "instances")
-    )
+    assert evaluation.scores == GroundTruthScores(None, None, None, None, None)
     assert evaluation.notes == []
 
 
 def test_frames_without_ground_truth_count_nowhere() -> None:
     ground_truth = FrameGroundTruth([instance(5)], [pose(0)], [track(1, 0, 5)], "walking")
     results = FrameResults([instance(5)], [pose(0)], [track(1, 0, 5)], [action("walking")])
-    metrics = run((ground_truth, results), (FrameGroundTruth(), FrameResults())).metrics
-    assert metrics["instances"] == {"total": 1, "found": 1}
-    assert metrics["pose"]["recall_0.1d"] == 1.0
-    assert metrics["actions"]["frame_accuracy"] == 1.0
+    scores = run((ground_truth, results), (FrameGroundTruth(), FrameResults())).scores
+    assert scores.instances == InstanceCounts(total=1, found=1)
+    assert scores.pose.recall == 1.0
+    assert scores.actions.frame_accuracy == 1.0
 
 
 POSE_CASES = {
@@ -136,26 +135,21 @@ POSE_CASES = {
 @pytest.mark.parametrize("case", POSE_CASES)
 def test_pose(case: str) -> None:
     instances, poses, expected_recall, expected_auc = POSE_CASES[case]
-    metrics = run(
+    scores = run(
         (FrameGroundTruth([instance(5)], [pose(0)]), FrameResults(instances, poses))
-    ).metrics
-    assert metrics["pose"] == {
-        "recall_0.1d": expected_recall,
-        "adds_auc": pytest.approx(expected_auc),
-    }
+    ).scores
+    assert scores.pose == PoseScores(expected_recall, pytest.approx(expected_auc))
 
 
 def test_pose_of_a_barely_visible_instance_is_not_asked_for() -> None:
     ground_truth = FrameGroundTruth([instance(5), instance(30, score=0.05)], [pose(0), pose(1)])
-    assert (
-        run((ground_truth, FrameResults([instance(5)], [pose(0)]))).metrics["pose"]["recall_0.1d"]
-        == 1.0
-    )
+    scores = run((ground_truth, FrameResults([instance(5)], [pose(0)]))).scores
+    assert scores.pose.recall == 1.0
 
 
 def test_pose_without_a_model_is_noted() -> None:
     evaluation = run((FrameGroundTruth([instance(5, "lamp")], [pose(0, "lamp")]), FrameResults()))
-    assert evaluation.metrics["pose"] is None
+    assert evaluation.scores.pose is None
     assert evaluation.notes == [
         "pose is not scored: no model points of lamp; give a BOP models folder with --models"
     ]
@@ -166,8 +160,8 @@ def test_tracks_on_barely_visible_instances_are_neither_right_nor_wrong() -> Non
         [instance(5), instance(30, score=0.05)], None, [track(1, 0, 5), track(2, 1, 30)]
     )
     results = FrameResults(tracks=[track(7, 0, 5), track(8, 1, 30)])
-    tracking = run((ground_truth, results), (ground_truth, results)).metrics["tracking"]
-    assert (tracking["mota"], tracking["id_switches"]) == (1.0, 0)
+    tracking = run((ground_truth, results), (ground_truth, results)).scores.tracking
+    assert (tracking.mota, tracking.id_switches) == (1.0, 0)
 
 
 def test_only_confirmed_tracks_count_and_switches_are_counted() -> None:
@@ -176,9 +170,9 @@ def test_only_confirmed_tracks_count_and_switches_are_counted() -> None:
         FrameResults(tracks=[track(7, 0, 5)]),
         FrameResults(tracks=[track(8, 0, 5), track(7, -1, 30, state=TrackState.LOST)]),
     )
-    tracking = run((ground_truth, first), (ground_truth, second)).metrics["tracking"]
-    assert tracking["id_switches"] == 1
-    assert tracking["mota"] == pytest.approx(1 - 1 / 2)
+    tracking = run((ground_truth, first), (ground_truth, second)).scores.tracking
+    assert tracking.id_switches == 1
+    assert tracking.mota == pytest.approx(1 - 1 / 2)
 
 
 def test_fall_delay_is_in_seconds() -> None:
@@ -190,8 +184,8 @@ def test_fall_delay_is_in_seconds() -> None:
             for label, answer in zip(labels, answers, strict=True)
         ]
     )
-    assert evaluation.metrics["actions"]["fall_delay_s"] == pytest.approx(0.2)
-    assert evaluation.metrics["actions"]["frame_accuracy"] == pytest.approx(3 / 5)
+    assert evaluation.scores.actions.fall_delay_s == pytest.approx(0.2)
+    assert evaluation.scores.actions.frame_accuracy == pytest.approx(3 / 5)
     assert evaluation.details["actions"]["falls_missed"] == 0
     assert evaluation.details["actions"]["false_fall_alarms"] == 0
 
@@ -201,6 +195,6 @@ def test_part_of_a_node_that_is_gone_is_none_with_a_note() -> None:
     evaluation = run(
         (ground_truth, FrameResults([instance(5)])), without={"actions": "actionrec_node is gone"}
     )
-    assert evaluation.metrics["actions"] is None
-    assert evaluation.metrics["instances"] == {"total": 1, "found": 1}
+    assert evaluation.scores.actions is None
+    assert evaluation.scores.instances == InstanceCounts(total=1, found=1)
     assert evaluation.notes == ["actions is not scored: actionrec_node is gone"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception_kit.evaluation.evaluator import evaluate
+from perception_kit.evaluation.evaluator import evaluate_recording
 from perception_kit.evaluation.frame_records import (
     FrameRecord,
     frame_records,
@@ -46,32 +46,16 @@ def pose(index: int, shift: float = 0.0) -> PoseEstimate:
 def track(
     identity: int, index: int, x: int, state: TrackState = TrackState.CONFIRMED
 ) -> TrackEstimate:
-    return TrackEstimate(
-        identity,
-        1,
-        "mug",
-        state,
-        1.0,
-        5,
-        5,
-        0.0,
-        index,
-        np.array([x, 5, x + 10, 25], np.float32),
-        np.zeros(4),
-    )
+    box = np.array([x, 5, x + 10, 25], np.float32)
+    return TrackEstimate(identity, 1, "mug", state, 1.0, 5, 5, 0.0, index, box, np.zeros(4))
 
 
 def records(ground_truth: FrameGroundTruth, results: FrameResults) -> list[FrameRecord]:
     frames = [EvaluatedFrame(10**9, ground_truth, results)]
-    evaluation = evaluate(frames, (48, 64), {"mug": CUBE}, ["falling", "walking"], {})
-    return frame_records(
-        [FrameKey(3, 10**9)],
-        frames,
-        evaluation,
-        ["falling", "walking"],
-        [{"segmentation": 12.345}],
-        [0],
-    )
+    classes = ["falling", "walking"]
+    evaluation = evaluate_recording(frames, (48, 64), {"mug": CUBE}, classes, {})
+    latencies = [{"segmentation": 12.345}]
+    return frame_records([FrameKey(3, 10**9)], frames, evaluation, classes, latencies, [0])
 
 
 def test_found_missed_ignored_and_wrong() -> None:
@@ -88,33 +72,21 @@ def test_found_missed_ignored_and_wrong() -> None:
         [ActionEstimate("falling", 0.9, np.array([0.9, 0.1]), 0, 0)],
     )
     (record,) = records(ground_truth, results)
-    assert (record.number, record.stamp_ns, record.picture, record.latency_ms) == (
-        3,
-        10**9,
-        0,
-        {"segmentation": 12.35},
-    )
+    assert (record.number, record.stamp_ns, record.picture) == (3, 10**9, 0)
+    assert record.latency_ms == {"segmentation": 12.35}
     assert [(item.class_name, item.right) for item in record.detections] == [
         ("mug", True),
         ("mug", None),
         ("bowl", False),
     ]
     found, missed = record.objects
-    assert (found.found, found.iou, found.error, found.adds, found.diameter) == (
-        True,
-        1.0,
-        0.01,
-        0.01,
-        0.1732,
-    )
+    assert (found.found, found.iou) == (True, 1.0)
+    assert (found.error, found.adds, found.diameter) == (0.01, 0.01, 0.1732)
     assert (missed.found, missed.iou, missed.error, missed.diameter) == (False, 0.0, None, 0.1732)
-    assert [(one.id, one.track) for one in record.identities] == [(1, 7), (2, None)]
-    assert [(one.id, one.class_name) for one in record.tracks] == [(7, "mug")]
-    assert (record.label, record.scores, record.true_label) == (
-        "falling",
-        {"falling": 0.9, "walking": 0.1},
-        "walking",
-    )
+    assert [(identity.id, identity.track) for identity in record.identities] == [(1, 7), (2, None)]
+    assert [(track.id, track.class_name) for track in record.tracks] == [(7, "mug")]
+    assert (record.label, record.true_label) == ("falling", "walking")
+    assert record.scores == {"falling": 0.9, "walking": 0.1}
 
 
 def test_nothing_is_known_and_nothing_was_answered() -> None:

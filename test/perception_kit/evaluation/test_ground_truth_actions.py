@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""True actions from a CSV file."""
+"""Ground truth of actions from a CSV file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Truth topics of a bag, joined with frames by stamp."""
+"""Ground-truth topics of a bag, joined with frames by stamp."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ from perception_kit.types import ActionEstimate, Instance, PoseEstimate
 
 
 def write_ground_truth(path: Path, stamps_ns: Iterable[int]) -> None:
-    """One mug that moves by a pixel a frame, with its pose and a walking person's action, at each
-    stamp.
-    """
+    """At each stamp a mug, which moves by a pixel, its pose and a walking person's action."""
     with BagWriter(path) as writer:
         for k, stamp_ns in enumerate(stamps_ns):
             header = Header(stamp=ns_to_stamp(stamp_ns), frame_id="camera")
@@ -37,26 +35,16 @@ def write_ground_truth(path: Path, stamps_ns: Iterable[int]) -> None:
             mug = Instance(3, "mug", 0.4, np.array([k, 2, k + 9, 7], np.float32), mask, (k, 2))
             pose = PoseEstimate(0, 3, "mug", np.eye(3), np.array([0.1 * k, 0, 1]), 1.0, np.ones(3))
             action = ActionEstimate("walking", 1.0, np.array([0, 1.0]), stamp_ns, stamp_ns)
+            detections = detections_to_message([mug], header, 64, 48)
+            actions = actions_to_message([action], ["other", "walking"], header)
             messages = {
-                DETECTIONS: (
-                    "InstanceDetectionArray",
-                    detections_to_message([mug], header, 64, 48),
-                ),
+                DETECTIONS: ("InstanceDetectionArray", detections),
                 POSES: ("ObjectPoseArray", poses_to_message([pose], header)),
-                ACTIONS: (
-                    "ActionArray",
-                    actions_to_message([action], ["other", "walking"], header),
-                ),
+                ACTIONS: ("ActionArray", actions),
             }
             for topic, (name, message) in messages.items():
-                writer.write_raw(
-                    RawMessage(
-                        topic,
-                        f"assistant_perception/msg/{name}",
-                        stamp_ns,
-                        serialize_message(message),
-                    )
-                )
+                kind, data = f"assistant_perception/msg/{name}", serialize_message(message)
+                writer.write_raw(RawMessage(topic, kind, stamp_ns, data))
 
 
 def test_frames_are_joined_by_stamp(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Truth that does not fit the recording or the models is named."""
+"""Ground truth that does not fit the recording or the models is named."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Truth of folders of annotated frames."""
+"""Ground truth from folders of annotated frames."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from dataset_layouts import write_scene
 from scipy.io import savemat
 
 from perception_kit.evaluation.ground_truth import FrameGroundTruth, FrameKey, GroundTruthError
 from perception_kit.evaluation.ground_truth_dataset import DatasetGroundTruth
-from test.perception_kit.datasets.layouts import write_scene
 
 KEYS = [FrameKey(0, 100), FrameKey(1, 200)]
 
@@ -82,7 +82,7 @@ def test_real_frames(recorded_frames: Callable[[str], Path]) -> None:
 def test_bop_folder_or_one_of_its_scenes(tmp_path: Path, as_scene: bool) -> None:
     scene = write_scene(tmp_path)
     [ground_truth] = DatasetGroundTruth(scene if as_scene else tmp_path, 1).frames(KEYS[:1])
-    assert [(one.class_name, one.score) for one in ground_truth.instances] == [
+    assert [(found.class_name, found.score) for found in ground_truth.instances] == [
         ("wedge", 0.5),
         ("person", 1.0),
     ]

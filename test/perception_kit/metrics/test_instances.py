@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.metrics.instances import count_found, mask_iou, match_instances
+from perception_kit.metrics.instances import (
+    InstanceMatch,
+    count_found,
+    detection_verdicts,
+    mask_iou,
+    match_counted,
+    match_instances,
+)
 from perception_kit.types import Instance
 
 
@@ -85,6 +92,31 @@ MATCH_CASES = {
 def test_match_instances(case: str) -> None:
     ground_truth, predictions, expected = MATCH_CASES[case]
     assert match_instances(ground_truth, predictions) == expected
+
+
+MUG, HIDDEN_MUG = rectangle(0, 0, 4, 4), rectangle(10, 0, 4, 4, score=0.05)
+VERDICT_CASES = {
+    "found": (rectangle(0, 0, 4, 4), True),
+    "nothing there": (rectangle(20, 0, 4, 4), False),
+    "another class": (rectangle(0, 0, 4, 4, "bowl"), False),
+    "on an instance that does not count": (rectangle(10, 0, 4, 4), None),
+    "half on it": (rectangle(10, 0, 4, 2), None),
+    "too little on it": (rectangle(12, 0, 4, 4), False),
+    "another class on it": (rectangle(10, 0, 4, 4, "bowl"), False),
+}
+
+
+@pytest.mark.parametrize("case", VERDICT_CASES)
+def test_verdict_on_a_detection(case: str) -> None:
+    prediction, expected = VERDICT_CASES[case]
+    matches = match_counted([HIDDEN_MUG, MUG], [prediction])
+    assert detection_verdicts([HIDDEN_MUG, MUG], [prediction], matches) == [expected]
+
+
+def test_matches_of_the_instances_that_count() -> None:
+    predictions = [rectangle(10, 0, 4, 4), rectangle(0, 0, 4, 3)]
+    assert match_counted([HIDDEN_MUG, MUG], predictions) == [InstanceMatch(1, 1, 0.75)]
+    assert match_counted([HIDDEN_MUG, MUG], predictions[:1]) == [InstanceMatch(1, None, 0.0)]
 
 
 def test_count_found_leaves_out_barely_visible_instances() -> None:

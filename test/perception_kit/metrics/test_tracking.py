@@ -105,29 +105,29 @@ def test_cases(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_followed_identities_are_those_that_the_counts_are_of(case: str) -> None:
     ground_truth, tracks = (frames(*specifications) for specifications in CASES[case][:2])
-    check_followed(ground_truth, tracks)
+    check_events(ground_truth, tracks)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_followed_identities_of_noisy_sequences(seed: int) -> None:
-    check_followed(*noisy_sequence(seed))
+    check_events(*noisy_sequence(seed))
 
 
-def check_followed(ground_truth: list[TrackedBoxes], tracks: list[TrackedBoxes]) -> None:
+def check_events(ground_truth: list[TrackedBoxes], tracks: list[TrackedBoxes]) -> None:
     metrics = tracking_metrics(ground_truth, tracks)
-    followed = identity_events(ground_truth, tracks)
-    everything = [one for frame in followed for one in frame]
-    assert [sorted(one.truth_id for one in frame) for frame in followed] == [
+    frames_of_events = identity_events(ground_truth, tracks)
+    assert [sorted(event.ground_truth_id for event in events) for events in frames_of_events] == [
         sorted(frame.ids) for frame in ground_truth
     ]
-    assert sum(one.track_id is None for one in everything) == metrics["misses"]
-    assert sum(one.switch for one in everything) == metrics["id_switches"]
-    assert sum(one.fragment for one in everything) == metrics["fragments"]
+    events = [event for frame in frames_of_events for event in frame]
+    assert sum(event.track_id is None for event in events) == metrics["misses"]
+    assert sum(event.switch for event in events) == metrics["id_switches"]
+    assert sum(event.fragment for event in events) == metrics["fragments"]
 
 
 def test_a_fragment_is_where_an_identity_is_lost_that_comes_back() -> None:
-    followed = identity_events(frames(*("3A",) * 6), frames("7A", "", "", "8A", "8A", ""))
-    assert [one for frame in followed for one in frame] == [
+    events = identity_events(frames(*("3A",) * 6), frames("7A", "", "", "8A", "8A", ""))
+    assert [event for frame in events for event in frame] == [
         IdentityEvent(3, 7),
         IdentityEvent(3, None, fragment=True),
         IdentityEvent(3, None),
@@ -176,8 +176,9 @@ def test_hota_prefers_the_identity_that_fits_the_whole_sequence() -> None:
 
 
 def noisy_sequence(seed: int) -> tuple[list[TrackedBoxes], list[TrackedBoxes]]:
-    """Eight objects; tracks of noisy boxes that are lost, that appear from nowhere, and that swap
-    their identities.
+    """Eight objects, and tracks of noisy boxes.
+
+    Tracks are lost, appear from nowhere and swap their identities.
     """
     rng = np.random.default_rng(seed)
     corner, velocity = rng.uniform(0, 200, (8, 2)), rng.normal(0, 3, (8, 2))
@@ -217,8 +218,9 @@ def test_hota_is_that_of_trackeval(seed: int) -> None:
 
 
 def test_sample_tracker_has_the_published_scores(shared_dir: Path) -> None:
-    """MOTA, IDF1, switches and fragments from py-motmetrics' documentation; HOTA, DetA, AssA
-    computed with TrackEval 1.3.0.
+    """MOTA, IDF1, switches and fragments are in py-motmetrics' documentation.
+
+    HOTA, DetA and AssA were computed with TrackEval 1.3.0.
     """
     folder = shared_dir / "data/mot/mot15/TUD-Campus"
     ground_truth, tracks = (

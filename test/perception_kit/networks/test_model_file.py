@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from perception_kit.networks.model_file import file_sha256, load_model, load_weights, save_model
+from perception_kit.networks.model_file import file_sha256, load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 
 
@@ -17,7 +17,7 @@ def test_tensors_and_metadata_survive(tmp_path: Path) -> None:
     save_model(
         path, "pose", {"weights": weights}, {"class_names": ["cup", "bowl"], "num_points": 500}
     )
-    tensors, metadata = load_model(path, "pose")
+    tensors, metadata = read_model(path, "pose")
     assert torch.equal(tensors["weights"], weights)
     assert metadata == {"kind": "pose", "class_names": ["cup", "bowl"], "num_points": 500}
 
@@ -60,7 +60,7 @@ def test_what_is_not_the_model_is_refused_by_name(tmp_path: Path, write, message
     path = tmp_path / "model.safetensors"
     write(path)
     with pytest.raises(ModelFileError, match=message) as caught:
-        load_model(path, "pose")
+        read_model(path, "pose")
     assert str(path) in str(caught.value)
 
 

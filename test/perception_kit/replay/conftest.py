@@ -18,28 +18,17 @@ if TYPE_CHECKING:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six small frames with truth."""
     path = tmp_path_factory.mktemp("scene") / "scene"
-    arguments = [
-        "--seed",
-        "3",
-        "--seconds",
-        "0.4",
-        "--width",
-        "160",
-        "--height",
-        "120",
-        "--workers",
-        "1",
-        "--out",
-        str(path),
-    ]
+    size = ["--width", "160", "--height", "120", "--seconds", "0.4"]
+    arguments = ["--seed", "3", *size, "--workers", "1", "--out", str(path)]
     subprocess.run([sys.executable, "-m", "perception_kit.synth", *arguments], check=True)
     return path
 
 
 @pytest.fixture(scope="session")
 def settings(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplaySettings:
-    """A segmentation model that takes everything for the scene's first class, an untrained pose and
-    an untrained action model.
+    """Settings with small models.
+
+    The segmentation takes everything for the scene's first class; the others are untrained.
     """
     import torch
 

@@ -90,9 +90,7 @@ def test_command_line_of_a_replay_says_what_its_settings_say(
 def test_two_workers_play_two_bags_at_a_time(
     settings: ReplaySettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both bags hold the same: replays beside each other, which must not hear each other, give the
-    same results.
-    """
+    """Replays of equal bags beside each other do not hear each other: they give the same."""
     bags = [tmp_path / "bags" / name for name in ("first", "second")]
     for bag in bags:
         shutil.copytree(settings.bag, bag)

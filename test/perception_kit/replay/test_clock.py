@@ -30,8 +30,8 @@ def test_everything_is_answered_or_counted(settings: ReplaySettings, tmp_path: P
     assert clock["rate"] == 0.02
     assert set(clock["dropped"]) == set(NODES)
     with BagReader(tmp_path / "results") as reader:
-        answered = {stage.name: reader.topics[stage.topic].count for stage in STAGES}
-    assert clock["unanswered"] == {name: FRAMES - count for name, count in answered.items()}
+        responded = {stage.name: reader.topics[stage.topic].count for stage in STAGES}
+    assert clock["unanswered"] == {name: FRAMES - count for name, count in responded.items()}
     notes = json.loads((tmp_path / "details.json").read_text())["notes"]
     assert any("not answered by all nodes" in note for note in notes) == (frames["dropped"] > 0)
     assert (tmp_path / "report.html").is_file()

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The algorithms give the same results through the nodes as when they are called one after another
-on the same frames.
-"""
+"""The algorithms give the same results through the nodes as when they are called directly."""
 
 from __future__ import annotations
 
@@ -16,11 +14,11 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 
 from std_msgs.msg import Header
 
-from actionrec_node.node import ActionConfig
+from actionrec_node.config import ActionConfig
 from actionrec_node.recognition.recognizer import ActionRecognizer
 from actionrec_node.recognition.track_join import TrackJoin
 from perception_kit.evaluation.results import read_results
-from perception_kit.replay.recording import Recording
+from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.from_messages import (
     detections_from_message,
@@ -34,12 +32,12 @@ from perception_kit.ros.to_messages import (
     tracks_to_message,
 )
 from perception_kit.types import FrameResults
+from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion.predictor import PoseEstimator
-from pose6d_node.node import Pose6dConfig
 from pose6d_node.segmentation.predictor import Segmenter
+from tracker_node.config import TrackerNodeConfig
 from tracker_node.deep_sort import DeepSort
-from tracker_node.node import TrackerNodeConfig
-from tracker_node.symmetries import read_symmetries
+from tracker_node.symmetries import symmetries_of_model
 
 
 def offline(settings: ReplaySettings) -> Iterator[tuple[int, FrameResults]]:
@@ -52,14 +50,14 @@ def offline(settings: ReplaySettings) -> Iterator[tuple[int, FrameResults]]:
         settings.segmentation_model, "cpu", pose_config.score_threshold, pose_config.max_detections
     )
     estimator = PoseEstimator(settings.pose_model, "cpu", pose_config.refine_iterations)
-    estimator.icp, estimator.min_confidence = pose_config.icp, pose_config.min_confidence
-    tracker = DeepSort(TrackerNodeConfig(), read_symmetries(settings.pose_model))
-    recognizer = ActionRecognizer(settings.action_model, "cpu", action_config.recognizer_config())
+    estimator.configure(pose_config)
+    tracker = DeepSort(TrackerNodeConfig(), symmetries_of_model(settings.pose_model))
+    recognizer = ActionRecognizer(settings.action_model, "cpu", action_config)
     join = TrackJoin(
         action_config.person_class, action_config.tracks_wait, action_config.tracks_max_age
     )
-    with Recording(settings) as recording:
-        for frame in recording.frames():
+    with ReplayInput(settings) as source:
+        for frame in source.frames():
             color = frame.color.message
             rgb = color_image(color)
             instances = segmenter(rgb)
@@ -98,8 +96,8 @@ def test_results_through_the_nodes_are_those_of_the_algorithms(
             ("class_name", "score", "box", "mask_origin", "descriptor"),
         )
         assert all(
-            np.mean(one.mask != other.mask) < 1e-3
-            for one, other in zip(scene.instances, expected.instances, strict=True)
+            np.mean(found.mask != wanted.mask) < 1e-3
+            for found, wanted in zip(scene.instances, expected.instances, strict=True)
         )
         check(
             scene.poses,
@@ -125,9 +123,9 @@ def test_results_through_the_nodes_are_those_of_the_algorithms(
 def check(found: Sequence[Any], expected: Sequence[Any], names: Sequence[str]) -> None:
     """Numbers may differ by rounding: a node's process may sum in another order."""
     assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+    for result, reference in zip(found, expected, strict=True):
         for name in names:
-            value, wanted = getattr(one, name), getattr(other, name)
+            value, wanted = getattr(result, name), getattr(reference, name)
             if isinstance(wanted, (float, np.ndarray)):
                 assert np.allclose(value, wanted, atol=1e-3), name
             else:

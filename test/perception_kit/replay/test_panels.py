@@ -34,11 +34,10 @@ def bag(tmp_path: Path) -> Path:
     track = TrackEstimate(
         3, 1, "mug", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, box, position=place
     )
-    picture = np.full((HEIGHT, WIDTH, 3), (200, 30, 60), np.uint8)
+    overlay = np.full((HEIGHT, WIDTH, 3), (200, 30, 60), np.uint8)
     with BagWriter(tmp_path / "results") as writer:
-        for message in PanelMessages().of(
-            frame, FrameResults(poses=[pose], tracks=[track]), picture
-        ):
+        results = FrameResults(poses=[pose], tracks=[track])
+        for message in PanelMessages().encode(frame, results, overlay):
             writer.write_raw(message)
     return tmp_path / "results"
 

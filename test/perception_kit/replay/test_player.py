@@ -35,21 +35,21 @@ def player() -> Iterator[Player]:
         yield player
 
 
-def spin_until_answered(player: Player, answers: list[Responses]) -> None:
+def spin_until_complete(player: Player, frames: list[Responses]) -> None:
     end_s = monotonic() + LIMIT_S
-    while not all(one.data for one in answers) and monotonic() < end_s:
-        player.executor.spin_once(0.1)
+    while not all(responses.data for responses in frames) and monotonic() < end_s:
+        player.spin_once(0.1)
 
 
 def test_results_wait_for_a_player_that_is_busy(player: Player) -> None:
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=player.node.context.get_domain_id())
+    rclpy.init(context=context, domain_id=player.client.domain_id)
     node = Node("pose6d_node", context=context)
     publisher = node.create_publisher(InstanceDetectionArray, SEGMENTATION.topic, result_qos())
     while publisher.get_subscription_count() == 0:
         sleep(0.05)
     start_s = monotonic()  # as a deadline it has passed: no image is sent
-    answers = [
+    frames = [
         player.publish(CameraFrame(StampedMessage(k, None, b""), None, None), start_s)
         for k in range(FRAMES)
     ]
@@ -58,8 +58,8 @@ def test_results_wait_for_a_player_that_is_busy(player: Player) -> None:
         sleep(0.01)
     sleep(2.0)
     busy_s = monotonic() - start_s
-    spin_until_answered(player, answers)
-    assert all(one.data for one in answers)
-    assert all(0 < one.latency_s[SEGMENTATION.name] < busy_s for one in answers)
+    spin_until_complete(player, frames)
+    assert all(responses.data for responses in frames)
+    assert all(0 < responses.latency_s[SEGMENTATION.name] < busy_s for responses in frames)
     node.destroy_node()
     context.try_shutdown()

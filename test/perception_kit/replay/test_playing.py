@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from time import monotonic, sleep
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,9 +21,9 @@ FRAME_S = 0.04
 
 
 class Bench:
-    """Takes the places of recording, player, nodes and recorder.
+    """Takes the places of input, player, nodes and recorder.
 
-    The nodes answer at once, but leave ``dropped`` frames out.
+    The nodes respond at once, but drop the frames ``dropped``.
     """
 
     def __init__(
@@ -38,11 +37,11 @@ class Bench:
             for stamp in stamps_s
         ]
         self._dropped, self._left = dropped, frames_until_gone
-        self.frame_count, self.skipped, self.forgotten = len(self._frames), 0, 0
+        self.frame_count, self.rejected, self.forgotten = len(self._frames), 0, 0
         self.published_s: list[float] = []
         self.received = 0
         self.recorded: list[tuple[int, bool]] = []
-        self.executor = SimpleNamespace(spin_once=sleep)
+        self.spin_once = sleep
 
     def frames(self) -> Iterator[CameraFrame]:
         return iter(self._frames)
@@ -51,20 +50,20 @@ class Bench:
         return list(STAGES) if len(self.published_s) < self._left else []
 
     def publish(self, frame: CameraFrame, deadline_s: float) -> Responses:
-        answers = Responses()
+        responses = Responses()
         if len(self.published_s) not in self._dropped:
-            answers.data = {stage.name: b"" for stage in STAGES}
+            responses.data = {stage.name: b"" for stage in STAGES}
         self.published_s.append(monotonic())
-        return answers
+        return responses
 
-    def receive(self) -> None:
+    def process_pending(self) -> None:
         self.received += 1
 
     def forget(self, frame: CameraFrame) -> None:
         self.forgotten += 1
 
-    def add(self, number: int, frame: CameraFrame, answers: Responses) -> None:
-        self.recorded.append((number, bool(answers.data)))
+    def add(self, number: int, frame: CameraFrame, responses: Responses) -> None:
+        self.recorded.append((number, bool(responses.data)))
 
     def play(self, rate: float = 1.0) -> float:
         return play_by_clock(self, self, self, self, timeout_s=0.2, rate=rate)
@@ -95,12 +94,12 @@ def test_results_are_taken_even_when_the_player_is_late() -> None:
 def test_frames_that_do_not_move_on_are_not_played() -> None:
     bench = Bench([0.0, FRAME_S, FRAME_S, 0.0, 2 * FRAME_S])
     bench.play()
-    assert bench.skipped == 2
+    assert bench.rejected == 2
     assert [number for number, _ in bench.recorded] == [0, 1, 4]
 
 
 def test_no_more_frames_wait_in_memory_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playing, "_MOST_WAITING", 2)
+    monkeypatch.setattr(playing, "_MAX_PENDING", 2)
     bench = Bench([k * FRAME_S for k in range(6)], dropped=range(6))
     bench.play(rate=100.0)
     assert bench.recorded == [(number, False) for number in range(6)]

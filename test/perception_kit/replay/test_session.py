@@ -28,7 +28,7 @@ from perception_kit.replay import session
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.watch import NodeWatch
-from perception_kit.ros.bringup import NodeGroup
+from perception_kit.ros.node_processes import NodeGroup
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 FRAMES = 6
@@ -36,8 +36,9 @@ STAGE_NAMES = [stage.name for stage in STAGES]
 
 
 def contents(bag: Path) -> list[tuple[str, int, bytes]]:
-    """Topic, stamp and content of each message, encoded anew: the bytes that the middleware leaves
-    between fields are arbitrary.
+    """Topic, stamp and content of each message.
+
+    Contents are encoded anew: the bytes that the middleware leaves between fields are arbitrary.
     """
     types = open_typestore()
     with BagReader(bag) as reader:
@@ -109,9 +110,7 @@ def test_replay_is_complete_and_repeatable(
 
 @pytest.fixture
 def signal_at_frame(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, signal.Signals], None]:
-    """``signal_at_frame(number, node, signal)``: the node gets the signal just before that frame is
-    published.
-    """
+    """``signal_at_frame(number, node, signal)`` signals a node just before a frame is published."""
     groups: list[NodeGroup] = []
     start_nodes, start_frame = session.start_nodes, NodeWatch.start_frame
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,19 +25,19 @@ ALL = ["segmentation", "pose", "tracking", "actions"]
 
 
 class Bench:
-    """A watch with stand-ins for the process group and the player's node."""
+    """A watch with stand-ins for the process group and the player's client."""
 
     def __init__(self) -> None:
         self.codes: dict[str, int | None] = dict.fromkeys(NODES)
-        self.said: list[str] = []
+        self.logged: list[str] = []
         group = SimpleNamespace(poll=lambda: self.codes, log_path=lambda name: Path(f"{name}.log"))
-        node = SimpleNamespace(create_subscription=self._subscribe)
-        self.watch = NodeWatch(group, SimpleNamespace(node=node), self.said.append)
+        client = SimpleNamespace(subscribe=self._subscribe)
+        self.watch = NodeWatch(group, SimpleNamespace(client=client), self.logged.append)
         for name in NODES:
             self.report(name)
 
-    def _subscribe(self, message_type: type, topic: str, callback: object, qos: object) -> None:
-        self._receive = callback
+    def _subscribe(self, type_name: str, topic: str, receive: Callable[[Any], None]) -> None:
+        self._receive = receive
 
     def report(
         self,
@@ -60,11 +61,11 @@ class Bench:
     def awaited(self, frame: CameraFrame = FRAME) -> list[str]:
         return [stage.name for stage in self.watch.awaited(frame)]
 
-    def play(self, number: int, answered: Sequence[str], frame: CameraFrame = FRAME) -> None:
-        """One frame after which only ``answered`` have answered and the time is over."""
+    def play(self, number: int, responded: Sequence[str], frame: CameraFrame = FRAME) -> None:
+        """One frame after which only ``responded`` have responded and the time is over."""
         self.watch.start_frame(number)
-        answers = Responses(data=dict.fromkeys(answered, b""))
-        self.watch.end_frame(frame, answers, self.watch.awaited(frame))
+        responses = Responses(data=dict.fromkeys(responded, b""))
+        self.watch.end_frame(frame, responses, self.watch.awaited(frame))
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_all_are_awaited_and_nothing_is_said_when_all_answer(bench: Bench) -> No
     for number in range(4):
         bench.play(number, ALL)
     assert bench.awaited() == ALL
-    assert bench.said == []
+    assert bench.logged == []
 
 
 ENDED = {
@@ -93,7 +94,7 @@ def test_node_that_ends_is_told_once_with_the_reason(bench: Bench, node: str) ->
     bench.codes[node] = -9
     assert bench.awaited() == ENDED[node]
     assert bench.awaited() == ENDED[node]
-    assert bench.said == [
+    assert bench.logged == [
         f"{node} is gone at frame 1: ended by signal 9. Its log: {node}.log. The others go on."
     ]
 
@@ -106,15 +107,15 @@ def test_two_unanswered_frames_in_a_row_make_a_node_gone(bench: Bench) -> None:
     assert bench.watch.gone == {}
     bench.play(3, without_actions)
     assert list(bench.watch.gone) == ["actionrec_node"]
-    assert bench.watch.unanswered["actionrec_node"] == 3
-    assert "actionrec_node is gone at frame 3" in bench.said[-1]
+    assert bench.watch.missing_responses["actionrec_node"] == 3
+    assert "actionrec_node is gone at frame 3" in bench.logged[-1]
 
 
 def test_tracker_is_not_blamed_for_missing_detections(bench: Bench) -> None:
     for number in range(2):
         bench.play(number, ["actions"])
     assert list(bench.watch.gone) == ["pose6d_node"]
-    assert bench.watch.unanswered["tracker_node"] == 0
+    assert bench.watch.missing_responses["tracker_node"] == 0
 
 
 def test_frame_that_a_node_reports_as_lost_is_not_waited_for_and_the_node_stays(
@@ -136,11 +137,14 @@ def test_frame_that_a_node_reports_as_lost_is_not_waited_for_and_the_node_stays(
             bench.watch.awaited(FRAME),
         )
     assert bench.watch.gone == {}
-    assert bench.said == [
+    assert bench.logged == [
         f"frame {number}: pose6d_node gave no result of pose: no poses: all depth is NaN"
         for number in range(3)
     ]
-    assert (bench.watch.unanswered["pose6d_node"], bench.watch.first_reason["pose6d_node"]) == (
+    assert (
+        bench.watch.missing_responses["pose6d_node"],
+        bench.watch.first_reason["pose6d_node"],
+    ) == (
         5,
         ": no poses: all depth is NaN",
     )
@@ -159,7 +163,7 @@ def test_frame_without_depth_is_only_for_the_actions(bench: Bench) -> None:
     assert bench.awaited(frame) == ["actions"]
     assert bench.watch.gone == {}
     assert (
-        bench.said[0]
+        bench.logged[0]
         == "frame 0: pose6d_node gave no result of segmentation and pose: the bag has no depth"
         " image near its stamp"
     )

@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from replay_runs import details, frame, metrics
 
 from perception_kit.compare import main
 from perception_kit.evaluation.run import RunError, read_run
 from perception_kit.evaluation.scores import Score
-from perception_kit.report.compare import Change, compare_runs
-from test.perception_kit.report.runs import details, frame, metrics
+from perception_kit.report.comparison import Change, compare_runs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -45,8 +44,9 @@ def test_verdict(case: str) -> None:
 
 @pytest.fixture
 def runs(write_run: Callable[..., Path]) -> tuple[Path, Path]:
-    """The second run misses the mug in frame 3 and takes frame 1 for a fall, but its poses are
-    better by class.
+    """The second run misses the mug in frame 3 and takes frames 1 and 3 for a fall.
+
+    Its poses are better by class.
     """
     first = [frame(index) for index in range(4)]
     second = [frame(0), frame(1, label="falling"), frame(2), frame(3, found=False, label="falling")]
@@ -63,7 +63,7 @@ def test_what_changed_and_where(runs: tuple[Path, Path]) -> None:
     assert verdicts["mug", "found"] == "worse"
     assert verdicts["walking", "f1"] == "same"
     assert ("", "delay of the fall alarm") not in verdicts  # nobody fell
-    assert [(one.number, one.worse_by) for one in comparison.frames] == [(3, 2), (1, 1)]
+    assert [(change.number, change.worse_by) for change in comparison.frames] == [(3, 2), (1, 1)]
     assert comparison.frames[0].second_problems == [
         "missed: mug",
         "action is walking, recognised: falling",
@@ -96,13 +96,8 @@ def test_runs_of_other_recordings_are_refused(write_run: Callable[..., Path]) ->
         compare_runs(*map(read_run, folders))
 
 
-def test_command(
-    runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(
-        sys, "argv", ["compare", *map(str, runs), "--out", str(runs[0].parent / "out")]
-    )
-    assert main() == 0
+def test_command(runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*map(str, runs), "--out", str(runs[0].parent / "out")]) == 0
     printed = capsys.readouterr().out
     assert "−25.0% worse" in printed
     assert "second: missed: mug; action is walking, recognised: falling" in printed
@@ -120,23 +115,22 @@ def test_command(
         "first": 0.5,
         "second": 0.25,
         "difference": -0.25,
-    } | {"verdict": "worse"}
+        "verdict": "worse",
+    }
 
 
 def test_command_refuses_what_is_no_replay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path), str(tmp_path)])
-    assert main() == 2
+    assert main([str(tmp_path), str(tmp_path)]) == 2
     assert "holds no finished replay" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_page(runs: tuple[Path, Path], browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page(runs: tuple[Path, Path], browser: Browser) -> None:
     from browser import console_errors
 
-    monkeypatch.setattr(sys, "argv", ["compare", *map(str, runs)])
-    assert main() == 0
+    assert main([*map(str, runs)]) == 0
     page = browser.new_page()
     errors = console_errors(page)
     page.goto((runs[1] / "compare.html").as_uri())

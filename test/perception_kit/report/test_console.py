@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import pytest
 
+from perception_kit.evaluation.metrics_schema import (
+    ActionScores,
+    FrameCounts,
+    InstanceCounts,
+    Percentiles,
+    PoseScores,
+    ReplayMetrics,
+    SegmentationScores,
+    TrackingScores,
+)
 from perception_kit.report.console import print_report
 
-FRAMES = {
-    "frames": {"input": 12, "processed": 11, "dropped": 1},
-    "latency_ms": {"segmentation": {"p50": 101.4, "p95": 222.2, "max": 333.3}},
-}
-PARTS = ("segmentation", "pose", "tracking", "actions", "instances")
+FRAMES = FrameCounts(input=12, processed=11, dropped=1)
+LATENCY = {"segmentation": Percentiles(101.4, 222.2, 333.3)}
 
 
 def line_with(text: str, printed: str) -> str:
@@ -19,14 +26,15 @@ def line_with(text: str, printed: str) -> str:
 
 
 def test_scores_notes_and_files(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = {
-        **FRAMES,
-        "segmentation": {"map": 0.5, "map50": 0.75},
-        "pose": {"recall_0.1d": 0.625, "adds_auc": 0.8},
-        "tracking": {"mota": 0.9, "idf1": 0.8, "hota": 0.7, "id_switches": 3, "fragments": 0},
-        "actions": {"frame_accuracy": 0.8125, "per_class": {}, "fall_delay_s": None},
-        "instances": {"total": 40, "found": 30},
-    }
+    metrics = ReplayMetrics(
+        SegmentationScores(map=0.5, map50=0.75),
+        PoseScores(recall=0.625, adds_auc=0.8),
+        TrackingScores(mota=0.9, idf1=0.8, hota=0.7, id_switches=3, fragments=0),
+        ActionScores(frame_accuracy=0.8125),
+        InstanceCounts(total=40, found=30),
+        frames=FRAMES,
+        latency_ms=LATENCY,
+    )
     details = {
         "live_drops": 4,
         "notes": ["[odd] brackets stay"],
@@ -50,7 +58,7 @@ def test_scores_notes_and_files(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_without_ground_truth_all_scores_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     print_report(
-        {**FRAMES, **dict.fromkeys(PARTS)},
+        ReplayMetrics(frames=FRAMES, latency_ms=LATENCY),
         {"live_drops": 0, "notes": []},
         [("out/metrics.json", "all scores")],
     )

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from replay_runs import BOX, frame
 
 from perception_kit.evaluation.frame_records import DetectionRecord, FrameRecord, IdentityRecord
 from perception_kit.report.problems import badness, describe_problems, worst_frames
-from test.perception_kit.report.runs import BOX, frame
 
 GOOD = frame(0)
 WRONG = DetectionRecord("bowl", 0.9, BOX, False)

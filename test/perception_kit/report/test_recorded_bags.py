@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one command for the demo's bag and for recorded ones with the shipped models, and their
-reports in a real browser.
-"""
+"""The replay of the demo's and of recorded bags with the shipped models, and their reports."""
 
 from __future__ import annotations
 
@@ -16,8 +14,9 @@ import pytest
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
+from report_pages import click_timeline, opened
+
 from perception_kit.resources import package_folder
-from test.perception_kit.report.pages import click_timeline, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -31,9 +30,7 @@ def run(module: str, *arguments: str | Path) -> None:
 
 
 def check_report(out: Path, browser: Browser, frames: int, rows: set[str]) -> None:
-    """All frames are in the report, ``rows`` in its timeline, and a click there shows the picture
-    of that frame.
-    """
+    """All frames are in the report, and a click in its timeline of ``rows`` shows a picture."""
     page, errors = opened(browser, out / "report.html")
     titles = page.locator("#timeline .annotation-text").all_text_contents()
     assert {title.split(",")[0].split(":")[0] for title in titles} == rows
@@ -52,33 +49,15 @@ def check_report(out: Path, browser: Browser, frames: int, rows: set[str]) -> No
 
 def test_two_seconds_of_the_demo(tmp_path: Path, browser: Browser) -> None:
     scene, out = tmp_path / "scene", tmp_path / "out"
-    run(
-        "perception_kit.synth",
-        "--split",
-        "test",
-        "--seed",
-        "7",
-        "--seconds",
-        "2",
-        "--fps",
-        "5",
-        "--out",
-        scene,
-    )
+    length = ("--seconds", "2", "--fps", "5")
+    run("perception_kit.synth", "--split", "test", "--seed", "7", *length, "--out", scene)
     run("perception_kit.replay", scene, "--out", out)
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["frames"] == {"input": 10, "processed": 10, "dropped": 0}
     assert metrics["segmentation"]["map50"] > 0.9
     assert metrics["pose"]["recall_0.1d"] > 0.9
-    rows = {
-        "objects",
-        "pose error",
-        "tracks of the true objects",
-        "action",
-        "action scores",
-        "latency",
-    }
-    check_report(out, browser, 10, rows)
+    rows = {"objects", "pose error", "tracks of the true objects", "latency"}
+    check_report(out, browser, 10, {*rows, "action", "action scores"})
 
 
 @pytest.mark.parametrize("scene", ["0000", "0001"])
@@ -91,10 +70,8 @@ def test_recorded_bag_with_the_ground_truth_of_its_dataset(
 ) -> None:
     bag, ground_truth = shared_dir / "data/rgbd_bag" / f"ycbv_{scene}", recorded_frames(scene)
     models = [
-        "--segmentation-model",
-        MODELS / "segmentation.safetensors",
-        "--pose-model",
-        MODELS / "pose.safetensors",
+        *("--segmentation-model", MODELS / "segmentation.safetensors"),
+        *("--pose-model", MODELS / "pose.safetensors"),
     ]
     run("perception_kit.replay", bag, "--truth", ground_truth, *models, "--out", tmp_path)
     metrics = json.loads((tmp_path / "metrics.json").read_text())

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
+from replay_runs import FRAME_S, details, frame, metrics
+from report_pages import click_timeline, opened
 
 from perception_kit.evaluation.run import RunError
 from perception_kit.report.replay_page import write_report
-from test.perception_kit.report.pages import click_timeline, opened
-from test.perception_kit.report.runs import FRAME_S, details, frame, metrics
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -109,7 +109,7 @@ def test_keys_slider_and_cards_choose_frames(report: Path, browser: Browser) -> 
 def test_without_ground_truth_and_with_a_picture_that_could_not_be_drawn(
     write_run: Callable[..., Path], browser: Browser
 ) -> None:
-    unknown = dict.fromkeys(("segmentation", "pose", "tracking", "actions", "instances"))
+    unknown = ("segmentation", "pose", "tracking", "actions", "instances")
     frames = [
         replace(
             frame(index),
@@ -121,7 +121,8 @@ def test_without_ground_truth_and_with_a_picture_that_could_not_be_drawn(
         for index in range(3)
     ]
     details_without = {key: value for key, value in details().items() if key not in unknown}
-    folder = write_run("run", frames, metrics() | unknown, details_without)
+    scores = replace(metrics(), **dict.fromkeys(unknown))
+    folder = write_run("run", frames, scores, details_without)
     write_report(folder)
     page, errors = opened(browser, folder / "report.html")
     assert "no truth is known" in page.inner_text("#problems")

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+from replay_runs import frame, metrics
 
 from perception_kit.evaluation.run import read_run
 from perception_kit.report.summary_page import summary_page, summary_table
-from test.perception_kit.report.runs import frame, metrics
 
 
 def test_each_run_and_the_mean_of_what_is_known(write_run: Callable[..., Path]) -> None:
-    without_pose = metrics() | {"pose": None}
+    without_pose = replace(metrics(), pose=None)
     runs = {
         "a": read_run(write_run("a", [frame(0)], metrics(recall=0.5))),
         "b": read_run(write_run("b", [frame(0)], metrics(recall=0.75))),

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The pose of the camera is looked up in TF, and reported where it is unknown."""
+
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -27,11 +29,8 @@ class FakeBuffer:
     def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
         if (target, source, time.nanoseconds) != ("odom", "camera", 5_000_000_007):
             raise UnknownTransform(f"{target} {source} {time.nanoseconds}")
-        return TransformStamped(
-            transform=Transform(
-                translation=Vector3(x=1.0, y=2.0, z=3.0), rotation=Quaternion(z=1.0, w=0.0)
-            )
-        )
+        translation, rotation = Vector3(x=1.0, y=2.0, z=3.0), Quaternion(z=1.0, w=0.0)
+        return TransformStamped(transform=Transform(translation=translation, rotation=rotation))
 
 
 class FakeNode:
@@ -44,11 +43,13 @@ class FakeNode:
 
 @pytest.fixture
 def motion(monkeypatch: pytest.MonkeyPatch) -> CameraMotion:
-    monkeypatch.setattr(camera_motion, "Buffer", FakeBuffer)
-    monkeypatch.setattr(
-        camera_motion, "TransformListener", lambda buffer, node: None, raising=False
-    )
-    monkeypatch.setattr(camera_motion, "TransformException", UnknownTransform, raising=False)
+    fakes = {
+        "Buffer": FakeBuffer,
+        "TransformListener": lambda buffer, node: None,
+        "TransformException": UnknownTransform,
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(camera_motion, name, fake, raising=False)
     return CameraMotion(FakeNode())
 
 

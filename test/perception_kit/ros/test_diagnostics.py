@@ -49,10 +49,9 @@ def test_a_problem_is_current_until_three_seconds_after_it_was_seen(clock: Clock
 
 
 def test_errors_for_users_are_their_message_and_others_have_a_place() -> None:
-    assert (
-        describe_error(ValueError("score_threshold is 2, expected 0 to 1"))
-        == "score_threshold is 2, expected 0 to 1"
-    )
+    text = "score_threshold is 2, expected 0 to 1"
+    assert describe_error(ValueError(text)) == text
+
     try:
         _ = {}["missing"]
     except KeyError as error:
@@ -62,19 +61,9 @@ def test_errors_for_users_are_their_message_and_others_have_a_place() -> None:
 
 
 def test_status_message() -> None:
-    array = diagnostic_array(
-        Header(frame_id="x"),
-        "/node: perception",
-        "cpu",
-        DiagnosticStatus.WARN,
-        "slow",
-        {"state": "active"},
-    )
-    (status,) = array.status
-    assert (status.name, status.hardware_id, status.level, status.message) == (
-        "/node: perception",
-        "cpu",
-        DiagnosticStatus.WARN,
-        "slow",
-    )
+    header, warn = Header(frame_id="x"), DiagnosticStatus.WARN
+    values = {"state": "active"}
+    (status,) = diagnostic_array(header, "/node: perception", "cpu", warn, "slow", values).status
+    assert (status.name, status.hardware_id) == ("/node: perception", "cpu")
+    assert (status.level, status.message) == (warn, "slow")
     assert [(pair.key, pair.value) for pair in status.values] == [("state", "active")]

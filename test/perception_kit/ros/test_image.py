@@ -20,8 +20,8 @@ from perception_kit.ros.image import (
     check_same_size,
     color_image,
     depth_image,
-    doubts,
     image_to_array,
+    image_warnings,
     intrinsics_from_camera_info,
 )
 
@@ -35,17 +35,15 @@ LAYOUTS = {
 
 def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: bool = False) -> Image:
     """An image whose rows are followed by ``padding`` bytes."""
-    rows = np.ascontiguousarray(
+    stored = np.ascontiguousarray(
         pixels.astype(pixels.dtype.newbyteorder(">" if big_endian else "<"))
-    ).view(np.uint8)
-    rows = np.pad(rows.reshape(len(pixels), -1), ((0, 0), (0, padding)), constant_values=255)
-    result = Image(
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        encoding=encoding,
-        step=rows.shape[1],
-        is_bigendian=int(big_endian),
     )
+    rows = stored.view(np.uint8).reshape(len(pixels), -1)
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=255)
+
+    height, width = pixels.shape[:2]
+    result = Image(height=height, width=width, encoding=encoding, step=rows.shape[1])
+    result.is_bigendian = int(big_endian)
     result.data = array("B", rows.tobytes())
     return result
 
@@ -68,19 +66,12 @@ def test_rows_with_padding_and_both_byte_orders_are_read(
 @pytest.mark.parametrize("encoding", sorted(LAYOUTS))
 def test_an_array_comes_back_from_its_message(encoding: str) -> None:
     dtype, channels = LAYOUTS[encoding]
-    pixels = (
-        np.arange(24 * channels)
-        .astype(dtype)
-        .reshape((4, 6) if channels == 1 else (4, 6, channels))
-    )
+    shape = (4, 6) if channels == 1 else (4, 6, channels)
+    pixels = np.arange(24 * channels).astype(dtype).reshape(shape)
     header = Header(frame_id="camera")
     written = array_to_image(pixels[:, ::-1], encoding, header)  # not contiguous
-    assert (written.header, written.width, written.height, written.encoding) == (
-        header,
-        6,
-        4,
-        encoding,
-    )
+    assert (written.header, written.encoding) == (header, encoding)
+    assert (written.width, written.height) == (6, 4)
     np.testing.assert_array_equal(image_to_array(written), pixels[:, ::-1])
 
 
@@ -105,10 +96,8 @@ def test_color_is_rgb_whatever_the_encoding(
     encoding: str, stored: list[int] | int, expected: list[int]
 ) -> None:
     pixels = np.broadcast_to(np.array(stored, np.uint8), (3, 5, *np.shape(stored)))
-    np.testing.assert_array_equal(
-        color_image(message(pixels, encoding)),
-        np.broadcast_to(np.array(expected, np.uint8), (3, 5, 3)),
-    )
+    rgb = np.broadcast_to(np.array(expected, np.uint8), (3, 5, 3))
+    np.testing.assert_array_equal(color_image(message(pixels, encoding)), rgb)
 
 
 def test_16uc1_is_millimeters_with_0_invalid() -> None:
@@ -124,9 +113,8 @@ def test_32fc1_is_meters_with_nan_infinity_and_negative_values_invalid() -> None
 
 @pytest.mark.parametrize("encoding", ["mono16", "8UC1", "rgb8", "64FC1", "32FC3", ""])
 def test_a_depth_encoding_without_a_known_unit_is_refused_by_name(encoding: str) -> None:
-    with pytest.raises(
-        ImageError, match=f"depth encoding '{encoding}' has no known unit: expected 16UC1"
-    ):
+    expected = f"depth encoding '{encoding}' has no known unit: expected 16UC1"
+    with pytest.raises(ImageError, match=expected):
         depth_image(Image(encoding=encoding, width=4, height=4))
 
 
@@ -144,10 +132,8 @@ def test_depth_without_a_valid_pixel_is_refused(pixels: np.ndarray) -> None:
 def test_short_data_is_refused_with_the_numbers(missing: int) -> None:
     short = message(np.zeros((4, 6, 3), np.uint8), "rgb8")
     short.data = short.data[: 72 - missing]
-    with pytest.raises(
-        ImageError,
-        match=rf"holds {72 - missing} bytes of data, expected step \* height = 18 \* 4 = 72",
-    ):
+    expected = rf"holds {72 - missing} bytes of data, expected step \* height = 18 \* 4 = 72"
+    with pytest.raises(ImageError, match=expected):
         color_image(short)
 
 
@@ -194,22 +180,14 @@ def test_sizes_must_agree() -> None:
 
 
 def camera_info(**change: object) -> CameraInfo:
-    values = {
-        "width": 640,
-        "height": 480,
-        "k": [600.0, 0.0, 320.5, 0.0, 610.0, 240.5, 0.0, 0.0, 1.0],
-    } | change
-    return CameraInfo(**values)
+    k = [600.0, 0.0, 320.5, 0.0, 610.0, 240.5, 0.0, 0.0, 1.0]
+    return CameraInfo(**({"width": 640, "height": 480, "k": k} | change))
 
 
 def test_intrinsics_are_those_of_k() -> None:
     intrinsics = intrinsics_from_camera_info(camera_info(), Image(width=640, height=480))
-    assert (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy) == (
-        600.0,
-        610.0,
-        320.5,
-        240.5,
-    )
+    assert (intrinsics.fx, intrinsics.fy) == (600.0, 610.0)
+    assert (intrinsics.cx, intrinsics.cy) == (320.5, 240.5)
     assert (intrinsics.width, intrinsics.height) == (640, 480)
 
 
@@ -231,11 +209,13 @@ def test_camera_info_that_cannot_be_used_says_why(info: CameraInfo, reason: str)
 
 def test_what_makes_poses_doubtful_is_said() -> None:
     color, depth = Image(header=Header(frame_id="rgb")), Image(header=Header(frame_id="ir"))
-    info = CameraInfo(distortion_model="plumb_bob", d=[0.1, 0.0, 0.0, 0.0, 0.0])
-    assert doubts(color, color, CameraInfo(d=[0.0] * 5)) == []
-    assert [(doubt.kind, "'ir'" in doubt.text) for doubt in doubts(color, depth, CameraInfo())] == [
-        ("frame-id", True)
-    ]
-    assert [(doubt.kind, "plumb_bob" in doubt.text) for doubt in doubts(color, color, info)] == [
-        ("lens-distortion", True)
-    ]
+    distorted = CameraInfo(distortion_model="plumb_bob", d=[0.1, 0.0, 0.0, 0.0, 0.0])
+    assert image_warnings(color, color, CameraInfo(d=[0.0] * 5)) == []
+
+    (of_other_frame,) = image_warnings(color, depth, CameraInfo())
+    assert of_other_frame.kind == "frame-id"
+    assert "'ir'" in of_other_frame.text
+
+    (of_lens,) = image_warnings(color, color, distorted)
+    assert of_lens.kind == "lens-distortion"
+    assert "plumb_bob" in of_lens.text

@@ -15,12 +15,12 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from actionrec_node.node import ActionConfig
+from actionrec_node.config import ActionConfig
 from perception_kit.resources import package_folder
 from perception_kit.ros.lifecycle import NodeConfig
 from perception_kit.ros.parameters import declare_parameters, parameter, updated_config
-from pose6d_node.node import Pose6dConfig
-from tracker_node.node import TrackerNodeConfig
+from pose6d_node.config import Pose6dConfig
+from tracker_node.config import TrackerNodeConfig
 
 pytestmark = pytest.mark.ros
 
@@ -66,12 +66,11 @@ def test_descriptors_tell_range_choices_and_when_a_change_counts(context: Contex
     gain, count, mode, path = (
         node.describe_parameter(name) for name in ("gain", "count", "mode", "path")
     )
-    assert (
-        gain.description,
-        gain.floating_point_range[0].from_value,
-        gain.floating_point_range[0].to_value,
-    ) == ("gain", 0.0, 2.0)
-    assert (count.integer_range[0].from_value, count.integer_range[0].to_value) == (1, 2**63 - 1)
+    assert gain.description == "gain"
+    (limits,) = gain.floating_point_range
+    assert (limits.from_value, limits.to_value) == (0.0, 2.0)
+    (limits,) = count.integer_range
+    assert (limits.from_value, limits.to_value) == (1, 2**63 - 1)
     assert mode.additional_constraints == "one of 'fast', 'good'"
     assert path.additional_constraints == "read when the node is configured"
 
@@ -107,11 +106,8 @@ def test_a_node_does_not_start_on_a_device_that_no_machine_has(
 
 def test_a_change_gives_a_new_config() -> None:
     before = Example()
-    after = updated_config(
-        before,
-        [Parameter("gain", value=0.25), Parameter("use_sim_time", value=True)],
-        configured=True,
-    )
+    changes = [Parameter("gain", value=0.25), Parameter("use_sim_time", value=True)]
+    after = updated_config(before, changes, configured=True)
     assert (before.gain, after.gain) == (1.0, 0.25)
 
 
@@ -132,11 +128,9 @@ def test_a_change_that_is_not_possible_says_why(name: str, value: str, reason: s
 
 
 def test_a_fixed_parameter_may_change_while_unconfigured_or_to_the_value_it_has() -> None:
-    assert (
-        updated_config(Example(), [Parameter("path", value="/other")], configured=False).path
-        == "/other"
-    )
-    assert updated_config(Example(), [Parameter("path", value="")], configured=True) == Example()
+    moved, same = Parameter("path", value="/other"), Parameter("path", value="")
+    assert updated_config(Example(), [moved], configured=False).path == "/other"
+    assert updated_config(Example(), [same], configured=True) == Example()
 
 
 @pytest.mark.parametrize(
@@ -158,11 +152,13 @@ def test_the_yaml_of_a_node_has_every_parameter_and_only_those(
         for field in fields(config)
     }
     assert set(values) == set(known)
+
     own = {"input_reliability": "reliable"} if name == "tracker_node" else {}
     differing = {key for key, default in (known | own).items() if values[key] != default}
     allowed = {"segmentation_model", "pose_model", "model"}
     assert differing <= allowed, "the files state the defaults, and the demo's models"
     assert all(isinstance(values[key], type(default)) for key, default in known.items())
+
     lines = [line.strip() for line in text.splitlines()]
     uncommented = [
         line

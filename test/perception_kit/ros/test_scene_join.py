@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which parts make one picture, and when."""
+"""Which messages make one frame, and when."""
 
 from __future__ import annotations
 
@@ -9,29 +9,22 @@ AWAITED = ("detections", "tracks")
 SECOND = 10**9
 
 
-def feed(join: SceneJoin, *parts: tuple[str, int]) -> list[dict[str, int]]:
-    """What comes out of parts that are called by their stamps."""
-    ready = [join.add(name, stamp, stamp, AWAITED) for name, stamp in parts]
+def feed(join: SceneJoin, *messages: tuple[str, int]) -> list[dict[str, int]]:
+    """The frames of these messages, each of which is its own stamp."""
+    ready = [join.add(name, stamp, stamp, AWAITED) for name, stamp in messages]
     return [frame for frame in ready if frame is not None]
 
 
 def test_a_frame_is_ready_when_all_is_there_whatever_the_order() -> None:
-    assert feed(SceneJoin(), ("tracks", 1), ("depth", 1), ("color", 1), ("detections", 1)) == [
-        {"tracks": 1, "depth": 1, "color": 1, "detections": 1}
-    ]
+    names = ("tracks", "depth", "color", "detections")
+    assert feed(SceneJoin(), *((name, 1) for name in names)) == [dict.fromkeys(names, 1)]
 
 
 def test_images_that_no_node_worked_on_are_left_out() -> None:
-    parts = [
-        ("color", 1),
-        ("color", 2),
-        ("detections", 2),
-        ("color", 3),
-        ("tracks", 2),
-        ("detections", 3),
-        ("tracks", 3),
-    ]
-    assert [frame["color"] for frame in feed(SceneJoin(), *parts)] == [2, 3]
+    messages = [("color", 1), ("color", 2), ("detections", 2), ("color", 3)]
+    messages += [("tracks", 2), ("detections", 3), ("tracks", 3)]
+    frames = feed(SceneJoin(), *messages)
+    assert [frame["color"] for frame in frames] == [2, 3]
 
 
 def test_a_part_that_never_comes_is_waited_for_a_second() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""scene_node as a process: it listens while somebody looks, and draws all there is."""
+"""scene_node as a process: it subscribes while it has subscribers, and draws all results."""
 
 from __future__ import annotations
 
@@ -36,18 +36,16 @@ from perception_kit.types import ActionEstimate, Instance, TrackEstimate, TrackS
 pytestmark = pytest.mark.ros
 BOX = np.array([10, 10, 40, 60], np.float32)
 PERSON = Instance(1, "person", 0.9, BOX, np.ones((50, 30), bool), (10, 10))
-TRACK = TrackEstimate(
-    7, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, BOX, np.zeros(4, np.float32)
-)
+STILL = np.zeros(4, np.float32)
+TRACK = TrackEstimate(7, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, BOX, STILL)
 FALL = ActionEstimate("falling", 0.9, np.array([0.9, 0.1]), 0, 0, 7)
 
 
 @pytest.fixture
 def node() -> Iterator[None]:
     environment = os.environ | {"ROS_DOMAIN_ID": str(DOMAIN_ID)}
-    with subprocess.Popen(
-        [sys.executable, "-m", "perception_kit.ros.scene_node"], env=environment
-    ) as process:
+    command = [sys.executable, "-m", "perception_kit.ros.scene_node"]
+    with subprocess.Popen(command, env=environment) as process:
         yield
         process.terminate()
 
@@ -56,12 +54,12 @@ def node() -> Iterator[None]:
 def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGraph) -> None:
     graph.wait(lambda: graph.node.count_publishers("/scene_node/overlay"), "the node")
     graph.spin(1.0)
-    assert graph.node.count_subscribers("/color/image_raw") == 0, "nobody looks"
-    overlays, clouds = (
-        graph.record(Image, "/scene_node/overlay"),
-        graph.record(PointCloud2, "/scene_node/points"),
-    )
+    assert graph.node.count_subscribers("/color/image_raw") == 0, "nobody subscribes"
+
+    overlays = graph.record(Image, "/scene_node/overlay")
+    clouds = graph.record(PointCloud2, "/scene_node/points")
     markers = graph.record(MarkerArray, "/scene_node/markers")
+
     types = {"/color/camera_info": CameraInfo, "/depth/image_raw": Image, "/color/image_raw": Image}
     results = {
         "/pose6d_node/detections": InstanceDetectionArray,
@@ -74,17 +72,14 @@ def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGr
     def drawn() -> bool:
         nonlocal stamp_ns
         stamp_ns += 10**8
+        stamp, classes = header(stamp_ns), ["falling", "walking"]
         messages = {
             "/color/camera_info": info_message(stamp_ns),
             "/depth/image_raw": depth_message(stamp_ns),
             "/color/image_raw": color_message(stamp_ns),
-            "/pose6d_node/detections": detections_to_message(
-                [PERSON], header(stamp_ns), WIDTH, HEIGHT
-            ),
-            "/tracker_node/tracks": tracks_to_message([TRACK], header(stamp_ns)),
-            "/actionrec_node/actions": actions_to_message(
-                [FALL], ["falling", "walking"], header(stamp_ns)
-            ),
+            "/pose6d_node/detections": detections_to_message([PERSON], stamp, WIDTH, HEIGHT),
+            "/tracker_node/tracks": tracks_to_message([TRACK], stamp),
+            "/actionrec_node/actions": actions_to_message([FALL], classes, stamp),
         }
         for topic, message in messages.items():
             publishers[topic].publish(message)
@@ -92,6 +87,7 @@ def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGr
         return bool(overlays and clouds and markers)
 
     graph.wait(drawn, "all drawings")
+
     picture = image_to_array(overlays[-1])
     assert tuple(picture[HEIGHT // 2, 0]) == FALL_COLOR
     assert clouds[-1].width == WIDTH * HEIGHT

@@ -23,34 +23,27 @@ needs_tf = pytest.mark.skipif(TFMessage is None, reason="tf2_msgs is not install
 
 @needs_vision
 def test_boxes_in_the_image() -> None:
-    instance = Instance(
-        1, "cup", 0.75, np.array([10, 20, 30, 60], np.float32), np.ones((40, 20), bool), (10, 20)
-    )
+    box = np.array([10, 20, 30, 60], np.float32)
+    instance = Instance(1, "cup", 0.75, box, np.ones((40, 20), bool), (10, 20))
     message = detections_2d([instance], HEADER)
     (detection,) = message.detections
     center = detection.bbox.center.position
     assert (message.header, detection.header, detection.id) == (HEADER, HEADER, "0")
     assert (center.x, center.y, detection.bbox.size_x, detection.bbox.size_y) == (20, 40, 20, 40)
-    assert (detection.results[0].hypothesis.class_id, detection.results[0].hypothesis.score) == (
-        "cup",
-        0.75,
-    )
+    hypothesis = detection.results[0].hypothesis
+    assert (hypothesis.class_id, hypothesis.score) == ("cup", 0.75)
 
 
 @needs_vision
 def test_boxes_in_space() -> None:
-    pose = PoseEstimate(
-        4, 1, "cup", np.eye(3), np.array([0.1, 0.2, 0.9]), 0.5, np.array([0.08, 0.09, 0.12])
-    )
+    position, size = np.array([0.1, 0.2, 0.9]), np.array([0.08, 0.09, 0.12])
+    pose = PoseEstimate(4, 1, "cup", np.eye(3), position, 0.5, size)
     (detection,) = detections_3d([pose], HEADER).detections
     assert detection.id == "4"
-    assert (detection.bbox.center.position.z, detection.bbox.center.orientation.w) == (0.9, 1.0)
-    assert (detection.bbox.size.x, detection.bbox.size.y, detection.bbox.size.z) == (
-        0.08,
-        0.09,
-        0.12,
-    )
-    assert detection.results[0].pose.pose == detection.bbox.center
+    box = detection.bbox
+    assert (box.center.position.z, box.center.orientation.w) == (0.9, 1.0)
+    assert (box.size.x, box.size.y, box.size.z) == (0.08, 0.09, 0.12)
+    assert detection.results[0].pose.pose == box.center
 
 
 @needs_tf
@@ -66,21 +59,8 @@ def test_frames_of_confirmed_tracks_with_a_pose(
     state: TrackState, rotation: np.ndarray | None, frames: list[str]
 ) -> None:
     box = np.zeros(4, np.float32)
-    track = TrackEstimate(
-        3,
-        1,
-        "cup",
-        state,
-        0.9,
-        5,
-        4,
-        0.0,
-        0,
-        box,
-        box,
-        position=np.array([0.1, 0.2, 0.9]),
-        rotation=rotation,
-    )
+    track = TrackEstimate(3, 1, "cup", state, 0.9, 5, 4, 0.0, 0, box, box)
+    track.position, track.rotation = np.array([0.1, 0.2, 0.9]), rotation
     transforms = track_frames([track], HEADER).transforms
     assert [transform.child_frame_id for transform in transforms] == frames
     assert all(

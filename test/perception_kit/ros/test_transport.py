@@ -17,10 +17,8 @@ from perception_kit.ros.transport import (
 
 
 def test_segment_of_our_profile() -> None:
-    assert (
-        segment_bytes({PROFILE_VARIABLES[1]: str(package_folder() / "config" / "fastdds.xml")})
-        == 32 * 2**20
-    )
+    path = package_folder() / "config" / "fastdds.xml"
+    assert segment_bytes({PROFILE_VARIABLES[1]: str(path)}) == 32 * 2**20
 
 
 def test_without_a_profile_it_is_the_default() -> None:

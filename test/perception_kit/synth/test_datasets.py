@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,17 @@ import pytest
 
 from perception_kit.bags.bag import read_messages
 from perception_kit.datasets.bop import BopDataset, read_models
+from perception_kit.datasets.opener import open_dataset
 from perception_kit.geometry import back_project
 from perception_kit.synth.__main__ import main
 from perception_kit.synth.bop_writer import BopJob
 from perception_kit.synth.objects import builtin_classes
-from perception_kit.synth.recording import Recording, action_segments
+from perception_kit.synth.recording import SyntheticRecording, action_segments
 from perception_kit.synth.scene import pinhole
 from perception_kit.synth.world import WorldConfig
 
 SMALL = pinhole(160, 120)
+SIZE = ("--width", "160", "--height", "120")
 DETECTIONS, POSES, TRACKS, ACTIONS = (
     f"/ground_truth/{name}" for name in ("detections", "poses", "tracks", "actions")
 )
@@ -31,69 +34,45 @@ def world(split: str) -> WorldConfig:
     return WorldConfig(split, SMALL, None, (), True)
 
 
+def bop_arguments(out: Path, workers: int) -> list[str]:
+    """Command line for six small training frames of seed 5."""
+    amount = ["--seed", "5", "--frames", "6", *SIZE]
+    return ["--format", "bop", *amount, "--workers", str(workers), "--out", str(out)]
+
+
 @pytest.fixture(scope="module")
 def bop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bop") / "set"
-    arguments = [
-        "--format",
-        "bop",
-        "--seed",
-        "5",
-        "--frames",
-        "6",
-        "--width",
-        "160",
-        "--height",
-        "120",
-        "--workers",
-        "1",
-        "--out",
-        str(out),
-    ]
-    assert main(arguments) == 0
+    assert main(bop_arguments(out, workers=1)) == 0
     return out
 
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bag") / "scene"
-    size = ["--width", "160", "--height", "120"]
-    assert (
-        main(
-            [
-                "--seed",
-                "7",
-                "--seconds",
-                "2",
-                "--fps",
-                "3",
-                *size,
-                "--workers",
-                "1",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    length = ["--seconds", "2", "--fps", "3"]
+    assert main(["--seed", "7", *length, *SIZE, "--workers", "1", "--out", str(out)]) == 0
     return out
 
 
 def test_bop_masks_poses_and_depth_agree(bop: Path) -> None:
-    data, classes = BopDataset(bop), {one.class_id: one for one in builtin_classes()}
-    checked = 0
+    data = BopDataset(bop)
+    classes = {object_class.class_id: object_class for object_class in builtin_classes()}
     assert len(data) == 6
+
+    checked = 0
     for index in range(len(data)):
         frame = data[index]
         points = back_project(frame.depth, frame.intrinsics)
-        for number, one in enumerate(frame.instances, start=1):
+        for number, instance in enumerate(frame.instances, start=1):
             seen = points[(frame.labels == number) & (frame.depth > 0)]
-            if one.class_id not in classes or len(seen) < 60:
+            if instance.class_id not in classes or len(seen) < 60:
                 continue
+
             scene = o3d.t.geometry.RaycastingScene()
-            mesh = classes[one.class_id].mesh
+            mesh = classes[instance.class_id].mesh
             scene.add_triangles(mesh.vertices, mesh.faces.astype(np.uint32))
-            local = ((seen - one.translation) @ one.rotation).astype(np.float32)
+            local = ((seen - instance.translation) @ instance.rotation).astype(np.float32)
             distance = scene.compute_distance(o3d.core.Tensor.from_numpy(local)).numpy()
             assert np.median(distance) < 0.004, f"frame {index}, instance {number}"
             checked += 1
@@ -102,14 +81,13 @@ def test_bop_masks_poses_and_depth_agree(bop: Path) -> None:
 
 def test_bop_models(bop: Path) -> None:
     models = read_models(bop / "models")
-    for thing in builtin_classes():
-        model = models[thing.class_id]
-        assert model.name == thing.name
-        assert model.diameter == pytest.approx(thing.diameter, rel=1e-5)
-        assert model.symmetric == (thing.symmetry.axis is not None)
-        np.testing.assert_allclose(
-            model.points(500).max(axis=0), thing.mesh.vertices.max(axis=0), atol=0.02
-        )
+    for object_class in builtin_classes():
+        model = models[object_class.class_id]
+        assert model.name == object_class.name
+        assert model.diameter == pytest.approx(object_class.diameter, rel=1e-5)
+        assert model.symmetric == (object_class.symmetry.axis is not None)
+        extent = object_class.mesh.vertices.max(axis=0)
+        np.testing.assert_allclose(model.points(500).max(axis=0), extent, atol=0.02)
     assert models[7].articulated
     assert models[7].name == "person"
 
@@ -119,50 +97,46 @@ def test_bop_visible_fractions(bop: Path) -> None:
     entries = [entry for entries in info.values() for entry in entries]
     assert all(0 < entry["visib_fract"] <= 1 for entry in entries)
     assert all(entry["px_count_visib"] <= entry["px_count_all"] for entry in entries)
-    assert any(entry["visib_fract"] < 0.9 for entry in entries), "things do cover each other"
+    assert any(entry["visib_fract"] < 0.9 for entry in entries), "objects do cover each other"
+
+
+def test_frames_lie_in_the_folder_of_their_split(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    frames = ["--format", "bop", "--split", "val", "--frames", "1", *SIZE, "--workers", "1"]
+    assert main([*frames, "--no-person", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["models", "val"]
+    assert open_dataset(out).name(0) == "000000/000000"
+
+    # Held-out frames are preferred to training frames, and test frames to others.
+    shutil.copytree(out / "val/000000", out / "train/000001")
+    assert open_dataset(out).name(0) == "000000/000000"
+    shutil.copytree(out / "val/000000", out / "test/000002")
+    assert open_dataset(out).name(0) == "000002/000000"
 
 
 def test_a_frame_depends_on_its_number_only(bop: Path, tmp_path: Path) -> None:
     BopJob(tmp_path, world("train"), 5).renderer()(3)
+    again, original = tmp_path / "000000", bop / "train/000000"
     for name in ("rgb/000003.jpg", "depth/000003.png", "mask_visib/000003_000000.png"):
-        assert (tmp_path / "000000" / name).read_bytes() == (
-            bop / "train/000000" / name
-        ).read_bytes()
+        assert (again / name).read_bytes() == (original / name).read_bytes()
+
     BopJob(tmp_path / "other", world("train"), 6).renderer()(3)
-    assert (tmp_path / "other/000000/rgb/000003.jpg").read_bytes() != (
-        bop / "train/000000/rgb/000003.jpg"
-    ).read_bytes()
+    different = tmp_path / "other/000000"
+    image = "rgb/000003.jpg"
+    assert (different / image).read_bytes() != (original / image).read_bytes()
 
 
 @pytest.mark.slow
 def test_number_of_workers_does_not_matter(bop: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
-    size = ["--width", "160", "--height", "120"]
-    assert (
-        main(
-            [
-                "--format",
-                "bop",
-                "--seed",
-                "5",
-                "--frames",
-                "6",
-                *size,
-                "--workers",
-                "2",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    assert main(bop_arguments(out, workers=2)) == 0
     files = sorted(path.relative_to(bop) for path in bop.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
     assert all((bop / path).read_bytes() == (out / path).read_bytes() for path in files)
 
 
 def test_recording_renders_the_same_frame_again() -> None:
-    recording = Recording(world("test"), 7, 2.0, 3.0)
+    recording = SyntheticRecording(world("test"), 7, 2.0, 3.0)
     first, second = recording.renderer()(4), recording.renderer()(4)
     np.testing.assert_array_equal(first.frame.rgb, second.frame.rgb)
     np.testing.assert_array_equal(first.frame.depth_mm, second.frame.depth_mm)
@@ -170,20 +144,12 @@ def test_recording_renders_the_same_frame_again() -> None:
 
 def test_bag_has_all_topics_on_one_grid_of_stamps(bag: Path) -> None:
     stamps: dict[str, list[int]] = {}
-    for item in read_messages(
-        bag,
-        [
-            IMAGE,
-            DEPTH,
-            IMAGE.replace("image_raw", "camera_info"),
-            DETECTIONS,
-            POSES,
-            TRACKS,
-            ACTIONS,
-        ],
-    ):
-        header = item.message.header
-        stamps.setdefault(item.topic, []).append(header.stamp.sec * 10**9 + header.stamp.nanosec)
+    camera_info = IMAGE.replace("image_raw", "camera_info")
+    topics = [IMAGE, DEPTH, camera_info, DETECTIONS, POSES, TRACKS, ACTIONS]
+    for recorded in read_messages(bag, topics):
+        header = recorded.message.header
+        stamp = header.stamp.sec * 10**9 + header.stamp.nanosec
+        stamps.setdefault(recorded.topic, []).append(stamp)
         assert header.frame_id == "camera_color_optical_frame"
     expected = [1_700_000_000 * 10**9 + round(k * 1e9 / 3) for k in range(6)]
     assert len(stamps) == 7
@@ -192,51 +158,49 @@ def test_bag_has_all_topics_on_one_grid_of_stamps(bag: Path) -> None:
 
 def test_bag_ground_truth_is_consistent(bag: Path) -> None:
     frames: dict[int, dict] = {}
-    for item in read_messages(bag, [IMAGE, DEPTH, DETECTIONS, POSES, TRACKS, ACTIONS]):
-        frames.setdefault(item.stamp_ns, {})[item.topic] = item.message
-    identities = []
+    for recorded in read_messages(bag, [IMAGE, DEPTH, DETECTIONS, POSES, TRACKS, ACTIONS]):
+        frames.setdefault(recorded.stamp_ns, {})[recorded.topic] = recorded.message
+
+    identities: list[dict[int, str]] = []
     for frame in frames.values():
-        detections, poses, tracks = (
-            frame[DETECTIONS].detections,
-            frame[POSES].poses,
-            frame[TRACKS].tracks,
-        )
         assert frame[IMAGE].encoding == "rgb8"
         assert frame[DEPTH].encoding == "16UC1"
-        assert [one.detection_id for one in detections] == list(range(len(detections)))
-        scores = [one.score for one in detections]
+
+        detections = frame[DETECTIONS].detections
+        assert [detection.detection_id for detection in detections] == [*range(len(detections))]
+        scores = [detection.score for detection in detections]
         assert scores == sorted(scores, reverse=True)
-        names = [one.class_name for one in detections]
+        names = [detection.class_name for detection in detections]
         assert "person" in names
         assert any(names.count(name) > 1 for name in names), "two of a kind in view"
-        assert {pose.detection_id for pose in poses} == {
-            one.detection_id for one in detections if one.class_name != "person"
-        }
+        _check_masks(detections)
+
+        poses, tracks = frame[POSES].poses, frame[TRACKS].tracks
+        rigid = {index for index, name in enumerate(names) if name != "person"}
+        assert {pose.detection_id for pose in poses} == rigid
         assert sorted(track.detection_id for track in tracks) == list(range(len(detections)))
         for track in tracks:
             assert track.class_name == names[track.detection_id]
         identities.append({track.id: track.class_name for track in tracks})
+
         (action,) = frame[ACTIONS].actions
         assert action.class_scores[frame[ACTIONS].class_names.index(action.label)] == 1
         assert identities[-1][action.track_id] == "person"
-        _check_masks(detections)
+
     for known in identities:
         assert all(identities[0].get(identity, name) == name for identity, name in known.items())
 
 
 def _check_masks(detections: list) -> None:
-    for one in detections:
-        roi = one.mask_roi
-        assert len(one.mask) == roi.height * ((roi.width + 7) // 8)
-        mask = np.unpackbits(one.mask.reshape(roi.height, -1), axis=1)[:, : roi.width]
+    for detection in detections:
+        roi = detection.mask_roi
+        assert len(detection.mask) == roi.height * ((roi.width + 7) // 8)
+        mask = np.unpackbits(detection.mask.reshape(roi.height, -1), axis=1)[:, : roi.width]
         assert mask.any(axis=0)[[0, -1]].all()
         assert mask.any(axis=1)[[0, -1]].all()
-        assert one.box.tolist() == [
-            roi.x_offset,
-            roi.y_offset,
-            roi.x_offset + roi.width,
-            roi.y_offset + roi.height,
-        ]
+
+        x, y = roi.x_offset, roi.y_offset
+        assert detection.box.tolist() == [x, y, x + roi.width, y + roi.height]
 
 
 @pytest.mark.parametrize("seconds", [4, 10, 20, 60])

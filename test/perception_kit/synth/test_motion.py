@@ -63,10 +63,8 @@ def test_gait_repeats_and_its_sides_are_half_a_cycle_apart():
 @given(st.integers(0, 1000))
 @settings(max_examples=10, deadline=None)
 def test_movement_is_continuous(seed: int):
-    made = script(
-        [("walking", 1.5), ("running", 1.5), ("falling", 2.5), ("walking", 1.0), ("other", 2.0)],
-        seed,
-    )
+    gaits = [("walking", 1.5), ("running", 1.5)]
+    made = script([*gaits, ("falling", 2.5), ("walking", 1.0), ("other", 2.0)], seed)
     times = np.arange(0, made.duration, 1 / 60)
     poses = [made.at(t)[0] for t in times]
     positions = np.array([pose.position for pose in poses])
@@ -79,13 +77,15 @@ def test_movement_is_continuous(seed: int):
 def test_stance_feet_hardly_slide(running: bool, fraction: float):
     made = script([("running" if running else "walking", 3.0)], 2, bounds=WIDE)
     poses = [made.at(t)[0] for t in np.arange(0.5, 2.9, 1 / 60)]
+
+    # Contact points (T, P, 2) in the world.
     channels = np.array([pose.channels for pose in poses])
     points = Skeleton().contact_points(channels)
     turns = Rotation.from_euler("z", [[pose.heading] for pose in poses]).as_matrix()
-    world = (
-        np.einsum("tij,tpj->tpi", turns, points)[..., :2]
-        + np.array([pose.position for pose in poses])[:, None]
-    )
+    positions = np.array([pose.position for pose in poses])
+    world = np.einsum("tij,tpj->tpi", turns, points)[..., :2] + positions[:, None]
+
+    # Speed of the lowest of them, m/s.
     lowest = points[1:, :, 2].argmin(axis=1)
     slide = np.linalg.norm(np.diff(world, axis=0), axis=2)[np.arange(len(lowest)), lowest] * 60
     grounded = channels[1:, CHANNEL_INDEX["clearance"]] == 0
@@ -103,14 +103,11 @@ def test_people_turn_before_the_bounds(half: float):
 def test_falls_end_low_and_take_about_a_second(kind: str):
     fall = sample_fall(np.random.default_rng(5), posture(STAND), kind)
     assert 0.6 < fall.duration < 1.6
+
     skeleton = Skeleton()
-    heads = []
-    for t in (0.0, 0.25 * fall.duration, fall.duration):
-        channels = fall.motion(np.array([t]))
-        heads.append(
-            skeleton.forward_kinematics(channels)[1][0, JOINT_INDEX["head"], 2]
-            - skeleton.contact_points(channels)[0, :, 2].min()
-        )
+    channels = fall.motion(np.array([0.0, 0.25 * fall.duration, fall.duration]))
+    lowest = skeleton.contact_points(channels)[..., 2].min(axis=1)
+    heads = skeleton.forward_kinematics(channels)[1][:, JOINT_INDEX["head"], 2] - lowest
     assert heads[0] == pytest.approx(0.865 * skeleton.height, abs=0.05)
     assert heads[1] > 0.8 * heads[0], "a falling body starts slowly"
     assert heads[2] < 0.45
@@ -122,13 +119,8 @@ def test_unknown_kind_of_fall_is_refused():
 
 
 def test_fall_is_followed_by_lying_and_getting_up():
-    assert labels(script([("walking", 2.0), ("falling", 3.0), ("walking", 2.0)])) == [
-        "walking",
-        "falling",
-        "lying",
-        "other",
-        "walking",
-    ]
+    made = script([("walking", 2.0), ("falling", 3.0), ("walking", 2.0)])
+    assert labels(made) == ["walking", "falling", "lying", "other", "walking"]
 
 
 def test_lying_down_on_purpose_is_no_fall():

@@ -17,7 +17,8 @@ from perception_kit.synth.person_skeleton import (
     BodyPose,
     Skeleton,
 )
-from perception_kit.synth.person_wardrobe import SPLITS, cloth_color, draw_atlas, draw_pattern
+from perception_kit.synth.person_wardrobe import cloth_color, draw_atlas, draw_pattern
+from perception_kit.synth.splits import SPLITS
 
 PERSON = Person(np.random.default_rng(3))
 
@@ -98,10 +99,9 @@ def test_positive_angles_move_the_way_their_names_say(
     channel: str, moved: str, reference: str, axis: int, sign: int
 ):
     channels = pose_with(**{channel: 0.6})
-    change = (joint(channels, moved) - joint(channels, reference)) - (
-        joint(pose_with(), moved) - joint(pose_with(), reference)
-    )
-    assert sign * change[axis] > 0.05
+    bent = joint(channels, moved) - joint(channels, reference)
+    straight = joint(pose_with(), moved) - joint(pose_with(), reference)
+    assert sign * (bent - straight)[axis] > 0.05
 
 
 def test_weights_bind_every_vertex_completely():
@@ -132,6 +132,8 @@ def test_splits_dress_in_disjoint_hues():
     for split in SPLITS:
         colors = np.array([cloth_color(rng, split) for _ in range(400)])
         vivid = colors[np.ptp(colors, axis=1) > 60] / 255
+
+        # The hue in sixths of the colour circle, from red over green to blue.
         high, low = vivid.max(axis=1), vivid.min(axis=1)
         r, g, b = vivid.T
         spread = high - low

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things rest on the table in stable poses and do not touch."""
+"""Objects rest on the table in stable poses and do not touch."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_a_pencil_does_not_stand() -> None:
     assert {round(pose.height, 4) for pose in poses} == {0.0015}
 
 
-@pytest.mark.parametrize("thing", CLASSES, ids=lambda thing: thing.name)
-def test_resting_poses_touch_the_table(thing: ObjectClass) -> None:
-    for pose in thing.stable_poses:
-        turned = thing.mesh.vertices @ pose.rotation.T
+@pytest.mark.parametrize("object_class", CLASSES, ids=lambda object_class: object_class.name)
+def test_resting_poses_touch_the_table(object_class: ObjectClass) -> None:
+    for pose in object_class.stable_poses:
+        turned = object_class.mesh.vertices @ pose.rotation.T
         assert turned[:, 2].min() + pose.height == pytest.approx(0.0, abs=1e-5)
         np.testing.assert_allclose(pose.rotation @ pose.rotation.T, np.eye(3), atol=1e-9)
         assert np.linalg.det(pose.rotation) == pytest.approx(1.0)
@@ -48,10 +48,11 @@ def test_placed_things_do_not_overlap(seed: int) -> None:
     rng = np.random.default_rng(seed)
     table = TableTop((0.8, 0.6), 0.4, 0.3)
     placed = []
-    for thing in choose_classes(rng, CLASSES, 8):
-        pose = table.place(rng, thing, stable_rotation(rng, thing, 0.5))
+    for object_class in choose_classes(rng, CLASSES, 8):
+        pose = table.place(rng, object_class, stable_rotation(rng, object_class, 0.5))
         if pose is not None:
-            placed.append(thing.hull @ pose[:3, :3].T + pose[:3, 3])
+            placed.append(object_class.hull @ pose[:3, :3].T + pose[:3, 3])
+
     assert len(placed) >= 3
     for points in placed:
         assert points[:, 2].min() == pytest.approx(0.4, abs=1e-6)
@@ -63,10 +64,10 @@ def _separated(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether a line with some direction has the two point sets on different sides."""
     angle = np.linspace(0, np.pi, 360, endpoint=False)
     axes = np.stack([np.cos(angle), np.sin(angle)])
-    one, other = first @ axes, second @ axes
-    return bool(
-        ((one.max(axis=0) < other.min(axis=0)) | (other.max(axis=0) < one.min(axis=0))).any()
-    )
+    first, second = first @ axes, second @ axes
+    before = first.max(axis=0) < second.min(axis=0)
+    behind = second.max(axis=0) < first.min(axis=0)
+    return bool((before | behind).any())
 
 
 @settings(max_examples=20)
@@ -81,11 +82,12 @@ def test_floating_things_keep_apart_and_before_the_camera() -> None:
     rng = np.random.default_rng(1)
     camera = look_at(np.array([0.0, -1.0, 1.0]), np.array([0.0, 0.5, 0.6]))
     taken: list[tuple[np.ndarray, float]] = []
-    for thing in CLASSES:
-        pose = place_floating(rng, thing, camera, taken, floor=0.3)
+    for object_class in CLASSES:
+        pose = place_floating(rng, object_class, camera, taken, floor=0.3)
         if pose is not None:
-            points = thing.hull @ pose[:3, :3].T + pose[:3, 3]
+            points = object_class.hull @ pose[:3, :3].T + pose[:3, 3]
             assert points[:, 2].min() >= 0.3 - 1e-6
+
     assert len(taken) >= 3
-    for (center, radius), (other, size) in itertools.combinations(taken, 2):
-        assert np.linalg.norm(center - other) >= radius + size
+    for (first, first_radius), (second, second_radius) in itertools.combinations(taken, 2):
+        assert np.linalg.norm(first - second) >= first_radius + second_radius

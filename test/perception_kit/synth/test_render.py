@@ -30,10 +30,8 @@ def test_depth_is_z_depth_of_the_front_face() -> None:
     assert np.isinf(rendering.depth[0, 0])
     np.testing.assert_allclose(rendering.normals[:, 60, 80], [0, 0, -1], atol=1e-6)
     rows, columns = np.nonzero(rendering.labels)
-    assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (
-        40,
-        40,
-    ), "0.2 m at 1 m with a focal length of 200 pixels"
+    height, width = rows.max() - rows.min() + 1, columns.max() - columns.min() + 1
+    assert (height, width) == (40, 40), "0.2 m at 1 m with a focal length of 200 pixels"
 
 
 @settings(max_examples=20)
@@ -47,6 +45,7 @@ def test_silhouette_is_inside_the_projected_corners(
     pose = pose_matrix(rotation, np.array([x, z, 0.0]))
     camera = look_at(np.array([eye_x, -0.5, 0.4]), pose[:3, 3])
     rendering = render([Item(CUBE, pose, 1)], camera, CAMERA)
+
     corners = CUBE.box_corners @ pose[:3, :3].T + pose[:3, 3]
     local = (corners - camera[:3, 3]) @ camera[:3, :3]
     pixels = project(local, CAMERA)
@@ -86,10 +85,10 @@ def test_order_of_items_does_not_matter() -> None:
         Item(CUBE, at(0.05, 0, 1.6), 2),
         Item(CUBE, at(-0.1, 0.05, 2.0)),
     ]
-    one, other = render(items, np.eye(4), CAMERA), render(items[::-1], np.eye(4), CAMERA)
-    np.testing.assert_array_equal(one.depth, other.depth)
-    np.testing.assert_array_equal(one.labels, other.labels)
-    assert one.silhouette_pixels == other.silhouette_pixels
+    forwards, backwards = (render(order, np.eye(4), CAMERA) for order in (items, items[::-1]))
+    np.testing.assert_array_equal(forwards.depth, backwards.depth)
+    np.testing.assert_array_equal(forwards.labels, backwards.labels)
+    assert forwards.silhouette_pixels == backwards.silhouette_pixels
 
 
 def test_texture_is_upright() -> None:
@@ -107,8 +106,8 @@ def test_shadow_falls_on_the_far_side_of_the_lamp() -> None:
     block = Item(CUBE, at(0, 0, 0.1), 1)
     camera = look_at(np.array([0.0, -0.2, 2.0]), np.zeros(3))
     lighting = Lighting(np.array([2.0, 0.0, 1.0]), np.ones(3), np.zeros(3), lamp_radius=0.01)
+
     rendering = render([floor, block], camera, CAMERA)
-    radiance = shade(
-        rendering, lighting, [shadow_scene([block])], camera, CAMERA, np.random.default_rng(0)
-    )
+    casters, rng = [shadow_scene([block])], np.random.default_rng(0)
+    radiance = shade(rendering, lighting, casters, camera, CAMERA, rng)
     assert radiance[0, 60, 60] < 0.2 * radiance[0, 60, 105]

@@ -20,11 +20,15 @@ PLAIN = np.full((8, 8, 3), 200, np.uint8)
 NO_LOSS = {"edge_loss": 0.0, "grazing_cosine": 0.0, "hole_fraction": 0.0}
 
 
+def block(
+    size: tuple[float, float, float], center: tuple[float, float, float], instance: int = 0
+) -> Item:
+    pose = pose_matrix(np.eye(3), np.array(center))
+    return Item(Surface([shapes.box(size, PLAIN)]), pose, instance)
+
+
 def wall(distance: float) -> Rendering:
-    surface = Surface([shapes.box((20.0, 20.0, 0.2), PLAIN)])
-    return render(
-        [Item(surface, pose_matrix(np.eye(3), np.array([0, 0, distance + 0.1])))], np.eye(4), CAMERA
-    )
+    return render([block((20.0, 20.0, 0.2), (0, 0, distance + 0.1))], np.eye(4), CAMERA)
 
 
 @pytest.mark.parametrize("distance", [1.0, 2.0, 4.0])
@@ -39,45 +43,29 @@ def test_depth_noise_grows_with_the_square_of_the_distance(distance: float) -> N
 
 @pytest.mark.parametrize("distance", [0.2, 6.5])
 def test_nothing_is_measured_outside_the_range(distance: float) -> None:
-    assert (
-        not Sensor(depth_sigma=0.0, **NO_LOSS)
-        .depth_image(wall(distance), CAMERA, np.random.default_rng(0))
-        .any()
-    )
+    sensor = Sensor(depth_sigma=0.0, **NO_LOSS)
+    assert not sensor.depth_image(wall(distance), CAMERA, np.random.default_rng(0)).any()
 
 
 def test_depth_is_lost_at_edges_slants_and_holes() -> None:
-    box = Item(
-        Surface([shapes.box((0.3, 0.3, 0.3), PLAIN)]),
-        pose_matrix(np.eye(3), np.array([0.0, 0.0, 1.0])),
-        1,
-    )
-    back = Item(
-        Surface([shapes.box((20.0, 20.0, 0.2), PLAIN)]),
-        pose_matrix(np.eye(3), np.array([0, 0, 2.0])),
-    )
+    box, back = block((0.3, 0.3, 0.3), (0, 0, 1.0), 1), block((20.0, 20.0, 0.2), (0, 0, 2.0))
     rendering = render([box, back], np.eye(4), CAMERA)
     rng = np.random.default_rng(0)
-    clean = Sensor(**NO_LOSS).depth_image(rendering, CAMERA, rng)
-    edges = Sensor(edge_loss=1.0, grazing_cosine=0.0, hole_fraction=0.0).depth_image(
-        rendering, CAMERA, rng
-    )
-    assert clean.all()
-    lost = edges == 0
+    assert Sensor(**NO_LOSS).depth_image(rendering, CAMERA, rng).all()
+
+    sensor = Sensor(edge_loss=1.0, grazing_cosine=0.0, hole_fraction=0.0)
+    lost = sensor.depth_image(rendering, CAMERA, rng) == 0
     assert 0 < lost.mean() < 0.1
     assert not lost[60, 80]
-    floor = Item(
-        Surface([shapes.box((20.0, 0.2, 20.0), PLAIN)]),
-        pose_matrix(np.eye(3), np.array([0.0, 0.2, 10.1])),
-    )
-    slanted = Sensor(edge_loss=0.0, grazing_cosine=0.15, hole_fraction=0.0).depth_image(
-        render([floor], np.eye(4), CAMERA), CAMERA, rng
-    )
+
+    floor = render([block((20.0, 0.2, 20.0), (0, 0.2, 10.1))], np.eye(4), CAMERA)
+    sensor = Sensor(edge_loss=0.0, grazing_cosine=0.15, hole_fraction=0.0)
+    slanted = sensor.depth_image(floor, CAMERA, rng)
     assert slanted[119].all(), "seen at 17 degrees"
     assert not slanted[64].any(), "seen at 1.3 degrees, though within range"
-    holes = Sensor(edge_loss=0.0, grazing_cosine=0.0, hole_fraction=0.1).depth_image(
-        rendering, CAMERA, rng
-    )
+
+    sensor = Sensor(edge_loss=0.0, grazing_cosine=0.0, hole_fraction=0.1)
+    holes = sensor.depth_image(rendering, CAMERA, rng)
     assert (holes == 0).mean() == pytest.approx(0.1, abs=0.05)
 
 
@@ -88,26 +76,25 @@ def test_color_follows_exposure_and_white_balance() -> None:
     assert plain.shape == (120, 160, 3)
     assert np.ptp(plain) == 0
     assert plain[0, 0, 0] == pytest.approx(255 * 0.2 ** (1 / 2.2), abs=1)
+
     bright = Sensor(exposure=2.0, vignette=0.0, noise=0.0).color_image(radiance, rng)
     assert bright.mean() > plain.mean() + 30
+
     warm = Sensor(white_balance=(1.2, 1.0, 0.8), vignette=0.0, noise=0.0).color_image(radiance, rng)
     assert warm[0, 0, 0] > warm[0, 0, 1] > warm[0, 0, 2]
+
     noisy = Sensor(vignette=0.0, noise=4.0).color_image(radiance, rng)
     assert noisy.std() == pytest.approx(4.0, rel=0.1)
-    assert Sensor(exposure=100.0).color_image(radiance, rng).max() == 255, (
-        "saturates instead of wrapping around"
-    )
+
+    overexposed = Sensor(exposure=100.0).color_image(radiance, rng)
+    assert overexposed.max() == 255, "saturates instead of wrapping around"
 
 
 def test_splits_draw_different_textures() -> None:
-    for split, family in FAMILIES.items():
-        others = {
-            function
-            for name, functions in FAMILIES.items()
-            if name != split
-            for function in functions
-        }
-        assert not others & set(family)
+    drawn_by = [function for family in FAMILIES.values() for function in family]
+    assert len(drawn_by) == len(set(drawn_by)), "no family belongs to two splits"
+
+    for split in FAMILIES:
         texture = random_texture(np.random.default_rng(0), split)
         assert texture.dtype == np.uint8
         assert texture.std() > 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.networks.model_file import load_model
+from perception_kit.networks.model_file import read_model
 from perception_kit.resources import package_folder
 from perception_kit.view.meshes import Shape, flat_shaded, load_shapes
 
@@ -17,7 +17,7 @@ DEMO = package_folder() / "models" / "demo" / "pose.safetensors"
 
 
 def test_hulls_of_the_pose_model_enclose_its_points_and_look_outward() -> None:
-    tensors, metadata = load_model(DEMO, "pose")
+    tensors, metadata = read_model(DEMO, "pose")
     shapes = load_shapes(None, DEMO)
     assert list(shapes) == metadata["class_names"]
     for k, shape in enumerate(shapes.values()):
@@ -32,19 +32,11 @@ def test_hulls_of_the_pose_model_enclose_its_points_and_look_outward() -> None:
 
 def test_meshes_of_a_bop_folder(tmp_path: Path) -> None:
     vertices = [[0, 0, 0], [100, 0, 0], [0, 200, 0], [0, 0, 300]]
-    lines = [
-        "ply",
-        "format ascii 1.0",
-        "element vertex 4",
-        *(f"property float {axis}" for axis in "xyz"),
-        "element face 1",
-    ]
-    lines += [
-        "property list uchar int vertex_indices",
-        "end_header",
-        *(" ".join(map(str, vertex)) for vertex in vertices),
-        "3 0 1 2",
-    ]
+    lines = ["ply", "format ascii 1.0", "element vertex 4"]
+    lines += [f"property float {axis}" for axis in "xyz"]
+    lines += ["element face 1", "property list uchar int vertex_indices", "end_header"]
+    lines += [" ".join(map(str, vertex)) for vertex in vertices]
+    lines += ["3 0 1 2"]
     (tmp_path / "obj_000001.ply").write_text("\n".join(lines) + "\n")
     entry = '{"1": {"name": "wedge", "diameter": 374, "size_x": 100, "size_y": 200, "size_z": 300}}'
     (tmp_path / "models_info.json").write_text(entry)

@@ -28,23 +28,13 @@ _LIMIT_S = 240.0
 def viewer(path: Path) -> Iterator[str]:
     """Address of a page that shows the file."""
     port, web_port = free_port(), free_port()
-    command = [
-        str(RERUN),
-        str(path),
-        "--serve-web",
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--web-viewer-port",
-        str(web_port),
-    ]
+    data = quote(f"rerun+http://127.0.0.1:{port}/proxy", safe="")
+    command = [str(RERUN), str(path), "--serve-web", "--bind", "127.0.0.1"]
+    command += ["--port", str(port), "--web-viewer-port", str(web_port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for_port(web_port, process)
-            yield (
-                f"http://127.0.0.1:{web_port}/?url={quote(f'rerun+http://127.0.0.1:{port}/proxy', safe='')}"
-            )
+            yield f"http://127.0.0.1:{web_port}/?url={data}"
         finally:
             process.kill()
 
@@ -56,16 +46,13 @@ def wait_for_port(port: int, process: subprocess.Popen) -> None:
             client.settimeout(1.0)
             if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
-    raise AssertionError(
-        "the viewer did not come up:"
-        f" {process.stdout.read().decode() if process.poll() is not None else 'still starting'}"
-    )
+    state = "is still starting" if process.poll() is None else f"ended with {process.returncode}"
+    raise AssertionError(f"the viewer did not come up: it {state}")
 
 
 def screenshot(page: Page) -> np.ndarray:
-    return np.asarray(
-        Image.open(io.BytesIO(page.screenshot(timeout=_LIMIT_S * 1000))).convert("RGB")
-    ).astype(int)
+    png = page.screenshot(timeout=_LIMIT_S * 1000)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def count(pixels: np.ndarray, color: Sequence[int], tolerance: int = 12) -> int:
@@ -74,11 +61,10 @@ def count(pixels: np.ndarray, color: Sequence[int], tolerance: int = 12) -> int:
 
 
 def of_hue(pixels: np.ndarray, color: Sequence[int]) -> int:
-    """Pixels that are neither black nor grey and have the ratio of red, green and blue of
-    ``color``, whatever the light.
-    """
+    """Pixels that have the ratio of red, green and blue of ``color``, whatever the light."""
     length = np.linalg.norm(pixels, axis=-1)
-    return int(((length > 30) & (pixels @ color > 0.985 * length * np.linalg.norm(color))).sum())
+    is_similar = pixels @ color > 0.985 * length * np.linalg.norm(color)
+    return int(((length > 30) & is_similar).sum())
 
 
 def wait_for(page: Page, condition: Callable[[np.ndarray], bool]) -> np.ndarray:
@@ -97,16 +83,15 @@ def wait_for(page: Page, condition: Callable[[np.ndarray], bool]) -> np.ndarray:
 def test_the_page_shows_the_picture_the_space_and_a_fall(
     browser: Browser, rrd: Callable[[Sequence[str]], Path]
 ) -> None:
+    def shows_fall_and_wall(pixels: np.ndarray) -> bool:
+        return count(pixels, FALL_COLOR) > 2000 and count(pixels, (90, 90, 90), 3) > 20_000
+
     with viewer(rrd(["walking", "falling"])) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(address)
-        pixels = wait_for(
-            page,
-            lambda pixels: (
-                count(pixels, FALL_COLOR) > 2000 and count(pixels, (90, 90, 90), 3) > 20_000
-            ),
-        )
+        pixels = wait_for(page, shows_fall_and_wall)
         page.close()
+
     half = pixels.shape[1] // 2
     picture, space = pixels[:, :half], pixels[:, half:]
     assert count(picture, FALL_COLOR) > 2000, "the red frame around the picture"

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import pytest
 from ports import free_port
 
-from perception_kit.view.recording import SceneRecording
+from perception_kit.view.rerun_scene import RerunScene
 from perception_kit.view.server import ServerError, serve_viewer
 
 
@@ -23,14 +23,14 @@ def listens(host: str, port: int) -> bool:
 def test_only_the_interface_that_was_asked_for_is_served_and_nothing_is_left() -> None:
     port, web_port = free_port(), free_port()
     with serve_viewer("127.0.0.2", port, web_port, "100MB") as addresses:
-        recording = SceneRecording({})
-        recording.connect(addresses.data)
-        recording.close()
+        scene = RerunScene({})
+        scene.connect(addresses.data)
+        scene.close()
         page = urlsplit(addresses.page)
         assert (page.hostname, page.port) == ("127.0.0.2", web_port)
         assert parse_qs(page.query)["url"] == [addresses.data]
-        with urlopen(addresses.page, timeout=60) as answer:
-            assert b"<html" in answer.read()
+        with urlopen(addresses.page, timeout=60) as response:
+            assert b"<html" in response.read()
         assert not listens("127.0.0.1", port)
         assert not listens("127.0.0.1", web_port)
     assert not listens("127.0.0.2", port)
@@ -43,7 +43,7 @@ def test_all_interfaces_are_named_by_the_machine() -> None:
 
 
 BAD = {
-    # address, whether the port is free, memory, and what is said
+    # address, whether the port is free, memory, and a part of the message
     "port in use": ("127.0.0.1", False, "100MB", "cannot be used"),
     "no address": ("everywhere", True, "100MB", "'everywhere' is no IP address"),
     "address of another machine": ("192.0.2.1", True, "100MB", "cannot be used"),

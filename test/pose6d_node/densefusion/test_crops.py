@@ -24,12 +24,14 @@ def crop_of(view, camera, size: int = 48) -> Crops:
 
 
 def inputs_of(view, camera):
-    return make_inputs(
-        crop_of(view, camera),
-        DIAMETERS,
-        64,
-        torch.rand(1, 48 * 48, generator=torch.Generator().manual_seed(0)),
-    )
+    order = torch.rand(1, 48 * 48, generator=torch.Generator().manual_seed(0))
+    return make_inputs(crop_of(view, camera), DIAMETERS, 64, order)
+
+
+def pose_of(view) -> tuple[torch.Tensor, torch.Tensor]:
+    """(1, 3, 3) rotation and (1, 3) translation."""
+    rotation = torch.from_numpy(view.rotation).float()[None]
+    return rotation, torch.from_numpy(view.translation).float()[None]
 
 
 def test_masked_points_are_points_of_the_image(box_views, camera) -> None:
@@ -46,6 +48,7 @@ def test_crop_over_the_image_border_is_padded(camera) -> None:
     rgb, depth = np.full((120, 160, 3), 200, np.uint8), np.ones((120, 160), np.float32)
     mask = np.zeros((120, 160), bool)
     mask[:10, 140:] = True
+
     crop = cut_crop(rgb, depth, camera, mask, 0, 40, 1.5)
     left, top, side = crop.window[0].tolist()
     assert top < 0
@@ -57,16 +60,9 @@ def test_crop_over_the_image_border_is_padded(camera) -> None:
 
 
 def test_empty_mask_is_refused(camera) -> None:
+    rgb, depth = np.zeros((120, 160, 3), np.uint8), np.ones((120, 160), np.float32)
     with pytest.raises(ValueError, match="empty"):
-        cut_crop(
-            np.zeros((120, 160, 3), np.uint8),
-            np.ones((120, 160), np.float32),
-            camera,
-            np.zeros((120, 160), bool),
-            0,
-            40,
-            1.2,
-        )
+        cut_crop(rgb, depth, camera, np.zeros((120, 160), bool), 0, 40, 1.2)
 
 
 def test_unknown_depth_never_becomes_a_point(box_views, camera) -> None:
@@ -74,6 +70,7 @@ def test_unknown_depth_never_becomes_a_point(box_views, camera) -> None:
     depth = view.depth.copy()
     depth[::2] = np.nan
     depth[:, ::2] = 0
+
     crop = cut_crop(view.rgb, depth, camera, view.mask, 0, 48, 1.25)
     inputs = make_inputs(crop, DIAMETERS, 64, torch.rand(1, 48 * 48))
     assert torch.isfinite(inputs.cloud).all()
@@ -93,30 +90,20 @@ def test_points_far_behind_the_object_are_left_out(box_views, camera) -> None:
 def test_the_networks_frame_round_trip(box_views, camera) -> None:
     for view in box_views:
         inputs = augment_view(inputs_of(view, camera), max_roll=1.0)
-        pose = (
-            torch.from_numpy(view.rotation).float()[None],
-            torch.from_numpy(view.translation).float()[None],
-        )
+        pose = pose_of(view)
         rotation, translation = inputs.to_camera_frame(*inputs.to_network_frame(*pose))
         torch.testing.assert_close(rotation, pose[0], atol=1e-5, rtol=0)
         torch.testing.assert_close(translation, pose[1], atol=1e-5, rtol=0)
 
 
 def test_cloud_and_pose_agree_after_augmentation(box_views, box_size, camera) -> None:
-    """Points in the networks' frame, moved by the inverse of the true pose there, lie on the box's
-    surface.
-    """
+    """Points moved by the inverse of the true pose, both in the networks' frame, lie on the box."""
     for view in box_views:
         inputs = augment_view(inputs_of(view, camera), max_roll=1.0)
-        pose = (
-            torch.from_numpy(view.rotation).float()[None],
-            torch.from_numpy(view.translation).float()[None],
-        )
-        rotation, translation = inputs.to_network_frame(*pose)
-        local = ((inputs.cloud - translation.unsqueeze(1)) @ rotation * inputs.scale).abs()[
-            0
-        ].numpy() / (box_size / 2)
-        np.testing.assert_allclose(local.max(axis=1), 1.0, atol=1e-3)
+        rotation, translation = inputs.to_network_frame(*pose_of(view))
+        local = (inputs.cloud - translation.unsqueeze(1)) @ rotation * inputs.scale
+        scaled = local[0].abs().numpy() / (box_size / 2)
+        np.testing.assert_allclose(scaled.max(axis=1), 1.0, atol=1e-3)
 
 
 def test_augmentation_keeps_part_of_the_mask_and_the_shapes(box_views, camera) -> None:
@@ -124,9 +111,8 @@ def test_augmentation_keeps_part_of_the_mask_and_the_shapes(box_views, camera) -
     crops = Crops.concatenate([crop_of(view, camera) for view in box_views])
     for _ in range(5):
         changed = augment_crops(crops)
-        kept = (changed.mask & crops.mask & (changed.depth > 0)).sum(dim=(1, 2)) / (
-            crops.mask & (crops.depth > 0)
-        ).sum(dim=(1, 2))
+        remaining = changed.mask & crops.mask & (changed.depth > 0)
+        kept = remaining.sum(dim=(1, 2)) / crops.measured().sum(dim=(1, 2))
         assert float(kept.min()) >= 0.3
         assert changed.color.dtype == torch.uint8
         assert torch.equal(changed.depth > 0, crops.depth > 0)
@@ -137,14 +123,12 @@ def test_viewing_rotation_turns_the_optical_axis_to_the_direction(direction) -> 
     target = torch.tensor([direction])
     rotation = viewing_rotation(target)
     torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3)[None], atol=1e-4, rtol=0)
-    torch.testing.assert_close(
-        rotation[:, :, 2], torch.nn.functional.normalize(target), atol=1e-5, rtol=0
-    )
+    expected = torch.nn.functional.normalize(target)
+    torch.testing.assert_close(rotation[:, :, 2], expected, atol=1e-5, rtol=0)
 
 
 @given(st.tuples(numbers, numbers, numbers, numbers).filter(lambda q: np.linalg.norm(q) > 0.1))
 def test_quaternion_to_matrix_agrees_with_scipy(wxyz) -> None:
     expected = Rotation.from_quat(np.roll(wxyz, -1)).as_matrix()
-    np.testing.assert_allclose(
-        quaternion_to_matrix(torch.tensor(wxyz, dtype=torch.float64)).numpy(), expected, atol=1e-9
-    )
+    actual = quaternion_to_matrix(torch.tensor(wxyz, dtype=torch.float64))
+    np.testing.assert_allclose(actual.numpy(), expected, atol=1e-9)

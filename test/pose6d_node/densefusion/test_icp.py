@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ICP pulls a slightly wrong pose onto the measured surface and leaves one alone that nothing is
-near to.
-"""
+"""ICP pulls a slightly wrong pose onto the measured surface, and leaves a far one alone."""
 
 from __future__ import annotations
 
@@ -36,6 +34,7 @@ def test_small_errors_shrink(icp, box, box_views, camera, seed) -> None:
     rotation = view.rotation @ Rotation.from_rotvec(rng.normal(0, 0.03, 3)).as_matrix()
     translation = view.translation + rng.normal(0, 0.003, 3)
     refined = icp.refine(measured, rotation, translation)
+
     points = box.points(300)
     np.testing.assert_allclose(refined[0] @ refined[0].T, np.eye(3), atol=1e-6)
     before, after = (

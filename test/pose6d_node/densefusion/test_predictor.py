@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The predictor names what it skips, repeats itself exactly, and treats each instance alone."""
+"""The predictor names what it rejects, repeats itself, and treats each instance alone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import torch
 from perception_kit.datasets.bop import read_models
 from perception_kit.networks.model_file import save_model
 from perception_kit.networks.model_metadata import ModelFileError
+from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion import predictor
 from pose6d_node.densefusion.inference import estimate
-from pose6d_node.densefusion.pose_model import PoseModel, PoseModelConfig
+from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.densefusion.rotations import fit_rigid
 
@@ -24,9 +25,8 @@ from pose6d_node.densefusion.rotations import fit_rigid
 def model_path(request, bop_folder: Path, tmp_path_factory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("model") / "pose.safetensors"
-    PoseModel.for_objects(list(read_models(bop_folder / "models").values()), request.param).save(
-        path, {}
-    )
+    objects = list(read_models(bop_folder / "models").values())
+    PoseModel.for_objects(objects, request.param).save(path, {})
     return path
 
 
@@ -38,9 +38,9 @@ def estimator(model_path: Path) -> PoseEstimator:
 def test_a_saved_model_is_complete(model_path: Path, bop_folder: Path) -> None:
     model = PoseModel.load(model_path)
     box = read_models(bop_folder / "models")[1]
-    assert model.config.class_names == ["box"]
-    assert model.config.diameters == pytest.approx([box.diameter])
-    assert model.config.symmetric == [False]
+    assert model.spec.class_names == ["box"]
+    assert model.spec.diameters == pytest.approx([box.diameter])
+    assert model.spec.symmetric == [False]
     np.testing.assert_allclose(model.model_points[0].numpy(), box.points(1000))
 
 
@@ -52,13 +52,14 @@ def test_poses_are_rotations_in_the_cameras_frame(estimator, box_views, camera) 
     assert 0 <= pose.confidence <= 1
     assert (pose.class_id, pose.class_name, pose.detection_index) == (7, "box", 0)
     np.testing.assert_allclose(pose.size, [0.10, 0.06, 0.16], rtol=1e-5)
-    assert estimator.skipped == []
+    assert estimator.rejected == []
 
 
 def test_an_instance_does_not_depend_on_the_others(estimator, box_views, camera) -> None:
-    view, other = box_views[0], box_views[1]
-    instance = view.instance()
-    moved = replace(other.instance(), mask=other.instance().mask[::2, ::2])
+    view = box_views[0]
+    instance, neighbor = view.instance(), box_views[1].instance()
+    moved = replace(neighbor, mask=neighbor.mask[::2, ::2])
+
     (alone,) = estimator(view.rgb, view.depth, camera, [instance])
     (again,) = estimator(view.rgb, view.depth, camera, [instance])
     together = estimator(view.rgb, view.depth, camera, [moved, instance, moved])[1]
@@ -72,34 +73,31 @@ def test_what_cannot_be_estimated_is_skipped_by_name(estimator, box_views, camer
     view = box_views[0]
     good, unknown = view.instance(), view.instance("teapot")
     empty = replace(good, mask=np.zeros_like(good.mask))
-    small = replace(
-        good,
-        mask=np.eye(*good.mask.shape, dtype=bool) & (np.arange(good.mask.shape[0]) < 20)[:, None],
-    )
+    diagonal = np.eye(*good.mask.shape, dtype=bool)
+    diagonal[20:] = False
+    small = replace(good, mask=diagonal)
+
     poses = estimator(view.rgb, view.depth, camera, [unknown, empty, small, good])
     assert [pose.detection_index for pose in poses] == [3]
-    assert [index for index, _ in estimator.skipped] == [0, 1, 2]
-    assert [
-        word in reason
-        for word, (_, reason) in zip(
-            ("teapot", "empty", "known depths"), estimator.skipped, strict=True
-        )
-    ] == [True] * 3
+    assert [index for index, _ in estimator.rejected] == [0, 1, 2]
+    reasons = [reason for _, reason in estimator.rejected]
+    for word, reason in zip(("teapot", "empty", "known depths"), reasons, strict=True):
+        assert word in reason
 
 
 def test_a_mask_that_slips_through_the_grid_of_its_crop_leaves_the_others(
     bop_folder, box_views, camera, tmp_path: Path
 ) -> None:
-    PoseModel.for_objects(
-        list(read_models(bop_folder / "models").values()), "densefusion_compact"
-    ).save(tmp_path / "pose.safetensors", {})
-    estimator, view = PoseEstimator(tmp_path / "pose.safetensors"), box_views[0]
-    line = replace(
-        view.instance(), mask=np.ones((1, view.depth.shape[1]), bool), mask_origin=(0, 60)
-    )
+    objects = list(read_models(bop_folder / "models").values())
+    path = tmp_path / "pose.safetensors"
+    PoseModel.for_objects(objects, "densefusion_compact").save(path, {})
+    estimator, view = PoseEstimator(path), box_views[0]
+
+    row = np.ones((1, view.depth.shape[1]), bool)
+    line = replace(view.instance(), mask=row, mask_origin=(0, 60))
     (pose,) = estimator(view.rgb, view.depth, camera, [line, view.instance()])
     assert pose.detection_index == 1
-    assert estimator.skipped == [
+    assert estimator.rejected == [
         (0, "the mask is too thin: its crop of 64 pixels a side holds none of its known depths")
     ]
 
@@ -121,20 +119,20 @@ def test_a_pose_that_is_not_finite_is_skipped_by_name(
 
     def spoilt(*arguments: object) -> tuple[torch.Tensor, ...]:
         rotation, translation, confidence = estimate(*arguments)
-        spoilt_one = torch.tensor([True, False]).view(-1, 1, 1)
-        return torch.where(spoilt_one, torch.nan, rotation), translation, confidence
+        is_spoilt = torch.tensor([True, False]).view(-1, 1, 1)
+        return torch.where(is_spoilt, torch.nan, rotation), translation, confidence
 
     monkeypatch.setattr(predictor, "estimate", spoilt)
     (pose,) = estimator(view.rgb, view.depth, camera, [view.instance(), view.instance()])
     assert pose.detection_index == 1
-    assert estimator.skipped == [(0, "the network gave no finite pose")]
+    assert estimator.rejected == [(0, "the network gave no finite pose")]
 
 
 def test_no_depth_at_all_gives_no_pose(estimator, box_views, camera) -> None:
     view = box_views[0]
     for depth in (np.zeros_like(view.depth), np.full_like(view.depth, np.nan)):
         assert estimator(view.rgb, depth, camera, [view.instance()]) == []
-        assert len(estimator.skipped) == 1
+        assert len(estimator.rejected) == 1
     assert estimator(view.rgb, view.depth, camera, []) == []
 
 
@@ -145,12 +143,8 @@ def test_depth_of_another_size_is_refused(estimator, box_views, camera) -> None:
 
 
 def test_an_incomplete_model_file_is_refused(tmp_path: Path) -> None:
-    save_model(
-        tmp_path / "broken.safetensors",
-        "pose",
-        {"model_points": torch.zeros(1, 10, 3)},
-        {"class_names": ["box"]},
-    )
+    tensors = {"model_points": torch.zeros(1, 10, 3)}
+    save_model(tmp_path / "broken.safetensors", "pose", tensors, {"class_names": ["box"]})
     with pytest.raises(ModelFileError, match="cannot read"):
         PoseEstimator(tmp_path / "broken.safetensors")
 
@@ -174,9 +168,9 @@ def test_a_configuration_that_cannot_work_is_refused(
         "sizes": [[0.1, 0.1, 0.1]],
         "symmetries": [[np.eye(4).tolist()]],
     }
-    PoseModelConfig(**good)
+    PoseModelSpec(**good)
     with pytest.raises(ValueError, match=message):
-        PoseModelConfig(**{**good, **change})
+        PoseModelSpec(**{**good, **change})
 
 
 def test_poses_that_contradict_the_depth_are_held_back_when_asked(
@@ -186,7 +180,17 @@ def test_poses_that_contradict_the_depth_are_held_back_when_asked(
     (pose,) = PoseEstimator(model_path)(view.rgb, view.depth, camera, [view.instance()])
     strict = PoseEstimator(model_path, min_confidence=pose.confidence + 0.01)
     assert strict(view.rgb, view.depth, camera, [view.instance()]) == []
-    assert "contradict" in strict.skipped[0][1]
+    assert "contradict" in strict.rejected[0][1]
+
+
+def test_parameters_change_while_running(model_path, box_views, camera) -> None:
+    view, estimator = box_views[0], PoseEstimator(model_path)
+    config = Pose6dConfig(refine_iterations=0, icp=True, min_confidence=1.0)
+    expected = PoseEstimator(model_path, "cpu", refine_iterations=0, icp=True, min_confidence=1.0)
+    estimator.configure(config)
+    assert estimator(view.rgb, view.depth, camera, [view.instance()]) == []
+    assert expected(view.rgb, view.depth, camera, [view.instance()]) == []
+    assert estimator.rejected == expected.rejected
 
 
 def test_icp_never_makes_a_pose_less_consistent(model_path, box_views, camera) -> None:
@@ -201,7 +205,7 @@ def test_icp_never_makes_a_pose_less_consistent(model_path, box_views, camera) -
 def test_depth_in_the_wrong_unit_is_named(estimator, box_views, camera) -> None:
     view = box_views[0]
     assert estimator(view.rgb, view.depth * 1000, camera, [view.instance()]) == []
-    assert "millimetres" in estimator.skipped[0][1]
+    assert "millimetres" in estimator.rejected[0][1]
 
 
 def test_absurd_depth_on_one_object_leaves_the_others(estimator, box_views, camera) -> None:
@@ -209,15 +213,11 @@ def test_absurd_depth_on_one_object_leaves_the_others(estimator, box_views, came
     good = view.instance()
     spoilt = replace(good, mask_origin=(0, 0))
     depth = view.depth.copy()
-    depth[: good.mask.shape[0], : good.mask.shape[1]][
-        ~view.mask[: good.mask.shape[0], : good.mask.shape[1]]
-    ] = 1e30
+    height, width = good.mask.shape
+    depth[:height, :width][~view.mask[:height, :width]] = 1e30
+
     poses = estimator(view.rgb, depth, camera, [spoilt, good])
-    (expected,) = [
-        pose
-        for pose in estimator(view.rgb, view.depth, camera, [good])
-        if pose.detection_index == 0
-    ]
+    (expected,) = estimator(view.rgb, view.depth, camera, [good])
     np.testing.assert_allclose(poses[-1].rotation, expected.rotation, atol=1e-4)
     assert all(np.isfinite(pose.translation).all() for pose in poses)
 
@@ -226,20 +226,19 @@ def test_absurd_depth_on_one_object_leaves_the_others(estimator, box_views, came
 def test_an_object_very_near_or_far_leaves_the_others(
     distance: float, estimator, box_views, camera
 ) -> None:
-    """What its depth says is nothing that the networks ever saw: it gets a finite pose, to be
-    judged by its confidence, or is skipped.
-    """
+    """Its depth is nothing that the networks ever saw: it gets a finite pose or is rejected."""
     view = box_views[0]
     good = view.instance()
     odd = replace(good, mask_origin=(0, 0))
     depth = view.depth.copy()
     depth[odd.full_mask(*depth.shape) & ~view.mask] = distance
+
     poses = estimator(view.rgb, depth, camera, [odd, good])
     (alone,) = estimator(view.rgb, view.depth, camera, [good])
     assert poses[-1].detection_index == 1
     np.testing.assert_allclose(poses[-1].rotation, alone.rotation, atol=1e-4)
     np.testing.assert_allclose(poses[-1].translation, alone.translation, atol=1e-5)
-    assert len(poses) + len(estimator.skipped) == 2
+    assert len(poses) + len(estimator.rejected) == 2
     for pose in poses[:-1]:
         assert np.isfinite(pose.translation).all()
         assert np.isfinite(pose.rotation).all()

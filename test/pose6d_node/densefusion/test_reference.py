@@ -26,9 +26,8 @@ def relative_error(actual: torch.Tensor, expected: np.ndarray) -> float:
 def flat_indices_to_pixels(choose: np.ndarray, height: int, width: int) -> torch.Tensor:
     """(B, N) flat pixel indices to (B, N, 2) positions of pixel centres in -1..1."""
     x, y = choose % width, choose // width
-    return torch.from_numpy(
-        np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], axis=-1)
-    ).float()
+    pixels = np.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], axis=-1)
+    return torch.from_numpy(pixels).float()
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +42,7 @@ def networks(
     spec = importlib.util.spec_from_file_location("det_weights", reference_dir / "det_weights.py")
     det_weights = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(det_weights)
+
     num_objects = int(reference["num_objects"])
     estimator, refiner = PoseNet(PSPNet(), num_objects).eval(), PoseRefineNet(num_objects).eval()
     names = {key: key.replace("cnn.", COLOR_PREFIX, 1) for key in estimator.state_dict()}
@@ -71,9 +71,8 @@ def test_tensor_names_and_shapes_are_those_of_the_published_checkpoints(
             key.replace("cnn.", COLOR_PREFIX, 1): list(value.shape)
             for key, value in network.state_dict().items()
         }
-        used = {
-            key: shape for key, shape in published[name].items() if ".classifier." not in key
-        }  # published, but never evaluated
+        # The classifier is published, but never evaluated.
+        used = {key: shape for key, shape in published[name].items() if ".classifier." not in key}
         assert own == used
 
 
@@ -88,10 +87,8 @@ def test_pose_net_reproduces_reference(networks, inputs, reference: dict[str, np
 
 @torch.no_grad()
 def test_refiner_reproduces_reference(networks, inputs, reference: dict[str, np.ndarray]) -> None:
-    cloud, embedding = (
-        torch.from_numpy(reference["refine_cloud"]),
-        torch.from_numpy(reference["emb"]),
-    )
+    cloud = torch.from_numpy(reference["refine_cloud"])
+    embedding = torch.from_numpy(reference["emb"])
     rotation, translation = networks[1](cloud, embedding, inputs[3])
     assert relative_error(rotation, reference["refine_r"]) < 1e-4
     assert relative_error(translation, reference["refine_t"]) < 1e-4
@@ -109,12 +106,11 @@ def test_a_batch_of_classes_equals_one_by_one(networks, inputs) -> None:
     classes = torch.tensor([5, 0, 12])
     together = estimator(*batch, classes)
     refined = refiner(batch[1], together.features, classes)
+
+    in_batch = *vars(together).values(), *refined
     for k in range(3):
         alone = estimator(*(value[k : k + 1] for value in batch), classes[k : k + 1])
         refined_alone = refiner(batch[1][k : k + 1], alone.features, classes[k : k + 1])
-        for actual, expected in zip(
-            (*vars(together).values(), *refined),
-            (*vars(alone).values(), *refined_alone),
-            strict=True,
-        ):
+        by_itself = *vars(alone).values(), *refined_alone
+        for actual, expected in zip(in_batch, by_itself, strict=True):
             assert relative_error(actual[k], expected[0].numpy()) < 1e-5

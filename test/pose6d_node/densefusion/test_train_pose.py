@@ -3,50 +3,58 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from interrupted_training import assert_resume_is_exact
 
-from perception_kit.networks.model_file import load_model
+from perception_kit.networks.model_file import read_model
 from pose6d_node import train_pose
 from pose6d_node.densefusion.predictor import PoseEstimator
-from pose6d_node.train_pose import Progress
+from pose6d_node.train_pose import RefinerStart
 
 
-def run(
-    monkeypatch: pytest.MonkeyPatch, bop_folder: Path, out: Path, *extra: str
-) -> dict[str, object]:
+def arguments_of(bop_folder: Path) -> list[str]:
+    paths = ["--data", str(bop_folder), "--val", str(bop_folder)]
+    return [*paths, "--accelerator", "cpu", "--batch-size", "4"]
+
+
+def run(bop_folder: Path, out: Path, *extra: str) -> dict[str, Any]:
     """One training command; returns the record that it wrote."""
-    arguments = (
-        f"--data {bop_folder} --val {bop_folder} --out {out / 'pose.safetensors'} --run-dir {out}"
-        " --accelerator cpu --batch-size 4"
-    )
-    monkeypatch.setattr(sys, "argv", ["train_pose", *arguments.split(), *extra])
-    train_pose.main()
+    outputs = ["--out", str(out / "pose.safetensors"), "--run-dir", str(out)]
+    train_pose.main([*arguments_of(bop_folder), *outputs, *extra])
     return json.loads((out / "pose.safetensors.json").read_text())
 
 
-def test_training_writes_a_model_and_resumes(
-    monkeypatch, bop_folder: Path, box_views, camera, tmp_path: Path, capsys
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # starts two processes, on a machine that may be busy
+def test_resumed_run_equals_an_uninterrupted_one(
+    monkeypatch: pytest.MonkeyPatch, bop_folder: Path, tmp_path: Path
 ) -> None:
-    first = run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--refine-after", "0.4")
+    # the refiner joins in between the two kills
+    arguments = [*arguments_of(bop_folder), "--refine-after", "0.4"]
+    assert_resume_is_exact(monkeypatch, "pose6d_node.train_pose", arguments, tmp_path)
+
+
+def test_training_writes_a_model_and_resumes(
+    bop_folder: Path, box_views, camera, tmp_path: Path, capsys
+) -> None:
+    first = run(bop_folder, tmp_path, "--steps", "2", "--refine-after", "0.4")
     assert first["steps"] == 2
     assert first["held_out"]["count"] == len(box_views)
     before = torch.load(tmp_path / "last.ckpt", weights_only=True)
-    assert before["progress"]["refining"]
-    second = run(monkeypatch, bop_folder, tmp_path, "--steps", "3", "--resume")
+    assert before["trainer"]["refining"]
+    second = run(bop_folder, tmp_path, "--steps", "3", "--resume")
     after = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert second["steps"] == after["clock"]["step"] == 3
     key = "estimator.coordinates.2.weight"
     assert 0 < float((after["model"][key] - before["model"][key]).abs().max()) < 0.01
     with pytest.raises(SystemExit, match="2"):
         run(
-            monkeypatch,
             bop_folder,
             tmp_path,
             "--steps",
@@ -67,18 +75,15 @@ def test_training_writes_a_model_and_resumes(
     )
 
 
-def test_mixed_precision_and_other_weights(
-    monkeypatch, bop_folder: Path, tmp_path: Path, capsys
-) -> None:
-    run(monkeypatch, bop_folder, tmp_path, "--steps", "2", "--precision", "bf16-mixed")
-    first, _ = load_model(tmp_path / "pose.safetensors", "pose")
+def test_mixed_precision_and_other_weights(bop_folder: Path, tmp_path: Path, capsys) -> None:
+    run(bop_folder, tmp_path, "--steps", "2", "--precision", "bf16-mixed")
+    first, _ = read_model(tmp_path / "pose.safetensors", "pose")
     assert all(
         tensor.isfinite().all() and tensor.dtype != torch.bfloat16 for tensor in first.values()
     )
     for folder in ("next", "other"):
         (tmp_path / folder).mkdir()
     run(
-        monkeypatch,
         bop_folder,
         tmp_path / "next",
         "--steps",
@@ -88,7 +93,7 @@ def test_mixed_precision_and_other_weights(
         "--seed",
         "5",
     )
-    second, _ = load_model(tmp_path / "next" / "pose.safetensors", "pose")
+    second, _ = read_model(tmp_path / "next" / "pose.safetensors", "pose")
     changes = {
         name: float((second[name] - tensor).abs().max())
         for name, tensor in first.items()
@@ -99,7 +104,6 @@ def test_mixed_precision_and_other_weights(
     )
     with pytest.raises(SystemExit, match="2"):
         run(
-            monkeypatch,
             bop_folder,
             tmp_path / "other",
             "--architecture",
@@ -121,20 +125,20 @@ def test_mixed_precision_and_other_weights(
     ],
 )
 def test_what_cannot_be_used_is_said(
-    monkeypatch, bop_folder: Path, tmp_path: Path, capsys, arguments: list[str], message: str
+    bop_folder: Path, tmp_path: Path, capsys, arguments: list[str], message: str
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        run(monkeypatch, bop_folder, tmp_path, "--steps", "2", *arguments)
+        run(bop_folder, tmp_path, "--steps", "2", *arguments)
     assert message in capsys.readouterr().err
 
 
 def test_a_dataset_without_rigid_objects_is_refused(
-    monkeypatch, bop_folder: Path, tmp_path: Path, capsys
+    bop_folder: Path, tmp_path: Path, capsys
 ) -> None:
     folder = shutil.copytree(bop_folder, tmp_path / "nothing")
     (folder / "models" / "models_info.json").write_text("{}")
     with pytest.raises(SystemExit, match="2"):
-        run(monkeypatch, folder, tmp_path, "--steps", "1")
+        run(folder, tmp_path, "--steps", "1")
     assert "has no rigid object among its models" in capsys.readouterr().err
 
 
@@ -143,14 +147,14 @@ def test_a_dataset_without_rigid_objects_is_refused(
     [
         ("neither", 0.2, 0.1, False),
         ("margin passed", 0.01, 0.1, True),
-        ("share of the run is over", 0.2, 0.6, True),
+        ("fraction of the run is over", 0.2, 0.6, True),
     ],
 )
 def test_when_the_refiner_joins_in(
     name: str, error: float, run_progress: float, refining: bool
 ) -> None:
-    progress = Progress(mean_error=error)
-    progress.update(error, run_progress, argparse.Namespace(refine_margin=0.05, refine_after=0.5))
-    assert progress.refining is refining, name
-    progress.update(1.0, 0.1, argparse.Namespace(refine_margin=0.05, refine_after=0.5))
-    assert progress.refining is refining, "the refiner never leaves again"
+    start = RefinerStart(mean_error=error)
+    start.follow(error)
+    assert start.update(run_progress, margin=0.05, latest=0.5) is refining, name
+    start.follow(1.0)
+    assert start.update(0.1, margin=0.05, latest=0.5) is refining, "the refiner never leaves again"

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evaluation command on untrained models: its files, its notes, and what it says about input
-that cannot be used.
-"""
+"""The evaluation command on untrained models: its files, its notes and its errors."""
 
 from __future__ import annotations
 
@@ -18,7 +16,8 @@ from perception_kit.datasets.bop import read_models
 from perception_kit.networks.model_file import save_model
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.evaluate import EXIT_BAD_INPUT, main
-from pose6d_node.segmentation.network import build_network, save_segmentation
+from pose6d_node.segmentation.network import build_network
+from pose6d_node.segmentation.segmentation_model import save_segmentation
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def models(bop_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         list(read_models(bop_folder / "models").values()), "densefusion_compact"
     )
     model.save(paths["pose"], {})
-    model.config.class_names[0] = "teapot"
+    model.spec.class_names[0] = "teapot"
     model.save(paths["other"], {})
     save_model(paths["action"], "action", {"x": torch.zeros(1)}, {})
     return paths
@@ -43,21 +42,8 @@ def models(bop_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def run(bop_folder: Path, out: Path, *models: Path) -> int:
     given = [argument for path in models for argument in ("--model", str(path))]
-    return main(
-        [
-            "--dataset",
-            str(bop_folder),
-            "--out",
-            str(out),
-            "--max-frames",
-            "3",
-            "--worst",
-            "2",
-            "--device",
-            "cpu",
-            *given,
-        ]
-    )
+    folders = ["--data", str(bop_folder), "--out", str(out)]
+    return main([*folders, "--max-frames", "3", "--worst", "2", "--device", "cpu", *given])
 
 
 def test_files_of_a_whole_evaluation(
@@ -123,18 +109,10 @@ def test_models_that_cannot_be_used_are_named(
 def test_options_out_of_range_are_named(
     option: list[str], message: str, bop_folder, models, tmp_path: Path, capsys
 ) -> None:
+    folders = ["--data", str(bop_folder), "--out", str(tmp_path)]
+    required = [*folders, "--model", str(models["pose"])]
     with pytest.raises(SystemExit, match="2"):
-        main(
-            [
-                "--dataset",
-                str(bop_folder),
-                "--model",
-                str(models["pose"]),
-                "--out",
-                str(tmp_path),
-                *option,
-            ]
-        )
+        main([*required, *option])
     assert message in capsys.readouterr().err
 
 
@@ -162,3 +140,11 @@ def test_frames_without_ground_truth_are_named(
         path.write_text(json.dumps({frame: [] for frame in json.loads(path.read_text())}))
     assert run(folder, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
     assert "has an annotated instance, so nothing can be scored" in capsys.readouterr().err
+
+
+def test_name_of_the_data_folder_in_the_release_before_goes_on_working(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
+    out, model = str(tmp_path), str(models["action"])
+    assert main(["--dataset", str(bop_folder), "--out", out, "--model", model]) == EXIT_BAD_INPUT
+    assert "--dataset is now called --data" in capsys.readouterr().err

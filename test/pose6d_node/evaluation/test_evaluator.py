@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of estimators and segmenters whose answers are known."""
+"""Scores of estimators and segmenters whose results are known."""
 
 from __future__ import annotations
 
@@ -9,45 +9,49 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from box_views import BoxView
 
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
-from pose6d_node.evaluation.frames import GIVEN, NOT_FOUND, PREDICTED, Evaluator, Results
-from pose6d_node.evaluation.report import worst_cases
-from pose6d_node.evaluation.scores import headline_judgements, pose_scores, score
-from test.pose6d_node.conftest import BoxView
+from pose6d_node.evaluation.model_evaluator import (
+    GIVEN,
+    NOT_FOUND,
+    PREDICTED,
+    ModelEvaluator,
+    ModelResults,
+)
+from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, pose_scores
+from pose6d_node.evaluation.worst_poses import worst_poses
 
 
 class KnownPoses:
-    """Answers with the true pose of the view whose image it is given, moved by ``offset`` metres;
-    every ``skip``-th call skips all.
+    """Gives the true pose of the view with this image, moved by ``offset`` metres.
+
+    Every ``skip``-th call rejects all instances.
     """
 
     class_names = ("box",)
 
     def __init__(self, views: Sequence[BoxView], offset: float = 0.0, skip: int = 0) -> None:
         self.views, self.offset, self.skip, self.calls = views, offset, skip, 0
-        self.skipped: list[tuple[int, str]] = []
+        self.rejected: list[tuple[int, str]] = []
 
     def __call__(self, rgb, depth, intrinsics, instances: Sequence[Instance]) -> list[PoseEstimate]:
         view = next(view for view in self.views if np.array_equal(view.rgb, rgb))
         self.calls += 1
-        self.skipped = (
-            [(k, "skipped for a test") for k in range(len(instances))]
-            if self.skip and self.calls % self.skip == 0
-            else []
-        )
+        is_skipped = self.skip and self.calls % self.skip == 0
+        self.rejected = [(k, "skipped for a test") for k in range(len(instances)) if is_skipped]
         translation = view.translation + np.array([0, 0, self.offset])
         return [
-            PoseEstimate(k, 1, one.class_name, view.rotation, translation, 1.0, np.ones(3))
-            for k, one in enumerate(instances)
-            if not self.skipped
+            PoseEstimate(k, 1, instance.class_name, view.rotation, translation, 1.0, np.ones(3))
+            for k, instance in enumerate(instances)
+            if not self.rejected
         ]
 
 
 class KnownMasks:
-    """Answers with the true mask of the view; every ``miss``-th call finds nothing."""
+    """Gives the true mask of the view with this image; every ``miss``-th call finds nothing."""
 
     class_names = ("box",)
 
@@ -59,11 +63,8 @@ class KnownMasks:
     ) -> list[Instance]:
         self.calls += 1
         view = next(view for view in self.views if np.array_equal(view.rgb, rgb))
-        return (
-            []
-            if self.miss and self.calls % self.miss == 0
-            else [replace(view.instance(), score=0.9)]
-        )
+        is_miss = self.miss and self.calls % self.miss == 0
+        return [] if is_miss else [replace(view.instance(), score=0.9)]
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +73,9 @@ def dataset(bop_folder: Path) -> FrameDataset:
 
 
 def test_true_answers_have_full_scores(dataset: FrameDataset, box_views) -> None:
-    results = Evaluator(dataset, KnownMasks(box_views), {"only": KnownPoses(box_views)}).run(
-        range(4)
-    )
-    metrics = score(results, "only")
+    estimators = {"only": KnownPoses(box_views)}
+    results = ModelEvaluator(dataset, KnownMasks(box_views), estimators).run(range(4))
+    metrics = model_metrics(results, "only")
     assert metrics["frames"] == 4
     assert metrics["instances"] == {"total": 4, "found": 4}
     assert metrics["segmentation"] == pytest.approx(
@@ -99,40 +99,39 @@ def test_wrong_poses_have_the_errors_they_have(dataset: FrameDataset, box_views)
         "far": KnownPoses(box_views, offset=0.05),
         "near": KnownPoses(box_views, offset=0.004),
     }
-    results = Evaluator(dataset, None, estimators).run(range(4))
-    [one, *_] = results.judgements[GIVEN]["far"]
-    assert one.pose.add == pytest.approx(0.05)
-    assert one.bop.mssd == pytest.approx(0.05 / one.pose.diameter)
-    metrics = score(results, "near")
+    results = ModelEvaluator(dataset, None, estimators).run(range(4))
+    [match, *_] = results.poses[GIVEN]["far"]
+    assert match.pose.add == pytest.approx(0.05)
+    assert match.bop.mssd == pytest.approx(0.05 / match.pose.diameter)
+    metrics = model_metrics(results, "near")
     assert (metrics["segmentation"], metrics["instances"]) == (None, None)
     far, near = (metrics["poses"][GIVEN][stage] for stage in estimators)
     assert (far["recall_0.1d"], near["recall_0.1d"]) == (0.0, 1.0)
     assert far["add_auc"] == pytest.approx(0.5)
     assert far["ar_vsd"] < near["ar_vsd"]
     assert metrics["pose"]["recall_0.1d"] == 1.0, "near is the headline"
-    both = [*results.judgements[GIVEN]["far"], *results.judgements[GIVEN]["near"]]
+    both = [*results.poses[GIVEN]["far"], *results.poses[GIVEN]["near"]]
     assert pose_scores(both)["confidence_auroc"] == 0.5, "right and wrong ones are equally sure"
 
 
 def test_what_is_not_found_or_skipped_is_a_miss(dataset: FrameDataset, box_views) -> None:
-    results = Evaluator(
+    results = ModelEvaluator(
         dataset, KnownMasks(box_views, miss=4), {"only": KnownPoses(box_views, skip=5)}
     ).run(range(4))
     # Calls of the estimator: given and predicted masks of each frame in turn; the fifth, frame 2
     # with given masks, skips.
-    metrics = score(results, "only")
+    metrics = model_metrics(results, "only")
     assert metrics["instances"] == {"total": 4, "found": 3}
     assert metrics["poses"][GIVEN]["only"]["recall_0.1d"] == 0.75
     assert metrics["poses"][PREDICTED]["only"]["recall_0.1d"] == 0.75
     assert metrics["pose"]["ar"] == metrics["pose"]["adds_auc"] == 0.75
-    assert [one.reason for one in results.judgements[GIVEN]["only"]] == [
-        "",
-        "",
-        "skipped for a test",
-        "",
-    ]
-    assert [one.reason for one in results.judgements[PREDICTED]["only"]] == ["", "", "", NOT_FOUND]
-    assert results.skipped == {"skipped for a test": 1}
+    reasons = {
+        masks: [match.reason for match in results.poses[masks]["only"]]
+        for masks in (GIVEN, PREDICTED)
+    }
+    assert reasons[GIVEN] == ["", "", "skipped for a test", ""]
+    assert reasons[PREDICTED] == ["", "", "", NOT_FOUND]
+    assert results.rejected == {"skipped for a test": 1}
 
 
 def test_detections_of_low_score_count_for_precision_only(dataset: FrameDataset, box_views) -> None:
@@ -140,10 +139,12 @@ def test_detections_of_low_score_count_for_precision_only(dataset: FrameDataset,
         def __call__(
             self, rgb: np.ndarray, depth: np.ndarray, intrinsics: Intrinsics
         ) -> list[Instance]:
-            return [replace(one, score=0.3) for one in super().__call__(rgb, depth, intrinsics)]
+            confident = super().__call__(rgb, depth, intrinsics)
+            return [replace(instance, score=0.3) for instance in confident]
 
-    metrics = score(
-        Evaluator(dataset, Unsure(box_views), {"only": KnownPoses(box_views)}).run(range(2)), "only"
+    metrics = model_metrics(
+        ModelEvaluator(dataset, Unsure(box_views), {"only": KnownPoses(box_views)}).run(range(2)),
+        "only",
     )
     assert metrics["segmentation"]["map"] == pytest.approx(1.0)
     assert metrics["instances"]["found"] == 0
@@ -154,7 +155,9 @@ def test_visibility_is_measured_where_the_layout_does_not_state_it(
     dataset: FrameDataset, box_views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(dataset), "states_visibility", False)
-    results = Evaluator(dataset, None, {"only": KnownPoses(box_views)}).run(range(len(dataset)))
+    results = ModelEvaluator(dataset, None, {"only": KnownPoses(box_views)}).run(
+        range(len(dataset))
+    )
     whole = [
         index
         for index, frame in enumerate(results.ground_truth)
@@ -172,15 +175,15 @@ def test_visibility_is_measured_where_the_layout_does_not_state_it(
 
     original = dataset.labels
     monkeypatch.setattr(dataset, "labels", mostly_hidden)
-    hidden = Evaluator(dataset, None, {"only": KnownPoses(box_views)}).run(range(4))
-    assert headline_judgements(hidden, "only") == []
-    assert score(hidden, "only")["pose"] is None
+    hidden = ModelEvaluator(dataset, None, {"only": KnownPoses(box_views)}).run(range(4))
+    assert headline_matches(hidden, "only") == []
+    assert model_metrics(hidden, "only")["pose"] is None
 
 
 def test_worst_cases_show_wrong_poses_beside_misses(dataset: FrameDataset, box_views) -> None:
-    results: Results = Evaluator(dataset, None, {"only": KnownPoses(box_views, skip=2)}).run(
-        range(8)
-    )
-    shown = worst_cases(headline_judgements(results, "only"), 4)
-    assert [one.estimate is None for one in shown] == [True, True, False, False]
-    assert len(worst_cases(headline_judgements(results, "only"), 100)) == 8
+    results: ModelResults = ModelEvaluator(
+        dataset, None, {"only": KnownPoses(box_views, skip=2)}
+    ).run(range(8))
+    shown = worst_poses(headline_matches(results, "only"), 4)
+    assert [match.estimate is None for match in shown] == [True, True, False, False]
+    assert len(worst_poses(headline_matches(results, "only"), 100)) == 8

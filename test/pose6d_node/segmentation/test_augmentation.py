@@ -77,14 +77,14 @@ def test_cutout_leaves_no_label_under_it_and_its_input_alone() -> None:
     before = rgb.copy(), labels.copy(), depth.copy()
     changed = False
     for seed in range(30):
-        new_rgb, new_labels, new_depth = random_cutout(
-            rgb, labels, depth, np.random.default_rng(seed)
-        )
+        rng = np.random.default_rng(seed)
+        new_rgb, new_labels, new_depth = random_cutout(rgb, labels, depth, rng)
         covered = (new_rgb != rgb).any(axis=2)
         assert np.all(new_labels[covered] == 0)
         assert np.all(new_depth >= depth)
         changed |= bool((new_labels != labels).any())
     assert changed
+
     np.testing.assert_array_equal(rgb, before[0])
     np.testing.assert_array_equal(labels, before[1])
     np.testing.assert_array_equal(depth, before[2])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bop_rectangles import write_rectangles
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset
@@ -20,7 +21,6 @@ from pose6d_node.segmentation.dataset import (
     network_image,
 )
 from pose6d_node.segmentation.network import IMAGE_MEAN
-from test.pose6d_node.segmentation.rectangles import write_rectangles
 
 
 @pytest.fixture
@@ -38,19 +38,17 @@ def test_frames_have_the_size_asked_for(folder: Path) -> None:
 
 def test_images_of_another_shape_are_not_stretched(folder: Path) -> None:
     dataset = open_dataset(folder)
-    whole, fitted = (
-        load_frames(dataset, (80, 60), with_depth=True),
-        load_frames(dataset, (80, 90), with_depth=True),
-    )
+    whole = load_frames(dataset, (80, 60), with_depth=True)
+    fitted = load_frames(dataset, (80, 90), with_depth=True)
     for name in ("rgb", "labels", "depth"):
         np.testing.assert_array_equal(getattr(fitted, name)[:, :60], getattr(whole, name))
     assert (fitted.rgb[:, 60:] == EMPTY_COLOR).all()
     assert not fitted.labels[:, 60:].any()
     assert not fitted.depth[:, 60:].any()
+
+    # 0 once it is normalised, as the border of a batch.
     empty = network_image(torch.tensor(EMPTY_COLOR).view(1, 3, 1, 1), None)
-    assert (
-        empty.flatten() - torch.tensor(IMAGE_MEAN)
-    ).abs().max() < 1 / 255  # 0 once it is normalised, as the border of a batch
+    assert (empty.flatten() - torch.tensor(IMAGE_MEAN)).abs().max() < 1 / 255
 
 
 def test_hidden_instances_are_ignored(folder: Path) -> None:
@@ -66,9 +64,8 @@ def test_unlisted_class_is_named(folder: Path) -> None:
     ground_truth = json.loads(path.read_text())
     ground_truth["2"][0]["obj_id"] = 77
     path.write_text(json.dumps(ground_truth))
-    with pytest.raises(
-        DatasetError, match=r"frame 2 in .*000000/scene_gt.json' shows an object 77"
-    ):
+    expected = r"frame 2 in .*000000/scene_gt.json' shows an object 77"
+    with pytest.raises(DatasetError, match=expected):
         load_frames(open_dataset(folder), (80, 60))
 
 
@@ -81,9 +78,11 @@ def test_a_pass_shows_every_frame_once_and_resumes_anywhere(folder: Path) -> Non
     frames = load_frames(open_dataset(folder), (80, 60))
     for k in range(5):
         frames.classes[k] = np.full(256, k)
+
     whole = TrainingSamples(frames, seed=3, start=0, count=15)
     for epoch in range(3):
         assert sorted(int(whole[5 * epoch + k][2][0]) for k in range(5)) == [0, 1, 2, 3, 4]
+
     later = TrainingSamples(frames, seed=3, start=7, count=4)
     for k in range(4):
         for expected, resumed in zip(whole[7 + k], later[k], strict=True):
@@ -97,6 +96,7 @@ def test_target_boxes_enclose_their_masks() -> None:
     labels[22:38, 30:46] = 3
     classes = torch.zeros(256, dtype=torch.int64)
     classes[1], classes[2], classes[3] = 4, 4, 2
+
     target = detection_target(labels, classes)
     assert target["boxes"].tolist() == [[5, 10, 25, 20], [30, 22, 46, 38]]
     assert target["labels"].tolist() == [4, 2]
@@ -105,8 +105,7 @@ def test_target_boxes_enclose_their_masks() -> None:
 
 
 def test_image_without_instances_has_an_empty_target() -> None:
-    target = detection_target(
-        torch.zeros((40, 60), dtype=torch.uint8), torch.zeros(256, dtype=torch.int64)
-    )
+    labels, classes = torch.zeros((40, 60), dtype=torch.uint8), torch.zeros(256, dtype=torch.int64)
+    target = detection_target(labels, classes)
     assert target["boxes"].shape == (0, 4)
     assert target["masks"].shape == (0, 40, 60)

@@ -47,10 +47,12 @@ def test_regions_come_with_their_size_in_meters(distance: float, side: int) -> N
     channel = depth_channel(np.full(size[::-1], distance, np.float32), focal_length, size)
     images = torch.zeros(1, 4, *size[::-1])
     images[0, 3] = (torch.from_numpy(channel) - DEPTH_MEAN) / DEPTH_STD
+
     network = build_network("efficientnet_lite0", 2, depth=True).eval()
     box = torch.tensor([[20.0, 10.0, 20.0 + side, 10.0 + side / 2]])
     with torch.inference_mode():
         pooled = network.roi_heads.box_roi_pool(network.backbone(images), [box], [size[::-1]])
+
     width, height = np.exp(pooled[0, -2:].mean(dim=(1, 2)).numpy()) * TYPICAL_SIZE
     assert width == pytest.approx(side * distance / focal_length, rel=1e-3)
     assert height == pytest.approx(width / 2, rel=1e-3)
@@ -59,18 +61,15 @@ def test_regions_come_with_their_size_in_meters(distance: float, side: int) -> N
 def test_unknown_depth_has_no_size() -> None:
     network = build_network("efficientnet_lite0", 2, depth=True).eval()
     images = torch.full((1, 4, 64, 96), -DEPTH_MEAN / DEPTH_STD)
+    box = torch.tensor([[8.0, 8.0, 40.0, 40.0]])
     with torch.inference_mode():
-        pooled = network.roi_heads.box_roi_pool(
-            network.backbone(images), [torch.tensor([[8.0, 8.0, 40.0, 40.0]])], [(64, 96)]
-        )
+        pooled = network.roi_heads.box_roi_pool(network.backbone(images), [box], [(64, 96)])
     assert torch.all(pooled[:, -3:] == 0)
 
 
 def test_weights_that_never_saw_depth_ignore_sizes_at_first() -> None:
-    source, target = (
-        build_network("efficientnet_lite0", 2),
-        build_network("efficientnet_lite0", 2, depth=True),
-    )
+    source = build_network("efficientnet_lite0", 2)
+    target = build_network("efficientnet_lite0", 2, depth=True)
     fresh = load_matching(target, with_depth(source.state_dict(), target))
     assert {name.split(".")[1] for name in fresh} == {"depth", "mean", "projection"}
     weights = target.roi_heads.box_head.fc6.weight

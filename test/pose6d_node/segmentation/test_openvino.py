@@ -11,8 +11,10 @@ import torch
 
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.types import Intrinsics
-from pose6d_node.segmentation.network import build_network, save_segmentation
+from pose6d_node.config import Pose6dConfig
+from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.predictor import Segmenter
+from pose6d_node.segmentation.segmentation_model import save_segmentation
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["colour", "depth"])
@@ -31,19 +33,19 @@ def test_same_instances_for_images_of_several_sizes(model_path: Path) -> None:
         Segmenter(model_path, score_threshold=0.0, max_detections=5, runtime=name)
         for name in ("pytorch", "openvino")
     )
-    for shape in ((128, 160), (90, 200)):
-        rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
-        geometry = (
-            np.linspace(0.5, 2, rgb[..., 0].size).reshape(shape),
-            Intrinsics(200, 200, 80, 60, *shape[::-1]),
-        )
-        expected, actual = plain(rgb, *geometry), compiled(rgb, *geometry)
+    for height, width in ((128, 160), (90, 200)):
+        rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+        depth = np.linspace(0.5, 2, height * width).reshape(height, width)
+        intrinsics = Intrinsics(200, 200, 80, 60, width, height)
+
+        expected, actual = plain(rgb, depth, intrinsics), compiled(rgb, depth, intrinsics)
         assert len(actual) == len(expected) > 0
-        for one, other in zip(actual, expected, strict=True):
-            assert one.score == pytest.approx(other.score, abs=1e-5)
-            np.testing.assert_allclose(one.box, other.box, atol=1e-2)
-            np.testing.assert_allclose(one.descriptor, other.descriptor, atol=1e-3)
-    compiled.score_threshold = 1.0
+        for found, reference in zip(actual, expected, strict=True):
+            assert found.score == pytest.approx(reference.score, abs=1e-5)
+            np.testing.assert_allclose(found.box, reference.box, atol=1e-2)
+            np.testing.assert_allclose(found.descriptor, reference.descriptor, atol=1e-3)
+
+    compiled.configure(Pose6dConfig(score_threshold=1.0))
     assert compiled(rgb) == []
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception_kit.networks.model_file import save_model
-from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 from perception_kit.types import Intrinsics
-from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network, save_segmentation
+from pose6d_node.config import Pose6dConfig
+from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
 from pose6d_node.segmentation.predictor import Segmenter, paste_mask
+from pose6d_node.segmentation.segmentation_model import (
+    SegmentationModelSpec,
+    save_segmentation,
+)
 
 CLASS_NAMES = ["mug", "bowl"]
 
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Model file of a network with random weights and full masks: it detects noise, which is enough
-    for shapes and invariants.
+    """Model file of a network with random weights and full masks, written before depth was known.
+
+    It detects noise, which is enough for shapes and invariants.
     """
     torch.manual_seed(0)
     network = build_network("compact", len(CLASS_NAMES))
@@ -35,13 +42,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "input_size": [160, 120],
         "mean": IMAGE_MEAN,
         "std": IMAGE_STD,
+        "descriptor_size": network.descriptor.size,
     }
-    save_model(
-        path,
-        "segmentation",
-        network.state_dict(),
-        metadata | {"descriptor_size": network.descriptor.size},
-    )
+    save_model(path, "segmentation", network.state_dict(), metadata)
     return path
 
 
@@ -75,6 +78,30 @@ def test_score_above_the_threshold_only(untrained: Path) -> None:
     assert Segmenter(untrained, score_threshold=1.0)(np.zeros((120, 160, 3), np.uint8)) == []
 
 
+def test_the_threshold_changes_while_running(untrained: Path) -> None:
+    segmenter = Segmenter(untrained, score_threshold=0.0)
+    rgb = np.random.default_rng(1).integers(0, 256, (120, 160, 3)).astype(np.uint8)
+    assert len(segmenter(rgb)) > 0
+    segmenter.configure(Pose6dConfig(score_threshold=1.0))
+    assert segmenter(rgb) == []
+
+
+def test_a_model_file_states_what_it_takes_to_run_it(tmp_path: Path) -> None:
+    network = build_network("compact", len(CLASS_NAMES))
+    path = tmp_path / "seg.safetensors"
+    save_segmentation(path, network, "compact", CLASS_NAMES, [160, 120])
+    assert read_metadata(path) == {
+        "kind": "segmentation",
+        "architecture": "compact",
+        "class_names": CLASS_NAMES,
+        "input_size": [160, 120],
+        "mean": list(IMAGE_MEAN),
+        "std": list(IMAGE_STD),
+        "descriptor_size": network.descriptor.size,
+        "depth": False,
+    }
+
+
 @pytest.mark.parametrize(
     "image",
     [
@@ -96,10 +123,10 @@ def test_other_model_kinds_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_input_without_pixels_is_refused(tmp_path: Path) -> None:
-    network = build_network("efficientnet_lite0", len(CLASS_NAMES))
-    save_segmentation(
-        tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [0, 120]
-    )
+    network = build_network("compact", len(CLASS_NAMES))
+    metadata = asdict(SegmentationModelSpec("compact", CLASS_NAMES, (160, 120)))
+    metadata["input_size"] = [0, 120]
+    save_model(tmp_path / "seg.safetensors", "segmentation", network.state_dict(), metadata)
     with pytest.raises(ModelFileError, match=r"seg.safetensors' .* \(input_size is \(0, 120\)\)"):
         Segmenter(tmp_path / "seg.safetensors")
 
@@ -108,15 +135,15 @@ def test_depth_changes_what_a_model_with_depth_finds_and_may_be_missing(tmp_path
     torch.manual_seed(0)
     network = build_network("efficientnet_lite0", len(CLASS_NAMES), depth=True)
     torch.nn.init.constant_(network.roi_heads.mask_predictor.mask_fcn_logits.bias, 20.0)
-    save_segmentation(
-        tmp_path / "seg.safetensors", network, "efficientnet_lite0", CLASS_NAMES, [160, 120]
-    )
-    segmenter = Segmenter(tmp_path / "seg.safetensors", score_threshold=0.0)
+    path = tmp_path / "seg.safetensors"
+    save_segmentation(path, network, "efficientnet_lite0", CLASS_NAMES, [160, 120])
+    segmenter = Segmenter(path, score_threshold=0.0)
     assert segmenter.uses_depth
+
     rgb = np.random.default_rng(1).integers(0, 256, (120, 160, 3)).astype(np.uint8)
     camera = Intrinsics(300, 300, 80, 60, 160, 120)
     scores = [
-        [one.score for one in segmenter(rgb, *given)]
+        [instance.score for instance in segmenter(rgb, *given)]
         for given in ((), (np.zeros((120, 160)), camera), (np.ones((120, 160)), camera))
     ]
     assert scores[0] == scores[1] != scores[2]

@@ -4,50 +4,24 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from bop_rectangles import write_rectangles
+from interrupted_training import assert_resume_is_exact
 
-from perception_kit.networks.model_file import load_model
+from perception_kit.networks.model_file import read_model
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.training.run import load_checkpoint, load_matching
+from perception_kit.training.run import load_matching
 from pose6d_node import train_segmentation
-from pose6d_node.segmentation.network import build_network, imagenet_weights, save_segmentation
+from pose6d_node.published_weights import imagenet_weights
+from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.predictor import Segmenter
+from pose6d_node.segmentation.segmentation_model import save_segmentation
 from pose6d_node.train_segmentation import read_weights
-from test.pose6d_node.segmentation.rectangles import write_rectangles
 
-COMMON = [
-    "--accelerator",
-    "cpu",
-    "--input-size",
-    "96",
-    "64",
-    "--batch-size",
-    "2",
-    "--max-minutes",
-    "10000",
-]  # steps end the runs
-
-# Checkpoints after every step and kills itself, as the kernel would, once two are done.
-KILLED_AFTER_TWO_STEPS = """
-import os, signal
-from perception_kit.training.clock import TrainingClock
-from pose6d_node import train_segmentation
-
-def due(clock):
-    if clock.step == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return True
-
-TrainingClock.checkpoint_due = due
-train_segmentation.main()
-"""
+COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2"]
 
 
 @pytest.fixture
@@ -70,7 +44,7 @@ def command(folder: Path, *more: str) -> list[str]:
 def test_model_file_describes_itself_and_is_scored(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "2", "--val", str(folder)))
     path = folder.parent / "seg.safetensors"
-    _, metadata = load_model(path, "segmentation")
+    _, metadata = read_model(path, "segmentation")
     assert metadata["class_names"] == ["red_box", "blue_box", "person"]
     assert metadata["input_size"] == [96, 64]
     record = json.loads((folder.parent / "seg.safetensors.json").read_text())
@@ -90,7 +64,7 @@ def test_trains_on_several_folders(folder: Path, tmp_path: Path) -> None:
 
 def test_trains_in_mixed_precision(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "2", "--precision", "bf16-mixed"))
-    tensors, _ = load_model(folder.parent / "seg.safetensors", "segmentation")
+    tensors, _ = read_model(folder.parent / "seg.safetensors", "segmentation")
     assert all(tensor.isfinite().all() for tensor in tensors.values())
     assert torch.bfloat16 not in {tensor.dtype for tensor in tensors.values()}
 
@@ -98,7 +72,7 @@ def test_trains_in_mixed_precision(folder: Path) -> None:
 def test_starts_from_imagenet_and_learns_with_depth(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "2", "--depth"))
     path = folder.parent / "seg.safetensors"
-    tensors, metadata = load_model(path, "segmentation")
+    tensors, metadata = read_model(path, "segmentation")
     assert metadata["depth"]
     assert Segmenter(path).uses_depth
     start = {f"backbone.colour.{name[9:]}": tensor for name, tensor in imagenet_weights().items()}
@@ -110,37 +84,28 @@ def test_starts_from_imagenet_and_learns_with_depth(folder: Path) -> None:
     assert changed == {"layer2", "layer3", "layer4"}
 
 
-@pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sums in the same order in this process and in the ones that it starts, whatever earlier tests
-    did to the number of threads.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    torch.set_num_threads(threads)
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # starts two processes, on a machine that may be busy
+def test_resumed_run_equals_an_uninterrupted_one(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path
+) -> None:
+    arguments = ["--data", str(folder), *COMMON]
+    assert_resume_is_exact(monkeypatch, "pose6d_node.train_segmentation", arguments, tmp_path)
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_resumed_run_equals_an_uninterrupted_one(folder: Path) -> None:
-    train_segmentation.main(command(folder, "--steps", "4"))
-    whole = load_checkpoint(folder.parent / "run" / "last.ckpt", {})
+def test_scored_on_the_split_of_held_out_frames(folder: Path, tmp_path: Path, capsys) -> None:
+    more = ["--steps", "1", "--architecture", "compact", "--val"]
+    train_segmentation.main(command(folder, *more, str(folder)))
+    assert "has no split 'val': the model is scored on its split 'train'" in capsys.readouterr().out
+    held_out = write_rectangles(tmp_path / "held_out", frames=2, size=(96, 64))
+    (held_out / "train").rename(held_out / "val")
     (folder.parent / "run" / "last.ckpt").unlink()
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_AFTER_TWO_STEPS, *command(folder, "--steps", "4")],
-        timeout=200,
-    )
-    assert killed.returncode == -signal.SIGKILL
-    assert load_checkpoint(folder.parent / "run" / "last.ckpt", {})["clock"]["step"] == 2
-    train_segmentation.main(command(folder, "--steps", "4", "--resume"))
-    resumed = load_checkpoint(folder.parent / "run" / "last.ckpt", {})
-    assert resumed["clock"]["step"] == whole["clock"]["step"] == 4
-    # Adam's first moments are sums of gradients: they agree only if samples, random numbers,
-    # weights and moments were all restored.
-    for parameter, moments in whole["optimizer"]["state"].items():
-        difference = resumed["optimizer"]["state"][parameter]["exp_avg"] - moments["exp_avg"]
-        assert difference.norm() <= 0.02 * moments["exp_avg"].norm() + 1e-6
+    train_segmentation.main(command(folder, *more, str(held_out)))
+    record = json.loads((folder.parent / "seg.safetensors.json").read_text())
+    assert record["held_out"]["frames"] == 2
+    (folder.parent / "run" / "last.ckpt").unlink()
+    with pytest.raises(SystemExit, match="2"):
+        train_segmentation.main(command(folder, *more, str(folder), "--val-split", "test"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the recognizer and of its node.
+
+The ROS node declares its parameters from these fields and their metadata.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actionrec_node.data.crops import CONTEXT
+from perception_kit.parameters import parameter
+from perception_kit.resources import INT8_RUNTIME, RUNTIMES, check_device_name
+
+
+@dataclass(frozen=True)
+class RecognizerConfig:
+    """Parameters of ``ActionRecognizer``: when a clip is classified, and what follows from it.
+
+    Each field's metadata has ``description``, ``min`` and ``max``.
+
+    Raises ValueError for values that make no sense, alone or together.
+    """
+
+    # Clips.
+    stride: int = parameter(
+        4,
+        "a clip is classified every so many frames at the clip rate of the model",
+        1,
+        1000,
+        fixed=True,
+    )
+    max_gap: float = parameter(
+        0.5, "a longer gap between two images starts a new clip, s", 0.01, 60.0, fixed=True
+    )
+    context: float = parameter(
+        CONTEXT, "side of a person's crop, as a multiple of their box", 1.0, 10.0
+    )
+
+    # Decisions.
+    smoothing: float = parameter(
+        0.15, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0
+    )
+    score_threshold: float = parameter(
+        0.3, "below this score of the best class the label is empty: none of these", 0.0, 1.0
+    )
+
+    # The fall alarm.
+    fall_on: float = parameter(
+        0.75,
+        "the fall alarm goes on, and the label is falling, from this score of falling",
+        0.0,
+        1.0,
+    )
+    fall_off: float = parameter(
+        0.3, "the fall alarm goes off below this score of falling", 0.0, 1.0
+    )
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f"stride must be at least 1 frame, got {self.stride}")
+        if self.context < 1:
+            raise ValueError(
+                f"context must be at least 1, the person's own box, got {self.context}"
+            )
+        if self.fall_off > self.fall_on:
+            raise ValueError(
+                f"fall_off must not be above fall_on, got {self.fall_off} and {self.fall_on}:"
+                " the alarm would end at once"
+            )
+
+
+@dataclass(frozen=True)
+class ActionConfig(RecognizerConfig):
+    """Parameters of the recognizer and of the node."""
+
+    # The model, and what runs it.
+    model: str = parameter(
+        "", "action model file (.safetensors, or package://PACKAGE/PATH); required", fixed=True
+    )
+    device: str = parameter(
+        "auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True
+    )
+    runtime: str = parameter(
+        "pytorch",
+        "what runs the network on a CPU; openvino is faster, openvino_int8 (after"
+        " actionrec_node.quantize) faster still and less exact",
+        choices=(*RUNTIMES, INT8_RUNTIME),
+        fixed=True,
+    )
+
+    # Tracks of people.
+    per_person: bool = parameter(
+        True, "with tracks of people, classify each of them; else the whole image", fixed=True
+    )
+    person_class: str = parameter("person", "class name of the tracks that are people", fixed=True)
+    tracks_wait: float = parameter(
+        0.1,
+        "an image waits for its tracks until one comes that is this much newer, s",
+        0.0,
+        10.0,
+        fixed=True,
+    )
+    tracks_max_age: float = parameter(
+        1.0,
+        "after this long without tracks the whole image is classified, s",
+        0.0,
+        60.0,
+        fixed=True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_device_name(self.device)

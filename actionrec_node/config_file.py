@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command line options that may also stand in a YAML file."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def parse_with_yaml(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> argparse.Namespace:
+    """Parse ``arguments``, where ``--config FILE`` names a YAML file of further options.
+
+    Its keys are options without the leading dashes (``batch-size`` or ``batch_size``); an option on
+    the command line replaces that of the file. The parser, which gets the option ``--config`` here,
+    ends the program with a message that names the file where it is no mapping of known options.
+    """
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="YAML file of options, used where the command line does not have them",
+    )
+
+    # The file first: its options come before those of the command line, which replace them.
+    finder = argparse.ArgumentParser(add_help=False)
+    finder.add_argument("--config", type=Path)
+    path = finder.parse_known_args(arguments)[0].config
+    from_file = [] if path is None else _from_yaml(parser, path, arguments)
+    return parser.parse_args([*from_file, *arguments])
+
+
+def _from_yaml(parser: argparse.ArgumentParser, path: Path, given: Sequence[str]) -> list[str]:
+    """The options of the file that are not ``given``, as command line arguments."""
+    try:
+        content = yaml.safe_load(path.read_bytes())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        parser.error(f"--config '{path}': {error}")
+    if not isinstance(content, dict):
+        parser.error(f"--config '{path}' must hold options and their values, got {content!r}")
+
+    known = {option: action for action in parser._actions for option in action.option_strings}
+    arguments: list[str] = []
+    for key, value in content.items():
+        option = f"--{str(key).replace('_', '-')}"
+        if option not in known:
+            parser.error(f"--config '{path}': unknown option '{key}'")
+        is_given = any(text == option or text.startswith(f"{option}=") for text in given)
+        if not is_given:
+            arguments += _as_arguments(option, known[option], value)
+    return arguments
+
+
+def _as_arguments(option: str, action: argparse.Action, value: Any) -> list[str]:
+    """The command line of one option: a switch, an option of several values, or a repeated one."""
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [option]
+
+    values = [str(entry) for entry in (value if isinstance(value, list) else [value])]
+    if action.nargs is not None:
+        return [option, *values]
+    return [text for entry in values for text in (option, entry)]
+
+
+def save_options(path: Path, options: argparse.Namespace) -> None:
+    """Write all options as a file for ``--config``."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(entry) for entry in value]
+        return str(value) if isinstance(value, Path) else value
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        key.replace("_", "-"): plain(value)
+        for key, value in vars(options).items()
+        if key not in ("config", "resume")
+    }
+    path.write_text(yaml.safe_dump(content, sort_keys=False))

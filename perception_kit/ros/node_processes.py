@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the nodes as processes, with the YAML and the settings that ``ros2 launch`` gives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from perception_kit.processes import ends_with_parent
+from perception_kit.resources import package_folder
+
+NODES = {
+    "pose6d_node": "pose6d_node.node",
+    "tracker_node": "tracker_node.node",
+    "actionrec_node": "actionrec_node.node",
+}
+
+# Inputs of a node that are results of another, relative to the namespace of both.
+LINKS = {
+    "tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"},
+    "actionrec_node": {"tracks": "tracker_node/tracks"},
+}
+
+# More than one BLAS thread slows the tracker's small matrices down.
+NODE_ENVIRONMENT = {"tracker_node": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}}
+
+# Signals by which nodes are stopped, and the seconds after which the next one is sent.
+_STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+_POLL_S = 0.02
+
+
+class BringupError(ValueError):
+    """The nodes cannot be started as asked; the message says what was expected."""
+
+
+def process_environment() -> dict[str, str]:
+    """Environment variables for the nodes, as far as they are not set yet.
+
+    Fast DDS gets room for images of some MB in shared memory, and glibc keeps freed blocks instead
+    of asking the system for each image again. OpenMP's threads sleep while they wait: spinning ones
+    take the processor from the other nodes, which can cost each a factor of 10.
+    """
+    profile = str(package_folder() / "config" / "fastdds.xml")
+    wanted = {
+        "FASTRTPS_DEFAULT_PROFILES_FILE": profile,
+        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
+        "MALLOC_MMAP_THRESHOLD_": str(2**30),
+        "MALLOC_TRIM_THRESHOLD_": str(2**32),
+        "MALLOC_TOP_PAD_": str(2**26),
+        "OMP_WAIT_POLICY": "passive",
+    }
+    return {name: value for name, value in wanted.items() if name not in os.environ}
+
+
+def camera_remappings(camera: str) -> dict[str, str]:
+    """Remappings of the nodes' inputs to the topics of a camera; none for an empty name.
+
+    ``camera`` is a preset of ``config/cameras`` or a YAML file like those. Raises BringupError
+    where it does not exist.
+    """
+    if not camera:
+        return {}
+
+    folder = package_folder() / "config" / "cameras"
+    path = Path(camera) if camera.endswith(".yaml") else folder / f"{camera}.yaml"
+    if not path.is_file():
+        presets = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise BringupError(
+            f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names"
+        )
+    return yaml.safe_load(path.read_text())
+
+
+class NodeGroup:
+    """Running node processes. Use as a context manager, or call ``stop``."""
+
+    def __init__(self, processes: dict[str, subprocess.Popen], log_dir: Path | None) -> None:
+        self._processes = processes
+        self._log_dir = log_dir
+
+    def poll(self) -> dict[str, int | None]:
+        """Return code of each node, negative for a signal; None while the node runs."""
+        return {name: process.poll() for name, process in self._processes.items()}
+
+    def log_path(self, name: str) -> Path | None:
+        """File with the terminal output of a node; None where it goes to this terminal."""
+        return None if self._log_dir is None else self._log_dir / f"{name}.log"
+
+    def process_id(self, name: str) -> int:
+        """Process id of a node."""
+        return self._processes[name].pid
+
+    def stop(self) -> dict[str, int]:
+        """Stop all nodes, by force if they do not end, and return their return codes."""
+        for number, patience_s in _STOP_SIGNALS:
+            for process in self._processes.values():
+                if process.poll() is None:
+                    process.send_signal(number)
+
+            end_s = monotonic() + patience_s
+            while None in self.poll().values() and monotonic() < end_s:
+                sleep(_POLL_S)
+
+        return {name: process.wait() for name, process in self._processes.items()}
+
+    def __enter__(self) -> NodeGroup:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def start_nodes(
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    remappings: Mapping[str, str] | None = None,
+    namespace: str = "",
+    domain_id: int | None = None,
+    log_dir: Path | None = None,
+    nodes: Collection[str] = tuple(NODES),
+) -> NodeGroup:
+    """Start ``nodes`` with their YAML of ``config/`` and return at once.
+
+    The nodes end with the thread that calls this, however it ends. ``parameters`` (node name to
+    parameter to value) override the YAML; ``remappings`` hold for all nodes. With a ``domain_id``
+    the nodes stay on this machine. With a ``log_dir`` their terminal output goes to ``NODE.log``
+    there.
+
+    Raises BringupError for an unknown node.
+    """
+    parameters, remappings = parameters or {}, remappings or {}
+    unknown = {*nodes, *parameters} - set(NODES)
+    if unknown:
+        raise BringupError(f"unknown nodes {sorted(unknown)}, expected some of {sorted(NODES)}")
+
+    environment = os.environ | process_environment()
+    if domain_id is not None:
+        environment |= {
+            "ROS_DOMAIN_ID": str(domain_id),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
+    if log_dir is not None:
+        log_dir.mkdir(parents=True, exist_ok=True)
+
+    processes: dict[str, subprocess.Popen] = {}
+    for name in nodes:
+        command = _command(name, parameters.get(name, {}), remappings, namespace)
+        options: dict[str, Any] = {"env": environment | NODE_ENVIRONMENT.get(name, {})}
+        with ExitStack() as files:
+            if log_dir is not None:
+                log = files.enter_context((log_dir / f"{name}.log").open("w"))
+                options |= {"stdout": log, "stderr": subprocess.STDOUT}
+            processes[name] = subprocess.Popen(ends_with_parent(command), **options)
+    return NodeGroup(processes, log_dir)
+
+
+def _command(
+    name: str, parameters: Mapping[str, Any], remappings: Mapping[str, str], namespace: str
+) -> list[str]:
+    """Command line of one node, as ``ros2 launch`` would write it."""
+    config = package_folder() / "config" / f"{name}.yaml"
+    command = [sys.executable, "-m", NODES[name], "--ros-args", "--params-file", str(config)]
+
+    # JSON is YAML, with every string in quotes.
+    for parameter, value in parameters.items():
+        command += ["-p", f"{parameter}:={json.dumps(value)}"]
+
+    for topic, target in (LINKS.get(name, {}) | dict(remappings)).items():
+        command += ["-r", f"{topic}:={target}"]
+    if namespace:
+        command += ["-r", f"__ns:=/{namespace.strip('/')}"]
+    return command

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Held-out frames that a training command scores its model on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perception_kit.datasets.bop import bop_splits
+from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.linemod import linemod_splits
+from perception_kit.datasets.opener import open_dataset
+from perception_kit.datasets.ycb_video import ycb_video_splits
+
+VAL_HELP = "dataset to score the model on; other scenes than --data"
+VAL_SPLIT_HELP = "split of --val; train where the folder has no val"
+
+
+def open_held_out(folder: Path, split: str) -> FrameDataset:
+    """The frames of ``split``, or of "train" where that is "val" and the folder has none.
+
+    The renderer of earlier releases wrote all frames to "train". Raises DatasetError.
+    """
+    splits = {*bop_splits(folder), *linemod_splits(folder), *ycb_video_splits(folder)}
+    if split == "val" and "val" not in splits and "train" in splits:
+        print(f"'{folder}' has no split 'val': the model is scored on its split 'train'")
+        split = "train"
+    return open_dataset(folder, split)

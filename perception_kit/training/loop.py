@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop of all networks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from perception_kit.training import checkpoint
+from perception_kit.training.clock import TrainingClock, warmup_cosine
+from perception_kit.training.options import TrainingOptions
+from perception_kit.training.run import RunLog, check_finite
+
+Network = TypeVar("Network", bound=nn.Module)
+Batch = TypeVar("Batch")
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
+StepResult: TypeAlias = tuple[dict[str, Tensor], dict[str, float]]
+LOG_EVERY = 20  # steps
+WARMUP_STEPS = 100
+BAR_FORMAT = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+
+
+class Trainer(ABC, Generic[Network, Batch]):
+    """What one training command adds to the loop: data, losses and scores of its network.
+
+    ``optimizer`` trains ``network``, which lies on the device of ``fabric``; ``learning_rate`` is
+    that of the peak. ``identity`` names what must stay the same when a run is resumed.
+    """
+
+    ema_decay = 0.998
+    max_gradient_norm = 5.0
+    validate_every = 0  # steps; 0: after the training only
+
+    fabric: Fabric
+    network: Network
+    optimizer: torch.optim.Optimizer
+    learning_rate: float
+    identity: dict[str, Any]
+
+    @abstractmethod
+    def batches(self, first_step: int) -> Iterable[Batch]:
+        """Batches of ``first_step`` and all later steps, without end.
+
+        They follow from seed and step, or from PyTorch's random state, and from nothing else: a
+        resumed run sees those of an uninterrupted one.
+        """
+
+    @abstractmethod
+    def step(self, batch: Batch, progress: float) -> StepResult:
+        """Losses to add up, and what else to log, by name; ``progress`` is that of the run."""
+
+    @abstractmethod
+    def validate(self, network: Network) -> dict[str, Any]:
+        """Scores of the averaged ``network`` on held-out data."""
+
+    def validation_scalars(self, scores: dict[str, Any]) -> dict[str, float]:
+        """What TensorBoard shows of the scores of ``validate``, by name."""
+        return {}
+
+    def rate_factor(self, step: int, progress: float) -> float:
+        """Learning rate of a step as a fraction of that of the peak."""
+        return warmup_cosine(progress, step, WARMUP_STEPS)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs beside network and optimizer."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from ``state_dict()`` of an earlier process."""
+
+
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """Exponential moving average of the weights, for ``AveragedModel``.
+
+    After n updates its decay is min(``decay``, (1 + n) / (10 + n)): the memory grows with the run,
+    so that the first steps do not linger in short ones.
+    """
+
+    def update(averaged: Tensors, current: Tensors, updates: Tensor | int) -> None:
+        count = int(updates)
+        get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averaged, current, updates)
+
+    return update
+
+
+class Stateful(Protocol):
+    """What a checkpoint holds the state of."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
+
+
+class TrainingLoop(Generic[Network, Batch]):
+    """One run of ``trainer`` until ``clock`` is finished, resumed where the options say so.
+
+    Where steps alone limit it, a resumed run ends with the weights of an uninterrupted one, bit by
+    bit on a CPU. Minutes rule that out: the learning rate then follows the wall time. Raises
+    TrainingError where the run cannot be resumed.
+    """
+
+    def __init__(
+        self, trainer: Trainer[Network, Batch], options: TrainingOptions, clock: TrainingClock
+    ) -> None:
+        self.trainer, self.options, self.clock = trainer, options, clock
+        # The statistics of normalization layers belong to the weights: they are averaged with them.
+        self.average = AveragedModel(
+            trainer.network, multi_avg_fn=moving_average(trainer.ema_decay), use_buffers=True
+        )
+        self._parts: dict[str, Stateful] = {
+            "model": trainer.network,
+            "average": self.average,
+            "optimizer": trainer.optimizer,
+            "clock": clock,
+            "trainer": trainer,
+            "random": checkpoint.RandomState(trainer.fabric.device),
+        }
+
+        if options.resume:
+            states = checkpoint.load_checkpoint(options.checkpoint, trainer.identity)
+            for name, part in self._parts.items():
+                part.load_state_dict(states[name])
+
+    def run(self) -> Network:
+        """Train; returns the network with averaged weights.
+
+        Raises TrainingError where a loss or a gradient is not finite.
+        """
+        trainer, fabric, clock = self.trainer, self.trainer.fabric, self.clock
+        log = RunLog(self.options.run_dir, clock.step) if fabric.is_global_zero else None
+        bar = tqdm(total=100, desc="training", unit="%", bar_format=BAR_FORMAT, disable=not log)
+        batches = iter(trainer.batches(clock.step))
+
+        # The clocks of several processes differ: the first one's counts.
+        while (progress := fabric.broadcast(clock.progress)) < 1.0:
+            rate = trainer.learning_rate * trainer.rate_factor(clock.step, progress)
+            for group in trainer.optimizer.param_groups:
+                group["lr"] = rate
+
+            # Forward and backward pass, with the gradient's norm limited.
+            losses, scalars = trainer.step(next(batches), progress)
+            total = torch.stack([*losses.values()]).sum()
+            trainer.optimizer.zero_grad()
+            fabric.backward(total)
+            weights = trainer.network.parameters()
+            norm = nn.utils.clip_grad_norm_(weights, trainer.max_gradient_norm)
+            loss = check_finite(total, norm, clock.step)
+
+            # Update of the weights and of their average.
+            trainer.optimizer.step()
+            self.average.update_parameters(trainer.network)
+            clock.tick()
+
+            # Report, and checkpoint from time to time.
+            if log:
+                bar.set_postfix(step=clock.step, loss=f"{loss:.3f}", refresh=False)
+                bar.update(100 * clock.progress - bar.n)
+                scalars |= {"learning_rate": rate, "progress": progress, "loss": loss}
+                self._report(log, losses, scalars)
+            if clock.checkpoint_due():
+                self._save()
+
+        self._save()
+        bar.close()
+        if log:
+            log.close()
+        return cast(Network, self.average.module)
+
+    def _report(self, log: RunLog, losses: dict[str, Tensor], scalars: dict[str, float]) -> None:
+        step, every = self.clock.step, self.trainer.validate_every
+        if step % LOG_EVERY == 0:
+            minutes = round(self.clock.elapsed_seconds / 60, 2)
+            values = {name: loss.item() for name, loss in losses.items()}
+            log.add(step, {"minutes": minutes, **scalars, **values})
+        if every and step % every == 0:
+            scores = self.trainer.validate(cast(Network, self.average.module))
+            log.add_held_out(step, self.trainer.validation_scalars(scores))
+
+    def _save(self) -> None:
+        if self.trainer.fabric.is_global_zero:
+            states = {name: part.state_dict() for name, part in self._parts.items()}
+            checkpoint.save_checkpoint(
+                self.options.checkpoint, {"identity": self.trainer.identity, **states}
+            )

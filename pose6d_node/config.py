@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of instance segmentation and pose estimation.
+
+The ROS node declares its parameters from these fields and their metadata.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perception_kit.parameters import parameter
+from perception_kit.resources import RUNTIMES, check_device_name
+
+
+@dataclass(frozen=True)
+class Pose6dConfig:
+    """Parameters of the node and of its algorithms, ``Segmenter`` and ``PoseEstimator``.
+
+    Raises DeviceError for a device that no machine has.
+    """
+
+    # What runs, and where.
+    segmentation_model: str = parameter(
+        "",
+        "segmentation model file (.safetensors, or package://PACKAGE/PATH); required",
+        fixed=True,
+    )
+    pose_model: str = parameter(
+        "",
+        "pose model file (.safetensors, or package://PACKAGE/PATH); empty: detections only",
+        fixed=True,
+    )
+    device: str = parameter(
+        "auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True
+    )
+    runtime: str = parameter(
+        "pytorch",
+        "what runs the segmentation on a CPU; openvino is faster",
+        choices=RUNTIMES,
+        fixed=True,
+    )
+
+    # Segmentation.
+    score_threshold: float = parameter(
+        0.5, "detections with a lower class probability are dropped", 0.0, 1.0
+    )
+    max_detections: int = parameter(
+        50, "largest number of detections in a frame", 1, 1000, fixed=True
+    )
+
+    # Pose estimation.
+    refine_iterations: int = parameter(
+        2, "passes of DenseFusion's refiner; more are slower and more precise", 0, 20
+    )
+    icp: bool = parameter(
+        False, "register each pose to the depth by point-to-plane ICP after the refiner"
+    )
+    min_confidence: float = parameter(
+        0.005, "poses that agree less with mask and depth are not published", 0.0, 1.0
+    )
+
+    # Input and visualization.
+    slop: float = parameter(
+        0.03,
+        "largest difference of the stamps of colour, depth and camera_info, s",
+        0.0,
+        1.0,
+        fixed=True,
+    )
+    mesh_folder: str = parameter(
+        "",
+        "BOP models folder (a path, or package://PACKAGE/PATH) with the meshes that RViz shows;"
+        " empty: boxes",
+        fixed=True,
+    )
+
+    def __post_init__(self) -> None:
+        check_device_name(self.device)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of an evaluation of models: scores on the terminal, and all instances in a CSV file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from perception_kit.datasets.frame import FrameDataset
+from perception_kit.evaluation import scores
+from perception_kit.evaluation.scores import NOT_KNOWN, ScoreKind
+from pose6d_node.evaluation.model_evaluator import ModelResults
+from pose6d_node.evaluation.pose_targets import PoseMatch
+
+TABLE_WIDTH = 140
+POSE_COLUMNS = (
+    scores.POSE_RECALL,
+    scores.POSE_AUC,
+    scores.ADD_AUC,
+    scores.ADDS_AUC,
+    scores.VSD_AR,
+    scores.MSSD_AR,
+    scores.MSPD_AR,
+    scores.BOP_AR,
+    scores.CONFIDENCE_AUROC,
+)
+MASK_COLUMNS = (scores.MASK_MAP, scores.MASK_MAP50, scores.BOX_MAP)
+_TEXT_COLUMNS = ("masks", "poses", "class")
+_CSV_COLUMNS = (
+    *("masks", "poses", "frame", "class", "visible_fraction", "confidence"),
+    *("add", "adds", "vsd", "mssd", "mspd", "no_pose_because"),
+)
+
+
+def print_tables(metrics: Mapping[str, Any], headline: str, notes: Sequence[str]) -> None:
+    """The scores of ``model_metrics``, a dash where there is none, and ``notes`` for the user.
+
+    Classes get the scores of stage ``headline``.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, TABLE_WIDTH)  # a narrower table would show no digits
+    if metrics["poses"]:
+        console.print(_stage_table(metrics["poses"]))
+    console.print(_class_table(metrics, headline))
+    for note in notes:
+        console.print(f"[bold yellow]Note:[/] {escape(note)}")
+
+
+def _stage_table(poses: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
+    headings = [kind.heading for kind in POSE_COLUMNS]
+    table = _table(
+        "Poses of all classes; an object without a pose is a miss",
+        ["masks", "poses", "objects", "posed", *headings],
+    )
+    for masks, stages in poses.items():
+        for stage, values in stages.items():
+            counts = [str(values["count"]), str(values["posed"])]
+            table.add_row(masks.replace("_", " "), stage, *counts, *_cells(values, POSE_COLUMNS))
+    return table
+
+
+def _class_table(metrics: Mapping[str, Any], headline: str) -> Table:
+    masks = "predicted" if metrics["segmentation"] else "given"
+    headings = [kind.heading for kind in (*MASK_COLUMNS, *POSE_COLUMNS)]
+    table = _table(
+        f"By class, over {metrics['frames']} frames; poses: {masks} masks, {headline}",
+        ["class", "objects", "found", *headings],
+    )
+    for name, values in metrics["per_class"].items():
+        table.add_row(escape(name), *_class_cells(values))
+    table.add_section()
+    table.add_row("all", *_class_cells(metrics))
+    return table
+
+
+def _class_cells(values: Mapping[str, Any]) -> list[str]:
+    """Cells of one class, or of all."""
+    segmentation, instances, pose = (
+        values[name] or {} for name in ("segmentation", "instances", "pose")
+    )
+    total, found = instances.get("total", pose.get("count")), instances.get("found")
+    counts = [NOT_KNOWN if value is None else str(value) for value in (total, found)]
+    return [*counts, *_cells(segmentation, MASK_COLUMNS), *_cells(pose, POSE_COLUMNS)]
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column in _TEXT_COLUMNS else "right")
+    return table
+
+
+def _cells(values: Mapping[str, float | None], columns: Sequence[ScoreKind]) -> list[str]:
+    """Fractions of 1 with the same digits in all columns: percentages would make them wider."""
+    row = [values.get(kind.key) for kind in columns]
+    return [NOT_KNOWN if value is None else f"{value:.3f}" for value in row]
+
+
+def write_instances(path: Path, dataset: FrameDataset, results: ModelResults) -> None:
+    """A CSV file with a line for every instance that counts, kind of masks and stage.
+
+    Errors are in metres, diameters (MSSD) and pixels (MSPD).
+    """
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(_CSV_COLUMNS)
+        for masks, stages in results.poses.items():
+            for stage, matches in stages.items():
+                writer.writerows([masks, stage, *_csv_cells(dataset, match)] for match in matches)
+
+
+def _csv_cells(dataset: FrameDataset, match: PoseMatch) -> list[str]:
+    pose, bop = match.pose, match.bop
+    values = (
+        *(match.visible_fraction, match.confidence),
+        *(pose.add, pose.adds, bop.vsd.mean(), bop.mssd, bop.mspd),
+    )
+    numbers = [f"{value:.5f}" for value in values]
+    return [dataset.name(match.frame), pose.class_name, *numbers, match.reason]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from actionrec_node import convert
+from actionrec_node.networks.action_model import load_action_model
+from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
+from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
+from actionrec_node.networks.published_weights import load_pretrained, read_tensors
+from perception_kit.networks.model_metadata import ModelFileError
+
+
+def _network(classes: int) -> nn.Module:
+    return find_architecture("resnext3d_compact").build(classes)
+
+
+def test_a_checkpoint_of_other_classes_fills_all_but_the_head(tmp_path: Path) -> None:
+    published = _network(7).state_dict()
+    tensors = {f"module.{name}": tensor for name, tensor in published.items()}
+    torch.save({"arch": "x", "state_dict": tensors}, tmp_path / "c.pth")
+
+    network = _network(3)
+    head = network.fc.weight.clone()
+    load_pretrained(network, [tmp_path / "c.pth"], keep_classifier=False)
+    assert torch.equal(network.fc.weight, head)
+    assert torch.equal(network.layer4[0].conv2.weight, published["layer4.0.conv2.weight"])
+
+    message = r"c\.pth' do not fit.*2 of another shape \(such as 'fc\.bias'\)"
+    with pytest.raises(ModelFileError, match=message):
+        load_pretrained(network, [tmp_path / "c.pth"], keep_classifier=True)
+
+
+class _Code:
+    def __reduce__(self) -> tuple:
+        return (print, ("code from a checkpoint runs",))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", pickle.dumps(_Code())], ids=["empty", "text", "code"]
+)
+def test_a_file_that_is_no_checkpoint_is_named_and_its_code_does_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "odd.pth").write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"odd\.pth' cannot be read"):
+        read_tensors(tmp_path / "odd.pth")
+    assert "runs" not in capsys.readouterr().out
+
+
+def test_a_checkpoint_without_tensors_is_named(tmp_path: Path) -> None:
+    torch.save({"epoch": 3}, tmp_path / "odd.pth")
+    with pytest.raises(ModelFileError, match=r"odd\.pth' holds no tensors by name"):
+        read_tensors(tmp_path / "odd.pth")
+
+
+def test_frozen_stages_keep_weights_and_statistics() -> None:
+    network = _network(3)
+    prefixes = frozen_prefixes(network, "layer2")
+    freeze(network, prefixes)
+    train_mode(network, prefixes)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    optimizer = torch.optim.SGD(
+        [parameter for parameter in network.parameters() if parameter.requires_grad], lr=0.1
+    )
+    network(torch.randn(2, 3, 8, 32, 32)).square().sum().backward()
+    optimizer.step()
+    changed = {
+        name.split(".")[0]
+        for name, tensor in network.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed == {"layer3", "layer4", "fc"}
+
+
+def test_stages_that_cannot_be_frozen_are_named() -> None:
+    for stage in ("fc", "layer9"):
+        with pytest.raises(
+            ValueError, match=rf"cannot freeze up to '{stage}', expected one of conv1, layer1"
+        ):
+            frozen_prefixes(_network(3), stage)
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_stages_of_every_network_name_each_tensor_once(name: str) -> None:
+    with torch.device("meta"):
+        network = find_architecture(name).build(3)
+    prefixes = [prefix for stage in network.STAGES.values() for prefix in stage]
+    assert all(
+        sum(tensor.startswith(prefix) for prefix in prefixes) == 1
+        for tensor in network.state_dict()
+    )
+
+
+def test_converting_a_checkpoint_to_a_model_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published = _network(3).eval()
+    torch.save(published.state_dict(), tmp_path / "c.pth")
+    (tmp_path / "classes.txt").write_text("abseiling\njogging\n\nyoga\n")
+    checkpoint, classes = str(tmp_path / "c.pth"), str(tmp_path / "classes.txt")
+    arguments = [checkpoint, "--architecture", "resnext3d_compact", "--classes", classes]
+    out = tmp_path / "m.safetensors"
+    assert convert.main([*arguments, "--clip-fps", "30", "--out", str(out)]) == 0
+
+    model = load_action_model(out)
+    assert model.spec.class_names == ("abseiling", "jogging", "yoga")
+    assert (model.spec.clip_fps, model.spec.resize) == (30.0, "center")
+    clip = np.random.default_rng(0).integers(0, 256, (16, 112, 112, 3), np.uint8)
+    with torch.inference_mode():
+        normalized = torch.from_numpy((clip / 255 - 0.45) / 0.25).float()
+        logits = published(normalized.permute(3, 0, 1, 2)[None])
+    np.testing.assert_allclose(model.probabilities([clip]), logits.softmax(dim=1), atol=1e-5)
+
+    (tmp_path / "classes.txt").write_text("jogging\njogging\n")
+    assert convert.main([*arguments, "--out", str(tmp_path / "n.safetensors")]) == 2
+    assert "repeated: ['jogging']" in capsys.readouterr().err
