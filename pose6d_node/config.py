@@ -52,6 +52,11 @@ class Pose6dConfig:
     refine_iterations: int = parameter(
         2, "passes of DenseFusion's refiner; more are slower and more precise", 0, 20
     )
+    look_twice: bool = parameter(
+        True,
+        "also try half turns and views, register them to the depth, and take the pose that agrees"
+        " best with depth and colors; needs a pose model with surfaces",
+    )
     icp: bool = parameter(
         False, "register each pose to the depth by point-to-plane ICP after the refiner"
     )

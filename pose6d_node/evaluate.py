@@ -40,7 +40,7 @@ from pose6d_node.segmentation.predictor import Segmenter
 EXIT_BAD_INPUT = 2
 KINDS = ("segmentation", "pose")
 NEW_NAMES = {"--dataset": "--data"}
-HEADLINE = "refined"  # the stage whose scores stand for the model, as the nodes run it by default
+REFINED, LOOKED_TWICE = "refined", "looked twice"
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -122,14 +122,16 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     models = models_by_kind(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(args.dataset, args.split)
-    evaluator = ModelEvaluator(
-        dataset, segmenter=_segmenter(models, args), estimators=_estimators(models, args)
-    )
+    estimators = _estimators(models, args)
+    evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators)
+
+    # The stage whose scores stand for the model: as the nodes run it by default.
+    headline = LOOKED_TWICE if LOOKED_TWICE in estimators else REFINED
 
     # Results, and the scores of them.
     results = evaluator.run(_frames_to_use(dataset, args.max_frames))
     notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
-    metrics = {**model_metrics(results, HEADLINE), "notes": notes}
+    metrics = {**model_metrics(results, headline), "notes": notes}
 
     # Files.
     config = effective_config(args, models)
@@ -137,10 +139,10 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     write_instances(args.out / "instances.csv", dataset, results)
     shutil.rmtree(args.out / "worst", ignore_errors=True)
-    worst = worst_poses(headline_matches(results, HEADLINE), args.worst)
+    worst = worst_poses(headline_matches(results, headline), args.worst)
     pictures = write_pictures(args.out / "worst", dataset, worst)
 
-    print_tables(metrics, HEADLINE, notes)
+    print_tables(metrics, headline, notes)
     print(
         f"wrote {args.out / 'metrics.json'}, instances.csv, config.json and {len(pictures)}"
         " pictures in worst/"
@@ -194,12 +196,16 @@ def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, PoseEstimator]:
-    """Ways to estimate poses, by name; each adds a step to the one before."""
-    return {
-        "unrefined": PoseEstimator(path, device, refine_iterations=0),
-        HEADLINE: PoseEstimator(path, device, refine_iterations),
-        "refined + ICP": PoseEstimator(path, device, refine_iterations, icp=True),
+    """Ways to estimate poses, by name; the last one needs a model with surfaces."""
+    refined = PoseEstimator(path, device, refine_iterations, look_twice=False)
+    stages = {
+        "unrefined": PoseEstimator(path, device, refine_iterations=0, look_twice=False),
+        REFINED: refined,
+        "refined + ICP": PoseEstimator(path, device, refine_iterations, icp=True, look_twice=False),
     }
+    if refined.model.surfaces is not None:
+        stages[LOOKED_TWICE] = PoseEstimator(path, device, refine_iterations)
+    return stages
 
 
 def class_notes(

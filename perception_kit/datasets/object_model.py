@@ -15,10 +15,22 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
 from perception_kit.datasets.files import DatasetError, numbers, positive
+from perception_kit.datasets.mesh_colors import MeshColors, VertexColors
 from perception_kit.datasets.symmetries import MILLIMETER, symmetry_transforms
 
 # Metres. A smaller diameter was stated in metres where millimetres are expected.
 MIN_DIAMETER = 0.002
+
+
+@dataclass
+class SurfaceSamples:
+    """``points`` (N, 3) in metres, uniform over a surface, with their outward ``normals`` (N, 3)
+    and ``colors`` (N, 3), RGB 0..1; float32. The colors are None where the mesh has none.
+    """
+
+    points: np.ndarray
+    normals: np.ndarray
+    colors: np.ndarray | None
 
 
 @dataclass
@@ -40,6 +52,7 @@ class ObjectModel:
     articulated: bool
     mesh_path: Path | None = None
     _mesh: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
+    _colors: MeshColors | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -58,6 +71,7 @@ class ObjectModel:
         vertices: np.ndarray,
         faces: np.ndarray,
         symmetry: Mapping[str, Any],
+        colors: MeshColors | None = None,
     ) -> ObjectModel:
         """A model of (V, 3) vertices in metres and (F, 3) triangles, with measured extents.
 
@@ -71,6 +85,7 @@ class ObjectModel:
             symmetry=symmetry,
             articulated=False,
             _mesh=(vertices, faces),
+            _colors=colors,
         )
 
         # The two vertices farthest apart are on the convex hull.
@@ -101,7 +116,7 @@ class ObjectModel:
                 raise DatasetError(
                     f"object {self.class_id} ('{self.name}') is articulated: it has no rigid mesh"
                 )
-            self._mesh = _read_ply(self.mesh_path)
+            self._mesh, self._colors = _read_ply(self.mesh_path)
 
             extent = np.ptp(self._mesh[0], axis=0)
             if not np.allclose(extent, self.size, rtol=0.1, atol=0.002):
@@ -130,16 +145,38 @@ class ObjectModel:
             chosen = rng.choice(len(vertices), count, replace=len(vertices) < count)
             return vertices[chosen].astype(np.float32)
 
+        return self.surface(count, seed).points
+
+    def surface(self, count: int, seed: int = 0) -> SurfaceSamples:
+        """The ``points`` of the same arguments, with normals and colors.
+
+        Raises DatasetError for a model without triangles.
+        """
+        vertices, faces = self.mesh()
+        if len(faces) == 0:
+            raise DatasetError(
+                f"object {self.class_id} ('{self.name}') is known by points only: it has no surface"
+            )
+        rng = np.random.default_rng(seed)
+
         # Triangles are drawn in proportion to their areas.
         a, b, c = (vertices[faces[:, k]] for k in range(3))
-        area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+        cross = np.cross(b - a, c - a)
+        area = np.linalg.norm(cross, axis=1)
         chosen = rng.choice(len(faces), count, p=area / area.sum())
 
         # A point in the far half of the parallelogram is folded back into the triangle.
         u, v = rng.random((2, count, 1))
         folded = u + v > 1
         u, v = np.where(folded, 1 - u, u), np.where(folded, 1 - v, v)
-        return (a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]).astype(np.float32)
+        points = a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
+
+        weights = np.hstack([1 - u - v, u, v])
+        return SurfaceSamples(
+            points.astype(np.float32),
+            (cross[chosen] / area[chosen, None]).astype(np.float32),
+            self._colors.at(chosen, weights) if self._colors is not None else None,
+        )
 
 
 def model_from_entry(
@@ -170,8 +207,11 @@ def model_from_entry(
     return ObjectModel(class_id, name, diameter, size.astype(np.float32), entry, False, mesh_path)
 
 
-def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (V, 3) in metres and triangles (F, 3). Raises DatasetError for a damaged file."""
+def _read_ply(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], MeshColors | None]:
+    """Vertices (V, 3) in metres and triangles (F, 3), and the vertices' colors where it has any.
+
+    Raises DatasetError for a damaged file.
+    """
     import open3d  # here because importing it takes seconds and segmentation never needs it
 
     mesh = open3d.io.read_triangle_mesh(path)
@@ -195,7 +235,10 @@ def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"'{path}' has a triangle with vertex {faces.max()}, but {len(vertices)} vertices:"
             " the file is damaged"
         )
-    return vertices * MILLIMETER, faces
+    colors = (
+        VertexColors(faces, np.asarray(mesh.vertex_colors)) if mesh.has_vertex_colors() else None
+    )
+    return (vertices * MILLIMETER, faces), colors
 
 
 def _in_mm(extent: np.ndarray) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh import MILLIMETER_EXTENT, MeshError, read_obj
+from perception_kit.datasets.mesh_colors import MeshColors, TextureColors
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.symmetries import MILLIMETER, read_symmetries
 
@@ -55,7 +56,7 @@ def read_ycb_models(folders: Sequence[Path]) -> tuple[dict[int, ObjectModel], li
 
     models, notes = {}, []
     for number, folder in enumerate(folders, start=1):
-        path, vertices, faces = geometries[number - 1]
+        path, vertices, faces, colors = geometries[number - 1]
         extent = np.ptp(vertices, axis=0).max()
         if extent > MILLIMETER_EXTENT:
             notes.append(
@@ -64,20 +65,26 @@ def read_ycb_models(folders: Sequence[Path]) -> tuple[dict[int, ObjectModel], li
             vertices = vertices * MILLIMETER
 
         symmetry = symmetry_of(folder.name, number)
-        models[number] = ObjectModel.from_mesh(number, folder.name, vertices, faces, symmetry)
+        models[number] = ObjectModel.from_mesh(
+            number, folder.name, vertices, faces, symmetry, colors
+        )
     return models, notes
 
 
-def _geometry(folder: Path) -> tuple[Path, np.ndarray, np.ndarray]:
-    """File, vertices (V, 3) float64 and triangles (F, 3), none for a folder of points only."""
+def _geometry(folder: Path) -> tuple[Path, np.ndarray, np.ndarray, MeshColors | None]:
+    """File, vertices (V, 3) float64, triangles (F, 3) and their colors.
+
+    A folder of points only has no triangles.
+    """
     files = sorted(folder.glob("*.obj"))
     if not files:
         path = folder / POINTS
-        return path, _read_points(path), np.zeros((0, 3), int)
+        return path, _read_points(path), np.zeros((0, 3), int), None
 
     path = next((file for file in files if file.stem == "textured"), files[0])
     mesh = read_obj(path)
-    return path, mesh.vertices.astype(float), mesh.faces
+    colors = TextureColors(mesh.uv, mesh.texture)
+    return path, mesh.vertices.astype(float), mesh.faces, colors
 
 
 def _read_points(path: Path) -> np.ndarray:

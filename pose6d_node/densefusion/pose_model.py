@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +21,7 @@ from pose6d_node.densefusion.crops import INPUT_FRAMES, OBJECT_FRAME
 from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
+from pose6d_node.registration.placement import Surfaces
 
 KIND = "pose"
 MODEL_POINTS = 1000  # points on the surface of each object that a model file holds
@@ -109,7 +111,8 @@ class PoseModel(nn.Module):
 
     ``model_points`` (C, 1000, 3) metres, ``diameters`` (C,) metres, ``symmetric`` (C,) bool,
     ``symmetries`` (C, K, 4, 4) metres, K being the largest number of any class; others repeat the
-    identity.
+    identity. ``surfaces`` are the points with their normals and colors, None in files that do not
+    hold them: of earlier versions, and of objects without triangles or colors.
     """
 
     estimator: Estimator
@@ -117,8 +120,15 @@ class PoseModel(nn.Module):
     diameters: Tensor
     symmetric: Tensor
     symmetries: Tensor
+    model_normals: Tensor | None
+    model_colors: Tensor | None
 
-    def __init__(self, spec: PoseModelSpec, model_points: Tensor) -> None:
+    def __init__(
+        self,
+        spec: PoseModelSpec,
+        model_points: Tensor,
+        normals_and_colors: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         super().__init__()
         make_estimator, widths = ARCHITECTURES[spec.architecture]
         self.spec = spec
@@ -132,6 +142,9 @@ class PoseModel(nn.Module):
 
         # The object table. Only the points are tensors of the file; its metadata has the rest.
         self.register_buffer("model_points", model_points)
+        normals, colors = normals_and_colors or (None, None)
+        self.register_buffer("model_normals", normals)
+        self.register_buffer("model_colors", colors)
         self.register_buffer("diameters", torch.tensor(spec.diameters), persistent=False)
         self.register_buffer("symmetric", torch.tensor(spec.symmetric), persistent=False)
         most = max(len(transforms) for transforms in spec.symmetries)
@@ -143,10 +156,24 @@ class PoseModel(nn.Module):
     @classmethod
     def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModel:
         """A new, untrained model of ``objects``, which must have meshes."""
-        points = torch.stack([torch.from_numpy(model.points(MODEL_POINTS)) for model in objects])
-        untrained = cls(PoseModelSpec.for_objects(objects, architecture), points)
+        spec = PoseModelSpec.for_objects(objects, architecture)
+        untrained = cls(spec, *object_table(objects))
         untrained.initialize()
         return untrained
+
+    @property
+    def surfaces(self) -> Surfaces | None:
+        """Points, normals and colors of all classes, where the file holds them."""
+        if self.model_normals is None or self.model_colors is None:
+            return None
+        colors = self.model_colors.float() / 255
+        return Surfaces(self.model_points, self.model_normals, colors, self.diameters)
+
+    def with_objects(self, objects: Sequence[ObjectModel]) -> PoseModel:
+        """The same networks with the points, normals and colors of ``objects``, class by class."""
+        model = PoseModel(self.spec, *object_table(objects))
+        model.estimator, model.refiner = self.estimator, self.refiner
+        return model.eval()
 
     @torch.no_grad()
     def initialize(self) -> None:
@@ -183,7 +210,9 @@ class PoseModel(nn.Module):
         try:
             names = [entry.name for entry in fields(PoseModelSpec)]
             spec = PoseModelSpec(**{name: metadata[name] for name in names})
-            model = cls(spec, tensors["model_points"])
+            has_surfaces = "model_normals" in tensors and "model_colors" in tensors
+            surfaces = (tensors["model_normals"], tensors["model_colors"]) if has_surfaces else None
+            model = cls(spec, tensors["model_points"], surfaces)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"'{path}' is a pose model that this version cannot read ({error}): train or"
@@ -191,3 +220,21 @@ class PoseModel(nn.Module):
             ) from error
         load_weights(model, tensors, path)
         return model.eval()
+
+
+def object_table(
+    objects: Sequence[ObjectModel],
+) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    """(C, 1000, 3) points of the objects' surfaces in metres; with them their normals and uint8
+    colors, unless one of the objects has no triangles or no colors.
+    """
+    points = torch.stack([torch.from_numpy(model.points(MODEL_POINTS)) for model in objects])
+    if any(len(model.mesh()[1]) == 0 for model in objects):
+        return points, None
+
+    samples = [model.surface(MODEL_POINTS) for model in objects]
+    colors = [sample.colors for sample in samples if sample.colors is not None]
+    if len(colors) < len(samples):
+        return points, None
+    normals = torch.from_numpy(np.stack([sample.normals for sample in samples]))
+    return points, (normals, torch.from_numpy((np.stack(colors) * 255).round().astype(np.uint8)))

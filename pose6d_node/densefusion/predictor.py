@@ -25,6 +25,10 @@ from pose6d_node.densefusion.evaluation import point_order
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.verification import pose_verification_score
+from pose6d_node.registration.near_symmetries import NearSymmetries
+from pose6d_node.registration.observation import Observation
+from pose6d_node.registration.placement import Hypotheses
+from pose6d_node.registration.search import look_twice
 
 if TYPE_CHECKING:
     from pose6d_node.densefusion.icp import IcpModel
@@ -37,9 +41,13 @@ class PoseEstimator:
     that the model does not know (classes are matched by name), an empty mask, fewer than 50 known
     depths in it or none in its crop, depth beyond 50 m, a pose that is not finite, or one whose
     confidence is below ``min_confidence``. The confidence says how well mask and depth agree with
-    the pose (``pose_verification_score``). With ``icp``, each pose is registered to the depth at
-    the end, and the result kept where it agrees better. Equal input gives equal output; an
-    instance's pose does not depend on the others in the frame.
+    the pose (``pose_verification_score``).
+
+    With ``look_twice``, half turns of the networks' pose, views of the model and turns that its
+    shape nearly allows are tried as well; all are registered to the depth, and the one that agrees
+    best with depth and colors is kept. With ``icp``, each pose is registered by Open3D at the end,
+    and the result kept where it agrees better. Equal input gives equal output; an instance's pose
+    does not depend on the others in the frame.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class PoseEstimator:
         icp: bool = False,
         min_confidence: float = 0.0,
         seed: int = 0,
+        look_twice: bool = True,
     ) -> None:
         if refine_iterations < 0:
             raise ValueError(f"refine_iterations must not be negative, got {refine_iterations}")
@@ -58,11 +67,14 @@ class PoseEstimator:
         self.refine_iterations = refine_iterations
         self.icp = icp
         self.min_confidence = min_confidence
+        self.look_twice = look_twice
 
         self.class_names = self.model.spec.class_names
         self.rejected: list[tuple[int, str]] = []
         self._class_index = {name: index for index, name in enumerate(self.class_names)}
         self._icp_models: dict[int, IcpModel] = {}
+        self._surfaces = self.model.surfaces
+        self._near_symmetries = NearSymmetries(self._surfaces) if self._surfaces else None
         self._order = point_order(self.model.spec.crop_size, seed, self.device)
 
     def configure(self, config: Pose6dConfig) -> None:
@@ -70,6 +82,7 @@ class PoseEstimator:
         self.refine_iterations = config.refine_iterations
         self.icp = config.icp
         self.min_confidence = config.min_confidence
+        self.look_twice = config.look_twice
 
     def __call__(
         self,
@@ -157,6 +170,8 @@ class PoseEstimator:
         finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
         rotations = torch.where(finite.view(-1, 1, 1), rotations, torch.eye(3, device=self.device))
         translations = torch.where(finite.view(-1, 1), translations, 0.0)
+        if self.look_twice:
+            rotations, translations = self._look_twice(batch, rotations, translations)
         confidences = self._verify(batch, rotations, translations)
 
         # Register to the depth where that agrees better.
@@ -189,6 +204,19 @@ class PoseEstimator:
                     )
                 )
         return poses
+
+    @torch.inference_mode()
+    def _look_twice(
+        self, batch: Crops, rotations: Tensor, translations: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The poses, or others of the same instances that agree better with depth and colors."""
+        if self._surfaces is None or self._near_symmetries is None:
+            return rotations, translations
+        instance = torch.arange(len(batch), device=self.device)
+        estimates = Hypotheses(instance, rotations, translations)
+        observation = Observation.of(batch)
+        best = look_twice(observation, self._surfaces, self._near_symmetries, estimates)
+        return best.rotation, best.translation
 
     def _verify(self, batch: Crops, rotations: Tensor, translations: Tensor) -> Tensor:
         """(B,) confidences of the poses: how well mask and depth agree with them."""

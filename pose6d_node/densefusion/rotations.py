@@ -82,3 +82,14 @@ def fit_rigid(
         robust = weights / (distance + tolerance)
 
     return rotation, translation
+
+
+def axis_angle_to_matrix(vectors: Tensor) -> Tensor:
+    """(..., 3, 3) matrices of (..., 3) rotation vectors in radians (Rodrigues' formula)."""
+    angle = vectors.norm(dim=-1, keepdim=True).clamp(min=1e-9)
+    x, y, z = (vectors / angle).unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1)
+    cross = cross.unflatten(-1, (3, 3))
+    sine, cosine = angle.sin().unsqueeze(-1), angle.cos().unsqueeze(-1)
+    return torch.eye(3, device=vectors.device) + sine * cross + (1 - cosine) * (cross @ cross)

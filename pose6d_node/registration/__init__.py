@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several pose hypotheses per object: registered to the depth, then judged by depth and color."""

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where hypotheses come from: turns of a known pose, and views of the model."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from pose6d_node.registration.observation import Observation
+from pose6d_node.registration.placement import Hypotheses, Surfaces
+
+# No rotation is further than 36 degrees from one of these 480 views, and registration reaches that
+# far. Three times as many found no more on real frames.
+VIEWPOINTS, ROLLS = 60, 8
+CENTER_POINTS = 300
+
+# Half turns about the three axes of a model.
+_HALF_TURNS = ((1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0))
+
+
+def half_turns(surfaces: Surfaces, class_index: Tensor, hypotheses: Hypotheses) -> Hypotheses:
+    """The H ``hypotheses``, then the three half turns of each about the center of the model's box.
+
+    Boxes, bottles and cans nearly look the same after these. ``class_index`` (B,) are the classes
+    of the instances.
+    """
+    turns = torch.stack([torch.diag(torch.tensor(signs)) for signs in _HALF_TURNS])
+    turned = [
+        turned_about_center(surfaces, class_index, hypotheses, index, turns)
+        for index in range(len(hypotheses))
+    ]
+    return Hypotheses.concatenate([hypotheses, *turned])
+
+
+def turned_about_center(
+    surfaces: Surfaces, class_index: Tensor, hypotheses: Hypotheses, index: int, turns: Tensor
+) -> Hypotheses:
+    """The hypothesis at ``index`` with each of ``turns`` (K, 3, 3) applied to its model, about the
+    center of the model's box.
+    """
+    instance, rotation = hypotheses.instance[index], hypotheses.rotation[index]
+    center = surfaces.box_centers()[class_index[instance]]
+    turned = rotation @ turns.to(rotation)
+    translation = hypotheses.translation[index] + rotation @ center - turned @ center
+    return Hypotheses(instance.expand(len(turns)), turned, translation)
+
+
+def views(observation: Observation, surfaces: Surfaces, instances: Tensor) -> Hypotheses:
+    """All ``view_rotations`` of each of the ``instances`` (K,), one after the other.
+
+    The center of the surface that a view shows is put on the center of the measured one.
+    """
+    rotations = view_rotations().to(surfaces.points)
+    class_index = observation.class_index[instances]
+    points = surfaces.points[class_index, :CENTER_POINTS]
+    normals = surfaces.normals[class_index, :CENTER_POINTS]
+    center = observation.measured_center()[instances]
+    ray = center / center.norm(dim=1, keepdim=True)
+
+    # (K, V, N): which points each view shows, in the model's frame: there the camera is turned.
+    rays = torch.einsum("vij,bi->bvj", rotations, ray)
+    shown = (torch.einsum("bvj,bnj->bvn", rays, normals) < 0).to(points)
+    shown_center = shown @ points / shown.sum(dim=2, keepdim=True).clamp(min=1)
+    shift = torch.einsum("vij,bvj->bvi", rotations, shown_center)
+
+    return Hypotheses(
+        instances.repeat_interleave(len(rotations)),
+        rotations.repeat(len(center), 1, 1),
+        (center.unsqueeze(1) - shift).flatten(0, 1),
+    )
+
+
+@lru_cache(maxsize=1)
+def view_rotations() -> Tensor:
+    """(V, 3, 3) model to camera: ``VIEWPOINTS`` on a Fibonacci sphere, each with ``ROLLS`` evenly
+    spaced turns about the viewing direction.
+    """
+    # Viewpoints, evenly spread.
+    index = torch.arange(VIEWPOINTS, dtype=torch.float64) + 0.5
+    polar = torch.arccos(1 - 2 * index / VIEWPOINTS)
+    azimuth = math.pi * (1 + math.sqrt(5)) * index
+    viewpoint = torch.stack(
+        [azimuth.cos() * polar.sin(), azimuth.sin() * polar.sin(), polar.cos()], dim=1
+    )
+
+    # A camera there looks at the center; its x axis is perpendicular to some fixed axis.
+    forward = -viewpoint
+    fixed = torch.eye(3, dtype=torch.float64)
+    steep = forward[:, 2:].abs() > 0.9
+    right = torch.linalg.cross(torch.where(steep, fixed[0], fixed[2]), forward)
+    right = right / right.norm(dim=1, keepdim=True)
+    looking = torch.stack([right, torch.linalg.cross(forward, right), forward], dim=1)
+
+    # Rolls of the camera.
+    angle = 2 * math.pi * torch.arange(ROLLS, dtype=torch.float64) / ROLLS
+    sine, cosine, zero, one = angle.sin(), angle.cos(), 0 * angle, 0 * angle + 1
+    roll = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, one], dim=1)
+    return (roll.view(1, ROLLS, 3, 3) @ looking.unsqueeze(1)).flatten(0, 1).float()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Views and half turns find the pose, wherever the network's lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from painted_box import ROTATION, TRANSLATION, box_crop, box_view, hypothesis
+from scipy.spatial.transform import Rotation
+
+from perception_kit.datasets.object_model import ObjectModel
+from pose6d_node.densefusion.crops import Crops
+from pose6d_node.registration.hypotheses import ROLLS, VIEWPOINTS, view_rotations, views
+from pose6d_node.registration.near_symmetries import NearSymmetries
+from pose6d_node.registration.observation import Observation
+from pose6d_node.registration.placement import Hypotheses, Surfaces
+from pose6d_node.registration.search import look_twice
+
+
+def degrees_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angles of (N, 3, 3) rotations to one rotation."""
+    turns = Rotation.from_matrix(first @ second.T)
+    return np.degrees(turns.magnitude())
+
+
+def test_a_view_is_near_to_every_rotation() -> None:
+    rotations = view_rotations().double().numpy()
+    assert rotations.shape == (VIEWPOINTS * ROLLS, 3, 3)
+    assert rotations @ rotations.transpose(0, 2, 1) == pytest.approx(
+        np.broadcast_to(np.eye(3), rotations.shape), abs=1e-6
+    )
+    assert np.linalg.det(rotations) == pytest.approx(1.0)
+    wanted = Rotation.random(200, random_state=0).as_matrix()
+    nearest = [degrees_between(rotations, rotation).min() for rotation in wanted]
+    assert max(nearest) < 36
+
+
+def test_a_view_shows_its_surface_where_it_was_measured(
+    observation: Observation, surfaces: Surfaces
+) -> None:
+    found = views(observation, surfaces, torch.tensor([0]))
+    angle = degrees_between(found.rotation.double().numpy(), ROTATION)
+    near = found.translation[int(angle.argmin())].numpy()
+    assert np.linalg.norm(near - TRANSLATION) < 0.02
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_estimate_leads_to_the_pose(
+    observation: Observation, surfaces: Surfaces, seed: int
+) -> None:
+    rotation = Rotation.random(random_state=seed).as_matrix()
+    found = look_twice(
+        observation, surfaces, NearSymmetries(surfaces), hypothesis(rotation, TRANSLATION + 0.02)
+    )
+    assert degrees_between(found.rotation.double().numpy(), ROTATION)[0] < 2
+    assert found.translation[0].numpy() == pytest.approx(TRANSLATION, abs=0.003)
+
+
+def test_one_pose_for_each_instance_in_their_order(box: ObjectModel, surfaces: Surfaces) -> None:
+    crop = box_crop(box_view(box))
+    observation = Observation.of(Crops.concatenate([crop] * 3))
+    estimate = hypothesis(ROTATION, TRANSLATION)
+    estimates = Hypotheses(
+        torch.arange(3), estimate.rotation.expand(3, 3, 3), estimate.translation.expand(3, 3)
+    )
+    found = look_twice(observation, surfaces, NearSymmetries(surfaces), estimates)
+    assert found.instance.tolist() == [0, 1, 2]
+    alone = look_twice(Observation.of(crop), surfaces, NearSymmetries(surfaces), estimate)
+    torch.testing.assert_close(found.rotation[2:], alone.rotation, atol=1e-5, rtol=0)
