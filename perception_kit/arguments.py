@@ -117,7 +117,7 @@ def with_json_path(arguments: Sequence[str] | None) -> list[str]:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     completed = []
-    for argument, following in zip(given, [*given[1:], ""], strict=True):
+    for argument, following in zip(given, [*given, ""][1:], strict=True):
         is_path = following == JSON_TO_STDOUT or following.endswith(".json")
         if argument == "--json" and not is_path:
             print("warning: --json takes a path now, - for standard output", file=sys.stderr)

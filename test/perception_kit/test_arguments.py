@@ -73,6 +73,7 @@ def test_names_of_the_release_before_go_on_working(capsys: pytest.CaptureFixture
         (["--json", "-"], ["--json", "-"], False),
         (["--json", "bag"], ["--json=-", "bag"], True),
         (["bag", "--json"], ["bag", "--json=-"], True),
+        ([], [], False),
     ],
 )
 def test_json_as_a_switch_still_prints(
