@@ -58,7 +58,9 @@ class Pose6dConfig:
         " best with depth and colors; needs a pose model with surfaces",
     )
     icp: bool = parameter(
-        False, "register each pose to the depth by point-to-plane ICP after the refiner"
+        False,
+        "register each pose to the depth by Open3D after the refiner; poses that are looked at"
+        " twice are registered anyway",
     )
     min_confidence: float = parameter(
         0.005, "poses that agree less with mask and depth are not published", 0.0, 1.0

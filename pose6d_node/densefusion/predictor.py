@@ -40,14 +40,16 @@ class PoseEstimator:
     After each call ``rejected`` lists (index, reason) of the instances that got no pose: a class
     that the model does not know (classes are matched by name), an empty mask, fewer than 50 known
     depths in it or none in its crop, depth beyond 50 m, a pose that is not finite, or one whose
-    confidence is below ``min_confidence``. The confidence says how well mask and depth agree with
-    the pose (``pose_verification_score``).
+    confidence is below ``min_confidence``.
 
     With ``look_twice``, half turns of the networks' pose, views of the model and turns that its
     shape nearly allows are tried as well; all are registered to the depth, and the one that agrees
-    best with depth and colors is kept. With ``icp``, each pose is registered by Open3D at the end,
-    and the result kept where it agrees better. Equal input gives equal output; an instance's pose
-    does not depend on the others in the frame.
+    best with depth and colors is kept. The confidence is the probability that it is right
+    (``pose_confidence``). Without it, or where the model file holds no surfaces, the confidence
+    says how well mask and depth agree with the networks' pose (``pose_verification_score``); with
+    ``icp``, that pose is registered by Open3D, and the result kept where it agrees better.
+
+    Equal input gives equal output; an instance's pose does not depend on the others in the frame.
     """
 
     def __init__(
@@ -73,8 +75,8 @@ class PoseEstimator:
         self.rejected: list[tuple[int, str]] = []
         self._class_index = {name: index for index, name in enumerate(self.class_names)}
         self._icp_models: dict[int, IcpModel] = {}
-        self._surfaces = self.model.surfaces
-        self._near_symmetries = NearSymmetries(self._surfaces) if self._surfaces else None
+        surfaces = self.model.surfaces
+        self._near_symmetries = NearSymmetries(surfaces) if surfaces else None
         self._order = point_order(self.model.spec.crop_size, seed, self.device)
 
     def configure(self, config: Pose6dConfig) -> None:
@@ -170,18 +172,16 @@ class PoseEstimator:
         finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
         rotations = torch.where(finite.view(-1, 1, 1), rotations, torch.eye(3, device=self.device))
         translations = torch.where(finite.view(-1, 1), translations, 0.0)
-        if self.look_twice:
-            rotations, translations = self._look_twice(batch, rotations, translations)
-        confidences = self._verify(batch, rotations, translations)
-
-        # Register to the depth where that agrees better.
-        if self.icp:
-            registered = self._register(inputs, rotations, translations)
-            registered_confidences = self._verify(batch, *registered)
-            better = registered_confidences > confidences
-            rotations = torch.where(better.view(-1, 1, 1), registered[0], rotations)
-            translations = torch.where(better.view(-1, 1), registered[1], translations)
-            confidences = torch.where(better, registered_confidences, confidences)
+        if self._near_symmetries is not None and self.look_twice:
+            rotations, translations, confidences = self._look_twice(
+                batch, self._near_symmetries, rotations, translations
+            )
+        else:
+            confidences = self._verify(batch, rotations, translations)
+            if self.icp:
+                rotations, translations, confidences = self._register_where_better(
+                    batch, inputs, rotations, translations, confidences
+                )
 
         poses = []
         for k, index in enumerate(indices):
@@ -207,22 +207,48 @@ class PoseEstimator:
 
     @torch.inference_mode()
     def _look_twice(
-        self, batch: Crops, rotations: Tensor, translations: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The poses, or others of the same instances that agree better with depth and colors."""
-        if self._surfaces is None or self._near_symmetries is None:
-            return rotations, translations
+        self,
+        batch: Crops,
+        near_symmetries: NearSymmetries,
+        rotations: Tensor,
+        translations: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The poses, or others of the same instances that agree better with depth and colors, and
+        their confidences.
+        """
         instance = torch.arange(len(batch), device=self.device)
-        estimates = Hypotheses(instance, rotations, translations)
-        observation = Observation.of(batch)
-        best = look_twice(observation, self._surfaces, self._near_symmetries, estimates)
-        return best.rotation, best.translation
+        best, confidences = look_twice(
+            Observation.of(batch),
+            near_symmetries.surfaces,
+            near_symmetries,
+            Hypotheses(instance, rotations, translations),
+            self.model.symmetric,
+        )
+        return best.rotation, best.translation, confidences
 
     def _verify(self, batch: Crops, rotations: Tensor, translations: Tensor) -> Tensor:
         """(B,) confidences of the poses: how well mask and depth agree with them."""
         points = self.model.model_points[batch.class_index]
         diameters = self.model.diameters[batch.class_index]
         return pose_verification_score(batch, points, diameters, rotations, translations)
+
+    def _register_where_better(
+        self,
+        batch: Crops,
+        inputs: NetworkInputs,
+        rotations: Tensor,
+        translations: Tensor,
+        confidences: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The poses, registered to the depth by Open3D where they agree better then."""
+        registered = self._register(inputs, rotations, translations)
+        registered_confidences = self._verify(batch, *registered)
+        better = registered_confidences > confidences
+        return (
+            torch.where(better.view(-1, 1, 1), registered[0], rotations),
+            torch.where(better.view(-1, 1), registered[1], translations),
+            torch.where(better, registered_confidences, confidences),
+        )
 
     def _register(
         self, inputs: NetworkInputs, rotations: Tensor, translations: Tensor

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -27,25 +28,24 @@ def half_turns(surfaces: Surfaces, class_index: Tensor, hypotheses: Hypotheses) 
     Boxes, bottles and cans nearly look the same after these. ``class_index`` (B,) are the classes
     of the instances.
     """
-    turns = torch.stack([torch.diag(torch.tensor(signs)) for signs in _HALF_TURNS])
-    turned = [
-        turned_about_center(surfaces, class_index, hypotheses, index, turns)
-        for index in range(len(hypotheses))
-    ]
-    return Hypotheses.concatenate([hypotheses, *turned])
+    turns = torch.diag_embed(torch.tensor(_HALF_TURNS))
+    turned = turned_about_center(surfaces, class_index, hypotheses, [turns] * len(hypotheses))
+    return Hypotheses.concatenate([hypotheses, turned])
 
 
 def turned_about_center(
-    surfaces: Surfaces, class_index: Tensor, hypotheses: Hypotheses, index: int, turns: Tensor
+    surfaces: Surfaces, class_index: Tensor, hypotheses: Hypotheses, turns: Sequence[Tensor]
 ) -> Hypotheses:
-    """The hypothesis at ``index`` with each of ``turns`` (K, 3, 3) applied to its model, about the
-    center of the model's box.
+    """Each hypothesis with each of its ``turns`` (K, 3, 3) applied to its model, about the center
+    of the model's box. K may differ, and be 0.
     """
-    instance, rotation = hypotheses.instance[index], hypotheses.rotation[index]
-    center = surfaces.box_centers()[class_index[instance]]
-    turned = rotation @ turns.to(rotation)
-    translation = hypotheses.translation[index] + rotation @ center - turned @ center
-    return Hypotheses(instance.expand(len(turns)), turned, translation)
+    counts = torch.tensor([len(turn) for turn in turns], device=class_index.device)
+    source = torch.arange(len(hypotheses), device=class_index.device).repeat_interleave(counts)
+    start = hypotheses.select(source)
+    center = surfaces.box_centers()[class_index[start.instance]].unsqueeze(2)
+    turned = start.rotation @ torch.cat([*turns]).to(start.rotation)
+    shift = (start.rotation - turned) @ center
+    return Hypotheses(start.instance, turned, start.translation + shift.squeeze(2))
 
 
 def views(observation: Observation, surfaces: Surfaces, instances: Tensor) -> Hypotheses:

@@ -14,9 +14,6 @@ from pose6d_node.densefusion.rotations import axis_angle_to_matrix
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses, Surfaces, place
 
-POINTS = 500
-GRID = 16
-SLACK = 0.15  # a pose that is still off must not hide its own surface
 MIN_COSINE = 0.5  # between the normals of a pair
 MAX_TURN = 0.3  # radians in one step: the equations are linear in the angle
 DAMPING = 5e-5  # of the mean pair's weight: what the pairs leave free does not move
@@ -26,14 +23,14 @@ def register(
     observation: Observation,
     surfaces: Surfaces,
     hypotheses: Hypotheses,
-    iterations: int = 8,
-    reach: tuple[float, float] = (0.15, 0.04),
-    count: int = POINTS,
+    iterations: int,
+    reach: tuple[float, float],
+    count: int,
 ) -> Hypotheses:
     """The hypotheses moved so that their visible surface lies on the measured one.
 
     Pairs further apart than ``reach`` do not count; it shrinks from the first to the second value,
-    diameters of the model, over the ``iterations``.
+    diameters of the model, over the ``iterations``. ``count`` points of each model are paired.
     """
     diameter = surfaces.diameters[observation.class_index[hypotheses.instance]].unsqueeze(1)
     first, last = reach
@@ -51,30 +48,35 @@ def _step(
     diameter: Tensor,
     count: int,
 ) -> Hypotheses:
-    instance = hypotheses.instance
-    placed = place(observation, surfaces, hypotheses, count, SLACK, GRID)
+    placed = place(observation, surfaces, hypotheses, count)
 
-    # Pair each visible model point with the measured point at its pixel.
-    measured = placed.observed(observation.points, instance)
-    normals = placed.observed(observation.normals, instance)
+    # Pair each visible model point with the measured point at its pixel. Where there is no normal,
+    # it is zero, and so is the cosine.
+    pair = observation.at(observation.surface, placed.pixel).transpose(0, 1)
+    measured, normals = pair[:, :3], pair[:, 3:]
     difference = measured - placed.points
-    distance = difference.norm(dim=2)
-    alike = (normals * placed.normals).sum(dim=2).abs() > MIN_COSINE
-    paired = placed.seen & placed.observed(observation.has_normal, instance) & alike
-    weight = torch.where(paired, (1 - (distance / limit) ** 2).clamp(min=0), 0.0)  # Tukey-like
+    squared = (difference**2).sum(dim=1)
+    alike = (normals * placed.normals).sum(dim=1).abs() > MIN_COSINE
+    weight = (1 - squared / limit**2).clamp(min=0) * (placed.seen & alike)
 
-    # Solve the linearized point-to-plane equations for a turn and a shift of the model's center.
-    arm = placed.points - hypotheses.translation.unsqueeze(1)
-    jacobian = torch.cat([torch.linalg.cross(arm, normals), normals], dim=2)
-    residual = (difference * normals).sum(dim=2)
-    weighted = jacobian * weight.unsqueeze(2)
-    total = weight.sum(dim=1).clamp(min=1)
-    prior = DAMPING * torch.cat([(diameter**2).expand(-1, 3), torch.ones_like(arm[:, 0])], dim=1)
-    normal_matrix = weighted.mT @ jacobian + torch.diag_embed(prior * total.unsqueeze(1) + 1e-6)
-    change = torch.linalg.solve(normal_matrix, weighted.mT @ residual.unsqueeze(2)).squeeze(2)
+    # Solve the linearized point-to-plane equations for a turn and a shift of the model's origin.
+    arm = placed.points - hypotheses.translation.unsqueeze(2)
+    jacobian = torch.cat([_cross(arm, normals), normals], dim=1)
+    residual = (difference * normals).sum(dim=1, keepdim=True)
+    weighted = jacobian * weight.unsqueeze(1)
+    total = weight.sum(dim=1, keepdim=True).clamp(min=1)
+    prior = DAMPING * torch.cat([(diameter**2).expand(-1, 3), torch.ones_like(arm[..., 0])], dim=1)
+    normal_matrix = weighted @ jacobian.mT + torch.diag_embed(prior * total + 1e-6)
+    change = torch.linalg.solve(normal_matrix, weighted @ residual.mT).squeeze(2)
 
     turn, shift = change[:, :3], change[:, 3:]
     angle = turn.norm(dim=1, keepdim=True)
     turn = turn * (MAX_TURN / angle.clamp(min=MAX_TURN))
-    rotation = axis_angle_to_matrix(turn) @ hypotheses.rotation
-    return Hypotheses(instance, rotation, hypotheses.translation + shift)
+    return hypotheses.moved(axis_angle_to_matrix(turn), shift)
+
+
+def _cross(first: Tensor, second: Tensor) -> Tensor:
+    """Cross products of (H, 3, N) vectors; PyTorch's own is slow where they are not contiguous."""
+    x, y, z = first.unbind(1)
+    u, v, w = second.unbind(1)
+    return torch.stack([y * w - z * v, z * u - x * w, x * v - y * u], dim=1)

@@ -22,17 +22,17 @@ class NearSymmetries:
     """Those of each class of ``surfaces``, computed when they are first asked for."""
 
     def __init__(self, surfaces: Surfaces) -> None:
-        self._surfaces = surfaces
+        self.surfaces = surfaces
         self._turns: dict[int, Tensor] = {}
 
     def of(self, class_index: int) -> Tensor:
-        """(K, 3, 3) turns about the center of the model's box, the identity first."""
+        """(K, 3, 3) turns about the center of the model's box, without the identity."""
         if class_index not in self._turns:
             self._turns[class_index] = near_symmetries(
-                self._surfaces.points[class_index, :SAMPLES],
-                self._surfaces.box_centers()[class_index],
-                float(self._surfaces.diameters[class_index]),
-            )
+                self.surfaces.points[class_index, :SAMPLES],
+                self.surfaces.box_centers()[class_index],
+                float(self.surfaces.diameters[class_index]),
+            )[1:]
         return self._turns[class_index]
 
 

@@ -42,6 +42,10 @@ class Hypotheses:
     def __len__(self) -> int:
         return len(self.instance)
 
+    def moved(self, turn: Tensor, shift: Tensor) -> Hypotheses:
+        """Each turned by (H, 3, 3) about its model's origin and moved by (H, 3), camera frame."""
+        return Hypotheses(self.instance, turn @ self.rotation, self.translation + shift)
+
     def select(self, index: Tensor) -> Hypotheses:
         """The hypotheses at ``index``."""
         return Hypotheses(self.instance[index], self.rotation[index], self.translation[index])
@@ -75,47 +79,47 @@ class Hypotheses:
 class PlacedSurfaces:
     """N surface points of each of H hypotheses in the camera frame.
 
-    ``points`` and ``normals`` (H, N, 3); ``pixel`` (H, N) index into the instance's crop; ``seen``
-    (H, N) whether the camera would see the point, by the model alone.
+    ``points`` and ``normals`` (H, 3, N); ``row`` and ``column`` (H, N) in the instance's crop, and
+    ``pixel`` (H, N) in the observation; ``seen`` (H, N) whether the camera would see the point.
     """
 
     points: Tensor
     normals: Tensor
+    row: Tensor
+    column: Tensor
     pixel: Tensor
     seen: Tensor
 
-    def observed(self, values: Tensor, instance: Tensor) -> Tensor:
-        """The (B, P, …) ``values`` of the observation at each point's pixel, (H, N, …)."""
-        return values[instance.unsqueeze(1), self.pixel]
-
 
 def place(
-    observation: Observation,
-    surfaces: Surfaces,
-    hypotheses: Hypotheses,
-    count: int,
-    slack: float,
-    grid: int,
+    observation: Observation, surfaces: Surfaces, hypotheses: Hypotheses, count: int
 ) -> PlacedSurfaces:
-    """The first ``count`` surface points of each hypothesis.
+    """The first ``count`` surface points of each hypothesis; those that face the camera are seen.
 
-    A point is seen where it faces the camera and no other point in its cell, one of ``grid`` x
-    ``grid`` in the crop, lies nearer by more than ``slack`` diameters.
+    That tells all of a convex body. ``hide_behind_itself`` tells the rest.
     """
     class_index = observation.class_index[hypotheses.instance]
-    points = surfaces.points[class_index, :count]
-    diameter = surfaces.diameters[class_index].unsqueeze(1)
-    placed = points @ hypotheses.rotation.mT + hypotheses.translation.unsqueeze(1)
-    normals = surfaces.normals[class_index, :count] @ hypotheses.rotation.mT
+    points = hypotheses.rotation @ surfaces.points[class_index, :count].mT
+    points = points + hypotheses.translation.unsqueeze(2)
+    normals = hypotheses.rotation @ surfaces.normals[class_index, :count].mT
 
-    row, column, inside = observation.project(placed, hypotheses.instance)
-    facing = inside & ((normals * placed).sum(dim=2) < 0)
+    row, column, inside = observation.project(points, hypotheses.instance)
+    seen = inside & ((normals * points).sum(dim=1) < 0)
+    row, column = row.long(), column.long()
+    first = (hypotheses.instance * observation.size**2).unsqueeze(1)
+    return PlacedSurfaces(
+        points, normals, row, column, first + row * observation.size + column, seen
+    )
 
-    # A z-buffer of cells that are wide enough to hold several points.
-    size = observation.size
-    cell = (row * grid / size).long() * grid + (column * grid / size).long()
-    depth = placed[..., 2].masked_fill(~facing, torch.inf)
-    buffer = depth.new_full((len(hypotheses), grid * grid), torch.inf)
+
+def hide_behind_itself(placed: PlacedSurfaces, size: int, grid: int, slack: Tensor) -> None:
+    """Points are not seen where another one in their cell, one of ``grid`` x ``grid`` in the crop
+    of ``size`` pixels, lies nearer by more than ``slack`` (H,) metres.
+
+    It is a z-buffer with cells that are wide enough to hold several points.
+    """
+    cell = (placed.row * grid // size) * grid + placed.column * grid // size
+    depth = placed.points[:, 2].masked_fill(~placed.seen, torch.inf)
+    buffer = depth.new_full((len(depth), grid * grid), torch.inf)
     nearest = buffer.scatter_reduce(1, cell, depth, "amin").gather(1, cell)
-    seen = facing & (placed[..., 2] <= nearest + slack * diameter)
-    return PlacedSurfaces(placed, normals, row.long() * size + column.long(), seen)
+    placed.seen &= placed.points[:, 2] <= nearest + slack.unsqueeze(1)

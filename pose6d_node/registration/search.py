@@ -3,24 +3,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+import torch
 from torch import Tensor
 
+from pose6d_node.registration.confidence import pose_confidence
 from pose6d_node.registration.hypotheses import half_turns, turned_about_center, views
 from pose6d_node.registration.icp import register
 from pose6d_node.registration.near_symmetries import NearSymmetries
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses, Surfaces
-from pose6d_node.registration.scoring import compare, rough_score
+from pose6d_node.registration.scoring import Agreement, compare, rough_score
 
-# Model points that are compared, and hypotheses of each instance that are kept, from step to step:
-# chosen on real frames, where more find hardly more.
-VIEW_POINTS, KEPT_VIEWS = 64, 48
-ROUGH_POINTS, ROUGH_REACH = 200, (0.3, 0.1)
+# From step to step, fewer hypotheses of each instance are looked at with more points: chosen on
+# real frames and on renders, where more find hardly more.
+POINTS = 1000  # that the candidates of all steps are compared by
+NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS = 5, (0.15, 0.04), 250
+VIEW_POINTS, LIKELY_VIEWS = 64, 160
+GLANCE_ITERATIONS, GLANCE_REACH, GLANCE_POINTS, KEPT_VIEWS = 2, (0.35, 0.2), 128, 24
+FAR_ITERATIONS, FAR_REACH, FAR_POINTS = 5, (0.3, 0.1), 200
 CANDIDATE_POINTS, KEPT_CANDIDATES = 400, 8
-ITERATIONS = 5
-FINE_REACH = (0.1, 0.04)
-ALIKE_POINTS, KEPT_ALIKE, ALIKE_REACH = 600, 2, (0.08, 0.04)
-SURE = 0.9  # depth support times coverage, from which on no views are tried
+FINE_ITERATIONS, FINE_REACH, FINE_POINTS = 5, (0.1, 0.04), 500
+KEPT_ALIKE, ALIKE_REACH = 3, (0.08, 0.04)
+SURE = 0.9  # agreement with the depth, from which on no views are tried
+
+
+@dataclass
+class Candidates:
+    """Hypotheses of all instances, all compared with what was seen in the same way."""
+
+    observation: Observation
+    surfaces: Surfaces
+    parts: list[Hypotheses] = field(default_factory=list)
+    agreements: list[Agreement] = field(default_factory=list)
+
+    def add(self, hypotheses: Hypotheses) -> None:
+        """Compare ``hypotheses`` and add them."""
+        self.parts.append(hypotheses)
+        self.agreements.append(compare(self.observation, self.surfaces, hypotheses, POINTS))
+
+    def all(self) -> tuple[Hypotheses, Agreement]:
+        """Those added so far."""
+        return Hypotheses.concatenate(self.parts), Agreement.concatenate(self.agreements)
+
+    def best(self) -> tuple[Hypotheses, Tensor]:
+        """The best of each instance that has any, and (H,) how well it agrees with the depth."""
+        hypotheses, agreement = self.all()
+        index = hypotheses.best_index(agreement.score(), 1)
+        return hypotheses.select(index), agreement.depth_agreement()[index]
 
 
 def look_twice(
@@ -28,32 +59,40 @@ def look_twice(
     surfaces: Surfaces,
     near_symmetries: NearSymmetries,
     estimates: Hypotheses,
-) -> Hypotheses:
-    """The best pose of each instance, in the order of ``estimates``, which has one of each.
+    symmetric: Tensor,
+) -> tuple[Hypotheses, Tensor]:
+    """The best pose of each of the B instances, in their order, and its confidence (B,), 0..1.
 
-    Those are a network's poses. They compete with their half turns and, where none of these agrees
-    with the depth, with views of the model; all are registered to the depth. The winner competes
-    with its turns that the shape nearly allows, which colors and small parts tell apart.
+    ``estimates`` are a network's poses, at most one of each instance. They compete with their half
+    turns and, where none of these agrees with the depth, with views of the model; all are
+    registered to the depth. The winner competes with its turns that the shape nearly allows, which
+    colors and small parts tell apart. ``symmetric`` (C,) tells the classes that look the same
+    after some turns.
     """
+    candidates = Candidates(observation, surfaces)
+    sure = torch.zeros(len(observation), dtype=torch.bool, device=symmetric.device)
+
     # Poses that a network confuses.
-    turned = half_turns(surfaces, observation.class_index, estimates)
-    turned = register(observation, surfaces, turned)
-    tried = Hypotheses.concatenate([estimates, turned])
-    agreement = compare(observation, surfaces, tried)
-    index = tried.best_index(agreement.score(), 1)
-    best = tried.select(index)
+    if len(estimates):
+        turned = half_turns(surfaces, observation.class_index, estimates)
+        candidates.add(
+            register(observation, surfaces, turned, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS)
+        )
+        best, agrees = candidates.best()
+        sure[best.instance] = agrees >= SURE
 
     # A new start for instances whose best pose the depth contradicts.
-    agrees = (agreement.depth_support * agreement.coverage)[index] >= SURE
-    doubtful = best.instance[~agrees]
+    doubtful = (~sure).nonzero().squeeze(1)
     if len(doubtful):
-        tried = Hypotheses.concatenate([best, registered_views(observation, surfaces, doubtful)])
-        best = tried.best(compare(observation, surfaces, tried).score(), 1)
+        candidates.add(registered_views(observation, surfaces, doubtful))
+        best, _ = candidates.best()
 
     # What the shape alone cannot decide.
     alike = look_alikes(observation, surfaces, near_symmetries, best)
-    tried = Hypotheses.concatenate([best, alike])
-    return tried.best(compare(observation, surfaces, tried).score(), 1)
+    if len(alike):
+        candidates.add(alike)
+    hypotheses, agreement = candidates.all()
+    return pose_confidence(surfaces, observation.class_index, hypotheses, agreement, symmetric)
 
 
 def look_alikes(
@@ -64,24 +103,25 @@ def look_alikes(
 ) -> Hypotheses:
     """The most likely of the turns that the shapes nearly allow, registered to the depth."""
     classes = observation.class_index
-    turned = Hypotheses.concatenate(
-        [
-            turned_about_center(surfaces, classes, poses, index, near_symmetries.of(class_index))
-            for index, class_index in enumerate(classes[poses.instance].tolist())
-        ]
-    )
-    score = compare(observation, surfaces, turned, ALIKE_POINTS).score()
-    return register(observation, surfaces, turned.best(score, KEPT_ALIKE), ITERATIONS, ALIKE_REACH)
+    turns = [near_symmetries.of(c) for c in classes[poses.instance].tolist()]
+    turned = turned_about_center(surfaces, classes, poses, turns)
+    if not len(turned):
+        return turned
+    score = compare(observation, surfaces, turned, POINTS).score()
+    likely = turned.best(score, KEPT_ALIKE)
+    return register(observation, surfaces, likely, FINE_ITERATIONS, ALIKE_REACH, FINE_POINTS)
 
 
 def registered_views(observation: Observation, surfaces: Surfaces, instances: Tensor) -> Hypotheses:
     """The most likely views of the models of ``instances`` (K,), registered to the depth."""
-    # Coarse: by depth, before any registration.
+    # Coarse: by depth, before any registration, and after the first steps of one.
     seen = views(observation, surfaces, instances)
-    seen = seen.best(rough_score(observation, surfaces, seen, VIEW_POINTS), KEPT_VIEWS)
+    seen = seen.best(rough_score(observation, surfaces, seen, VIEW_POINTS), LIKELY_VIEWS)
+    seen = register(observation, surfaces, seen, GLANCE_ITERATIONS, GLANCE_REACH, VIEW_POINTS)
+    seen = seen.best(rough_score(observation, surfaces, seen, GLANCE_POINTS), KEPT_VIEWS)
 
     # Finer: by depth and color, after a registration from afar.
-    seen = register(observation, surfaces, seen, ITERATIONS, ROUGH_REACH, ROUGH_POINTS)
+    seen = register(observation, surfaces, seen, FAR_ITERATIONS, FAR_REACH, FAR_POINTS)
     score = compare(observation, surfaces, seen, CANDIDATE_POINTS).score()
     seen = seen.best(score, KEPT_CANDIDATES)
-    return register(observation, surfaces, seen, ITERATIONS, FINE_REACH)
+    return register(observation, surfaces, seen, FINE_ITERATIONS, FINE_REACH, FINE_POINTS)

@@ -15,6 +15,9 @@ from pose6d_node.registration.icp import register
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses, Surfaces
 
+# Iterations, reach and points.
+STEPS = 15, (0.15, 0.04), 500
+
 
 def perturbed(degrees: float, shift: float, seed: int) -> Hypotheses:
     """The true pose, turned and moved."""
@@ -35,7 +38,7 @@ def errors(found: Hypotheses) -> tuple[float, float]:
 def test_a_pose_from_nearby_is_found(
     observation: Observation, surfaces: Surfaces, seed: int
 ) -> None:
-    degrees, shift = errors(register(observation, surfaces, perturbed(10, 0.01, seed), 15))
+    degrees, shift = errors(register(observation, surfaces, perturbed(10, 0.01, seed), *STEPS))
     assert degrees < 1.0
     assert shift < 0.002
 
@@ -46,7 +49,7 @@ def test_a_hidden_half_does_not_pull(box: ObjectModel, surfaces: Surfaces) -> No
     hidden = np.zeros_like(mask)
     hidden[:, : int(columns.mean())] = True
     crop = box_crop((rgb, np.where(hidden, 0.4, depth).astype(np.float32), mask & ~hidden))
-    found = register(Observation.of(crop), surfaces, perturbed(6, 0.006, 0), 15)
+    found = register(Observation.of(crop), surfaces, perturbed(6, 0.006, 0), *STEPS)
     degrees, shift = errors(found)
     assert degrees < 2.0
     assert shift < 0.004
@@ -56,7 +59,7 @@ def test_nothing_measured_nothing_moved(box: ObjectModel, surfaces: Surfaces) ->
     rgb, depth, mask = box_view(box)
     crop = box_crop((rgb, np.zeros_like(depth), mask))
     start = perturbed(10, 0.01, 0)
-    found = register(Observation.of(crop), surfaces, start)
+    found = register(Observation.of(crop), surfaces, start, *STEPS)
     torch.testing.assert_close(found.rotation, start.rotation)
     torch.testing.assert_close(found.translation, start.translation)
 
@@ -66,7 +69,7 @@ def test_instances_do_not_influence_each_other(box: ObjectModel, surfaces: Surfa
     both = Observation.of(Crops.concatenate([crop, crop]))
     first, second = perturbed(10, 0.01, 1), perturbed(8, 0.01, 2)
     second.instance += 1
-    together = register(both, surfaces, Hypotheses.concatenate([first, second]))
-    alone = register(Observation.of(crop), surfaces, first)
+    together = register(both, surfaces, Hypotheses.concatenate([first, second]), *STEPS)
+    alone = register(Observation.of(crop), surfaces, first, *STEPS)
     torch.testing.assert_close(together.rotation[:1], alone.rotation)
     torch.testing.assert_close(together.translation[:1], alone.translation)

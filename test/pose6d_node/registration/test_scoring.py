@@ -13,12 +13,15 @@ from pose6d_node.registration.hypotheses import half_turns
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Surfaces
 from pose6d_node.registration.scoring import Agreement, compare
+from pose6d_node.registration.search import POINTS
 
 
 def agreement_of_half_turns(observation: Observation, surfaces: Surfaces) -> Agreement:
     """The true pose first, then its half turns, which the depth cannot tell from it."""
     true = hypothesis(ROTATION, TRANSLATION)
-    return compare(observation, surfaces, half_turns(surfaces, observation.class_index, true))
+    return compare(
+        observation, surfaces, half_turns(surfaces, observation.class_index, true), POINTS
+    )
 
 
 def test_half_turns_keep_the_center_of_the_box(surfaces: Surfaces) -> None:
@@ -71,7 +74,7 @@ def test_what_is_hidden_counts_neither_way(box: ObjectModel, surfaces: Surfaces)
     hidden = np.zeros_like(mask)
     hidden[:, : int(np.flatnonzero(mask.any(axis=0)).mean())] = True
     crop = box_crop((rgb, np.where(hidden, 0.4, depth).astype(np.float32), mask & ~hidden))
-    agreement = compare(Observation.of(crop), surfaces, hypothesis(ROTATION, TRANSLATION))
+    agreement = compare(Observation.of(crop), surfaces, hypothesis(ROTATION, TRANSLATION), POINTS)
     assert agreement.depth_support > 0.95
     assert agreement.coverage > 0.95
 
@@ -82,6 +85,6 @@ def test_what_is_hidden_counts_neither_way(box: ObjectModel, surfaces: Surfaces)
 def test_a_pose_beside_the_measured_surface_agrees_less(
     observation: Observation, surfaces: Surfaces, shift: tuple[float, float, float]
 ) -> None:
-    true = compare(observation, surfaces, hypothesis(ROTATION, TRANSLATION)).score()
+    true = compare(observation, surfaces, hypothesis(ROTATION, TRANSLATION), POINTS).score()
     moved = hypothesis(ROTATION, TRANSLATION + np.array(shift))
-    assert compare(observation, surfaces, moved).score() < true - 0.5
+    assert compare(observation, surfaces, moved, POINTS).score() < true - 0.5

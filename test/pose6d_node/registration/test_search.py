@@ -8,6 +8,7 @@ import pytest
 import torch
 from painted_box import ROTATION, TRANSLATION, box_crop, box_view, hypothesis
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
 from perception_kit.datasets.object_model import ObjectModel
 from pose6d_node.densefusion.crops import Crops
@@ -45,16 +46,29 @@ def test_a_view_shows_its_surface_where_it_was_measured(
     assert np.linalg.norm(near - TRANSLATION) < 0.02
 
 
+def look(
+    observation: Observation, surfaces: Surfaces, estimates: Hypotheses
+) -> tuple[Hypotheses, Tensor]:
+    """Look twice at boxes."""
+    symmetric = torch.tensor([False])
+    return look_twice(observation, surfaces, NearSymmetries(surfaces), estimates, symmetric)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_any_estimate_leads_to_the_pose(
     observation: Observation, surfaces: Surfaces, seed: int
 ) -> None:
     rotation = Rotation.random(random_state=seed).as_matrix()
-    found = look_twice(
-        observation, surfaces, NearSymmetries(surfaces), hypothesis(rotation, TRANSLATION + 0.02)
-    )
+    found, confidence = look(observation, surfaces, hypothesis(rotation, TRANSLATION + 0.02))
     assert degrees_between(found.rotation.double().numpy(), ROTATION)[0] < 2
     assert found.translation[0].numpy() == pytest.approx(TRANSLATION, abs=0.003)
+    assert confidence > 0.7
+
+
+def test_views_alone_lead_to_the_pose(observation: Observation, surfaces: Surfaces) -> None:
+    nothing = hypothesis(ROTATION, TRANSLATION).select(torch.zeros(0, dtype=torch.int64))
+    found, _ = look(observation, surfaces, nothing)
+    assert degrees_between(found.rotation.double().numpy(), ROTATION)[0] < 2
 
 
 def test_one_pose_for_each_instance_in_their_order(box: ObjectModel, surfaces: Surfaces) -> None:
@@ -64,7 +78,29 @@ def test_one_pose_for_each_instance_in_their_order(box: ObjectModel, surfaces: S
     estimates = Hypotheses(
         torch.arange(3), estimate.rotation.expand(3, 3, 3), estimate.translation.expand(3, 3)
     )
-    found = look_twice(observation, surfaces, NearSymmetries(surfaces), estimates)
+    found, confidences = look(observation, surfaces, estimates)
     assert found.instance.tolist() == [0, 1, 2]
-    alone = look_twice(Observation.of(crop), surfaces, NearSymmetries(surfaces), estimate)
+    alone, confidence = look(Observation.of(crop), surfaces, estimate)
     torch.testing.assert_close(found.rotation[2:], alone.rotation, atol=1e-5, rtol=0)
+    torch.testing.assert_close(confidences[2:], confidence, atol=1e-4, rtol=0)
+
+
+def test_what_cannot_be_told_apart_is_unsure(box: ObjectModel, surfaces: Surfaces) -> None:
+    rgb, depth, mask = box_view(box)
+    plain = Surfaces(
+        surfaces.points,
+        surfaces.normals,
+        torch.full_like(surfaces.colors, 0.5),
+        surfaces.diameters,
+    )
+    observation = Observation.of(box_crop((np.full_like(rgb, 128), depth, mask)))
+    estimate = hypothesis(ROTATION, TRANSLATION)
+    _, unsure = look(observation, plain, estimate)
+    _, sure = look(Observation.of(box_crop((rgb, depth, mask))), surfaces, estimate)
+    assert unsure < 0.6 < sure
+
+    # Of a symmetric class, the same poses are no alternatives.
+    _, confidence = look_twice(
+        observation, plain, NearSymmetries(plain), estimate, torch.tensor([True])
+    )
+    assert confidence > 0.9
