@@ -10,8 +10,6 @@ from scipy.spatial.transform import Rotation
 from perception_kit.geometry import pose_matrix
 from perception_kit.synth.catalog import ObjectClass
 
-GAP_MM = 6.0
-"""Millimetres between the outlines of two objects on the table."""
 TRIES = 80
 """Random places that are tried before an object is left out."""
 
@@ -45,12 +43,14 @@ def stable_rotation(
 class TableTop:
     """Places objects on a rectangle of (width, depth) metres at ``height``, turned by ``yaw``.
 
-    Their outlines seen from above (smallest enclosing rectangles) stay apart, so they do not touch
-    whatever their heights.
+    Their outlines seen from above (smallest enclosing rectangles) stay ``gap`` metres apart, so
+    they do not touch whatever their heights.
     """
 
-    def __init__(self, size: tuple[float, float], height: float, yaw: float) -> None:
-        self.size, self.height, self.yaw = size, height, yaw
+    def __init__(
+        self, size: tuple[float, float], height: float, yaw: float, gap: float = 0.006
+    ) -> None:
+        self.size, self.height, self.yaw, self.gap = size, height, yaw, gap
         self._taken: list[cv2.typing.RotatedRect] = []
 
     def place(
@@ -72,17 +72,16 @@ class TableTop:
         for _ in range(TRIES):
             x, y = ((rng.random(2) - 0.5) * self.size).tolist()
             position = np.array([cosine * x - sine * y, sine * x + cosine * y, z])
-            footprint = _footprint(outline + position[:2].astype(np.float32))
+            footprint = self._footprint(outline + position[:2].astype(np.float32))
             if not any(_overlap(footprint, taken) for taken in self._taken):
                 self._taken.append(footprint)
                 return pose_matrix(rotation, position)
         return None
 
-
-def _footprint(outline: np.ndarray) -> cv2.typing.RotatedRect:
-    """Smallest rectangle in millimetres around (n, 2) float32 points in metres, with the gap."""
-    center, (width, depth), angle = cv2.minAreaRect(outline * np.float32(1000))
-    return center, (width + GAP_MM, depth + GAP_MM), angle
+    def _footprint(self, outline: np.ndarray) -> cv2.typing.RotatedRect:
+        """Smallest rectangle in millimetres around (n, 2) float32 points in metres, with the gap."""
+        center, (width, depth), angle = cv2.minAreaRect(outline * np.float32(1000))
+        return center, (width + 1000 * self.gap, depth + 1000 * self.gap), angle
 
 
 def _overlap(first: cv2.typing.RotatedRect, second: cv2.typing.RotatedRect) -> bool:

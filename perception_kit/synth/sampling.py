@@ -110,9 +110,9 @@ def _fill_table(
 ) -> None:
     """Place the objects on a part of the table, the smaller the more they cover each other."""
     room = scene.room
-    extent = rng.uniform(0.55, 0.9)
+    extent, gap = rng.uniform(0.3, 0.9), rng.uniform(0.001, 0.006)
     size = (min(room.table_size[0] - 0.1, extent), min(room.table_size[1] - 0.1, extent))
-    table = TableTop(size, room.table_height, room.table_yaw)
+    table = TableTop(size, room.table_height, room.table_yaw, gap)
 
     upright_fraction = rng.uniform(0.2, 0.8)
     for object_class in classes:

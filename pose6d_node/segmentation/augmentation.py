@@ -34,12 +34,15 @@ def augment(
     if rng.random() < 0.5:
         rgb = random_hue_saturation(rgb, rng)
 
-    # The sensors: blur, noise and faults of the depth.
+    # The sensors: blur, noise, sharpening (of the noise, too) and faults of the depth.
     if rng.random() < 0.3:
         rgb = cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.3, 1.2))
-    if rng.random() < 0.4:
-        noise = rng.standard_normal(rgb.shape, dtype=np.float32) * np.float32(rng.uniform(1, 10))
+    if rng.random() < 0.5:
+        deviation = np.exp(rng.uniform(np.log(1), np.log(20)))
+        noise = rng.standard_normal(rgb.shape, dtype=np.float32) * np.float32(deviation)
         rgb = np.clip(rgb + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        rgb = random_sharpening(rgb, rng)
     if depth is not None:
         depth = random_depth_faults(depth, rng)
 
@@ -49,13 +52,13 @@ def augment(
 def random_affine(
     rgb: np.ndarray, labels: np.ndarray, depth: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Scale by 0.7 to 2, rotate by up to 10 degrees, shift by up to 10 %.
+    """Scale by 0.7 to 2 and rotate by up to 10 degrees about an instance, shift by up to 10 %.
 
     The scale covers cameras of other focal lengths. The depth channel counts pixels per metre and
     so grows with the scale.
     """
     height, width = labels.shape
-    center = (width - 1) / 2, (height - 1) / 2
+    center = _pixel_of_an_instance(labels, rng) or ((width - 1) / 2, (height - 1) / 2)
     scale = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))
     matrix = np.asarray(cv2.getRotationMatrix2D(center, rng.uniform(-10, 10), scale), np.float64)
     matrix[:, 2] += rng.uniform(-0.1, 0.1, 2) * (width, height)
@@ -71,6 +74,18 @@ def random_affine(
         depth = warp(depth, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE)
         depth = np.minimum(depth * scale, DEPTH_LIMIT).astype(np.int16)
     return rgb, labels, depth
+
+
+def _pixel_of_an_instance(
+    labels: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float] | None:
+    """(x, y) of one, None where there are no instances. It stays in the image, however scaled."""
+    instances = np.unique(labels[labels > 0])
+    if not len(instances):
+        return None
+    rows, columns = np.nonzero(labels == rng.choice(instances))
+    chosen = int(rng.integers(len(rows)))
+    return float(columns[chosen]), float(rows[chosen])
 
 
 def random_cutout(
@@ -114,16 +129,24 @@ def random_depth_faults(depth: np.ndarray, rng: np.random.Generator) -> np.ndarr
 def random_tone(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Exposure, contrast, gamma and white balance, as one table per channel."""
     levels = np.linspace(0, 1, 256) ** np.exp(rng.uniform(-0.4, 0.4))
-    levels = (levels - 0.5) * rng.uniform(0.7, 1.3) + 0.5 + rng.uniform(-0.15, 0.15)
+    contrast = np.exp(rng.uniform(np.log(0.6), np.log(1.8)))
+    levels = (levels - 0.5) * contrast + 0.5 + rng.uniform(-0.15, 0.15)
     table = levels[:, None] * rng.uniform(0.85, 1.15, 3)
     return cv2.LUT(rgb, np.clip(table * 255, 0, 255).astype(np.uint8)[None])
 
 
+def random_sharpening(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """An unsharp mask, as cameras apply it."""
+    amount, blurred = rng.uniform(0.3, 1.5), cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.6, 1.5))
+    return cv2.addWeighted(rgb, 1 + amount, blurred, -amount, 0)
+
+
 def random_hue_saturation(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Turn the hue by up to 12 degrees and scale the saturation by 0.6 to 1.4."""
+    """Turn the hue by up to 12 degrees and scale the saturation by 0.5 to 2."""
     hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
     values = np.arange(256)
     hue = (values + rng.integers(-6, 7)) % 180  # OpenCV counts the hue in steps of 2 degrees
-    saturation = np.clip(values * rng.uniform(0.6, 1.4), 0, 255)
+    factor = np.exp(rng.uniform(np.log(0.5), np.log(2)))
+    saturation = np.clip(values * factor, 0, 255)
     table = np.stack([hue, saturation, values], axis=1).astype(np.uint8)
     return cv2.cvtColor(cv2.LUT(hsv, table[None]), cv2.COLOR_HSV2RGB)
