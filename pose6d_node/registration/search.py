@@ -75,9 +75,10 @@ def look_twice(
     # Poses that a network confuses.
     if len(estimates):
         turned = half_turns(surfaces, observation.class_index, estimates)
-        candidates.add(
-            register(observation, surfaces, turned, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS)
+        registered = register(
+            observation, surfaces, turned, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS
         )
+        candidates.add(Hypotheses.concatenate([estimates, registered]))
         best, agrees = candidates.best()
         sure[best.instance] = agrees >= SURE
 
