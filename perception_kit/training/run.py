@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.partial_file import replacing
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.options import TrainingOptions
 
@@ -105,13 +106,15 @@ class RunLog:
     """What a run reports while it trains: lines of RUN_DIR/log.jsonl, and TensorBoard's events.
 
     ``step`` is the one at which the run starts or goes on: TensorBoard forgets what a killed
-    process reported of later ones.
+    process reported of later ones, and so do the lines. Raises OSError where these cannot be
+    written.
     """
 
     def __init__(self, run_dir: Path, step: int) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self._lines = run_dir / "log.jsonl"
-        self._writer = SummaryWriter(run_dir, purge_step=step)
+        self._forget_after(step)
+        self._writer = SummaryWriter(run_dir, purge_step=step + 1)
 
     def add(self, step: int, scalars: dict[str, float]) -> None:
         """Report the training's ``scalars`` by name."""
@@ -119,6 +122,16 @@ class RunLog:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
         for name, value in scalars.items():
             self._writer.add_scalar(f"train/{name}", value, step)
+
+    def _forget_after(self, step: int) -> None:
+        """Remove the lines of steps that come again, and one that a kill cut off."""
+        if not self._lines.exists():
+            return
+        text = self._lines.read_text(errors="replace")
+        kept = [f"{line}\n" for line in text.splitlines() if _step_of(line) <= step]
+        if "".join(kept) != text:
+            with replacing(self._lines) as partial:
+                partial.write_text("".join(kept))
 
     def add_held_out(self, step: int, scalars: dict[str, float]) -> None:
         """Report scores on held-out data by name, to TensorBoard only."""
@@ -130,12 +143,20 @@ class RunLog:
         self._writer.close()
 
 
+def _step_of(line: str) -> float:
+    """Step of a line of the log; infinity, later than all, for one that is not whole."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
 def write_record(
     options: TrainingOptions, clock: TrainingClock, data: dict[str, Any], scores: dict[str, Any]
 ) -> Path:
     """Write ``MODEL.json``: how the model was trained and what it scores on held-out data.
 
-    ``data`` says what was read (sizes, folders).
+    ``data`` says what was read (sizes, folders). Raises OSError where it cannot be written.
     """
     device = torch.cuda.get_device_name() if options.uses_gpu else platform.machine()
     record = {
@@ -152,7 +173,8 @@ def write_record(
         },
     }
     path = options.out.with_name(options.out.name + ".json")
-    path.write_text(json.dumps(record, indent=2, default=str) + "\n")
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(record, indent=2, default=str) + "\n")
     return path
 
 
