@@ -47,7 +47,7 @@ from actionrec_node.networks.action_model import (
 from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
-from perception_kit.arguments import bounded_float, bounded_int, positive_float, with_new_names
+from perception_kit.arguments import bounded_float, bounded_int, positive_float
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
@@ -142,16 +142,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> ActionTrainingOpt
     )
     add_options(parser, ActionTrainingOptions)
 
-    # The old name of --val-fraction, for YAML files of the release before.
-    parser.add_argument(
-        "--val-share",
-        dest="val_fraction",
-        type=positive_float,
-        default=argparse.SUPPRESS,
-        help=argparse.SUPPRESS,
-    )
-
-    args = parse_with_yaml(parser, with_new_names(arguments, NEW_NAMES))
+    args = parse_with_yaml(parser, arguments, NEW_NAMES)
     options = ActionTrainingOptions(**vars(args))
     _check_together(parser, options)
     return options
