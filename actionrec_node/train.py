@@ -58,6 +58,13 @@ Batch: TypeAlias = tuple[tuple[Tensor, ...], Tensor]
 CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
 LEARNING_RATES = {"adamw": 2e-3, "sgd": 1e-2}
 STEP_FACTOR = 0.1  # of the rate of SGD at each of --lr-steps
+# Fields of the model's specification that are options of the command.
+SPEC_OPTIONS = {
+    "architecture": "--architecture",
+    "clip_length": "--clip-length",
+    "clip_fps": "--clip-fps",
+    "input_size": "--input-size",
+}
 NEW_NAMES = {"--val-share": "--val-fraction"}
 
 
@@ -217,12 +224,16 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
             else None
         )
 
+        spec = asdict(model.spec)
         windows = dict(zip(model.spec.class_names, clips.counts.tolist(), strict=True))
         self.identity = {
-            **{name: str(value) for name, value in asdict(model.spec).items()},
-            "optimizer": options.optimizer,
-            "balance": options.balance,
-            "freeze_through": str(options.freeze_through),
+            **{SPEC_OPTIONS.get(name, name): str(value) for name, value in spec.items()},
+            "--weights": [str(path) for path in options.weights or []],
+            "--optimizer": options.optimizer,
+            "--balance": options.balance,
+            "--freeze-through": str(options.freeze_through),
+            "--augmentation": options.augmentation,
+            "--label-smoothing": options.label_smoothing,
             "windows of --data": str(windows),
         }
 
