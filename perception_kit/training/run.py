@@ -7,6 +7,7 @@ import json
 import math
 import platform
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.partial_file import replacing
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.options import TrainingOptions
+
+LEAST_ROOM = 1 << 20  # bytes on the disk, for a run to go on
+RUN_DIR_ADVICE = "make room on it, or name another --run-dir"
 
 
 class TrainingError(ValueError):
@@ -106,32 +110,47 @@ class RunLog:
     """What a run reports while it trains: lines of RUN_DIR/log.jsonl, and TensorBoard's events.
 
     ``step`` is the one at which the run starts or goes on: TensorBoard forgets what a killed
-    process reported of later ones, and so do the lines. Raises OSError where these cannot be
-    written.
+    process reported of later ones, and so do the lines. Raises OSError with what to do where
+    RUN_DIR cannot be written.
     """
 
     def __init__(self, run_dir: Path, step: int) -> None:
-        run_dir.mkdir(parents=True, exist_ok=True)
         self._lines = run_dir / "log.jsonl"
+        with self._written():
+            run_dir.mkdir(parents=True, exist_ok=True)
+            self._lines.touch()
         self._forget_after(step)
         self._writer = SummaryWriter(run_dir, purge_step=step + 1)
 
     def add(self, step: int, scalars: dict[str, float]) -> None:
         """Report the training's ``scalars`` by name."""
-        with self._lines.open("a") as file:
+        with self._written(), self._lines.open("a") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
         for name, value in scalars.items():
             self._writer.add_scalar(f"train/{name}", value, step)
 
     def _forget_after(self, step: int) -> None:
         """Remove the lines of steps that come again, and one that a kill cut off."""
-        if not self._lines.exists():
-            return
         text = self._lines.read_text(errors="replace")
         kept = [f"{line}\n" for line in text.splitlines() if _step_of(line) <= step]
         if "".join(kept) != text:
             with replacing(self._lines) as partial:
                 partial.write_text("".join(kept))
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Writes into the folder; raises OSError where that fails, or the disk is all but full.
+
+        TensorBoard, which writes from a thread of its own, would print a traceback then.
+        """
+        folder = self._lines.parent
+        try:
+            yield
+            disk = shutil.disk_usage(folder)
+        except OSError as error:
+            raise OSError(f"'{folder}' cannot be written ({error}): {RUN_DIR_ADVICE}") from error
+        if disk.total and disk.free < LEAST_ROOM:
+            raise OSError(f"{disk.free} bytes are left on the disk of '{folder}': {RUN_DIR_ADVICE}")
 
     def add_held_out(self, step: int, scalars: dict[str, float]) -> None:
         """Report scores on held-out data by name, to TensorBoard only."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,25 @@ def test_tensorboard_keeps_the_step_of_the_checkpoint(tmp_path: Path) -> None:
         log.close()
     events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
     assert [(event.step, event.value) for event in events] == [(20, 0), (40, 0), (60, 40)]
+
+
+def test_a_run_ends_before_its_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RunLog(tmp_path, 0)
+    log.add(20, {"loss": 0.5})
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(
+        OSError, match=f"1000 bytes are left on the disk of '{tmp_path}': make room"
+    ):
+        log.add(40, {"loss": 0.5})
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(OSError, match=r"run' cannot be written .* name another --run-dir"):
+        RunLog(tmp_path / "run", 0)
 
 
 def test_a_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
