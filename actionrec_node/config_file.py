@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from perception_kit.arguments import with_new_names
+
 
 def parse_with_yaml(
-    parser: argparse.ArgumentParser, arguments: Sequence[str]
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    new_names: Mapping[str, str],
 ) -> argparse.Namespace:
-    """Parse ``arguments``, where ``--config FILE`` names a YAML file of further options.
+    """Parse ``arguments`` (None: of this process), with ``--config FILE`` for a YAML file of more.
 
     Its keys are options without the leading dashes (``batch-size`` or ``batch_size``); an option on
-    the command line replaces that of the file. The parser, which gets the option ``--config`` here,
-    ends the program with a message that names the file where it is no mapping of known options.
+    the command line replaces that of the file. Old names, those in ``new_names``, are replaced with
+    a warning in both, as by ``with_new_names``. The parser, which gets the option ``--config``
+    here, ends the program with a message that names the file where it is no mapping of known
+    options.
     """
     parser.add_argument(
         "--config",
@@ -26,15 +32,22 @@ def parse_with_yaml(
         help="YAML file of options, used where the command line does not have them",
     )
 
+    given = with_new_names(arguments, new_names)
+
     # The file first: its options come before those of the command line, which replace them.
     finder = argparse.ArgumentParser(add_help=False)
     finder.add_argument("--config", type=Path)
-    path = finder.parse_known_args(arguments)[0].config
-    from_file = [] if path is None else _from_yaml(parser, path, arguments)
-    return parser.parse_args([*from_file, *arguments])
+    path = finder.parse_known_args(given)[0].config
+    from_file = [] if path is None else _from_yaml(parser, path, given, new_names)
+    return parser.parse_args([*from_file, *given])
 
 
-def _from_yaml(parser: argparse.ArgumentParser, path: Path, given: Sequence[str]) -> list[str]:
+def _from_yaml(
+    parser: argparse.ArgumentParser,
+    path: Path,
+    given: Sequence[str],
+    new_names: Mapping[str, str],
+) -> list[str]:
     """The options of the file that are not ``given``, as command line arguments."""
     try:
         content = yaml.safe_load(path.read_bytes())
@@ -46,7 +59,7 @@ def _from_yaml(parser: argparse.ArgumentParser, path: Path, given: Sequence[str]
     known = {option: action for action in parser._actions for option in action.option_strings}
     arguments: list[str] = []
     for key, value in content.items():
-        option = f"--{str(key).replace('_', '-')}"
+        [option] = with_new_names([f"--{str(key).replace('_', '-')}"], new_names)
         if option not in known:
             parser.error(f"--config '{path}': unknown option '{key}'")
         is_given = any(text == option or text.startswith(f"{option}=") for text in given)

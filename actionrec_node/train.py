@@ -47,7 +47,7 @@ from actionrec_node.networks.action_model import (
 from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
-from perception_kit.arguments import bounded_float, bounded_int, positive_float, with_new_names
+from perception_kit.arguments import bounded_float, bounded_int, positive_float
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
@@ -58,6 +58,13 @@ Batch: TypeAlias = tuple[tuple[Tensor, ...], Tensor]
 CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
 LEARNING_RATES = {"adamw": 2e-3, "sgd": 1e-2}
 STEP_FACTOR = 0.1  # of the rate of SGD at each of --lr-steps
+# Fields of the model's specification that are options of the command.
+SPEC_OPTIONS = {
+    "architecture": "--architecture",
+    "clip_length": "--clip-length",
+    "clip_fps": "--clip-fps",
+    "input_size": "--input-size",
+}
 NEW_NAMES = {"--val-share": "--val-fraction"}
 
 
@@ -142,16 +149,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> ActionTrainingOpt
     )
     add_options(parser, ActionTrainingOptions)
 
-    # The old name of --val-fraction, for YAML files of the release before.
-    parser.add_argument(
-        "--val-share",
-        dest="val_fraction",
-        type=positive_float,
-        default=argparse.SUPPRESS,
-        help=argparse.SUPPRESS,
-    )
-
-    args = parse_with_yaml(parser, with_new_names(arguments, NEW_NAMES))
+    args = parse_with_yaml(parser, arguments, NEW_NAMES)
     options = ActionTrainingOptions(**vars(args))
     _check_together(parser, options)
     return options
@@ -226,12 +224,16 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
             else None
         )
 
+        spec = asdict(model.spec)
         windows = dict(zip(model.spec.class_names, clips.counts.tolist(), strict=True))
         self.identity = {
-            **{name: str(value) for name, value in asdict(model.spec).items()},
-            "optimizer": options.optimizer,
-            "balance": options.balance,
-            "freeze_through": str(options.freeze_through),
+            **{SPEC_OPTIONS.get(name, name): str(value) for name, value in spec.items()},
+            "--weights": [str(path) for path in options.weights or []],
+            "--optimizer": options.optimizer,
+            "--balance": options.balance,
+            "--freeze-through": str(options.freeze_through),
+            "--augmentation": options.augmentation,
+            "--label-smoothing": options.label_smoothing,
             "windows of --data": str(windows),
         }
 

@@ -22,6 +22,7 @@ import torch
 from perception_kit.arguments import model_file
 from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
+from perception_kit.partial_file import replacing
 
 # Metadata in which the models of a mean may differ. All else says how the network is to be used.
 INDIVIDUAL_KEYS = ("kind", "input_size", "training")
@@ -102,18 +103,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             {"path": str(path), "sha256": file_sha256(path), "record": _record(path)}
             for path in options.models
         ]
-    except ModelFileError as error:
+        save_model(options.out, kind, tensors, metadata)
+        _write_record(options, sources)
+    except (ModelFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
-    save_model(options.out, kind, tensors, metadata)
+    print(f"wrote {options.out}, the mean of {len(options.models)} {kind} models")
+    return 0
 
+
+def _write_record(options: argparse.Namespace, sources: Sequence[dict[str, Any]]) -> None:
+    """Write ``OUT.json``: the command and the models of the mean."""
     models = [str(path) for path in options.models]
     command = ["python", "-m", "perception_kit.average", *models, "--out", str(options.out)]
     text = json.dumps({"command": shlex.join(command), "mean_of": sources}, indent=2)
-    options.out.with_name(options.out.name + ".json").write_text(text + "\n", encoding="utf-8")
-    print(f"wrote {options.out}, the mean of {len(options.models)} {kind} models")
-    return 0
+    with replacing(options.out.with_name(options.out.name + ".json")) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def _record(model: Path) -> Any:

@@ -47,9 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = args.out or args.second
     try:
         comparison = compare_runs(read_run(args.first), read_run(args.second))
+        page = comparison_page(comparison)
         out.mkdir(parents=True, exist_ok=True)
         (out / DATA).write_text(json.dumps(comparison.as_json(), indent=2) + "\n")
-        (out / PAGE).write_text(comparison_page(comparison))
+        (out / PAGE).write_text(page)
     except (RunError, OSError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

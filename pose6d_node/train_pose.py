@@ -126,8 +126,9 @@ class PoseTrainer(Trainer[PoseModel, Batch]):
 
         self.identity = {
             "class names": model.spec.class_names,
-            "architecture": model.spec.architecture,
+            "--architecture": model.spec.architecture,
             "diameters": model.spec.diameters,
+            "--weights": str(options.weights),
             "instances": len(dataset),
         }
 

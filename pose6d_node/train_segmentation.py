@@ -181,8 +181,10 @@ class SegmentationTrainer(Trainer[MaskRCNN, list[Tensor]]):
 
         self.identity = {
             "class names": frames.class_names,
-            "architecture": options.architecture,
-            "depth": options.depth,
+            "--architecture": options.architecture,
+            "--depth": options.depth,
+            "--weights": options.weights,
+            "--input-size": [*options.input_size],
             "frames": len(frames.classes),
         }
 

@@ -49,7 +49,8 @@ def update(model_path: Path, models: Path, out: Path) -> None:
     """Write the model at ``model_path`` with the surfaces in ``models`` to ``out``.
 
     Raises ModelFileError and DatasetError for files that cannot be used, and for a class of the
-    model that has no mesh, or one without triangles or colors.
+    model that has no mesh, or one without triangles or colors; OSError where ``out`` cannot be
+    written.
     """
     model = PoseModel.load(model_path)
     by_name = {entry.name: entry for entry in open_models(models).values()}
@@ -60,7 +61,6 @@ def update(model_path: Path, models: Path, out: Path) -> None:
     updated = model.with_objects([by_name[name] for name in model.spec.class_names])
     if updated.surfaces is None:
         raise DatasetError(f"a mesh in '{models}' has no triangles or no colors")
-    out.parent.mkdir(parents=True, exist_ok=True)
     updated.save(out, read_metadata(model_path, "pose").get("training", {}))
 
 

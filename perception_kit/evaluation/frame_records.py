@@ -14,6 +14,7 @@ import numpy as np
 from perception_kit.evaluation.evaluator import Evaluation
 from perception_kit.evaluation.ground_truth import FrameKey
 from perception_kit.evaluation.matching import EvaluatedFrame, ObjectMatch
+from perception_kit.evaluation.metrics_schema import from_json
 from perception_kit.metrics.instances import detection_verdicts
 from perception_kit.metrics.tracking import IdentityEvent
 from perception_kit.types import TrackState
@@ -141,23 +142,14 @@ def write_frame_records(path: Path, records: Sequence[FrameRecord]) -> None:
 
 
 def read_frame_records(path: Path) -> list[FrameRecord]:
-    """Read ``frames.json``. Raises OSError, ValueError or TypeError for a file that is not one."""
-    kinds = {
-        "detections": DetectionRecord,
-        "tracks": TrackRecord,
-        "objects": ObjectRecord,
-        "identities": IdentityRecord,
-    }
+    """Read ``frames.json``; files of other versions as in ``from_json``.
 
-    def record(content: dict[str, Any]) -> FrameRecord:
-        lists = {
-            name: [kind(**entry) for entry in content[name]]
-            for name, kind in kinds.items()
-            if content[name] is not None
-        }
-        return FrameRecord(**content | lists)
-
-    return [record(content) for content in json.loads(path.read_text())]
+    Raises OSError, ValueError or TypeError for a file that is not one.
+    """
+    content = json.loads(path.read_text())
+    if not isinstance(content, list):
+        raise TypeError(f"expected a list of frames, got {content!r:.80}")
+    return [from_json(FrameRecord, frame) for frame in content]
 
 
 def _detections(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from types import UnionType
+from functools import cache
+from numbers import Real
+from types import NoneType, UnionType
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 
@@ -19,6 +21,8 @@ class _Dataclass(Protocol):
 
 
 Schema = TypeVar("Schema", bound=_Dataclass)
+# What the value of a field of a type is an instance of.
+_VALUE_TYPES: dict[Any, type] = {int: Real, float: Real, str: str, bool: bool}
 
 
 def to_json(content: Any) -> Any:
@@ -34,18 +38,25 @@ def from_json(schema: type[Schema], content: Mapping[str, Any]) -> Schema:
     """The dataclass ``schema`` that ``to_json`` turned into ``content``.
 
     Unknown keys are left out, and missing ones have their default: files of other versions can be
-    read. Raises TypeError for a missing key without a default, and for anything but an object.
+    read. Raises TypeError for a missing key without a default, for a value of another type, and for
+    anything but an object.
     """
     if not isinstance(content, Mapping):
-        raise TypeError(f"expected an object with the keys of {schema.__name__}, got {content!r}")
+        keys = ", ".join(map(_key, fields(schema)))
+        raise TypeError(f"expected an object with the keys {keys}, got {content!r:.80}")
 
-    types = get_type_hints(schema)
-    values = {
-        item.name: _read(types[item.name], content[_key(item)])
-        for item in fields(schema)
-        if _key(item) in content
-    }
+    types = _types(schema)
+    values = {}
+    for item in fields(schema):
+        if (key := _key(item)) in content:
+            values[item.name] = _read(types[item.name], content[key], key)
     return schema(**values)
+
+
+@cache
+def _types(schema: type[_Dataclass]) -> dict[str, Any]:
+    """Type of each field by its name; to find them takes long."""
+    return get_type_hints(schema)
 
 
 def _key(item: Field[Any]) -> str:
@@ -53,18 +64,25 @@ def _key(item: Field[Any]) -> str:
     return str(item.metadata.get("key", item.name))
 
 
-def _read(expected: Any, content: Any) -> Any:
-    """``content`` with the dataclasses that the type ``expected`` has in it."""
-    if content is None:
+def _read(expected: Any, content: Any, key: str) -> Any:
+    """``content`` with the dataclasses that the type ``expected`` of ``key`` has in it."""
+    kinds = get_args(expected) if isinstance(expected, UnionType) else (expected,)
+    if content is None and NoneType in kinds:
         return None
-    if isinstance(expected, UnionType):
-        [expected] = [kind for kind in get_args(expected) if kind is not type(None)]
+    [kind] = [kind for kind in kinds if kind is not NoneType]
 
-    if is_dataclass(expected) and isinstance(expected, type):
-        return from_json(expected, content)
-    if get_origin(expected) is dict and isinstance(content, Mapping):
-        return {key: _read(get_args(expected)[1], value) for key, value in content.items()}
-    return content
+    # What holds values of its own.
+    if is_dataclass(kind) and isinstance(kind, type):
+        return from_json(kind, content)
+    if get_origin(kind) is dict and isinstance(content, Mapping):
+        return {name: _read(get_args(kind)[1], value, key) for name, value in content.items()}
+    if get_origin(kind) is list and isinstance(content, list):
+        return [_read(get_args(kind)[0], value, key) for value in content]
+
+    # Single values, also of NumPy.
+    if isinstance(content, _VALUE_TYPES.get(kind, ())):
+        return content
+    raise TypeError(f"'{key}' must be {getattr(kind, '__name__', kind)}, got {content!r:.80}")
 
 
 @dataclass(frozen=True)

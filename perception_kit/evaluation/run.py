@@ -4,16 +4,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from perception_kit.evaluation.frame_records import FrameRecord, read_frame_records
-from perception_kit.evaluation.metrics_schema import ReplayMetrics, from_json
+from perception_kit.evaluation.metrics_schema import (
+    PoseScores,
+    ReplayMetrics,
+    SegmentationScores,
+    from_json,
+)
 from perception_kit.evaluation.run_folder import CONFIG, DETAILS, FRAMES, METRICS, VIDEO
+
+Contents = TypeVar("Contents")
 
 
 class RunError(ValueError):
@@ -51,21 +59,83 @@ class ReplayRun:
 
 
 def read_run(folder: Path) -> ReplayRun:
-    """Read what ``perception_kit.replay`` wrote into ``folder``. Raises RunError."""
+    """Read what ``perception_kit.replay`` wrote into ``folder``.
+
+    Raises RunError, which names the file that is missing or damaged.
+    """
+    return ReplayRun(
+        folder,
+        _read(folder / METRICS, _read_metrics),
+        _read(folder / DETAILS, _read_details),
+        _read(folder / CONFIG, _read_config),
+        _read(folder / FRAMES, read_frame_records),
+    )
+
+
+def _read(path: Path, read: Callable[[Path], Contents]) -> Contents:
+    """What ``read`` reads from a file of the folder. Raises RunError."""
     try:
-        metrics = from_json(ReplayMetrics, json.loads((folder / METRICS).read_text()))
-        details = json.loads((folder / DETAILS).read_text())
-        config = yaml.safe_load((folder / CONFIG).read_text())
-        frames = read_frame_records(folder / FRAMES)
+        return read(path)
     except FileNotFoundError as error:
         raise RunError(
-            f"'{folder}' holds no finished replay: '{Path(error.filename).name}' is missing; give"
-            " the --out folder of a replay that ended"
+            f"'{path.parent}' holds no finished replay: '{path.name}' is missing; give the --out"
+            " folder of a replay that ended"
         ) from error
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise RunError(
-            f"'{folder}' cannot be read ({error}): it is damaged, or of another version; replay the"
+            f"'{path}' cannot be read ({error}): it is damaged, or of another version; replay the"
             " bag again"
         ) from error
 
-    return ReplayRun(folder, metrics, details, config, frames)
+
+def _read_metrics(path: Path) -> ReplayMetrics:
+    return from_json(ReplayMetrics, json.loads(path.read_text()))
+
+
+@dataclass(frozen=True)
+class _SegmentationDetails:
+    per_class: dict[str, SegmentationScores] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _PoseDetails:
+    per_class: dict[str, PoseScores] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _ActionDetails:
+    falls_missed: float | None = None
+    false_fall_alarms: float | None = None
+
+
+@dataclass(frozen=True)
+class _Details:
+    """What of ``details.json`` the scores are taken from."""
+
+    segmentation: _SegmentationDetails = field(default_factory=_SegmentationDetails)
+    pose: _PoseDetails = field(default_factory=_PoseDetails)
+    actions: _ActionDetails | None = None
+
+
+def _read_details(path: Path) -> dict[str, Any]:
+    details: dict[str, Any] = json.loads(path.read_text())
+    from_json(_Details, details)
+    return details
+
+
+@dataclass(frozen=True)
+class _Settings:
+    bag: str
+
+
+@dataclass(frozen=True)
+class _Config:
+    """What every ``effective_config.yaml`` has."""
+
+    settings: _Settings
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load(path.read_text())
+    from_json(_Config, config)
+    return config

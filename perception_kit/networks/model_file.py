@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from perception_kit.networks.model_metadata import METADATA_KEY, ModelFileError, read_metadata
+from perception_kit.partial_file import replacing
 
 # Keys under which training scripts store the weights in a checkpoint.
 STATE_KEYS = ("state_dict", "model_state_dict", "model")
@@ -24,18 +26,13 @@ def save_model(
 ) -> None:
     """Write ``tensors`` and JSON-serialisable ``metadata`` as one model file.
 
-    ``kind`` is "segmentation", "pose" or "action".
+    ``kind`` is "segmentation", "pose" or "action". Raises OSError with what to do where the file
+    cannot be written; what was there before then stays.
     """
     text = json.dumps({"kind": kind, **metadata}, sort_keys=True)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-    # safetensors writes a file that only its owner can read, so the usual mode is kept.
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    mode = path.stat().st_mode
-    save_file(contiguous, path, metadata={METADATA_KEY: text})
-    path.chmod(mode)
+    with replacing(Path(path), SafetensorError) as partial:
+        save_file(contiguous, partial, metadata={METADATA_KEY: text})
 
 
 def read_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

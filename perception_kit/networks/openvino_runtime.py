@@ -10,11 +10,14 @@ import importlib
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from perception_kit.partial_file import replacing
 
 if TYPE_CHECKING:
     import openvino
@@ -114,9 +117,22 @@ def compile_module(
 
 
 def save_graph(graph: openvino.Model, path: Path) -> None:
-    """Write a graph as ``path`` (.xml) and a file of the same name with its weights (.bin)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    import_package("openvino").save_model(graph, str(path), compress_to_fp16=False)
+    """Write a graph as ``path`` (.xml) and a file of the same name with its weights (.bin).
+
+    Raises OSError with what to do where they cannot be written.
+    """
+    openvino = import_package("openvino")
+    weights = path.with_suffix(".bin")
+    with (
+        replacing(path, RuntimeError) as partial,
+        replacing(weights) as partial_weights,
+        TemporaryDirectory(dir=path.parent) as folder,
+    ):
+        # OpenVINO chooses the name of the weights by itself.
+        written = Path(folder, path.name)
+        openvino.save_model(graph, str(written), compress_to_fp16=False)
+        written.with_suffix(".bin").replace(partial_weights)
+        written.replace(partial)
 
 
 def read_graph(path: Path) -> openvino.Model:

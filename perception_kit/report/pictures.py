@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from perception_kit.evaluation.frame_records import FrameRecord
+from perception_kit.evaluation.run import RunError
 
 MAX_PICTURES = 300
 _LARGE_WIDTH, _SMALL_WIDTH = 640, 400  # pixels
@@ -37,7 +38,8 @@ def encode_pictures(
 ) -> dict[int, str]:
     """Base64 JPEG by index in ``frames``, of those that are in the ``video``.
 
-    Pictures of ``large`` frames have more pixels than those of ``small`` ones.
+    Pictures of ``large`` frames have more pixels than those of ``small`` ones. Raises RunError for
+    a video that is missing or damaged, or has a picture of no frame.
     """
     index_of = {
         frame.picture: index for index, frame in enumerate(frames) if frame.picture is not None
@@ -47,7 +49,11 @@ def encode_pictures(
     sharp: dict[int, bytes] = {}
     images: dict[int, np.ndarray] = {}
     for number, rgb in enumerate(_video_frames(video) if index_of else ()):
-        index = index_of[number]
+        if (index := index_of.get(number, -1)) < 0:
+            raise RunError(
+                f"'{video}' has more pictures than frames.json has frames with one: one of them is"
+                " of another replay; replay the bag again"
+            )
         if index in large:
             sharp[index] = _jpeg(_shrink(rgb, _LARGE_WIDTH), _LARGE_QUALITY)
         elif index in small:
@@ -64,10 +70,15 @@ def encode_pictures(
 
 
 def _video_frames(video: Path) -> Iterator[np.ndarray]:
-    """(H, W, 3) RGB images."""
-    with av.open(str(video)) as container:
-        for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+    """(H, W, 3) RGB images. Raises RunError."""
+    try:
+        with av.open(str(video)) as container:
+            for frame in container.decode(video=0):
+                yield frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, IndexError) as error:  # IndexError: a file without a video stream
+        raise RunError(
+            f"'{video}' cannot be read ({error}): it is missing or damaged; replay the bag again"
+        ) from error
 
 
 def _shrink(rgb: np.ndarray, width: int) -> np.ndarray:

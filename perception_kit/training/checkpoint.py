@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from perception_kit.partial_file import replacing
 from perception_kit.training.run import TrainingError
 
-CHECKPOINT_FORMAT = 2  # until format 1, each training command had keys of its own
+CHECKPOINT_FORMAT = 3  # until format 2, the identity had neither seed nor batch size
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` so that a kill at any time leaves either the old or the new file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    """Write ``state`` so that a kill at any time leaves either the old or the new file whole.
+
+    Raises OSError with what to do where the file cannot be written.
+    """
+    with replacing(path, RuntimeError) as partial, partial.open("wb") as file:
         torch.save({"format": CHECKPOINT_FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
@@ -45,16 +43,21 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
             f"--resume: '{path}' is no checkpoint ({error}); leave --resume out to start a new run"
         ) from error
 
+    if not isinstance(state, dict):
+        raise TrainingError(
+            f"--resume: '{path}' is no checkpoint: it holds a {type(state).__name__}, not what a"
+            " training saves; leave --resume out to start a new run"
+        )
     if state.get("format") != CHECKPOINT_FORMAT:
         raise TrainingError(
             f"--resume: '{path}' was written by another release: end the run with that release, or"
             " start a new run in another --run-dir"
         )
-    earlier = state.get("identity", {})
+    earlier = state.get("identity") or {}
     changed = [
-        f"{name} was {earlier.get(name)}, is {value}"
+        f"{name} was {earlier.get(name, 'not recorded')}, is {value}"
         for name, value in identity.items()
-        if earlier.get(name) != value
+        if name not in earlier or earlier[name] != value
     ]
     if changed:
         raise TrainingError(

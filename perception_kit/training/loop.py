@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from perception_kit.training import checkpoint
 from perception_kit.training.clock import TrainingClock, warmup_cosine
 from perception_kit.training.options import TrainingOptions
-from perception_kit.training.run import RunLog, check_finite
+from perception_kit.training.run import RunLog, TrainingError, check_finite
 
 Network = TypeVar("Network", bound=nn.Module)
 Batch = TypeVar("Batch")
@@ -123,15 +124,21 @@ class TrainingLoop(Generic[Network, Batch]):
             "random": checkpoint.RandomState(trainer.fabric.device),
         }
 
+        # Seed and batch size decide which samples a step sees. The learning rate may change, since
+        # that is what mends a run that diverges.
+        self._identity = {
+            "--seed": options.seed,
+            "--batch-size": options.batch_size,
+            **trainer.identity,
+        }
         if options.resume:
-            states = checkpoint.load_checkpoint(options.checkpoint, trainer.identity)
-            for name, part in self._parts.items():
-                part.load_state_dict(states[name])
+            self._restore()
 
     def run(self) -> Network:
         """Train; returns the network with averaged weights.
 
-        Raises TrainingError where a loss or a gradient is not finite.
+        Raises TrainingError where a loss or a gradient is not finite, and OSError where a
+        checkpoint or the log cannot be written.
         """
         trainer, fabric, clock = self.trainer, self.trainer.fabric, self.clock
         log = RunLog(self.options.run_dir, clock.step) if fabric.is_global_zero else None
@@ -183,9 +190,24 @@ class TrainingLoop(Generic[Network, Batch]):
             scores = self.trainer.validate(cast(Network, self.average.module))
             log.add_held_out(step, self.trainer.validation_scalars(scores))
 
+    def _restore(self) -> None:
+        """Go on from the run's checkpoint. Raises TrainingError where it does not fit."""
+        path = self.options.checkpoint
+        states = checkpoint.load_checkpoint(path, self._identity)
+        for name, part in self._parts.items():
+            try:
+                part.load_state_dict(states[name])
+            except (KeyError, ValueError, RuntimeError, TypeError) as error:
+                reason = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
+                raise TrainingError(
+                    f"--resume: '{path}' does not fit this training, its part '{name}' cannot be"
+                    f" restored ({reason}): give the options that the run was started with, or"
+                    " start a new run in another --run-dir"
+                ) from error
+
     def _save(self) -> None:
         if self.trainer.fabric.is_global_zero:
             states = {name: part.state_dict() for name, part in self._parts.items()}
             checkpoint.save_checkpoint(
-                self.options.checkpoint, {"identity": self.trainer.identity, **states}
+                self.options.checkpoint, {"identity": self._identity, **states}
             )

@@ -7,6 +7,7 @@ import json
 import math
 import platform
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,12 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.partial_file import replacing
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.options import TrainingOptions
+
+LEAST_ROOM = 1 << 20  # bytes on the disk, for a run to go on
+RUN_DIR_ADVICE = "make room on it, or name another --run-dir"
 
 
 class TrainingError(ValueError):
@@ -105,20 +110,47 @@ class RunLog:
     """What a run reports while it trains: lines of RUN_DIR/log.jsonl, and TensorBoard's events.
 
     ``step`` is the one at which the run starts or goes on: TensorBoard forgets what a killed
-    process reported of later ones.
+    process reported of later ones, and so do the lines. Raises OSError with what to do where
+    RUN_DIR cannot be written.
     """
 
     def __init__(self, run_dir: Path, step: int) -> None:
-        run_dir.mkdir(parents=True, exist_ok=True)
         self._lines = run_dir / "log.jsonl"
-        self._writer = SummaryWriter(run_dir, purge_step=step)
+        with self._written():
+            run_dir.mkdir(parents=True, exist_ok=True)
+            self._lines.touch()
+        self._forget_after(step)
+        self._writer = SummaryWriter(run_dir, purge_step=step + 1)
 
     def add(self, step: int, scalars: dict[str, float]) -> None:
         """Report the training's ``scalars`` by name."""
-        with self._lines.open("a") as file:
+        with self._written(), self._lines.open("a") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
         for name, value in scalars.items():
             self._writer.add_scalar(f"train/{name}", value, step)
+
+    def _forget_after(self, step: int) -> None:
+        """Remove the lines of steps that come again, and one that a kill cut off."""
+        text = self._lines.read_text(errors="replace")
+        kept = [f"{line}\n" for line in text.splitlines() if _step_of(line) <= step]
+        if "".join(kept) != text:
+            with replacing(self._lines) as partial:
+                partial.write_text("".join(kept))
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Writes into the folder; raises OSError where that fails, or the disk is all but full.
+
+        TensorBoard, which writes from a thread of its own, would print a traceback then.
+        """
+        folder = self._lines.parent
+        try:
+            yield
+            disk = shutil.disk_usage(folder)
+        except OSError as error:
+            raise OSError(f"'{folder}' cannot be written ({error}): {RUN_DIR_ADVICE}") from error
+        if disk.total and disk.free < LEAST_ROOM:
+            raise OSError(f"{disk.free} bytes are left on the disk of '{folder}': {RUN_DIR_ADVICE}")
 
     def add_held_out(self, step: int, scalars: dict[str, float]) -> None:
         """Report scores on held-out data by name, to TensorBoard only."""
@@ -130,12 +162,20 @@ class RunLog:
         self._writer.close()
 
 
+def _step_of(line: str) -> float:
+    """Step of a line of the log; infinity, later than all, for one that is not whole."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
 def write_record(
     options: TrainingOptions, clock: TrainingClock, data: dict[str, Any], scores: dict[str, Any]
 ) -> Path:
     """Write ``MODEL.json``: how the model was trained and what it scores on held-out data.
 
-    ``data`` says what was read (sizes, folders).
+    ``data`` says what was read (sizes, folders). Raises OSError where it cannot be written.
     """
     device = torch.cuda.get_device_name() if options.uses_gpu else platform.machine()
     record = {
@@ -152,7 +192,8 @@ def write_record(
         },
     }
     path = options.out.with_name(options.out.name + ".json")
-    path.write_text(json.dumps(record, indent=2, default=str) + "\n")
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(record, indent=2, default=str) + "\n")
     return path
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from actionrec_node.config_file import parse_with_yaml, save_options
 
+NEW_NAMES = {"--clips": "--batch-size"}
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="test")
@@ -22,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
 def _parse(tmp_path: Path, text: str, *arguments: str) -> argparse.Namespace:
     path = tmp_path / "options.yaml"
     path.write_text(text)
-    return parse_with_yaml(_parser(), ["--config", str(path), *arguments])
+    return parse_with_yaml(_parser(), ["--config", str(path), *arguments], NEW_NAMES)
 
 
 def test_options_of_the_file_and_of_the_command_line(tmp_path: Path) -> None:
@@ -38,8 +40,17 @@ def test_options_of_the_file_and_of_the_command_line(tmp_path: Path) -> None:
 def test_saved_options_are_read_back(tmp_path: Path) -> None:
     args = _parse(tmp_path, "data: a\nlr-steps: [3]\n")
     save_options(tmp_path / "saved" / "config.yaml", args)
-    again = parse_with_yaml(_parser(), ["--config", str(tmp_path / "saved" / "config.yaml")])
+    again = parse_with_yaml(_parser(), ["--config", str(tmp_path / "saved" / "config.yaml")], {})
     assert {**vars(again), "config": None} == {**vars(args), "config": None}
+
+
+@pytest.mark.parametrize("command_line", [[], ["--batch-size", "2"]])
+def test_an_old_name_is_warned_of_in_the_file_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command_line: list[str]
+) -> None:
+    args = _parse(tmp_path, "data: a\nclips: 3\n", *command_line)
+    assert args.batch_size == (2 if command_line else 3)
+    assert capsys.readouterr().err == "warning: --clips is now called --batch-size\n"
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,10 @@ def test_held_out_fraction_by_its_old_name(
     del arguments[at : at + 2]
     assert train.parse_arguments([*arguments, "--val-share=0.5"]).val_fraction == 0.5
     assert "warning: --val-share is now called --val-fraction" in capsys.readouterr().err
-    (tmp_path / "old.yaml").write_text("val-share: 0.25\n")
+    (tmp_path / "old.yaml").write_text("val_share: 0.25\n")
     options = train.parse_arguments([*arguments, "--config", str(tmp_path / "old.yaml")])
     assert options.val_fraction == 0.25
+    assert "warning: --val-share is now called --val-fraction" in capsys.readouterr().err
 
 
 def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
@@ -251,7 +252,13 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
                 " 'standing': 18}"
             ),
         ),
-        ("other options", "optimizer was adamw, is sgd"),
+        ("--optimizer sgd", "--optimizer was adamw, is sgd"),
+        ("--seed 5", "--seed was 0, is 5"),
+        ("--batch-size 1", "--batch-size was 2, is 1"),
+        ("--input-size 48", "--input-size was (32, 32), is (48, 48)"),
+        ("--augmentation all", "--augmentation was some, is all"),
+        ("--label-smoothing 0", "--label-smoothing was 0.05, is 0.0"),
+        ("--weights", "--weights was [], is ['"),
         (
             "no resume",
             "last.ckpt' is of an earlier run: --resume to go on from it, or name another --run-dir",
@@ -271,8 +278,12 @@ def test_a_run_does_not_go_on_as_another(
         shutil.copy(
             data_folder / "train" / "running" / "0.mkv", data_folder / "train" / "running" / "2.mkv"
         )
-    elif case == "other options":
-        arguments += ["--optimizer", "sgd"]
+    elif case == "--weights":
+        model = train.ActionModel(train.new_spec("resnext3d_compact", ["running", "standing"]))
+        train.save_action_model(data_folder / "w.safetensors", model)
+        arguments += [case, str(data_folder / "w.safetensors")]
+    elif case.startswith("--"):
+        arguments += case.split()
     elif case == "no resume":
         arguments.remove("--resume")
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import full_disk
 
 from perception_kit.average import main
 from perception_kit.networks.model_file import read_model, save_model
@@ -75,6 +76,14 @@ def test_a_damaged_record_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([str(model), str(model), "--out", str(tmp_path / "mean.safetensors")]) == 2
     assert "a.safetensors.json' is not JSON" in capsys.readouterr().err
     assert not (tmp_path / "mean.safetensors").exists()
+
+
+def test_a_full_disk_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = write(tmp_path / "a.safetensors", 1.0, shape=(10_000,))
+    with full_disk():
+        assert main([str(model), str(model), "--out", str(tmp_path / "mean.safetensors")]) == 2
+    assert "mean.safetensors' cannot be written" in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == [model]
 
 
 def test_one_model_is_no_mean(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def save_or_die(path, state):
     if state["clock"]["step"] == int(last):
         if moment == "before":
             die()
-        checkpoint.os.fsync = die
+        os.fsync = die
     save(path, state)
 
 TrainingClock.checkpoint_due = lambda clock: True

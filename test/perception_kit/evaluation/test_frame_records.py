@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from perception_kit.evaluation.evaluator import evaluate_recording
 from perception_kit.evaluation.frame_records import (
+    DetectionRecord,
     FrameRecord,
     frame_records,
     read_frame_records,
@@ -111,3 +114,35 @@ def test_files_give_back_what_was_written(tmp_path: Path) -> None:
     written += records(FrameGroundTruth(), FrameResults())
     write_frame_records(tmp_path / "frames.json", written)
     assert read_frame_records(tmp_path / "frames.json") == written
+
+
+def test_files_of_other_versions_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "frames.json"
+    detection = {"class_name": "mug", "score": 0.9, "box": [1, 2, 3, 4], "right": None}
+    frame = {"number": 3, "stamp_ns": 10**9, "picture": None, "latency_ms": {"pose": 9.5}}
+    path.write_text(
+        json.dumps([{**frame, "weather": "fine", "detections": [{**detection, "hue": 0.5}]}])
+    )
+    assert read_frame_records(path) == [
+        FrameRecord(3, 10**9, None, {"pose": 9.5}, [DetectionRecord(**detection)])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stamp_ns": "late"}, "'stamp_ns' must be int, got 'late'"),
+        ({"number": None}, "'number' must be int, got None"),
+        ({"detections": {}}, "'detections' must be list, got {}"),
+        ({"detections": [3]}, "expected an object with the keys class_name, score, box, right"),
+        ({"scores": {"walking": "much"}}, "'scores' must be float, got 'much'"),
+        ({"label": 3}, "'label' must be str, got 3"),
+    ],
+)
+def test_what_is_no_frame_is_refused(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    frame = {"number": 3, "stamp_ns": 10**9, "picture": None, "latency_ms": {}}
+    (tmp_path / "frames.json").write_text(json.dumps([frame | change]))
+    with pytest.raises(TypeError, match=message):
+        read_frame_records(tmp_path / "frames.json")

@@ -52,7 +52,21 @@ def test_unknown_keys_are_left_out_and_missing_ones_have_their_default() -> None
     assert (read.realtime, read.nodes_gone, read.instances) == (None, {}, None)
 
 
-@pytest.mark.parametrize("content", [{}, [], {"frames": 3, "latency_ms": {}}])
+FRAMES = {"input": 4, "processed": 4, "dropped": 0}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *({}, [], None, "text"),
+        {"frames": 3, "latency_ms": {}},
+        {"frames": None, "latency_ms": {}},
+        {"frames": {**FRAMES, "input": "four"}, "latency_ms": {}},
+        {"frames": FRAMES, "latency_ms": []},
+        {"frames": FRAMES, "latency_ms": {"total": 90.0}},
+        {"frames": FRAMES, "latency_ms": {}, "nodes_gone": {"pose6d_node": 3}},
+    ],
+)
 def test_what_is_no_metrics_file_is_refused(content: object) -> None:
     with pytest.raises(TypeError):
         from_json(ReplayMetrics, content)

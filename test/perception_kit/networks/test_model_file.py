@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import full_disk
 from safetensors.torch import save_file
 
 from perception_kit.networks.model_file import file_sha256, load_weights, read_model, save_model
@@ -26,6 +27,18 @@ def test_others_may_read_the_file_as_any_other(tmp_path: Path) -> None:
     save_model(tmp_path / "cups.safetensors", "pose", {"weights": torch.zeros(1)}, {})
     (tmp_path / "plain").touch()
     assert (tmp_path / "cups.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "cups.safetensors"
+    save_model(path, "pose", {"weights": torch.zeros(1)}, {})
+    with (
+        full_disk(),
+        pytest.raises(OSError, match=r"cups.safetensors' cannot be written \(.*large"),
+    ):
+        save_model(path, "pose", {"weights": torch.ones(10_000)}, {})
+    assert read_model(path, "pose")[0]["weights"].tolist() == [0.0]
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def write_text(path: Path) -> None:

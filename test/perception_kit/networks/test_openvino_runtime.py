@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from full_disk import full_disk
 from torch import nn
 
 from perception_kit.networks import openvino_runtime as runtime
@@ -71,6 +72,14 @@ def test_a_graph_written_and_read_is_the_same(network: nn.Module, tmp_path: Path
     torch.testing.assert_close(
         OpenVINOModule(read_graph(tmp_path / "new" / "graph.xml"))(image), network(image)
     )
+
+
+@torch.inference_mode()
+def test_a_graph_on_a_full_disk_leaves_nothing(network: nn.Module, tmp_path: Path) -> None:
+    graph = to_graph(network, [torch.rand(1, 3, 8, 8)], [(1, 3, 8, 8)])
+    with full_disk(room=16), pytest.raises(OSError, match=r"graph\.xml' cannot be written"):
+        save_graph(graph, tmp_path / "graph.xml")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_damaged_graph_is_named(tmp_path: Path) -> None:

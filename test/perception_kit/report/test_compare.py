@@ -126,6 +126,70 @@ def test_command_refuses_what_is_no_replay(
     assert "holds no finished replay" in capsys.readouterr().err
 
 
+DAMAGE = {
+    # case: (file, what is in it; None: it is missing)
+    "no metrics": ("metrics.json", None),
+    "cut metrics": ("metrics.json", '{"frames": {"inp'),
+    "foreign metrics": ("metrics.json", '{"accuracy": 0.5}'),
+    "metrics that are a list": ("metrics.json", "[]"),
+    "text for a number": (
+        "metrics.json",
+        '{"frames": {"input": "a", "processed": 1, "dropped": 0}, "latency_ms": {}}',
+    ),
+    "no details": ("details.json", None),
+    "empty details": ("details.json", ""),
+    "details that are a list": ("details.json", "[]"),
+    "foreign details": ("details.json", '{"segmentation": "good", "pose": [1]}'),
+    "foreign classes": ("details.json", '{"pose": {"per_class": {"mug": 0.5}}}'),
+    "details without a part": ("details.json", '{"segmentation": null}'),
+    "no config": ("effective_config.yaml", None),
+    "empty config": ("effective_config.yaml", ""),
+    "config that is no YAML": ("effective_config.yaml", "settings: ["),
+    "config of a node": ("effective_config.yaml", "pose6d_node: {device: cpu}"),
+    "config without a bag": ("effective_config.yaml", "settings: {rate: 1}"),
+    "bytes": ("effective_config.yaml", "settings: {bag: \x00}"),
+    "no frames": ("frames.json", None),
+    "cut frames": ("frames.json", '[{"number": 1, "sta'),
+    "frames that are an object": ("frames.json", '{"frames": []}'),
+    "frames that are null": ("frames.json", "null"),
+    "foreign frames": ("frames.json", '[{"file_name": "a.png"}]'),
+    "no video": ("overlay.mp4", None),
+    "foreign video": ("overlay.mp4", "text"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_command_names_the_file_that_is_damaged(
+    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    name, content = DAMAGE[case]
+    path = runs[1] / name
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    assert main([*map(str, runs)]) == 2
+    error = capsys.readouterr().err
+    assert str(runs[1]) in error
+    assert name in error
+    assert "missing; give the --out" in error or "replay the bag again" in error
+
+
+def test_command_takes_frames_with_keys_that_it_does_not_know(runs: tuple[Path, Path]) -> None:
+    path = runs[1] / "frames.json"
+    frames = json.loads(path.read_text())
+    path.write_text(json.dumps([{**frame, "weather": "fine"} for frame in frames]))
+    assert main([*map(str, runs)]) == 0
+
+
+def test_command_names_a_video_of_another_replay(
+    runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = runs[1] / "frames.json"
+    path.write_text(json.dumps(json.loads(path.read_text())[1:]))
+    assert main([*map(str, runs)]) == 2
+    assert "overlay.mp4' has more pictures than frames.json" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_page(runs: tuple[Path, Path], browser: Browser) -> None:
     from browser import console_errors

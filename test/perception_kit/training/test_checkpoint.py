@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from full_disk import full_disk
 
-from perception_kit.training import checkpoint
 from perception_kit.training.checkpoint import RandomState, load_checkpoint, save_checkpoint
 from perception_kit.training.run import TrainingError
 
@@ -24,10 +25,19 @@ def test_interrupted_save_leaves_the_old_checkpoint(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.os, "fsync", killed)
+    monkeypatch.setattr(os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(path, {"step": 2, "weights": torch.arange(3)})
     assert load_checkpoint(path, {})["step"] == 1
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    save_checkpoint(path, {"step": 1})
+    with full_disk(), pytest.raises(OSError, match=r"last.ckpt' cannot be written \(\[Errno 27\]"):
+        save_checkpoint(path, {"step": 2, "weights": torch.zeros(10_000)})
+    assert load_checkpoint(path, {})["step"] == 1
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def test_missing_checkpoint_says_what_to_do(tmp_path: Path) -> None:
@@ -53,6 +63,23 @@ def test_checkpoint_of_another_release_is_refused(tmp_path: Path) -> None:
     torch.save({"network": {}, "clock": {"step": 3}}, tmp_path / "last.ckpt")
     with pytest.raises(TrainingError, match=r"last.ckpt' was written by another release: end the"):
         load_checkpoint(tmp_path / "last.ckpt", {})
+
+
+@pytest.mark.parametrize("content", [[1, 2], torch.zeros(2), 3], ids=["list", "tensor", "number"])
+def test_what_no_training_saves_is_named(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "last.ckpt")
+    kind = type(content).__name__
+    with pytest.raises(TrainingError, match=f"last.ckpt' is no checkpoint: it holds a {kind},"):
+        load_checkpoint(tmp_path / "last.ckpt", {})
+
+
+@pytest.mark.parametrize("identity", [{}, {"--seed": 3}, None], ids=["empty", "other", "none"])
+def test_a_checkpoint_that_does_not_say_what_it_is_of_is_refused(
+    tmp_path: Path, identity: object
+) -> None:
+    save_checkpoint(tmp_path / "last.ckpt", {"step": 1, "identity": identity})
+    with pytest.raises(TrainingError, match="--batch-size was not recorded, is 8"):
+        load_checkpoint(tmp_path / "last.ckpt", {"--batch-size": 8})
 
 
 def draw() -> tuple[float, float, float]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,64 @@ def test_record_says_how_the_model_was_made(tmp_path: Path) -> None:
     assert record["config"]["run_dir"] == str(tmp_path / "run")
     assert record["data"] == {"frames": 12}
     assert record["held_out"] == {"map": 0.5}
+
+
+def test_a_resumed_run_forgets_what_comes_again(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(
+        '{"step": 20, "loss": 4.0}\n{"step": 40, "loss": 3.0}\n'
+        '{"step": 60, "loss": 2.0}\n{"step": 8'
+    )
+    log = RunLog(tmp_path, 40)
+    log.add(60, {"loss": 1.0})
+    log.close()
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 20, "loss": 4.0},
+        {"step": 40, "loss": 3.0},
+        {"step": 60, "loss": 1.0},
+    ]
+
+
+@pytest.mark.parametrize("cut", ['{"step": 40', '{"st', "[]", "4", '{"step": null}'])
+def test_only_whole_lines_of_the_log_are_kept(tmp_path: Path, cut: str) -> None:
+    (tmp_path / "log.jsonl").write_text(f'{{"step": 20}}\n{cut}')
+    RunLog(tmp_path, 40).close()
+    assert (tmp_path / "log.jsonl").read_text() == '{"step": 20}\n'
+
+
+def test_tensorboard_keeps_the_step_of_the_checkpoint(tmp_path: Path) -> None:
+    for start, steps in ((0, (20, 40, 60)), (40, (60,))):
+        log = RunLog(tmp_path, start)
+        for step in steps:
+            log.add(step, {"loss": float(start)})
+        log.close()
+    events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+    assert [(event.step, event.value) for event in events] == [(20, 0), (40, 0), (60, 40)]
+
+
+def test_a_run_ends_before_its_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RunLog(tmp_path, 0)
+    log.add(20, {"loss": 0.5})
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(
+        OSError, match=f"1000 bytes are left on the disk of '{tmp_path}': make room"
+    ):
+        log.add(40, {"loss": 0.5})
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(OSError, match=r"run' cannot be written .* name another --run-dir"):
+        RunLog(tmp_path / "run", 0)
+
+
+def test_a_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors.json").mkdir()
+    with pytest.raises(OSError, match=r"m.safetensors.json' cannot be written"):
+        write_record(options(tmp_path, accelerator="cpu"), TrainingClock(max_minutes=1), {}, {})
 
 
 def test_what_a_run_reports_is_there_for_programs_and_for_tensorboard(tmp_path: Path) -> None:

@@ -48,22 +48,21 @@ def test_training_writes_a_model_and_resumes(
     assert first["held_out"]["count"] == len(box_views)
     before = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert before["trainer"]["refining"]
-    second = run(bop_folder, tmp_path, "--steps", "3", "--resume")
+    second = run(bop_folder, tmp_path, "--steps", "3", "--resume", "--learning-rate", "1e-4")
     after = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert second["steps"] == after["clock"]["step"] == 3
     key = "estimator.coordinates.2.weight"
     assert 0 < float((after["model"][key] - before["model"][key]).abs().max()) < 0.01
-    with pytest.raises(SystemExit, match="2"):
-        run(
-            bop_folder,
-            tmp_path,
-            "--steps",
-            "4",
-            "--resume",
-            "--architecture",
-            "densefusion",
-        )
-    assert "architecture was densefusion_compact, is densefusion" in capsys.readouterr().err
+    model = str(tmp_path / "pose.safetensors")
+    for option, value, message in (
+        ("--architecture", "densefusion", "was densefusion_compact, is densefusion"),
+        ("--seed", "5", "was 0, is 5"),
+        ("--batch-size", "2", "was 4, is 2"),
+        ("--weights", model, f"was None, is {model}"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            run(bop_folder, tmp_path, "--steps", "4", "--resume", option, value)
+        assert f"{option} {message}" in capsys.readouterr().err
     view = box_views[0]
     assert (
         len(

@@ -157,8 +157,20 @@ def test_weights_are_those_of_the_architecture_that_is_trained(tmp_path: Path) -
         read_weights(path, "compact", depth=False)
 
 
-def test_a_run_is_not_resumed_with_other_classes(folder: Path, capsys) -> None:
+def test_a_run_is_not_resumed_as_another(folder: Path, capsys) -> None:
     train_segmentation.main(command(folder, "--steps", "1", "--architecture", "compact"))
+    weights = str(folder.parent / "seg.safetensors")
+    for option, values, message in (
+        ("--seed", ["5"], "was 0, is 5"),
+        ("--batch-size", ["4"], "was 2, is 4"),
+        ("--input-size", ["64", "96"], "was [96, 64], is [64, 96]"),
+        ("--weights", [weights], f"was none, is {weights}"),
+    ):
+        more = ["--steps", "2", "--architecture", "compact", "--resume", option, *values]
+        with pytest.raises(SystemExit, match="2"):
+            train_segmentation.main(command(folder, *more))
+        assert f"{option} {message}" in capsys.readouterr().err
+
     models = folder / "models" / "models_info.json"
     models.write_text(models.read_text().replace("red_box", "green_box"))
     with pytest.raises(SystemExit, match="2"):

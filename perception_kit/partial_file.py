@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, *errors: type[Exception]) -> Iterator[Path]:
+    """A partial file beside ``path`` to write, which takes its place at the end of the block.
+
+    A kill or a full disk at any time leaves the file that was there before, and a block that fails
+    leaves no partial file. Folders are made as needed. OSError and the ``errors`` that the writer
+    in the block has for a failure become an OSError that says what to do.
+    """
+    reported: tuple[type[Exception], ...] = (OSError, *errors)
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        # Some writers make files that only their owner can read.
+        mode = (path if path.exists() else partial).stat().st_mode
+        yield partial
+        partial.chmod(mode)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except reported as error:
+        # PyTorch hides the system's reason behind one of its own.
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise OSError(
+            f"'{path}' cannot be written ({reason}): make room on its disk, or name a file in a"
+            " folder that you may write to"
+        ) from error
+    finally:
+        # Gone already unless the block failed, which an error from here must not hide.
+        with suppress(OSError):
+            partial.unlink()
