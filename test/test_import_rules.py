@@ -10,7 +10,17 @@ from python_imports import PACKAGES, imported, loaded_by, sources
 
 # perception_kit from the bottom up: a room imports from its own row and the rows above it.
 LAYERS = (
-    ("types", "colors", "boxes", "geometry", "parameters", "resources", "processes", "stamps"),
+    (
+        "types",
+        "colors",
+        "boxes",
+        "geometry",
+        "image_checks",
+        "parameters",
+        "resources",
+        "processes",
+        "stamps",
+    ),
     ("arguments", "drawing", "metrics", "networks"),
     ("datasets", "training"),
     ("bags", "ros"),

@@ -142,7 +142,7 @@ def test_results_are_those_of_the_algorithms(camera: Camera, models: dict[str, s
         np.testing.assert_allclose(got.descriptor, want.descriptor, atol=1e-3)
 
     intrinsics = intrinsics_from_camera_info(info_message(stamp_ns), color)
-    estimator = PoseEstimator(models["pose_model"], "cpu")
+    estimator = PoseEstimator(models["pose_model"], "cpu", min_confidence=0.0)
     expected_poses = estimator(rgb, depth_image(depth), intrinsics, expected)
     received_poses = poses_from_message(poses)
     indices = [pose.detection_index for pose in received_poses]
