@@ -16,6 +16,7 @@ LAYERS = (
         "boxes",
         "geometry",
         "image_checks",
+        "json_output",
         "parameters",
         "resources",
         "processes",
