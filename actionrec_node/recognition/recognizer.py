@@ -24,7 +24,7 @@ from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
 from perception_kit.image_checks import check_color
-from perception_kit.resources import choose_device, resolve_path
+from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate
 
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
@@ -122,7 +122,7 @@ class ActionRecognizer:
         self.config = config or RecognizerConfig()
         self.rejected: list[tuple[int, str]] = []
 
-        self._model = load_runtime_model(resolve_path(model_path), choose_device(device), runtime)
+        self._model = load_runtime_model(resolve_path(model_path), device, runtime)
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
 

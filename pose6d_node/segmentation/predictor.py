@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from perception_kit.image_checks import check_color, check_depth
-from perception_kit.networks.openvino_runtime import check_runtime_device
-from perception_kit.resources import choose_device, resolve_path
+from perception_kit.networks.openvino_runtime import choose_runtime_device
+from perception_kit.resources import resolve_path
 from perception_kit.types import Instance, Intrinsics
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.segmentation.depth_input import depth_channel
@@ -45,8 +45,7 @@ class Segmenter:
             score_threshold=score_threshold,
             max_detections=max_detections,
         )
-        self.device = torch.device(choose_device(device))
-        check_runtime_device(runtime, str(self.device))
+        self.device = torch.device(choose_runtime_device(runtime, device))
         network, spec = load_segmentation(resolve_path(model_path))
         self.class_names = spec.class_names
         self.input_size = spec.input_size
