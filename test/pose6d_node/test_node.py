@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -345,7 +344,7 @@ def test_life_cycle_and_diagnostics(
 
 
 def test_sigterm_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: NodeGroup) -> None:
-    os.kill(group.process_id(NODE), signal.SIGTERM)
+    group.processes[NODE].send_signal(signal.SIGTERM)
     graph.wait(lambda: group.poll()[NODE] is not None, "the end of the node")
     assert group.stop() == {NODE: 0}
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()
