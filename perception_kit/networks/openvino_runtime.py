@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from perception_kit.resources import check_device_name, choose_device
+from perception_kit.resources import (
+    INT8_RUNTIME,
+    RUNTIMES,
+    check_device_name,
+    choose_device,
+)
 
 if TYPE_CHECKING:
     import openvino
@@ -47,8 +52,14 @@ def choose_runtime_device(runtime: str, device: str) -> str:
     """PyTorch device that ``device`` means for a ``runtime``; see ``choose_device``.
 
     ``auto`` is the CPU for a runtime that runs nowhere else. Raises RuntimeUnavailableError where
-    the runtime does not run on the device, DeviceError where there is no such device.
+    there is no such runtime or it does not run on the device, DeviceError where there is no such
+    device.
     """
+    runtimes = (*RUNTIMES, INT8_RUNTIME)
+    if runtime not in runtimes:
+        raise RuntimeUnavailableError(
+            f"unknown runtime '{runtime}', expected one of {', '.join(runtimes)}"
+        )
     if runtime == "pytorch":
         return choose_device(device)
     if device not in ("auto", "cpu"):

@@ -102,6 +102,11 @@ def test_auto_is_the_best_device_that_a_runtime_runs_on(
     assert choose_runtime_device(runtime, device) == chosen
 
 
+def test_a_runtime_that_does_not_exist_is_named() -> None:
+    with pytest.raises(RuntimeUnavailableError, match="unknown runtime 'onnx', expected one of py"):
+        choose_runtime_device("onnx", "cpu")
+
+
 def test_openvino_is_refused_on_another_device() -> None:
     with pytest.raises(
         RuntimeUnavailableError, match="device is 'cuda:0': set the device to 'cpu'"
