@@ -18,5 +18,5 @@ setup(
             for sub in ("", ".*")
         ]
     ),
-    package_data={"": ["*.pyi"]},
+    package_data={"": ["*.pyi", "py.typed", "*.css", "*.html", "*.js"]},
 )

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,8 @@ from actionrec_node.evaluation.model_loading import (
     time_per_clip,
 )
 from actionrec_node.networks.action_model import ActionModel
-from perception_kit.arguments import JSON_TO_STDOUT, positive_float, with_json_path
+from perception_kit.arguments import positive_float, with_json_path
+from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 
@@ -49,10 +49,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--json",
+        type=Path,
         metavar="PATH",
-        help="write everything as JSON; - prints it instead of a table",
+        help="write everything as JSON to a file whose name ends in .json; - prints it instead of"
+        " a table",
     )
-    return parser.parse_args(with_json_path(arguments))
+    return parser.parse_args(with_json_path(arguments, has_positionals=True))
 
 
 def classify(
@@ -135,19 +137,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
     try:
+        if args.json is not None:
+            prepare_file(args.json)
         model = load_chosen_model(args)
         result = classify(model, args.video, args.stride, args.folder_fps)
         clip_time = time_per_clip(model)
         result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(clip_time)}
-        if args.json not in (None, JSON_TO_STDOUT):
-            Path(args.json).write_text(json.dumps(result, indent=2) + "\n")
+        if args.json is not None:
+            write_json(args.json, result)
     except (VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
-    if args.json == JSON_TO_STDOUT:
-        print(json.dumps(result, indent=2))
-    else:
+    if not is_stdout(args.json):
         print_windows(result)
         print(f"{model.spec.architecture}: {clip_time}")
     return 0

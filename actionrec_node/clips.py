@@ -183,12 +183,12 @@ def distribution(segments: Iterable[Segment]) -> str:
     clips = sum(map(len, seconds.values()))
     all_seconds = sum(map(sum, seconds.values()))
 
-    lines = [f"{'class':<16}{'clips':>7}{'share':>9}{'seconds':>10}"]
+    lines = [f"{'class':<16}{'clips':>7}{'fraction':>10}{'seconds':>10}"]
     lines += [
-        f"{label:<16}{len(lengths):7d}{len(lengths) / clips:9.1%}{sum(lengths):10.1f}"
+        f"{label:<16}{len(lengths):7d}{len(lengths) / clips:10.1%}{sum(lengths):10.1f}"
         for label, lengths in sorted(seconds.items())
     ]
-    lines.append(f"{'all':<16}{clips:7d}{1:9.1%}{all_seconds:10.1f}")
+    lines.append(f"{'all':<16}{clips:7d}{1:10.1%}{all_seconds:10.1f}")
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actionrec_node.data.crops import CONTEXT
-from perception_kit.parameters import parameter
+from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import INT8_RUNTIME, RUNTIMES, check_device_name
 
 
@@ -17,9 +17,9 @@ from perception_kit.resources import INT8_RUNTIME, RUNTIMES, check_device_name
 class RecognizerConfig:
     """Parameters of ``ActionRecognizer``: when a clip is classified, and what follows from it.
 
-    Each field's metadata has ``description``, ``min`` and ``max``.
-
-    Raises ValueError for values that make no sense, alone or together.
+    Each field's metadata has ``description``, ``min`` and ``max``. Raises ValueError for a value
+    outside its range and for values that contradict each other, TypeError for a value of another
+    type than the default's.
     """
 
     # Clips.
@@ -57,12 +57,7 @@ class RecognizerConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.stride < 1:
-            raise ValueError(f"stride must be at least 1 frame, got {self.stride}")
-        if self.context < 1:
-            raise ValueError(
-                f"context must be at least 1, the person's own box, got {self.context}"
-            )
+        check_parameters(self)
         if self.fall_off > self.fall_on:
             raise ValueError(
                 f"fall_off must not be above fall_on, got {self.fall_off} and {self.fall_on}:"

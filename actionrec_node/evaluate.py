@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not metrics["clips"]:
             raise DataError(
                 f"no clip of {spec.clip_length} frames at {spec.clip_fps:g} fps ends in a labelled"
-                " stretch: there is nothing to score"
+                " segment: there is nothing to score"
             )
     except (DataError, VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

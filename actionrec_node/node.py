@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 
 from actionrec_node.config import ActionConfig
 from actionrec_node.recognition.track_join import JoinedImage, TrackJoin
-from perception_kit.resources import choose_device, resolve_path
+from perception_kit.resources import choose_device
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.from_messages import tracks_from_message
 from perception_kit.ros.image import color_image
@@ -75,9 +75,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 "package://assistant_perception/models/demo/action.safetensors"
             )
         self._device = choose_device(config.device)
-        self._recognizer = ActionRecognizer(
-            resolve_path(config.model), self._device, config, config.runtime
-        )
+        self._recognizer = ActionRecognizer(config.model, self._device, config, config.runtime)
         self._boxes_rejected = 0
         self._join = TrackJoin(config.person_class, config.tracks_wait, config.tracks_max_age)
 

@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
     videos = len({row[0] for row in rows})
-    print(f"wrote {len(rows)} labelled stretches of {videos} videos to {args.out}/labels.csv")
+    print(f"wrote {len(rows)} labelled segments of {videos} videos to {args.out}/labels.csv")
     return 0
 
 

@@ -88,8 +88,8 @@ def track(frames: int, runtime: str) -> Iterator[str]:
 def perceive(frames: int, runtime: str) -> Iterator[str]:
     """Estimates the poses of what the demo models find in noise, which they do at any score."""
     path = MODELS / "segmentation.safetensors"
-    segmenter = Segmenter(path, score_threshold=0.0, max_detections=10, runtime=runtime)
-    estimator = PoseEstimator(MODELS / "pose.safetensors")
+    segmenter = Segmenter(path, "cpu", score_threshold=0.0, max_detections=10, runtime=runtime)
+    estimator = PoseEstimator(MODELS / "pose.safetensors", "cpu", min_confidence=0.0)
     width, height = IMAGE_SIZE
     camera = Intrinsics(525.0, 525.0, (width - 1) / 2, (height - 1) / 2, width, height)
 
@@ -105,7 +105,7 @@ def perceive(frames: int, runtime: str) -> Iterator[str]:
 
 def act(frames: int, runtime: str) -> Iterator[str]:
     """Recognises the actions of ``PEOPLE`` people, ``IN_VIEW`` at a time."""
-    recognizer = ActionRecognizer(MODELS / "action.safetensors", runtime=runtime)
+    recognizer = ActionRecognizer(MODELS / "action.safetensors", "cpu", runtime=runtime)
     rng = np.random.default_rng(0)
     boxes = rng.uniform((0, 0, 150, 200), (150, 200, 600, 450), (PEOPLE, 4))
 

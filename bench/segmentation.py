@@ -86,10 +86,7 @@ def segmenters(architecture: str, detections: int) -> dict[str, Segmenter]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "segmentation.safetensors"
         save_segmentation(path, network, architecture, names, [WIDTH, HEIGHT])
-        return {
-            name: Segmenter(path, score_threshold=0.0, max_detections=detections, runtime=name)
-            for name in RUNTIMES
-        }
+        return {name: Segmenter(path, "cpu", 0.0, detections, runtime=name) for name in RUNTIMES}
 
 
 def roi_align_times(repetitions: int) -> tuple[dict[str, float], float]:

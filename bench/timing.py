@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from perception_kit.arguments import JSON_TO_STDOUT
+from perception_kit.json_output import write_json
 
 
 def network_parser(module: str, description: str, repetitions: int) -> argparse.ArgumentParser:
@@ -87,10 +86,4 @@ def write_figures(path: Path | None, figures: dict[str, Any]) -> None:
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-    text = json.dumps({"machine": machine, **figures}, indent=2) + "\n"
-
-    if str(path) == JSON_TO_STDOUT:
-        print(text, end="")
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    write_json(path, {"machine": machine, **figures})

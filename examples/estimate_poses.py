@@ -6,8 +6,9 @@ import sys
 from perception_kit import open_dataset
 from pose6d_node import PoseEstimator, Segmenter
 
-segmenter = Segmenter("models/demo/segmentation.safetensors")
-estimator = PoseEstimator("models/demo/pose.safetensors")
+models = "package://assistant_perception/models/demo"
+segmenter = Segmenter(f"{models}/segmentation.safetensors")
+estimator = PoseEstimator(f"{models}/pose.safetensors")
 dataset = open_dataset(sys.argv[1])
 for index in range(len(dataset)):
     frame = dataset[index]

@@ -7,7 +7,7 @@ import av
 
 from actionrec_node import ActionRecognizer
 
-recognizer = ActionRecognizer("models/demo/action.safetensors")
+recognizer = ActionRecognizer("package://assistant_perception/models/demo/action.safetensors")
 with av.open(sys.argv[1]) as video:
     for frame in video.decode(video=0):
         rgb, seconds = frame.to_ndarray(format="rgb24"), frame.time

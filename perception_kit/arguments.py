@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from perception_kit.json_output import JSON_TO_STDOUT
 from perception_kit.resources import choose_device
 
 
@@ -89,10 +90,6 @@ def device(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-# Value of ``--json`` that prints to standard output.
-JSON_TO_STDOUT = "-"
-
-
 def with_new_names(arguments: Sequence[str] | None, new_names: Mapping[str, str]) -> list[str]:
     """The command line (None: of this process) with old option names replaced by new ones.
 
@@ -109,16 +106,20 @@ def with_new_names(arguments: Sequence[str] | None, new_names: Mapping[str, str]
     return renamed
 
 
-def with_json_path(arguments: Sequence[str] | None) -> list[str]:
+def with_json_path(arguments: Sequence[str] | None, has_positionals: bool) -> list[str]:
     """The command line (None: of this process) with a path after every ``--json``.
 
-    In the previous release it was a switch that printed to standard output. Where neither a name
-    that ends in .json nor ``-`` follows, it still is one, with a warning on stderr.
+    In the previous release it was a switch that printed to standard output. Where no path follows,
+    it still is one, with a warning on stderr. A path is ``-`` or any word that is no option; where
+    the command ``has_positionals``, which may follow a switch, its name ends in .json.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     completed = []
     for argument, following in zip(given, [*given, ""][1:], strict=True):
-        is_path = following == JSON_TO_STDOUT or following.endswith(".json")
+        is_word = following != "" and not following.startswith("-")
+        is_path = following == JSON_TO_STDOUT or (
+            following.endswith(".json") if has_positionals else is_word
+        )
         if argument == "--json" and not is_path:
             print("warning: --json takes a path now, - for standard output", file=sys.stderr)
             argument = f"--json={JSON_TO_STDOUT}"

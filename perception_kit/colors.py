@@ -45,11 +45,6 @@ def class_color(name: str) -> Color:
     return _lightened(np.array(colorsys.hsv_to_rgb(hue, saturation, value)))
 
 
-def relative_luminance(color: Color) -> float:
-    """Luminance of sRGB (0 to 255) by WCAG 2, between 0 (black) and 1 (white)."""
-    return float(np.dot(_linear(np.array(color) / 255), _LUMINANCE_WEIGHTS))
-
-
 def _lightened(srgb: np.ndarray) -> Color:
     """(3,) sRGB, 0 to 1, mixed with as much white as the minimal luminance needs."""
     linear = _linear(srgb)

@@ -40,12 +40,12 @@ def package_folder() -> Path:
         ) from error
 
 
-def resolve_path(path: str) -> Path:
+def resolve_path(path: str | Path) -> Path:
     """A file path, or ``package://assistant_perception/PATH`` as a path below the package's folder.
 
     Raises ValueError for the address of another package.
     """
-    if not path.startswith(_SCHEME):
+    if isinstance(path, Path) or not path.startswith(_SCHEME):
         return Path(path).expanduser()
     package, _, inside = path.removeprefix(_SCHEME).partition("/")
     if package != PACKAGE:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perception_kit.parameters import parameter
+from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import RUNTIMES, check_device_name
 
 
@@ -16,7 +16,8 @@ from perception_kit.resources import RUNTIMES, check_device_name
 class Pose6dConfig:
     """Parameters of the node and of its algorithms, ``Segmenter`` and ``PoseEstimator``.
 
-    Raises DeviceError for a device that no machine has.
+    Raises ValueError for a value outside its range and for a device that no machine has, TypeError
+    for a value of another type than the default's.
     """
 
     # What runs, and where.
@@ -82,4 +83,5 @@ class Pose6dConfig:
     )
 
     def __post_init__(self) -> None:
+        check_parameters(self)
         check_device_name(self.device)

@@ -15,6 +15,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -196,15 +197,19 @@ def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, PoseEstimator]:
-    """Ways to estimate poses, by name; the last one needs a model with surfaces."""
-    refined = PoseEstimator(path, device, refine_iterations, look_twice=False)
+    """Ways to estimate poses, by name; the last one needs a model with surfaces.
+
+    They keep poses of any confidence: how well it tells right from wrong ones is scored, too.
+    """
+    estimator = partial(PoseEstimator, path, device, min_confidence=0.0)
+    refined = estimator(refine_iterations, look_twice=False)
     stages = {
-        "unrefined": PoseEstimator(path, device, refine_iterations=0, look_twice=False),
+        "unrefined": estimator(refine_iterations=0, look_twice=False),
         REFINED: refined,
-        "refined + ICP": PoseEstimator(path, device, refine_iterations, icp=True, look_twice=False),
+        "refined + ICP": estimator(refine_iterations, icp=True, look_twice=False),
     }
     if refined.model.surfaces is not None:
-        stages[LOOKED_TWICE] = PoseEstimator(path, device, refine_iterations)
+        stages[LOOKED_TWICE] = estimator(refine_iterations)
     return stages
 
 

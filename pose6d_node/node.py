@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from perception_kit.drawing import draw_overlay
-from perception_kit.resources import choose_device, resolve_path
+from perception_kit.resources import choose_device
 from perception_kit.ros.image import (
     ImageError,
     array_to_image,
@@ -77,12 +77,15 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         # The models.
         self._meshes = mesh_resources(config.mesh_folder) if config.mesh_folder else {}
         self._device = choose_device(config.device)
-        model_path = resolve_path(config.segmentation_model)
         self._loaded_segmenter = Segmenter(
-            model_path, self._device, config.score_threshold, config.max_detections, config.runtime
+            config.segmentation_model,
+            self._device,
+            config.score_threshold,
+            config.max_detections,
+            config.runtime,
         )
         if config.pose_model:
-            estimator = PoseEstimator(resolve_path(config.pose_model), self._device)
+            estimator = PoseEstimator(config.pose_model, self._device)
             points = estimator.model.model_points.cpu().numpy()
             self._model_points = dict(zip(estimator.class_names, points, strict=True))
             self._estimator = estimator

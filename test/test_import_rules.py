@@ -15,6 +15,8 @@ LAYERS = (
         "colors",
         "boxes",
         "geometry",
+        "image_checks",
+        "json_output",
         "parameters",
         "resources",
         "processes",

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from perception_kit.parameters import parameter
+from perception_kit.parameters import check_parameters, parameter
 
 # 95 % quantile of the χ² distribution with 4 degrees of freedom: t1 of Deep SORT's equation (2),
 # the gate on the squared Mahalanobis distance.
@@ -145,28 +144,7 @@ class TrackerConfig:
     )
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            name, default = entry.name, entry.default
-            value = getattr(self, name)
-
-            # Type. A bool is an int in Python, but not here; an int may stand for a float.
-            kind = type(default).__name__
-            if isinstance(default, str):
-                if not isinstance(value, str):
-                    raise TypeError(f"{name} is {value!r}, expected a {kind}")
-                continue
-            is_number = isinstance(value, int | float)
-            if not is_number or isinstance(value, bool) != isinstance(default, bool):
-                raise TypeError(f"{name} is {value!r}, expected a {kind}")
-            if isinstance(default, int) and not isinstance(value, int):
-                raise TypeError(f"{name} is {value!r}, expected a whole number")
-
-            # Range.
-            low, high = entry.metadata["min"], entry.metadata["max"]
-            if low is not None and not (math.isfinite(value) and low <= value <= high):
-                raise ValueError(
-                    f"{name} is {value}, expected {low} to {high}: {entry.metadata['description']}"
-                )
+        check_parameters(self)
 
     @property
     def max_age_s(self) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from perception_kit.boxes import box_area, box_iou
+from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
@@ -29,7 +30,6 @@ from tracker_node.kitti_files import (
     read_detections,
     read_labels,
 )
-from tracker_node.outputs import prepare_file, table_stream, write_json
 
 RATE_HZ = 10.0
 # What the benchmark leaves out of the ground truth, and does not count as false either.

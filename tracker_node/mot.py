@@ -18,12 +18,13 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from perception_kit.arguments import bounded_int
+from perception_kit.json_output import is_stdout, prepare_file, table_stream, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import Instance, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.motchallenge import MotTable, read_ground_truth, read_mot, write_tracks
-from tracker_node.outputs import is_stdout, prepare_file, report_skipped, table_stream, write_json
+from tracker_node.outputs import report_skipped
 
 NO_MASK = np.zeros((0, 0), bool)
 NO_DESCRIPTOR = np.zeros(0, np.float32)

@@ -21,13 +21,14 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from perception_kit.arguments import bounded_int
+from perception_kit.json_output import prepare_file, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.types import TrackEstimate, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
 from tracker_node.occlusions import SHORT_S, short_occlusions
-from tracker_node.outputs import prepare_file, report_skipped, write_json
+from tracker_node.outputs import report_skipped
 from tracker_node.tuning_data import LabeledFrame, read_bag, read_mot_folder
 
 # The parameter that each distance is gated by.

@@ -234,7 +234,7 @@ def split(
     side alone, and for a fraction or a pattern that is none.
     """
     if not 0 < fraction < 1:
-        raise DataError(f"the share to hold out must be above 0 and below 1, got {fraction:g}")
+        raise DataError(f"the fraction to hold out must be above 0 and below 1, got {fraction:g}")
 
     # Segments of each label in each group.
     group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}

@@ -15,7 +15,8 @@ from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.openvino import load_runtime_model
 from perception_kit.arguments import bounded_int, device
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.resources import INT8_RUNTIME, RUNTIMES, choose_device
+from perception_kit.networks.openvino_runtime import choose_runtime_device
+from perception_kit.resources import INT8_RUNTIME, RUNTIMES
 
 _TIMED_CLIPS = 5
 
@@ -61,9 +62,8 @@ def load_chosen_model(args: argparse.Namespace) -> ActionModel:
             f" convert a checkpoint with 'python -m actionrec_node.convert {args.model} …'"
         )
 
-    # OpenVINO runs on the CPU alone.
     if args.device is None:
-        args.device = choose_device("auto" if args.runtime == "pytorch" else "cpu")
+        args.device = choose_runtime_device(args.runtime, "auto")
 
     model = load_runtime_model(args.model, args.device, args.runtime)
     if args.architecture not in (None, model.spec.architecture):

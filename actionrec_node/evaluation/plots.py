@@ -45,7 +45,7 @@ def plot_roc(path: Path, curve: Roc, label: str) -> None:
     axes = figure.subplots()
     axes.plot(curve.false_alarms, curve.recall)
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    axes.set_xlabel("false alarms (share of the other windows)")
+    axes.set_xlabel("false alarms (fraction of the other windows)")
     axes.set_ylabel(f"recall of '{label}'")
     axes.set_title(f"area {curve.auc:.3f}")
     figure.savefig(path, dpi=120)

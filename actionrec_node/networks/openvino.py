@@ -17,7 +17,7 @@ from perception_kit.networks.openvino_runtime import (
     DYNAMIC,
     OpenVINOModule,
     RuntimeUnavailableError,
-    check_runtime_device,
+    choose_runtime_device,
     import_package,
     read_graph,
     save_graph,
@@ -65,8 +65,7 @@ def load_runtime_model(
     usable action model, RuntimeUnavailableError where the runtime is not installed or not for
     ``device``, and where ``write_int8`` has not been run for the file.
     """
-    check_runtime_device(runtime, device)
-    model = load_action_model(path, device)
+    model = load_action_model(path, choose_runtime_device(runtime, device))
     if runtime != "pytorch":
         graph = _read_int8(Path(path)) if runtime == INT8_RUNTIME else network_graph(model)
         model.network = OpenVINONetwork(graph, model.inputs)

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from actionrec_node.config import RecognizerConfig
+from actionrec_node.config import ActionConfig, RecognizerConfig
 from actionrec_node.data.crops import PersonBox, crop_clip
 from actionrec_node.data.video import shrink
 from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
+from perception_kit.image_checks import check_color
+from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate
 
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
@@ -105,21 +107,22 @@ class ActionRecognizer:
     ``predict`` in another.
 
     ``rejected`` holds (index, reason) of the people of the last image that could not be used; the
-    others are not affected by them. For ``runtime`` see ``load_runtime_model``, which says what is
-    raised for an unusable model file.
+    others are not affected by them. ``model_path`` is a file or
+    ``package://assistant_perception/PATH``. For ``runtime`` see ``load_runtime_model``, which says
+    what is raised for an unusable model file; DeviceError is raised for a device that is missing.
     """
 
     def __init__(
         self,
         model_path: str | Path,
-        device: str = "cpu",
+        device: str = ActionConfig.device,
         config: RecognizerConfig | None = None,
-        runtime: str = "pytorch",
+        runtime: str = ActionConfig.runtime,
     ) -> None:
         self.config = config or RecognizerConfig()
         self.rejected: list[tuple[int, str]] = []
 
-        self._model = load_runtime_model(model_path, device, runtime)
+        self._model = load_runtime_model(resolve_path(model_path), device, runtime)
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
 
@@ -154,11 +157,7 @@ class ActionRecognizer:
         goes back or a gap in somebody's stream starts their clip over. Raises ValueError for
         anything but an RGB image.
         """
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
-            raise ValueError(
-                "expected an image (height, width, 3) of uint8,"
-                f" got shape {rgb.shape} of {rgb.dtype}"
-            )
+        check_color(rgb)
         boxes = self._usable_boxes(people or (), *rgb.shape[:2])
         rgb = shrink(rgb, MAX_SIDE)
 

@@ -24,10 +24,10 @@ def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
     """The frames of one split of ``folder``.
 
     Without ``split``, it is the first of "test", "val" and "train" that the folder has. Raises
-    DatasetError where the folder is in none of the layouts, has no such split, or the split has no
-    frames.
+    DatasetError where the folder does not exist, is in none of the layouts, has no such split, or
+    the split has no frames.
     """
-    folder = Path(folder)
+    folder = _existing(folder)
     readers = (
         (BopDataset, bop_splits),
         (LinemodDataset, linemod_splits),
@@ -48,11 +48,19 @@ def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
 def open_models(folder: str | Path) -> dict[int, ObjectModel]:
     """The object classes of a ``models`` folder in any of the layouts, by class id.
 
-    Raises DatasetError.
+    Raises DatasetError where it does not exist or is in none of the layouts.
     """
-    folder = Path(folder)
+    folder = _existing(folder)
     if (folder / "models_info.json").is_file() and any(folder.glob("obj_*.ply")):
         return read_models(folder)
     if (folder / "models_info.yml").is_file():
         return read_linemod_models(folder)
     return read_ycb_models(class_folders(folder, folder))[0]
+
+
+def _existing(folder: str | Path) -> Path:
+    folder = Path(folder)
+    if not folder.is_dir():
+        reason = "is a file, expected a folder" if folder.exists() else "does not exist"
+        raise DatasetError(f"'{folder}' {reason}")
+    return folder

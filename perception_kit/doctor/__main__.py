@@ -7,18 +7,19 @@ Exit code: 0 when all is well, 1 when something is wrong, 2 for input that canno
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from perception_kit.arguments import JSON_TO_STDOUT, with_json_path
+from perception_kit.arguments import with_json_path
 from perception_kit.bags.bag import BagError
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.live_observer import observe_graph
 from perception_kit.doctor.observation import Finding, Observation, TopicSeen
+from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.resources import package_folder, resolve_path
 from perception_kit.ros.node_processes import BringupError, camera_remappings
 from perception_kit.ros.qos import RELIABILITIES
@@ -84,26 +85,29 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"how long to look (default: the whole bag; {_LIVE_SECONDS:g} s of the graph)",
     )
     parser.add_argument(
-        "--json", metavar="PATH", help="write the findings as JSON; -: to standard output, only"
+        "--json",
+        type=Path,
+        metavar="PATH",
+        help="write the findings as JSON; -: to standard output, only",
     )
-    return parser.parse_args(with_json_path(arguments))
+    return parser.parse_args(with_json_path(arguments, has_positionals=False))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Observe, diagnose and print; returns the exit code."""
     options = parse_arguments(arguments)
     try:
+        if options.json is not None:
+            prepare_file(options.json)
         seen = _observe(options)
         findings = diagnose(seen)
-        if options.json not in (None, JSON_TO_STDOUT):
-            Path(options.json).write_text(_to_json(seen, findings) + "\n")
+        if options.json is not None:
+            write_json(options.json, _report(seen, findings))
     except (BagError, BringupError, OSError) as error:
         print(f"doctor: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
 
-    if options.json == JSON_TO_STDOUT:
-        print(_to_json(seen, findings))
-    else:
+    if not is_stdout(options.json):
         _print(seen, findings)
     return EXIT_FOUND if findings else 0
 
@@ -138,13 +142,12 @@ def _observe(options: argparse.Namespace) -> Observation:
     return seen
 
 
-def _to_json(seen: Observation, findings: Sequence[Finding]) -> str:
-    report = {
+def _report(seen: Observation, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {
         "source": seen.source,
         "well": not findings,
         "findings": [asdict(finding) for finding in findings],
     }
-    return json.dumps(report, indent=2)
 
 
 def _print(seen: Observation, findings: Sequence[Finding]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from perception_kit.geometry import project, transform
-from perception_kit.metrics.pose import Pose
+from perception_kit.metrics.pose import Pose, with_classes
 from perception_kit.types import Intrinsics
 
 FRACTIONS = np.arange(1, 11) * 0.05
@@ -108,11 +108,7 @@ def bop_metrics(errors: Sequence[BopError]) -> dict[str, Any]:
 
     ``per_class`` has the same for each class name. Values are None without errors.
     """
-    names = sorted({error.class_name for error in errors})
-    per_class = {
-        name: _summary([error for error in errors if error.class_name == name]) for name in names
-    }
-    return {**_summary(errors), "per_class": per_class}
+    return with_classes(_summary, errors)
 
 
 def _summary(errors: Sequence[BopError]) -> dict[str, Any]:

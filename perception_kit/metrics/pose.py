@@ -6,7 +6,7 @@ ADD: Hinterstoisser et al., ACCV 2012. ADD-S and the AUC: Xiang et al., PoseCNN,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,11 +119,18 @@ def pose_metrics(errors: Sequence[PoseError]) -> dict[str, Any]:
 
     Every instance that counts must be in ``errors``, a missed one with infinite errors.
     """
+    return with_classes(_summary, errors)
+
+
+def with_classes(
+    summarize: Callable[[Sequence[Any]], dict[str, Any]], errors: Sequence[Any]
+) -> dict[str, Any]:
+    """Summary of all ``errors``, and under ``per_class`` of those of each ``class_name``."""
     names = sorted({error.class_name for error in errors})
     per_class = {
-        name: _summary([error for error in errors if error.class_name == name]) for name in names
+        name: summarize([error for error in errors if error.class_name == name]) for name in names
     }
-    return {**_summary(errors), "per_class": per_class}
+    return {**summarize(errors), "per_class": per_class}
 
 
 def _summary(errors: Sequence[PoseError]) -> dict[str, Any]:

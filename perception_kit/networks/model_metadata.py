@@ -43,7 +43,7 @@ def _read(path: Path) -> dict[str, Any]:
         )
     if not path.is_file():
         raise ModelFileError(
-            f"model file '{path}' does not exist: check the parameter or train one (see README)"
+            f"model file '{path}' does not exist: check its path, or train a model (see README)"
         )
 
     try:

@@ -18,6 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from perception_kit.partial_file import replacing
+from perception_kit.resources import (
+    INT8_RUNTIME,
+    RUNTIMES,
+    check_device_name,
+    choose_device,
+)
 
 if TYPE_CHECKING:
     import openvino
@@ -44,13 +50,27 @@ def import_package(name: str) -> ModuleType:
         ) from error
 
 
-def check_runtime_device(runtime: str, device: str) -> None:
-    """Raise RuntimeUnavailableError where ``runtime`` does not run on a PyTorch ``device``."""
-    if runtime != "pytorch" and torch.device(device).type != "cpu":
+def choose_runtime_device(runtime: str, device: str) -> str:
+    """PyTorch device that ``device`` means for a ``runtime``; see ``choose_device``.
+
+    ``auto`` is the CPU for a runtime that runs nowhere else. Raises RuntimeUnavailableError where
+    there is no such runtime or it does not run on the device, DeviceError where there is no such
+    device.
+    """
+    runtimes = (*RUNTIMES, INT8_RUNTIME)
+    if runtime not in runtimes:
+        raise RuntimeUnavailableError(
+            f"unknown runtime '{runtime}', expected one of {', '.join(runtimes)}"
+        )
+    if runtime == "pytorch":
+        return choose_device(device)
+    if device not in ("auto", "cpu"):
+        check_device_name(device)
         raise RuntimeUnavailableError(
             f"runtime '{runtime}' runs on the CPU, but the device is '{device}':"
             " set the device to 'cpu'"
         )
+    return "cpu"
 
 
 class OpenVINOModule(nn.Module):

@@ -26,7 +26,7 @@ def chart_figures(run: ReplayRun) -> dict[str, go.Figure]:
     details = run.details
     figures: dict[str, go.Figure] = {}
     if "pose" in details:
-        figures["Pose: share of objects below a threshold, a miss counts"] = _pose_recall(run)
+        figures["Pose: fraction of objects below a threshold, a miss counts"] = _pose_recall(run)
     if "segmentation" in details:
         figures["Segmentation: mask average precision"] = _average_precision(
             details["segmentation"]["per_class"]

@@ -37,7 +37,7 @@ def comparison_page(comparison: Comparison) -> str:
         panel(f"Mistakes by frame: {', '.join(_RUN_COLORS)}", plot("mistakes")),
     ]
     if changed:
-        title = "What changed by class, as a share of the larger value"
+        title = "What changed by class, as a fraction of the larger value"
         sections.append(panel(title, plot("classes")))
     sections += [
         panel("Frames that differ most: first left, second right", _frames(comparison)),

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from time import monotonic
-from types import TracebackType
 from typing import Any, NamedTuple
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter_client import AsyncParameterClient
 from rclpy.qos import qos_profile_sensor_data
 
+from perception_kit.ros.graph_node import GraphNode
 from perception_kit.ros.qos import qos_mismatch, result_qos
 
 _RESPONSE_LIMIT_S = 5.0
@@ -35,24 +32,11 @@ class Connection(NamedTuple):
     qos_mismatch: str | None
 
 
-class GraphInspector:
+class GraphInspector(GraphNode):
     """A node ``name`` that looks at the graph while its context manager is open.
 
     Nothing is received outside of ``spin``.
     """
-
-    def __init__(self, name: str) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
-        self._node = Node(name, context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-
-    def close(self) -> None:
-        """Leave the graph."""
-        self._executor.shutdown()
-        self._node.destroy_node()
-        self._context.try_shutdown()
 
     def spin(self, seconds: float) -> None:
         """Receive messages, and discover nodes, for this time."""
@@ -120,17 +104,6 @@ class GraphInspector:
                 values = [value.string_value for value in response.values]
                 found |= dict(zip(names, values, strict=False))
         return found
-
-    def __enter__(self) -> GraphInspector:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _full_name(name: str, namespace: str) -> str:

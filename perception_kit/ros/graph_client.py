@@ -5,20 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
-from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.parameter_client import AsyncParameterClient
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.task import Future
 
+from perception_kit.ros.graph_node import GraphNode
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.serialization import message_class
 
@@ -28,19 +24,15 @@ _RETRY_S = 0.2
 _PARAMETERS_LIMIT_S = 10.0
 
 
-class GraphClient:
+class GraphClient(GraphNode):
     """A ROS node with a context of its own in the domain ``domain_id``.
 
     Messages are CDR bytes. Callbacks run inside ``spin_once`` only. Use as a context manager.
     """
 
     def __init__(self, name: str, domain_id: int) -> None:
+        super().__init__(name, domain_id)
         self.domain_id = domain_id
-        self._context = Context()
-        rclpy.init(context=self._context, domain_id=domain_id)
-        self._node = Node(name, context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
         self._publishers: dict[str, Publisher] = {}
 
     def add_publisher(self, type_name: str, topic: str) -> None:
@@ -115,20 +107,3 @@ class GraphClient:
     def _result(self, future: Future) -> Any:
         self._executor.spin_until_future_complete(future, _PARAMETERS_LIMIT_S)
         return future.result()
-
-    def close(self) -> None:
-        """Leave the ROS graph."""
-        self._executor.shutdown()
-        self._node.destroy_node()
-        self._context.try_shutdown()
-
-    def __enter__(self) -> GraphClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

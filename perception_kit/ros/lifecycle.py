@@ -17,14 +17,10 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
+from perception_kit.parameters import check_parameters, parameter
 from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
 from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
-from perception_kit.ros.parameters import (
-    Config,
-    declare_parameters,
-    parameter,
-    updated_config,
-)
+from perception_kit.ros.parameters import Config, declare_parameters, updated_config
 from perception_kit.ros.qos import RELIABILITIES, result_qos
 from perception_kit.ros.result_publishers import ResultPublishers
 from perception_kit.ros.statistics import FrameStatistics
@@ -51,6 +47,9 @@ class NodeConfig:
         choices=RELIABILITIES,
         fixed=True,
     )
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
 
 
 class PerceptionNode(LifecycleNode, Generic[Config]):

@@ -83,28 +83,24 @@ def camera_remappings(camera: str) -> dict[str, str]:
 
 
 class NodeGroup:
-    """Running node processes. Use as a context manager, or call ``stop``."""
+    """Running node ``processes`` by name. Use as a context manager, or call ``stop``."""
 
     def __init__(self, processes: dict[str, subprocess.Popen], log_dir: Path | None) -> None:
-        self._processes = processes
+        self.processes = processes
         self._log_dir = log_dir
 
     def poll(self) -> dict[str, int | None]:
         """Return code of each node, negative for a signal; None while the node runs."""
-        return {name: process.poll() for name, process in self._processes.items()}
+        return {name: process.poll() for name, process in self.processes.items()}
 
     def log_path(self, name: str) -> Path | None:
         """File with the terminal output of a node; None where it goes to this terminal."""
         return None if self._log_dir is None else self._log_dir / f"{name}.log"
 
-    def process_id(self, name: str) -> int:
-        """Process id of a node."""
-        return self._processes[name].pid
-
     def stop(self) -> dict[str, int]:
         """Stop all nodes, by force if they do not end, and return their return codes."""
         for number, patience_s in _STOP_SIGNALS:
-            for process in self._processes.values():
+            for process in self.processes.values():
                 if process.poll() is None:
                     process.send_signal(number)
 
@@ -112,7 +108,7 @@ class NodeGroup:
             while None in self.poll().values() and monotonic() < end_s:
                 sleep(_POLL_S)
 
-        return {name: process.wait() for name, process in self._processes.items()}
+        return {name: process.wait() for name, process in self.processes.items()}
 
     def __enter__(self) -> NodeGroup:
         return self

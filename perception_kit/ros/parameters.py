@@ -3,7 +3,8 @@
 
 Each field has a default, which gives the type, and ``metadata``: ``description``, and where they
 apply ``min`` and ``max`` (inclusive), ``choices`` (tuple) and ``fixed`` (True: may only change
-while the node is unconfigured). ``__post_init__`` may check further.
+while the node is unconfigured). Its ``__post_init__`` calls ``check_parameters``, and may check
+further.
 """
 
 from __future__ import annotations
@@ -11,22 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import Field, fields, replace
 from sys import float_info
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from perception_kit.parameters import parameter as parameter
+from perception_kit.parameters import Dataclass
 
-
-class _Dataclass(Protocol):
-    """Any instance of a dataclass."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-
-Config = TypeVar("Config", bound=_Dataclass)
+Config = TypeVar("Config", bound=Dataclass)
 
 
 def declare_parameters(node: Node, config_type: type[Config], **defaults: Any) -> Config:
@@ -40,7 +34,6 @@ def declare_parameters(node: Node, config_type: type[Config], **defaults: Any) -
     for entry in fields(config_type):
         default = defaults.get(entry.name, entry.default)
         values[entry.name] = node.declare_parameter(entry.name, default, _descriptor(entry)).value
-        _check_choice(entry, values[entry.name])
     return config_type(**values)
 
 
@@ -60,19 +53,9 @@ def updated_config(config: Config, parameters: Iterable[Parameter], configured: 
                 f"parameter '{entry.name}' is read when the node is configured: clean the node up"
                 " first, then change it"
             )
-        _check_choice(entry, change.value)
         changes[entry.name] = change.value
 
     return replace(config, **changes)
-
-
-def _check_choice(entry: Field, value: Any) -> None:
-    choices = entry.metadata.get("choices")
-    if choices is not None and value not in choices:
-        raise ValueError(
-            f"parameter '{entry.name}' is {value!r}, expected one of"
-            f" {', '.join(map(repr, choices))}"
-        )
 
 
 def _descriptor(entry: Field) -> ParameterDescriptor:

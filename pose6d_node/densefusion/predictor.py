@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from perception_kit.image_checks import check_color, check_depth
+from perception_kit.resources import choose_device, resolve_path
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion.crops import (
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 class PoseEstimator:
     """DenseFusion on the instances of a frame.
 
+    ``model_path`` is a file or ``package://assistant_perception/PATH``. The other arguments, except
+    for ``seed``, are those of ``Pose6dConfig``. Raises ModelFileError where the file is not a pose
+    model, DeviceError for a device that is missing, ValueError for a value out of range.
+
     After each call ``rejected`` lists (index, reason) of the instances that got no pose: a class
     that the model does not know (classes are matched by name), an empty mask, fewer than 50 known
     depths in it or none in its crop, depth beyond 50 m, a pose that is not finite, or one whose
@@ -55,21 +61,23 @@ class PoseEstimator:
     def __init__(
         self,
         model_path: str | Path,
-        device: str = "cpu",
-        refine_iterations: int = 2,
-        icp: bool = False,
-        min_confidence: float = 0.0,
+        device: str = Pose6dConfig.device,
+        refine_iterations: int = Pose6dConfig.refine_iterations,
+        icp: bool = Pose6dConfig.icp,
+        min_confidence: float = Pose6dConfig.min_confidence,
         seed: int = 0,
-        look_twice: bool = True,
+        look_twice: bool = Pose6dConfig.look_twice,
     ) -> None:
-        if refine_iterations < 0:
-            raise ValueError(f"refine_iterations must not be negative, got {refine_iterations}")
-        self.model = PoseModel.load(model_path).to(device)
-        self.device = torch.device(device)
-        self.refine_iterations = refine_iterations
-        self.icp = icp
-        self.min_confidence = min_confidence
-        self.look_twice = look_twice
+        config = Pose6dConfig(
+            device=device,
+            refine_iterations=refine_iterations,
+            icp=icp,
+            min_confidence=min_confidence,
+            look_twice=look_twice,
+        )
+        self.configure(config)
+        self.device = torch.device(choose_device(device))
+        self.model = PoseModel.load(resolve_path(model_path)).to(self.device)
 
         self.class_names = self.model.spec.class_names
         self.rejected: list[tuple[int, str]] = []
@@ -96,13 +104,10 @@ class PoseEstimator:
         """Poses of ``instances``, in their order.
 
         ``rgb`` (H, W, 3) uint8 and ``depth`` (H, W) float32 metres (0 or NaN unknown) are aligned.
-        Raises ValueError where they are not.
+        Raises ValueError where they are not, and for images of another shape or type.
         """
-        if rgb.shape[:2] != depth.shape:
-            raise ValueError(
-                f"colour is {rgb.shape[:2]} but depth is {depth.shape}: depth must be aligned to"
-                " colour"
-            )
+        check_color(rgb)
+        check_depth(depth, rgb)
 
         # Cut out the instances that can have a pose.
         self.rejected = []

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import torch
 
-from perception_kit.networks.openvino_runtime import check_runtime_device
+from perception_kit.image_checks import check_color, check_depth
+from perception_kit.networks.openvino_runtime import choose_runtime_device
+from perception_kit.resources import resolve_path
 from perception_kit.types import Instance, Intrinsics
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.segmentation.depth_input import depth_channel
@@ -23,31 +25,36 @@ MASK_THRESHOLD = 0.5  # as published (He et al. 2017, section 3.1)
 class Segmenter:
     """Instance segmentation of colour images.
 
-    ``device`` is a PyTorch device name. Instances below ``score_threshold`` are dropped, and at
-    most ``max_detections`` are kept. ``runtime`` is one of ``perception_kit.resources.RUNTIMES``.
-    Raises ModelFileError where ``model_path`` is not a segmentation model, RuntimeUnavailableError
-    where the runtime is not installed or not for the device.
+    ``model_path`` is a file or ``package://assistant_perception/PATH``. The other arguments are
+    those of ``Pose6dConfig``. Raises ModelFileError where the file is not a segmentation model,
+    DeviceError for a device that is missing, RuntimeUnavailableError where the runtime is not
+    installed or not for the device, ValueError for a value out of range.
     """
 
     def __init__(
         self,
         model_path: str | Path,
-        device: str = "cpu",
-        score_threshold: float = 0.5,
-        max_detections: int = 50,
-        runtime: str = "pytorch",
+        device: str = Pose6dConfig.device,
+        score_threshold: float = Pose6dConfig.score_threshold,
+        max_detections: int = Pose6dConfig.max_detections,
+        runtime: str = Pose6dConfig.runtime,
     ) -> None:
-        check_runtime_device(runtime, device)
-        network, spec = load_segmentation(model_path)
+        config = Pose6dConfig(
+            device=device,
+            runtime=runtime,
+            score_threshold=score_threshold,
+            max_detections=max_detections,
+        )
+        self.device = torch.device(choose_runtime_device(runtime, device))
+        network, spec = load_segmentation(resolve_path(model_path))
         self.class_names = spec.class_names
         self.input_size = spec.input_size
         self.uses_depth = spec.depth
         self.descriptor_size: int = network.descriptor.size
 
-        self.device = torch.device(device)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
-        self.network.roi_heads.score_thresh = score_threshold
         self.network.roi_heads.detections_per_img = max_detections
+        self.configure(config)
         if runtime == "openvino":
             compile_parts(self.network)
 
@@ -66,19 +73,12 @@ class Segmenter:
         them, the depth of all pixels is unknown, which its training showed it as well. Raises
         ValueError for an array of another shape or type.
         """
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
-            raise ValueError(
-                f"expected an (H, W, 3) uint8 colour image, got shape {rgb.shape} and type"
-                f" {rgb.dtype}"
-            )
-        height, width = rgb.shape[:2]
-        if self.uses_depth and depth is not None and depth.shape != (height, width):
-            raise ValueError(
-                f"depth is {depth.shape} and colour {(height, width)}: give depth that is aligned"
-                " to the colour image"
-            )
+        check_color(rgb)
+        if depth is not None:
+            check_depth(depth, rgb)
 
         # The network's input, and what it finds there.
+        height, width = rgb.shape[:2]
         size = fitted_size(width, height, self.input_size)
         image = self._network_image(rgb, depth, intrinsics, size)
         boxes, labels, scores, masks, descriptors = (

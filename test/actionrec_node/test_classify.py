@@ -39,8 +39,9 @@ def test_json_goes_to_a_file_or_as_before_where_no_path_is_given(
     write_video, model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [str(write_video("v.mkv", np.arange(30) / 15)), "--model", str(model_path)]
-    assert classify.main([*command, "--json", str(tmp_path / "out.json")]) == 0
-    result = json.loads((tmp_path / "out.json").read_text())
+    path = tmp_path / "new" / "out.json"
+    assert classify.main([*command, "--json", str(path)]) == 0
+    result = json.loads(path.read_text())
     assert f"v.mkv: {result['label']}" in capsys.readouterr().out
 
     assert classify.main(["--json", *command]) == 0
@@ -53,8 +54,9 @@ def test_json_that_cannot_be_written_is_named(
     write_video, model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video, path = write_video("v.mkv", np.arange(30) / 15), tmp_path / "none" / "out.json"
+    (tmp_path / "none").touch()
     assert classify.main([str(video), "--model", str(model_path), "--json", str(path)]) == 2
-    assert "none/out.json" in capsys.readouterr().err
+    assert f"{tmp_path}/none" in capsys.readouterr().err
 
 
 def test_a_long_video_is_classified_as_the_whole_of_it_is(write_video, model_path: Path) -> None:

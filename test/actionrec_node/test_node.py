@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,7 +154,7 @@ def test_life_cycle_parameters_and_diagnostics(
 
 
 def test_sigint_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: NodeGroup) -> None:
-    os.kill(group.process_id(NODE), signal.SIGINT)
+    group.processes[NODE].send_signal(signal.SIGINT)
     graph.wait(lambda: group.poll()[NODE] is not None, "the end of the node")
     assert group.stop() == {NODE: 0}
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()

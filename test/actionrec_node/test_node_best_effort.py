@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -51,6 +50,6 @@ def test_tracks_alone_are_no_stream_and_a_busy_network_is_waited_for(
             "clips that a slow network leaves out",
         )
         assert int(value_of(status, "clips_skipped")) % PEOPLE == 0
-        os.kill(group.process_id(NODE), signal.SIGINT)
+        group.processes[NODE].send_signal(signal.SIGINT)
         graph.wait(lambda: group.poll()[NODE] is not None, "the end of the node")
         assert group.stop() == {NODE: 0}

@@ -131,7 +131,7 @@ def test_held_out_fraction_by_its_old_name(
     assert "warning: --val-share is now called --val-fraction" in capsys.readouterr().err
 
 
-def test_held_out_share_of_one_folder_by_subject(data_folder: Path) -> None:
+def test_held_out_fraction_of_one_folder_by_subject(data_folder: Path) -> None:
     arguments = _arguments(data_folder, "--val-fraction", "0.5", "--group-pattern", r"(\d)\.mkv")
     at = arguments.index("--val")
     args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
@@ -185,7 +185,7 @@ def test_options_that_do_not_go_together(
         ("both sides", "2 videos are in both --data and --val"),
         ("no checkpoint", "there is no checkpoint"),
         ("no stage", "cannot freeze up to 'layer9', expected one of conv1, layer1"),
-        ("no fraction", "the share to hold out must be above 0 and below 1, got 2"),
+        ("no fraction", "the fraction to hold out must be above 0 and below 1, got 2"),
         ("no pattern", "'(' is no regular expression"),
         ("no folder", "is-a-file"),
         (

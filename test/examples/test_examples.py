@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples run as they stand, from a shell where no ROS is sourced."""
+"""The examples run as they stand, in any folder, from a shell where no ROS is sourced."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MAX_LINES = 10
 OF_ROS = ("AMENT", "ROS_", "RMW_", "COLCON", "CMAKE", "LD_LIBRARY_PATH")
 
 
-def run(example: str, *arguments: Path) -> list[str]:
-    """Lines that an example prints."""
+def run(example: str, folder: Path, *arguments: Path) -> list[str]:
+    """Lines that an example prints when it is run in ``folder``."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OF_ROS)}
-    command = [sys.executable, f"examples/{example}.py", *map(str, arguments)]
+    command = [sys.executable, str(ROOT / "examples" / f"{example}.py"), *map(str, arguments)]
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -32,8 +32,8 @@ def run(example: str, *arguments: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_two_objects_keep_their_identities() -> None:
-    lines = run("track_objects")
+def test_two_objects_keep_their_identities(tmp_path: Path) -> None:
+    lines = run("track_objects", tmp_path)
     assert len(lines) == 40
     assert lines[-2].startswith("frame 19: cup #1 at [248")
     assert "#2" in lines[-1]
@@ -44,7 +44,7 @@ def test_poses_of_a_rendered_dataset(tmp_path: Path) -> None:
     options = ["--format", "bop", "--split", "test", "--seed", "3", "--frames", "3"]
     render = [sys.executable, "-m", "perception_kit.synth", *options, "--out", str(data)]
     subprocess.run(render, check=True, capture_output=True)
-    lines = run("estimate_poses", data)
+    lines = run("estimate_poses", tmp_path, data)
     assert lines
     assert all(" at [" in line for line in lines)
 
@@ -58,7 +58,7 @@ def test_actions_of_a_video(tmp_path: Path) -> None:
             pixels = np.full((120, 160, 3), shade, np.uint8)
             video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
         video.mux(stream.encode())
-    lines = run("recognize_actions", path)
+    lines = run("recognize_actions", tmp_path, path)
     assert lines
     assert all(" s: " in line for line in lines)
 

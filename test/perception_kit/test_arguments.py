@@ -72,6 +72,7 @@ def test_names_of_the_release_before_go_on_working(capsys: pytest.CaptureFixture
         (["--json=out", "bag"], ["--json=out", "bag"], False),
         (["--json", "-"], ["--json", "-"], False),
         (["--json", "bag"], ["--json=-", "bag"], True),
+        (["--json", "--stride", "4"], ["--json=-", "--stride", "4"], True),
         (["bag", "--json"], ["bag", "--json=-"], True),
         ([], [], False),
     ],
@@ -79,5 +80,21 @@ def test_names_of_the_release_before_go_on_working(capsys: pytest.CaptureFixture
 def test_json_as_a_switch_still_prints(
     given: list[str], completed: list[str], warns: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert with_json_path(given) == completed
+    assert with_json_path(given, has_positionals=True) == completed
     assert ("warning: --json takes a path now" in capsys.readouterr().err) is warns
+
+
+@pytest.mark.parametrize(
+    ("given", "completed"),
+    [
+        (["--json", "findings"], ["--json", "findings"]),
+        (["--json", "-"], ["--json", "-"]),
+        (["--json", "--bag", "a"], ["--json=-", "--bag", "a"]),
+        (["--bag", "a", "--json"], ["--bag", "a", "--json=-"]),
+        (["--json", ""], ["--json=-", ""]),
+    ],
+)
+def test_any_word_is_a_path_where_nothing_else_can_follow(
+    given: list[str], completed: list[str]
+) -> None:
+    assert with_json_path(given, has_positionals=False) == completed

@@ -35,6 +35,7 @@ def test_addresses_in_other_packages_are_refused_by_name(address: str) -> None:
 def test_other_paths_stay_as_they_are() -> None:
     assert resolve_path("models/own.safetensors") == Path("models/own.safetensors")
     assert resolve_path("~/own.safetensors") == Path.home() / "own.safetensors"
+    assert resolve_path(Path("~/own.safetensors")) == Path.home() / "own.safetensors"
 
 
 @pytest.mark.parametrize(

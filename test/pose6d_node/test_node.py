@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -142,7 +141,7 @@ def test_results_are_those_of_the_algorithms(camera: Camera, models: dict[str, s
         np.testing.assert_allclose(got.descriptor, want.descriptor, atol=1e-3)
 
     intrinsics = intrinsics_from_camera_info(info_message(stamp_ns), color)
-    estimator = PoseEstimator(models["pose_model"], "cpu")
+    estimator = PoseEstimator(models["pose_model"], "cpu", min_confidence=0.0)
     expected_poses = estimator(rgb, depth_image(depth), intrinsics, expected)
     received_poses = poses_from_message(poses)
     indices = [pose.detection_index for pose in received_poses]
@@ -345,7 +344,7 @@ def test_life_cycle_and_diagnostics(
 
 
 def test_sigterm_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: NodeGroup) -> None:
-    os.kill(group.process_id(NODE), signal.SIGTERM)
+    group.processes[NODE].send_signal(signal.SIGTERM)
     graph.wait(lambda: group.poll()[NODE] is not None, "the end of the node")
     assert group.stop() == {NODE: 0}
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()

@@ -29,7 +29,7 @@ BAD_VALUES = {
     ),
     "below the range": (dict(max_age=0), ValueError, "max_age is 0, expected 1"),
     "not a number": (dict(pose_noise=float("nan")), ValueError, "pose_noise is nan"),
-    "not whole": (dict(n_init=2.5), TypeError, "n_init is 2.5, expected a whole number"),
+    "not whole": (dict(n_init=2.5), TypeError, "n_init is 2.5, expected an int"),
     "text": (dict(motion_gate="9"), TypeError, "motion_gate is '9'"),
     "truth value for a number": (dict(max_age=True), TypeError, "max_age is True"),
     "number for a name": (dict(fixed_frame=1), TypeError, "fixed_frame is 1, expected a str"),

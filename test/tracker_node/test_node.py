@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -225,6 +224,6 @@ def test_life_cycle(graph: RosGraph, camera: Camera) -> None:
 
 
 def test_sigint_ends_the_node_cleanly(graph: RosGraph, group: NodeGroup) -> None:
-    os.kill(group.process_id(NODE), signal.SIGINT)
+    group.processes[NODE].send_signal(signal.SIGINT)
     assert group.stop() == {NODE: 0}
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()

@@ -24,7 +24,7 @@ def test_boxes_of_two_videos(tmp_path: Path) -> None:
     assert tracks[tmp_path / "b.mp4"].boxes.tolist() == [[2, 2, 3, 4], [1, 2, 3, 4]]
 
 
-def test_the_nearest_box_in_time_as_shares_of_the_image() -> None:
+def test_the_nearest_box_in_time_as_fractions_of_the_image() -> None:
     track = BoxTrack(np.array([1.0, 1.2]), np.array([[0.0, 0, 10, 20], [20, 20, 60, 40]]))
     boxes = track.at(np.array([0.5, 0.95, 1.09, 1.15, 1.25, 1.4]), width=40, height=40)
     first, second = [0.0, 0.0, 0.25, 0.5], [0.5, 0.5, 1.0, 1.0]

@@ -147,7 +147,7 @@ def test_the_command_writes_metrics_and_plots(write_video, tmp_path: Path) -> No
         ),
         pytest.param(
             "late",
-            "no clip of 16 frames at 15 fps ends in a labelled stretch",
+            "no clip of 16 frames at 15 fps ends in a labelled segment",
             id="nothing to score",
         ),
         pytest.param(

@@ -92,8 +92,8 @@ def test_scores_stay_a_distribution_and_the_label_is_one_of_the_answers(
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"stride": 0}, "stride must be at least 1 frame, got 0"),
-        ({"context": 0.5}, "context must be at least 1"),
+        ({"stride": 0}, "stride is 0, expected 1 to 1000"),
+        ({"context": 0.5}, "context is 0.5, expected 1.0 to 10.0"),
         ({"fall_on": 0.2}, "fall_off must not be above fall_on, got 0.3 and 0.2"),
     ],
 )

@@ -79,7 +79,7 @@ def test_frames_of_changing_size_make_one_clip(model_path: Path) -> None:
     "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)]
 )
 def test_not_an_rgb_image_is_refused(model_path: Path, image: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"expected an image \(height, width, 3\)"):
+    with pytest.raises(ValueError, match=r"expected an \(H, W, 3\) uint8 colour image"):
         ActionRecognizer(model_path).push(image, 0)
 
 

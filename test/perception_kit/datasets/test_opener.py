@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,14 @@ def test_other_folders_are_refused_with_the_layouts_that_are_known(tmp_path: Pat
         DatasetError, match=r"no frames in a known layout: expected BOP .*LineMOD .*YCB-Video"
     ):
         open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("opened", [open_dataset, open_models])
+def test_a_folder_that_does_not_exist_is_named(
+    opened: Callable[[Path], object], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match=r"missing' does not exist"):
+        opened(tmp_path / "missing")
+    with pytest.raises(DatasetError, match=r"file' is a file, expected a folder"):
+        opened(tmp_path / "file")

@@ -136,7 +136,7 @@ def test_a_bag_without_depth(
 def test_findings_in_a_file_do_not_replace_the_text(
     make_bag: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "findings.json"
+    path = tmp_path / "new" / "findings"
     bag = str(make_bag(lambda role, message: None if role == "depth" else message))
     assert main(["--bag", bag, "--json", str(path)]) == 1
     assert "1 fault found." in capsys.readouterr().out

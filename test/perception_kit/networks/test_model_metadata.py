@@ -18,5 +18,7 @@ def test_metadata_and_kind_are_read_without_the_tensors(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"missing\.safetensors' does not exist"):
+    with pytest.raises(
+        ModelFileError, match=r"missing\.safetensors' does not exist: check its path"
+    ):
         model_kind(tmp_path / "missing.safetensors")

@@ -13,7 +13,7 @@ from perception_kit.networks.openvino_runtime import (
     DYNAMIC,
     OpenVINOModule,
     RuntimeUnavailableError,
-    check_runtime_device,
+    choose_runtime_device,
     compile_module,
     read_graph,
     save_graph,
@@ -100,10 +100,24 @@ def test_a_missing_package_is_named(network: nn.Module, monkeypatch: pytest.Monk
         compile_module(network, [torch.zeros(1, 3, 8, 8)], [(1, 3, 8, 8)])
 
 
+@pytest.mark.parametrize(
+    ("runtime", "device", "chosen"),
+    [("pytorch", "auto", "cuda"), ("openvino", "auto", "cpu"), ("openvino", "cpu", "cpu")],
+)
+def test_auto_is_the_best_device_that_a_runtime_runs_on(
+    runtime: str, device: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_runtime_device(runtime, device) == chosen
+
+
+def test_a_runtime_that_does_not_exist_is_named() -> None:
+    with pytest.raises(RuntimeUnavailableError, match="unknown runtime 'onnx', expected one of py"):
+        choose_runtime_device("onnx", "cpu")
+
+
 def test_openvino_is_refused_on_another_device() -> None:
-    check_runtime_device("pytorch", "cuda")
-    check_runtime_device("openvino", "cpu")
     with pytest.raises(
         RuntimeUnavailableError, match="device is 'cuda:0': set the device to 'cpu'"
     ):
-        check_runtime_device("openvino", "cuda:0")
+        choose_runtime_device("openvino", "cuda:0")

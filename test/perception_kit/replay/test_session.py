@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,7 +120,7 @@ def signal_at_frame(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, sign
 
         def disturb(watch: NodeWatch, current: int) -> None:
             if current == number:
-                os.kill(groups[-1].process_id(node), what)
+                groups[-1].processes[node].send_signal(what)
             start_frame(watch, current)
 
         monkeypatch.setattr(session, "start_nodes", capture)

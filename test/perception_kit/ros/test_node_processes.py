@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -68,7 +67,7 @@ def test_stop_is_polite_first_and_then_forces(
 
 def test_poll_tells_which_process_is_gone_while_the_others_go_on(tmp_path: Path) -> None:
     with group_of(tmp_path, first=POLITE, second=POLITE) as group:
-        os.kill(group.process_id("first"), signal.SIGKILL)
+        group.processes["first"].send_signal(signal.SIGKILL)
         end_s = monotonic() + LIMIT_S
         while group.poll()["first"] is None:
             assert monotonic() < end_s

@@ -16,9 +16,10 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from actionrec_node.config import ActionConfig
+from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import package_folder
 from perception_kit.ros.lifecycle import NodeConfig
-from perception_kit.ros.parameters import declare_parameters, parameter, updated_config
+from perception_kit.ros.parameters import declare_parameters, updated_config
 from pose6d_node.config import Pose6dConfig
 from tracker_node.config import TrackerNodeConfig
 
@@ -35,6 +36,7 @@ class Example:
     path: str = parameter("", "path", fixed=True)
 
     def __post_init__(self) -> None:
+        check_parameters(self)
         if self.mode == "good" and self.count < 2:
             raise ValueError(f"mode 'good' needs count of at least 2, got {self.count}")
 
@@ -84,7 +86,7 @@ def test_descriptors_tell_range_choices_and_when_a_change_counts(context: Contex
         (
             {"mode": "slow"},
             ValueError,
-            "parameter 'mode' is 'slow', expected one of 'fast', 'good'",
+            "mode is 'slow', expected one of 'fast', 'good'",
         ),
         ({"mode": "good", "count": 1}, ValueError, "needs count of at least 2, got 1"),
     ],
@@ -119,7 +121,7 @@ def test_a_change_gives_a_new_config() -> None:
             "/other",
             "parameter 'path' is read when the node is configured: clean the node up first",
         ),
-        ("mode", "slow", "parameter 'mode' is 'slow', expected one of"),
+        ("mode", "slow", "mode is 'slow', expected one of"),
     ],
 )
 def test_a_change_that_is_not_possible_says_why(name: str, value: str, reason: str) -> None:

@@ -32,7 +32,8 @@ def model_path(request, bop_folder: Path, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def estimator(model_path: Path) -> PoseEstimator:
-    return PoseEstimator(model_path)
+    """It keeps the poses of an untrained model, which agree with nothing."""
+    return PoseEstimator(model_path, min_confidence=0.0)
 
 
 def test_a_saved_model_is_complete(model_path: Path, bop_folder: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_mask_that_slips_through_the_grid_of_its_crop_leaves_the_others(
     objects = list(read_models(bop_folder / "models").values())
     path = tmp_path / "pose.safetensors"
     PoseModel.for_objects(objects, "densefusion_compact").save(path, {})
-    estimator, view = PoseEstimator(path), box_views[0]
+    estimator, view = PoseEstimator(path, min_confidence=0.0), box_views[0]
 
     row = np.ones((1, view.depth.shape[1]), bool)
     line = replace(view.instance(), mask=row, mask_origin=(0, 60))
@@ -142,6 +143,18 @@ def test_depth_of_another_size_is_refused(estimator, box_views, camera) -> None:
         estimator(view.rgb, view.depth[::2], camera, [view.instance()])
 
 
+def test_depth_in_millimetres_is_refused(estimator, box_views, camera) -> None:
+    view = box_views[0]
+    millimetres = (1000 * view.depth).astype(np.uint16)
+    with pytest.raises(ValueError, match=r"depth is uint16, expected .* metres: divide .* by 1000"):
+        estimator(view.rgb, millimetres, camera, [view.instance()])
+
+
+def test_values_out_of_range_are_refused(model_path) -> None:
+    with pytest.raises(ValueError, match="refine_iterations is -1, expected 0 to 20"):
+        PoseEstimator(model_path, refine_iterations=-1)
+
+
 def test_an_incomplete_model_file_is_refused(tmp_path: Path) -> None:
     tensors = {"model_points": torch.zeros(1, 10, 3)}
     save_model(tmp_path / "broken.safetensors", "pose", tensors, {"class_names": ["box"]})
@@ -174,10 +187,10 @@ def test_a_configuration_that_cannot_work_is_refused(
 
 
 def test_poses_that_contradict_the_depth_are_held_back_when_asked(
-    model_path, box_views, camera
+    model_path, estimator, box_views, camera
 ) -> None:
     view = box_views[0]
-    (pose,) = PoseEstimator(model_path)(view.rgb, view.depth, camera, [view.instance()])
+    (pose,) = estimator(view.rgb, view.depth, camera, [view.instance()])
     strict = PoseEstimator(model_path, min_confidence=pose.confidence + 0.01)
     assert strict(view.rgb, view.depth, camera, [view.instance()]) == []
     assert "contradict" in strict.rejected[0][1]
@@ -194,7 +207,8 @@ def test_parameters_change_while_running(model_path, box_views, camera) -> None:
 
 
 def test_icp_never_makes_a_pose_less_consistent(model_path, box_views, camera) -> None:
-    plain, registered = PoseEstimator(model_path), PoseEstimator(model_path, icp=True)
+    plain = PoseEstimator(model_path, min_confidence=0.0)
+    registered = PoseEstimator(model_path, icp=True, min_confidence=0.0)
     for view in box_views[:4]:
         (before,) = plain(view.rgb, view.depth, camera, [view.instance()])
         (after,) = registered(view.rgb, view.depth, camera, [view.instance()])

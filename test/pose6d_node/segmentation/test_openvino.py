@@ -30,7 +30,7 @@ def model_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def test_same_instances_for_images_of_several_sizes(model_path: Path) -> None:
     plain, compiled = (
-        Segmenter(model_path, score_threshold=0.0, max_detections=5, runtime=name)
+        Segmenter(model_path, "cpu", score_threshold=0.0, max_detections=5, runtime=name)
         for name in ("pytorch", "openvino")
     )
     for height, width in ((128, 160), (90, 200)):

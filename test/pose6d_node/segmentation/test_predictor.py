@@ -116,6 +116,19 @@ def test_other_arrays_are_refused(untrained: Path, image: np.ndarray) -> None:
         Segmenter(untrained)(image)
 
 
+def test_depth_in_millimetres_is_refused(untrained: Path) -> None:
+    rgb, depth = np.zeros((4, 6, 3), np.uint8), np.full((4, 6), 900, np.uint16)
+    with pytest.raises(ValueError, match="depth is uint16, expected float32 in metres"):
+        Segmenter(untrained)(rgb, depth, Intrinsics(5, 5, 2.5, 1.5, 6, 4))
+
+
+def test_values_out_of_range_are_refused(untrained: Path) -> None:
+    with pytest.raises(ValueError, match=r"score_threshold is 1\.5, expected 0\.0 to 1\.0"):
+        Segmenter(untrained, score_threshold=1.5)
+    with pytest.raises(ValueError, match="runtime is 'onnx', expected one of 'pytorch'"):
+        Segmenter(untrained, runtime="onnx")
+
+
 def test_other_model_kinds_are_refused(tmp_path: Path) -> None:
     save_model(tmp_path / "pose.safetensors", "pose", {"weight": torch.zeros(1)}, {})
     with pytest.raises(ModelFileError, match="'pose' model, expected a 'segmentation' model"):

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A ROS node of a process that is not a node itself."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TypeVar
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+Self = TypeVar("Self", bound="GraphNode")
+
+
+class GraphNode:
+    """A ROS node with a context and an executor of its own, in the graph until ``close``.
+
+    Without ``domain_id`` it is in the domain of the environment. Use as a context manager.
+    """
+
+    def __init__(self, name: str, domain_id: int | None = None) -> None:
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self._node = Node(name, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
