@@ -79,7 +79,7 @@ class TableTop:
         return None
 
     def _footprint(self, outline: np.ndarray) -> cv2.typing.RotatedRect:
-        """Smallest rectangle in millimetres around (n, 2) float32 points in metres, with the gap."""
+        """Smallest rectangle in millimetres around (n, 2) float32 points in metres, and the gap."""
         center, (width, depth), angle = cv2.minAreaRect(outline * np.float32(1000))
         return center, (width + 1000 * self.gap, depth + 1000 * self.gap), angle
 
