@@ -32,23 +32,24 @@ def register(
     Pairs further apart than ``reach`` do not count; it shrinks from the first to the second value,
     diameters of the model, over the ``iterations``. ``count`` points of each model are paired.
     """
-    diameter = surfaces.diameters[observation.class_index[hypotheses.instance]].unsqueeze(1)
+    class_index = observation.class_index[hypotheses.instance]
+    diameter = surfaces.diameters[class_index].unsqueeze(1)
+    sample = surfaces.sample(class_index, count)
     first, last = reach
     for step in range(iterations):
         limit = diameter * first * (last / first) ** (step / max(1, iterations - 1))
-        hypotheses = _step(observation, surfaces, hypotheses, limit, diameter, count)
+        hypotheses = _step(observation, sample, hypotheses, limit, diameter)
     return hypotheses
 
 
 def _step(
     observation: Observation,
-    surfaces: Surfaces,
+    sample: Tensor,
     hypotheses: Hypotheses,
     limit: Tensor,
     diameter: Tensor,
-    count: int,
 ) -> Hypotheses:
-    placed = place(observation, surfaces, hypotheses, count)
+    placed = place(observation, sample, hypotheses)
 
     # Pair each visible model point with the measured point at its pixel. Where there is no normal,
     # it is zero, and so is the cosine.

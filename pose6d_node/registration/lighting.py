@@ -10,9 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pose6d_node.registration.observation import DARK, Observation
-from pose6d_node.registration.placement import PlacedSurfaces, Surfaces
+from pose6d_node.registration.observation import Observation
+from pose6d_node.registration.placement import PlacedSurfaces
 
+POINTS = 400
 MIN_FACING = 0.2  # cosine: color at grazing angles is that of the edge
 COLOR_NOISE = 0.3  # in the logarithm of a color
 MAX_COLOR_COST = 9.0  # three deviations: beyond, a pixel shows something else
@@ -20,29 +21,27 @@ MAX_COLOR_COST = 9.0  # three deviations: beyond, a pixel shows something else
 LIGHT_PRIOR, GAIN_PRIOR, GAIN = 2.0, 5.0, 0.8
 
 
-def color_cost(
-    observation: Observation,
-    surfaces: Surfaces,
-    placed: PlacedSurfaces,
-    instance: Tensor,
-    confirmed: Tensor,
-) -> Tensor:
-    """(H,) mean robust squared error, in noise units, of the colors of the (H, N) ``confirmed``
-    points of the hypotheses of ``instance`` (H,) that face the camera, once the light is fitted.
+def color_cost(observation: Observation, placed: PlacedSurfaces, confirmed: Tensor) -> Tensor:
+    """(H,) mean robust squared error, in noise units, of the colors of (H, N) ``confirmed`` points
+    that face the camera, once the light is fitted.
     """
-    seen = observation.at(observation.color, placed.pixel).transpose(0, 1)
+    # Few points are left: go on without the others.
+    chosen = confirmed.float().topk(min(POINTS, confirmed.shape[1]), dim=1, sorted=False).indices
+    of_channels = chosen.unsqueeze(1).expand(-1, 3, -1)
+    points, normals, own = (
+        values.gather(2, of_channels)
+        for values in (placed.points, placed.normals, placed.log_color)
+    )
+    seen = observation.at(observation.color, placed.pixel.gather(1, chosen)).transpose(0, 1)
     target, usable = seen[:, :3], seen[:, 3]
-    class_index = observation.class_index[instance]
-    own = torch.log(surfaces.colors[class_index, : confirmed.shape[1]] + DARK).mT
-
-    facing = -(placed.normals * placed.points).sum(dim=1) / placed.points.norm(dim=1)
-    weight = usable * (confirmed & (facing > MIN_FACING))
+    facing = -(normals * points).sum(dim=1) / points.norm(dim=1)
+    weight = usable * (confirmed.gather(1, chosen) & (facing > MIN_FACING))
 
     # Fit, then fit again with less weight on what does not follow the light: highlights, shadows.
     robust = weight
     for _ in range(2):
-        offset, light, contrast = _fit_light(robust, placed.normals, own, target)
-        shading = light.unsqueeze(1) @ placed.normals
+        offset, light, contrast = _fit_light(robust, normals, own, target)
+        shading = light.unsqueeze(1) @ normals
         error = target - offset.unsqueeze(2) - shading - contrast.view(-1, 1, 1) * own
         squared = (error / COLOR_NOISE) ** 2
         robust = weight / (1 + squared.mean(dim=1))

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from pose6d_node.registration.observation import Observation
+from pose6d_node.registration.observation import DARK, Observation
 
 
 @dataclass
@@ -23,6 +24,16 @@ class Surfaces:
     normals: Tensor
     colors: Tensor
     diameters: Tensor
+
+    @cached_property
+    def channels(self) -> Tensor:
+        """(C, 9, N) points, normals and logarithms of colors."""
+        values = torch.cat([self.points, self.normals, torch.log(self.colors + DARK)], dim=2)
+        return values.mT.contiguous()
+
+    def sample(self, class_index: Tensor, count: int) -> Tensor:
+        """(H, 9, count) ``channels`` of the first points of the classes (H,)."""
+        return self.channels[class_index, :, :count]
 
     def box_centers(self) -> Tensor:
         """(C, 3) centers of the models' axis-aligned boxes."""
@@ -79,37 +90,34 @@ class Hypotheses:
 class PlacedSurfaces:
     """N surface points of each of H hypotheses in the camera frame.
 
-    ``points`` and ``normals`` (H, 3, N); ``row`` and ``column`` (H, N) in the instance's crop, and
-    ``pixel`` (H, N) in the observation; ``seen`` (H, N) whether the camera would see the point.
+    ``points``, ``normals`` and ``log_color`` (H, 3, N); ``row`` and ``column`` (H, N) in the
+    instance's crop, and ``pixel`` (H, N) in the observation; ``seen`` (H, N) whether the camera
+    would see the point.
     """
 
     points: Tensor
     normals: Tensor
+    log_color: Tensor
     row: Tensor
     column: Tensor
     pixel: Tensor
     seen: Tensor
 
 
-def place(
-    observation: Observation, surfaces: Surfaces, hypotheses: Hypotheses, count: int
-) -> PlacedSurfaces:
-    """The first ``count`` surface points of each hypothesis; those that face the camera are seen.
+def place(observation: Observation, sample: Tensor, hypotheses: Hypotheses) -> PlacedSurfaces:
+    """The ``Surfaces.sample`` (H, 9, N) of each hypothesis; points that face the camera are seen.
 
     That tells all of a convex body. ``hide_behind_itself`` tells the rest.
     """
-    class_index = observation.class_index[hypotheses.instance]
-    points = hypotheses.rotation @ surfaces.points[class_index, :count].mT
-    points = points + hypotheses.translation.unsqueeze(2)
-    normals = hypotheses.rotation @ surfaces.normals[class_index, :count].mT
-
+    own_points, own_normals, log_color = sample.split(3, dim=1)
+    points = hypotheses.rotation @ own_points + hypotheses.translation.unsqueeze(2)
+    normals = hypotheses.rotation @ own_normals
     row, column, inside = observation.project(points, hypotheses.instance)
     seen = inside & ((normals * points).sum(dim=1) < 0)
     row, column = row.long(), column.long()
     first = (hypotheses.instance * observation.size**2).unsqueeze(1)
-    return PlacedSurfaces(
-        points, normals, row, column, first + row * observation.size + column, seen
-    )
+    pixel = first + row * observation.size + column
+    return PlacedSurfaces(points, normals, log_color, row, column, pixel, seen)
 
 
 def hide_behind_itself(placed: PlacedSurfaces, size: int, grid: int, slack: Tensor) -> None:

@@ -72,8 +72,9 @@ def compare(
 
     What something nearer hides counts neither way.
     """
-    placed = place(observation, surfaces, hypotheses, count)
-    diameter = surfaces.diameters[observation.class_index[hypotheses.instance]]
+    class_index = observation.class_index[hypotheses.instance]
+    placed = place(observation, surfaces.sample(class_index, count), hypotheses)
+    diameter = surfaces.diameters[class_index]
     hide_behind_itself(placed, observation.size, GRID, SLACK * diameter)
 
     tolerance = (TOLERANCE * diameter).clamp(min=MIN_TOLERANCE).unsqueeze(1)
@@ -84,7 +85,7 @@ def compare(
         number / (number + contradicted.sum(dim=1)).clamp(min=1),
         _coverage(observation, placed, hypotheses.instance, confirmed, observation.size // 2, 1),
         residual,
-        color_cost(observation, surfaces, placed, hypotheses.instance, confirmed),
+        color_cost(observation, placed, confirmed),
     )
 
 
@@ -92,8 +93,9 @@ def rough_score(
     observation: Observation, surfaces: Surfaces, hypotheses: Hypotheses, count: int
 ) -> Tensor:
     """(H,) by depth alone, with few points and wide tolerances, to choose among many views."""
-    placed = place(observation, surfaces, hypotheses, count)
-    diameter = surfaces.diameters[observation.class_index[hypotheses.instance]]
+    class_index = observation.class_index[hypotheses.instance]
+    placed = place(observation, surfaces.sample(class_index, count), hypotheses)
+    diameter = surfaces.diameters[class_index]
     tolerance = (ROUGH_TOLERANCE * diameter).clamp(min=ROUGH_MIN_TOLERANCE).unsqueeze(1)
     confirmed, contradicted, _ = _judge_depth(observation, placed, tolerance)
     number = confirmed.sum(dim=1)

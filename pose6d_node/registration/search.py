@@ -26,7 +26,7 @@ FAR_ITERATIONS, FAR_REACH, FAR_POINTS = 5, (0.3, 0.1), 200
 CANDIDATE_POINTS, KEPT_CANDIDATES = 400, 8
 FINE_ITERATIONS, FINE_REACH, FINE_POINTS = 5, (0.1, 0.04), 500
 KEPT_ALIKE, ALIKE_REACH = 3, (0.08, 0.04)
-SURE = 0.9  # agreement with the depth, from which on no views are tried
+SURE = 0.8  # agreement with the depth, from which on no views are tried
 
 
 @dataclass
