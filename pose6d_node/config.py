@@ -58,6 +58,11 @@ class Pose6dConfig:
         "also try half turns and views, register them to the depth, and take the pose that agrees"
         " best with depth and colors; needs a pose model with surfaces",
     )
+    last_poses: bool = parameter(
+        True,
+        "also look at the poses of the last frame, if it is at most 1 s old: what stands still does"
+        " not jump; only with look_twice",
+    )
     icp: bool = parameter(
         False,
         "register each pose to the depth by Open3D after the refiner; poses that are looked at"

@@ -36,12 +36,15 @@ from perception_kit.ros.standard import (
 )
 from perception_kit.ros.sync import FrameJoiner
 from perception_kit.ros.to_messages import detections_to_message, poses_to_message
-from perception_kit.types import FrameResults, Intrinsics
+from perception_kit.stamps import stamp_to_ns
+from perception_kit.types import FrameResults, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
 
 if TYPE_CHECKING:
     from pose6d_node.densefusion.predictor import PoseEstimator
     from pose6d_node.segmentation.predictor import Segmenter
+
+MAX_AGE_NS = 1_000_000_000  # of the last poses: what moves is elsewhere by then
 
 
 class Pose6dNode(PerceptionNode[Pose6dConfig]):
@@ -60,6 +63,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self._model_points: dict[str, np.ndarray] = {}
         self._meshes: dict[str, str] = {}
         self._device = self._rejected = ""
+        self._last: tuple[int, Sequence[PoseEstimate]] = 0, ()
 
     def load(self) -> None:
         """Load the models that the parameters name. Raises ValueError where there is none."""
@@ -190,7 +194,9 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         """Estimate and publish the poses of ``results.instances``, and add them to ``results``."""
         depth, intrinsics = geometry
         with self.statistics.stage("pose"):
-            poses = estimator(rgb, depth, intrinsics, results.instances)
+            previous = self._last_poses(header)
+            poses = estimator(rgb, depth, intrinsics, results.instances, previous)
+        self._last = stamp_to_ns(header.stamp), poses
         self._rejected = "; ".join(
             f"detection {index}: {reason}" for index, reason in estimator.rejected
         )
@@ -203,8 +209,15 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         if self.results.has_subscribers("markers"):
             self.results.publish("markers", pose_markers(poses, header, self._meshes))
 
+    def _last_poses(self, header: Header) -> Sequence[PoseEstimate]:
+        """Those of the last frame, unless that is too long ago."""
+        stamp, poses = self._last
+        is_recent = 0 < stamp_to_ns(header.stamp) - stamp <= MAX_AGE_NS
+        return poses if self.config.last_poses and is_recent else ()
+
     def reset(self) -> None:
-        """Remove what RViz still shows."""
+        """Forget the last poses, and remove what RViz still shows."""
+        self._last = 0, ()
         self.results.publish("markers", delete_all(Header()))
 
     def diagnostic_values(self) -> dict[str, str]:

@@ -27,6 +27,7 @@ from pose6d_node.densefusion.evaluation import point_order
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.verification import pose_verification_score
+from pose6d_node.registration.hypotheses import previous_poses
 from pose6d_node.registration.near_symmetries import NearSymmetries
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses
@@ -100,9 +101,12 @@ class PoseEstimator:
         depth: np.ndarray,
         intrinsics: Intrinsics,
         instances: Sequence[Instance],
+        previous: Sequence[PoseEstimate] = (),
     ) -> list[PoseEstimate]:
         """Poses of ``instances``, in their order.
 
+        ``previous`` are the poses of the last frame of a video: they are looked at as well, and
+        preferred where others agree no better, so that what stands still does not jump.
         ``rgb`` (H, W, 3) uint8 and ``depth`` (H, W) float32 metres (0 or NaN unknown) are aligned.
         Raises ValueError where they are not, and for images of another shape or type.
         """
@@ -128,7 +132,7 @@ class PoseEstimator:
                 )
             self.rejected.append((index, reason))
 
-        return self._estimate(crops, indices, instances) if crops else []
+        return self._estimate(crops, indices, instances, previous) if crops else []
 
     def _reason_to_reject(
         self, instance: Instance, mask: np.ndarray, depth: np.ndarray
@@ -162,7 +166,11 @@ class PoseEstimator:
         return cut_crop(rgb, depth, intrinsics, mask, class_index, spec.crop_size, spec.crop_margin)
 
     def _estimate(
-        self, crops: list[Crops], indices: list[int], instances: Sequence[Instance]
+        self,
+        crops: list[Crops],
+        indices: list[int],
+        instances: Sequence[Instance],
+        previous: Sequence[PoseEstimate],
     ) -> list[PoseEstimate]:
         """Poses of the ``instances`` at ``indices``, whose crops these are."""
         spec = self.model.spec
@@ -179,7 +187,7 @@ class PoseEstimator:
         translations = torch.where(finite.view(-1, 1), translations, 0.0)
         if self._near_symmetries is not None and self.look_twice:
             rotations, translations, confidences = self._look_twice(
-                batch, self._near_symmetries, rotations, translations
+                batch, self._near_symmetries, rotations, translations, previous
             )
         else:
             confidences = self._verify(batch, rotations, translations)
@@ -217,17 +225,20 @@ class PoseEstimator:
         near_symmetries: NearSymmetries,
         rotations: Tensor,
         translations: Tensor,
+        previous: Sequence[PoseEstimate],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The poses, or others of the same instances that agree better with depth and colors, and
         their confidences.
         """
         instance = torch.arange(len(batch), device=self.device)
+        observation, surfaces = Observation.of(batch), near_symmetries.surfaces
         best, confidences = look_twice(
-            Observation.of(batch),
-            near_symmetries.surfaces,
+            observation,
+            surfaces,
             near_symmetries,
             Hypotheses(instance, rotations, translations),
             self.model.symmetric,
+            previous_poses(observation, surfaces, self.class_names, previous),
         )
         return best.rotation, best.translation, confidences
 

@@ -7,9 +7,11 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from perception_kit.types import PoseEstimate
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses, Surfaces
 
@@ -39,6 +41,8 @@ def turned_about_center(
     """Each hypothesis with each of its ``turns`` (K, 3, 3) applied to its model, about the center
     of the model's box. K may differ, and be 0.
     """
+    if not len(hypotheses):
+        return hypotheses
     counts = torch.tensor([len(turn) for turn in turns], device=class_index.device)
     source = torch.arange(len(hypotheses), device=class_index.device).repeat_interleave(counts)
     start = hypotheses.select(source)
@@ -46,6 +50,43 @@ def turned_about_center(
     turned = start.rotation @ torch.cat([*turns]).to(start.rotation)
     shift = (start.rotation - turned) @ center
     return Hypotheses(start.instance, turned, start.translation + shift.squeeze(2))
+
+
+def previous_poses(
+    observation: Observation,
+    surfaces: Surfaces,
+    class_names: Sequence[str],
+    poses: Sequence[PoseEstimate],
+) -> Hypotheses:
+    """Of each instance, the nearest of the last frame's ``poses`` of its class, if it is within a
+    diameter of the measured surface.
+    """
+    measured = observation.measured_center()
+    nearest: list[tuple[int, PoseEstimate]] = []
+    for instance, index in enumerate(observation.class_index.tolist()):
+        center, diameter = surfaces.box_centers()[index], float(surfaces.diameters[index])
+        distances = {
+            k: float((_box_center(pose, center) - measured[instance]).norm())
+            for k, pose in enumerate(poses)
+            if pose.class_name == class_names[index]
+        }
+        k = min(distances, key=distances.__getitem__, default=None)
+        if k is not None and distances[k] < diameter:
+            nearest.append((instance, poses[k]))
+    if not nearest:
+        return Hypotheses.none(measured.device)
+
+    return Hypotheses(
+        torch.tensor([instance for instance, _ in nearest], device=measured.device),
+        torch.from_numpy(np.stack([pose.rotation for _, pose in nearest])).to(measured),
+        torch.from_numpy(np.stack([pose.translation for _, pose in nearest])).to(measured),
+    )
+
+
+def _box_center(pose: PoseEstimate, center: Tensor) -> Tensor:
+    """The (3,) ``center`` of a model at a pose, camera frame."""
+    rotation = torch.from_numpy(pose.rotation).to(center)
+    return rotation @ center + torch.from_numpy(pose.translation).to(center)
 
 
 def views(observation: Observation, surfaces: Surfaces, instances: Tensor) -> Hypotheses:

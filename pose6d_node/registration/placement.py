@@ -53,6 +53,14 @@ class Hypotheses:
     def __len__(self) -> int:
         return len(self.instance)
 
+    @staticmethod
+    def none(device: torch.device | str = "cpu") -> Hypotheses:
+        """No hypothesis."""
+        instance = torch.zeros(0, dtype=torch.int64, device=device)
+        return Hypotheses(
+            instance, torch.zeros(0, 3, 3, device=device), torch.zeros(0, 3, device=device)
+        )
+
     def moved(self, turn: Tensor, shift: Tensor) -> Hypotheses:
         """Each turned by (H, 3, 3) about its model's origin and moved by (H, 3), camera frame."""
         return Hypotheses(self.instance, turn @ self.rotation, self.translation + shift)

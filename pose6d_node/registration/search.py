@@ -60,24 +60,24 @@ def look_twice(
     near_symmetries: NearSymmetries,
     estimates: Hypotheses,
     symmetric: Tensor,
+    previous: Hypotheses,
 ) -> tuple[Hypotheses, Tensor]:
     """The best pose of each of the B instances, in their order, and its confidence (B,), 0..1.
 
-    ``estimates`` are a network's poses, at most one of each instance. They compete with their half
-    turns and, where none of these agrees with the depth, with views of the model; all are
-    registered to the depth. The winner competes with its turns that the shape nearly allows, which
-    colors and small parts tell apart. ``symmetric`` (C,) tells the classes that look the same
-    after some turns.
+    ``estimates`` are a network's poses, ``previous`` those of the last frame, at most one of each
+    instance. The former compete with their half turns, with the latter and, where none of these
+    agrees with the depth, with views of the model; all are registered to the depth. The winner
+    competes with its turns that the shape nearly allows, which colors and small parts tell apart.
+    ``symmetric`` (C,) tells the classes that look the same after some turns.
     """
     candidates = Candidates(observation, surfaces)
     sure = torch.zeros(len(observation), dtype=torch.bool, device=symmetric.device)
 
-    # Poses that a network confuses.
-    if len(estimates):
-        turned = half_turns(surfaces, observation.class_index, estimates)
-        registered = register(
-            observation, surfaces, turned, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS
-        )
+    # Poses that a network confuses, and what was there before.
+    turned = half_turns(surfaces, observation.class_index, estimates)
+    near = Hypotheses.concatenate([turned, previous])
+    if len(near):
+        registered = register(observation, surfaces, near, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS)
         candidates.add(Hypotheses.concatenate([estimates, registered]))
         best, agrees = candidates.best()
         sure[best.instance] = agrees >= SURE
@@ -93,7 +93,9 @@ def look_twice(
     if len(alike):
         candidates.add(alike)
     hypotheses, agreement = candidates.all()
-    return pose_confidence(surfaces, observation.class_index, hypotheses, agreement, symmetric)
+    return pose_confidence(
+        surfaces, observation.class_index, hypotheses, agreement, symmetric, previous
+    )
 
 
 def look_alikes(

@@ -31,7 +31,7 @@ from perception_kit.ros.to_messages import (
     poses_to_message,
     tracks_to_message,
 )
-from perception_kit.types import FrameResults
+from perception_kit.types import FrameResults, PoseEstimate
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.segmentation.predictor import Segmenter
@@ -56,21 +56,23 @@ def offline(settings: ReplaySettings) -> Iterator[tuple[int, FrameResults]]:
     join = TrackJoin(
         action_config.person_class, action_config.tracks_wait, action_config.tracks_max_age
     )
+    poses: list[PoseEstimate] = []
     with ReplayInput(settings) as source:
         for frame in source.frames():
             color = frame.color.message
             rgb = color_image(color)
             instances = segmenter(rgb)
             intrinsics = intrinsics_from_camera_info(frame.camera_info.message, color)
-            poses = estimator(rgb, depth_image(frame.depth.message), intrinsics, instances)
+            depth = depth_image(frame.depth.message)
+            poses = estimator(rgb, depth, intrinsics, instances, poses)
             instances = detections_from_message(
                 detections_to_message(instances, Header(), color.width, color.height)
             )
-            poses = poses_from_message(poses_to_message(poses, Header()))
+            sent_poses = poses_from_message(poses_to_message(poses, Header()))
             tracks = tracks_from_message(
                 tracks_to_message(tracker.update(instances, frame.stamp_ns), Header())
             )
-            tracker.add_poses(frame.stamp_ns, poses)
+            tracker.add_poses(frame.stamp_ns, sent_poses)
             for image in [
                 *join.add_image(frame.stamp_ns, rgb),
                 *join.add_tracks(frame.stamp_ns, tracks),

@@ -47,11 +47,21 @@ def test_a_view_shows_its_surface_where_it_was_measured(
 
 
 def look(
-    observation: Observation, surfaces: Surfaces, estimates: Hypotheses
+    observation: Observation,
+    surfaces: Surfaces,
+    estimates: Hypotheses,
+    previous: Hypotheses | None = None,
+    symmetric: bool = False,
 ) -> tuple[Hypotheses, Tensor]:
     """Look twice at boxes."""
-    symmetric = torch.tensor([False])
-    return look_twice(observation, surfaces, NearSymmetries(surfaces), estimates, symmetric)
+    return look_twice(
+        observation,
+        surfaces,
+        NearSymmetries(surfaces),
+        estimates,
+        torch.tensor([symmetric]),
+        previous or Hypotheses.none(),
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -66,8 +76,7 @@ def test_any_estimate_leads_to_the_pose(
 
 
 def test_views_alone_lead_to_the_pose(observation: Observation, surfaces: Surfaces) -> None:
-    nothing = hypothesis(ROTATION, TRANSLATION).select(torch.zeros(0, dtype=torch.int64))
-    found, _ = look(observation, surfaces, nothing)
+    found, _ = look(observation, surfaces, Hypotheses.none())
     assert degrees_between(found.rotation.double().numpy(), ROTATION)[0] < 2
 
 
@@ -85,7 +94,10 @@ def test_one_pose_for_each_instance_in_their_order(box: ObjectModel, surfaces: S
     torch.testing.assert_close(confidences[2:], confidence, atol=1e-4, rtol=0)
 
 
-def test_what_cannot_be_told_apart_is_unsure(box: ObjectModel, surfaces: Surfaces) -> None:
+def plain_box(
+    box: ObjectModel, surfaces: Surfaces
+) -> tuple[Observation, Surfaces, tuple[Hypotheses, Hypotheses]]:
+    """A box of one color, and two poses of it that look the same."""
     rgb, depth, mask = box_view(box)
     plain = Surfaces(
         surfaces.points,
@@ -93,14 +105,35 @@ def test_what_cannot_be_told_apart_is_unsure(box: ObjectModel, surfaces: Surface
         torch.full_like(surfaces.colors, 0.5),
         surfaces.diameters,
     )
-    observation = Observation.of(box_crop((np.full_like(rgb, 128), depth, mask)))
-    estimate = hypothesis(ROTATION, TRANSLATION)
+    turned = ROTATION @ np.diag([1.0, -1.0, -1.0])
+    poses = hypothesis(ROTATION, TRANSLATION), hypothesis(turned, TRANSLATION)
+    return Observation.of(box_crop((np.full_like(rgb, 128), depth, mask))), plain, poses
+
+
+def test_what_cannot_be_told_apart_is_unsure(box: ObjectModel, surfaces: Surfaces) -> None:
+    observation, plain, (estimate, _) = plain_box(box, surfaces)
     _, unsure = look(observation, plain, estimate)
-    _, sure = look(Observation.of(box_crop((rgb, depth, mask))), surfaces, estimate)
+    _, sure = look(Observation.of(box_crop(box_view(box))), surfaces, estimate)
     assert unsure < 0.6 < sure
 
     # Of a symmetric class, the same poses are no alternatives.
-    _, confidence = look_twice(
-        observation, plain, NearSymmetries(plain), estimate, torch.tensor([True])
-    )
+    _, confidence = look(observation, plain, estimate, symmetric=True)
     assert confidence > 0.9
+
+
+def test_what_looks_the_same_keeps_the_pose_of_the_last_frame(
+    box: ObjectModel, surfaces: Surfaces
+) -> None:
+    observation, plain, poses = plain_box(box, surfaces)
+    for previous in poses:
+        found, _ = look(observation, plain, poses[0], previous)
+        before = previous.rotation[0].double().numpy()
+        assert degrees_between(found.rotation.double().numpy(), before)[0] < 2
+
+
+def test_a_wrong_pose_of_the_last_frame_is_left(
+    observation: Observation, surfaces: Surfaces
+) -> None:
+    wrong = hypothesis(ROTATION @ np.diag([1.0, -1.0, -1.0]), TRANSLATION + 0.02)
+    found, _ = look(observation, surfaces, hypothesis(ROTATION, TRANSLATION), wrong)
+    assert degrees_between(found.rotation.double().numpy(), ROTATION)[0] < 2
