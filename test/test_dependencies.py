@@ -60,8 +60,8 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
     [
         (PACKAGES, ("python.in",)),
         (("examples",), ("python.in",)),
-        (("bench",), ("python.in", "bench.in")),
-        (("test",), ("python.in", "dev.in", "no_deps.txt")),
+        (("bench",), ("python.in", "bench.in", "no_deps.txt")),
+        (("test",), ("python.in", "dev.in")),
     ],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str, ...]) -> None:
@@ -82,7 +82,7 @@ def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str
     [
         ("python.in", PACKAGES),
         ("dev.in", ("test",)),
-        ("no_deps.txt", ("test",)),
+        ("no_deps.txt", ("bench",)),
         ("bench.in", ("bench",)),
     ],
 )

@@ -111,8 +111,9 @@ def tracking_metrics(
     ``partially_tracked``, ``mostly_lost`` (in less than 20 %), ``truth_ids``, ``truth_boxes``.
 
     Boxes match only within a class where both sides give classes. CLEAR MOT and IDF1 match boxes of
-    IoU ``iou_threshold`` or more. HOTA is the mean over IoU thresholds 0.05 to 0.95. A value that nothing defines is None (no ground truth; for ``motp`` no match). Raises ValueError
-    where the two sequences differ in length.
+    IoU ``iou_threshold`` or more. HOTA is the mean over IoU thresholds 0.05 to 0.95. A value that
+    nothing defines is None (no ground truth; for ``motp`` no match). Raises ValueError where the
+    two sequences differ in length.
     """
     if len(ground_truth_frames) != len(predicted_frames):
         raise ValueError(

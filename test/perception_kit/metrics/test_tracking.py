@@ -160,7 +160,7 @@ def test_a_fragment_is_where_an_identity_is_lost_that_comes_back() -> None:
 
 def test_after_a_gap_the_better_track_matches() -> None:
     box = np.array([[100, 100, 150, 200]])
-    near, far = box + [1, 0, 1, 0], box + [10, 0, 10, 0]
+    near, far = (box + np.array([shift, 0, shift, 0]) for shift in (1, 10))
     ground_truth = [TrackedBoxes([1], box)] * 4
     tracks = [
         TrackedBoxes([1], box),
