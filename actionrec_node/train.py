@@ -29,6 +29,7 @@ from actionrec_node.data.augmentation import Mode
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
+from actionrec_node.data.pictures import PICTURES_HELP
 from actionrec_node.data.training_clips import (
     Balance,
     ClipSettings,
@@ -86,6 +87,7 @@ class ActionTrainingOptions(TrainingOptions):
         None, "side of a clip's frames in pixels (default: the architecture's)", bounded_int(1)
     )
     folder_fps: float = option(30.0, "rate of the pictures in folders of frames", positive_float)
+    pictures: str | None = option(None, PICTURES_HELP, metavar="GLOB")
     skip_bad: bool = option(False, "leave videos out that cannot be used, instead of stopping")
 
     architecture: str = option("resnext3d_compact", "of the network", choices=list(ARCHITECTURES))
@@ -325,7 +327,9 @@ def load_data(
     load = partial(
         load_videos,
         class_names=spec.class_names,
-        form=VideoFormat(spec.clip_fps, round(CACHED_SIDE * spec.size), options.folder_fps),
+        form=VideoFormat(
+            spec.clip_fps, round(CACHED_SIDE * spec.size), options.folder_fps, options.pictures
+        ),
         min_frames=spec.clip_length,
         skip_bad=options.skip_bad,
         tracks=read_boxes(folders),
