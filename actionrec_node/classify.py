@@ -32,6 +32,7 @@ from actionrec_node.networks.action_model import ActionModel
 from perception_kit.arguments import JSON_TO_STDOUT, with_json_path
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.processes import run_command
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -164,4 +165,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

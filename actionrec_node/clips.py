@@ -19,6 +19,7 @@ import numpy as np
 from actionrec_node.data.annotations import DataError, Segment
 from actionrec_node.data.video_file import STRICT_DECODING, VideoError, upright
 from actionrec_node.data.vott import read_export
+from perception_kit.processes import run_command
 
 # An end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be
 # steady.
@@ -220,4 +221,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -46,6 +46,7 @@ from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.processes import run_command
 
 _SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
@@ -251,4 +252,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -50,6 +50,7 @@ from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_m
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
 from perception_kit.arguments import bounded_float, bounded_int, positive_float, with_new_names
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import run_command
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
 from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
@@ -392,4 +393,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import trackeval
 
+from perception_kit.processes import run_command
 from tracker_node import kitti, mot
 
 Figures = dict[str, float]
@@ -201,4 +202,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

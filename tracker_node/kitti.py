@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from perception_kit.arguments import with_new_names
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.processes import run_command
 from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
@@ -77,10 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         _parser().error(str(error))
 
-    print_table(results, table_stream(args.json))
     if args.json:
         report = {"results": results, "min_score": args.min_confidence, "config": asdict(CONFIG)}
         write_json(args.json, report)
+    print_table(results, table_stream(args.json))
     return 0
 
 
@@ -217,4 +218,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

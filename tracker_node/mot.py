@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from perception_kit.arguments import bounded_int
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.processes import run_command
 from perception_kit.types import Instance, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
@@ -92,9 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn_uncovered(ground_truth, detections, frames)
         metrics = score_tracks(ground_truth, tracked, frames)
         _warn_no_match(metrics, tracked)
-        _print_metrics(metrics, stream)
         if args.json:
             write_json(args.json, {**metrics, "config": asdict(config)})
+        _print_metrics(metrics, stream)
     return 0
 
 
@@ -270,4 +271,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from perception_kit.arguments import bounded_int
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.processes import run_command
 from perception_kit.types import TrackEstimate, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
@@ -277,4 +278,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))
