@@ -19,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.data.crops import crop_clip
+from actionrec_node.data.pictures import add_folder_arguments
 from actionrec_node.data.video import VideoError, VideoFormat, video_frames
 from actionrec_node.evaluation.clip_scores import CLIPS_AT_ONCE
 from actionrec_node.evaluation.model_loading import (
@@ -27,10 +28,11 @@ from actionrec_node.evaluation.model_loading import (
     time_per_clip,
 )
 from actionrec_node.networks.action_model import ActionModel
-from perception_kit.arguments import positive_float, with_json_path
+from perception_kit.arguments import with_json_path
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.processes import run_command
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -41,11 +43,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("video", type=Path, help="video file, or folder of pictures")
     add_model_arguments(parser)
 
+    add_folder_arguments(parser)
     parser.add_argument(
-        "--folder-fps",
-        type=positive_float,
-        default=30.0,
-        help="rate of the pictures in a folder (default %(default)s)",
+        "--skip-bad",
+        action="store_true",
+        help="use what is left of a damaged video, and say what was lost, instead of stopping",
     )
     parser.add_argument(
         "--json",
@@ -58,19 +60,27 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def classify(
-    model: ActionModel, path: Path, stride: int, folder_fps: float = 30.0
+    model: ActionModel,
+    path: Path,
+    stride: int,
+    folder_fps: float = 30.0,
+    pictures: str | None = None,
+    keep_damaged: bool = False,
 ) -> dict[str, Any]:
     """Actions of a video of any length: a file, or a folder of pictures taken at ``folder_fps``.
+
+    ``pictures`` and ``keep_damaged`` as in ``VideoFormat``.
 
     ``windows``: ``start`` and ``end`` of the clip (seconds, its first and last frame), ``label``
     and ``scores`` {NAME: probability}. ``label``: the class with the highest mean score. Raises
     VideoError for a video that does not decode or is shorter than one clip.
     """
     spec = model.spec
+    form = VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps, pictures, keep_damaged)
 
     # All windows, some at once.
     ends, scores = [], []
-    clips = _clips(path, model, stride, folder_fps)
+    clips = _clips(path, model, stride, form)
     while batch := list(islice(clips, CLIPS_AT_ONCE)):
         ends += [end for end, _ in batch]
         scores.append(model.probabilities([clip for _, clip in batch]))
@@ -96,14 +106,13 @@ def classify(
 
 
 def _clips(
-    path: Path, model: ActionModel, stride: int, folder_fps: float
+    path: Path, model: ActionModel, stride: int, form: VideoFormat
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Number of the last frame and pixels (K, S, S, 3) of every ``stride``-th clip.
 
     No more of the video than a clip is held.
     """
     spec = model.spec
-    form = VideoFormat(spec.clip_fps, 2 * spec.size, folder_fps)
     frames = tqdm(
         video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False
     )
@@ -140,7 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.json is not None:
             prepare_file(args.json)
         model = load_chosen_model(args)
-        result = classify(model, args.video, args.stride, args.folder_fps)
+        result = classify(
+            model, args.video, args.stride, args.folder_fps, args.pictures, args.skip_bad
+        )
         clip_time = time_per_clip(model)
         result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(clip_time)}
         if args.json is not None:
@@ -156,4 +167,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -17,8 +17,9 @@ import av
 import numpy as np
 
 from actionrec_node.data.annotations import DataError, Segment
-from actionrec_node.data.video import VideoError, upright
+from actionrec_node.data.video_file import STRICT_DECODING, VideoError, upright
 from actionrec_node.data.vott import read_export
+from perception_kit.processes import run_command
 
 # An end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be
 # steady.
@@ -128,6 +129,7 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
         if not source.streams.video:
             raise VideoError(f"'{video}' has no video stream")
         stream_in = source.streams.video[0]
+        stream_in.codec_context.options = STRICT_DECODING
         stream_out = target.add_stream("libx264", rate=stream_in.average_rate or 30)
         stream_out.pix_fmt, stream_out.options = "yuv420p", {"crf": "18"}
 
@@ -144,6 +146,10 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
                 break
             if time < segment.start - 1e-6:
                 continue
+            if frame.is_corrupt:
+                raise VideoError(
+                    f"'{video}' is damaged at {time:.2f} s: get it whole, or cut there"
+                )
 
             # The first sets the size, which all have.
             pixels = upright(frame)
@@ -215,4 +221,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

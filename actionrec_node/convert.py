@@ -16,6 +16,7 @@ from actionrec_node.networks.architectures import ARCHITECTURES, find_architectu
 from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.arguments import bounded_int, model_file, positive_float
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import run_command
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -102,4 +103,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -23,6 +23,7 @@ from actionrec_node.data.annotations import Annotations, DataError, check_labels
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_video
 from actionrec_node.data.person_boxes import BoxTrack, read_boxes
+from actionrec_node.data.pictures import add_folder_arguments
 from actionrec_node.data.video import VideoError, VideoFormat
 from actionrec_node.evaluation.clip_scores import (
     PredictedVideo,
@@ -40,11 +41,12 @@ from actionrec_node.evaluation.model_loading import (
 from actionrec_node.evaluation.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model import ActionModelSpec
 from actionrec_node.recognition.decision import FALL
-from perception_kit.arguments import bounded_float, positive_float
+from perception_kit.arguments import bounded_float
 from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.processes import run_command
 
 _SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
@@ -71,7 +73,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:
-    """``--per-person``, ``--folder-fps`` and ``--skip-bad``.
+    """``--per-person``, ``--folder-fps``, ``--pictures`` and ``--skip-bad``.
 
     They say how the videos of data folders are read and shown to the model.
     """
@@ -87,12 +89,7 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
 
-    parser.add_argument(
-        "--folder-fps",
-        type=positive_float,
-        default=30.0,
-        help="rate of the pictures in folders of frames (default %(default)s)",
-    )
+    add_folder_arguments(parser)
     parser.add_argument(
         "--skip-bad",
         action="store_true",
@@ -133,7 +130,7 @@ def read_videos(
     ``--skip-bad`` prints it; DataError where no video is left, and for clips of people where nobody
     is shown.
     """
-    form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, args.folder_fps)
+    form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, args.folder_fps, args.pictures)
 
     # Not only after the hours that the videos before it take.
     missing = [path for path in annotations if not path.exists()]
@@ -255,4 +252,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -30,6 +30,7 @@ from perception_kit.arguments import bounded_int
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError, import_package
+from perception_kit.processes import run_command
 from perception_kit.resources import INT8_RUNTIME
 
 EXIT_BAD_INPUT = 2
@@ -199,4 +200,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

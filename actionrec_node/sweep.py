@@ -19,6 +19,7 @@ import yaml
 
 from actionrec_node.evaluation.plots import MEASURES, plot_per_class
 from actionrec_node.train import parse_arguments as parse_training_arguments
+from perception_kit.processes import run_command
 
 
 class SweepError(ValueError):
@@ -179,4 +180,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

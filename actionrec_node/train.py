@@ -29,6 +29,7 @@ from actionrec_node.data.augmentation import Mode
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
+from actionrec_node.data.pictures import PICTURES_HELP
 from actionrec_node.data.training_clips import (
     Balance,
     ClipSettings,
@@ -49,6 +50,7 @@ from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_m
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
 from perception_kit.arguments import bounded_float, bounded_int, positive_float
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import run_command
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
 from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
@@ -93,6 +95,7 @@ class ActionTrainingOptions(TrainingOptions):
         None, "side of a clip's frames in pixels (default: the architecture's)", bounded_int(1)
     )
     folder_fps: float = option(30.0, "rate of the pictures in folders of frames", positive_float)
+    pictures: str | None = option(None, PICTURES_HELP, metavar="GLOB")
     skip_bad: bool = option(False, "leave videos out that cannot be used, instead of stopping")
 
     architecture: str = option("resnext3d_compact", "of the network", choices=list(ARCHITECTURES))
@@ -327,7 +330,9 @@ def load_data(
     load = partial(
         load_videos,
         class_names=spec.class_names,
-        form=VideoFormat(spec.clip_fps, round(CACHED_SIDE * spec.size), options.folder_fps),
+        form=VideoFormat(
+            spec.clip_fps, round(CACHED_SIDE * spec.size), options.folder_fps, options.pictures
+        ),
         min_frames=spec.clip_length,
         skip_bad=options.skip_bad,
         tracks=read_boxes(folders),
@@ -390,4 +395,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

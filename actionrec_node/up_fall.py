@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actionrec_node.data.annotations import DataError
+from perception_kit.processes import run_command
 
 _NAME = re.compile(r"A(?P<activity>\d\d)_\w+_(?P<subject>S\d+)_T\d+_(?P<camera>C\d+)\.mp4")
 _FALLS = range(1, 6)
@@ -122,4 +123,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

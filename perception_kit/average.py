@@ -23,6 +23,7 @@ from perception_kit.arguments import model_file
 from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.partial_file import replacing
+from perception_kit.processes import run_command
 
 # Metadata in which the models of a mean may differ. All else says how the network is to be used.
 INDIVIDUAL_KEYS = ("kind", "input_size", "training")
@@ -137,4 +138,4 @@ def _record(model: Path) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

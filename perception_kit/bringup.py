@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
+from perception_kit.processes import run_command
 from perception_kit.ros.node_processes import (
     NODES,
     BringupError,
@@ -125,4 +126,4 @@ def wait(group: NodeGroup) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from perception_kit.evaluation.run import RunError, read_run
+from perception_kit.processes import run_command
 from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_runs
 from perception_kit.report.comparison_page import comparison_page
 
@@ -112,4 +113,4 @@ def _table(title: str, changes: Sequence[Change]) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

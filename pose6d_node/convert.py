@@ -20,6 +20,7 @@ from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset, open_models
 from perception_kit.networks.model_file import file_sha256, load_weights
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import run_command
 from pose6d_node.densefusion.crops import CAMERA_FRAME
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.published_weights import (
@@ -194,4 +195,4 @@ def convert_pose(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -29,6 +29,7 @@ from perception_kit.datasets.opener import LAYOUTS, open_dataset
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.processes import run_command
 from perception_kit.resources import RUNTIMES
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
@@ -256,4 +257,4 @@ def effective_config(args: argparse.Namespace, models: Mapping[str, Path]) -> di
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

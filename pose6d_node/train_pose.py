@@ -19,6 +19,7 @@ from perception_kit.datasets.joined import DATA_HELP, open_datasets
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.networks.model_file import check_architecture, read_model
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import run_command
 from perception_kit.training.held_out import VAL_HELP, VAL_SPLIT_HELP, open_held_out
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
 from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
@@ -273,4 +274,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

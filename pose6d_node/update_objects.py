@@ -16,6 +16,7 @@ from perception_kit.arguments import model_file
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_models
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
+from perception_kit.processes import run_command
 from pose6d_node.densefusion.pose_model import PoseModel
 
 
@@ -65,4 +66,4 @@ def update(model_path: Path, models: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -57,14 +57,16 @@ install_python_packages() {
     # ROS 2's own compiled messages need the NumPy that they were built with.
     python3 -c 'import numpy; print(f"numpy=={numpy.__version__}")' >"$venv/constraints.txt" ||
       fail "the sourced ROS 2 has no NumPy; install python3-numpy"
-    "$venv/bin/python" -m pip install -q -r requirements/python.in -r requirements/dev.in -c "$venv/constraints.txt" ||
+    "$venv/bin/python" -m pip install -q -r requirements/python.in -r requirements/dev.in -c "$venv/constraints.txt" &&
+      "$venv/bin/python" -m pip install -q --no-deps -r requirements/no_deps.txt ||
       fail "Python packages could not be installed; is the network reachable?"
   else
     say "installing ROS 2 Jazzy and the Python packages into .venv (about 8 GB, most of it PyTorch)"
     has_pip || python3 -m venv "$venv"
     "$venv/bin/python" -m pip install -q --disable-pip-version-check "uv==$uv_version" ||
       fail "uv could not be installed; is the network reachable?"
-    "$venv/bin/uv" pip install -q --python "$venv/bin/python" -r requirements/lock.txt ||
+    "$venv/bin/uv" pip install -q --python "$venv/bin/python" -r requirements/lock.txt &&
+      "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps -r requirements/no_deps.txt ||
       fail "Python packages could not be installed; see the message above (network, disk space, Python version)"
     "$venv/bin/python" -I scripts/fix_wheels.py
   fi

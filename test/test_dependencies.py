@@ -60,7 +60,7 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
     [
         (PACKAGES, ("python.in",)),
         (("examples",), ("python.in",)),
-        (("bench",), ("python.in", "bench.in")),
+        (("bench",), ("python.in", "bench.in", "no_deps.txt")),
         (("test",), ("python.in", "dev.in")),
     ],
 )
@@ -79,7 +79,12 @@ def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str
 
 @pytest.mark.parametrize(
     ("file", "folders"),
-    [("python.in", PACKAGES), ("dev.in", ("test",)), ("bench.in", ("bench",))],
+    [
+        ("python.in", PACKAGES),
+        ("dev.in", ("test",)),
+        ("no_deps.txt", ("bench",)),
+        ("bench.in", ("bench",)),
+    ],
 )
 def test_what_is_declared_is_used(file: str, folders: tuple[str, ...]) -> None:
     modules = set(used(*folders))

@@ -17,27 +17,24 @@ from typing import Any, TextIO
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from perception_kit.boxes import box_area, box_iou
+from perception_kit.arguments import with_new_names
 from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.processes import run_command
 from perception_kit.types import TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.kitti_files import (
-    PEDESTRIAN,
     KittiDetections,
-    KittiLabels,
     read_detections,
     read_labels,
+    report_labels,
+    write_results,
 )
 
 RATE_HZ = 10.0
-# What the benchmark leaves out of the ground truth, and does not count as false either.
-MAX_OCCLUDED, MAX_TRUNCATED, MIN_HEIGHT_PX = 2, 0.0, 25.0
-MATCH_IOU = 0.5
-# More than any sequence has: it keeps the identities of different sequences apart.
-MAX_IDS_PER_SEQUENCE = 1_000_000
 
+NEW_NAMES = {"--min-score": "--min-confidence"}
 MOTION_TERMS = ("2D", "3D")
 COLUMNS = {
     "mota": "MOTA",
@@ -61,7 +58,7 @@ CONFIG = TrackerConfig(
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of the command line; None: of this process."""
-    return _parser().parse_args(arguments)
+    return _parser().parse_args(with_new_names(arguments, NEW_NAMES))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,23 +72,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.json:
             prepare_file(args.json)
-        results = compare_motion_terms(args.detections, args.labels, sequences, args.min_score)
+        results = compare_motion_terms(
+            args.detections, args.labels, sequences, args.min_confidence, args.out
+        )
     except (ValueError, OSError) as error:
         _parser().error(str(error))
 
-    print_table(results, table_stream(args.json))
     if args.json:
-        report = {"results": results, "min_score": args.min_score, "config": asdict(CONFIG)}
+        report = {"results": results, "min_score": args.min_confidence, "config": asdict(CONFIG)}
         write_json(args.json, report)
+    print_table(results, table_stream(args.json))
     return 0
 
 
 def compare_motion_terms(
-    detections: Path, labels: Path, sequences: Sequence[str], min_score: float
+    detections: Path,
+    labels: Path,
+    sequences: Sequence[str],
+    min_score: float,
+    out: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Metrics with the motion of boxes ("2D") and of positions ("3D").
 
-    There are those of every sequence, and of all sequences together ("all").
+    There are those of every sequence, and of all sequences together ("all"). The tracks go to
+    ``out/2D/SEQUENCE.txt`` and ``out/3D/SEQUENCE.txt`` as KITTI results.
     """
     results = []
     ground_truth: list[list[TrackedBoxes]] = []
@@ -99,15 +103,20 @@ def compare_motion_terms(
     for name in sequences:
         detected = read_detections(detections / f"{name}.txt")
         labeled = read_labels(labels / f"{name}.txt")
+        report_labels(labels / f"{name}.txt", labeled)
         frames = int(max(detected.frame.max(initial=-1), labeled.frame.max(initial=-1))) + 1
-        ground_truth.append(counted_ground_truth(labeled, frames))
+        evaluated = labeled.evaluated()
 
         for motion in MOTION_TERMS:
             config = replace(CONFIG, pose_association=motion == "3D")
             tracks = track_pedestrians(detected, frames, min_score, config)
-            tracked[motion].append(without_ignored(tracks, labeled))
-            metrics = tracking_metrics(ground_truth[-1], tracked[motion][-1])
+            if out is not None:
+                write_results(out / motion / f"{name}.txt", tracks)
+            expected, scored = evaluated.compare(tracks, first_frame=0)
+            tracked[motion].append(scored)
+            metrics = tracking_metrics(expected, scored)
             results.append({"sequence": name, "motion": motion, **metrics})
+        ground_truth.append(expected)
 
     for motion in MOTION_TERMS:
         metrics = tracking_metrics(
@@ -141,44 +150,19 @@ def track_pedestrians(
     return result
 
 
-def counted_ground_truth(labels: KittiLabels, frames: int) -> list[TrackedBoxes]:
-    """The pedestrians of each frame that count."""
-    rows_of = [np.flatnonzero(_counts(labels) & (labels.frame == frame)) for frame in range(frames)]
-    return [TrackedBoxes(labels.id[rows], labels.boxes[rows]) for rows in rows_of]
-
-
-def without_ignored(tracked: Sequence[TrackedBoxes], labels: KittiLabels) -> list[TrackedBoxes]:
-    """Tracks of each frame without those that are neither right nor wrong.
-
-    They are on people who do not count, in unlabeled areas, or small.
-    """
-    counts, is_area = _counts(labels), labels.kind == "DontCare"
-    is_ignored = ~counts & np.isin(labels.kind, [PEDESTRIAN, "Person", "Person_sitting"])
-    result = []
-    for frame, boxes in enumerate(tracked):
-        here = labels.frame == frame
-        on_counted, on_ignored = (
-            _reaches_match(box_iou(boxes.boxes[:, None], labels.boxes[here & mask]))
-            for mask in (counts, is_ignored)
-        )
-        in_area = _reaches_match(_covered(boxes.boxes, labels.boxes[here & is_area]))
-        small = boxes.boxes[:, 3] - boxes.boxes[:, 1] < MIN_HEIGHT_PX
-
-        kept = on_counted | ~(small | on_ignored | in_area)
-        result.append(TrackedBoxes(boxes.ids[kept], boxes.boxes[kept]))
-    return result
-
-
 def combine_sequences(sequences: Sequence[Sequence[TrackedBoxes]]) -> list[TrackedBoxes]:
     """The frames of all sequences one after the other.
 
-    Identities differ between sequences.
+    Identities are numbered anew: those of different sequences differ, however large they are.
     """
-    return [
-        TrackedBoxes(boxes.ids + number * MAX_IDS_PER_SEQUENCE, boxes.boxes)
-        for number, frames in enumerate(sequences)
-        for boxes in frames
-    ]
+    combined, count = [], 0
+    for frames in sequences:
+        known = np.unique(np.concatenate([np.zeros(0, np.int64), *(boxes.ids for boxes in frames)]))
+        combined += [
+            TrackedBoxes(count + np.searchsorted(known, boxes.ids), boxes.boxes) for boxes in frames
+        ]
+        count += len(known)
+    return combined
 
 
 def print_table(results: Sequence[dict[str, Any]], stream: TextIO) -> None:
@@ -188,31 +172,6 @@ def print_table(results: Sequence[dict[str, Any]], stream: TextIO) -> None:
     for result in results:
         cells = "".join(f"{_cell(result[key]):>10}" for key in COLUMNS)
         print(f"{result['sequence']:>8} {result['motion']:>6}{cells}", file=stream)
-
-
-def _reaches_match(overlap: np.ndarray) -> np.ndarray:
-    """(N,) whether any of (N, M) overlaps is large enough for a match."""
-    return overlap.max(axis=1, initial=0.0) >= MATCH_IOU
-
-
-def _covered(boxes: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """(N, M) fraction of each of (N, 4) boxes that lies in each of (M, 4) areas."""
-    iou, own = box_iou(boxes[:, None], areas), box_area(boxes)[:, None]
-
-    # Of an IoU i, the intersection is i / (1 + i) of the sum of both sizes.
-    intersection = iou / (1 + iou) * (own + box_area(areas))
-    return np.divide(intersection, own, out=np.zeros_like(iou), where=own > 0)
-
-
-def _counts(labels: KittiLabels) -> np.ndarray:
-    """(N,) whether a label is a pedestrian that the benchmark evaluates."""
-    height = labels.boxes[:, 3] - labels.boxes[:, 1]
-    visible = (
-        (labels.occluded <= MAX_OCCLUDED)
-        & (labels.truncated <= MAX_TRUNCATED)
-        & (height >= MIN_HEIGHT_PX)
-    )
-    return (labels.kind == PEDESTRIAN) & visible
 
 
 def _cell(value: float | int | None) -> str:
@@ -240,9 +199,15 @@ def _parser() -> argparse.ArgumentParser:
         "--sequences", nargs="+", help="which to track (default: all that have labels)"
     )
     parser.add_argument(
-        "--min-score", type=float, default=1.0, help="detections below are left out (default: 1)"
+        "--min-confidence",
+        type=float,
+        default=1.0,
+        help="detections with a lower score are left out (default: 1)",
     )
 
+    parser.add_argument(
+        "--out", type=Path, help="folder for the tracks as KITTI results, 2D and 3D (default: none)"
+    )
     parser.add_argument(
         "--json",
         type=Path,
@@ -253,4 +218,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

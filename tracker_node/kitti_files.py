@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text files of the KITTI tracking benchmark: labels and detections.
 
-A label line is ``frame id type truncated occluded alpha x1 y1 x2 y2 h w l x y z ry``. A detection
-line has a 2D and a 3D box, as AB3DMOT writes it:
-``frame,type,x1,y1,x2,y2,score,h,w,l,x,y,z,ry,alpha``. Frames count from 0. Boxes are in pixels;
-the remaining values are in metres and radians in the camera's optical frame, where x, y, z is the
-middle of the box's bottom and ry turns about the y axis.
+A label line is ``frame id type truncated occluded alpha x1 y1 x2 y2 h w l x y z ry``, that of a
+result has a score behind it. A detection line is that of a result, or has a 2D and a 3D box as
+AB3DMOT writes it: ``frame,type,x1,y1,x2,y2,score,h,w,l,x,y,z,ry,alpha``. Frames count from 0.
+Boxes are in pixels; the remaining values are in metres and radians in the camera's optical frame,
+where x, y, z is the middle of the box's bottom and ry turns about the y axis.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from perception_kit.metrics.tracking import TrackedBoxes
 from perception_kit.types import Instance, PoseEstimate
+from tracker_node.labels import Labels, Role
+from tracker_node.table_summary import class_counts, report_table
 from tracker_node.text_files import numbered_lines
 
 LABEL_COLUMNS = 17
+RESULT_COLUMNS = 18  # with a score
 DETECTION_COLUMNS = 15
 # More than a day at 10 Hz: a larger number is a damaged one, and would be walked through frame by
 # frame.
@@ -27,6 +32,12 @@ MAX_FRAME = 1_000_000
 NO_MASK = np.zeros((0, 0), bool)
 PEDESTRIAN_CODE = 1  # of a detection's type, as AB3DMOT numbers them
 PEDESTRIAN = "Pedestrian"
+AREA = "DontCare"
+# Classes that are evaluated, and those that are like them: tracks on these are not scored.
+NEIGHBORS = {PEDESTRIAN: ("Person", "Person_sitting"), "Car": ("Van",), "Cyclist": ()}
+# What the benchmark leaves out of the labels, and does not count as false either.
+MAX_OCCLUDED, MAX_TRUNCATED, MIN_HEIGHT_PX = 2, 0, 25.0
+LABELS_TITLE, RESULTS_TITLE = "KITTI labels", "KITTI results"
 
 
 class KittiFileError(ValueError):
@@ -87,16 +98,41 @@ class KittiLabels:
     occluded: np.ndarray
     boxes: np.ndarray
 
+    def evaluated(self, kind: str = PEDESTRIAN) -> Labels:
+        """The labels by KITTI's procedure for one class. Raises ValueError for any but KITTI's."""
+        if kind not in NEIGHBORS:
+            raise ValueError(f"class '{kind}' is not evaluated by KITTI: {', '.join(NEIGHBORS)}")
 
-def read_detections(path: Path) -> KittiDetections:
+        visible = (self.occluded <= MAX_OCCLUDED) & (
+            self.truncated.astype(np.int64) <= MAX_TRUNCATED
+        )
+        has_id, is_kind = self.id >= 0, self.kind == kind
+        role = np.full(len(self.frame), int(Role.UNUSED))
+        role[has_id & (is_kind | np.isin(self.kind, NEIGHBORS[kind]))] = Role.IGNORED
+        role[has_id & is_kind & visible] = Role.COUNTED
+        role[self.kind == AREA] = Role.AREA
+        return Labels(self.frame, self.id, self.boxes, role, MIN_HEIGHT_PX)
+
+
+def read_detections(path: Path, kind: str = PEDESTRIAN) -> KittiDetections:
     """Read detections.
 
-    Raises KittiFileError with the number of a broken line, of a box without area, and of what is no
-    pedestrian.
+    Those of one ``kind`` are kept of results. Raises KittiFileError with the number of a broken
+    line, of a box without area, and of what is no pedestrian in a file of another form.
     """
     lines = numbered_lines(path, KittiFileError)
-    rows = [_detection(path, number, line) for number, line in lines]
+    if is_kitti_text(lines):
+        title = RESULTS_TITLE
+        rows, kinds = _results(path, lines)
+    else:
+        title = "AB3DMOT's detections"
+        rows = [_detection(path, number, line) for number, line in lines]
+        kinds = [PEDESTRIAN] * len(rows)
     values = np.array(rows, np.float64).reshape(-1, DETECTION_COLUMNS)
+    wanted = np.array([name == kind for name in kinds], bool)
+    counts = class_counts(kinds)
+    report_table(path, title, values[:, 0].astype(np.int64), wanted, counts, values[:, 6])
+    values = values[wanted]
 
     # From the middle of the bottom to the center: y points down.
     height, width, length = values[:, 7:10].T
@@ -149,6 +185,52 @@ def read_labels(path: Path) -> KittiLabels:
     )
 
 
+def write_results(path: Path, tracked: Sequence[TrackedBoxes]) -> None:
+    """Write the tracks of frames 0, 1, … as results of pedestrians, without 3D boxes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        for frame, boxes in enumerate(tracked):
+            for track_id, box in zip(boxes.ids, boxes.boxes, strict=True):
+                corners = " ".join(f"{value:.6f}" for value in box)
+                file.write(
+                    f"{frame} {track_id} {PEDESTRIAN} -1 -1 -10 {corners}"
+                    " -1 -1 -1 -1000 -1000 -1000 -10 1\n"
+                )
+
+
+def report_labels(path: Path, labels: KittiLabels, kind: str = PEDESTRIAN) -> None:
+    """Print what the labels of a file are; see ``report_table``."""
+    role = labels.evaluated(kind).role
+    report_table(
+        path,
+        LABELS_TITLE,
+        labels.frame,
+        role == Role.COUNTED,
+        class_counts(labels.kind.tolist()),
+        candidates=labels.kind == kind,
+    )
+
+
+def is_kitti_text(lines: list[tuple[int, str]]) -> bool:
+    """Whether lines are those of labels or results: words, of which the third is a type."""
+    words = lines[0][1].split() if lines else []
+    return len(words) >= LABEL_COLUMNS and "," not in lines[0][1] and words[2][0].isalpha()
+
+
+def _results(path: Path, lines: list[tuple[int, str]]) -> tuple[list[list[float]], list[str]]:
+    """The numbers of results in the order of AB3DMOT's columns, and their types."""
+    rows, kinds = [], []
+    for number, line in lines:
+        words = line.split()
+        kinds.append(words.pop(2) if len(words) > 2 else "")
+        scored = [*words, "1"] if len(words) == LABEL_COLUMNS - 1 else words
+        frame, _, _, _, alpha, *rest = _numbers(path, number, scored, RESULT_COLUMNS - 1)
+        box, shape, score = rest[:4], rest[4:11], rest[11]
+        _check_area(path, number, box)
+        rows.append([frame, PEDESTRIAN_CODE, *box, score, *shape, alpha])
+    return rows, kinds
+
+
 def _detection(path: Path, number: int, line: str) -> list[float]:
     """The numbers of a detection's line."""
     values = _numbers(path, number, line.split(","), DETECTION_COLUMNS)
@@ -158,12 +240,16 @@ def _detection(path: Path, number: int, line: str) -> list[float]:
             f"{path}, line {number}: type {values[1]:g}, expected {PEDESTRIAN_CODE}: only"
             " pedestrians are tracked here"
         )
-    x_min, y_min, x_max, y_max = values[2:6]
+    _check_area(path, number, values[2:6])
+    return values
+
+
+def _check_area(path: Path, number: int, box: list[float]) -> None:
+    x_min, y_min, x_max, y_max = box
     if not (x_min < x_max and y_min < y_max):
         raise KittiFileError(
-            f"{path}, line {number}: box {values[2:6]}, expected x1, y1, x2, y2 with an area"
+            f"{path}, line {number}: box {box}, expected x1, y1, x2, y2 with an area"
         )
-    return values
 
 
 def _numbers(path: Path, number: int, words: list[str], count: int) -> list[float]:

@@ -20,11 +20,22 @@ from tqdm import tqdm
 from perception_kit.arguments import bounded_int
 from perception_kit.json_output import is_stdout, prepare_file, table_stream, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.processes import run_command
 from perception_kit.types import Instance, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
-from tracker_node.motchallenge import MotTable, read_ground_truth, read_mot, write_tracks
+from tracker_node.descriptors import read_features, warn_alike
+from tracker_node.labels import Labels
+from tracker_node.motchallenge import MotTable, write_tracks
 from tracker_node.outputs import report_skipped
+from tracker_node.sequence_files import (
+    ReadingOptions,
+    add_reading_arguments,
+    read_sequence_detections,
+    read_sequence_labels,
+    reading_options,
+    warn_uncovered,
+)
 
 NO_MASK = np.zeros((0, 0), bool)
 NO_DESCRIPTOR = np.zeros(0, np.float32)
@@ -50,9 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         config = TrackerConfig(motion_weight=args.motion_weight, nominal_frame_rate=args.fps)
-        detections = read_mot(args.detections)
-        ground_truth = read_ground_truth(args.truth) if args.truth else None
-        features = read_features(args.features, len(detections)) if args.features else None
+        options = reading_options(args)
+        detections, features = read_described_detections(
+            args.detections, args.features, options, config
+        )
+        ground_truth = read_sequence_labels(args.truth, options) if args.truth else None
         _prepare_outputs(args)
     except (ValueError, OSError) as error:
         _parser().error(str(error))
@@ -78,10 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "no frame has both detections and truth: are both files of the same sequence?",
                 file=sys.stderr,
             )
+        warn_uncovered(ground_truth, detections, frames)
         metrics = score_tracks(ground_truth, tracked, frames)
-        _print_metrics(metrics, stream)
+        _warn_no_match(metrics, tracked)
         if args.json:
             write_json(args.json, {**metrics, "config": asdict(config)})
+        _print_metrics(metrics, stream)
     return 0
 
 
@@ -107,9 +122,9 @@ def track_detections(
 
 
 def score_tracks(
-    ground_truth: MotTable, tracked: Sequence[tuple[int, int, np.ndarray]], frames: int
+    ground_truth: Labels, tracked: Sequence[tuple[int, int, np.ndarray]], frames: int
 ) -> Metrics:
-    """Tracking metrics of frames 1 to ``frames`` by the MOTChallenge's rules.
+    """Tracking metrics of frames 1 to ``frames`` by the rules of the labels' benchmark.
 
     ``tracked`` has rows (frame, track id, box).
     """
@@ -117,39 +132,30 @@ def score_tracks(
     for frame, track_id, box in tracked:
         rows_of[frame - 1].append((track_id, box))
 
-    expected, found = [], []
-    for frame, rows in enumerate(rows_of, start=1):
-        ids = np.array([track_id for track_id, _ in rows])
-        boxes = TrackedBoxes(ids, np.array([box for _, box in rows]))
-        expected.append(ground_truth.evaluated(frame))
-        found.append(ground_truth.without_distractors(frame, boxes))
-    return tracking_metrics(expected, found)
+    boxes = [
+        TrackedBoxes(
+            np.array([track_id for track_id, _ in rows]), np.array([box for _, box in rows])
+        )
+        for rows in rows_of
+    ]
+    return tracking_metrics(*ground_truth.compare(boxes, first_frame=1))
 
 
-def read_features(path: Path, count: int) -> np.ndarray:
-    """(count, D) float32 descriptors.
+def read_described_detections(
+    path: Path, features_path: Path | None, options: ReadingOptions, config: TrackerConfig
+) -> tuple[MotTable, np.ndarray | None]:
+    """The detections of a file, and (N, D) descriptors where there are any.
 
-    Raises ValueError for another number of rows, other than real numbers, and no array.
+    Raises ValueError for files that cannot be used.
     """
-    try:
-        features = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read as a .npy array: {error}") from error
-
-    if not isinstance(features, np.ndarray) or features.ndim != 2 or len(features) != count:
-        raise ValueError(
-            f"{path} has shape {np.shape(features)}, expected ({count}, D): one descriptor for each"
-            " detection"
-        )
-    if features.dtype.kind not in "fiu" or features.shape[1] == 0:
-        raise ValueError(
-            f"{path} has {features.shape[1]} values of type {features.dtype} a row, expected at"
-            " least one real number"
-        )
-
-    # What is too large becomes infinite, and its detection is skipped by name.
-    with np.errstate(over="ignore"):
-        return features.astype(np.float32)
+    detections = read_sequence_detections(path, options)
+    features = detections.features
+    if features_path is not None:
+        features = read_features(features_path, detections.whole)
+    if features is not None:
+        features = features[detections.row]
+        warn_alike(detections.table.frame, features, config.max_cosine_distance)
+    return detections.table, features
 
 
 def instances_of(detections: MotTable, features: np.ndarray | None, frame: int) -> list[Instance]:
@@ -188,6 +194,16 @@ def _prepare_outputs(args: argparse.Namespace) -> None:
         prepare_file(path)
 
 
+def _warn_no_match(metrics: Metrics, tracked: Sequence[tuple[int, int, np.ndarray]]) -> None:
+    """Warn where not one track overlaps a label enough."""
+    if tracked and metrics["truth_boxes"] and metrics["misses"] == metrics["truth_boxes"]:
+        print(
+            "warning: no track overlaps a label by half: are both pixels of one image, boxes"
+            " left, top, width, height (see --boxes), and frames counted from 1 in both files?",
+            file=sys.stderr,
+        )
+
+
 def _print_metrics(metrics: Metrics, stream: TextIO) -> None:
     """Print the metrics, fractions as percentages."""
     for name in FRACTIONS:
@@ -208,7 +224,8 @@ def _parser() -> argparse.ArgumentParser:
         "--detections",
         type=Path,
         required=True,
-        help="frame,-1,left,top,width,height,confidence,… one line each",
+        help="frame,-1,left,top,width,height,confidence,… one line each; KITTI results; or Deep"
+        " SORT's .npy",
     )
     parser.add_argument(
         "--features",
@@ -216,8 +233,11 @@ def _parser() -> argparse.ArgumentParser:
         help=".npy array with one appearance descriptor for each line of --detections",
     )
     parser.add_argument(
-        "--truth", type=Path, help="ground truth to compare with: frame,id,left,top,width,height,…"
+        "--truth",
+        type=Path,
+        help="ground truth to compare with: frame,id,left,top,width,height,… or KITTI labels",
     )
+    add_reading_arguments(parser)
     parser.add_argument(
         "--fps", type=float, default=30.0, help="frames per second of the sequence (default: 30)"
     )
@@ -252,4 +272,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

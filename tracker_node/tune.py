@@ -23,12 +23,14 @@ from tqdm import tqdm
 from perception_kit.arguments import bounded_int
 from perception_kit.json_output import prepare_file, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
+from perception_kit.processes import run_command
 from perception_kit.types import TrackEstimate, TrackState
 from tracker_node.config import TrackerConfig
 from tracker_node.deep_sort import DeepSort
 from tracker_node.distances import Distances, collect_distances
 from tracker_node.occlusions import SHORT_S, short_occlusions
 from tracker_node.outputs import report_skipped
+from tracker_node.sequence_files import ReadingOptions, add_reading_arguments, reading_options
 from tracker_node.tuning_data import LabeledFrame, read_bag, read_mot_folder
 
 # The parameter that each distance is gated by.
@@ -46,6 +48,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
             "--features and --frames belong to --mot: a bag holds its descriptors, and is taken as"
             " a whole"
         )
+    if args.bag and reading_options(args) != ReadingOptions():
+        parser.error("--layout, --classes, --min-confidence and --boxes belong to --mot")
     if args.mot and args.results:
         parser.error("--results belongs to --bag")
     return args
@@ -60,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         prepare_file(report)
         config = TrackerConfig(nominal_frame_rate=args.fps)
-        frames = _read(args)
+        frames = _read(args, config)
         distances = collect_distances(frames, config)
         results = sweep(frames, args.lambdas, config)
     except (ValueError, OSError) as error:
@@ -146,10 +150,11 @@ def plot(
     return figure
 
 
-def _read(args: argparse.Namespace) -> list[LabeledFrame]:
+def _read(args: argparse.Namespace, config: TrackerConfig) -> list[LabeledFrame]:
     """The frames of the recording that the command line names."""
     if args.mot:
-        return read_mot_folder(args.mot, args.features, args.fps, args.frames)
+        options = reading_options(args)
+        return read_mot_folder(args.mot, args.features, args.frames, config, options)
     return read_bag(args.bag, args.results)
 
 
@@ -216,9 +221,13 @@ def _print_sweep(results: Sequence[dict[str, Any]]) -> None:
     )
     for result in results:
         counts = f"{result['lambda']:>6g}{result['id_switches']:>10}{result['fragments']:>11}"
-        scores = "".join(f"{100 * result[key]:8.1f}" for key in ("mota", "idf1", "hota"))
+        scores = "".join(f"{_percentage(result[key]):>8}" for key in ("mota", "idf1", "hota"))
         occlusions = result["short_occlusions"]
         print(f"{counts}{scores}   {occlusions['kept']} of {occlusions['count']}")
+
+
+def _percentage(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -242,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
         type=bounded_int(1),
         help="with --mot: frames 1 to this one (default: to the last one in the files)",
     )
+    add_reading_arguments(parser)
     parser.add_argument(
         "--results",
         type=Path,
@@ -269,4 +279,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -15,8 +15,10 @@ from perception_kit.evaluation.ground_truth import FrameGroundTruth, FrameKey
 from perception_kit.metrics.instances import is_evaluated
 from perception_kit.metrics.tracking import TrackedBoxes
 from perception_kit.types import Instance, PoseEstimate
-from tracker_node.mot import instances_of, read_features
-from tracker_node.motchallenge import MATCH_IOU, MotTable, read_ground_truth, read_mot
+from tracker_node.config import TrackerConfig
+from tracker_node.labels import MATCH_IOU, Labels
+from tracker_node.mot import instances_of, read_described_detections
+from tracker_node.sequence_files import ReadingOptions, read_sequence_labels, warn_uncovered
 
 NO_IDENTITY = -1
 
@@ -38,7 +40,7 @@ class LabeledFrame:
     poses: Sequence[PoseEstimate]
     ground_truth: TrackedBoxes
     number: int = 0
-    labels: MotTable | None = None
+    labels: Labels | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ class LabeledFrame:
         """The tracks that count."""
         if self.labels is None:
             return tracked
-        return self.labels.without_distractors(self.number, tracked)
+        return self.labels.scored(self.number, tracked)
 
     def identities(self) -> np.ndarray:
         """(N,) identity of the true box that each detection matches, else NO_IDENTITY.
@@ -74,16 +76,21 @@ class LabeledFrame:
 
 
 def read_mot_folder(
-    folder: Path, features: Path | None, fps: float, frames: int | None
+    folder: Path,
+    features: Path | None,
+    frames: int | None,
+    config: TrackerConfig,
+    options: ReadingOptions,
 ) -> list[LabeledFrame]:
     """Frames 1 to ``frames`` (None: to the last) of ``det/det.txt`` and ``gt/gt.txt``.
 
     ``features`` is a .npy file with one descriptor for each detection. Raises MotFileError,
     ValueError for other features, and TuningDataError for empty files.
     """
-    detections = read_mot(folder / "det/det.txt")
-    ground_truth = read_ground_truth(folder / "gt/gt.txt")
-    descriptors = read_features(features, len(detections)) if features else None
+    detections, descriptors = read_described_detections(
+        folder / "det/det.txt", features, options, config
+    )
+    ground_truth = read_sequence_labels(folder / "gt/gt.txt", options)
     if not (len(detections) and len(ground_truth)):
         raise TuningDataError(
             f"{folder} has {len(detections)} detections and {len(ground_truth)} true boxes: there"
@@ -91,12 +98,13 @@ def read_mot_folder(
         )
 
     last = frames or int(max(detections.frame.max(), ground_truth.frame.max()))
+    warn_uncovered(ground_truth, detections, last)
     return [
         LabeledFrame(
-            stamp_ns=round(frame / fps * 1e9),
+            stamp_ns=round(frame / config.nominal_frame_rate * 1e9),
             instances=instances_of(detections, descriptors, frame),
             poses=[],
-            ground_truth=ground_truth.evaluated(frame),
+            ground_truth=ground_truth.counted(frame),
             number=frame,
             labels=ground_truth,
         )

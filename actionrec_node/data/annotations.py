@@ -12,9 +12,10 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,29 @@ def read_annotations(folder: str | Path) -> Annotations:
             f"'{folder}' holds neither labels.csv nor class folders with videos"
             f" ({', '.join(VIDEO_SUFFIXES)})"
         )
+    _report(folder, annotations)
     return annotations
+
+
+def video_path(folder: Path, name: str) -> Path:
+    """Path of the video ``name`` of a table in ``folder``; the table may be written on Windows."""
+    path = folder / name
+    if "\\" in name and not path.exists():
+        return folder / name.replace("\\", "/")
+    return path
+
+
+def _report(folder: Path, annotations: Annotations) -> None:
+    """Print on standard error what the labels of a folder are."""
+    segments = [segment for video in annotations.values() for segment in video]
+    labels = Counter(segment.label for segment in segments)
+    ends = [segment.end for segment in segments if isfinite(segment.end)]
+    times = f"; times 0 to {max(ends):g} s" if ends else ""
+    counts = ", ".join(f"{label}: {count}" for label, count in sorted(labels.items()))
+    print(
+        f"{folder}: {len(annotations)} videos, {len(segments)} labels ({counts}){times}",
+        file=sys.stderr,
+    )
 
 
 def _class_videos(class_folder: Path) -> list[Path]:
@@ -140,7 +163,7 @@ def _read_csv(path: Path) -> Annotations:
     annotations: Annotations = {}
     for where, row in read_table(path, ("video", "start", "end", "label")):
         segment = _segment(row, where)
-        segments = annotations.setdefault(path.parent / row["video"], [])
+        segments = annotations.setdefault(video_path(path.parent, row["video"]), [])
 
         for earlier in segments:
             if segment.start < earlier.end and earlier.start < segment.end:

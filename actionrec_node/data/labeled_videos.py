@@ -23,6 +23,7 @@ UNLABELED = -1
 # A window whose last action began more recently is too ambiguous to train on.
 MIN_ACTION_FRAMES = 3
 _NAMED_PROBLEMS = 10
+MAX_END_S = 1.0  # a label may end this much after its video: people round up
 
 
 @dataclass
@@ -82,7 +83,7 @@ def load_video(
     """Decode one video.
 
     Raises VideoError for one that does not decode, is shorter than ``min_frames`` at the format's
-    rate, or ends before a segment begins.
+    rate, or ends before a segment begins or long before it ends, or long before the last box.
     """
     frames = read_video(path, form)
     if len(frames) < min_frames:
@@ -98,12 +99,29 @@ def load_video(
             f"'{path}' ends at {seconds:.2f} s, before '{beyond.label}' is labelled"
             f" at {beyond.start:.2f} s: correct it"
         )
+    beyond = next((segment for segment in segments if _ends_after(segment, seconds)), None)
+    if beyond is not None:
+        raise VideoError(
+            f"'{path}' ends at {seconds:.2f} s, but '{beyond.label}' is labelled until"
+            f" {beyond.end:.2f} s: are the times seconds, and not frames or milliseconds? (inf is"
+            " the end of the video)"
+        )
 
     labels = frame_labels(segments, class_names, len(frames), form.fps)
     if track is None:
         return LabeledVideo(path, frames, labels)
-    boxes = track.at(np.arange(len(frames)) / form.fps, *frame_size(path))
+    if track.times[-1] > seconds + MAX_END_S:
+        raise VideoError(
+            f"'{path}' ends at {seconds:.2f} s, but boxes.csv has a box at {track.times[-1]:.2f} s:"
+            " are the times seconds, and not frames or milliseconds?"
+        )
+    boxes = track.at(np.arange(len(frames)) / form.fps, *frame_size(path, form))
     return LabeledVideo(path, frames, labels, boxes)
+
+
+def _ends_after(segment: Segment, seconds: float) -> bool:
+    """Whether a segment ends far behind a video of ``seconds``; an endless one does not."""
+    return math.isfinite(segment.end) and segment.end > seconds + MAX_END_S
 
 
 def load_videos(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actionrec_node.data.annotations import DataError, read_table
+from actionrec_node.data.annotations import DataError, read_table, video_path
 
 _COLUMNS = ("time", "x_min", "y_min", "x_max", "y_max")
 _MAX_DISTANCE = 0.1
@@ -77,12 +77,21 @@ def _read_file(path: Path) -> dict[Path, BoxTrack]:
         is_finite = np.isfinite([time, x_min, y_min, x_max, y_max]).all()
         if not (is_finite and x_min < x_max and y_min < y_max):
             raise DataError(f"{where}: a box has x_min < x_max and y_min < y_max, got {row}")
-        rows[(path.parent / row["video"]).resolve()].append((time, x_min, y_min, x_max, y_max))
+        rows[video_path(path.parent, row["video"]).resolve()].append(
+            (time, x_min, y_min, x_max, y_max)
+        )
 
     if rows and not any(video.exists() for video in rows):
         raise DataError(
             f"none of the videos that '{path}' names is there, such as '{min(rows)}':"
             " is it the file of another data folder?"
+        )
+
+    coordinates = np.array([row[1:] for video_rows in rows.values() for row in video_rows])
+    if len(coordinates) and np.abs(coordinates).max() <= 1.0:
+        raise DataError(
+            f"no coordinate in '{path}' is above 1, so the boxes are fractions of the image;"
+            " expected pixels: multiply x by the video's width and y by its height"
         )
 
     tracks = {video: np.array(sorted(video_rows)) for video, video_rows in rows.items()}

@@ -4,32 +4,23 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
+
+from actionrec_node.data.pictures import folder_frames, has_pictures
+from actionrec_node.data.video_file import Pixels, VideoError, file_frames
 
 VIDEO_SUFFIXES = (
     ".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v",
     ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif",
+    ".h264", ".264", ".h265", ".265", ".hevc",  # without time stamps: refused with the remedy
 )  # fmt: skip
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 MAX_STILL_S = 60.0
 """A longer time between two frames is no recording but a damaged time stamp."""
-_CUT_OFF_S = 1.0  # the duration that a file declares may be this wrong
-
-
-Pixels = Callable[[], np.ndarray]
-"""Makes the (H, W, 3) uint8 RGB pixels of a frame, which not all frames need."""
-
-
-class VideoError(ValueError):
-    """A video that cannot be used; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +28,16 @@ class VideoFormat:
     """How videos are read: ``fps`` frames per second, of at most ``max_side`` pixels.
 
     Frames whose longer side is above ``max_side`` are made smaller. ``folder_fps`` is the rate at
-    which the pictures of a folder of frames were taken.
+    which the pictures of a folder of frames were taken, ``pictures`` a glob of those that are
+    frames (None: all, which then must be of one kind). With ``keep_damaged``, what is left of a
+    damaged file is used, and what is lost is printed.
     """
 
     fps: float
     max_side: int
     folder_fps: float = 30.0
+    pictures: str | None = None
+    keep_damaged: bool = False
 
 
 def shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
@@ -62,7 +57,7 @@ def is_video(path: Path) -> bool:
 
     It is a file with the suffix of one, or a folder with pictures in it.
     """
-    return path.suffix.lower() in VIDEO_SUFFIXES if path.is_file() else bool(_pictures(path))
+    return path.suffix.lower() in VIDEO_SUFFIXES if path.is_file() else has_pictures(path)
 
 
 def read_video(path: str | Path, form: VideoFormat) -> np.ndarray:
@@ -75,7 +70,8 @@ def video_frames(path: str | Path, form: VideoFormat) -> Iterator[np.ndarray]:
 
     Frame k is what the video shows at ``k / fps`` seconds after its first frame. Time comes from
     the presentation stamps, so a variable frame rate is right. Raises VideoError for a video that
-    does not decode, holds no frame, or changes its size.
+    does not decode, holds no frame, changes its size, or has lost something; and for a folder of
+    pictures of several kinds.
     """
     path = Path(path)
     count, first_shape = 0, None
@@ -95,7 +91,7 @@ def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]
     """(H, W, 3) pixels of the frames that are seen at the rate, and how often each is seen."""
     count = 0
     current: Pixels | None = None
-    for time, upcoming in _frames(path, form.folder_fps):
+    for time, upcoming in _frames(path, form):
         # Instants before this frame, at which the one before is still seen.
         due = math.ceil((time - 1e-6) * form.fps) - count
         if due > MAX_STILL_S * form.fps:
@@ -114,93 +110,21 @@ def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]
     yield current(), 1
 
 
-def frame_size(path: Path) -> tuple[int, int]:
+def frame_size(path: Path, form: VideoFormat) -> tuple[int, int]:
     """(width, height) in pixels of a video's first frame.
 
     Raises VideoError as ``video_frames`` does.
     """
-    for _, pixels in _frames(path, folder_fps=1.0):
+    for _, pixels in _frames(path, form):
         height, width = pixels().shape[:2]
         return width, height
     raise VideoError(f"'{path}' holds no frame: remove it")
 
 
-def _frames(path: Path, folder_fps: float) -> Iterator[tuple[float, Pixels]]:
+def _frames(path: Path, form: VideoFormat) -> Iterator[tuple[float, Pixels]]:
     """Seconds since the first frame, and the pixels, of each frame."""
     if not path.exists():
         raise VideoError(f"video '{path}' does not exist")
-    return _folder_frames(path, folder_fps) if path.is_dir() else _file_frames(path)
-
-
-def _file_frames(path: Path) -> Iterator[tuple[float, Pixels]]:
-    """``_frames`` of a video file."""
-    start: float | None = None
-    end = 0.0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise VideoError(f"'{path}' has no video stream")
-
-            for frame in container.decode(video=0):
-                time = float(frame.time) if frame.time is not None else (start or 0.0)
-                start = time if start is None else start
-                # A still picture may last.
-                end = max(end, time + float((frame.duration or 0) * (frame.time_base or 0)))
-                yield time - start, partial(upright, frame)
-
-            # A file that was cut off ends without an error.
-            declared = _declared_duration(container)
-            if end < declared - _CUT_OFF_S:
-                raise VideoError(
-                    f"'{path}' ends at {end:.2f} s, but says that it has {declared:.2f} s:"
-                    " it was cut off, re-encode what is left"
-                )
-    except (av.error.FFmpegError, OSError) as error:
-        raise VideoError(
-            f"'{path}' could not be decoded ({error}): re-encode or remove it"
-        ) from error
-
-
-def _declared_duration(container: av.container.InputContainer) -> float:
-    """Seconds of video that the file was to have, 0 where that is not known.
-
-    Matroska alone is read to where it ends without an error.
-    """
-    only_video = len(container.streams) == 1 and "matroska" in container.format.name
-    return container.duration / av.time_base if only_video and container.duration else 0.0
-
-
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """(H, W, 3) uint8 RGB as players show it.
-
-    A telephone that is held upright stores frames lying on their side, and how to turn them.
-    """
-    stored = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(stored, round(frame.rotation / 90)))
-
-
-def _folder_frames(folder: Path, fps: float) -> Iterator[tuple[float, Pixels]]:
-    """``_frames`` of the pictures in a folder."""
-    for index, path in enumerate(_pictures(folder)):
-        try:
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        except cv2.error as error:  # a header that names a picture of terabytes
-            raise VideoError(
-                f"'{path}' is not a picture that can be read ({error.err}): remove it"
-            ) from error
-        if picture is None:
-            raise VideoError(f"'{path}' is not a picture that can be read: remove it")
-        yield index / fps, partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of the numbers in their names: 2.png before 10.png."""
-    if not folder.is_dir():
-        return []
-
-    def by_number(path: Path) -> list[int | str]:
-        pieces = re.split(r"([0-9]+)", path.name)
-        return [int(piece) if piece.isdecimal() else piece for piece in pieces]
-
-    pictures = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-    return sorted(pictures, key=by_number)
+    if path.is_dir():
+        return folder_frames(path, form.folder_fps, form.pictures)
+    return file_frames(path, form.keep_damaged)

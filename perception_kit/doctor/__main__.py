@@ -20,6 +20,7 @@ from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.live_observer import observe_graph
 from perception_kit.doctor.observation import Finding, Observation, TopicSeen
 from perception_kit.json_output import is_stdout, prepare_file, write_json
+from perception_kit.processes import run_command
 from perception_kit.resources import package_folder, resolve_path
 from perception_kit.ros.node_processes import BringupError, camera_remappings
 from perception_kit.ros.qos import RELIABILITIES
@@ -172,4 +173,4 @@ def _describe(topic: TopicSeen) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

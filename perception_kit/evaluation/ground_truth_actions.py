@@ -7,9 +7,12 @@ Its columns are ``start,end,label``; times are seconds since the first color ima
 from __future__ import annotations
 
 import csv
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,7 @@ from perception_kit.evaluation.ground_truth import (
 )
 
 _COLUMNS = ("start", "end", "label")
+MAX_END_S = 1.0  # a segment may end this much after its recording: people round up
 
 
 class ActionSegment(NamedTuple):
@@ -38,11 +42,19 @@ class ActionGroundTruth:
     """
 
     def __init__(self, path: Path, objects: GroundTruthSource | None = None) -> None:
-        self._segments = read_segments(path)
+        self._path, self._segments = path, read_segments(path)
+        labels = Counter(segment.label for segment in self._segments)
+        counts = ", ".join(f"{label}: {count}" for label, count in sorted(labels.items()))
+        print(
+            f"actions '{path}': {len(self._segments)} segments ({counts}) from"
+            f" {self._segments[0].start:g} to {self._segments[-1].end:g} s",
+            file=sys.stderr,
+        )
         self._objects = objects
 
     def frames(self, keys: Sequence[FrameKey]) -> Iterator[FrameGroundTruth]:
         """Ground truth of each frame. Raises what the source of the objects raises."""
+        self._warn_late(keys)
         unlabeled = (
             self._objects.frames(keys)
             if self._objects is not None
@@ -51,6 +63,20 @@ class ActionGroundTruth:
         for key, ground_truth in zip(keys, unlabeled, strict=True):
             yield replace(
                 ground_truth, action=self._label((key.stamp_ns - keys[0].stamp_ns) * 1e-9)
+            )
+
+    def _warn_late(self, keys: Sequence[FrameKey]) -> None:
+        """Warn of segments that end long after the last frame: their times may be no seconds."""
+        length = (keys[-1].stamp_ns - keys[0].stamp_ns) * 1e-9 if keys else 0.0
+        late = next(
+            (segment for segment in self._segments if segment.end > length + MAX_END_S), None
+        )
+        if late is not None and isfinite(late.end):
+            print(
+                f"warning: actions '{self._path}': '{late.label}' ends at {late.end:g} s, the"
+                f" recording at {length:.2f} s: are the times seconds, and not frames or"
+                " milliseconds?",
+                file=sys.stderr,
             )
 
     def _label(self, seconds: float) -> str:

@@ -1,36 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Multi-object tracking metrics on arrays: CLEAR MOT, IDF1 and HOTA.
+"""Multi-object tracking metrics on arrays, equal to TrackEval's: CLEAR MOT, IDF1 and HOTA.
 
 CLEAR MOT: Bernardin and Stiefelhagen 2008. IDF1: Ristani et al. 2016. HOTA: Luiten et al. 2020.
+Their authors leave details open (which track matches after a gap, what a fragment is); TrackEval,
+the evaluation of MOTChallenge and KITTI, decides them.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import motmetrics
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from perception_kit.boxes import box_iou
+from perception_kit.metrics.clear_mot import UNMATCHED, Frame, clear_mot, match_frames
 
 MATCH_IOU = 0.5  # of CLEAR MOT and IDF1, as MOTChallenge has it
 HOTA_THRESHOLDS = np.arange(0.05, 0.99, 0.05)
-
-# Our key: motmetrics' name.
-_COUNTS = {
-    "id_switches": "num_switches",
-    "fragments": "num_fragmentations",
-    "false_positives": "num_false_positives",
-    "misses": "num_misses",
-    "mostly_tracked": "mostly_tracked",
-    "partially_tracked": "partially_tracked",
-    "mostly_lost": "mostly_lost",
-    "truth_ids": "num_unique_objects",
-    "truth_boxes": "num_objects",
-}
 
 
 @dataclass
@@ -78,7 +67,8 @@ class IdentityEvent:
     """CLEAR MOT event of one ground-truth identity in one frame.
 
     ``track_id`` is the track that matches it, None for a miss. ``switch``: another track matched it
-    before. ``fragment``: it was matched before, is missed from here on, and is matched again later.
+    before. ``fragment``: it was matched before, is lost from here on, and is matched again later
+    (here already, where it left the ground truth in between).
     """
 
     ground_truth_id: int
@@ -98,7 +88,12 @@ class _Sequence:
     predicted_ids: list[np.ndarray] = field(default_factory=list)
     similarity: list[np.ndarray] = field(default_factory=list)
 
-    def frames(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    @property
+    def identity_count(self) -> int:
+        """Identities of the ground truth."""
+        return len(np.unique(_joined(self.ground_truth_ids)))
+
+    def frames(self) -> Iterator[Frame]:
         """Ids (N,) and (M,) and similarity (N, M) of each frame."""
         return zip(self.ground_truth_ids, self.predicted_ids, self.similarity, strict=True)
 
@@ -112,13 +107,13 @@ def tracking_metrics(
 
     ``mota``, ``motp`` (mean IoU of the matches, 1 is best), ``idf1``, ``hota``, ``deta``, ``assa``
     as fractions of 1; counts ``id_switches``, ``fragments``, ``false_positives``, ``misses``,
-    ``mostly_tracked`` (identities matched in at least 80 % of their frames),
+    ``mostly_tracked`` (identities matched in more than 80 % of their frames),
     ``partially_tracked``, ``mostly_lost`` (in less than 20 %), ``truth_ids``, ``truth_boxes``.
 
     Boxes match only within a class where both sides give classes. CLEAR MOT and IDF1 match boxes of
-    IoU ``iou_threshold`` or more. HOTA is TrackEval's: mean over IoU thresholds 0.05 to 0.95. A
-    value that nothing defines is None (no ground truth; for ``motp`` no match). Raises ValueError
-    where the two sequences differ in length.
+    IoU ``iou_threshold`` or more. HOTA is the mean over IoU thresholds 0.05 to 0.95. A value that
+    nothing defines is None (no ground truth; for ``motp`` no match). Raises ValueError where the
+    two sequences differ in length.
     """
     if len(ground_truth_frames) != len(predicted_frames):
         raise ValueError(
@@ -126,7 +121,9 @@ def tracking_metrics(
             " give an empty frame where nothing was seen"
         )
     sequence = _prepare(ground_truth_frames, predicted_frames)
-    return _clear_and_identity(sequence, iou_threshold) | _hota(sequence)
+    matches = match_frames(sequence.frames(), sequence.identity_count, iou_threshold)
+    clear = clear_mot(matches, sequence.identity_count)
+    return clear | {"idf1": _idf1(sequence, iou_threshold)} | _hota(sequence)
 
 
 def identity_events(
@@ -138,23 +135,29 @@ def identity_events(
     sequence = _prepare(ground_truth_frames, predicted_frames)
     ground_truth_ids, track_ids = _known_ids(ground_truth_frames), _known_ids(predicted_frames)
 
-    # (frame, matching track, whether it is a switch) of each identity, in the order of time.
-    histories: defaultdict[int, list[tuple[int, int | None, bool]]] = defaultdict(list)
-    for (frame, _), event in _accumulate(sequence, iou_threshold).mot_events.iterrows():
-        if event.Type not in ("MATCH", "SWITCH", "MISS"):
-            continue
-        identity = int(ground_truth_ids[int(event.OId)])
-        track_id = None if event.Type == "MISS" else int(track_ids[int(event.HId)])
-        histories[identity].append((frame, track_id, event.Type == "SWITCH"))
+    # (frame, number of the event in it, whether it was matched, whether after a gap) of each
+    # identity, in the order of time.
+    histories: defaultdict[int, list[tuple[int, int, bool, bool]]] = defaultdict(list)
+    events: list[list[IdentityEvent]] = []
+    frames = match_frames(sequence.frames(), sequence.identity_count, iou_threshold)
+    for number, matches in enumerate(frames):
+        events.append([])
+        for row, (identity, track) in enumerate(zip(matches.ids, matches.track, strict=True)):
+            track_id = None if track == UNMATCHED else int(track_ids[track])
+            switch, resumed = bool(matches.switch[row]), bool(matches.resumed[row])
+            events[-1].append(IdentityEvent(int(ground_truth_ids[identity]), track_id, switch))
+            histories[identity].append((number, row, track_id is not None, resumed))
 
-    # A fragment is the first miss after a match, where another match follows.
-    events: list[list[IdentityEvent]] = [[] for _ in ground_truth_frames]
-    for identity, history in histories.items():
-        matched = [track_id is not None for _, track_id, _ in history]
-        for k, (frame, track_id, switch) in enumerate(history):
-            is_lost_here = k > 0 and matched[k - 1] and not matched[k]
-            fragment = is_lost_here and any(matched[k:])
-            events[frame].append(IdentityEvent(identity, track_id, switch, fragment))
+    # A fragment is shown where the identity was lost: just after the match before the gap.
+    for history in histories.values():
+        lost = None
+        for number, row, matched, resumed in history:
+            lost = lost or (number, row)
+            if resumed:
+                frame, place = lost
+                events[frame][place] = replace(events[frame][place], fragment=True)
+            if matched:
+                lost = None
     return events
 
 
@@ -187,31 +190,25 @@ def _joined(ids: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.int64), *ids])
 
 
-def _clear_and_identity(sequence: _Sequence, iou_threshold: float) -> dict[str, float | int | None]:
-    names = ["mota", "motp", "idf1", *_COUNTS.values()]
-    summary = motmetrics.metrics.create().compute(
-        _accumulate(sequence, iou_threshold), metrics=names, return_dataframe=False
+def _idf1(sequence: _Sequence, iou_threshold: float) -> float | None:
+    """IDF1 (Ristani 2016, equation 11); None without ground truth.
+
+    Each identity gets at most one track of the whole sequence, so that most boxes match.
+    """
+    true_boxes, predicted_boxes = (
+        len(_joined(ids)) for ids in (sequence.ground_truth_ids, sequence.predicted_ids)
     )
-    result: dict[str, float | int | None] = {
-        key: int(summary[name]) for key, name in _COUNTS.items()
-    }
+    if true_boxes == 0:
+        return None
 
-    # motmetrics gives NaN, or 0, for what nothing defines. Its MOTP is a distance: 1 - IoU.
-    has_ground_truth = bool(summary["num_objects"])
-    has_match = summary["num_misses"] < summary["num_objects"]
-    result["mota"] = float(summary["mota"]) if has_ground_truth else None
-    result["motp"] = 1.0 - float(summary["motp"]) if has_match else None
-    result["idf1"] = float(np.nan_to_num(summary["idf1"])) if has_ground_truth else None
-    return result
-
-
-def _accumulate(sequence: _Sequence, iou_threshold: float) -> motmetrics.MOTAccumulator:
-    """CLEAR MOT's matches; NaN is a pair that may not match."""
-    accumulator = motmetrics.MOTAccumulator(auto_id=True)
+    # (identities, tracks) frames in which the two overlap enough.
+    tracks = len(np.unique(_joined(sequence.predicted_ids)))
+    overlaps = np.zeros((sequence.identity_count, tracks))
     for ground_truth_ids, predicted_ids, similarity in sequence.frames():
-        distance = np.where(similarity >= iou_threshold, 1.0 - similarity, np.nan)
-        accumulator.update(ground_truth_ids, predicted_ids, distance)
-    return accumulator
+        overlaps[np.ix_(ground_truth_ids, predicted_ids)] += similarity >= iou_threshold
+
+    true_positives = overlaps[linear_sum_assignment(overlaps, maximize=True)].sum()
+    return float(2 * true_positives / (true_boxes + predicted_boxes))
 
 
 def _hota(sequence: _Sequence) -> dict[str, float | None]:

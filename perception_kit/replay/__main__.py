@@ -25,6 +25,7 @@ from perception_kit.datasets.files import DatasetError
 from perception_kit.evaluation.ground_truth import GroundTruthError
 from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import run_command
 from perception_kit.replay.batch import print_summary, run_batch
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
@@ -172,4 +173,4 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

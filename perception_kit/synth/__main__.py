@@ -14,6 +14,7 @@ from tqdm import tqdm
 from perception_kit.arguments import bounded_int
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.mesh import MeshError
+from perception_kit.processes import run_command
 from perception_kit.synth.bag_writer import SceneBagWriter
 from perception_kit.synth.bop_models import write_models
 from perception_kit.synth.bop_writer import BopJob, write_scene_files
@@ -156,4 +157,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -25,6 +25,7 @@ from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.partial_file import replacing
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.options import TrainingOptions
+from perception_kit.training.shared_memory import shared_memory_problem
 
 LEAST_ROOM = 1 << 20  # bytes on the disk, for a run to go on
 RUN_DIR_ADVICE = "make room on it, or name another --run-dir"
@@ -61,12 +62,21 @@ def create_fabric(options: TrainingOptions, devices: int = 1) -> Fabric:
 
 @contextmanager
 def exit_on(*errors: type[Exception]) -> Iterator[None]:
-    """End the program with exit code 2 and the message of a TrainingError or one of ``errors``."""
+    """End the program with exit code 2 and the message of a TrainingError or one of ``errors``.
+
+    The same for a lack of shared memory, which PyTorch reports as a RuntimeError.
+    """
     reported: tuple[type[Exception], ...] = (TrainingError, *errors)
     try:
         yield
     except reported as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except RuntimeError as error:
+        problem = shared_memory_problem(error)
+        if problem is None:
+            raise
+        print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
 
 

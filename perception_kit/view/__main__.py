@@ -17,6 +17,7 @@ from pathlib import Path
 from perception_kit.arguments import positive_float
 from perception_kit.datasets.files import DatasetError
 from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import run_command
 from perception_kit.resources import package_folder
 from perception_kit.ros.listener import listen_until_interrupted
 from perception_kit.ros.node_processes import BringupError, camera_remappings
@@ -116,4 +117,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

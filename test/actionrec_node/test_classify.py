@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -107,3 +108,31 @@ def test_a_model_of_another_architecture_is_refused(
     assert classify.main([str(video), "--model", "rgb_imagenet.pt", "--architecture", "i3d"]) == 2
     message = "convert a checkpoint with 'python -m actionrec_node.convert rgb_imagenet.pt"
     assert message in capsys.readouterr().err
+
+
+def test_what_is_left_of_a_damaged_video_is_used_where_that_is_asked_for(
+    write_video, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = write_video("v.mkv", np.arange(60) / 15, colors="bgr0")
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    command = [str(video), "--model", str(model_path)]
+    assert classify.main(command) == 2
+    assert "it was cut off" in capsys.readouterr().err
+    assert classify.main([*command, "--skip-bad"]) == 0
+    printed = capsys.readouterr()
+    assert "it was cut off; the rest is used" in printed.err
+    assert "v.mkv: " in printed.out
+
+
+def test_pictures_of_a_folder_are_chosen_by_name(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(20):
+        for name in ("img", "flow_x"):
+            picture = np.full((24, 32, 3), 10 * index, np.uint8)
+            cv2.imwrite(str(tmp_path / f"{name}_{index:02d}.png"), picture)
+    command = [str(tmp_path), "--model", str(model_path), "--folder-fps", "15"]
+    assert classify.main(command) == 2
+    assert "pictures of 2 kinds" in capsys.readouterr().err
+    assert classify.main([*command, "--pictures", "img_*", "--json", "-"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["windows"]) == 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Children end with their parent, however that ends."""
+"""Children end with their parent, and commands go on without a reader."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import select
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from python_imports import PACKAGES, sources
 
 from perception_kit.processes import ends_with_parent
 
@@ -39,3 +41,49 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
 def test_without_setpriv_the_command_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert ends_with_parent(["sleep", "1"]) == ["sleep", "1"]
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from perception_kit.processes import run_command
+
+def main():
+    for number in range({lines}):
+        print("line", number)
+    Path(sys.argv[1]).write_text("done")
+    return 3
+
+sys.exit(run_command(main))
+"""
+
+
+@pytest.mark.parametrize("lines", [2, 100_000])
+def test_a_command_goes_on_when_its_reader_is_gone(lines: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COMMAND.format(lines=lines), str(tmp_path / "result")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(LIMIT_S) == 3
+    assert errors == ""
+    assert (tmp_path / "result").read_text() == "done"
+
+
+def test_the_output_is_whole_where_it_is_read(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COMMAND.format(lines=1000), str(tmp_path / "result")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    assert done.stdout == "".join(f"line {number}\n" for number in range(1000))
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_every_command_goes_on_without_a_reader() -> None:
+    commands = [
+        path
+        for package in PACKAGES
+        for path in sources(package).values()
+        if '__name__ == "__main__"' in path.read_text()
+        and path.name not in ("node.py", "scene_node.py")
+    ]
+    assert len(commands) > 20
+    assert not [path for path in commands if "run_command(main)" not in path.read_text()]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from perception_kit.metrics.tracking import TrackedBoxes
-from tracker_node.kitti import combine_sequences, main, without_ignored
+from tracker_node.kitti import combine_sequences, main
 from tracker_node.kitti_files import read_labels
 
 FRAMES = 30
@@ -63,7 +63,14 @@ def test_positions_keep_identities_that_boxes_lose(
 
 
 def test_min_score_leaves_detections_out(sequence: Path) -> None:
+    assert compare(sequence, sequence, "--min-confidence", "4")["all", "3D"]["mota"] == 0.0
+
+
+def test_the_old_name_of_an_option_works_with_a_warning(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert compare(sequence, sequence, "--min-score", "4")["all", "3D"]["mota"] == 0.0
+    assert "--min-score is now called --min-confidence" in capsys.readouterr().err
 
 
 def test_what_the_benchmark_ignores_is_neither_right_nor_wrong(tmp_path: Path) -> None:
@@ -77,13 +84,32 @@ def test_what_the_benchmark_ignores_is_neither_right_nor_wrong(tmp_path: Path) -
     )
     boxes = [[left, 50, left + 30, 130] for left in (100, 200, 300, 450, 700)]
     tracked = TrackedBoxes(np.arange(1, 7), np.array([*boxes, [800, 50, 810, 70]]))
-    (kept,) = without_ignored([tracked], read_labels(tmp_path / "0001.txt"))
-    assert kept.ids.tolist() == [1, 5]
+    labels = read_labels(tmp_path / "0001.txt").evaluated()
+    assert labels.scored(0, tracked).ids.tolist() == [1, 5]
+    assert labels.counted(0).ids.tolist() == [1]
+
+
+def test_small_people_count_and_small_tracks_elsewhere_do_not(tmp_path: Path) -> None:
+    shape = "1.8 0.6 0.8 0 1.5 8 0"
+    (tmp_path / "0001.txt").write_text(f"0 1 Pedestrian 0 0 0 100 50 110 70 {shape}\n")
+    tracked = TrackedBoxes([1, 2], [[100, 50, 110, 70], [300, 50, 310, 75]])
+    labels = read_labels(tmp_path / "0001.txt").evaluated()
+    assert labels.counted(0).ids.tolist() == [1]
+    assert labels.scored(0, tracked).ids.tolist() == [1]
+
+
+def test_another_class_than_those_of_the_benchmark_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "0001.txt").write_text("")
+    with pytest.raises(ValueError, match="class 'Tram' is not evaluated by KITTI: Pedestrian, Car"):
+        read_labels(tmp_path / "0001.txt").evaluated("Tram")
 
 
 def test_identities_of_two_sequences_do_not_meet() -> None:
-    frames = [TrackedBoxes([1], [[0, 0, 1, 1]])]
-    assert len({boxes.ids[0] for boxes in combine_sequences([frames, frames])}) == 2
+    box = [0, 0, 1, 1]
+    first = [TrackedBoxes([1_000_001], [box]), TrackedBoxes([1], [box])]
+    second = [TrackedBoxes([1], [box]), TrackedBoxes([], np.zeros((0, 4)))]
+    ids = [boxes.ids.tolist() for boxes in combine_sequences([first, second])]
+    assert ids == [[1], [0], [2], []]
 
 
 ERRORS = {

@@ -31,6 +31,25 @@ def test_detections(tmp_path: Path) -> None:
     assert table.of_frame(2, min_score=1.0) == ([], [])
 
 
+def test_results_of_the_benchmark_are_detections(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "0000.txt"
+    shape = "1.8 0.6 0.4 -1.0 1.5 8.0 0.5"
+    path.write_text(
+        f"0 -1 Pedestrian -1 -1 0.1 10 20 30 60 {shape} 2.5\n"
+        f"0 -1 Car -1 -1 0.1 10 20 30 60 {shape} 0.5\n"
+    )
+    table = read_detections(path)
+    (tmp_path / "other.txt").write_text(DETECTION)
+    expected = read_detections(tmp_path / "other.txt")
+    for name in ("frame", "boxes", "score", "size", "center", "rotation"):
+        np.testing.assert_allclose(getattr(table, name), getattr(expected, name))
+    printed = capsys.readouterr().err
+    assert "KITTI results; frames 0 to 0; classes Car: 1, Pedestrian: 1" in printed
+    assert "1 of 2 rows count" in printed
+
+
 def test_labels(tmp_path: Path) -> None:
     path = tmp_path / "0000.txt"
     path.write_text(f"{LABEL}\n0 -1 DontCare -1 -1 -10 1 2 3 4 -1000 -1000 -1000 -10 -1 -1 -1\n")

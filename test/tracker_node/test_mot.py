@@ -97,6 +97,42 @@ def test_ground_truth_of_other_frames_is_pointed_out(
     assert "no frame has both detections and truth" in capsys.readouterr().err
 
 
+def test_low_confidences_can_be_left_out(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (sequence / "det.txt").open("a") as file:
+        for frame in range(1, 41):
+            file.write(f"\n{frame},-1,200,300,30,60,0.1\n{frame},-1,300,300,30,60,0.05")
+    inputs = ["--truth", str(sequence / "gt.txt"), "--json", str(sequence / "metrics.json")]
+    track(sequence, *inputs)
+    assert json.loads((sequence / "metrics.json").read_text())["false_positives"] == 2 * 38
+    assert "80 of the 150 detections" in capsys.readouterr().err
+    track(sequence, *inputs, "--min-confidence", "0.3")
+    assert json.loads((sequence / "metrics.json").read_text())["false_positives"] == 0
+
+
+def test_deep_sorts_array_gives_detections_and_descriptors(sequence: Path) -> None:
+    features = np.load(sequence / "features.npy")
+    columns = read_mot(sequence / "det.txt").columns
+    np.save(sequence / "det.npy", np.hstack([columns, features]))
+    track(sequence, "--features", str(sequence / "features.npy"))
+    expected = (sequence / "out/tracks.txt").read_text()
+    track(sequence, "--features", str(sequence / "det.npy"))
+    assert (sequence / "out/tracks.txt").read_text() == expected
+    out = str(sequence / "out/tracks.txt")
+    assert main(["--detections", str(sequence / "det.npy"), "--out", out]) == 0
+    assert (sequence / "out/tracks.txt").read_text() == expected
+
+
+def test_tracks_that_match_nothing_are_pointed_out(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (sequence / "gt.txt").read_text().replace(",50,30,60,", ",550,30,60,")
+    (sequence / "gt.txt").write_text(lines)
+    track(sequence, "--truth", str(sequence / "gt.txt"))
+    assert "no track overlaps a label by half" in capsys.readouterr().err
+
+
 def test_no_detections_at_all(sequence: Path) -> None:
     (sequence / "det.txt").write_text("")
     track(sequence, "--truth", str(sequence / "gt.txt"), "--json", str(sequence / "metrics.json"))
@@ -149,6 +185,11 @@ ERRORS = {
         lambda folder: None,
         ["--lambda", "2"],
         "motion_weight is 2.0, expected 0.0 to 1.0",
+    ),
+    "truth of another class": (
+        lambda folder: (folder / "gt.txt").write_text("1,1,5,5,9,9,1,3,1\n"),
+        ["--truth", "{}/gt.txt"],
+        "no row of .*gt.txt counts.*such as --classes 3",
     ),
     "no such truth": (
         lambda folder: None,

@@ -83,6 +83,23 @@ def test_unusable_detections_are_named_once(
     assert capsys.readouterr().err.count("frame 3: detection 3 is skipped: box [nan") == 1
 
 
+def test_metrics_that_nothing_defines_are_printed_as_dashes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (folder / "gt/gt.txt").read_text().splitlines()
+    (folder / "gt/gt.txt").write_text("\n".join(lines[20:]))
+    inputs = ["--mot", str(folder), "--frames", "5", "--lambdas", "0"]
+    assert main([*inputs, "--out", str(folder / "out")]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[3].split()[3:6] == ["-", "-", "-"]
+    assert "10 of 10 detections lie outside of the truth's frames 11 to 25" in printed.err
+
+
+def test_reading_options_belong_to_files(folder: Path, refused: Refused) -> None:
+    with refused("--layout, --classes, --min-confidence and --boxes belong to --mot"):
+        main(["--bag", str(folder), "--classes", "1", "--out", str(folder / "out")])
+
+
 @pytest.mark.parametrize("option", ["--features", "--frames", "--results"])
 def test_options_of_the_other_source_are_refused(
     option: str, folder: Path, refused: Refused
@@ -96,6 +113,10 @@ ERRORS = {
     "truth with an id twice": (
         lambda folder: (folder / "gt/gt.txt").write_text("1,1,5,5,9,9,1\n1,1,5,5,9,9,1\n"),
         r"gt\.txt, line 2: id 1 is in frame 1 already",
+    ),
+    "truth of another class": (
+        lambda folder: (folder / "gt/gt.txt").write_text("1,1,5,5,9,9,1,2,1\n"),
+        r"no row of .*gt\.txt counts.*such as --classes 2",
     ),
     "no truth": (lambda folder: (folder / "gt/gt.txt").write_text(""), "0 true boxes"),
     "broken line": (lambda folder: (folder / "det/det.txt").write_text("abc"), r"det\.txt, line 1"),

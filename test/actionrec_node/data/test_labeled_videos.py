@@ -17,6 +17,7 @@ from actionrec_node.data.labeled_videos import (
     load_video,
     load_videos,
 )
+from actionrec_node.data.person_boxes import BoxTrack
 from actionrec_node.data.video import VideoError, VideoFormat, read_video
 
 
@@ -74,6 +75,44 @@ def test_a_label_behind_the_end_of_its_video_is_named(write_video) -> None:
         message = r"v\.mkv' ends at 2\..* before 'walking' is labelled at 2\.50 s"
         with nullcontext() if usable else pytest.raises(VideoError, match=message):
             load_video(path, segments, ["walking"], VideoFormat(fps=15, max_side=32), min_frames=16)
+
+
+ENDS = {"endless": (float("inf"), True), "rounded up": (2.9, True), "frames": (30, False)}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_a_label_that_ends_long_after_its_video_is_named(case: str, write_video) -> None:
+    end, usable = ENDS[case]
+    path = write_video("v.mkv", np.arange(30) / 15)
+    message = (
+        r"v\.mkv' ends at 2\..*, but 'walking' is labelled until 30\.00 s: are the times seconds"
+    )
+    with nullcontext() if usable else pytest.raises(VideoError, match=message):
+        load_video(
+            path,
+            [Segment(0, end, "walking")],
+            ["walking"],
+            VideoFormat(fps=15, max_side=32),
+            min_frames=16,
+        )
+
+
+@pytest.mark.parametrize(("last", "usable"), [(2.5, True), (29, False)])
+def test_a_box_long_after_the_end_of_its_video_is_named(
+    last: float, usable: bool, write_video
+) -> None:
+    path = write_video("v.mkv", np.arange(30) / 15)
+    track = BoxTrack(np.array([0.0, last]), np.array([[10.0, 10, 20, 20]] * 2))
+    message = r"v\.mkv' ends at 2\..*boxes\.csv has a box at 29\.00 s"
+    with nullcontext() if usable else pytest.raises(VideoError, match=message):
+        load_video(
+            path,
+            [Segment(0, 2, "walking")],
+            ["walking"],
+            VideoFormat(fps=15, max_side=32),
+            min_frames=16,
+            track=track,
+        )
 
 
 def test_all_videos_with_a_problem_are_named_or_left_out(

@@ -24,6 +24,13 @@ def test_boxes_of_two_videos(tmp_path: Path) -> None:
     assert tracks[tmp_path / "b.mp4"].boxes.tolist() == [[2, 2, 3, 4], [1, 2, 3, 4]]
 
 
+def test_paths_that_were_written_on_windows(tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/a.mp4").touch()
+    (tmp_path / "boxes.csv").write_text(f"{HEADER}videos\\a.mp4,0,5,6,7,8\n")
+    assert read_boxes([tmp_path]).keys() == {tmp_path / "videos/a.mp4"}
+
+
 def test_the_nearest_box_in_time_as_fractions_of_the_image() -> None:
     track = BoxTrack(np.array([1.0, 1.2]), np.array([[0.0, 0, 10, 20], [20, 20, 60, 40]]))
     boxes = track.at(np.array([0.5, 0.95, 1.09, 1.15, 1.25, 1.4]), width=40, height=40)
@@ -57,6 +64,11 @@ def test_a_box_outside_the_image_shows_nobody() -> None:
             f"{HEADER}a.mp4,0,1,2,three,4\n", r"line 2: time and box must be numbers", id="text"
         ),
         pytest.param(
+            f"{HEADER}a.mp4,0,0.1,0.2,0.5,1.0\n",
+            r"boxes\.csv' is above 1, so the boxes are fractions of the image",
+            id="fractions",
+        ),
+        pytest.param(
             f"{HEADER}a.mp4,0,1,2,3,4\na.mp4,0,3,2,3,4\n",
             r"line 3: a box has x_min < x_max",
             id="empty box",
@@ -65,5 +77,7 @@ def test_a_box_outside_the_image_shows_nobody() -> None:
 )
 def test_bad_lines_are_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "boxes.csv").write_text(text)
+    if "fractions" in message:
+        (tmp_path / "a.mp4").touch()
     with pytest.raises(DataError, match=message):
         read_boxes([tmp_path])

@@ -148,4 +148,5 @@ def test_a_video_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_size_of_a_video(write_video) -> None:
-    assert frame_size(write_video("v.mkv", np.arange(3) / 15, height=48, width=64)) == (64, 48)
+    path = write_video("v.mkv", np.arange(3) / 15, height=48, width=64)
+    assert frame_size(path, VideoFormat(fps=15, max_side=32)) == (64, 48)

@@ -27,6 +27,23 @@ def test_labels_by_time_since_the_first_image(tmp_path: Path) -> None:
     assert all(frame.instances is None for frame in frames)
 
 
+def test_what_was_understood_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    list(ActionGroundTruth(written(tmp_path, LINES)).frames(KEYS))
+    printed = capsys.readouterr().err
+    assert "2 segments (falling: 1, walking: 1) from 0.5 to 2 s" in printed
+    assert "warning" not in printed
+
+
+@pytest.mark.parametrize(("end", "warned"), [("inf", False), ("3", False), ("60", True)])
+def test_a_segment_long_after_the_recording_is_pointed_out(
+    end: str, warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"start,end,label\n0,1,walking\n1,{end},falling\n"
+    list(ActionGroundTruth(written(tmp_path, text)).frames(KEYS))
+    message = "'falling' ends at 60 s, the recording at 2.50 s: are the times seconds"
+    assert (message in capsys.readouterr().err) == warned
+
+
 def test_everything_else_comes_from_the_other_source(tmp_path: Path) -> None:
     class Others:
         def frames(self, keys: Sequence[FrameKey]) -> Iterator[FrameGroundTruth]:

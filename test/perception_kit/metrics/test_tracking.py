@@ -62,9 +62,29 @@ CASES = {
         dict(mota=0.75, idf1=0.5, hota=np.sqrt(0.5), id_switches=1),
     ),
     "fragment": (
+        ("1A 2B",) * 4,
+        ("1A 2B", "2B", "1A 2B", "1A 2B"),
+        dict(mota=7 / 8, idf1=14 / 15, fragments=1, id_switches=0),
+    ),
+    "a frame without any track interrupts nothing": (
         ("1A",) * 4,
         ("1A", "", "1A", "1A"),
-        dict(mota=0.75, idf1=6 / 7, hota=0.75, fragments=1, id_switches=0),
+        dict(mota=0.75, idf1=6 / 7, hota=0.75, fragments=0, id_switches=0),
+    ),
+    "a fragment of an identity that leaves the truth and comes back": (
+        ("1A 2B", "2B", "1A 2B"),
+        ("1A 2B", "2B", "1A 2B"),
+        dict(mota=1, fragments=1, id_switches=0),
+    ),
+    "exactly 80 % is not mostly tracked": (
+        ("1A",) * 5,
+        ("1A",) * 4 + ("2B",),
+        dict(mostly_tracked=0, partially_tracked=1, mostly_lost=0),
+    ),
+    "exactly 20 % is not mostly lost": (
+        ("1A",) * 5,
+        ("1A",) + ("2B",) * 4,
+        dict(mostly_tracked=0, partially_tracked=1, mostly_lost=0),
     ),
     # Both tracks swap places half way: for each match TPA = 2, FNA = 2, FPA = 2, AssA = 2/6.
     "two swap": (
@@ -126,7 +146,8 @@ def check_events(ground_truth: list[TrackedBoxes], tracks: list[TrackedBoxes]) -
 
 
 def test_a_fragment_is_where_an_identity_is_lost_that_comes_back() -> None:
-    events = identity_events(frames(*("3A",) * 6), frames("7A", "", "", "8A", "8A", ""))
+    tracks = frames("7A", "5C", "5C", "8A", "8A", "")
+    events = identity_events(frames(*("3A",) * 6), tracks)
     assert [event for frame in events for event in frame] == [
         IdentityEvent(3, 7),
         IdentityEvent(3, None, fragment=True),
@@ -135,6 +156,25 @@ def test_a_fragment_is_where_an_identity_is_lost_that_comes_back() -> None:
         IdentityEvent(3, 8),
         IdentityEvent(3, None),
     ]
+
+
+def test_after_a_gap_the_better_track_matches() -> None:
+    box = np.array([[100, 100, 150, 200]])
+    near, far = (box + np.array([shift, 0, shift, 0]) for shift in (1, 10))
+    ground_truth = [TrackedBoxes([1], box)] * 4
+    tracks = [
+        TrackedBoxes([1], box),
+        TrackedBoxes([1], box + 500),
+        *[TrackedBoxes([1, 2], np.concatenate([far, near]))] * 2,
+    ]
+    metrics = tracking_metrics(ground_truth, tracks)
+    assert (metrics["id_switches"], metrics["fragments"]) == (1, 1)
+    assert metrics["motp"] == pytest.approx((1 + 49 / 51 + 49 / 51) / 3)
+
+    # Without the gap, the match is kept.
+    metrics = tracking_metrics(ground_truth[:1] + ground_truth[2:], tracks[:1] + tracks[2:])
+    assert (metrics["id_switches"], metrics["fragments"]) == (0, 0)
+    assert metrics["motp"] == pytest.approx((1 + 2 * 40 / 60) / 3)
 
 
 def test_boxes_match_only_within_their_class() -> None:
@@ -218,9 +258,9 @@ def test_hota_is_that_of_trackeval(seed: int) -> None:
 
 
 def test_sample_tracker_has_the_published_scores(shared_dir: Path) -> None:
-    """MOTA, IDF1, switches and fragments are in py-motmetrics' documentation.
+    """MOTA, IDF1, switches and fragments are published with the file.
 
-    HOTA, DetA and AssA were computed with TrackEval 1.3.0.
+    HOTA, DetA, AssA and MOTP were computed with TrackEval 1.3.0.
     """
     folder = shared_dir / "data/mot/mot15/TUD-Campus"
     ground_truth, tracks = (

@@ -79,7 +79,7 @@ def offline(settings: ReplaySettings) -> Iterator[tuple[int, FrameResults]]:
             ]:
                 if requests := recognizer.add(image.message, image.stamp_ns, image.people):
                     recognizer.predict(requests)
-            yield frame.stamp_ns, FrameResults(instances, poses, tracks, recognizer.actions())
+            yield frame.stamp_ns, FrameResults(instances, sent_poses, tracks, recognizer.actions())
 
 
 @pytest.mark.ros

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames of a folder of pictures, which must be pictures of one kind."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+
+import cv2
+from PIL import Image, UnidentifiedImageError
+
+from actionrec_node.data.video_file import Pixels, VideoError
+from perception_kit.arguments import positive_float
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+# Pillow's modes of pictures without color, by how they are called here; all others have color.
+MODES = {"1": "grey", "L": "grey", "LA": "grey", "I;16": "16 bit", "I;16B": "16 bit", "I": "16 bit"}
+_NAMED_KINDS = 6
+PICTURES_HELP = "names of the pictures that are frames, where a folder holds others too: 'img_*'"
+
+
+def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--folder-fps`` and ``--pictures``."""
+    parser.add_argument(
+        "--folder-fps",
+        type=positive_float,
+        default=30.0,
+        help="rate of the pictures in folders of frames (default %(default)s)",
+    )
+    parser.add_argument("--pictures", metavar="GLOB", help=PICTURES_HELP)
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether a folder holds a picture."""
+    return bool(_pictures(folder, "*"))
+
+
+def folder_frames(folder: Path, fps: float, pattern: str | None) -> Iterator[tuple[float, Pixels]]:
+    """Seconds since the first frame, and the pixels, of the pictures in a folder.
+
+    They are those whose names match the glob ``pattern``. Raises VideoError for a picture that
+    cannot be read, and for several kinds of pictures (names that differ in more than their numbers,
+    color, grey or 16 bit): those of one camera and those of its depth are not one video.
+    """
+    pictures = _pictures(folder, pattern or "*")
+    if pattern and not pictures:
+        raise VideoError(f"'{folder}' holds no picture whose name matches '{pattern}'")
+    _check_kinds(folder, pictures, by_name=pattern is None)
+
+    for index, path in enumerate(pictures):
+        try:
+            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        except cv2.error as error:  # a header that names a picture of terabytes
+            raise VideoError(
+                f"'{path}' is not a picture that can be read ({error.err}): remove it"
+            ) from error
+        if picture is None:
+            raise VideoError(f"'{path}' is not a picture that can be read: remove it")
+        yield index / fps, partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
+
+
+def _pictures(folder: Path, pattern: str) -> list[Path]:
+    """The pictures of a folder in the order of the numbers in their names: 2.png before 10.png."""
+    if not folder.is_dir():
+        return []
+
+    def by_number(path: Path) -> list[int | str]:
+        pieces = re.split(r"([0-9]+)", path.name)
+        return [int(piece) if piece.isdecimal() else piece for piece in pieces]
+
+    pictures = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and fnmatch(path.name, pattern)
+    ]
+    return sorted(pictures, key=by_number)
+
+
+def _check_kinds(folder: Path, pictures: list[Path], by_name: bool) -> None:
+    """Raises VideoError for pictures of several kinds, and for those of 16 bit."""
+    kinds = Counter(
+        (re.sub(r"[0-9]+", "#", path.name) if by_name else "", _colors(path)) for path in pictures
+    )
+    if len(kinds) > 1:
+        named = [
+            f"{count} {f'{name} ' if name else ''}({colors})"
+            for (name, colors), count in kinds.most_common(_NAMED_KINDS)
+        ]
+        more = f", and {len(kinds) - _NAMED_KINDS} more" if len(kinds) > _NAMED_KINDS else ""
+        in_color = [name for (name, colors), _ in kinds.most_common() if colors == "color"]
+        example = "".join(in_color[:1]).replace("#", "*") or "*_rgb*"
+        raise VideoError(
+            f"'{folder}' holds pictures of {len(kinds)} kinds: {', '.join(named)}{more}; they are"
+            f" not one video: choose with --pictures '{example}', or move the others"
+        )
+    if kinds and next(iter(kinds))[1] == "16 bit":
+        raise VideoError(
+            f"the pictures of '{folder}' have 16 bit, as depth has; expected color or grey of 8 bit"
+        )
+
+
+def _colors(path: Path) -> str:
+    """What a picture's pixels are, by its header."""
+    try:
+        with Image.open(path) as picture:
+            return MODES.get(picture.mode, "color")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
+        return "color"  # reading it says what is wrong
