@@ -32,8 +32,10 @@ from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
 from perception_kit.resources import RUNTIMES
 from pose6d_node.densefusion.predictor import PoseEstimator
+from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
 from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics
+from pose6d_node.evaluation.reliability import draw_reliability
 from pose6d_node.evaluation.tables import print_tables, write_instances
 from pose6d_node.evaluation.worst_poses import worst_poses, write_pictures
 from pose6d_node.segmentation.evaluation import SCORE_THRESHOLD
@@ -42,7 +44,7 @@ from pose6d_node.segmentation.predictor import Segmenter
 EXIT_BAD_INPUT = 2
 KINDS = ("segmentation", "pose")
 NEW_NAMES = {"--dataset": "--data"}
-REFINED, LOOKED_TWICE = "refined", "looked twice"
+REFINED, LOOKED_TWICE, FOLLOWED = "refined", "looked twice", "twice, last poses"
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -70,7 +72,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--out",
         type=Path,
         required=True,
-        help="folder for metrics.json, instances.csv, config.json and worst/",
+        help="folder for metrics.json, instances.csv, config.json, reliability.png and worst/",
     )
 
     parser.add_argument(
@@ -78,6 +80,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=bounded_int(1),
         default=300,
         help="use this many frames, evenly spread (default %(default)s)",
+    )
+    parser.add_argument(
+        "--sequences",
+        action="store_true",
+        help="the frames of a scene are consecutive ones of a video: also estimate with the last"
+        " poses, as the node does, and measure how much poses jump",
     )
     parser.add_argument(
         "--refine-iterations",
@@ -125,15 +133,20 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(args.dataset, args.split)
     estimators = _estimators(models, args)
-    evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators)
+    if args.sequences and LOOKED_TWICE in estimators:
+        estimators[FOLLOWED] = estimators[LOOKED_TWICE]
+    evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators, (FOLLOWED,))
 
     # The stage whose scores stand for the model: as the nodes run it by default.
-    headline = LOOKED_TWICE if LOOKED_TWICE in estimators else REFINED
+    stages = [stage for stage in (REFINED, LOOKED_TWICE, FOLLOWED) if stage in estimators]
+    headline = stages[-1] if stages else REFINED
 
     # Results, and the scores of them.
     results = evaluator.run(_frames_to_use(dataset, args.max_frames))
     notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
     metrics = {**model_metrics(results, headline), "notes": notes}
+    if args.sequences:
+        metrics["jitter"] = _jitter(results, evaluator)
 
     # Files.
     config = effective_config(args, models)
@@ -144,12 +157,28 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     worst = worst_poses(headline_matches(results, headline), args.worst)
     pictures = write_pictures(args.out / "worst", dataset, worst)
 
+    if results.poses:
+        curves = {masks.replace("_", " "): by[headline] for masks, by in results.poses.items()}
+        draw_reliability(args.out / "reliability.png", curves)
+
     print_tables(metrics, headline, notes)
     print(
-        f"wrote {args.out / 'metrics.json'}, instances.csv, config.json and {len(pictures)}"
-        " pictures in worst/"
+        f"wrote {args.out / 'metrics.json'}, instances.csv, config.json, reliability.png and"
+        f" {len(pictures)} pictures in worst/"
     )
     return metrics
+
+
+def _jitter(results: ModelResults, evaluator: ModelEvaluator) -> dict[str, Any]:
+    """``jitter`` of every stage, by masks."""
+    scene_of = evaluator.dataset.scene
+    return {
+        masks: {
+            stage: jitter(matches, evaluator.target_models, scene_of)
+            for stage, matches in stages.items()
+        }
+        for masks, stages in results.poses.items()
+    }
 
 
 def _segmenter(models: Mapping[str, Path], args: argparse.Namespace) -> Segmenter | None:

@@ -104,6 +104,10 @@ class FrameDataset(ABC):
     def name(self, index: int) -> str:
         """Scene and number of a frame, such as "000002/000017"."""
 
+    def scene(self, index: int) -> str:
+        """The scene of a frame, such as "000002"."""
+        return self.name(index).rpartition("/")[0]
+
     @abstractmethod
     def rgb(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 colour image."""

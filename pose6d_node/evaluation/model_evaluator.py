@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from tqdm import tqdm
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, visible_instances
 from perception_kit.metrics.instances import InstanceMatch, is_evaluated, match_counted
-from perception_kit.types import Instance
+from perception_kit.types import Instance, PoseEstimate
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.pose_targets import PoseMatch, PoseTarget, TargetModel, distances
 from pose6d_node.segmentation.evaluation import FOUND_SCORE
@@ -55,7 +55,9 @@ class _Annotated:
 class ModelEvaluator:
     """Runs ``segmenter`` and ``estimators`` on the frames of ``dataset``.
 
-    Without a segmenter, masks are given only. ``estimators`` are by stage name, and may be empty.
+    Without a segmenter, masks are given only. ``estimators`` are by stage name, and may be empty;
+    those of the stages ``following`` are given the poses of the frame before, where the frames of a
+    scene are those of a video.
     """
 
     def __init__(
@@ -63,10 +65,13 @@ class ModelEvaluator:
         dataset: FrameDataset,
         segmenter: Segmenter | None,
         estimators: Mapping[str, PoseEstimator],
+        following: Collection[str] = (),
     ) -> None:
         self.dataset = dataset
         self.segmenter = segmenter
         self.estimators = estimators
+        self.following = following
+        self._last: dict[tuple[str, str], tuple[int, list[PoseEstimate]]] = {}
 
         rigid = [model for model in dataset.models.values() if not model.articulated]
         self.posed_classes = {
@@ -82,7 +87,7 @@ class ModelEvaluator:
             for model in rigid
             if model.name in self.posed_classes or not dataset.states_visibility
         ]
-        self._models = {model.name: TargetModel(model) for model in needed}
+        self.target_models = {model.name: TargetModel(model) for model in needed}
 
     def run(self, indices: Iterable[int]) -> ModelResults:
         """Results on the frames at ``indices``.
@@ -114,7 +119,7 @@ class ModelEvaluator:
         for instance, pose in visible_instances(
             frame.labels, frame.instances, self.dataset.class_names
         ):
-            model = self._models.get(instance.class_name)
+            model = self.target_models.get(instance.class_name)
             if model is not None:
                 target = PoseTarget(model, pose, measured, frame.intrinsics)
 
@@ -174,7 +179,9 @@ class ModelEvaluator:
         frame = annotated.frame
         reasons: dict[int, str] = {}
         for stage, estimator in self.estimators.items():
-            poses = estimator(frame.rgb, frame.depth, frame.intrinsics, instances)
+            last = self._last_poses(masks, stage, annotated.index)
+            poses = estimator(frame.rgb, frame.depth, frame.intrinsics, instances, last)
+            self._last[masks, stage] = annotated.index, poses
             estimates = {pose.detection_index: pose for pose in poses}
             reasons = dict(estimator.rejected)
 
@@ -194,3 +201,10 @@ class ModelEvaluator:
 
         # Reasons are counted once, not for every stage: those of the last, the most complete one.
         results.rejected.update(reasons.values())
+
+    def _last_poses(self, masks: str, stage: str, index: int) -> Sequence[PoseEstimate]:
+        """Those that a following stage estimated in the frame before of the same scene."""
+        last, poses = self._last.get((masks, stage), (-1, []))
+        if stage not in self.following or last != index - 1 or last < 0:
+            return ()
+        return poses if self.dataset.scene(last) == self.dataset.scene(index) else ()

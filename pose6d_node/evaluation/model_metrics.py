@@ -11,6 +11,7 @@ from perception_kit.metrics.pose import confidence_auroc, pose_metrics
 from perception_kit.metrics.segmentation import box_average_precision, mask_average_precision
 from pose6d_node.evaluation.model_evaluator import GIVEN, PREDICTED, ModelResults
 from pose6d_node.evaluation.pose_targets import PoseMatch
+from pose6d_node.evaluation.reliability import calibration_error, reliability
 
 
 def model_metrics(results: ModelResults, headline: str) -> dict[str, Any]:
@@ -54,7 +55,8 @@ def pose_scores(matches: Sequence[PoseMatch]) -> dict[str, Any]:
     """``pose_metrics`` and ``bop_metrics`` in one, with the following.
 
     ``posed``: how many instances got a pose. ``confidence_auroc``: how well the confidence tells
-    right poses, whose ADD(-S) is below 0.1 diameters, from wrong ones.
+    right poses, whose ADD(-S) is below 0.1 diameters, from wrong ones. ``calibration_error``: the
+    mean difference between the confidence and the fraction that is right.
     """
     pose = pose_metrics([match.pose for match in matches])
     bop = bop_metrics([match.bop for match in matches])
@@ -68,6 +70,7 @@ def pose_scores(matches: Sequence[PoseMatch]) -> dict[str, Any]:
         **bop,
         "posed": len(posed),
         "confidence_auroc": confidence_auroc(right, wrong),
+        "calibration_error": calibration_error(reliability(matches)),
         "per_class": per_class,
     }
 

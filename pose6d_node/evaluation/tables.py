@@ -47,6 +47,8 @@ def print_tables(metrics: Mapping[str, Any], headline: str, notes: Sequence[str]
     console.width = max(console.width, TABLE_WIDTH)  # a narrower table would show no digits
     if metrics["poses"]:
         console.print(_stage_table(metrics["poses"]))
+    if "jitter" in metrics:
+        console.print(_jitter_table(metrics["jitter"]))
     console.print(_class_table(metrics, headline))
     for note in notes:
         console.print(f"[bold yellow]Note:[/] {escape(note)}")
@@ -62,6 +64,20 @@ def _stage_table(poses: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
         for stage, values in stages.items():
             counts = [str(values["count"]), str(values["posed"])]
             table.add_row(masks.replace("_", " "), stage, *counts, *_cells(values, POSE_COLUMNS))
+    return table
+
+
+def _jitter_table(jitter: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
+    columns = ("mm median", "mm p95", "degrees median", "degrees p95", "jumps > 20°", "pairs")
+    title = "Change of the poses' errors from frame to frame"
+    table = _table(title, ["masks", "poses", *columns])
+    for masks, stages in jitter.items():
+        for stage, row in stages.items():
+            spreads = (row["translation_mm"], row["rotation_degrees"])
+            values = [spread[key] for spread in spreads for key in ("median", "p95")]
+            cells = [NOT_KNOWN if value is None else f"{value:.1f}" for value in values]
+            counts = [str(row["jumps"]), str(row["pairs"])]
+            table.add_row(masks.replace("_", " "), stage, *cells, *counts)
     return table
 
 

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from box_views import BoxView
+from scipy.spatial.transform import Rotation
 
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
+from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import (
     GIVEN,
     NOT_FOUND,
@@ -22,13 +25,18 @@ from pose6d_node.evaluation.model_evaluator import (
     ModelResults,
 )
 from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, pose_scores
+from pose6d_node.evaluation.reliability import (
+    calibration_error,
+    draw_reliability,
+    reliability,
+)
 from pose6d_node.evaluation.worst_poses import worst_poses
 
 
 class KnownPoses:
     """Gives the true pose of the view with this image, moved by ``offset`` metres.
 
-    Every ``skip``-th call rejects all instances.
+    Every ``skip``-th call rejects all instances. ``given`` counts the previous poses of each call.
     """
 
     class_names = ("box",)
@@ -36,8 +44,17 @@ class KnownPoses:
     def __init__(self, views: Sequence[BoxView], offset: float = 0.0, skip: int = 0) -> None:
         self.views, self.offset, self.skip, self.calls = views, offset, skip, 0
         self.rejected: list[tuple[int, str]] = []
+        self.given: list[int] = []
 
-    def __call__(self, rgb, depth, intrinsics, instances: Sequence[Instance]) -> list[PoseEstimate]:
+    def __call__(
+        self,
+        rgb,
+        depth,
+        intrinsics,
+        instances: Sequence[Instance],
+        previous: Sequence[PoseEstimate] = (),
+    ) -> list[PoseEstimate]:
+        self.given.append(len(previous))
         view = next(view for view in self.views if np.array_equal(view.rgb, rgb))
         self.calls += 1
         is_skipped = self.skip and self.calls % self.skip == 0
@@ -187,3 +204,53 @@ def test_worst_cases_show_wrong_poses_beside_misses(dataset: FrameDataset, box_v
     shown = worst_poses(headline_matches(results, "only"), 4)
     assert [match.estimate is None for match in shown] == [True, True, False, False]
     assert len(worst_poses(headline_matches(results, "only"), 100)) == 8
+
+
+def test_stages_that_follow_get_the_poses_of_the_frame_before(
+    dataset: FrameDataset, box_views
+) -> None:
+    alone, following = KnownPoses(box_views), KnownPoses(box_views)
+    estimators = {"alone": alone, "following": following}
+    ModelEvaluator(dataset, None, estimators, ("following",)).run([0, 1, 3])
+    assert alone.given == [0, 0, 0]
+    assert following.given == [0, 1, 0], "frame 3 does not follow frame 1"
+
+
+@pytest.mark.parametrize(
+    ("degrees", "jumps"), [(0.0, 0), (15.0, 0), (30.0, 3)], ids=["still", "noise", "jumps"]
+)
+def test_jitter_is_the_change_of_the_error(
+    dataset: FrameDataset, box_views, degrees: float, jumps: int
+) -> None:
+    evaluator = ModelEvaluator(dataset, None, {"only": KnownPoses(box_views)})
+    matches = evaluator.run(range(4)).poses[GIVEN]["only"]
+
+    # Every second pose is turned about the model's center.
+    turn = Rotation.from_euler("z", degrees, degrees=True).as_matrix()
+    matches[1::2] = [
+        replace(match, estimate=(match.ground_truth[0] @ turn, match.ground_truth[1]))
+        for match in matches[1::2]
+    ]
+    measured = jitter(matches, evaluator.target_models, dataset.scene)
+    assert measured["pairs"] == 3
+    assert measured["jumps"] == jumps
+    assert measured["rotation_degrees"]["median"] == pytest.approx(degrees, abs=1e-4)
+    assert measured["translation_mm"]["p95"] == pytest.approx(0, abs=1e-3)
+
+
+def test_reliability_of_known_confidences(dataset: FrameDataset, box_views, tmp_path) -> None:
+    results = ModelEvaluator(dataset, None, {"only": KnownPoses(box_views)}).run(range(4))
+    matches = [
+        replace(match, confidence=confidence)
+        for match, confidence in zip(
+            results.poses[GIVEN]["only"], (0.65, 0.67, 0.9, 1.0), strict=True
+        )
+    ]
+    bins = reliability(matches)
+    assert [(part.count, part.right) for part in bins] == [(2, 1.0), (2, 1.0)]
+    assert [part.confidence for part in bins] == pytest.approx([0.66, 0.95])
+    assert calibration_error(bins) == pytest.approx(0.195)
+    assert calibration_error([]) is None
+
+    draw_reliability(tmp_path / "curve.png", {"given masks": matches, "none": []})
+    assert cv2.imread(str(tmp_path / "curve.png")).shape[2] == 3
