@@ -20,6 +20,7 @@ bench: setup
 	@./run python -m bench.tracking --json out/bench/tracking.json
 	@./run python -m bench.segmentation --json out/bench/segmentation.json
 	@./run python -m bench.pose --json out/bench/pose.json
+	@./run python -m bench.look_twice --json out/bench/look_twice.json
 	@./run python -m bench.actions --json out/bench/actions.json
 	@./run python -m bench.memory
 	@./run python -m bench.drawing --json out/bench/drawing.json

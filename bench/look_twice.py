@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What looking twice costs and brings: ``python -m bench.look_twice``.
+
+Rendered frames of the demo's objects with true masks, seen by the demo's model: the networks alone,
+with Open3D's ICP after them, looked twice, and that with the poses of the frame before (the true
+ones, as if the frame before had shown the same).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from bench.timing import milliseconds, network_parser, print_times, write_figures
+from perception_kit.datasets.frame import instance_from_mask
+from perception_kit.synth.objects import builtin_classes
+from perception_kit.synth.room import TexturePool
+from perception_kit.synth.sampling import random_view
+from perception_kit.synth.scene import observe, pinhole
+from perception_kit.synth.splits import seeded
+from perception_kit.types import Instance, Intrinsics, PoseEstimate
+from pose6d_node.densefusion.predictor import PoseEstimator
+
+MODEL = Path("models/demo/pose.safetensors")
+MIN_VISIBLE = 0.5
+
+
+@dataclass
+class Scene:
+    """A frame, the instances to estimate, and their true poses."""
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    intrinsics: Intrinsics
+    instances: list[Instance]
+    truth: list[PoseEstimate]
+
+
+def render_scenes(count: int) -> list[Scene]:
+    """Held-out frames of the demo's objects; those that are half hidden are left out."""
+    classes, textures = builtin_classes(), TexturePool("test", ())
+    sizes = {c.name: np.ptp(c.mesh.vertices, axis=0) for c in classes}
+    camera = pinhole(640, 480)
+    scenes = []
+    for number in tqdm(range(count), desc="rendering", disable=None):
+        rng = seeded("test", 0, number)
+        view = random_view(rng, classes, textures, with_person=False)
+        frame = observe(view.scene, view.camera_to_world, camera, rng)
+
+        instances: list[Instance] = []
+        truth: list[PoseEstimate] = []
+        for seen in frame.instances.values():
+            if seen.visible_fraction < MIN_VISIBLE or seen.pose is None:
+                continue
+            instance = instance_from_mask(seen.class_id, seen.class_name, 1.0, seen.mask)
+            if instance is None:
+                continue
+            instances.append(instance)
+            rotation, translation = seen.pose[:3, :3], seen.pose[:3, 3]
+            index, size = len(truth), sizes[seen.class_name]
+            truth.append(
+                PoseEstimate(
+                    index, seen.class_id, seen.class_name, rotation, translation, 1.0, size
+                )
+            )
+        depth = frame.depth_mm.astype(np.float32) / 1000
+        scenes.append(Scene(frame.rgb, depth, camera, instances, truth))
+    return scenes
+
+
+def estimate_all(estimator: PoseEstimator, scenes: Sequence[Scene], with_truth: bool) -> None:
+    """The poses of all scenes."""
+    for scene in scenes:
+        last = scene.truth if with_truth else ()
+        estimator(scene.rgb, scene.depth, scene.intrinsics, scene.instances, last)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Options of the command line."""
+    parser = network_parser("look_twice", "Time looking twice at poses.", repetitions=5)
+    parser.add_argument(
+        "--frames", type=int, default=10, help="rendered frames (default: %(default)s)"
+    )
+    parser.add_argument("--model", type=Path, default=MODEL, help="default: %(default)s")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Time the ways to estimate, print a table and write JSON."""
+    options = parse_arguments(arguments)
+    torch.set_num_threads(options.threads)
+    scenes = render_scenes(options.frames)
+    objects = sum(len(scene.instances) for scene in scenes) / len(scenes)
+
+    make = partial(PoseEstimator, options.model, "cpu", min_confidence=0.0)
+    networks, icp = make(look_twice=False), make(look_twice=False, icp=True)
+    twice = make()
+    calls: dict[str, Callable[[], object]] = {
+        "networks": partial(estimate_all, networks, scenes, False),
+        "networks and Open3D's ICP": partial(estimate_all, icp, scenes, False),
+        "looked twice": partial(estimate_all, twice, scenes, False),
+        "looked twice, last poses": partial(estimate_all, twice, scenes, True),
+    }
+    times = milliseconds(calls, options.repetitions)
+    per_frame = {name: value / len(scenes) for name, value in times.items()}
+    print_times(per_frame, f"frame of {objects:.1f} objects")
+    write_figures(options.json, {"objects": objects, "median_ms": per_frame})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
