@@ -62,7 +62,7 @@ def _step(
 
     # Solve the linearized point-to-plane equations for a turn and a shift of the model's origin.
     arm = placed.points - hypotheses.translation.unsqueeze(2)
-    jacobian = torch.cat([_cross(arm, normals), normals], dim=1)
+    jacobian = torch.stack([*_cross(arm, normals), *normals.unbind(1)], dim=1)
     residual = (difference * normals).sum(dim=1, keepdim=True)
     weighted = jacobian * weight.unsqueeze(1)
     total = weight.sum(dim=1, keepdim=True).clamp(min=1)
@@ -76,8 +76,8 @@ def _step(
     return hypotheses.moved(axis_angle_to_matrix(turn), shift)
 
 
-def _cross(first: Tensor, second: Tensor) -> Tensor:
-    """Cross products of (H, 3, N) vectors; PyTorch's own is slow where they are not contiguous."""
+def _cross(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(H, N) components of the cross products of (H, 3, N) vectors."""
     x, y, z = first.unbind(1)
     u, v, w = second.unbind(1)
-    return torch.stack([y * w - z * v, z * u - x * w, x * v - y * u], dim=1)
+    return y * w - z * v, z * u - x * w, x * v - y * u

@@ -13,7 +13,7 @@ from torch import Tensor
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import PlacedSurfaces
 
-POINTS = 400
+POINTS = 320
 MIN_FACING = 0.2  # cosine: color at grazing angles is that of the edge
 COLOR_NOISE = 0.3  # in the logarithm of a color
 MAX_COLOR_COST = 9.0  # three deviations: beyond, a pixel shows something else

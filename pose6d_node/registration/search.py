@@ -25,7 +25,7 @@ GLANCE_ITERATIONS, GLANCE_REACH, GLANCE_POINTS, KEPT_VIEWS = 2, (0.35, 0.2), 128
 FAR_ITERATIONS, FAR_REACH, FAR_POINTS = 5, (0.3, 0.1), 200
 CANDIDATE_POINTS, KEPT_CANDIDATES = 400, 8
 FINE_ITERATIONS, FINE_REACH, FINE_POINTS = 5, (0.1, 0.04), 500
-KEPT_ALIKE, ALIKE_REACH = 3, (0.08, 0.04)
+ALIKE_POINTS, KEPT_ALIKE, ALIKE_REACH = 1000, 3, (0.08, 0.04)
 SURE = 0.8  # agreement with the depth, from which on no views are tried
 
 
@@ -110,7 +110,7 @@ def look_alikes(
     turned = turned_about_center(surfaces, classes, poses, turns)
     if not len(turned):
         return turned
-    score = compare(observation, surfaces, turned, POINTS).score()
+    score = compare(observation, surfaces, turned, ALIKE_POINTS).score()
     likely = turned.best(score, KEPT_ALIKE)
     return register(observation, surfaces, likely, FINE_ITERATIONS, ALIKE_REACH, FINE_POINTS)
 
