@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perception_kit.camera_config import CameraConfig
 from perception_kit.parameters import parameter
 from perception_kit.resources import RUNTIMES, check_device_name
 
 
 @dataclass(frozen=True)
-class Pose6dConfig:
-    """Parameters of the node and of its algorithms, ``Segmenter`` and ``PoseEstimator``.
+class Pose6dConfig(CameraConfig):
+    """Parameters of the node, its camera and its algorithms, ``Segmenter`` and ``PoseEstimator``.
 
     Raises DeviceError for a device that no machine has.
     """

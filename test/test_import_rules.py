@@ -11,6 +11,7 @@ from python_imports import PACKAGES, imported, loaded_by, sources
 # perception_kit from the bottom up: a room imports from its own row and the rows above it.
 LAYERS = (
     ("types", "colors", "boxes", "geometry", "parameters", "resources", "processes", "stamps"),
+    ("camera_config", "depth_scale"),
     ("arguments", "drawing", "metrics", "networks"),
     ("datasets", "training"),
     ("bags", "ros"),

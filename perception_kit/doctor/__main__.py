@@ -13,7 +13,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from perception_kit.arguments import JSON_TO_STDOUT, with_json_path
+from perception_kit.arguments import (
+    JSON_TO_STDOUT,
+    add_camera_options,
+    camera_config,
+    with_json_path,
+)
 from perception_kit.bags.bag import BagError
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
@@ -41,7 +46,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--bag", type=Path, help="rosbag2 folder, .mcap or .db3 file (default: the running graph)"
+        "--bag",
+        type=Path,
+        help="rosbag2 folder, .mcap, .db3 or .bag file (default: the running graph)",
     )
 
     # Topics
@@ -60,6 +67,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
 
     # Parameters of the nodes
+    add_camera_options(parser)
     parser.add_argument(
         "--slop",
         type=float,
@@ -122,10 +130,11 @@ def _observe(options: argparse.Namespace) -> Observation:
     }
     given |= {role: topic for role, topic in named.items() if topic}
 
+    config = camera_config(options)
     if options.bag is not None:
-        seen = observe_bag(options.bag, given, options.seconds, options.input_reliability)
+        seen = observe_bag(options.bag, given, options.seconds, options.input_reliability, config)
     else:
-        seen = observe_graph(given, options.seconds or _LIVE_SECONDS)
+        seen = observe_graph(given, options.seconds or _LIVE_SECONDS, config)
     seen.slop_s = options.slop
 
     # Models: of the running nodes or of the demo, overridden by those of the options

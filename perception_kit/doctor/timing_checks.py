@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from perception_kit.doctor.observation import Finding, Observation, TopicSeen
+from perception_kit.ros.sync import KEPT_S, LATE_S
 
 LOWEST_RATE_HZ = 5.0
 _MANY = 0.1  # fraction of the frames from which on a fault is reported
@@ -84,6 +85,33 @@ def check_gaps(seen: Observation) -> Iterator[Finding]:
             " the parameter slop of pose6d_node"
         )
         yield Finding("stamp-gap", what, advice)
+
+
+def check_late_depth(seen: Observation) -> Iterator[Finding]:
+    """``depth-late``: depth arrives long after the colour image of its stamp."""
+    received = seen.received()
+    if "color" not in received or "depth" not in received:
+        return
+    color, depth = _arrivals(received["color"]), _arrivals(received["depth"])
+    late = [depth[stamp_ns] - color[stamp_ns] for stamp_ns in sorted(color.keys() & depth.keys())]
+    late_s = float(np.median(late)) * 1e-9 if late else 0.0
+    if late_s < LATE_S:
+        return
+
+    what = f"depth arrives {late_s:.1f} s after the colour image of its stamp"
+    if late_s > KEPT_S:
+        what += f": pose6d_node keeps colour images for {KEPT_S:g} s, so there are no poses"
+    advice = (
+        "a busy machine or network, or the driver's alignment of depth: lower the resolution or"
+        " the rate; poses are late by as much (a replay does not mind)"
+    )
+    yield Finding("depth-late", what, advice)
+
+
+def _arrivals(topic: TopicSeen) -> dict[int, float]:
+    """When each message arrived, or was recorded, by its stamp; nanoseconds."""
+    arrivals = zip(topic.stamps_ns, topic.delays_s, strict=False)
+    return {stamp_ns: stamp_ns + delay_s * 1e9 for stamp_ns, delay_s in arrivals}
 
 
 def _nearest(stamps: np.ndarray, partners: np.ndarray) -> np.ndarray:

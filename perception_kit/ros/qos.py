@@ -38,6 +38,21 @@ def input_qos(reliability: str) -> QoSProfile:
     )
 
 
+def latched_qos() -> QoSProfile:
+    """Profile of an input whose newest message is kept by its publisher for late subscribers."""
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def is_latched(offered: QoSProfile) -> bool:
+    """Whether a publisher keeps its newest message for late subscribers."""
+    return offered.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+
+
 def result_qos() -> QoSProfile:
     """Profile of a result: reliable, the last 10 messages."""
     return QoSProfile(

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from perception_kit.arguments import positive_float
+from perception_kit.arguments import add_camera_options, camera_config, positive_float
 from perception_kit.datasets.files import DatasetError
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import package_folder
@@ -68,6 +68,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="images a second that are shown at most (default %(default)s)",
     )
 
+    add_camera_options(parser)
+
     # The page
     parser.add_argument(
         "--bind",
@@ -106,7 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         try:
             counts = listen_until_interrupted(
-                "view", scene, remappings, options.namespace, options.max_rate
+                "view",
+                scene,
+                remappings,
+                options.namespace,
+                options.max_rate,
+                camera_config(options),
             )
         finally:
             scene.close()

@@ -32,8 +32,8 @@ from perception_kit.ros.image import (
     color_image,
     depth_image,
     image_to_array,
-    intrinsics_from_camera_info,
 )
+from perception_kit.ros.intrinsics import picture_intrinsics
 from perception_kit.ros.node_processes import NodeGroup
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
@@ -141,7 +141,7 @@ def test_results_are_those_of_the_algorithms(camera: Camera, models: dict[str, s
         np.testing.assert_allclose(got.box, want.box, atol=0.1)
         np.testing.assert_allclose(got.descriptor, want.descriptor, atol=1e-3)
 
-    intrinsics = intrinsics_from_camera_info(info_message(stamp_ns), color)
+    intrinsics = picture_intrinsics(info_message(stamp_ns), color)
     estimator = PoseEstimator(models["pose_model"], "cpu")
     expected_poses = estimator(rgb, depth_image(depth), intrinsics, expected)
     received_poses = poses_from_message(poses)

@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
-from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.bags.camera_streams import StampedMessage
 from perception_kit.evaluation.results import STAGES
 from perception_kit.replay import playing
 from perception_kit.replay.player import Responses

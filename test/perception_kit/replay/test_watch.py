@@ -14,7 +14,8 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.bags.camera_streams import StampedMessage
 from perception_kit.evaluation.results import NODES, STAGES
 from perception_kit.replay.player import Responses
 from perception_kit.replay.watch import NodeWatch
