@@ -57,6 +57,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="",
         help="preset in config/cameras, or a .yaml file like those, for the names of the topics",
     )
+    parser.add_argument(
+        "--camera-namespace",
+        default="",
+        help="namespace of the preset's topics (default: the preset's)",
+    )
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
     parser.add_argument(
         "--depth-topic", help="depth images aligned to colour (default: found by name and type)"
@@ -120,7 +125,9 @@ def _observe(options: argparse.Namespace) -> Observation:
     # Topics by role: those of the camera, overridden by those of the options
     given = {
         role: topic
-        for name, topic in camera_remappings(options.camera).items()
+        for name, topic in camera_remappings(
+            options.camera, camera_namespace=options.camera_namespace
+        ).items()
         if (role := _ROLES.get(name))
     }
     named = {

@@ -52,8 +52,8 @@ class TopicSeen:
     ``types`` are the type names under which it is published, none where nobody publishes it.
     ``stamps_ns`` are the headers' stamps in the order of arrival, ``delays_s`` the seconds from a
     message's stamp to its arrival, or to its recording. ``sample`` is the newest message that can
-    be used, or else the first one; None where none came. ``examples`` has one message of each size, encoding and fault,
-    ``depths`` the median (metres) and the valid fraction of each depth image.
+    be used, or else the first one; None where none came. ``examples`` has one message of each size,
+    encoding and fault, ``depths`` the median (metres) and the valid fraction of each depth image.
     """
 
     topic: str

@@ -39,7 +39,8 @@ class Recorder:
     ``frames`` are those of the bag, ``video_frames`` their numbers in the video (None: not in it),
     ``rejected`` the number of those that could not be played for their stamps. ``faults`` counts
     the frames with a part that cannot be read, by the part, and ``first_fault`` says why.
-    ``image_size`` is the largest (height, width), ``sizes`` the first frame number of each.
+    ``warnings`` say why poses may be wrong. ``image_size`` is the largest (height, width),
+    ``sizes`` the first frame number of each.
     ``realtime`` describes a replay by the clock (None: in lock step).
     """
 
@@ -58,6 +59,7 @@ class Recorder:
         self.processed = 0
         self.realtime: dict[str, Any] | None = None
         self.image_size: tuple[int, int] = (0, 0)
+        self.warnings: dict[str, str] = {}
         self.sizes: dict[tuple[int, int], int] = {}
         self.faults: Counter[str] = Counter()
         self.first_fault: dict[str, str] = {}
@@ -106,10 +108,16 @@ class Recorder:
             self.faults[part] += 1
             self.first_fault.setdefault(part, f"first in frame {number}: {reason}")
 
-        if not frame.color.fault:
-            size = frame.color.message.height, frame.color.message.width
-            self.sizes.setdefault(size, number)
-            self.image_size = max(size[0], self.image_size[0]), max(size[1], self.image_size[1])
+        if frame.color.fault:
+            return
+        if frame.depth is not None and frame.camera_info is not None:
+            messages = (frame.color.message, frame.depth.message, frame.camera_info.message)
+            for warning in self._camera.warnings(*messages):
+                self.warnings.setdefault(warning.kind, warning.text)
+
+        size = frame.color.message.height, frame.color.message.width
+        self.sizes.setdefault(size, number)
+        self.image_size = max(size[0], self.image_size[0]), max(size[1], self.image_size[1])
 
     def frame_counts(self) -> dict[str, int]:
         """``frames`` of metrics.json."""

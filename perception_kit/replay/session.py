@@ -219,6 +219,7 @@ def _notes(watch: NodeWatch, recorder: Recorder) -> list[str]:
         f" ({recorder.first_fault[part]}); in the scores nothing was found there"
         for part, count in recorder.faults.items()
     ]
+    notes += recorder.warnings.values()
     if len(recorder.sizes) > 1:
         seen = ", ".join(
             f"{width}x{height} from frame {number} on"

@@ -51,6 +51,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--namespace", default="", help="ROS namespace of the nodes (default: none)"
     )
     parser.add_argument(
+        "--camera-namespace",
+        default="",
+        help="namespace of the camera's topics (default: that of the nodes, else the preset's)",
+    )
+    parser.add_argument(
         "--models",
         type=Path,
         help="BOP models folder with the objects' meshes (default: the pose model's points)",
@@ -92,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     with ExitStack() as servers:
         try:
-            remappings = camera_remappings(options.camera)
+            remappings = camera_remappings(
+                options.camera, options.namespace, options.camera_namespace
+            )
             scene = RerunScene(load_shapes(options.models, options.pose_model))
             if options.save is not None:
                 scene.save(options.save)
