@@ -68,7 +68,7 @@ class Pose6dConfig(CameraConfig):
     # Input and visualization.
     slop: float = parameter(
         0.03,
-        "largest difference of the stamps of colour, depth and camera_info, s",
+        "largest difference of the stamps of colour and depth, s",
         0.0,
         1.0,
         fixed=True,

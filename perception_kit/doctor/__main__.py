@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from sensor_msgs.msg import CameraInfo
+
 from perception_kit.arguments import (
     JSON_TO_STDOUT,
     add_camera_options,
@@ -180,8 +182,18 @@ def _describe(topic: TopicSeen) -> str:
     if message is None:
         return "no message"
     rate = f", {1 / topic.period_s:.1f} a second" if topic.period_s else ""
-    encoding = f" {message.encoding}" if hasattr(message, "encoding") else ""
-    return f"{message.width}x{message.height}{encoding}{rate}, {len(topic.stamps_ns)} messages"
+    kind = f" {message.encoding}" if hasattr(message, "encoding") else _part_of_sensor(message)
+    return f"{message.width}x{message.height}{kind}{rate}, {len(topic.stamps_ns)} messages"
+
+
+def _part_of_sensor(info: CameraInfo) -> str:
+    """Region of interest and binning, where the images are not the whole sensor."""
+    part, roi = "", info.roi
+    if roi.width and roi.height:
+        part += f", of it {roi.width}x{roi.height} at ({roi.x_offset}, {roi.y_offset})"
+    if max(info.binning_x, info.binning_y) > 1:
+        part += f", binning {info.binning_x}x{info.binning_y}"
+    return part
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ class FrameInputs:
             name = f"latched {entry.name}"
             if entry.message_type is not CameraInfo or name in self._subscriptions:
                 continue
-            if self._statistics.seconds_since(f"input/{entry.name}") is not None:
+            if self._has_come(entry):
                 continue
 
             topic = self._subscriptions[entry.name].topic_name
@@ -187,11 +187,14 @@ class FrameInputs:
         """
         since_opened = monotonic() - self._opened_s
         since_message = self._statistics.seconds_since(f"input/{entry.name}")
-        if since_message is None:
+        if since_message is None or since_message > since_opened:
             return since_opened
-        if entry.message_type is CameraInfo:
-            return 0.0
-        return min(since_message, since_opened)
+        return 0.0 if entry.message_type is CameraInfo else since_message
+
+    def _has_come(self, entry: Input) -> bool:
+        """Whether a message came since the inputs were opened."""
+        since_message = self._statistics.seconds_since(f"input/{entry.name}")
+        return since_message is not None and since_message <= monotonic() - self._opened_s
 
     def _missing(self, entry: Input) -> str:
         """Which input is missing, and why as far as that is known."""
