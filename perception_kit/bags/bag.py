@@ -216,7 +216,7 @@ class BagReader:
         # A folder without metadata: its only recording is read by itself.
         if path.is_dir() and not (path / "metadata.yaml").is_file():
             files = sorted(path.iterdir())
-            recordings = [file for file in files if file.suffix in (".mcap", ".db3")]
+            recordings = [file for file in files if file.suffix in (".mcap", ".db3", ".bag")]
             if len(recordings) != 1:
                 found = [file.name for file in files[:8]]
                 raise BagError(
@@ -225,10 +225,11 @@ class BagReader:
                     " .db3 file itself"
                 )
             path = recordings[0]
-            self.remarks.append(
-                f"the bag has no metadata.yaml, so its recording was not finished: '{path.name}' is"
-                " read by itself"
-            )
+            if path.suffix != ".bag":  # of ROS 1, which has none
+                self.remarks.append(
+                    f"the bag has no metadata.yaml, so its recording was not finished:"
+                    f" '{path.name}' is read by itself"
+                )
 
         # An MCAP file of other messages than ROS 2's.
         profile = mcap_profile(path) if path.is_file() else None

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -74,16 +74,16 @@ def find_camera_topics(
             f" topics of their own. {_listing(topics)}"
         )
     images = _images(topics)
-    roles = {name: _role(name, encoding_of) for name in images if name not in given}
+    free = [name for name in images if name not in given]
 
     # Colour
     not_depth = [name for name in images if name != depth]
-    colors = [name for name, role in roles.items() if role == "color"]
+    colors = _of_role("color", free, encoding_of)
     colors = [name for name in colors if not _is_below_depth(name)] or colors
     chosen_color = _choose("colour image", "--color-topic", color, not_depth, colors, topics)
 
     # Depth, best aligned to colour and of the same camera
-    depths = [name for name, role in roles.items() if role == "depth" and name != chosen_color]
+    depths = _of_role("depth", [name for name in free if name != chosen_color], encoding_of)
     aligned = [name for name in depths if any(word in name.lower() for word in _ALIGNED_WORDS)]
     near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
     not_color = [name for name in images if name != chosen_color]
@@ -102,7 +102,7 @@ def find_camera_topics(
         )
     namespace = _namespace(_raw_name(chosen_color))
     beside = [name for name in infos if _namespace(name) == namespace] or infos
-    candidates = [name for name in beside if _role(name) != "depth"] or beside
+    candidates = [name for name in beside if _named_role(name)[0] != "depth"] or beside
     chosen_info = _choose(
         "camera information", "--camera-info-topic", camera_info, infos, candidates, topics
     )
@@ -130,19 +130,34 @@ def _images(topics: Mapping[str, BagTopic]) -> list[str]:
     return images
 
 
-def _role(name: str, encoding_of: Callable[[str], str | None] = lambda topic: None) -> str | None:
-    """``color``, ``depth`` or ``other`` by the name, else by the encoding; None: not known."""
-    by_name, is_camera = None, True
+def _of_role(
+    role: str, names: Sequence[str], encoding_of: Callable[[str], str | None]
+) -> list[str]:
+    """The images whose names say the ``role``; where none does, those whose encodings do."""
+    unclear = []
+    clear = []
+    for name in names:
+        named, is_camera = _named_role(name)
+        if named is None or is_camera:
+            unclear.append(name)
+        elif named == role:
+            clear.append(name)
+    return clear or [name for name in unclear if _encoded_role(name, encoding_of) == role]
+
+
+def _named_role(name: str) -> tuple[str | None, bool]:
+    """``color``, ``depth`` or ``other`` by the name, and whether only the camera's name says so."""
     for part in reversed(_raw_name(name).lower().split("/")):
         if found := _ROLE.search(part):
-            by_name, is_camera = found.lastgroup, bool(_CAMERA.search(part))
-            break
-    if not is_camera:
-        return by_name
+            return found.lastgroup, bool(_CAMERA.search(part))
+    return None, False
 
+
+def _encoded_role(name: str, encoding_of: Callable[[str], str | None]) -> str | None:
+    """``color`` or ``depth`` by the encoding; by the name where that is not known."""
     encoding = encoding_of(name)
     if encoding is None:
-        return by_name
+        return _named_role(name)[0]
     return "depth" if encoding in _DEPTH_ENCODINGS else "color"
 
 

@@ -13,8 +13,10 @@ import numpy as np
 
 from perception_kit.bags.bag import BagWriter, RawMessage
 from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.depth_scale import metric_width, scale_warning
 from perception_kit.drawing import draw_overlay
 from perception_kit.evaluation.ground_truth import FrameKey
+from perception_kit.evaluation.object_points import PointModel
 from perception_kit.evaluation.results import STAGES, results_from_messages
 from perception_kit.evaluation.run_folder import RESULTS, VIDEO
 from perception_kit.replay.live import count_live_drops
@@ -23,7 +25,7 @@ from perception_kit.replay.player import Responses
 from perception_kit.replay.rerun_log import RerunLog
 from perception_kit.replay.video import VideoWriter
 from perception_kit.ros.camera_reader import CameraReader
-from perception_kit.ros.image import ImageError
+from perception_kit.ros.image import ImageError, check_same_size
 from perception_kit.types import FrameResults
 
 _LATENCIES = (*(stage.name for stage in STAGES), "total")
@@ -32,9 +34,9 @@ _LATENCIES = (*(stage.name for stage in STAGES), "total")
 class Recorder:
     """Writes the bag of results and the video into the folder ``out``, and the Rerun log ``rerun``.
 
-    ``frame_count`` is the number of colour images to come. ``model_points`` are (N, 3) surface
-    points in metres by class name, whose outlines are drawn at the poses; ``camera`` says how the
-    images are read. Use as a context manager.
+    ``frame_count`` is the number of colour images to come. ``models`` are by class name; their
+    outlines are drawn at the poses, and their sizes tell a wrong unit of the depth. ``camera`` says
+    how the images are read. Use as a context manager.
 
     ``frames`` are those of the bag, ``video_frames`` their numbers in the video (None: not in it),
     ``rejected`` the number of those that could not be played for their stamps. ``faults`` counts
@@ -48,7 +50,7 @@ class Recorder:
         self,
         out: Path,
         frame_count: int,
-        model_points: Mapping[str, np.ndarray],
+        models: Mapping[str, PointModel],
         camera: CameraReader,
         rerun: RerunLog | None = None,
     ) -> None:
@@ -66,7 +68,9 @@ class Recorder:
 
         self._latency_s: list[dict[str, float]] = []
         self._busy_s: list[float] = []
-        self._model_points, self._camera = model_points, camera
+        self._models, self._camera = models, camera
+        self._model_points = {name: model.points for name, model in models.items()}
+        self._size_ratios: list[float] = []
         self._rerun = rerun
         self._bag = BagWriter(out / RESULTS)
         self._video = VideoWriter(out / VIDEO)
@@ -180,12 +184,32 @@ class Recorder:
         except ImageError:
             return
 
+        self._measure(frame, results)
         results.model_points = self._model_points
         overlay = draw_overlay(rgb, results)
         self._video.write(overlay, frame.stamp_ns)
         self.video_frames[-1] = sum(number is not None for number in self.video_frames)
         for message in self._panels.encode(frame, results, overlay):
             self._bag.write_raw(message)
+
+    def _measure(self, frame: CameraFrame, results: FrameResults) -> None:
+        """Compare the detected objects, as wide as the depth has them, with their models."""
+        if frame.depth is None or results.intrinsics is None:
+            return
+        try:
+            check_same_size(frame.color.message, frame.depth.message)
+            depth = self._camera.depth(frame.depth.message)
+        except ImageError:
+            return  # the nodes report the reason
+
+        for instance in results.instances:
+            width = metric_width(instance, depth, results.intrinsics)
+            if width is not None and instance.class_name in self._models:
+                self._size_ratios.append(width / self._models[instance.class_name].diameter)
+
+    def depth_scale_warning(self) -> str | None:
+        """What is wrong with the unit of the depth, by the size of the objects; None else."""
+        return scale_warning(self._size_ratios)
 
     def __enter__(self) -> Recorder:
         return self

@@ -107,12 +107,11 @@ def _play(
             path = settings.out / RERUN
             rerun = RerunLog(path, settings.bag, settings.models, settings.pose_model, camera)
 
-        points = {name: model.points for name, model in models.items()}
         parameters, log_dir = settings.node_parameters(source.topics.color), settings.out / LOGS
         with (
             start_nodes(parameters, domain_id=domain, log_dir=log_dir) as nodes,
             Player(domain) as player,
-            Recorder(settings.out, source.frame_count, points, camera, rerun) as recorder,
+            Recorder(settings.out, source.frame_count, models, camera, rerun) as recorder,
         ):
             watch = NodeWatch(nodes, player, log)
             log("waiting for the nodes to load their models")
@@ -220,6 +219,8 @@ def _notes(watch: NodeWatch, recorder: Recorder) -> list[str]:
         for part, count in recorder.faults.items()
     ]
     notes += recorder.warnings.values()
+    if (wrong_unit := recorder.depth_scale_warning()) is not None:
+        notes.append(wrong_unit)
     if len(recorder.sizes) > 1:
         seen = ", ".join(
             f"{width}x{height} from frame {number} on"

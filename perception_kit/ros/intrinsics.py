@@ -8,6 +8,7 @@ messages may be objects of ROS or of ``rosbags``.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -34,12 +35,13 @@ class _Matrix(NamedTuple):
 def uses_projection(choice: str, topic: str) -> bool:
     """Whether the images of ``topic`` fit P, for a ``choice`` of ``CameraConfig.intrinsics``.
 
-    ``auto``: as image_proc and the drivers name them, rectified images are ``image_rect…``.
+    ``auto``: as image_proc and the drivers name them, rectified images are ``image_rect…``, or have
+    ``rect`` as another word of the last part.
     """
     if choice != "auto":
         return choice == "P"
     parts = [part for part in topic.split("/") if part not in _TRANSPORTS]
-    return bool(parts) and parts[-1].startswith("image_rect")
+    return bool(parts) and re.search(r"(^|_)rect", parts[-1]) is not None
 
 
 def picture_intrinsics(info: CameraInfo, picture: Image, projection: bool = False) -> Intrinsics:

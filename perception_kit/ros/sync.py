@@ -117,6 +117,9 @@ class FrameJoiner:
         """Measure how much later than its leading message a partner arrives."""
         if name == self.leader:
             self._arrivals[stamp_ns] = self._clock()
+            for partner in self.partners:
+                if self._buffers[partner].newest_ns == stamp_ns:  # it was first
+                    self.lateness_s.pop(partner, None)
             if len(self._arrivals) > _REMEMBERED:
                 del self._arrivals[next(iter(self._arrivals))]
         elif stamp_ns in self._arrivals:

@@ -267,6 +267,7 @@ def test_the_watchdog_names_a_missing_input(graph: RosGraph, camera: Camera) -> 
     status = graph.problem("nothing received on '/color/camera_info' (1 publisher)")
     assert "'/depth" not in status.message
     assert camera.detections == []
+    restart(graph)
     camera.send_good(camera_time(graph))
 
 

@@ -205,6 +205,13 @@ def test_the_encoding_decides_where_names_do_not() -> None:
     assert found == CameraTopics("/depth_cam/image_raw", "/depth_cam/image_aligned", "/info")
 
 
+def test_names_go_before_encodings() -> None:
+    recorded = topics(images="/oak/rgb/image /oak/left/image /oak/stereo/image", infos="/info")
+    encodings = {"/oak/left/image": "mono8", "/oak/stereo/image": "16UC1"}
+    found = find_camera_topics(recorded, encoding_of=encodings.get)
+    assert found == CameraTopics("/oak/rgb/image", "/oak/stereo/image", "/info")
+
+
 def test_depth_in_false_colors_is_not_the_color_image() -> None:
     recorded = topics(
         images="/cam/color/image_raw /cam/depth/image_raw /cam/depth/colorized", infos="/info"

@@ -132,6 +132,7 @@ def test_quantized_meters_come_back(meters: list[float], quantization: float) ->
 REFUSED = {
     "no picture": ("jpeg", b"not a picture", "no whole JPEG or PNG"),
     "nothing": ("jpeg", b"", "holds 0 bytes"),
+    "video": ("h264", b"video", "holds video \\('h264'\\) as single pictures"),
     "damaged RVL": ("16UC1; compressedDepth rvl", bytes(30), "RVL that is cut off or damaged"),
     "metres without their quantisation": (
         "32FC1; compressedDepth png",

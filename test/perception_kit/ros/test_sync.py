@@ -163,6 +163,18 @@ def test_depth_that_comes_after_all_patience_has_its_lateness_measured_too() -> 
     assert join.dropped > 0
 
 
+def test_depth_that_comes_in_time_again_is_not_late_any_more() -> None:
+    now = 0.0
+    join = FrameJoiner("color", ["depth"], clock=lambda: now)
+    join.add("color", 0, "color")
+    now = 1.0
+    assert join.add("depth", 0, "depth") is not None
+    assert join.lateness_s == {"depth": 1.0}
+    join.add("depth", FRAME, "depth")
+    assert join.add("color", FRAME, "color") is not None
+    assert join.lateness_s == {}
+
+
 LASTING = {
     "once, before the images": ([0], 1),
     "once a second": (list(range(0, 40 * FRAME, 30 * FRAME)), 1),
