@@ -17,6 +17,7 @@ from perception_kit.types import Instance, Intrinsics
 _SMALLEST, _LARGEST = 0.2, 1.4
 _TYPICAL = 0.8
 
+_UNEXPLAINED = 2.0  # beyond this ratio to the nearest factor it is not named
 _FEWEST = 5  # objects to judge by
 
 # What a wrong unit makes of the depth
@@ -66,6 +67,12 @@ def scale_warning(ratios: Iterable[float]) -> str | None:
 
     factor = min(_FACTORS, key=lambda known: abs(np.log(median / _TYPICAL / known)))
     size = f"{median:.1f} times as large" if median > 1 else f"{median:.2g} times as large"
+    if abs(np.log(median / _TYPICAL / factor)) > np.log(_UNEXPLAINED):
+        return (
+            f"by depth and camera_info, {len(known)} objects look {size} as their models, which no"
+            " common unit explains: check the byte order (is_bigendian) and the unit of the depth,"
+            " and camera_info"
+        )
     wrong = f"{factor:g} times too large" if factor > 1 else f"{1 / factor:g} times too small"
     return (
         f"by depth and camera_info, {len(known)} objects look {size} as their models: the depth is"

@@ -130,8 +130,9 @@ def _image_faults(seen: Observation, role: str) -> Iterator[Finding]:
             some = f"{example.count} of {len(topic.stamps_ns)} messages of '{topic.topic}': "
         what = f"{'colour' if role == 'color' else 'depth'}: {some}{fault}"
         if role == "color" or example.message is None:
+            wanted = "rgb8 or bgr8" if role == "color" else "16UC1 (raw, or by compressedDepth)"
             advice = (
-                "let the driver publish whole images of rgb8 or bgr8; of a recording, frames that"
+                f"let the driver publish whole images of {wanted}; of a recording, frames that"
                 " cannot be read count as frames in which nothing was found"
             )
             yield Finding("image-data", what, advice)
@@ -284,6 +285,9 @@ def check_warnings(seen: Observation) -> Iterator[Finding]:
         if "" in topic.frame_ids:
             what = f"'{topic.topic}' ({role}) has an empty frame_id"
             yield Finding("frame-id", what, "set the driver's frame name: RViz and TF need one")
+        elif any(name.startswith("/") for name in topic.frame_ids):
+            what = f"the frame of '{topic.topic}' ({role}) begins with '/', which tf2 does not know"
+            yield Finding("frame-id", what, "set the driver's frame name without it")
         elif len(topic.frame_ids) > 1:
             what = f"'{topic.topic}' changes its frame: {', '.join(sorted(topic.frame_ids))}"
             yield Finding("frame-id", what, "one publisher per topic")

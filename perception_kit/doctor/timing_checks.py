@@ -53,38 +53,34 @@ def check_stamps(seen: Observation) -> Iterator[Finding]:
 
 
 def check_gaps(seen: Observation) -> Iterator[Finding]:
-    """``stamp-gap``: colour images without depth or camera information within slop."""
+    """``stamp-gap``: colour images without depth within slop."""
     received = seen.received()
-    if "color" not in received:
+    if "color" not in received or "depth" not in received:
         return
     color = np.sort(received["color"].stamps_ns)
+    depth = np.sort(received["depth"].stamps_ns)
 
-    for role in ("depth", "camera_info"):
-        if role not in received:
-            continue
-        partner = np.sort(received[role].stamps_ns)
+    # At the ends of a recording partners may be cut off.
+    inside = color
+    if len(color) > 2 and len(depth) > 1:
+        inside = color[(color >= depth[0]) & (color <= depth[-1])]
+    gaps = _nearest(inside, depth)
+    lonely = float((gaps > seen.slop_s * 1e9).mean()) if len(gaps) else 1.0
+    if lonely <= _MANY:
+        return
 
-        # At the ends of a recording partners may be cut off.
-        inside = color
-        if len(color) > 2 and len(partner) > 1:
-            inside = color[(color >= partner[0]) & (color <= partner[-1])]
-        gaps = _nearest(inside, partner)
-        lonely = float((gaps > seen.slop_s * 1e9).mean()) if len(gaps) else 1.0
-        if lonely <= _MANY:
-            continue
-
-        typical = "they do not overlap in time"
-        if len(gaps):
-            typical = f"typically {_s(np.median(gaps))}"
-        what = (
-            f"{lonely:.0%} of the colour images have no {role} within slop = {seen.slop_s} s"
-            f" ({typical} apart): they get no poses"
-        )
-        advice = (
-            "let the driver synchronise its streams at one rate; if they are just shifted, raise"
-            " the parameter slop of pose6d_node"
-        )
-        yield Finding("stamp-gap", what, advice)
+    typical = "they do not overlap in time"
+    if len(gaps):
+        typical = f"typically {_s(np.median(gaps))}"
+    what = (
+        f"{lonely:.0%} of the colour images have no depth within slop = {seen.slop_s} s"
+        f" ({typical} apart): they get no poses"
+    )
+    advice = (
+        "let the driver synchronise its streams at one rate; if they are just shifted, raise"
+        " the parameter slop of pose6d_node"
+    )
+    yield Finding("stamp-gap", what, advice)
 
 
 def check_late_depth(seen: Observation) -> Iterator[Finding]:

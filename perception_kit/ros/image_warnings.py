@@ -25,7 +25,9 @@ def image_warnings(
     ``projection``: the images are rectified (see ``uses_projection``).
     """
     found = []
-    if depth.header.frame_id != color.header.frame_id:
+    # Names of the time before tf2 begin with a slash.
+    frames = [message.header.frame_id.lstrip("/") for message in (depth, color)]
+    if frames[0] != frames[1]:
         text = (
             f"depth is of frame '{depth.header.frame_id}', colour of '{color.header.frame_id}': "
             "poses are wrong unless the driver registers depth to colour"

@@ -107,6 +107,12 @@ def _part_of_sensor(info: CameraInfo, picture: Image) -> tuple[tuple[int, int], 
 
     Raises ImageError where region and binning do not give the size of the picture.
     """
+    if not (info.width and info.height):
+        raise ImageError(
+            f"camera_info is for a {info.width}x{info.height} image, so nothing says that it is of"
+            f" the colour images ({picture.width}x{picture.height}): let the driver fill width and"
+            " height"
+        )
     roi = info.roi
     binning = max(1, info.binning_x), max(1, info.binning_y)
     region = (roi.width or info.width, roi.height or info.height)

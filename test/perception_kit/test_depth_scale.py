@@ -67,3 +67,9 @@ def test_the_factor_is_named(factor: float, text: str, ratios: list[float]) -> N
 
 def test_a_few_objects_are_too_little_to_judge_by() -> None:
     assert scale_warning([10.0] * 4) is None
+
+
+def test_a_factor_that_no_unit_explains_is_not_named() -> None:
+    warning = scale_warning([30.0] * 9)
+    assert warning is not None
+    assert "30.0 times as large as their models, which no common unit explains" in warning

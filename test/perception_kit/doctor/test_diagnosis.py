@@ -166,6 +166,10 @@ CAMERA_FAULTS = {
         "frame-id",
         lambda seen: setattr(seen.topics["depth"].sample.header, "frame_id", "camera_depth"),
     ),
+    "frame of the time before tf2": (
+        "frame-id",
+        lambda seen: setattr(seen.topics["depth"], "frame_ids", {"/camera"}),
+    ),
     "no frame": ("frame-id", lambda seen: seen.topics["color"].frame_ids.add("")),
 }
 TIMING_FAULTS = {

@@ -148,6 +148,7 @@ def test_the_topic_says_whether_images_are_rectified(
             camera_info(roi=region(40, 60, 560, 420)),
             r"region of interest 560x420 at \(40, 60\), which gives 560x420, the colour image is",
         ),
+        (camera_info(width=0, height=0), "so nothing says that it is of the colour images"),
         (camera_info(binning_x=2, binning_y=2), "binning 2x2, which gives 320x240"),
         (camera_info(k=[0.0] * 9), "camera_info: focal lengths must be positive, got fx=0.0"),
         (camera_info(k=[600.0, 0.0, float("nan"), 0.0, 600.0, 240.0, 0.0, 0.0, 1.0]), "cx=nan"),
@@ -175,6 +176,9 @@ def test_distortion_is_told_of_raw_images_only() -> None:
 def test_depth_of_another_frame_is_told() -> None:
     color, depth = Image(header=Header(frame_id="rgb")), Image(header=Header(frame_id="ir"))
     assert image_warnings(color, color, CameraInfo(d=[0.0] * 5), projection=False) == []
+
+    slashed = Image(header=Header(frame_id="/rgb"))
+    assert image_warnings(slashed, color, CameraInfo(), projection=False) == []
 
     (of_other_frame,) = image_warnings(color, depth, CameraInfo(), projection=False)
     assert of_other_frame.kind == "frame-id"
