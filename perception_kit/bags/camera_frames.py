@@ -15,6 +15,7 @@ from perception_kit.bags.camera_streams import StampedMessage, read_stream, to_s
 from perception_kit.bags.camera_topics import CameraTopics
 
 _MOST_KEPT = 300  # messages, where stamps are of another clock than those of the colour images
+_FAR_AHEAD_NS = 1_000_000_000
 _STAMP = attrgetter("stamp_ns")
 
 
@@ -59,11 +60,14 @@ class _Partners:
         )
 
     def _read_for(self, color: StampedMessage) -> None:
-        """Read what was recorded before the colour image, and on until no nearer one can come."""
+        """Read on until no nearer message can come; a stamp far ahead is no sign of that."""
         while (
-            self._newest is None
-            or self._newest.recorded_ns < color.recorded_ns
-            or self._newest.stamp_ns < color.stamp_ns
+            (newest := self._newest) is None
+            or newest.stamp_ns < color.stamp_ns
+            or (
+                newest.stamp_ns > color.stamp_ns + _FAR_AHEAD_NS
+                and newest.recorded_ns < color.recorded_ns
+            )
         ):
             message = next(self._messages, None)
             if message is None:

@@ -14,6 +14,7 @@ from perception_kit.depth_scale import scale_warning
 from perception_kit.doctor.observation import EXPECTED_TYPES, Finding, Observation
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 from perception_kit.ros.image import DEPTH_ENCODINGS, ImageError, check_same_size
+from perception_kit.ros.intrinsics import picture_size
 from perception_kit.types import Intrinsics
 
 _NEAR_M, _FAR_M = 0.1, 10.0  # between these is what a robot's camera looks at
@@ -61,10 +62,11 @@ def check_topics(seen: Observation) -> Iterator[Finding]:
             found = ", ".join(topic.types)
             what = f"'{topic.topic}' is a {found}, expected {expected} as the {role}"
             advice = f"name another topic by {option}"
-            if "Compressed" in found:
+            transports = {"CompressedImage": "compressed", "FFMPEGPacket": "ffmpeg"}
+            if (transport := transports.get(found.rpartition("/")[2])) is not None:
                 advice = (
                     "give the topic of the raw images, or decompress: ros2 run image_transport"
-                    " republish compressed raw"
+                    f" republish {transport} raw"
                 )
             yield Finding("topic-type", what, advice)
 
@@ -231,7 +233,8 @@ def check_intrinsics(seen: Observation) -> Iterator[Finding]:
         return
     pairs = list(_pairs(seen, "camera_info"))
     if not pairs:  # without a picture, the camera information is that of one of its own size
-        yield from _intrinsics_faults(seen, info, Image(width=info.width, height=info.height))
+        width, height = picture_size(info)
+        yield from _intrinsics_faults(seen, info, Image(width=width, height=height))
     for color, of_color in pairs:
         yield from _intrinsics_faults(seen, of_color, color)
 

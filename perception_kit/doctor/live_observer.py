@@ -92,6 +92,12 @@ def _find_topics(
         graph.spin(_DISCOVERY_S)
         types = graph.published_topics()
         names, not_found = choose_topics(types, given)
+        if in_one := {name for name in names.values() if name not in types} - {*given.values()}:
+            names = dict(given)
+            not_found = (
+                f"all images are parts of one message ({', '.join(sorted(in_one))}), which the"
+                " nodes do not receive"
+            )
         topics = {role: TopicSeen(name, types.get(name, ())) for role, name in names.items()}
 
         all_found = not not_found and all(seen.types for seen in topics.values())

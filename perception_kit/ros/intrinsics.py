@@ -71,6 +71,12 @@ def picture_intrinsics(info: CameraInfo, picture: Image, projection: bool = Fals
         raise ImageError(f"camera_info: {error}") from error
 
 
+def picture_size(info: CameraInfo) -> tuple[int, int]:
+    """Width and height of the pictures that the camera information is of."""
+    (width, height), (binning_x, binning_y) = _region(info)
+    return width // binning_x, height // binning_y
+
+
 def distortion_warning(info: CameraInfo, projection: bool) -> str | None:
     """Why the pinhole camera does not fit the pictures as it should; None where it does.
 
@@ -114,9 +120,8 @@ def _part_of_sensor(info: CameraInfo, picture: Image) -> tuple[tuple[int, int], 
             " height"
         )
     roi = info.roi
-    binning = max(1, info.binning_x), max(1, info.binning_y)
-    region = (roi.width or info.width, roi.height or info.height)
-    expected = tuple(size // step for size, step in zip(region, binning, strict=True))
+    region, binning = _region(info)
+    expected = picture_size(info)
     found = picture.width, picture.height
 
     # A driver may round up where the binning does not divide the region.
@@ -141,6 +146,12 @@ def _part_of_sensor(info: CameraInfo, picture: Image) -> tuple[tuple[int, int], 
             else "use the camera_info topic of the colour stream"
         )
     )
+
+
+def _region(info: CameraInfo) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Width and height of the region of interest on the full sensor, and its binning."""
+    region = info.roi.width or info.width, info.roi.height or info.height
+    return region, (max(1, info.binning_x), max(1, info.binning_y))
 
 
 def _matrix(info: CameraInfo, projection: bool) -> _Matrix:

@@ -120,6 +120,10 @@ CAMERA_FAULTS = {
         "topic-type",
         lambda seen: set_types(seen, "color", "sensor_msgs/msg/CompressedImage"),
     ),
+    "video packets": (
+        "topic-type",
+        lambda seen: set_types(seen, "color", "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"),
+    ),
     "point cloud as depth": (
         "topic-type",
         lambda seen: set_types(seen, "depth", "sensor_msgs/msg/PointCloud2"),
@@ -296,6 +300,14 @@ def test_what_only_some_messages_have_is_found_and_counted(
 def test_camera_information_must_fit_every_size_of_the_images(healthy: Observation) -> None:
     half_of_the_images_are_smaller(healthy, with_camera_info=False)
     assert names(healthy) == ["camera-info-size", "size-changes"]
+
+
+def test_camera_information_of_a_region_is_judged_without_images(healthy: Observation) -> None:
+    silence(healthy, "color")
+    info = info_message(0)
+    info.binning_x = info.binning_y = 2
+    healthy.topics["camera_info"].sample = info
+    assert names(healthy) == ["nothing-received"]
 
 
 def test_given_units_and_matrices_are_used(healthy: Observation) -> None:
