@@ -215,7 +215,7 @@ def _notes(watch: NodeWatch, recorder: Recorder) -> list[str]:
     ]
     notes += [
         f"the {part} of {count} frame{'' if count == 1 else 's'} cannot be read"
-        f" ({recorder.first_fault[part]}); in the scores nothing was found there"
+        f" ({recorder.first_fault[part]})"
         for part, count in recorder.faults.items()
     ]
     notes += recorder.warnings.values()

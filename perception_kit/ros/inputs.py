@@ -15,7 +15,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.ros.diagnostics import ProblemLog
-from perception_kit.ros.qos import input_events, input_qos, is_latched, latched_qos
+from perception_kit.ros.qos import has_latched_publisher, input_events, input_qos, latched_qos
 from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import KEPT_S, LATE_S, FrameJoiner
 from perception_kit.ros.transport import ProfileError, segment_bytes
@@ -119,7 +119,7 @@ class FrameInputs:
     def _receive_latched(self) -> None:
         """Also ask for camera information that was published before this node listened.
 
-        Only where somebody keeps it for late subscribers: other publishers would refuse to send.
+        It is the newest that its publisher keeps for late subscribers.
         """
         for entry in self._inputs:
             name = f"latched {entry.name}"
@@ -129,8 +129,7 @@ class FrameInputs:
                 continue
 
             topic = self._subscriptions[entry.name].topic_name
-            publishers = self._node.get_publishers_info_by_topic(topic)
-            if any(is_latched(publisher.qos_profile) for publisher in publishers):
+            if has_latched_publisher(self._node, topic):
                 self._subscriptions[name] = self._subscribe(entry, latched_qos())
 
     def _report_lateness(self) -> None:

@@ -28,7 +28,7 @@ from perception_kit.ros.from_messages import (
     poses_from_message,
     tracks_from_message,
 )
-from perception_kit.ros.qos import input_qos, result_qos
+from perception_kit.ros.qos import has_latched_publisher, input_qos, latched_qos, result_qos
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import (
     ActionEstimate,
@@ -106,6 +106,8 @@ class SceneListener(Node):
         color_topic = _INPUTS["color"][1]
         self._camera = CameraReader(camera, remappings.get(color_topic, color_topic))
         self._camera_info: CameraInfo | None = None
+        info_topic = _INPUTS["info"][1]
+        self._info_topic = remappings.get(info_topic, info_topic)
         self._period_ns = round(1e9 / max_rate_hz)
         self._shown_ns: int | None = None
         self._problems = ProblemLog(lambda text: self.get_logger().warning(text))
@@ -125,6 +127,17 @@ class SceneListener(Node):
             self._subscribe(entry, kind, topic, handlers[entry], input_qos("best_effort"))
         for entry, (kind, topic) in _RESULTS.items():
             self._subscribe(entry, kind, topic, handlers[entry], result_qos())
+
+        self._latched_timer = self.create_timer(1.0, self._receive_latched)
+
+    def _receive_latched(self) -> None:
+        """Also ask for camera information that was published before this node listened."""
+        topic = self.resolve_topic_name(self._info_topic)
+        is_latched = has_latched_publisher(self, topic)
+        if is_latched and not self.counts["info"]:
+            self._subscribe("info", CameraInfo, topic, self._info, latched_qos())
+        if is_latched or self.counts["info"]:
+            self._latched_timer.cancel()
 
     def _subscribe(
         self, name: str, kind: type, topic: str, handle: Callable[[int, Any], None], qos: QoSProfile
@@ -151,9 +164,9 @@ class SceneListener(Node):
     def _color(self, stamp_ns: int, message: Image) -> None:
         if not self._is_due(stamp_ns):
             return
+        self._sink.color(stamp_ns, self._camera.color(message))
         if self._camera_info is not None:
             self._sink.camera(stamp_ns, self._camera.intrinsics(self._camera_info, message))
-        self._sink.color(stamp_ns, self._camera.color(message))
 
     def _depth(self, stamp_ns: int, message: Image) -> None:
         if self._is_due(stamp_ns):

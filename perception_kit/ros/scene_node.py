@@ -23,6 +23,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
@@ -43,7 +44,7 @@ from perception_kit.ros.from_messages import (
 from perception_kit.ros.image import ImageError, array_to_image
 from perception_kit.ros.markers import action_markers, delete_all
 from perception_kit.ros.parameters import declare_parameters, updated_config
-from perception_kit.ros.qos import input_qos, result_qos
+from perception_kit.ros.qos import has_latched_publisher, input_qos, latched_qos, result_qos
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.scene_join import SceneJoin
 from perception_kit.stamps import stamp_to_ns
@@ -78,6 +79,8 @@ class SceneNode(Node):
         self._problems = ProblemLog(lambda text: self.get_logger().warning(text))
         self._join = SceneJoin()
         self._open: list[Subscription] = []
+        self._camera_info: CameraInfo | None = None
+        self._is_latched = False
         types = {"overlay": Image, "points": PointCloud2, "markers": MarkerArray}
         self._drawn = {
             name: self.create_publisher(kind, f"~/{name}", result_qos())
@@ -106,20 +109,29 @@ class SceneNode(Node):
         watched = any(map(self._is_watched, self._drawn))
         if watched and not self._open:
             self._open = [self._subscribe(name) for name in _INPUTS]
+        if watched and self._camera_info is None and not self._is_latched:
+            topic = self.resolve_topic_name(_INPUTS["info"][1])
+            if has_latched_publisher(self, topic):
+                self._is_latched = True
+                self._open.append(self._subscribe("info", latched_qos()))
         elif not watched and self._open:
             for subscription in self._open:
                 self.destroy_subscription(subscription)
             self._open.clear()
+            self._is_latched = False
             self._join.reset()
 
-    def _subscribe(self, name: str) -> Subscription:
+    def _subscribe(self, name: str, qos: QoSProfile | None = None) -> Subscription:
         kind, topic = _INPUTS[name]
-        qos = result_qos() if name in _RESULTS else input_qos("best_effort")
+        if qos is None:
+            qos = result_qos() if name in _RESULTS else input_qos("best_effort")
         return self.create_subscription(
             kind, topic, lambda message: self._receive(name, message), qos
         )
 
     def _receive(self, name: str, message: Any) -> None:
+        if name == "info":
+            self._camera_info = message  # holds until the next
         awaited = [
             result
             for result in _RESULTS
@@ -140,8 +152,8 @@ class SceneNode(Node):
         camera = CameraReader(self._camera, self.resolve_topic_name(_INPUTS["color"][1]))
         rgb, header = camera.color(color), color.header
         scene = _frame_results(frame)
-        if "info" in frame:
-            scene.intrinsics = camera.intrinsics(frame["info"], color)
+        if (info := frame.get("info", self._camera_info)) is not None:
+            scene.intrinsics = camera.intrinsics(info, color)
 
         # In the image
         if self._is_watched("overlay"):

@@ -42,7 +42,7 @@ from perception_kit.bags.bag import open_typestore
 from perception_kit.doctor.__main__ import main
 from perception_kit.resources import package_folder
 from perception_kit.ros.image import image_to_array
-from perception_kit.ros.qos import input_qos
+from perception_kit.ros.qos import input_qos, latched_qos
 from perception_kit.ros.to_messages import detections_to_message
 from perception_kit.ros.transport import PROFILE_VARIABLES
 from perception_kit.stamps import stamp_to_ns
@@ -247,23 +247,33 @@ def test_real_bags_are_well(shared_dir: Path, capsys: pytest.CaptureFixture[str]
 
 
 @contextmanager
-def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
-    """A camera that publishes at 20 Hz; the depth of a broken one is of zeros, and 7 s old."""
+def driver(graph: RosGraph, broken: bool, is_info_latched: bool) -> Iterator[None]:
+    """A camera that publishes at 20 Hz; the depth of a broken one is of zeros, and 7 s old.
+
+    Latched camera information comes once.
+    """
     types = {"color": Image, "depth": Image, "camera_info": CameraInfo}
     publishers = {
         role: graph.node.create_publisher(types[role], TOPICS[role], input_qos("best_effort"))
         for role in types
     }
+    sent_always = {**publishers}
+    if is_info_latched:
+        graph.node.destroy_publisher(sent_always.pop("camera_info"))
+        publishers["camera_info"] = graph.node.create_publisher(
+            CameraInfo, TOPICS["camera_info"], latched_qos()
+        )
+        publishers["camera_info"].publish(info_message(5))
     stop = threading.Event()
 
     def publish() -> None:
         while not stop.wait(0.05):
             stamp_ns = graph.node.get_clock().now().nanoseconds
-            for role, make in MAKERS.items():
-                message = make(stamp_ns)
+            for role in sent_always:
+                message = MAKERS[role](stamp_ns)
                 if broken and role == "depth":
                     message = depth_message(stamp_ns - 7 * 10**9, meters=0.0)
-                publishers[role].publish(message)
+                sent_always[role].publish(message)
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -277,19 +287,25 @@ def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
 
 @pytest.mark.ros
 @pytest.mark.parametrize(
-    ("broken", "expected"), [(False, set()), (True, {"depth-empty", "stamp-gap", "stamp-clock"})]
+    ("broken", "is_info_latched", "expected"),
+    [
+        (False, False, set()),
+        (False, True, set()),
+        (True, False, {"depth-empty", "stamp-gap", "stamp-clock"}),
+    ],
 )
 def test_the_running_graph(
     graph: RosGraph,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     broken: bool,
+    is_info_latched: bool,
     expected: set[str],
 ) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
     own = str(package_folder() / "config" / "fastdds.xml")
     monkeypatch.setenv(PROFILE_VARIABLES[0], os.environ.get(PROFILE_VARIABLES[0], own))
-    with driver(graph, broken):
+    with driver(graph, broken, is_info_latched):
         code, found = run(capsys, "--seconds", "2")
     assert set(found) - {"rate-uneven"} == expected, "the machine may be too busy for a steady rate"
     assert broken == bool(expected)
