@@ -118,10 +118,9 @@ def _image_faults(seen: Observation, role: str) -> Iterator[Finding]:
     for example in examples:
         fault = example.fault
         if not fault and example.message is not None:
+            read = seen.camera.color if role == "color" else seen.camera.depth
             try:
-                seen.camera.color(example.message) if role == "color" else seen.camera.depth(
-                    example.message
-                )
+                read(example.message)
             except ImageError as error:
                 fault = str(error)
         if not fault:

@@ -12,7 +12,7 @@ from typing import Any
 from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
 from perception_kit.evaluation.frame_records import frame_records, write_frame_records
 from perception_kit.evaluation.ground_truth import FrameGroundTruth, GroundTruthSource
-from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings
+from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings, mask_extent
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.metrics_schema import ReplayMetrics, from_json, to_json
 from perception_kit.evaluation.object_points import PointModel, load_point_models
@@ -165,7 +165,15 @@ def _evaluate(
     ]
 
     without = _unscored(watch.gone)
-    evaluation = evaluate_recording(frames, recorder.image_size, models, action_classes, without)
+    (height, width), extent = recorder.image_size, mask_extent(ground_truths)
+    size = max(height, extent[0]), max(width, extent[1])
+    evaluation = evaluate_recording(frames, size, models, action_classes, without)
+    if size != (height, width):
+        evaluation.notes.append(
+            f"the masks of the ground truth reach to {extent[1]}x{extent[0]}, the colour images are"
+            f" {width}x{height}: it is of other images, or of another size, and the scores are"
+            " wrong"
+        )
     if ground_truth is not None:
         object_classes, trained_actions = (
             read_metadata(path)["class_names"]
