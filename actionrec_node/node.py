@@ -109,7 +109,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 ready = self._join.add_tracks(frame.stamp_ns, tracks)
             else:
                 color = frame.messages["color"]
-                ready = self._join.add_image(frame.stamp_ns, (color.header, color_image(color)))
+                rgb = color_image(color, self.config.color_encoding)
+                ready = self._join.add_image(frame.stamp_ns, (color.header, rgb))
 
             self._loaded_recognizer.configure(self.config)
             for image in ready:

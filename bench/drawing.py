@@ -33,9 +33,9 @@ from perception_kit.ros.image import (
     array_to_image,
     color_image,
     depth_image,
-    intrinsics_from_camera_info,
 )
 from perception_kit.ros.inputs import SynchronizedFrame
+from perception_kit.ros.intrinsics import picture_intrinsics
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.to_messages import detections_to_message, ns_to_stamp, poses_to_message
@@ -90,7 +90,7 @@ def node_inputs(images: Sequence[Messages], pose6d: Pose6dNode) -> dict[str, lis
     tracker_inputs = []
     for messages in images:
         rgb, depth = color_image(messages["color"]), depth_image(messages["depth"])
-        intrinsics = intrinsics_from_camera_info(messages["info"], messages["color"])
+        intrinsics = picture_intrinsics(messages["info"], messages["color"])
         instances = segmenter(rgb, depth, intrinsics)
         poses = estimator(rgb, depth, intrinsics, instances)
 

@@ -32,6 +32,10 @@ RVIZ_TOPICS = (
 ARGUMENTS = {
     "camera": ("realsense", "preset in config/cameras, or a .yaml file like those"),
     "namespace": ("", "namespace of all nodes"),
+    "camera_namespace": (
+        "",
+        "namespace of the camera's topics; empty: that of the nodes, else the preset's",
+    ),
     "device": ("", "cpu, cuda, cuda:N or auto; empty: as in config/"),
     "segmentation_model": ("", "segmentation model file; empty: as in config/"),
     "pose_model": ("", "pose model file; empty: as in config/"),
@@ -66,7 +70,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes for the values of the arguments. Raises BringupError for an unknown camera."""
     given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, *SWITCHES)}
     namespace, use_sim_time = given["namespace"], given["use_sim_time"] == "true"
-    camera = camera_remappings(given["camera"])
+    camera = camera_remappings(given["camera"], namespace, given["camera_namespace"])
 
     # What is given overrides config/.
     own = {

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from perception_kit.camera_config import INTRINSICS, UNNAMED_ENCODINGS, CameraConfig
 from perception_kit.json_output import JSON_TO_STDOUT
 from perception_kit.resources import choose_device
 
@@ -88,6 +89,35 @@ def device(text: str) -> str:
         return choose_device(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_camera_options(parser: argparse.ArgumentParser) -> None:
+    """The fields of ``CameraConfig`` as options of a command."""
+    parser.add_argument(
+        "--depth-scale",
+        type=bounded_float(0.0),
+        default=0.0,
+        help="metres of one unit of the depth images, such as 0.0001 or 0.00025"
+        " (default: 16UC1 in millimetres, 32FC1 in metres)",
+    )
+    parser.add_argument(
+        "--intrinsics",
+        choices=INTRINSICS,
+        default="auto",
+        help="matrix of camera_info that the colour images fit: K raw images, P rectified ones"
+        " (default: P for topics called image_rect…, else K)",
+    )
+    parser.add_argument(
+        "--color-encoding",
+        choices=UNNAMED_ENCODINGS,
+        default="",
+        help="of colour images whose encoding does not name their channels (8UC3), such as bgr8",
+    )
+
+
+def camera_config(options: argparse.Namespace) -> CameraConfig:
+    """What ``add_camera_options`` took from the command line."""
+    return CameraConfig(options.depth_scale, options.intrinsics, options.color_encoding)
 
 
 def with_new_names(arguments: Sequence[str] | None, new_names: Mapping[str, str]) -> list[str]:

@@ -40,6 +40,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--namespace", default="", help="ROS namespace of all nodes (default: none)"
     )
     parser.add_argument(
+        "--camera-namespace",
+        default="",
+        help="namespace of the camera's topics (default: that of the nodes, else the preset's)",
+    )
+    parser.add_argument(
         "--nodes",
         nargs="+",
         choices=sorted(NODES),
@@ -70,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         group = start_nodes(
             node_parameters(options),
-            camera_remappings(options.camera),
+            camera_remappings(options.camera, options.namespace, options.camera_namespace),
             options.namespace,
             log_dir=options.log_dir,
             nodes=options.nodes,

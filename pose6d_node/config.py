@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from perception_kit.camera_config import CameraConfig
 from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import RUNTIMES, check_device_name
 
 
 @dataclass(frozen=True)
-class Pose6dConfig:
-    """Parameters of the node and of its algorithms, ``Segmenter`` and ``PoseEstimator``.
+class Pose6dConfig(CameraConfig):
+    """Parameters of the node, its camera and its algorithms, ``Segmenter`` and ``PoseEstimator``.
 
     Raises ValueError for a value outside its range and for a device that no machine has, TypeError
     for a value of another type than the default's.
@@ -75,7 +76,7 @@ class Pose6dConfig:
     # Input and visualization.
     slop: float = parameter(
         0.03,
-        "largest difference of the stamps of colour, depth and camera_info, s",
+        "largest difference of the stamps of colour and depth, s",
         0.0,
         1.0,
         fixed=True,

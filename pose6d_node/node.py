@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,14 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from perception_kit.depth_scale import metric_width, scale_warning
 from perception_kit.drawing import draw_overlay
 from perception_kit.resources import choose_device
+from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.image import (
     ImageError,
     array_to_image,
     check_same_size,
-    color_image,
-    depth_image,
-    image_warnings,
-    intrinsics_from_camera_info,
 )
 from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
@@ -37,7 +36,7 @@ from perception_kit.ros.standard import (
 from perception_kit.ros.sync import FrameJoiner
 from perception_kit.ros.to_messages import detections_to_message, poses_to_message
 from perception_kit.stamps import stamp_to_ns
-from perception_kit.types import FrameResults, Intrinsics, PoseEstimate
+from perception_kit.types import FrameResults, Instance, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
 
 if TYPE_CHECKING:
@@ -45,6 +44,9 @@ if TYPE_CHECKING:
     from pose6d_node.segmentation.predictor import Segmenter
 
 MAX_AGE_NS = 1_000_000_000  # of the last poses: what moves is elsewhere by then
+
+
+_SIZES = 50  # newest objects by which the unit of the depth is judged
 
 
 class Pose6dNode(PerceptionNode[Pose6dConfig]):
@@ -62,6 +64,8 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self._estimator: PoseEstimator | None = None
         self._model_points: dict[str, np.ndarray] = {}
         self._meshes: dict[str, str] = {}
+        self._diameters: dict[str, float] = {}
+        self._size_ratios: deque[float] = deque(maxlen=_SIZES)
         self._device = self._rejected = ""
         self._last: tuple[int, Sequence[PoseEstimate]] = 0, ()
 
@@ -92,6 +96,9 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             estimator = PoseEstimator(config.pose_model, self._device)
             points = estimator.model.model_points.cpu().numpy()
             self._model_points = dict(zip(estimator.class_names, points, strict=True))
+            self._diameters = dict(
+                zip(estimator.class_names, estimator.model.spec.diameters, strict=True)
+            )
             self._estimator = estimator
             self.results.add(ObjectPoseArray, "poses")
 
@@ -119,10 +126,10 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         ]
 
     def joiner(self) -> FrameJoiner | None:
-        """Colour leads."""
+        """Colour leads; camera information holds until the next."""
         if not self._needs_depth:
             return None
-        return FrameJoiner("color", ["depth", "info"], self.config.slop)
+        return FrameJoiner("color", ["depth", "info"], self.config.slop, lasting=["info"])
 
     def process(self, frame: SynchronizedFrame) -> None:
         """Segment, publish, estimate poses, publish.
@@ -135,8 +142,9 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             estimator.configure(config)
 
         color = frame.messages["color"]
-        rgb = color_image(color)
-        geometry = self._geometry(frame) if self._needs_depth else None
+        camera = CameraReader(config, self.resolve_topic_name("color/image_raw"))
+        rgb = camera.color(color)
+        geometry = self._geometry(camera, frame) if self._needs_depth else None
 
         # Detections are published before the poses are estimated: tracking does not wait for them.
         with self.statistics.stage("segmentation"):
@@ -165,12 +173,14 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
     def _needs_depth(self) -> bool:
         return self._estimator is not None or self._segmenter.uses_depth
 
-    def _geometry(self, frame: SynchronizedFrame) -> tuple[np.ndarray, Intrinsics] | None:
+    def _geometry(
+        self, camera: CameraReader, frame: SynchronizedFrame
+    ) -> tuple[np.ndarray, Intrinsics] | None:
         """Depth in metres and the camera, or None, reported, where they cannot be used."""
         color, depth, info = (frame.messages[name] for name in ("color", "depth", "info"))
         try:
             check_same_size(color, depth)
-            geometry = depth_image(depth), intrinsics_from_camera_info(info, color)
+            geometry = camera.depth(depth), camera.intrinsics(info, color)
         except ImageError as error:
             lost = ["detections from colour alone"] if self._segmenter.uses_depth else []
             if self._estimator is not None:
@@ -179,7 +189,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             self.problems.report("depth", f"{', '.join(lost)}: {error}")
             return None
 
-        for warning in image_warnings(color, depth, info):
+        for warning in camera.warnings(color, depth, info):
             self.problems.report(warning.kind, warning.text)
         return geometry
 
@@ -193,6 +203,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
     ) -> None:
         """Estimate and publish the poses of ``results.instances``, and add them to ``results``."""
         depth, intrinsics = geometry
+        self._check_depth_scale(depth, intrinsics, results.instances)
         with self.statistics.stage("pose"):
             previous = self._last_poses(header)
             poses = estimator(rgb, depth, intrinsics, results.instances, previous)
@@ -215,8 +226,22 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         is_recent = 0 < stamp_to_ns(header.stamp) - stamp <= MAX_AGE_NS
         return poses if self.config.last_poses and is_recent else ()
 
+    def _check_depth_scale(
+        self, depth: np.ndarray, intrinsics: Intrinsics, instances: Sequence[Instance]
+    ) -> None:
+        """Report a unit of the depth by which objects have not the size of their models."""
+        for instance in instances:
+            diameter = self._diameters.get(instance.class_name)
+            width = metric_width(instance, depth, intrinsics)
+            if diameter is not None and width is not None:
+                self._size_ratios.append(width / diameter)
+
+        if (warning := scale_warning(self._size_ratios)) is not None:
+            self.problems.report("depth scale", warning)
+
     def reset(self) -> None:
-        """Forget the last poses, and remove what RViz still shows."""
+        """Forget the last frames, and remove what RViz still shows."""
+        self._size_ratios.clear()
         self._last = 0, ()
         self.results.publish("markers", delete_all(Header()))
 

@@ -23,6 +23,7 @@ LAYERS = (
         "stamps",
         "partial_file",
     ),
+    ("camera_config", "depth_scale"),
     ("arguments", "drawing", "metrics", "networks"),
     ("datasets", "training"),
     ("bags", "ros"),

@@ -87,13 +87,20 @@ class TestLaunchFiles:
         pose6d = commands["pose6d_node"]
         assert {
             "__ns:=/robot",
-            "depth/image_raw:=/camera/depth/image_raw",
+            "depth/image_raw:=/robot/camera/depth/image_raw",
             str(LAUNCH.parent / "config" / "pose6d_node.yaml"),
         } <= set(pose6d)
         assert "segmentation_model: /own.safetensors" in "".join(pose6d)
         assert "use_sim_time: false" in "".join(pose6d)
         assert "pose_model" not in "".join(pose6d), "what is not given stays as in config/"
         assert "detections:=pose6d_node/detections" in commands["tracker_node"]
+
+    def test_the_camera_may_have_a_namespace_of_its_own(self) -> None:
+        commands = launch(
+            "perception.launch.py", 3, namespace="robot", camera_namespace="/robot/head"
+        )
+        expected = "color/image_raw:=/robot/head/camera/color/image_raw"
+        assert expected in commands["pose6d_node"]
 
     def test_rviz_is_started_when_asked_for(self) -> None:
         commands = launch("perception.launch.py", 5, rviz="true", namespace="robot")
@@ -114,6 +121,32 @@ def test_a_camera_preset_names_every_input(camera: str) -> None:
     remappings = camera_remappings(camera)
     assert sorted(remappings) == ["color/camera_info", "color/image_raw", "depth/image_raw"]
     assert all(topic.startswith("/") for topic in remappings.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "topic"),
+    [
+        ({}, "/camera/camera/color/image_raw"),
+        ({"namespace": "robot1"}, "/robot1/camera/color/image_raw"),
+        ({"namespace": "/robot2/"}, "/robot2/camera/color/image_raw"),
+        ({"camera_namespace": "head"}, "/head/camera/color/image_raw"),
+        (
+            {"namespace": "robot1", "camera_namespace": "robot1/camera"},
+            "/robot1/camera/camera/color/image_raw",
+        ),
+    ],
+)
+def test_each_robot_listens_to_its_own_camera(arguments: dict[str, str], topic: str) -> None:
+    assert camera_remappings("realsense", **arguments)["color/image_raw"] == topic
+
+
+def test_absolute_topics_of_a_file_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("color/image_raw: /fixed/image\ndepth/image_raw: near/depth\n")
+    assert camera_remappings(str(path), "robot1") == {
+        "color/image_raw": "/fixed/image",
+        "depth/image_raw": "/robot1/near/depth",
+    }
 
 
 def test_an_unknown_camera_is_refused_with_the_choices() -> None:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes rosbag2 recordings (SQLite and MCAP) through the ``rosbags`` library."""
+"""Reads and writes rosbag2 recordings (SQLite and MCAP) through the ``rosbags`` library.
+
+ROS 1 bags are read, too: their messages are converted to ROS 2's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -19,6 +22,7 @@ from rosbags.interfaces import (
     MessageDefinitionFormat,
     Qos,
 )
+from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import (
     CompressionFormat,
     CompressionMode,
@@ -36,7 +40,7 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
-from perception_kit.bags.repair import is_unfinished, write_finished
+from perception_kit.bags.repair import is_unfinished, mcap_profile, write_finished
 from perception_kit.resources import PACKAGE, package_folder
 
 
@@ -86,7 +90,7 @@ def open_typestore() -> Typestore:
 
 
 class BagReader:
-    """A rosbag2 folder, ``.mcap`` or ``.db3`` file, read lazily.
+    """A rosbag2 folder, ``.mcap`` or ``.db3`` file, or a ROS 1 ``.bag`` file, read lazily.
 
     Topics of any type may be in it: a type that this package does not know is decoded by the
     definition stored in the bag. A recording that was cut off is read as far as it is whole;
@@ -99,7 +103,8 @@ class BagReader:
         self.path = Path(path)
         if not self.path.exists():
             raise BagError(
-                f"bag '{self.path}' does not exist: give a rosbag2 folder, a .mcap or a .db3 file"
+                f"bag '{self.path}' does not exist: give a rosbag2 folder, a .mcap, .db3 or .bag"
+                " file"
             )
         self.remarks: list[str] = []
         self.typestore = open_typestore()
@@ -107,8 +112,8 @@ class BagReader:
 
         # rosbags, SQLite and the decompressors raise many kinds of errors for damaged files.
         try:
-            self._reader = Reader(self._whole_recording())
-            self._reader.open()
+            self._recording = self._whole_recording()
+            self._reader = self._open()
         except Exception as error:
             self._scratch.close()
             raise error if isinstance(error, BagError) else self._damaged(error) from error
@@ -134,11 +139,32 @@ class BagReader:
     def raw_messages(self, topics: Iterable[str]) -> Iterator[RawMessage]:
         """Messages of ``topics`` in the order of their bag stamps, not decoded.
 
-        Topics that were not recorded give nothing.
+        Topics that were not recorded give nothing. Only one such iteration may be under way.
         """
+        return self._read(self._reader, topics)
+
+    def independent_messages(self, topic: str) -> Iterator[RawMessage]:
+        """As ``raw_messages`` of one topic, through files of its own.
+
+        So topics can be read beside each other, each at its own pace.
+        """
+        try:
+            reader = self._open()
+        except Exception as error:  # see __init__
+            raise self._damaged(error) from error
+        with closing(reader):
+            yield from self._read(reader, [topic])
+
+    def _open(self) -> Reader | Ros1Reader:
+        is_ros1 = self._recording.suffix == ".bag"
+        reader = Ros1Reader(self._recording) if is_ros1 else Reader(self._recording)
+        reader.open()
+        return reader
+
+    def _read(self, reader: Reader | Ros1Reader, topics: Iterable[str]) -> Iterator[RawMessage]:
         wanted = set(topics)
         connections = [
-            connection for connection in self._reader.connections if connection.topic in wanted
+            connection for connection in reader.connections if connection.topic in wanted
         ]
         if not connections:  # rosbags would read every topic
             return
@@ -148,9 +174,17 @@ class BagReader:
 
         count = 0
         try:
-            for connection, stamp_ns, data in self._reader.messages(connections):
+            for connection, stamp_ns, data in reader.messages(connections):
                 count += 1
-                yield RawMessage(connection.topic, connection.msgtype, stamp_ns, data)
+                if isinstance(reader, Ros1Reader):
+                    yield RawMessage(
+                        connection.topic,
+                        connection.msgtype,
+                        stamp_ns,
+                        self.typestore.ros1_to_cdr(data, connection.msgtype),
+                    )
+                else:
+                    yield RawMessage(connection.topic, connection.msgtype, stamp_ns, data)
         except Exception as error:  # see __init__
             raise self._damaged(error, f" after {count} messages") from error
 
@@ -182,7 +216,7 @@ class BagReader:
         # A folder without metadata: its only recording is read by itself.
         if path.is_dir() and not (path / "metadata.yaml").is_file():
             files = sorted(path.iterdir())
-            recordings = [file for file in files if file.suffix in (".mcap", ".db3")]
+            recordings = [file for file in files if file.suffix in (".mcap", ".db3", ".bag")]
             if len(recordings) != 1:
                 found = [file.name for file in files[:8]]
                 raise BagError(
@@ -191,9 +225,25 @@ class BagReader:
                     " .db3 file itself"
                 )
             path = recordings[0]
-            self.remarks.append(
-                f"the bag has no metadata.yaml, so its recording was not finished: '{path.name}' is"
-                " read by itself"
+            if path.suffix != ".bag":  # of ROS 1, which has none
+                self.remarks.append(
+                    f"the bag has no metadata.yaml, so its recording was not finished:"
+                    f" '{path.name}' is read by itself"
+                )
+
+        # An MCAP file of other messages than ROS 2's.
+        profile = mcap_profile(path) if path.is_file() else None
+        if profile == "ros1":
+            raise BagError(
+                f"'{path}' is a ROS 1 recording in MCAP, which is not read: give the .bag file that"
+                " it was made from, or convert that: ./run rosbags-convert --src FILE.bag --dst"
+                " FOLDER"
+            )
+        if profile not in (None, "ros2"):
+            raise BagError(
+                f"'{path}' is an MCAP file of the profile '{profile}', not 'ros2': its messages are"
+                " no ROS 2 messages (but protobuf, JSON or others); record the topics by 'ros2 bag"
+                " record --storage mcap', or convert them with the software that wrote the file"
             )
 
         # A file that was cut off: its whole records are copied and ended properly.
@@ -215,7 +265,9 @@ class BagReader:
 
         # A known type must have been recorded in the version that is known.
         if name in self.typestore.types:
-            if connection.digest and connection.digest != self.typestore.hash_rihs01(name):
+            is_ros2 = isinstance(connection.ext, ConnectionExtRosbag2)
+            known_digest = self.typestore.hash_rihs01(name) if is_ros2 else connection.digest
+            if connection.digest and connection.digest != known_digest:
                 raise BagError(
                     f"'{connection.topic}' in bag '{self.path}' was recorded with another version"
                     f" of {name}: record it again, or read it with the version of this package that"
@@ -246,6 +298,12 @@ class BagReader:
             ) from error
 
     def _damaged(self, error: Exception, where: str = "") -> BagError:
+        if self.path.suffix == ".bag":
+            return BagError(
+                f"ROS 1 bag '{self.path}' cannot be read{where} ({type(error).__name__}: {error}):"
+                " it is cut off or damaged; repair it where ROS 1 is installed ('rosbag reindex',"
+                " 'rosbag fix'), or record it again"
+            )
         return BagError(
             f"bag '{self.path}' cannot be read{where} ({type(error).__name__}: {error}): it is cut"
             " off, damaged or not a rosbag2 recording; give the .mcap file itself to read what is"

@@ -3,37 +3,35 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import deque
+from bisect import bisect_left, insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
-from perception_kit.bags.bag import BagReader, RawMessage
+from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_file import camera_info_message
+from perception_kit.bags.camera_streams import StampedMessage, read_stream, to_stamped
 from perception_kit.bags.camera_topics import CameraTopics
-from perception_kit.bags.compressed import COMPRESSED_IMAGE, decompress_image
-from perception_kit.stamps import stamp_to_ns
 
-_LOOK_AHEAD = 30  # colour images that wait at most for their partners
-
-
-@dataclass(frozen=True)
-class StampedMessage:
-    """A recorded message, decoded and as its CDR bytes, with its header's stamp in nanoseconds."""
-
-    stamp_ns: int
-    message: Any
-    data: bytes
+_MOST_KEPT = 300  # messages, where stamps are of another clock than those of the colour images
+_FAR_AHEAD_NS = 1_000_000_000
+_STAMP = attrgetter("stamp_ns")
 
 
 @dataclass(frozen=True)
 class CameraFrame:
-    """One colour image and its partners; None where the bag has none within the slop."""
+    """One colour image and its partners; None where the bag has none within the slop.
+
+    Camera information holds until the next one, so the nearest counts however far away it is; it
+    then has the colour image's stamp. A message that cannot be read counts as none; ``faults`` name
+    the reason by its role. Where even the colour image cannot be read, it has no ``message``.
+    """
 
     color: StampedMessage
     depth: StampedMessage | None
     camera_info: StampedMessage | None
+    faults: dict[str, str] = field(default_factory=dict)
 
     @property
     def stamp_ns(self) -> int:
@@ -41,31 +39,43 @@ class CameraFrame:
         return self.color.stamp_ns
 
 
-@dataclass
 class _Partners:
-    """Messages of one topic in the order of their stamps, as far as they may still be needed."""
+    """The messages of one stream, read as far as a colour image needs them.
 
-    messages: list[StampedMessage] = field(default_factory=list)
+    However much later than their colour images they were recorded: the stream is read on its own.
+    """
 
-    def add(self, message: StampedMessage) -> None:
-        """Keep a message; the oldest one goes where no colour image has come for long."""
-        self.messages.append(message)
-        del self.messages[: -2 * _LOOK_AHEAD]
+    def __init__(self, messages: Iterator[StampedMessage]) -> None:
+        self._messages = messages
+        self._kept: list[StampedMessage] = []  # by stamp
+        self._newest: StampedMessage | None = None
 
-    def is_settled(self, stamp_ns: int) -> bool:
-        """Whether no later message can be nearer to ``stamp_ns``."""
-        return bool(self.messages) and self.messages[-1].stamp_ns >= stamp_ns
+    def nearest(self, color: StampedMessage) -> StampedMessage | None:
+        """The message nearest in time to a colour image; those before it are forgotten."""
+        self._read_for(color)
+        after = bisect_left(self._kept, color.stamp_ns, key=_STAMP)
+        del self._kept[: max(0, after - 1)]
+        return min(
+            self._kept[:2], key=lambda message: abs(message.stamp_ns - color.stamp_ns), default=None
+        )
 
-    def nearest(self, stamp_ns: int, slop_ns: int) -> StampedMessage | None:
-        """The message nearest in time, if within ``slop_ns``; forgets those that are older."""
-        after = bisect_left([message.stamp_ns for message in self.messages], stamp_ns)
-        candidates = self.messages[max(0, after - 1) : after + 1]
-        if not candidates:
-            return None
-
-        best = min(candidates, key=lambda message: abs(message.stamp_ns - stamp_ns))
-        del self.messages[: max(0, after - 1)]
-        return best if abs(best.stamp_ns - stamp_ns) <= slop_ns else None
+    def _read_for(self, color: StampedMessage) -> None:
+        """Read on until no nearer message can come; a stamp far ahead is no sign of that."""
+        while (
+            (newest := self._newest) is None
+            or newest.stamp_ns < color.stamp_ns
+            or (
+                newest.stamp_ns > color.stamp_ns + _FAR_AHEAD_NS
+                and newest.recorded_ns < color.recorded_ns
+            )
+        ):
+            message = next(self._messages, None)
+            if message is None:
+                return
+            self._newest = message
+            insort(self._kept, message, key=_STAMP)
+            if len(self._kept) > _MOST_KEPT:
+                del self._kept[0]
 
 
 def camera_frames(
@@ -83,47 +93,39 @@ def camera_frames(
     if topics.camera_info is None and camera_file is None:
         raise ValueError("neither a topic nor a file with camera information is given")
     slop_ns = round(slop_s * 1e9)
-    depths, infos = _Partners(), _Partners()
-    buffers = {topics.depth: depths}
+    depths = _Partners(read_stream(reader, topics.depth))
+    infos = None
     if topics.camera_info is not None:
-        buffers[topics.camera_info] = infos
-    waiting: deque[StampedMessage] = deque()
+        infos = _Partners(read_stream(reader, topics.camera_info))
 
-    def complete(color: StampedMessage) -> CameraFrame:
-        depth = depths.nearest(color.stamp_ns, slop_ns)
-        if topics.camera_info is None and camera_file is not None:
+    for color in read_stream(reader, topics.color):
+        depth = depths.nearest(color)
+        if depth is not None and abs(depth.stamp_ns - color.stamp_ns) > slop_ns:
+            depth = None
+
+        info = infos.nearest(color) if infos is not None else None
+        if info is not None and abs(info.stamp_ns - color.stamp_ns) > slop_ns:
+            info = _restamped(info, color)
+        if infos is None and camera_file is not None and not color.fault:
             message = camera_info_message(camera_file, color.message.header)
-            return CameraFrame(color, depth, _encoded(reader, color.stamp_ns, message))
-        return CameraFrame(color, depth, infos.nearest(color.stamp_ns, slop_ns))
+            info = to_stamped(message, color.recorded_ns)
 
-    # A colour image waits until no partner of it can still come, or until too many wait.
-    for raw in reader.raw_messages([topics.color, *buffers]):
-        stamped = _stamped(reader, raw)
-        if raw.topic == topics.color:
-            waiting.append(stamped)
-        else:
-            buffers[raw.topic].add(stamped)
-
-        while waiting and (
-            len(waiting) > _LOOK_AHEAD
-            or all(buffer.is_settled(waiting[0].stamp_ns) for buffer in buffers.values())
-        ):
-            yield complete(waiting.popleft())
-
-    # The bag has ended: what still waits has all the partners that it will get.
-    while waiting:
-        yield complete(waiting.popleft())
+        found = {"colour image": color, "depth image": depth, "camera information": info}
+        faults = {
+            role: message.fault
+            for role, message in found.items()
+            if message is not None and message.fault
+        }
+        yield CameraFrame(color, _readable(depth), _readable(info), faults)
 
 
-def _stamped(reader: BagReader, raw: RawMessage) -> StampedMessage:
-    """A recorded message decoded, and decompressed where it is a compressed image."""
-    message = reader.decode(raw)
-    stamp_ns = stamp_to_ns(message.header.stamp)
-    if raw.type_name == COMPRESSED_IMAGE:
-        return _encoded(reader, stamp_ns, decompress_image(message, raw.topic))
-    return StampedMessage(stamp_ns, message, bytes(raw.data))
+def _restamped(info: StampedMessage, color: StampedMessage) -> StampedMessage:
+    """Camera information with the stamp of the colour image that it is to hold for."""
+    if info.fault or color.fault:
+        return info
+    header = replace(info.message.header, stamp=color.message.header.stamp)
+    return to_stamped(replace(info.message, header=header), info.recorded_ns)
 
 
-def _encoded(reader: BagReader, stamp_ns: int, message: Any) -> StampedMessage:
-    data = bytes(reader.typestore.serialize_cdr(message, message.__msgtype__))
-    return StampedMessage(stamp_ns, message, data)
+def _readable(message: StampedMessage | None) -> StampedMessage | None:
+    return None if message is None or message.fault else message

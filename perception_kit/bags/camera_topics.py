@@ -3,19 +3,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 from perception_kit.bags.bag import BagError, BagTopic
-from perception_kit.bags.compressed import COMPRESSED_IMAGE
+from perception_kit.bags.camera_streams import CAMERA_INFO, IMAGE, camera_streams, played_type
 
-IMAGE = "sensor_msgs/msg/Image"
-CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 GROUND_TRUTH_PREFIX = "/ground_truth/"
 
-_TRANSPORTS = ("compressed", "compressedDepth")
-_COLOR_WORDS = ("color", "colour", "rgb")
+# Transports by the last part of a topic's name; of several of one image, the first is taken.
+_TRANSPORTS = ("compressedDepth", "compressed", "ffmpeg", "theora", "zstd")
+_UNREADABLE = {
+    "theora_image_transport/msg/Packet": "theora",
+    "zstd_image_transport/msg/Packet": "zstd",
+}
+
+# What a part of a name says; the first word counts: depth_to_rgb is depth.
+_ROLE = re.compile(
+    r"(?P<depth>depth)|(?P<color>colou?r|rgb(?!d))|(?P<other>infra|(?<![a-z])ir(?![a-z]))"
+)
+_CAMERA = re.compile(r"cam(era)?(?![a-z])")
 _ALIGNED_WORDS = (
     "aligned_depth_to_color",
     "depth_to_rgb",
@@ -23,11 +32,15 @@ _ALIGNED_WORDS = (
     "depth_registered",
     "registered",
 )
+_DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
 
 
 @dataclass(frozen=True)
 class CameraTopics:
-    """Topic names of one RGB-D camera in a bag; ``camera_info`` None: it is given by a file."""
+    """Topic names of one RGB-D camera in a bag; ``camera_info`` None: it is given by a file.
+
+    The names are those of ``camera_streams``.
+    """
 
     color: str
     depth: str
@@ -35,30 +48,43 @@ class CameraTopics:
 
 
 def find_camera_topics(
-    topics: Mapping[str, BagTopic],
+    recorded: Mapping[str, BagTopic],
     color: str | None = None,
     depth: str | None = None,
     camera_info: str | None = None,
     has_camera_file: bool = False,
+    encoding_of: Callable[[str], str | None] = lambda topic: None,
 ) -> CameraTopics:
     """The camera's topics by type and name; a name that is given is only checked.
 
-    Depth is an image whose name says depth (one that says it is aligned to colour goes first),
-    colour an image whose name says colour or RGB, camera information the topic beside the colour
-    images. A compressed image counts where the bag does not have it raw. Where a bag has several
-    cameras, the chosen colour images decide.
+    The part nearest to the end of a name that says depth or colour (or RGB) decides. The name of a
+    camera, such as ``depth_cam``, says little: where ``encoding_of`` a topic says otherwise, or the
+    name says nothing, the encoding decides. Depth that is aligned to colour goes first; camera
+    information is the topic beside the colour images. A compressed image counts where the bag does
+    not have it raw. Where a bag has several cameras, the chosen colour images decide.
 
-    Raises BagError, listing what was found, where a role has no topic or several.
+    Raises BagError, listing what was found, where a role has no topic or several, and where one
+    topic is given two roles.
     """
+    topics = camera_streams(recorded)
+    given = [name for name in (color, depth, camera_info) if name is not None]
+    if repeated := {name for name in given if given.count(name) > 1}:
+        raise BagError(
+            f"'{repeated.pop()}' is given two roles: colour, depth and camera information are"
+            f" topics of their own. {_listing(topics)}"
+        )
     images = _images(topics)
-    depths = [name for name in images if "depth" in name.lower()]
+    free = [name for name in images if name not in given]
 
     # Colour
-    colors = [name for name in images if name not in depths and _names_one_of(_COLOR_WORDS, name)]
-    chosen_color = _choose("colour image", "--color-topic", color, images, colors, topics)
+    not_depth = [name for name in images if name != depth]
+    colors = _of_role("color", free, encoding_of)
+    colors = [name for name in colors if not _is_below_depth(name)] or colors
+    chosen_color = _choose("colour image", "--color-topic", color, not_depth, colors, topics)
 
     # Depth, best aligned to colour and of the same camera
-    aligned = [name for name in depths if _names_one_of(_ALIGNED_WORDS, name)]
+    depths = _of_role("depth", [name for name in free if name != chosen_color], encoding_of)
+    aligned = [name for name in depths if any(word in name.lower() for word in _ALIGNED_WORDS)]
     near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
     not_color = [name for name in images if name != chosen_color]
     chosen_depth = _choose("depth image", "--depth-topic", depth, not_color, near, topics)
@@ -75,8 +101,8 @@ def find_camera_topics(
             f" --camera-info. {_listing(topics)}"
         )
     namespace = _namespace(_raw_name(chosen_color))
-    beside = [name for name in infos if _namespace(name) == namespace]
-    candidates = beside or [name for name in infos if "depth" not in name.lower()]
+    beside = [name for name in infos if _namespace(name) == namespace] or infos
+    candidates = [name for name in beside if _named_role(name)[0] != "depth"] or beside
     chosen_info = _choose(
         "camera information", "--camera-info-topic", camera_info, infos, candidates, topics
     )
@@ -90,17 +116,62 @@ def _images(topics: Mapping[str, BagTopic]) -> list[str]:
         for name, topic in topics.items()
         if topic.count and not name.startswith(GROUND_TRUTH_PREFIX)
     }
-    raw = [name for name, topic in used.items() if topic.type_name == IMAGE]
+    images = [name for name, topic in used.items() if topic.type_name == IMAGE]
     compressed = [
         name
         for name, topic in used.items()
-        if topic.type_name == COMPRESSED_IMAGE and _raw_name(name) not in raw
+        if topic.type_name != IMAGE and played_type(topic.type_name) == IMAGE
     ]
-    return raw + compressed
+
+    # One of each image
+    for name in sorted(compressed, key=_transport):
+        if _raw_name(name) not in map(_raw_name, images):
+            images.append(name)
+    return images
 
 
-def _names_one_of(words: Sequence[str], name: str) -> bool:
-    return any(word in name.lower() for word in words)
+def _of_role(
+    role: str, names: Sequence[str], encoding_of: Callable[[str], str | None]
+) -> list[str]:
+    """The images whose names say the ``role``; where none does, those whose encodings do."""
+    unclear = []
+    clear = []
+    for name in names:
+        named, is_camera = _named_role(name)
+        if named is None or is_camera:
+            unclear.append(name)
+        elif named == role:
+            clear.append(name)
+    return clear or [name for name in unclear if _encoded_role(name, encoding_of) == role]
+
+
+def _named_role(name: str) -> tuple[str | None, bool]:
+    """``color``, ``depth`` or ``other`` by the name, and whether only the camera's name says so."""
+    for part in reversed(_raw_name(name).lower().split("/")):
+        if found := _ROLE.search(part):
+            return found.lastgroup, bool(_CAMERA.search(part))
+    return None, False
+
+
+def _encoded_role(name: str, encoding_of: Callable[[str], str | None]) -> str | None:
+    """``color`` or ``depth`` by the encoding; by the name where that is not known."""
+    encoding = encoding_of(name)
+    if encoding is None:
+        return _named_role(name)[0]
+    return "depth" if encoding in _DEPTH_ENCODINGS else "color"
+
+
+def _is_below_depth(name: str) -> bool:
+    """Whether a part of the name, but that of a camera, says depth, as of depth in false colors."""
+    return any(
+        "depth" in part and not _CAMERA.search(part) for part in _raw_name(name).lower().split("/")
+    )
+
+
+def _transport(name: str) -> int:
+    """Place of the topic's transport in the order of preference."""
+    transport = name.rpartition("/")[2]
+    return _TRANSPORTS.index(transport) if transport in _TRANSPORTS else len(_TRANSPORTS)
 
 
 def _namespace(name: str) -> str:
@@ -144,17 +215,23 @@ def _choose(
     if len(candidates) == 1:
         return candidates[0]
 
+    unreadable = [
+        f"'{name}' can be read after: ros2 run image_transport republish {transport} raw"
+        for name, topic in topics.items()
+        if (transport := _UNREADABLE.get(topic.type_name)) is not None
+    ]
+    remedy = "".join(f" {text}." for text in unreadable)
     if not all_of_type:
         raise BagError(
             f"no topic is the {what}, without which nothing can be replayed: record it, too."
-            f" {_listing(topics)}"
+            f"{remedy} {_listing(topics)}"
         )
     found = (
         f"{len(candidates)} topics may be the {what}: {', '.join(candidates)}"
         if candidates
         else f"no topic is the {what}"
     )
-    raise BagError(f"{found}; choose one with {option}. {_listing(topics)}")
+    raise BagError(f"{found}; choose one with {option}.{remedy} {_listing(topics)}")
 
 
 def _listing(topics: Mapping[str, BagTopic]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ends MCAP files whose recording was cut off, for instance because the robot lost power.
+"""What an MCAP file is, and the end of those whose recording was cut off by a loss of power.
 
 Format: https://mcap.dev/spec. A record is one byte of operation code, eight bytes of length and its
 content.
@@ -13,9 +13,23 @@ from pathlib import Path
 
 _MAGIC = b"\x89MCAP0\r\n"
 _RECORD = struct.Struct("<BQ")
-_FOOTER, _DATA_END = 0x02, 0x0F
+_LENGTH = struct.Struct("<I")
+_HEADER, _FOOTER, _DATA_END = 0x01, 0x02, 0x0F
+_LONGEST_PROFILE = 100
 # No checksum in the data's end, and no summary in the footer: a reader then scans the records.
 _END = _RECORD.pack(_DATA_END, 4) + bytes(4) + _RECORD.pack(_FOOTER, 20) + bytes(20) + _MAGIC
+
+
+def mcap_profile(path: Path) -> str | None:
+    """The profile in the header, such as ``ros2``; None for what does not begin as MCAP does."""
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return None
+        head = file.read(_RECORD.size + _LENGTH.size)
+        if len(head) < _RECORD.size + _LENGTH.size or head[0] != _HEADER:
+            return None
+        (length,) = _LENGTH.unpack_from(head, _RECORD.size)
+        return file.read(min(length, _LONGEST_PROFILE)).decode(errors="replace")
 
 
 def is_unfinished(path: Path) -> bool:

@@ -13,7 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from perception_kit.arguments import with_json_path
+from sensor_msgs.msg import CameraInfo
+
+from perception_kit.arguments import (
+    add_camera_options,
+    camera_config,
+    with_json_path,
+)
 from perception_kit.bags.bag import BagError
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
@@ -43,7 +49,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--bag", type=Path, help="rosbag2 folder, .mcap or .db3 file (default: the running graph)"
+        "--bag",
+        type=Path,
+        help="rosbag2 folder, .mcap, .db3 or .bag file (default: the running graph)",
     )
 
     # Topics
@@ -51,6 +59,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--camera",
         default="",
         help="preset in config/cameras, or a .yaml file like those, for the names of the topics",
+    )
+    parser.add_argument(
+        "--camera-namespace",
+        default="",
+        help="namespace of the preset's topics (default: the preset's)",
     )
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
     parser.add_argument(
@@ -62,6 +75,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
 
     # Parameters of the nodes
+    add_camera_options(parser)
     parser.add_argument(
         "--slop",
         type=float,
@@ -117,7 +131,9 @@ def _observe(options: argparse.Namespace) -> Observation:
     # Topics by role: those of the camera, overridden by those of the options
     given = {
         role: topic
-        for name, topic in camera_remappings(options.camera).items()
+        for name, topic in camera_remappings(
+            options.camera, camera_namespace=options.camera_namespace
+        ).items()
         if (role := _ROLES.get(name))
     }
     named = {
@@ -127,10 +143,11 @@ def _observe(options: argparse.Namespace) -> Observation:
     }
     given |= {role: topic for role, topic in named.items() if topic}
 
+    config = camera_config(options)
     if options.bag is not None:
-        seen = observe_bag(options.bag, given, options.seconds, options.input_reliability)
+        seen = observe_bag(options.bag, given, options.seconds, options.input_reliability, config)
     else:
-        seen = observe_graph(given, options.seconds or _LIVE_SECONDS)
+        seen = observe_graph(given, options.seconds or _LIVE_SECONDS, config)
     seen.slop_s = options.slop
 
     # Models: of the running nodes or of the demo, overridden by those of the options
@@ -168,8 +185,18 @@ def _describe(topic: TopicSeen) -> str:
     if message is None:
         return "no message"
     rate = f", {1 / topic.period_s:.1f} a second" if topic.period_s else ""
-    encoding = f" {message.encoding}" if hasattr(message, "encoding") else ""
-    return f"{message.width}x{message.height}{encoding}{rate}, {len(topic.stamps_ns)} messages"
+    kind = f" {message.encoding}" if hasattr(message, "encoding") else _part_of_sensor(message)
+    return f"{message.width}x{message.height}{kind}{rate}, {len(topic.stamps_ns)} messages"
+
+
+def _part_of_sensor(info: CameraInfo) -> str:
+    """Region of interest and binning, where the images are not the whole sensor."""
+    part, roi = "", info.roi
+    if roi.width and roi.height:
+        part += f", of it {roi.width}x{roi.height} at ({roi.x_offset}, {roi.y_offset})"
+    if max(info.binning_x, info.binning_y) > 1:
+        part += f", binning {info.binning_x}x{info.binning_y}"
+    return part
 
 
 if __name__ == "__main__":

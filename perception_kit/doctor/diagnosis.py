@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from perception_kit.doctor.camera_checks import (
+    check_depth_scale,
     check_depth_values,
     check_images,
     check_intrinsics,
@@ -12,7 +13,12 @@ from perception_kit.doctor.camera_checks import (
 )
 from perception_kit.doctor.model_checks import check_models
 from perception_kit.doctor.observation import Finding, Observation
-from perception_kit.doctor.timing_checks import check_gaps, check_rate, check_stamps
+from perception_kit.doctor.timing_checks import (
+    check_gaps,
+    check_late_depth,
+    check_rate,
+    check_stamps,
+)
 from perception_kit.doctor.transport_checks import check_links, check_reports, check_shared_memory
 
 CHECKS = (
@@ -22,9 +28,11 @@ CHECKS = (
     check_images,
     check_depth_values,
     check_intrinsics,
+    check_depth_scale,
     check_warnings,
     check_stamps,
     check_gaps,
+    check_late_depth,
     check_rate,
     check_models,
     check_reports,

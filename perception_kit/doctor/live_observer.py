@@ -12,9 +12,18 @@ from time import monotonic
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
-from perception_kit.doctor.observation import EXPECTED_TYPES, Link, Observation, TopicSeen
+from perception_kit.camera_config import CameraConfig
+from perception_kit.doctor.observation import (
+    EXPECTED_TYPES,
+    Link,
+    Observation,
+    TopicSeen,
+    camera_reader,
+    observe_message,
+)
 from perception_kit.doctor.topics import choose_topics
 from perception_kit.resources import resolve_path
+from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.graph import GraphInspector
 from perception_kit.ros.node_processes import NODES
 from perception_kit.stamps import stamp_to_ns
@@ -29,8 +38,9 @@ _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CameraInfo": CameraIn
 _REQUIRED = (*_TYPES, "assistant_perception/msg/InstanceDetectionArray")
 
 
-def observe_graph(given: Mapping[str, str], seconds: float) -> Observation:
-    """Receive from the camera for ``seconds``; ``given`` names topics by role.
+def observe_graph(given: Mapping[str, str], seconds: float, config: CameraConfig) -> Observation:
+    """Receive from the camera for ``seconds``; ``given`` names topics by role, ``config`` says how
+    the messages are read.
 
     For that time there is a node ``doctor`` in the graph.
     """
@@ -38,7 +48,7 @@ def observe_graph(given: Mapping[str, str], seconds: float) -> Observation:
         topics, not_found = _find_topics(graph, given)
         for role, seen in topics.items():
             if EXPECTED_TYPES[role] in seen.types:
-                _subscribe(graph, seen, EXPECTED_TYPES[role])
+                _subscribe(graph, camera_reader(config, topics), role, seen)
 
         reports: dict[str, str] = {}
         keep = partial(_keep_reports, reports)
@@ -65,6 +75,7 @@ def observe_graph(given: Mapping[str, str], seconds: float) -> Observation:
             reports=reports,
             models=_models(graph),
             environment=dict(os.environ),
+            config=config,
             simulated_time=graph.is_published("/clock"),
         )
 
@@ -81,6 +92,12 @@ def _find_topics(
         graph.spin(_DISCOVERY_S)
         types = graph.published_topics()
         names, not_found = choose_topics(types, given)
+        if in_one := {name for name in names.values() if name not in types} - {*given.values()}:
+            names = dict(given)
+            not_found = (
+                f"all images are parts of one message ({', '.join(sorted(in_one))}), which the"
+                " nodes do not receive"
+            )
         topics = {role: TopicSeen(name, types.get(name, ())) for role, name in names.items()}
 
         all_found = not not_found and all(seen.types for seen in topics.values())
@@ -88,15 +105,15 @@ def _find_topics(
             return topics, not_found
 
 
-def _subscribe(graph: GraphInspector, seen: TopicSeen, type_name: str) -> None:
+def _subscribe(graph: GraphInspector, camera: CameraReader, role: str, seen: TopicSeen) -> None:
     """Note the messages of a topic, and their age by this machine's clock."""
 
     def receive(message: Image | CameraInfo) -> None:
         stamp_ns = stamp_to_ns(message.header.stamp)
-        seen.add(stamp_ns, message.header.frame_id, message)
+        observe_message(camera, role, seen, stamp_ns, message)
         seen.delays_s.append((graph.now_ns() - stamp_ns) * 1e-9)
 
-    graph.subscribe_to_sensor(seen.topic, _TYPES[type_name], receive)
+    graph.subscribe_to_sensor(seen.topic, _TYPES[EXPECTED_TYPES[role]], receive)
 
 
 def _keep_reports(reports: dict[str, str], message: DiagnosticArray) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from perception_kit.camera_config import CameraConfig
+from perception_kit.ros.camera_reader import CameraReader
+from perception_kit.ros.image import ImageError
+
+_DEPTH_STEP = 4  # pixels of a depth image of which one is looked at
 EXPECTED_TYPES = {
     "color": "sensor_msgs/msg/Image",
     "depth": "sensor_msgs/msg/Image",
@@ -27,12 +33,27 @@ class Finding:
 
 
 @dataclass
+class Example:
+    """A message of each kind: the first stamp of the kind, how many there were, and their fault.
+
+    ``message`` is the newest one, None where it could not be decoded.
+    """
+
+    message: Any | None
+    first_ns: int
+    fault: str = ""
+    count: int = 1
+
+
+@dataclass
 class TopicSeen:
     """One camera topic.
 
     ``types`` are the type names under which it is published, none where nobody publishes it.
-    ``stamps_ns`` are the headers' stamps in the order of arrival, ``delays_s`` the ages of the
-    messages on arrival (live only). ``sample`` is one of the messages; None where none came.
+    ``stamps_ns`` are the headers' stamps in the order of arrival, ``delays_s`` the seconds from a
+    message's stamp to its arrival, or to its recording. ``sample`` is the newest message that can
+    be used, or else the first one; None where none came. ``examples`` has one message of each size,
+    encoding and fault, ``depths`` the median (metres) and the valid fraction of each depth image.
     """
 
     topic: str
@@ -41,12 +62,35 @@ class TopicSeen:
     delays_s: list[float] = field(default_factory=list)
     frame_ids: set[str] = field(default_factory=set)
     sample: Any | None = None
+    examples: dict[tuple[Any, ...], Example] = field(default_factory=dict)
+    depths: list[tuple[float, float]] = field(default_factory=list)
 
-    def add(self, stamp_ns: int, frame_id: str, message: Any) -> None:
-        """Note one message."""
+    def add(self, stamp_ns: int, message: Any | None, fault: str = "") -> None:
+        """Note one message, and why it cannot be used."""
         self.stamps_ns.append(stamp_ns)
-        self.frame_ids.add(frame_id)
-        self.sample = message
+        if message is not None:
+            self.frame_ids.add(message.header.frame_id)
+            self.sample = message if not fault or self.sample is None else self.sample
+
+        # Faults that differ only in their numbers are one.
+        kind = (*_layout(message), re.sub(r"[\d.]+", "", fault))
+        example = self.examples.setdefault(kind, Example(message, stamp_ns, fault, 0))
+        example.message, example.count = message, example.count + 1
+
+    def usable(self) -> list[Example]:
+        """An example of each layout without a fault, by their first stamps."""
+        found = [example for example in self.examples.values() if not example.fault]
+        if not found and self.sample is not None and not self.examples:
+            found = [Example(self.sample, 0)]
+        return sorted(found, key=lambda example: example.first_ns)
+
+    def at(self, stamp_ns: int) -> Any | None:
+        """A message as they were at ``stamp_ns``; None where none can be used."""
+        examples = self.usable()
+        earlier = [example for example in examples if example.first_ns <= stamp_ns]
+        return next((example.message for example in reversed(earlier)), None) or next(
+            (example.message for example in examples), None
+        )
 
     @property
     def period_s(self) -> float | None:
@@ -55,6 +99,41 @@ class TopicSeen:
         if len(gaps_ns) < 2 or np.median(gaps_ns) <= 0:
             return None
         return float(np.median(gaps_ns)) * 1e-9
+
+
+def camera_reader(config: CameraConfig, topics: Mapping[str, TopicSeen]) -> CameraReader:
+    """What reads the messages of the camera with these topics by role."""
+    return CameraReader(config, topics["color"].topic if "color" in topics else "")
+
+
+def observe_message(
+    camera: CameraReader, role: str, seen: TopicSeen, stamp_ns: int, message: Any
+) -> None:
+    """Note a message of the topic with this role, and what is wrong with it."""
+    fault = ""
+    try:
+        if role == "color":
+            camera.color(message)
+        elif role == "depth":
+            depth = camera.depth(message)[::_DEPTH_STEP, ::_DEPTH_STEP]
+            valid = depth[depth > 0]
+            if valid.size:
+                seen.depths.append((float(np.median(valid)), valid.size / depth.size))
+    except ImageError as error:
+        fault = str(error)
+    seen.add(stamp_ns, message, fault)
+
+
+def _layout(message: Any | None) -> tuple[Any, ...]:
+    """What decides how the pixels of an image, or the numbers of a camera, are to be read."""
+    if message is None:
+        return ("undecoded",)
+    size = message.width, message.height
+    if hasattr(message, "encoding"):
+        return (*size, message.encoding)
+    roi = message.roi
+    region = roi.x_offset, roi.y_offset, roi.width, roi.height
+    return (*size, *region, message.binning_x, message.binning_y)
 
 
 @dataclass(frozen=True)
@@ -81,6 +160,9 @@ class Observation:
 
     ``environment`` is that of the processes that exchange the images. With ``simulated_time``
     (somebody publishes /clock, or it is a bag) stamps are not those of this machine's clock.
+
+    ``config`` says how the camera's messages are read. ``widths`` are metric widths of detected
+    objects with their class names, as ``metric_width`` measures them.
     """
 
     source: str
@@ -94,6 +176,13 @@ class Observation:
     environment: Mapping[str, str] = field(default_factory=dict)
     slop_s: float = 0.03
     simulated_time: bool = True
+    config: CameraConfig = field(default_factory=CameraConfig)
+    widths: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def camera(self) -> CameraReader:
+        """What reads the messages."""
+        return camera_reader(self.config, self.topics)
 
     def sample(self, role: str) -> Any | None:
         """A message of the topic with this role; None where there is none."""

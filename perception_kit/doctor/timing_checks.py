@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from perception_kit.doctor.observation import Finding, Observation, TopicSeen
+from perception_kit.ros.sync import KEPT_S, LATE_S
 
 LOWEST_RATE_HZ = 5.0
 _MANY = 0.1  # fraction of the frames from which on a fault is reported
@@ -18,6 +19,8 @@ _CLOCK_S = 1.0
 def check_stamps(seen: Observation) -> Iterator[Finding]:
     """``stamp-zero``, ``stamp-duplicate``, ``stamp-backward``, ``stamp-clock``."""
     for role, topic in seen.received().items():
+        if role == "camera_info":  # holds until the next, whatever its stamp is
+            continue
         where = f"'{topic.topic}' ({role})"
         if not any(topic.stamps_ns):
             advice = "let the driver stamp its images with the time of exposure"
@@ -52,38 +55,61 @@ def check_stamps(seen: Observation) -> Iterator[Finding]:
 
 
 def check_gaps(seen: Observation) -> Iterator[Finding]:
-    """``stamp-gap``: colour images without depth or camera information within slop."""
+    """``stamp-gap``: colour images without depth within slop."""
     received = seen.received()
-    if "color" not in received:
+    if "color" not in received or "depth" not in received:
         return
     color = np.sort(received["color"].stamps_ns)
+    depth = np.sort(received["depth"].stamps_ns)
 
-    for role in ("depth", "camera_info"):
-        if role not in received:
-            continue
-        partner = np.sort(received[role].stamps_ns)
+    # At the ends of a recording partners may be cut off.
+    inside = color
+    if len(color) > 2 and len(depth) > 1:
+        inside = color[(color >= depth[0]) & (color <= depth[-1])]
+    gaps = _nearest(inside, depth)
+    lonely = float((gaps > seen.slop_s * 1e9).mean()) if len(gaps) else 1.0
+    if lonely <= _MANY:
+        return
 
-        # At the ends of a recording partners may be cut off.
-        inside = color
-        if len(color) > 2 and len(partner) > 1:
-            inside = color[(color >= partner[0]) & (color <= partner[-1])]
-        gaps = _nearest(inside, partner)
-        lonely = float((gaps > seen.slop_s * 1e9).mean()) if len(gaps) else 1.0
-        if lonely <= _MANY:
-            continue
+    typical = "they do not overlap in time"
+    if len(gaps):
+        typical = f"typically {_s(np.median(gaps))}"
+    what = (
+        f"{lonely:.0%} of the colour images have no depth within slop = {seen.slop_s} s"
+        f" ({typical} apart): they get no poses"
+    )
+    advice = (
+        "let the driver synchronise its streams at one rate; if they are just shifted, raise"
+        " the parameter slop of pose6d_node"
+    )
+    yield Finding("stamp-gap", what, advice)
 
-        typical = "they do not overlap in time"
-        if len(gaps):
-            typical = f"typically {_s(np.median(gaps))}"
-        what = (
-            f"{lonely:.0%} of the colour images have no {role} within slop = {seen.slop_s} s"
-            f" ({typical} apart): they get no poses"
-        )
-        advice = (
-            "let the driver synchronise its streams at one rate; if they are just shifted, raise"
-            " the parameter slop of pose6d_node"
-        )
-        yield Finding("stamp-gap", what, advice)
+
+def check_late_depth(seen: Observation) -> Iterator[Finding]:
+    """``depth-late``: depth arrives long after the colour image of its stamp."""
+    received = seen.received()
+    if "color" not in received or "depth" not in received:
+        return
+    color, depth = _arrivals(received["color"]), _arrivals(received["depth"])
+    late = [depth[stamp_ns] - color[stamp_ns] for stamp_ns in sorted(color.keys() & depth.keys())]
+    late_s = float(np.median(late)) * 1e-9 if late else 0.0
+    if late_s < LATE_S:
+        return
+
+    what = f"depth arrives {late_s:.1f} s after the colour image of its stamp"
+    if late_s > KEPT_S:
+        what += f": pose6d_node keeps colour images for {KEPT_S:g} s, so there are no poses"
+    advice = (
+        "a busy machine or network, or the driver's alignment of depth: lower the resolution or"
+        " the rate; poses are late by as much (a replay does not mind)"
+    )
+    yield Finding("depth-late", what, advice)
+
+
+def _arrivals(topic: TopicSeen) -> dict[int, float]:
+    """When each message arrived, or was recorded, by its stamp; nanoseconds."""
+    arrivals = zip(topic.stamps_ns, topic.delays_s, strict=False)
+    return {stamp_ns: stamp_ns + delay_s * 1e9 for stamp_ns, delay_s in arrivals}
 
 
 def _nearest(stamps: np.ndarray, partners: np.ndarray) -> np.ndarray:

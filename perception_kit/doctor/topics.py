@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from perception_kit.bags.bag import BagError, BagTopic
+from perception_kit.bags.camera_streams import played_type
 from perception_kit.bags.camera_topics import find_camera_topics
 from perception_kit.doctor.observation import EXPECTED_TYPES
 
 
 def choose_topics(
-    types: Mapping[str, Sequence[str]], given: Mapping[str, str]
+    types: Mapping[str, Sequence[str]],
+    given: Mapping[str, str],
+    encoding_of: Callable[[str], str | None] = lambda topic: None,
 ) -> tuple[dict[str, str], str]:
     """Topic names by role, and why missing roles could not be found (empty where none is missing).
 
     ``types`` are the type names of each topic that exists. A topic that is ``given`` for a role is
-    taken as it is, even where it does not exist; the others are found as for a replay.
+    taken as it is, even where it does not exist; the others are found as for a replay, where
+    names do not decide by ``encoding_of`` a topic.
     """
     if len(given) == len(EXPECTED_TYPES):
         return dict(given), ""
@@ -25,7 +29,7 @@ def choose_topics(
     usable = {
         role: name
         for role, name in given.items()
-        if name in known and known[name].type_name == EXPECTED_TYPES[role]
+        if name in known and played_type(known[name].type_name) == EXPECTED_TYPES[role]
     }
     try:
         found = find_camera_topics(
@@ -33,6 +37,7 @@ def choose_topics(
             color=usable.get("color"),
             depth=usable.get("depth"),
             camera_info=usable.get("camera_info"),
+            encoding_of=encoding_of,
         )
     except BagError as error:
         # Where a given topic is not usable, that is the fault, which other checks find.

@@ -49,3 +49,14 @@ def ground_truth_warnings(
 
 def _listed(names: Collection[str]) -> str:
     return ", ".join(f"'{name}'" for name in sorted(names))
+
+
+def mask_extent(ground_truths: Sequence[FrameGroundTruth]) -> tuple[int, int]:
+    """(height, width) of the smallest image that holds all masks of the ground truth."""
+    ends = [
+        (instance.mask_origin[1] + rows, instance.mask_origin[0] + columns)
+        for frame in ground_truths
+        for instance in frame.instances or []
+        for rows, columns in [instance.mask.shape]
+    ]
+    return max((end[0] for end in ends), default=0), max((end[1] for end in ends), default=0)

@@ -6,8 +6,8 @@ the results of the previous one are in, so the scores do not depend on the machi
 several bags, each has a folder in OUT, beside a summary of all; --truth and --actions are then
 folders with an entry for each bag, named as the bag is.
 
-Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end; of several bags, the
-largest.
+Exit code: 0; 2 for input that cannot be used; 3 if a node was gone at the end, or one of the
+results came for no frame; of several bags, the largest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from perception_kit.arguments import bounded_int, positive_float
+from perception_kit.arguments import add_camera_options, bounded_int, positive_float
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.files import DatasetError
 from perception_kit.evaluation.ground_truth import GroundTruthError
@@ -31,7 +31,7 @@ from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import DeviceError, package_folder
 
-EXIT_BAD_INPUT, EXIT_NODE_GONE, EXIT_INTERRUPTED = 2, 3, 130
+EXIT_BAD_INPUT, EXIT_NO_RESULTS, EXIT_INTERRUPTED = 2, 3, 130
 _INPUT_ERRORS = (
     BagError,
     GroundTruthError,
@@ -50,7 +50,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "bags", type=Path, nargs="+", metavar="bag", help="rosbag2 folder, .mcap or .db3 file"
+        "bags", type=Path, nargs="+", metavar="bag", help="rosbag2 folder, .mcap, .db3 or .bag file"
     )
     parser.add_argument(
         "--out",
@@ -114,6 +114,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="calibration file (YAML of ROS's camera_calibration) for a bag without camera_info",
     )
 
+    add_camera_options(parser)
+
     # Timing and output.
     parser.add_argument(
         "--slop",
@@ -152,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             codes = run_batch(bags, settings, workers, scheduler)
             print_summary(settings.out, codes)
             return max(codes.values())
-        return 0 if run_replay(settings) else EXIT_NODE_GONE
+        return 0 if run_replay(settings) else EXIT_NO_RESULTS
     except _INPUT_ERRORS as error:
         print(f"replay: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

@@ -95,8 +95,8 @@ class Player:
         return responses
 
     def forget(self, frame: CameraFrame) -> None:
-        """Ignore further responses to ``frame``."""
-        del self._expected[frame.stamp_ns]
+        """Ignore further responses to ``frame``, where it was published."""
+        self._expected.pop(frame.stamp_ns, None)
 
     def spin_once(self, timeout_s: float) -> None:
         """Process one callback; wait up to ``timeout_s`` for it."""

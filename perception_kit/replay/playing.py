@@ -31,9 +31,13 @@ def play_in_lock_step(
 ) -> None:
     """Publish each frame when the results of the previous one are in.
 
-    A frame is waited for at most ``timeout_s``.
+    A frame is waited for at most ``timeout_s``. One whose colour image cannot be read is recorded
+    without results.
     """
     for number, frame in _playable_frames(source, watch, recorder):
+        if frame.color.fault:
+            recorder.add(number, frame, Responses())
+            continue
         watch.start_frame(number)
         responses = player.play(frame, partial(watch.awaited, frame), timeout_s)
         watch.end_frame(frame, responses, watch.awaited(frame))
@@ -67,7 +71,10 @@ def play_by_clock(
                 player.spin_once(min(left_s, _POLL_S))
         max_delay_s = max(max_delay_s, -left_s)
 
-        pending.frames.append((number, frame, player.publish(frame, monotonic() + timeout_s)))
+        responses = Responses()
+        if not frame.color.fault:
+            responses = player.publish(frame, monotonic() + timeout_s)
+        pending.frames.append((number, frame, responses))
         if len(pending.frames) > _MAX_PENDING:
             pending.record_oldest(even_if_unsettled=True)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +13,10 @@ import numpy as np
 
 from perception_kit.bags.bag import BagWriter, RawMessage
 from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.depth_scale import metric_width, scale_warning
 from perception_kit.drawing import draw_overlay
 from perception_kit.evaluation.ground_truth import FrameKey
+from perception_kit.evaluation.object_points import PointModel
 from perception_kit.evaluation.results import STAGES, results_from_messages
 from perception_kit.evaluation.run_folder import RESULTS, VIDEO
 from perception_kit.replay.live import count_live_drops
@@ -21,7 +24,8 @@ from perception_kit.replay.panels import PanelMessages
 from perception_kit.replay.player import Responses
 from perception_kit.replay.rerun_log import RerunLog
 from perception_kit.replay.video import VideoWriter
-from perception_kit.ros.image import ImageError, color_image, intrinsics_from_camera_info
+from perception_kit.ros.camera_reader import CameraReader
+from perception_kit.ros.image import ImageError, check_same_size
 from perception_kit.types import FrameResults
 
 _LATENCIES = (*(stage.name for stage in STAGES), "total")
@@ -30,19 +34,24 @@ _LATENCIES = (*(stage.name for stage in STAGES), "total")
 class Recorder:
     """Writes the bag of results and the video into the folder ``out``, and the Rerun log ``rerun``.
 
-    ``frame_count`` is the number of colour images to come. ``model_points`` are (N, 3) surface
-    points in metres by class name, whose outlines are drawn at the poses. Use as a context manager.
+    ``frame_count`` is the number of colour images to come. ``models`` are by class name; their
+    outlines are drawn at the poses, and their sizes tell a wrong unit of the depth. ``camera`` says
+    how the images are read. Use as a context manager.
 
-    ``frames`` are those that were played, ``video_frames`` their numbers in the video (None: not in
-    it), ``rejected`` the number of those that could not be played. ``realtime`` describes a replay
-    by the clock (None: in lock step).
+    ``frames`` are those of the bag, ``video_frames`` their numbers in the video (None: not in it),
+    ``rejected`` the number of those that could not be played for their stamps. ``faults`` counts
+    the frames with a part that cannot be read, by the part, and ``first_fault`` says why.
+    ``warnings`` say why poses may be wrong. ``image_size`` is the largest (height, width),
+    ``sizes`` the first frame number of each.
+    ``realtime`` describes a replay by the clock (None: in lock step).
     """
 
     def __init__(
         self,
         out: Path,
         frame_count: int,
-        model_points: Mapping[str, np.ndarray],
+        models: Mapping[str, PointModel],
+        camera: CameraReader,
         rerun: RerunLog | None = None,
     ) -> None:
         self.frame_count = frame_count
@@ -52,10 +61,16 @@ class Recorder:
         self.processed = 0
         self.realtime: dict[str, Any] | None = None
         self.image_size: tuple[int, int] = (0, 0)
+        self.warnings: dict[str, str] = {}
+        self.sizes: dict[tuple[int, int], int] = {}
+        self.faults: Counter[str] = Counter()
+        self.first_fault: dict[str, str] = {}
 
         self._latency_s: list[dict[str, float]] = []
         self._busy_s: list[float] = []
-        self._model_points = model_points
+        self._models, self._camera = models, camera
+        self._model_points = {name: model.points for name, model in models.items()}
+        self._size_ratios: list[float] = []
         self._rerun = rerun
         self._bag = BagWriter(out / RESULTS)
         self._video = VideoWriter(out / VIDEO)
@@ -67,7 +82,7 @@ class Recorder:
         The frame counts as processed when all stages responded.
         """
         self.frames.append(FrameKey(number, frame.stamp_ns))
-        self.image_size = (frame.color.message.height, frame.color.message.width)
+        self._note_input(number, frame)
 
         # The order of the stages is fixed, so that equal responses give equal files.
         for stage in STAGES:
@@ -83,10 +98,30 @@ class Recorder:
         self._busy_s.append(busy_s)
         self._latency_s.append(latency_s)
 
+        if frame.color.fault:
+            self.video_frames.append(None)
+            return
         results = results_from_messages(responses.messages)
         if self._rerun is not None:
             self._rerun.add(frame, responses, results)
         self._draw(frame, results)
+
+    def _note_input(self, number: int, frame: CameraFrame) -> None:
+        """Note the size of the image, and what of the frame cannot be read."""
+        for part, reason in frame.faults.items():
+            self.faults[part] += 1
+            self.first_fault.setdefault(part, f"first in frame {number}: {reason}")
+
+        if frame.color.fault:
+            return
+        if frame.depth is not None and frame.camera_info is not None:
+            messages = (frame.color.message, frame.depth.message, frame.camera_info.message)
+            for warning in self._camera.warnings(*messages):
+                self.warnings.setdefault(warning.kind, warning.text)
+
+        size = frame.color.message.height, frame.color.message.width
+        self.sizes.setdefault(size, number)
+        self.image_size = max(size[0], self.image_size[0]), max(size[1], self.image_size[1])
 
     def frame_counts(self) -> dict[str, int]:
         """``frames`` of metrics.json."""
@@ -141,20 +176,40 @@ class Recorder:
         """
         self.video_frames.append(None)
         try:
-            rgb = color_image(frame.color.message)
+            rgb = self._camera.color(frame.color.message)
             if frame.camera_info is not None:
-                results.intrinsics = intrinsics_from_camera_info(
+                results.intrinsics = self._camera.intrinsics(
                     frame.camera_info.message, frame.color.message
                 )
         except ImageError:
             return
 
+        self._measure(frame, results)
         results.model_points = self._model_points
         overlay = draw_overlay(rgb, results)
         self._video.write(overlay, frame.stamp_ns)
         self.video_frames[-1] = sum(number is not None for number in self.video_frames)
         for message in self._panels.encode(frame, results, overlay):
             self._bag.write_raw(message)
+
+    def _measure(self, frame: CameraFrame, results: FrameResults) -> None:
+        """Compare the detected objects, as wide as the depth has them, with their models."""
+        if frame.depth is None or results.intrinsics is None:
+            return
+        try:
+            check_same_size(frame.color.message, frame.depth.message)
+            depth = self._camera.depth(frame.depth.message)
+        except ImageError:
+            return  # the nodes report the reason
+
+        for instance in results.instances:
+            width = metric_width(instance, depth, results.intrinsics)
+            if width is not None and instance.class_name in self._models:
+                self._size_ratios.append(width / self._models[instance.class_name].diameter)
+
+    def depth_scale_warning(self) -> str | None:
+        """What is wrong with the unit of the depth, by the size of the objects; None else."""
+        return scale_warning(self._size_ratios)
 
     def __enter__(self) -> Recorder:
         return self

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 
 from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_file import read_camera_file
 from perception_kit.bags.camera_frames import CameraFrame, camera_frames
+from perception_kit.bags.camera_streams import camera_streams, stream_encoding
 from perception_kit.bags.camera_topics import GROUND_TRUTH_PREFIX, find_camera_topics
 from perception_kit.evaluation.ground_truth import GroundTruthSource
 from perception_kit.evaluation.ground_truth_actions import ActionGroundTruth
@@ -31,10 +33,14 @@ class ReplayInput:
 
         self._reader = BagReader(settings.bag)
         names = settings.color_topic, settings.depth_topic, settings.camera_info_topic
+        streams = camera_streams(self._reader.topics)
         self.topics = find_camera_topics(
-            self._reader.topics, *names, has_camera_file=self._camera_file is not None
+            self._reader.topics,
+            *names,
+            has_camera_file=self._camera_file is not None,
+            encoding_of=partial(stream_encoding, self._reader),
         )
-        self.frame_count = self._reader.topics[self.topics.color].count
+        self.frame_count = streams[self.topics.color].count
         self.remarks = list(self._reader.remarks)
 
     def frames(self) -> Iterator[CameraFrame]:

@@ -8,12 +8,8 @@ from pathlib import Path
 
 from perception_kit.bags.camera_frames import CameraFrame
 from perception_kit.replay.player import Responses
-from perception_kit.ros.image import (
-    ImageError,
-    color_image,
-    depth_image,
-    intrinsics_from_camera_info,
-)
+from perception_kit.ros.camera_reader import CameraReader
+from perception_kit.ros.image import ImageError
 from perception_kit.types import FrameResults
 from perception_kit.view.meshes import load_shapes
 from perception_kit.view.rerun_scene import RerunScene
@@ -23,10 +19,14 @@ class RerunLog:
     """Writes the ``.rrd`` file ``path``.
 
     Objects are drawn as the meshes of ``models`` or of the bag, else as hulls of the pose model's
-    points. Raises DatasetError or ModelFileError for models that cannot be read.
+    points; ``camera`` says how the images are read. Raises DatasetError or ModelFileError for
+    models that cannot be read.
     """
 
-    def __init__(self, path: Path, bag: Path, models: Path | None, pose_model: Path) -> None:
+    def __init__(
+        self, path: Path, bag: Path, models: Path | None, pose_model: Path, camera: CameraReader
+    ) -> None:
+        self._camera = camera
         folder = models
         if folder is None and (bag / "models" / "models_info.json").is_file():
             folder = bag / "models"
@@ -41,13 +41,13 @@ class RerunLog:
         color, stamp_ns = frame.color.message, frame.stamp_ns
         if frame.camera_info is not None:
             with suppress(ImageError):
-                intrinsics = intrinsics_from_camera_info(frame.camera_info.message, color)
+                intrinsics = self._camera.intrinsics(frame.camera_info.message, color)
                 self._recording.camera(stamp_ns, intrinsics)
         with suppress(ImageError):
-            self._recording.color(stamp_ns, color_image(color))
+            self._recording.color(stamp_ns, self._camera.color(color))
         if frame.depth is not None:
             with suppress(ImageError):
-                self._recording.depth(stamp_ns, depth_image(frame.depth.message))
+                self._recording.depth(stamp_ns, self._camera.depth(frame.depth.message))
 
         # A stage without a response leaves the log as it is; an empty result clears it.
         if "actions" in responses.messages:

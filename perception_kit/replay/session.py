@@ -12,11 +12,11 @@ from typing import Any
 from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
 from perception_kit.evaluation.frame_records import frame_records, write_frame_records
 from perception_kit.evaluation.ground_truth import FrameGroundTruth, GroundTruthSource
-from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings
+from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings, mask_extent
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.metrics_schema import ReplayMetrics, from_json, to_json
 from perception_kit.evaluation.object_points import PointModel, load_point_models
-from perception_kit.evaluation.results import NODES, STAGES, read_results
+from perception_kit.evaluation.results import NODES, STAGES, Stage, read_results
 from perception_kit.evaluation.run_folder import (
     CONFIG,
     DETAILS,
@@ -58,8 +58,9 @@ def run_replay(settings: ReplaySettings) -> bool:
     """Play ``settings.bag``, write the results into ``settings.out`` and print the scores.
 
     Results of an earlier replay in that folder are replaced. Returns whether all nodes were there
-    to the end. Raises BagError, GroundTruthError, DatasetError, ModelFileError, DeviceError or
-    OutputError for input that cannot be used, before any node is started where that can be known.
+    to the end, and each result came for a frame at least. Raises BagError, GroundTruthError,
+    DatasetError, ModelFileError, DeviceError or OutputError for input that cannot be used, before
+    any node is started where that can be known.
     """
     with ReplayInput(settings) as source:
         ground_truth = source.ground_truth()
@@ -91,7 +92,7 @@ def run_replay(settings: ReplaySettings) -> bool:
     _write_json(settings.out / DETAILS, details)
     write_report(settings.out)
     print_report(metrics, details, describe_output(settings.out))
-    return not watch.gone
+    return not watch.gone and not _silent_stages(recorder)
 
 
 def _play(
@@ -100,17 +101,17 @@ def _play(
     """Start the nodes in a domain of their own, play every frame and end the nodes."""
     with free_domain() as domain:
         os.environ |= {**process_environment(), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        camera = settings.camera(source.topics.color)
         rerun = None
         if settings.rrd:
             path = settings.out / RERUN
-            rerun = RerunLog(path, settings.bag, settings.models, settings.pose_model)
+            rerun = RerunLog(path, settings.bag, settings.models, settings.pose_model, camera)
 
-        points = {name: model.points for name, model in models.items()}
-        parameters, log_dir = settings.node_parameters(), settings.out / LOGS
+        parameters, log_dir = settings.node_parameters(source.topics.color), settings.out / LOGS
         with (
             start_nodes(parameters, domain_id=domain, log_dir=log_dir) as nodes,
             Player(domain) as player,
-            Recorder(settings.out, source.frame_count, points, rerun) as recorder,
+            Recorder(settings.out, source.frame_count, models, camera, rerun) as recorder,
         ):
             watch = NodeWatch(nodes, player, log)
             log("waiting for the nodes to load their models")
@@ -164,7 +165,15 @@ def _evaluate(
     ]
 
     without = _unscored(watch.gone)
-    evaluation = evaluate_recording(frames, recorder.image_size, models, action_classes, without)
+    (height, width), extent = recorder.image_size, mask_extent(ground_truths)
+    size = max(height, extent[0]), max(width, extent[1])
+    evaluation = evaluate_recording(frames, size, models, action_classes, without)
+    if size != (height, width):
+        evaluation.notes.append(
+            f"the masks of the ground truth reach to {extent[1]}x{extent[0]}, the colour images are"
+            f" {width}x{height}: it is of other images, or of another size, and the scores are"
+            " wrong"
+        )
     if ground_truth is not None:
         object_classes, trained_actions = (
             read_metadata(path)["class_names"]
@@ -194,6 +203,12 @@ def _unscored(gone: Mapping[str, str]) -> dict[str, str]:
     return reasons
 
 
+def _silent_stages(recorder: Recorder) -> list[Stage]:
+    """Stages that gave no result for any frame."""
+    missing = recorder.missing_responses()
+    return [stage for stage in STAGES if missing[stage.name] == len(recorder.frames)]
+
+
 def _notes(watch: NodeWatch, recorder: Recorder) -> list[str]:
     """Nodes that are gone, and frames without a result."""
     notes = [f"{node} is gone: {reason}" for node, reason in watch.gone.items()]
@@ -201,6 +216,25 @@ def _notes(watch: NodeWatch, recorder: Recorder) -> list[str]:
         f"{node} gave no result for {count} frames{watch.first_reason[node]}"
         for node, count in watch.missing_responses.items()
     ]
+
+    notes += [
+        f"{stage.node} gave no result of {stage.name} for any frame"
+        for stage in _silent_stages(recorder)
+    ]
+    notes += [
+        f"the {part} of {count} frame{'' if count == 1 else 's'} cannot be read"
+        f" ({recorder.first_fault[part]})"
+        for part, count in recorder.faults.items()
+    ]
+    notes += recorder.warnings.values()
+    if (wrong_unit := recorder.depth_scale_warning()) is not None:
+        notes.append(wrong_unit)
+    if len(recorder.sizes) > 1:
+        seen = ", ".join(
+            f"{width}x{height} from frame {number} on"
+            for (height, width), number in recorder.sizes.items()
+        )
+        notes.append(f"the size of the colour images changes: {seen}")
 
     incomplete = len(recorder.frames) - recorder.processed
     if recorder.realtime is not None and incomplete:

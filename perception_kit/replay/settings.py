@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from perception_kit.camera_config import CameraConfig
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.resources import check_device_name, choose_device
+from perception_kit.ros.camera_reader import CameraReader
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class ReplaySettings:
     depth_topic: str | None = None
     camera_info_topic: str | None = None
     camera_info: Path | None = None
+    depth_scale: float = 0.0
+    intrinsics: str = "auto"
+    color_encoding: str = ""
     slop: float = 0.03
     timeout: float = 30.0
     device: str = "auto"
@@ -61,8 +66,13 @@ class ReplaySettings:
             "action": self.action_model,
         }
 
-    def node_parameters(self) -> dict[str, dict[str, str | float]]:
-        """Parameters of each node.
+    def camera(self, color_topic: str) -> CameraReader:
+        """How the images of this topic are read."""
+        config = CameraConfig(self.depth_scale, self.intrinsics, self.color_encoding)
+        return CameraReader(config, color_topic)
+
+    def node_parameters(self, color_topic: str) -> dict[str, dict[str, str | float]]:
+        """Parameters of each node for the images of ``color_topic``, which the nodes do not see.
 
         Inputs are reliable in lock step, where every frame counts; by the clock they are as on a
         robot.
@@ -79,7 +89,15 @@ class ReplaySettings:
                 "pose_model": pose,
                 "device": self.device,
                 "slop": self.slop,
+                "depth_scale": self.depth_scale,
+                "intrinsics": "P" if self.camera(color_topic).projection else "K",
+                "color_encoding": self.color_encoding,
             },
             "tracker_node": {**inputs, "pose_model": pose},
-            "actionrec_node": {**inputs, "model": action, "device": self.device},
+            "actionrec_node": {
+                **inputs,
+                "model": action,
+                "device": self.device,
+                "color_encoding": self.color_encoding,
+            },
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import cv2
 import numpy as np
 
 # The customary clock of MPEG streams, 90 kHz.
@@ -20,7 +21,8 @@ _NOMINAL_RATE = 30
 class VideoWriter:
     """MP4 file of RGB frames shown at their stamps.
 
-    The size is that of the first frame, rounded down to even numbers. Use as a context manager.
+    The size is that of the first frame, rounded down to even numbers; a smaller frame is shown in
+    its upper left, a larger one reduced. Use as a context manager.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -36,12 +38,11 @@ class VideoWriter:
 
         It is shown at its stamp relative to that of the first image.
         """
-        height, width = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
         if self._first_ns is None:
             self._first_ns = stamp_ns
-            self._stream.height, self._stream.width = height, width
+            self._stream.height, self._stream.width = (size // 2 * 2 for size in rgb.shape[:2])
 
-        pixels = np.ascontiguousarray(rgb[:height, :width])
+        pixels = _fitted(rgb, self._stream.height, self._stream.width)
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         frame.pts = round((stamp_ns - self._first_ns) * 1e-9 / _TIME_BASE)
         frame.time_base = _TIME_BASE
@@ -63,3 +64,19 @@ class VideoWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _fitted(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(``height``, ``width``, 3) picture with all of ``rgb``, but an odd last row and column."""
+    rows, columns = (size // 2 * 2 for size in rgb.shape[:2])
+    pixels = rgb[:rows, :columns]
+    if (rows, columns) == (height, width):
+        return np.ascontiguousarray(pixels)
+
+    scale = min(1.0, height / rows, width / columns)
+    if scale < 1:
+        size = round(columns * scale), round(rows * scale)
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    canvas[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return canvas

@@ -172,7 +172,9 @@ class NodeWatch:
         if node == "pose6d_node":
             inputs = {"depth image": frame.depth, "camera information": frame.camera_info}
             absent = [name for name, message in inputs.items() if message is None]
-            if absent:
+            if faults := [text for name, text in frame.faults.items() if name in absent]:
+                reason = f": {'; '.join(faults)}"
+            elif absent:
                 reason = f": the bag has no {' and no '.join(absent)} near its stamp"
 
         self.first_reason.setdefault(node, reason)

@@ -11,7 +11,7 @@ from rclpy.parameter_client import AsyncParameterClient
 from rclpy.qos import qos_profile_sensor_data
 
 from perception_kit.ros.graph_node import GraphNode
-from perception_kit.ros.qos import qos_mismatch, result_qos
+from perception_kit.ros.qos import has_latched_publisher, latched_qos, qos_mismatch, result_qos
 
 _RESPONSE_LIMIT_S = 5.0
 
@@ -51,8 +51,13 @@ class GraphInspector(GraphNode):
     def subscribe_to_sensor(
         self, topic: str, message_type: type, receive: Callable[[Any], None]
     ) -> None:
-        """Call ``receive`` with each message of a topic of any reliability."""
-        self._node.create_subscription(message_type, topic, receive, qos_profile_sensor_data)
+        """Call ``receive`` with each message of a topic of any reliability.
+
+        Where a publisher, known by now, keeps its newest for late subscribers, with that, too.
+        """
+        is_latched = has_latched_publisher(self._node, topic)
+        qos = latched_qos() if is_latched else qos_profile_sensor_data
+        self._node.create_subscription(message_type, topic, receive, qos)
 
     def subscribe_to_result(
         self, topic: str, message_type: type, receive: Callable[[Any], None]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converts ``sensor_msgs/Image`` and ``CameraInfo`` to arrays and back.
+"""Converts ``sensor_msgs/Image`` to arrays and back.
 
 Encodings and depth units are known only here.
 """
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import sys
 from array import array
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image
-
-from perception_kit.types import Intrinsics
+from sensor_msgs.msg import Image
 
 try:  # part of a full ROS 2; only for the encodings that are not in _LAYOUTS
     from cv_bridge import CvBridge
@@ -28,6 +26,7 @@ _LAYOUTS: dict[str, tuple[type[np.generic], int]] = {
     "rgba8": (np.uint8, 4),
     "bgra8": (np.uint8, 4),
     "mono8": (np.uint8, 1),
+    "mono16": (np.uint16, 1),
     "16UC1": (np.uint16, 1),
     "32FC1": (np.float32, 1),
 }
@@ -37,8 +36,27 @@ _TO_RGB = {
     "bgra8": cv2.COLOR_BGRA2RGB,
     "mono8": cv2.COLOR_GRAY2RGB,
 }
-DEPTH_ENCODINGS = ("16UC1", "32FC1")
-_COLOR_ENCODINGS = ("rgb8", *_TO_RGB)
+# YUV: rows of bytes of an image of (height, width), and OpenCV's conversion
+_YUV = {
+    **dict.fromkeys(("uyvy", "yuv422"), (2, 1, cv2.COLOR_YUV2RGB_UYVY)),
+    **dict.fromkeys(("yuyv", "yuv422_yuy2"), (2, 1, cv2.COLOR_YUV2RGB_YUY2)),
+    "nv12": (1, 1.5, cv2.COLOR_YUV2RGB_NV12),
+    "nv21": (1, 1.5, cv2.COLOR_YUV2RGB_NV21),
+}
+# Bayer, by the colors of the first two pixels of two rows; OpenCV names those of the second row
+_BAYER = {
+    "bayer_rggb": cv2.COLOR_BayerBG2RGB,
+    "bayer_bggr": cv2.COLOR_BayerRG2RGB,
+    "bayer_gbrg": cv2.COLOR_BayerGR2RGB,
+    "bayer_grbg": cv2.COLOR_BayerGB2RGB,
+}
+# Encodings that say how many channels there are, but not which
+_UNNAMED_CHANNELS = {"8UC1": 1, "8UC3": 3, "8UC4": 4}
+
+# Metres of a unit
+_DEPTH_UNITS = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
+DEPTH_ENCODINGS = tuple(_DEPTH_UNITS)
+_COLOR_ENCODINGS = ("rgb8", *_TO_RGB, *_YUV, *(f"{name}8" for name in _BAYER), "bayer_…16")
 
 
 class ImageError(ValueError):
@@ -53,11 +71,15 @@ def image_to_array(message: Image) -> np.ndarray:
     """
     if message.encoding not in _LAYOUTS:
         return _array_from_cv_bridge(message)
-
     scalar, channels = _LAYOUTS[message.encoding]
-    dtype = np.dtype(scalar)
+    shape = (message.height, message.width)
+    return _pixels(message, np.dtype(scalar), shape if channels == 1 else (*shape, channels))
+
+
+def _pixels(message: Image, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """View of the message's rows as an array of ``shape``. Raises ImageError for too few bytes."""
     height, width, step = message.height, message.width, message.step
-    row_bytes = width * channels * dtype.itemsize
+    row_bytes = int(np.prod(shape[1:])) * dtype.itemsize
 
     size = f"{width}x{height} {message.encoding} image"
     if height == 0 or width == 0:
@@ -67,52 +89,112 @@ def image_to_array(message: Image) -> np.ndarray:
             f"{size} has step {step}, expected at least {row_bytes} bytes a row: check the camera"
             " driver"
         )
-    if len(message.data) < step * height:
+    if len(message.data) < step * shape[0]:
         raise ImageError(
             f"{size} holds {len(message.data)} bytes of data, expected step * height = {step} *"
-            f" {height} = {step * height}: the message was cut short on its way or by its publisher"
+            f" {shape[0]} = {step * shape[0]}: the message was cut short on its way or by its"
+            " publisher"
         )
 
     stored = dtype.newbyteorder(">" if message.is_bigendian else "<")
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    strides = (step, channels * dtype.itemsize, dtype.itemsize)[: len(shape)]
+    strides = (step, int(np.prod(shape[2:])) * dtype.itemsize, dtype.itemsize)[: len(shape)]
     pixels: np.ndarray = np.ndarray(shape, stored, buffer=message.data, strides=strides)
     return pixels.astype(dtype, copy=False)
 
 
-def color_image(message: Image) -> np.ndarray:
+def color_image(message: Image, unnamed_encoding: str = "") -> np.ndarray:
     """(H, W, 3) uint8 RGB pixels: a view of an ``rgb8`` message, else a converted copy.
 
+    ``unnamed_encoding`` is that of images which only say how many channels they have (8UC3).
     Raises ImageError for an encoding without colour, and as ``image_to_array`` does.
     """
-    pixels = image_to_array(message)
-    if message.encoding in _TO_RGB:
-        return cv2.cvtColor(pixels, _TO_RGB[message.encoding])
+    encoding = message.encoding
+    if encoding in _UNNAMED_CHANNELS:
+        encoding = _named_encoding(encoding, unnamed_encoding)
+        scalar, channels = _LAYOUTS[encoding]
+        shape = (message.height, message.width)
+        pixels = _pixels(message, np.dtype(scalar), shape if channels == 1 else (*shape, channels))
+    elif encoding in _YUV:
+        return _rgb_of_yuv(message)
+    elif encoding.startswith(tuple(_BAYER)):
+        return _rgb_of_bayer(message)
+    else:
+        pixels = image_to_array(message)
+
+    if encoding in _TO_RGB:
+        return cv2.cvtColor(pixels, _TO_RGB[encoding])
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise ImageError(
-            f"encoding '{message.encoding}' is not a colour image: expected one of"
+            f"encoding '{encoding}' is not a colour image: expected one of"
             f" {', '.join(_COLOR_ENCODINGS)}"
         )
     return pixels
 
 
-def depth_image(message: Image) -> np.ndarray:
+def _named_encoding(encoding: str, unnamed_encoding: str) -> str:
+    """``unnamed_encoding`` where it fits. Raises ImageError where it does not, or is not given."""
+    channels = _UNNAMED_CHANNELS[encoding]
+    fitting = [name for name in ("rgb8", *_TO_RGB) if _LAYOUTS[name][1] == channels]
+    if unnamed_encoding in fitting:
+        return unnamed_encoding
+    raise ImageError(
+        f"encoding '{encoding}' says that there are {channels} channels, but not which:"
+        f" set color_encoding to {' or '.join(fitting)}"
+    )
+
+
+def _rgb_of_yuv(message: Image) -> np.ndarray:
+    """RGB pixels of YUV with half as many columns, or rows and columns, of color."""
+    samples, rows, conversion = _YUV[message.encoding]
+    if message.width % 2 or (rows > 1 and message.height % 2):
+        raise ImageError(
+            f"{message.width}x{message.height} {message.encoding} image: YUV has an even number of"
+            " columns (and, in planes, of rows): check the camera driver"
+        )
+    shape: tuple[int, ...] = (round(message.height * rows), message.width)
+    if samples > 1:
+        shape = (*shape, samples)
+    pixels = _pixels(message, np.dtype(np.uint8), shape)
+    return cv2.cvtColor(np.ascontiguousarray(pixels), conversion)
+
+
+def _rgb_of_bayer(message: Image) -> np.ndarray:
+    """RGB pixels of a mosaic of 8 or 16 bits."""
+    pattern, bits = message.encoding[:-1], message.encoding[-1:]
+    if message.encoding.endswith("16"):
+        pattern, bits = message.encoding[:-2], "16"
+    if pattern not in _BAYER or bits not in ("8", "16"):
+        raise ImageError(
+            f"Bayer encoding '{message.encoding}' is not read, expected"
+            f" {' or '.join(sorted(_BAYER))} with 8 or 16 bits"
+        )
+    if min(message.height, message.width) < 2:
+        raise ImageError(f"{message.width}x{message.height} pixels are too few for a Bayer mosaic")
+
+    dtype = np.dtype(np.uint8 if bits == "8" else np.uint16)
+    mosaic = _pixels(message, dtype, (message.height, message.width))
+    rgb = cv2.cvtColor(np.ascontiguousarray(mosaic), _BAYER[pattern])
+    return rgb if bits == "8" else (rgb // 256).astype(np.uint8)
+
+
+def depth_image(message: Image, scale: float = 0.0) -> np.ndarray:
     """(H, W) float32 depth in metres, 0 where there is none.
 
-    The encoding decides the unit (REP 118): 16UC1 millimetres, 32FC1 metres. Raises ImageError for
-    every other encoding and for an image without a single valid pixel.
+    ``scale`` is metres of a unit; with 0 the encoding decides (REP 118): 16UC1 (or mono16)
+    millimetres, 32FC1 metres. Raises ImageError for every other encoding and for an image without a
+    single valid pixel.
     """
-    if message.encoding not in DEPTH_ENCODINGS:
+    if message.encoding not in _DEPTH_UNITS:
         raise ImageError(
             f"depth encoding '{message.encoding}' has no known unit: expected 16UC1 (millimetres)"
             " or 32FC1 (metres); check that the depth topic is remapped to a depth image"
         )
 
     pixels = image_to_array(message)
-    if message.encoding == "16UC1":
-        depth = pixels * np.float32(0.001)
-    else:
-        depth = np.where(np.isfinite(pixels) & (pixels > 0), pixels, np.float32(0))
+    unit = np.float32(scale or _DEPTH_UNITS[message.encoding])
+    if pixels.dtype == np.float32:
+        pixels = np.where(np.isfinite(pixels) & (pixels > 0), pixels, np.float32(0))
+    depth = pixels if unit == 1 else pixels * unit
 
     if not depth.any():
         raise ImageError(
@@ -130,63 +212,6 @@ def check_same_size(color: Image, depth: Image) -> None:
             f" {color.width}x{color.height}: use the depth topic that the driver aligns to the"
             " colour image"
         )
-
-
-class ImageWarning(NamedTuple):
-    """Why poses may be wrong: ``kind``, a stable name of the reason, and the text for the user."""
-
-    kind: str
-    text: str
-
-
-def image_warnings(color: Image, depth: Image, info: CameraInfo) -> list[ImageWarning]:
-    """Why poses from these messages may be wrong.
-
-    Depth may be of another frame than colour, or a lens distortion may stay uncorrected.
-    """
-    found = []
-
-    if depth.header.frame_id != color.header.frame_id:
-        text = (
-            f"depth is of frame '{depth.header.frame_id}', colour of '{color.header.frame_id}': "
-            "poses are wrong unless the driver registers depth to colour"
-        )
-        found.append(ImageWarning("frame-id", text))
-
-    if any(info.d):
-        coefficients = ", ".join(f"{value:.3g}" for value in info.d)
-        text = (
-            f"camera_info states a {info.distortion_model} lens distortion ({coefficients}),"
-            " which is not corrected: give rectified images, whose camera_info has none"
-        )
-        found.append(ImageWarning("lens-distortion", text))
-
-    return found
-
-
-def intrinsics_from_camera_info(info: CameraInfo, image: Image) -> Intrinsics:
-    """Pinhole intrinsics of the raw ``image`` (matrix K; lens distortion is not modelled).
-
-    Raises ImageError where the camera information is of another image size or not calibrated
-    (values that are not finite, fx or fy not positive).
-    """
-    if (info.width, info.height) != (image.width, image.height):
-        raise ImageError(
-            f"camera_info is for a {info.width}x{info.height} image, the colour image is"
-            f" {image.width}x{image.height}: use the camera_info topic of the colour stream"
-        )
-
-    # K is row-major.
-    fx, cx, fy, cy = (float(info.k[index]) for index in (0, 2, 4, 5))
-    if not np.isfinite([fx, fy, cx, cy]).all():
-        raise ImageError(
-            f"camera_info has fx={fx}, fy={fy}, cx={cx}, cy={cy}, expected finite numbers:"
-            " calibrate the camera"
-        )
-    try:
-        return Intrinsics(fx, fy, cx, cy, info.width, info.height)
-    except ValueError as error:
-        raise ImageError(f"camera_info: {error}") from error
 
 
 def array_to_image(pixels: np.ndarray, encoding: str, header: Any) -> Image:

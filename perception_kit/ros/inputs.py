@@ -10,13 +10,14 @@ from time import monotonic
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.ros.diagnostics import ProblemLog
-from perception_kit.ros.qos import input_events, input_qos
+from perception_kit.ros.qos import has_latched_publisher, input_events, input_qos, latched_qos
 from perception_kit.ros.statistics import FrameStatistics
-from perception_kit.ros.sync import FrameJoiner
+from perception_kit.ros.sync import KEPT_S, LATE_S, FrameJoiner
 from perception_kit.ros.transport import ProfileError, segment_bytes
 from perception_kit.ros.worker import FrameWorker
 from perception_kit.stamps import stamp_to_ns
@@ -73,7 +74,8 @@ class FrameInputs:
         self._image_bytes = 0  # of a colour image, as the camera information has it
 
         self._worker = FrameWorker(process, queue_length)
-        self._subscriptions = {entry.name: self._subscribe(entry, reliability) for entry in inputs}
+        qos = input_qos(reliability)
+        self._subscriptions = {entry.name: self._subscribe(entry, qos) for entry in inputs}
 
     def close(self) -> None:
         """Stop receiving, forget waiting frames, and return when the one in progress is done."""
@@ -85,7 +87,7 @@ class FrameInputs:
     @property
     def topics(self) -> list[str]:
         """Full names of the topics that are received."""
-        return [subscription.topic_name for subscription in self._subscriptions.values()]
+        return [self._subscriptions[entry.name].topic_name for entry in self._inputs]
 
     @property
     def dropped(self) -> int:
@@ -98,6 +100,8 @@ class FrameInputs:
         Not while a frame is in progress: a replay sends the next one afterwards.
         """
         quiet_s = monotonic() - self._last_frame_s
+        self._receive_latched()
+        self._report_lateness()
         if quiet_s < QUIET_S or self._worker.busy:
             return
 
@@ -112,7 +116,34 @@ class FrameInputs:
         text = f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}"
         self._problems.report("no frame", text)
 
-    def _subscribe(self, entry: Input, reliability: str) -> Subscription:
+    def _receive_latched(self) -> None:
+        """Also ask for camera information that was published before this node listened.
+
+        It is the newest that its publisher keeps for late subscribers.
+        """
+        for entry in self._inputs:
+            name = f"latched {entry.name}"
+            if entry.message_type is not CameraInfo or name in self._subscriptions:
+                continue
+            if self._has_come(entry):
+                continue
+
+            topic = self._subscriptions[entry.name].topic_name
+            if has_latched_publisher(self._node, topic):
+                self._subscriptions[name] = self._subscribe(entry, latched_qos())
+
+    def _report_lateness(self) -> None:
+        """Report a partner that arrives long after the colour image of its stamp."""
+        if self._joiner is None:
+            return
+        for name, late_s in self._joiner.lateness_s.items():
+            if late_s >= LATE_S:
+                text = f"'{name}' arrives {late_s:.1f} s after the colour image of its stamp"
+                if late_s > KEPT_S:
+                    text += f", which is kept for {KEPT_S:g} s only"
+                self._problems.report(f"late {name}", text)
+
+    def _subscribe(self, entry: Input, qos: QoSProfile) -> Subscription:
         topic = self._node.resolve_topic_name(entry.topic)
         events = input_events(
             topic,
@@ -123,7 +154,7 @@ class FrameInputs:
             entry.message_type,
             entry.topic,
             lambda message: self._receive(entry, message),
-            input_qos(reliability),
+            qos,
             event_callbacks=events,
         )
 
@@ -149,10 +180,20 @@ class FrameInputs:
         self._worker.submit(SynchronizedFrame(stamp_ns, messages, now_s))
 
     def _quiet_for(self, entry: Input) -> float:
-        """Seconds without a message, at most those since the inputs were opened."""
+        """Seconds without a message, at most those since the inputs were opened.
+
+        Camera information holds until the next: once it has come it is not missing.
+        """
         since_opened = monotonic() - self._opened_s
         since_message = self._statistics.seconds_since(f"input/{entry.name}")
-        return since_opened if since_message is None else min(since_message, since_opened)
+        if since_message is None or since_message > since_opened:
+            return since_opened
+        return 0.0 if entry.message_type is CameraInfo else since_message
+
+    def _has_come(self, entry: Input) -> bool:
+        """Whether a message came since the inputs were opened."""
+        since_message = self._statistics.seconds_since(f"input/{entry.name}")
+        return since_message is not None and since_message <= monotonic() - self._opened_s
 
     def _missing(self, entry: Input) -> str:
         """Which input is missing, and why as far as that is known."""
@@ -162,7 +203,20 @@ class FrameInputs:
         text = f"nothing received on '{topic}' ({publishers} publisher{plural})"
         if publishers and entry.message_type is Image:
             return f"{text}: {self._image_loss()}"
+        if not publishers and (similar := self._similar_topics(entry, topic)):
+            return f"{text}; there is {', '.join(similar)}: set camera or camera_namespace"
         return text
+
+    def _similar_topics(self, entry: Input, topic: str) -> list[str]:
+        """Published topics of the input's type whose names end as ``topic`` does."""
+        wanted = f"{entry.message_type.__module__.partition('.')[0]}/msg/"
+        wanted += entry.message_type.__name__
+        ending = "/" + "/".join(topic.split("/")[-2:])
+        return [
+            f"'{name}'"
+            for name, types in self._node.get_topic_names_and_types()
+            if wanted in types and name.endswith(ending) and self._node.count_publishers(name)
+        ]
 
     def _image_loss(self) -> str:
         """Why images that are published do not arrive, as far as that is known."""
@@ -181,7 +235,15 @@ class FrameInputs:
 
 
 def _mismatch(joiner: FrameJoiner) -> str:
-    """How far the stamps of the inputs are apart."""
+    """How far the stamps of the inputs are apart, or that equal ones arrive too late."""
+    late = [
+        f"'{name}' arrives {late_s:.1f} s after the '{joiner.leader}' of its stamp, which is kept"
+        f" for {KEPT_S:g} s"
+        for name, late_s in joiner.lateness_s.items()
+        if late_s > KEPT_S
+    ]
+    if late:
+        return "; ".join(late)
     gaps = [f"{gap * 1e-9:.3f} s for '{name}'" for name, gap in joiner.smallest_gap_ns.items()]
     return (
         f"the stamps of the inputs do not match: smallest gap to '{joiner.leader}' seen is"

@@ -19,6 +19,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
+from perception_kit.camera_config import CameraConfig
+from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.diagnostics import ProblemLog
 from perception_kit.ros.from_messages import (
     actions_from_message,
@@ -26,8 +28,7 @@ from perception_kit.ros.from_messages import (
     poses_from_message,
     tracks_from_message,
 )
-from perception_kit.ros.image import color_image, depth_image, intrinsics_from_camera_info
-from perception_kit.ros.qos import input_qos, result_qos
+from perception_kit.ros.qos import has_latched_publisher, input_qos, latched_qos, result_qos
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import (
     ActionEstimate,
@@ -85,9 +86,9 @@ class SceneSink(Protocol):
 class SceneListener(Node):
     """Receives images, and the results of the three nodes in the same namespace.
 
-    ``remappings`` rename the inputs' relative names. ``max_rate_hz`` limits the images, which are
-    most of the data. A message that cannot be used is reported in the log; the others are passed
-    on. ``counts`` are the received messages by name.
+    ``remappings`` rename the inputs' relative names, ``camera`` says how its images are read.
+    ``max_rate_hz`` limits the images, which are most of the data. A message that cannot be used is
+    reported in the log; the others are passed on. ``counts`` are the received messages by name.
     """
 
     def __init__(
@@ -97,10 +98,16 @@ class SceneListener(Node):
         remappings: Mapping[str, str],
         namespace: str,
         max_rate_hz: float,
+        camera: CameraConfig,
     ) -> None:
         super().__init__(name, namespace=namespace)
 
         self._sink = sink
+        color_topic = _INPUTS["color"][1]
+        self._camera = CameraReader(camera, remappings.get(color_topic, color_topic))
+        self._camera_info: CameraInfo | None = None
+        info_topic = _INPUTS["info"][1]
+        self._info_topic = remappings.get(info_topic, info_topic)
         self._period_ns = round(1e9 / max_rate_hz)
         self._shown_ns: int | None = None
         self._problems = ProblemLog(lambda text: self.get_logger().warning(text))
@@ -120,6 +127,17 @@ class SceneListener(Node):
             self._subscribe(entry, kind, topic, handlers[entry], input_qos("best_effort"))
         for entry, (kind, topic) in _RESULTS.items():
             self._subscribe(entry, kind, topic, handlers[entry], result_qos())
+
+        self._latched_timer = self.create_timer(1.0, self._receive_latched)
+
+    def _receive_latched(self) -> None:
+        """Also ask for camera information that was published before this node listened."""
+        topic = self.resolve_topic_name(self._info_topic)
+        is_latched = has_latched_publisher(self, topic)
+        if is_latched and not self.counts["info"]:
+            self._subscribe("info", CameraInfo, topic, self._info, latched_qos())
+        if is_latched or self.counts["info"]:
+            self._latched_timer.cancel()
 
     def _subscribe(
         self, name: str, kind: type, topic: str, handle: Callable[[int, Any], None], qos: QoSProfile
@@ -144,15 +162,18 @@ class SceneListener(Node):
         return stamp_ns == self._shown_ns
 
     def _color(self, stamp_ns: int, message: Image) -> None:
-        if self._is_due(stamp_ns):
-            self._sink.color(stamp_ns, color_image(message))
+        if not self._is_due(stamp_ns):
+            return
+        self._sink.color(stamp_ns, self._camera.color(message))
+        if self._camera_info is not None:
+            self._sink.camera(stamp_ns, self._camera.intrinsics(self._camera_info, message))
 
     def _depth(self, stamp_ns: int, message: Image) -> None:
         if self._is_due(stamp_ns):
-            self._sink.depth(stamp_ns, depth_image(message))
+            self._sink.depth(stamp_ns, self._camera.depth(message))
 
     def _info(self, stamp_ns: int, message: CameraInfo) -> None:
-        self._sink.camera(stamp_ns, intrinsics_from_camera_info(message, message))
+        self._camera_info = message  # of the picture that comes next
 
     def _detections(self, stamp_ns: int, message: InstanceDetectionArray) -> None:
         instances = detections_from_message(message)
@@ -174,10 +195,11 @@ def listen_until_interrupted(
     remappings: Mapping[str, str],
     namespace: str,
     max_rate_hz: float,
+    camera: CameraConfig,
 ) -> dict[str, int]:
     """Run a ``SceneListener`` until Ctrl-C; returns the number of received messages by name."""
     rclpy.init()  # its handlers of SIGINT and SIGTERM wake the node up where no message does
-    node = SceneListener(name, sink, remappings, namespace, max_rate_hz)
+    node = SceneListener(name, sink, remappings, namespace, max_rate_hz, camera)
 
     try:
         rclpy.spin(node)

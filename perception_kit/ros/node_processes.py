@@ -63,11 +63,15 @@ def process_environment() -> dict[str, str]:
     return {name: value for name, value in wanted.items() if name not in os.environ}
 
 
-def camera_remappings(camera: str) -> dict[str, str]:
+def camera_remappings(
+    camera: str, namespace: str = "", camera_namespace: str = ""
+) -> dict[str, str]:
     """Remappings of the nodes' inputs to the topics of a camera; none for an empty name.
 
-    ``camera`` is a preset of ``config/cameras`` or a YAML file like those. Raises BringupError
-    where it does not exist.
+    ``camera`` is a preset of ``config/cameras`` or a YAML file like those. Its relative topics are
+    in the ``camera_namespace``: where none is given, in the ``namespace`` of the nodes, so that
+    each of several robots listens to its own camera, and without one in that of the file. Raises
+    BringupError where the file does not exist.
     """
     if not camera:
         return {}
@@ -79,7 +83,13 @@ def camera_remappings(camera: str) -> dict[str, str]:
         raise BringupError(
             f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names"
         )
-    return yaml.safe_load(path.read_text())
+    topics = yaml.safe_load(path.read_text())
+    default = topics.pop("camera_namespace", "")
+    prefix = (camera_namespace or namespace or default).strip("/")
+    prefix = f"/{prefix}/" if prefix else "/"
+    return {
+        name: topic if topic.startswith("/") else prefix + topic for name, topic in topics.items()
+    }
 
 
 class NodeGroup:

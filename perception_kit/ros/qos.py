@@ -12,6 +12,7 @@ from rclpy.event_handler import (
     QoSRequestedIncompatibleQoSInfo,
     SubscriptionEventCallbacks,
 )
+from rclpy.node import Node
 from rclpy.qos import (
     QoSCompatibility,
     QoSDurabilityPolicy,
@@ -35,6 +36,27 @@ def input_qos(reliability: str) -> QoSProfile:
         return result_qos()
     return QoSProfile(
         history=QoSHistoryPolicy.KEEP_LAST, depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT
+    )
+
+
+def latched_qos() -> QoSProfile:
+    """Profile of an input whose newest message is kept by its publisher for late subscribers."""
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=RESULT_DEPTH,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def has_latched_publisher(node: Node, topic: str) -> bool:
+    """Whether a publisher of the topic (full name) keeps its newest message for late subscribers.
+
+    Only then ``latched_qos`` may be asked for: other publishers refuse to send for it.
+    """
+    return any(
+        publisher.qos_profile.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+        for publisher in node.get_publishers_info_by_topic(topic)
     )
 
 

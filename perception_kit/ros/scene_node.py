@@ -19,15 +19,20 @@ from assistant_perception.msg import (
     ObjectPoseArray,
     TrackArray,
 )
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from perception_kit.camera_config import CameraConfig
 from perception_kit.drawing import draw_overlay
 from perception_kit.geometry import instance_position
+from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.cloud import cloud_message
 from perception_kit.ros.diagnostics import ProblemLog
 from perception_kit.ros.from_messages import (
@@ -36,15 +41,10 @@ from perception_kit.ros.from_messages import (
     poses_from_message,
     tracks_from_message,
 )
-from perception_kit.ros.image import (
-    ImageError,
-    array_to_image,
-    color_image,
-    depth_image,
-    intrinsics_from_camera_info,
-)
+from perception_kit.ros.image import ImageError, array_to_image
 from perception_kit.ros.markers import action_markers, delete_all
-from perception_kit.ros.qos import input_qos, result_qos
+from perception_kit.ros.parameters import declare_parameters, updated_config
+from perception_kit.ros.qos import has_latched_publisher, input_qos, latched_qos, result_qos
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.scene_join import SceneJoin
 from perception_kit.stamps import stamp_to_ns
@@ -73,9 +73,14 @@ class SceneNode(Node):
     def __init__(self) -> None:
         super().__init__("scene_node")
 
+        self._camera = declare_parameters(self, CameraConfig)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
         self._problems = ProblemLog(lambda text: self.get_logger().warning(text))
         self._join = SceneJoin()
         self._open: list[Subscription] = []
+        self._camera_info: CameraInfo | None = None
+        self._is_latched = False
         types = {"overlay": Image, "points": PointCloud2, "markers": MarkerArray}
         self._drawn = {
             name: self.create_publisher(kind, f"~/{name}", result_qos())
@@ -86,6 +91,16 @@ class SceneNode(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_CHECK_S, self._check_subscribers, clock=steady)
 
+    def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        try:
+            updated_config(self._camera, parameters, configured=False)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_parameters(self, parameters: list[Parameter]) -> None:
+        self._camera = updated_config(self._camera, parameters, configured=False)
+
     def _is_watched(self, name: str) -> bool:
         return self._drawn[name].get_subscription_count() > 0
 
@@ -94,20 +109,29 @@ class SceneNode(Node):
         watched = any(map(self._is_watched, self._drawn))
         if watched and not self._open:
             self._open = [self._subscribe(name) for name in _INPUTS]
+        if watched and self._camera_info is None and not self._is_latched:
+            topic = self.resolve_topic_name(_INPUTS["info"][1])
+            if has_latched_publisher(self, topic):
+                self._is_latched = True
+                self._open.append(self._subscribe("info", latched_qos()))
         elif not watched and self._open:
             for subscription in self._open:
                 self.destroy_subscription(subscription)
             self._open.clear()
+            self._is_latched = False
             self._join.reset()
 
-    def _subscribe(self, name: str) -> Subscription:
+    def _subscribe(self, name: str, qos: QoSProfile | None = None) -> Subscription:
         kind, topic = _INPUTS[name]
-        qos = result_qos() if name in _RESULTS else input_qos("best_effort")
+        if qos is None:
+            qos = result_qos() if name in _RESULTS else input_qos("best_effort")
         return self.create_subscription(
             kind, topic, lambda message: self._receive(name, message), qos
         )
 
     def _receive(self, name: str, message: Any) -> None:
+        if name == "info":
+            self._camera_info = message  # holds until the next
         awaited = [
             result
             for result in _RESULTS
@@ -125,8 +149,11 @@ class SceneNode(Node):
     def _draw(self, frame: dict[str, Any]) -> None:
         """Publish what is watched. Raises ImageError for a colour image that cannot be used."""
         color = frame["color"]
-        rgb, header = color_image(color), color.header
+        camera = CameraReader(self._camera, self.resolve_topic_name(_INPUTS["color"][1]))
+        rgb, header = camera.color(color), color.header
         scene = _frame_results(frame)
+        if (info := frame.get("info", self._camera_info)) is not None:
+            scene.intrinsics = camera.intrinsics(info, color)
 
         # In the image
         if self._is_watched("overlay"):
@@ -138,7 +165,7 @@ class SceneNode(Node):
         if intrinsics is None or "depth" not in frame:
             return
         try:
-            depth = depth_image(frame["depth"])
+            depth = camera.depth(frame["depth"])
         except ImageError as error:
             self._problems.report("depth", f"no points and no labels: {error}")
             return
@@ -173,8 +200,6 @@ def _frame_results(frame: dict[str, Any]) -> FrameResults:
         scene.tracks = tracks_from_message(frame["tracks"])
     if "actions" in frame:
         scene.actions = actions_from_message(frame["actions"])
-    if "info" in frame:
-        scene.intrinsics = intrinsics_from_camera_info(frame["info"], frame["color"])
     return scene
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from perception_kit.arguments import positive_float
+from perception_kit.arguments import add_camera_options, camera_config, positive_float
 from perception_kit.datasets.files import DatasetError
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -52,6 +52,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--namespace", default="", help="ROS namespace of the nodes (default: none)"
     )
     parser.add_argument(
+        "--camera-namespace",
+        default="",
+        help="namespace of the camera's topics (default: that of the nodes, else the preset's)",
+    )
+    parser.add_argument(
         "--models",
         type=Path,
         help="BOP models folder with the objects' meshes (default: the pose model's points)",
@@ -68,6 +73,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=10.0,
         help="images a second that are shown at most (default %(default)s)",
     )
+
+    add_camera_options(parser)
 
     # The page
     parser.add_argument(
@@ -91,7 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     with ExitStack() as servers:
         try:
-            remappings = camera_remappings(options.camera)
+            remappings = camera_remappings(
+                options.camera, options.namespace, options.camera_namespace
+            )
             scene = RerunScene(load_shapes(options.models, options.pose_model))
             if options.save is not None:
                 scene.save(options.save)
@@ -107,7 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         try:
             counts = listen_until_interrupted(
-                "view", scene, remappings, options.namespace, options.max_rate
+                "view",
+                scene,
+                remappings,
+                options.namespace,
+                options.max_rate,
+                camera_config(options),
             )
         finally:
             scene.close()

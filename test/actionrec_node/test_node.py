@@ -122,10 +122,10 @@ def test_stamps_that_go_back_start_a_new_clip(graph: RosGraph, camera: Camera) -
 
 def test_an_image_that_cannot_be_used_costs_one_frame(graph: RosGraph, camera: Camera) -> None:
     message = color_message(300 * 10**9)
-    message.encoding = "yuv422"
+    message.encoding = "yuv444"
     camera.actions.clear()
     camera.color.publish(message)
-    graph.problem("image encoding 'yuv422' is not one of rgb8")
+    graph.problem("image encoding 'yuv444' is not one of rgb8")
     assert camera.actions == []
     assert camera.send(301 * 10**9).actions == []
 

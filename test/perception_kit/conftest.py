@@ -62,13 +62,15 @@ def _camera_info(stamp_ns: int, height: int, width: int) -> Any:
 def camera_bag(tmp_path: Path) -> Callable[..., Path]:
     """Writes a bag of grey 64x48 images.
 
-    Arguments are each topic's header stamps in milliseconds, which are the bag's stamps, too.
+    Arguments are each topic's header stamps in milliseconds, which are the bag's stamps, too;
+    depth is recorded ``depth_lag`` milliseconds later.
     """
 
     def write(
         color: Sequence[int],
         depth: Sequence[int] | None = None,
         camera_info: Sequence[int] | None = None,
+        depth_lag: int = 0,
     ) -> Path:
         path = tmp_path / "camera_bag"
         rgb, depth_mm = np.full((48, 64, 3), 90, np.uint8), np.full((48, 64), 900, np.uint16)
@@ -81,7 +83,9 @@ def camera_bag(tmp_path: Path) -> Callable[..., Path]:
             messages.append((stamp, CAMERA_INFO, _camera_info(stamp * MILLISECOND, 48, 64)))
 
         with BagWriter(path) as writer:
-            for stamp, topic, message in sorted(messages, key=lambda item: item[0]):
+            lags = {DEPTH: depth_lag}
+            recorded = [(stamp + lags.get(topic, 0), topic, one) for stamp, topic, one in messages]
+            for stamp, topic, message in sorted(recorded, key=lambda item: item[0]):
                 writer.write(topic, message, stamp * MILLISECOND)
         return path
 

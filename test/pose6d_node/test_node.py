@@ -31,9 +31,10 @@ from perception_kit.ros.image import (
     color_image,
     depth_image,
     image_to_array,
-    intrinsics_from_camera_info,
 )
+from perception_kit.ros.intrinsics import picture_intrinsics
 from perception_kit.ros.node_processes import NodeGroup
+from perception_kit.ros.qos import latched_qos
 from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
@@ -140,7 +141,7 @@ def test_results_are_those_of_the_algorithms(camera: Camera, models: dict[str, s
         np.testing.assert_allclose(got.box, want.box, atol=0.1)
         np.testing.assert_allclose(got.descriptor, want.descriptor, atol=1e-3)
 
-    intrinsics = intrinsics_from_camera_info(info_message(stamp_ns), color)
+    intrinsics = picture_intrinsics(info_message(stamp_ns), color)
     estimator = PoseEstimator(models["pose_model"], "cpu", min_confidence=0.0)
     expected_poses = estimator(rgb, depth_image(depth), intrinsics, expected)
     received_poses = poses_from_message(poses)
@@ -248,15 +249,95 @@ def test_a_color_image_that_is_cut_short_gives_no_result(graph: RosGraph, camera
     camera.send_good(stamp_ns + 10**8)
 
 
+def restart(graph: RosGraph) -> None:
+    """Let the node forget all that it has received."""
+    assert graph.change_state(NODE, "deactivate")
+    assert graph.change_state(NODE, "activate")
+    graph.wait(lambda: graph.node.count_subscribers("/color/image_raw"), "the node's inputs")
+    graph.spin(0.5)
+
+
 def test_the_watchdog_names_a_missing_input(graph: RosGraph, camera: Camera) -> None:
+    restart(graph)
     for _ in range(2):
         stamp_ns = camera_time(graph)
         camera.send(color_message(stamp_ns), depth_message(stamp_ns), None)
         graph.spin(1.0)
     status = graph.problem("nothing received on '/color/camera_info' (1 publisher)")
-    assert "depth" not in status.message
+    assert "'/depth" not in status.message
     assert camera.detections == []
+    restart(graph)
     camera.send_good(camera_time(graph))
+
+
+def send_until_processed(graph: RosGraph, camera: Camera) -> int:
+    """Colour and depth of later and later stamps; returns the stamp that has results."""
+
+    def sent() -> bool:
+        stamp_ns = camera_time(graph)
+        camera.send(color_message(stamp_ns), depth_message(stamp_ns), None)
+        graph.spin(0.5)
+        return bool(camera.detections and camera.poses)
+
+    graph.wait(sent, "results without new camera information")
+    return camera.poses[0].header.stamp.sec
+
+
+def test_camera_information_holds_until_the_next(graph: RosGraph, camera: Camera) -> None:
+    restart(graph)
+    camera._info.publish(info_message(5))
+    send_until_processed(graph, camera)
+    camera.send_good(camera_time(graph))
+
+
+def test_camera_information_from_before_the_node_is_received(
+    graph: RosGraph, camera: Camera
+) -> None:
+    latched = graph.node.create_publisher(CameraInfo, "/color/camera_info", latched_qos())
+    latched.publish(info_message(5))
+    restart(graph)
+    send_until_processed(graph, camera)
+    graph.node.destroy_publisher(latched)
+    camera.send_good(camera_time(graph))
+
+
+def test_the_watchdog_says_that_depth_arrives_late(graph: RosGraph, camera: Camera) -> None:
+    stamps: list[int] = []
+
+    def send_until_told() -> bool:
+        stamps.append(camera_time(graph))
+        camera.send(color_message(stamps[-1]), None, info_message(stamps[-1]))
+        if len(stamps) > 6:  # 3 s later
+            camera._depth.publish(depth_message(stamps[-7]))
+        graph.spin(0.5)
+        return any(
+            "'depth' arrives" in status.message and "is kept for 2 s" in status.message
+            for status in graph._diagnostics
+        )
+
+    graph._diagnostics.clear()
+    graph.wait(send_until_told, "diagnostics that say how late depth is")
+    camera.send_good(camera_time(graph))
+
+
+def test_depth_by_which_objects_are_too_large_is_told_until_its_unit_is_set(
+    graph: RosGraph, camera: Camera
+) -> None:
+    """What the untrained network finds on a wall at 0.8 m is larger than any of its objects."""
+
+    def send_until(told: bool) -> None:
+        def sent() -> bool:
+            camera.send_good(camera_time(graph))
+            messages = [status.message for status in graph._diagnostics]
+            return bool(messages) and ("times too large" in messages[-1]) == told
+
+        graph._diagnostics.clear()
+        graph.wait(sent, f"diagnostics in which a wrong unit is told: {told}")
+
+    send_until(told=True)
+    assert graph.set_parameter(NODE, "depth_scale", 0.0003).successful
+    send_until(told=False)
+    assert graph.set_parameter(NODE, "depth_scale", 0.0).successful
 
 
 def test_the_watchdog_says_that_images_are_too_large(graph: RosGraph, camera: Camera) -> None:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -210,3 +212,81 @@ def test_topic_keeps_its_type(tmp_path: Path) -> None:
         writer.write("/topic", image(1), 1)
         with pytest.raises(BagError, match=expected):
             writer.write("/topic", track_array(1), 1)
+
+
+def write_ros1(path: Path) -> None:
+    """A ROS 1 bag of one image and its camera information."""
+    store = get_typestore(Stores.ROS1_NOETIC)
+    stamp = store.types["builtin_interfaces/msg/Time"](sec=7, nanosec=8)
+    header = store.types["std_msgs/msg/Header"](seq=3, stamp=stamp, frame_id="camera")
+    roi = store.types["sensor_msgs/msg/RegionOfInterest"](
+        x_offset=1, y_offset=0, height=0, width=0, do_rectify=False
+    )
+    image = store.types["sensor_msgs/msg/Image"](
+        header=header,
+        height=1,
+        width=2,
+        encoding="mono8",
+        is_bigendian=0,
+        step=2,
+        data=np.array([5, 6], np.uint8),
+    )
+    info = store.types["sensor_msgs/msg/CameraInfo"](
+        header=header,
+        height=1,
+        width=2,
+        distortion_model="plumb_bob",
+        D=np.zeros(5),
+        K=np.arange(9.0),
+        R=np.eye(3).ravel(),
+        P=np.zeros(12),
+        binning_x=2,
+        binning_y=1,
+        roi=roi,
+    )
+    with Ros1Writer(path) as writer:
+        for topic, message in (("/image", image), ("/camera_info", info)):
+            kind = message.__msgtype__
+            connection = writer.add_connection(topic, kind, typestore=store)
+            writer.write(connection, 9, bytes(store.serialize_ros1(message, kind)))
+
+
+def test_a_ros_1_bag_is_read_as_ros_2_messages(tmp_path: Path) -> None:
+    path = tmp_path / "old.bag"
+    write_ros1(path)
+    with BagReader(path) as reader:
+        assert {name: topic.count for name, topic in reader.topics.items()} == {
+            "/camera_info": 1,
+            "/image": 1,
+        }
+        messages = {item.topic: item.message for item in reader.messages(reader.topics)}
+    image, info = messages["/image"], messages["/camera_info"]
+    assert (image.header.stamp.sec, image.header.frame_id) == (7, "camera")
+    assert image.data.tolist() == [5, 6]
+    assert info.k.tolist() == list(range(9))
+    assert (info.binning_x, info.roi.x_offset) == (2, 1)
+
+
+def test_a_damaged_ros_1_bag_is_named_so(tmp_path: Path) -> None:
+    path = tmp_path / "old.bag"
+    write_ros1(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(BagError, match=r"ROS 1 bag .* cannot be read .*'rosbag reindex'"):
+        BagReader(path)
+
+
+@pytest.mark.parametrize(
+    ("profile", "remedy"),
+    [
+        ("ros1", "a ROS 1 recording in MCAP, .*rosbags-convert --src"),
+        ("", "of the profile '', not 'ros2': .*protobuf"),
+    ],
+)
+def test_mcap_of_other_messages_is_named_with_the_remedy(
+    tmp_path: Path, profile: str, remedy: str
+) -> None:
+    fields = struct.pack("<I", len(profile)) + profile.encode() + struct.pack("<I", 0)
+    path = tmp_path / "foreign.mcap"
+    path.write_bytes(b"\x89MCAP0\r\n" + struct.pack("<BQ", 1, len(fields)) + fields)
+    with pytest.raises(BagError, match=remedy):
+        BagReader(path)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from changed_bag import changed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +41,13 @@ CASES = {
         [(0, 0, 0), (66, None, 66), (133, 133, 133)],
     ),
     "depth ends early": ([0, 66], [0], [0, 66], [(0, 0, 0), (66, None, 66)]),
-    "camera information only at the start": ([0, 66], [0, 66], [0], [(0, 0, 0), (66, 66, None)]),
+    "camera information only at the start": ([0, 66], [0, 66], [0], [(0, 0, 0), (66, 66, 66)]),
+    "camera information of other stamps": (
+        [0, 66, 133],
+        [0, 66, 133],
+        [40, 140],
+        [(0, 0, 0), (66, 66, 40), (133, 133, 140)],
+    ),
 }
 
 
@@ -59,6 +67,30 @@ def read(path: Path) -> list[tuple[int | None, ...]]:
 def test_frames(case: str, camera_bag: Callable[..., Path]) -> None:
     color, depth, camera_info, expected = CASES[case]
     assert read(camera_bag(color, depth, camera_info)) == expected
+
+
+@pytest.mark.parametrize("lag_ms", [0, 700, 5000])
+def test_depth_may_be_recorded_much_later_than_its_color(
+    camera_bag: Callable[..., Path], lag_ms: int
+) -> None:
+    stamps = list(range(0, 3000, 33))
+    path = camera_bag(stamps, depth_lag=lag_ms)
+    assert read(path) == [(stamp,) * 3 for stamp in stamps]
+
+
+def test_a_depth_with_a_wrong_stamp_costs_its_frame_only(
+    camera_bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    def change(number: int, topic: str, message: Any) -> list[tuple[str, Any]]:
+        if topic == "/cam/aligned_depth_to_color/image_raw" and number == 3:
+            message.header.stamp.sec += 10**6
+        return [(topic, message)]
+
+    stamps = list(range(0, 660, 66))
+    frames = read(changed(camera_bag(stamps), tmp_path / "changed", change))
+    assert [depth for _, depth, _ in frames] == [
+        None if number == 3 else stamp for number, stamp in enumerate(stamps)
+    ]
 
 
 def test_more_images_than_wait_are_still_joined(camera_bag: Callable[..., Path]) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import pytest
 
 from perception_kit.bags.bag import BagError, BagTopic
-from perception_kit.bags.camera_topics import CAMERA_INFO, IMAGE, CameraTopics, find_camera_topics
+from perception_kit.bags.camera_streams import CAMERA_INFO, IMAGE
+from perception_kit.bags.camera_topics import CameraTopics, find_camera_topics
+from perception_kit.bags.video_packets import VIDEO_PACKET
 
 
 def topics(**of_type: str) -> dict[str, BagTopic]:
@@ -74,6 +76,64 @@ FOUND = {
             "/cam/color/image_raw/compressed", "/cam/depth/image_raw", "/cam/color/camera_info"
         ),
     ),
+    "a camera called depth_cam": (
+        topics(
+            images="/depth_cam/rgb/image_raw /depth_cam/depth/image_raw /depth_cam/ir/image_raw",
+            infos="/depth_cam/rgb/camera_info /depth_cam/depth/camera_info",
+        ),
+        CameraTopics(
+            "/depth_cam/rgb/image_raw", "/depth_cam/depth/image_raw", "/depth_cam/rgb/camera_info"
+        ),
+    ),
+    "a camera called depth_camera in a robot's namespace": (
+        topics(
+            images="/bot/depth_camera/color/image_raw /bot/depth_camera/depth/image_raw",
+            infos="/bot/depth_camera/color/camera_info",
+        ),
+        CameraTopics(
+            "/bot/depth_camera/color/image_raw",
+            "/bot/depth_camera/depth/image_raw",
+            "/bot/depth_camera/color/camera_info",
+        ),
+    ),
+    "a camera called rgbd": (
+        topics(images="/rgbd/image_color /rgbd/depth_registered", infos="/rgbd/camera_info"),
+        CameraTopics("/rgbd/image_color", "/rgbd/depth_registered", "/rgbd/camera_info"),
+    ),
+    "a camera called color_cam with infrared": (
+        topics(
+            images="/color_cam/color/image /color_cam/infra1/image /color_cam/depth/image",
+            infos="/color_cam/color/camera_info",
+        ),
+        CameraTopics(
+            "/color_cam/color/image", "/color_cam/depth/image", "/color_cam/color/camera_info"
+        ),
+    ),
+    "every transport of both images": (
+        topics(
+            compressed=(
+                "/cam/color/image_raw/compressed /cam/color/image_raw/compressedDepth"
+                " /cam/depth/image_raw/compressed /cam/depth/image_raw/compressedDepth"
+            ),
+            infos="/cam/color/camera_info",
+        ),
+        CameraTopics(
+            "/cam/color/image_raw/compressedDepth",
+            "/cam/depth/image_raw/compressedDepth",
+            "/cam/color/camera_info",
+        ),
+    ),
+    "video packets": (
+        topics(images="/cam/depth/image_raw", infos="/cam/color/camera_info")
+        | {"/cam/color/image_raw/ffmpeg": BagTopic(VIDEO_PACKET, 5)},
+        CameraTopics(
+            "/cam/color/image_raw/ffmpeg", "/cam/depth/image_raw", "/cam/color/camera_info"
+        ),
+    ),
+    "one message for all": (
+        {"/cam/rgbd": BagTopic("realsense2_camera_msgs/msg/RGBD", 5)},
+        CameraTopics("/cam/rgbd/rgb", "/cam/rgbd/depth", "/cam/rgbd/rgb_camera_info"),
+    ),
     "ground-truth images beside": (
         topics(
             images="/color/image_raw /depth/image_raw /ground_truth/color",
@@ -133,6 +193,52 @@ def test_refused_with_a_listing(case: str) -> None:
         find_camera_topics(recorded)
     assert message in str(error.value)
     assert all(name in str(error.value) for name in recorded)
+
+
+UNNAMED = topics(images="/depth_cam/image_raw /depth_cam/image_aligned /front/image", infos="/info")
+
+
+def test_the_encoding_decides_where_names_do_not() -> None:
+    encodings = {"/depth_cam/image_raw": "rgb8", "/depth_cam/image_aligned": "mono16"}
+    recorded = {name: topic for name, topic in UNNAMED.items() if name != "/front/image"}
+    found = find_camera_topics(recorded, encoding_of=encodings.get)
+    assert found == CameraTopics("/depth_cam/image_raw", "/depth_cam/image_aligned", "/info")
+
+
+def test_names_go_before_encodings() -> None:
+    recorded = topics(images="/oak/rgb/image /oak/left/image /oak/stereo/image", infos="/info")
+    encodings = {"/oak/left/image": "mono8", "/oak/stereo/image": "16UC1"}
+    found = find_camera_topics(recorded, encoding_of=encodings.get)
+    assert found == CameraTopics("/oak/rgb/image", "/oak/stereo/image", "/info")
+
+
+def test_depth_in_false_colors_is_not_the_color_image() -> None:
+    recorded = topics(
+        images="/cam/color/image_raw /cam/depth/image_raw /cam/depth/colorized", infos="/info"
+    )
+    found = find_camera_topics(recorded, encoding_of=lambda name: "rgb8")
+    assert found == CameraTopics("/cam/color/image_raw", "/cam/depth/image_raw", "/info")
+
+
+@pytest.mark.parametrize("other", ["depth", "camera_info"])
+def test_one_topic_never_has_two_roles(other: str) -> None:
+    with pytest.raises(BagError, match="'/left/color/image_raw' is given two roles"):
+        find_camera_topics(TWO_CAMERAS, "/left/color/image_raw", **{other: "/left/color/image_raw"})
+
+
+def test_a_given_topic_is_not_taken_for_another_role() -> None:
+    recorded = topics(images="/depth/a /depth/b", infos="/info")
+    assert find_camera_topics(recorded, color="/depth/a").depth == "/depth/b"
+    only_one = topics(images="/depth/a", infos="/info")
+    with pytest.raises(BagError, match="no topic is the depth image"):
+        find_camera_topics(only_one, color="/depth/a")
+
+
+def test_a_transport_that_is_not_read_is_named_with_the_remedy() -> None:
+    recorded = topics(images="/cam/depth/image_raw", infos="/cam/color/camera_info")
+    recorded["/cam/color/image_raw/theora"] = BagTopic("theora_image_transport/msg/Packet", 5)
+    with pytest.raises(BagError, match="ros2 run image_transport republish theora raw"):
+        find_camera_topics(recorded)
 
 
 def test_given_names_decide_between_two_cameras() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rvl_encoder import encode_rvl
 
 from perception_kit.bags.bag import BagError, open_typestore
 from perception_kit.bags.compressed import decompress_image
@@ -72,6 +73,24 @@ LOSSLESS = {
         "16UC1",
         MILLIMETERS,
     ),
+    "compressedDepth of a publisher that leaves the header out": (
+        "16UC1; compressedDepth",
+        encoded(MILLIMETERS, ".png"),
+        "16UC1",
+        MILLIMETERS,
+    ),
+    "compressedDepth of mono16": (
+        "mono16; compressedDepth png",
+        bytes(12) + encoded(MILLIMETERS, ".png"),
+        "16UC1",
+        MILLIMETERS,
+    ),
+    "RVL": (
+        "16UC1; compressedDepth rvl",
+        bytes(12) + struct.pack("<ii", 3, 2) + encode_rvl(MILLIMETERS),
+        "16UC1",
+        MILLIMETERS,
+    ),
     "compressedDepth before the format was named": (
         "16UC1; compressedDepth",
         bytes(12) + encoded(MILLIMETERS, ".png"),
@@ -113,11 +132,22 @@ def test_quantized_meters_come_back(meters: list[float], quantization: float) ->
 REFUSED = {
     "no picture": ("jpeg", b"not a picture", "no whole JPEG or PNG"),
     "nothing": ("jpeg", b"", "holds 0 bytes"),
-    "RVL": ("16UC1; compressedDepth rvl", bytes(30), "expected PNG of 16UC1 or 32FC1"),
+    "video": ("h264", b"video", "holds video \\('h264'\\) as single pictures"),
+    "damaged RVL": ("16UC1; compressedDepth rvl", bytes(30), "RVL that is cut off or damaged"),
+    "metres without their quantisation": (
+        "32FC1; compressedDepth png",
+        encoded(MILLIMETERS, ".png"),
+        "without the header that says how the metres",
+    ),
+    "depth as JPEG": (
+        "16UC1; jpeg compressed ",
+        encoded(COLOR[..., 0], ".jpg"),
+        "in which the distances are lost",
+    ),
     "depth of another encoding": (
         "mono8; compressedDepth png",
         bytes(12) + encoded(MILLIMETERS, ".png"),
-        "expected PNG of 16UC1 or 32FC1",
+        "expected 16UC1 or 32FC1",
     ),
     "depth of 8 bits": (
         "16UC1; compressedDepth png",

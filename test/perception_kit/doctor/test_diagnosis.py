@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
-from ros_graph import HEIGHT, WIDTH, color_message, depth_message, info_message
+from ros_graph import HEIGHT, WIDTH, color_message, depth_message, header, info_message
 from sensor_msgs.msg import CameraInfo, Image
 
+from perception_kit.camera_config import CameraConfig
 from perception_kit.doctor.diagnosis import diagnose
-from perception_kit.doctor.observation import Link, Observation
+from perception_kit.doctor.observation import Link, Observation, observe_message
 from perception_kit.networks.model_file import save_model
+from perception_kit.ros.image import array_to_image
 from perception_kit.ros.qos import qos_mismatch
 from perception_kit.ros.transport import PROFILE_VARIABLES
 
@@ -118,12 +120,17 @@ CAMERA_FAULTS = {
         "topic-type",
         lambda seen: set_types(seen, "color", "sensor_msgs/msg/CompressedImage"),
     ),
+    "video packets": (
+        "topic-type",
+        lambda seen: set_types(seen, "color", "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"),
+    ),
     "point cloud as depth": (
         "topic-type",
         lambda seen: set_types(seen, "depth", "sensor_msgs/msg/PointCloud2"),
     ),
     "silent driver": ("nothing-received", lambda seen: silence(seen, "depth")),
-    "Bayer colour": ("image-data", lambda seen: set_color(seen, encoding="bayer_rggb8")),
+    "colour that is not read": ("image-data", lambda seen: set_color(seen, encoding="yuv444")),
+    "channels without names": ("image-data", lambda seen: set_color(seen, encoding="8UC3")),
     "short colour": ("image-data", lambda seen: set_color(seen, data=array("B", bytes(100)))),
     "depth as a picture": (
         "depth-encoding",
@@ -163,6 +170,10 @@ CAMERA_FAULTS = {
         "frame-id",
         lambda seen: setattr(seen.topics["depth"].sample.header, "frame_id", "camera_depth"),
     ),
+    "frame of the time before tf2": (
+        "frame-id",
+        lambda seen: setattr(seen.topics["depth"], "frame_ids", {"/camera"}),
+    ),
     "no frame": ("frame-id", lambda seen: seen.topics["color"].frame_ids.add("")),
 }
 TIMING_FAULTS = {
@@ -197,6 +208,120 @@ TIMING_FAULTS = {
         lambda seen: all_stamps(seen, lambda stamps: stamps[:15] + stamps[28:]),
     ),
 }
+
+
+def delay_depth(seen: Observation, seconds: float) -> None:
+    for role, delay_s in (("color", 0.01), ("depth", 0.01 + seconds)):
+        seen.topics[role].delays_s = [delay_s] * len(seen.topics[role].stamps_ns)
+
+
+def note(seen: Observation, role: str, *messages: object) -> None:
+    """What the topic of ``role`` has sent, instead of what it has."""
+    topic = seen.topics[role]
+    topic.stamps_ns, topic.depths = [], []
+    for number, message in enumerate(messages):
+        observe_message(seen.camera, role, topic, 10**9 + number * 50_000_000, message)
+
+
+def half_of_the_images_are_smaller(seen: Observation, with_camera_info: bool) -> None:
+    small = array_to_image(np.zeros((HEIGHT // 2, WIDTH // 2, 3), np.uint8), "rgb8", header(0))
+    depth = array_to_image(np.full((HEIGHT // 2, WIDTH // 2), 900, np.uint16), "16UC1", header(0))
+    info = info_message(0)
+    if with_camera_info:
+        info = info_message(0, fx=40.0)
+        info.width, info.height, info.k[4] = WIDTH // 2, HEIGHT // 2, 40.0
+        info.k[2], info.k[5] = WIDTH / 4, HEIGHT / 4
+    note(seen, "color", *[color_message(0)] * 20, *[small] * 20)
+    note(seen, "depth", *[depth_message(0)] * 20, *[depth] * 20)
+    note(seen, "camera_info", *[info_message(0)] * 20, *[info] * 20)
+
+
+def measure(seen: Observation, factor: float) -> None:
+    """Masks of mugs (0.133 m) as wide as most of a mug, by a depth that is wrong by a factor."""
+    seen.widths = [("mug", 0.11 * factor)] * 5
+
+
+ONE_OF_MANY = {
+    "one colour image is cut short": (
+        "image-data",
+        "1 of 40 messages of '/camera/color'",
+        lambda seen: note(
+            seen,
+            "color",
+            *[color_message(0)] * 39,
+            Image(header=header(0), width=4, height=4, encoding="rgb8", step=12),
+        ),
+    ),
+    "one depth image is empty": (
+        "depth-empty",
+        "1 of 40 messages of '/camera/depth'",
+        lambda seen: note(seen, "depth", *[depth_message(0)] * 39, depth_message(0, meters=0.0)),
+    ),
+    "the size changes": (
+        "size-changes",
+        "96x72 rgb8 from 0.0 s on, then 48x36 rgb8 from 1.0 s on",
+        lambda seen: half_of_the_images_are_smaller(seen, with_camera_info=True),
+    ),
+    "depth in tenths of millimetres": (
+        "depth-scale",
+        "probably 10 times too large (units of 0.1 mm read as millimetres)",
+        lambda seen: measure(seen, 10.0),
+    ),
+    "depth in quarters of millimetres": (
+        "depth-scale",
+        "probably 4 times too large (units of 0.25 mm read as millimetres)",
+        lambda seen: measure(seen, 4.0),
+    ),
+    "late depth": (
+        "depth-late",
+        "depth arrives 0.7 s after",
+        lambda seen: delay_depth(seen, 0.7),
+    ),
+    "depth that is too late": (
+        "depth-late",
+        "keeps colour images for 2 s, so there are no poses",
+        lambda seen: delay_depth(seen, 3.0),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "make"), [pytest.param(*fault, id=key) for key, fault in ONE_OF_MANY.items()]
+)
+def test_what_only_some_messages_have_is_found_and_counted(
+    healthy: Observation, name: str, text: str, make: Callable[[Observation], object]
+) -> None:
+    make(healthy)
+    (finding,) = diagnose(healthy)
+    assert finding.name == name
+    assert text in finding.what
+
+
+def test_camera_information_must_fit_every_size_of_the_images(healthy: Observation) -> None:
+    half_of_the_images_are_smaller(healthy, with_camera_info=False)
+    assert names(healthy) == ["camera-info-size", "size-changes"]
+
+
+def test_camera_information_of_a_region_is_judged_without_images(healthy: Observation) -> None:
+    silence(healthy, "color")
+    info = info_message(0)
+    info.binning_x = info.binning_y = 2
+    healthy.topics["camera_info"].sample = info
+    assert names(healthy) == ["nothing-received"]
+
+
+def test_given_units_and_matrices_are_used(healthy: Observation) -> None:
+    set_depth(healthy, "16UC1", 30_000)
+    assert names(healthy) == ["depth-range"]
+    healthy.config = CameraConfig(depth_scale=0.0001)
+    assert names(healthy) == []
+
+    set_info(healthy, d=[0.1, 0.0, 0.0, 0.0, 0.0], p=[80.0, 0, 48, 0, 0, 80, 36, 0, 0, 0, 1, 0])
+    assert names(healthy) == ["lens-distortion"]
+    healthy.config = CameraConfig(depth_scale=0.0001, intrinsics="P")
+    assert names(healthy) == []
+
+
 TRANSPORT_FAULTS = {
     "reliability": (
         "qos-incompatible",

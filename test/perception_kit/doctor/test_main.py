@@ -7,15 +7,26 @@ import json
 import os
 import threading
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
-from ros_graph import DOMAIN_ID, RosGraph, color_message, depth_message, info_message
+from ros_graph import (
+    DOMAIN_ID,
+    HEIGHT,
+    WIDTH,
+    RosGraph,
+    color_message,
+    depth_message,
+    header,
+    info_message,
+)
 from rosbags.interfaces import (
     Qos,
     QosDurability,
@@ -31,13 +42,17 @@ from perception_kit.bags.bag import open_typestore
 from perception_kit.doctor.__main__ import main
 from perception_kit.resources import package_folder
 from perception_kit.ros.image import image_to_array
-from perception_kit.ros.qos import input_qos
+from perception_kit.ros.qos import input_qos, latched_qos
+from perception_kit.ros.to_messages import detections_to_message
 from perception_kit.ros.transport import PROFILE_VARIABLES
+from perception_kit.stamps import stamp_to_ns
+from perception_kit.types import Instance
 
 TOPICS = {
     "color": "/cam/color/image_raw",
     "depth": "/cam/aligned_depth_to_color/image_raw",
     "camera_info": "/cam/color/camera_info",
+    "ground_truth": "/ground_truth/detections",
 }
 MAKERS = {"color": color_message, "depth": depth_message, "camera_info": info_message}
 BEST_EFFORT = Qos(
@@ -67,7 +82,10 @@ def make_bag(tmp_path: Path) -> Callable[..., Path]:
     ``change(role, message)`` breaks them, and may return None to leave a message out.
     """
 
-    def write(change: Callable[[str, Any], Any] = lambda role, message: message) -> Path:
+    def write(
+        change: Callable[[str, Any], Any] = lambda role, message: message,
+        more: Mapping[str, Callable[[int], Any]] = MappingProxyType({}),
+    ) -> Path:
         path, store = tmp_path / "bag", open_typestore()
         options = {"typestore": store, "offered_qos_profiles": [BEST_EFFORT]}
         connections: dict[str, Any] = {}
@@ -75,7 +93,7 @@ def make_bag(tmp_path: Path) -> Callable[..., Path]:
         version = Writer.VERSION_LATEST
         with Writer(path, version=version, storage_plugin=StoragePlugin.MCAP) as writer:
             for stamp_ns in range(10**9, 2 * 10**9, 50_000_000):
-                for role, make in MAKERS.items():
+                for role, make in {**MAKERS, **more}.items():
                     message = change(role, make(stamp_ns))
                     if message is None:
                         continue
@@ -158,6 +176,51 @@ def test_compressed_images_of_a_bag_are_read_as_a_replay_does(
     assert run(capsys, "--bag", str(make_bag(compressed))) == (0, [])
 
 
+def test_one_damaged_picture_of_a_bag_is_counted(
+    make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = 0
+
+    def damage(role: str, message: Any) -> Any:
+        nonlocal count
+        picture = compressed(role, message)
+        if role == "color":
+            count += 1
+            picture.data = picture.data[: 40 if count == 7 else None]
+        return picture
+
+    bag = str(make_bag(damage))
+    assert run(capsys, "--bag", bag) == (1, ["image-data"])
+    assert main(["--bag", bag]) == 1
+    text = capsys.readouterr().out
+    assert "colour: 1 of 20 messages of '/cam/color/image_raw': " in text
+    assert "no whole JPEG or PNG image" in text
+
+
+def test_the_unit_of_depth_is_judged_by_the_size_of_known_objects(
+    make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mugs of 0.13 m, 8 pixels wide, that the depth puts at 8 m instead of at 0.8 m."""
+
+    def add_ground_truth(role: str, message: Any) -> Any:
+        return (
+            depth_message(stamp_to_ns(message.header.stamp), meters=8.0)
+            if (role == "depth")
+            else message
+        )
+
+    box = np.array([40, 30, 49, 39], np.float32)
+    mug = Instance(1, "mug", 1.0, box, np.ones((9, 9), bool), (40, 30))
+    makers = {
+        "ground_truth": lambda stamp_ns: detections_to_message(
+            [mug], header(stamp_ns), WIDTH, HEIGHT
+        )
+    }
+    bag = str(make_bag(add_ground_truth, makers))
+    assert run(capsys, "--bag", bag) == (1, ["depth-scale"])
+    assert run(capsys, "--bag", bag, "--depth-scale", "0.0001") == (0, [])
+
+
 def test_recorded_qos_that_the_nodes_would_not_fit(
     make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,23 +247,33 @@ def test_real_bags_are_well(shared_dir: Path, capsys: pytest.CaptureFixture[str]
 
 
 @contextmanager
-def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
-    """A camera that publishes at 20 Hz; the depth of a broken one is of zeros, and 7 s old."""
+def driver(graph: RosGraph, broken: bool, is_info_latched: bool) -> Iterator[None]:
+    """A camera that publishes at 20 Hz; the depth of a broken one is of zeros, and 7 s old.
+
+    Latched camera information comes once.
+    """
     types = {"color": Image, "depth": Image, "camera_info": CameraInfo}
     publishers = {
         role: graph.node.create_publisher(types[role], TOPICS[role], input_qos("best_effort"))
-        for role in TOPICS
+        for role in types
     }
+    sent_always = {**publishers}
+    if is_info_latched:
+        graph.node.destroy_publisher(sent_always.pop("camera_info"))
+        publishers["camera_info"] = graph.node.create_publisher(
+            CameraInfo, TOPICS["camera_info"], latched_qos()
+        )
+        publishers["camera_info"].publish(info_message(5))
     stop = threading.Event()
 
     def publish() -> None:
         while not stop.wait(0.05):
             stamp_ns = graph.node.get_clock().now().nanoseconds
-            for role, make in MAKERS.items():
-                message = make(stamp_ns)
+            for role in sent_always:
+                message = MAKERS[role](stamp_ns)
                 if broken and role == "depth":
                     message = depth_message(stamp_ns - 7 * 10**9, meters=0.0)
-                publishers[role].publish(message)
+                sent_always[role].publish(message)
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -214,19 +287,25 @@ def driver(graph: RosGraph, broken: bool) -> Iterator[None]:
 
 @pytest.mark.ros
 @pytest.mark.parametrize(
-    ("broken", "expected"), [(False, set()), (True, {"depth-empty", "stamp-gap", "stamp-clock"})]
+    ("broken", "is_info_latched", "expected"),
+    [
+        (False, False, set()),
+        (False, True, set()),
+        (True, False, {"depth-empty", "stamp-gap", "stamp-clock"}),
+    ],
 )
 def test_the_running_graph(
     graph: RosGraph,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     broken: bool,
+    is_info_latched: bool,
     expected: set[str],
 ) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
     own = str(package_folder() / "config" / "fastdds.xml")
     monkeypatch.setenv(PROFILE_VARIABLES[0], os.environ.get(PROFILE_VARIABLES[0], own))
-    with driver(graph, broken):
+    with driver(graph, broken, is_info_latched):
         code, found = run(capsys, "--seconds", "2")
     assert set(found) - {"rate-uneven"} == expected, "the machine may be too busy for a steady rate"
     assert broken == bool(expected)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from perception_kit.evaluation.ground_truth import FrameGroundTruth
-from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings
+from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings, mask_extent
 from perception_kit.types import Instance
 
 MUG = Instance(1, "mug", 1.0, np.zeros(4, np.float32), np.ones((2, 2), bool), (0, 0))
@@ -43,3 +43,11 @@ def test_objects_that_the_model_does_not_know() -> None:
     assert ground_truth_warnings([FrameGroundTruth(instances=[MUG])], ["bowl"], []) == [
         "the segmentation model does not know 'mug' of the truth: each counts as missed"
     ]
+
+
+def test_the_extent_of_all_masks() -> None:
+    far = Instance(1, "mug", 1.0, np.zeros(4, np.float32), np.ones((10, 4), bool), (600, 100))
+    low = Instance(1, "mug", 1.0, np.zeros(4, np.float32), np.ones((20, 4), bool), (3, 460))
+    frames = [FrameGroundTruth(instances=[far]), FrameGroundTruth(), FrameGroundTruth([low, MUG])]
+    assert mask_extent(frames) == (480, 604)
+    assert mask_extent([FrameGroundTruth()]) == (0, 0)

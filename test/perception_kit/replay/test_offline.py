@@ -25,7 +25,8 @@ from perception_kit.ros.from_messages import (
     poses_from_message,
     tracks_from_message,
 )
-from perception_kit.ros.image import color_image, depth_image, intrinsics_from_camera_info
+from perception_kit.ros.image import color_image, depth_image
+from perception_kit.ros.intrinsics import picture_intrinsics
 from perception_kit.ros.to_messages import (
     detections_to_message,
     poses_to_message,
@@ -62,7 +63,7 @@ def offline(settings: ReplaySettings) -> Iterator[tuple[int, FrameResults]]:
             color = frame.color.message
             rgb = color_image(color)
             instances = segmenter(rgb)
-            intrinsics = intrinsics_from_camera_info(frame.camera_info.message, color)
+            intrinsics = picture_intrinsics(frame.camera_info.message, color)
             depth = depth_image(frame.depth.message)
             poses = estimator(rgb, depth, intrinsics, instances, poses)
             instances = detections_from_message(

@@ -15,7 +15,8 @@ from assistant_perception.msg import InstanceDetectionArray
 from rclpy.node import Node
 from std_msgs.msg import Header
 
-from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.bags.camera_streams import StampedMessage
 from perception_kit.evaluation.results import STAGES
 from perception_kit.replay.domain import free_domain
 from perception_kit.replay.player import Player, Responses

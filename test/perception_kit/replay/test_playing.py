@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
-from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.bags.camera_streams import StampedMessage
 from perception_kit.evaluation.results import STAGES
 from perception_kit.replay import playing
 from perception_kit.replay.player import Responses
@@ -31,10 +32,17 @@ class Bench:
         stamps_s: Collection[float],
         dropped: Collection[int] = (),
         frames_until_gone: int = 1000,
+        damaged: Collection[int] = (),
     ) -> None:
         self._frames = [
-            CameraFrame(StampedMessage(round(stamp * 1e9), None, b""), None, None)
-            for stamp in stamps_s
+            CameraFrame(
+                StampedMessage(
+                    round(stamp * 1e9), None, b"", fault="no picture" if k in damaged else ""
+                ),
+                None,
+                None,
+            )
+            for k, stamp in enumerate(stamps_s)
         ]
         self._dropped, self._left = dropped, frames_until_gone
         self.frame_count, self.rejected, self.forgotten = len(self._frames), 0, 0
@@ -74,6 +82,13 @@ def test_frames_are_recorded_in_order_and_dropped_ones_without_results() -> None
     bench.play()
     assert bench.recorded == [(0, True), (1, False), (2, True), (3, True), (4, False)]
     assert bench.forgotten == 5
+
+
+def test_a_frame_that_cannot_be_read_is_recorded_without_being_played() -> None:
+    bench = Bench([k * FRAME_S for k in range(4)], damaged=[0, 2])
+    bench.play()
+    assert bench.recorded == [(0, False), (1, True), (2, False), (3, True)]
+    assert len(bench.published_s) == 2
 
 
 @pytest.mark.parametrize("rate", [0.5, 2.0])

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import pytest
 import torch
 import yaml
 
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
+
+from changed_bag import changed
 
 from perception_kit.bags.bag import BagReader, open_typestore
 from perception_kit.evaluation.results import NODES, STAGES
@@ -223,3 +226,53 @@ def test_node_that_hangs_and_node_without_a_model(
     assert metrics["instances"]["total"] >= FRAMES
     with BagReader(tmp_path / "out" / "results") as reader:
         assert reader.topics["/pose6d_node/detections"].count == FRAMES
+
+
+COLOR = "/camera/camera/color/image_raw"
+DEPTH = "/camera/camera/aligned_depth_to_color/image_raw"
+
+
+def as_jpeg(message: Any, form: str) -> Any:
+    pixels = message.data.reshape(message.height, message.width, -1)
+    data = cv2.imencode(".jpg", pixels[..., ::-1] if pixels.shape[2] == 3 else pixels[..., 0])[1]
+    kind = open_typestore().types["sensor_msgs/msg/CompressedImage"]
+    return kind(header=message.header, format=form, data=data.ravel())
+
+
+def test_a_damaged_picture_costs_its_frame_only(
+    scene: Path, settings: ReplaySettings, tmp_path: Path
+) -> None:
+    def compress(number: int, topic: str, message: Any) -> list[tuple[str, Any]]:
+        if topic != COLOR:
+            return [(topic, message)]
+        picture = as_jpeg(message, "rgb8; jpeg compressed bgr8")
+        picture.data = picture.data[: 0 if number == 2 else None]
+        return [(f"{topic}/compressed", picture)]
+
+    bag = changed(scene, tmp_path / "jpeg", compress)
+    assert run_replay(replace(settings, bag=bag, models=scene / "models", out=tmp_path / "out"))
+
+    metrics = metrics_of(tmp_path / "out")
+    assert metrics["frames"] == {"input": FRAMES, "processed": FRAMES - 1, "dropped": 1}
+    details = json.loads((tmp_path / "out" / "details.json").read_text())
+    (note,) = [note for note in details["notes"] if "cannot be read" in note]
+    assert note.startswith("the colour image of 1 frame cannot be read (first in frame 2: ")
+    assert "holds 0 bytes" in note
+
+
+def test_results_that_never_come_are_no_success(
+    scene: Path, settings: ReplaySettings, tmp_path: Path
+) -> None:
+    def compress(number: int, topic: str, message: Any) -> list[tuple[str, Any]]:
+        if topic != DEPTH:
+            return [(topic, message)]
+        message.data = message.data[::2]
+        return [(f"{topic}/compressed", as_jpeg(message, "16UC1; jpeg compressed "))]
+
+    bag = changed(scene, tmp_path / "jpeg", compress)
+    out = tmp_path / "out"
+    assert not run_replay(replace(settings, bag=bag, models=scene / "models", out=out))
+    notes = json.loads((out / "details.json").read_text())["notes"]
+    assert "pose6d_node gave no result of pose for any frame" in notes
+    assert any("depth image of 6 frames cannot be read" in note for note in notes)
+    assert any("in which the distances are lost" in note for note in notes)

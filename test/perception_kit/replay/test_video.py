@@ -33,3 +33,15 @@ def test_video_without_frames_can_be_closed(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "video.mp4"):
         pass
     assert not (tmp_path / "video.mp4").exists()  # no file that a player refuses
+
+
+def test_frames_of_other_sizes_are_shown_whole(tmp_path: Path) -> None:
+    sizes = [(48, 64), (24, 32), (96, 64), (47, 63)]
+    with VideoWriter(tmp_path / "video.mp4") as writer:
+        for k, (height, width) in enumerate(sizes):
+            writer.write(np.full((height, width, 3), 200, np.uint8), k * 10**8)
+    with av.open(str(tmp_path / "video.mp4")) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert [picture.shape[:2] for picture in pictures] == [(48, 64)] * 4
+    shown = [np.argwhere(picture[..., 0] > 100).max(axis=0) + 1 for picture in pictures]
+    np.testing.assert_allclose(shown, [(48, 64), (24, 32), (48, 32), (46, 62)], atol=2)

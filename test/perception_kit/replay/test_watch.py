@@ -14,7 +14,8 @@ pytest.importorskip("assistant_perception", reason="the messages are not built: 
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from perception_kit.bags.camera_frames import CameraFrame, StampedMessage
+from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.bags.camera_streams import StampedMessage
 from perception_kit.evaluation.results import NODES, STAGES
 from perception_kit.replay.player import Responses
 from perception_kit.replay.watch import NodeWatch
@@ -172,3 +173,11 @@ def test_frame_without_depth_is_only_for_the_actions(bench: Bench) -> None:
 def test_every_stage_has_a_node() -> None:
     assert {stage.node for stage in STAGES} == set(NODES)
     assert all(stage.node in stage.needs for stage in STAGES)
+
+
+def test_a_frame_whose_depth_cannot_be_read_is_told_with_the_reason(bench: Bench) -> None:
+    faults = {"depth image": "'/depth' holds 5 bytes that are no whole JPEG or PNG image"}
+    bench.play(0, ["actions"], CameraFrame(IMAGE, None, IMAGE, faults))
+    assert bench.logged == [
+        f"frame 0: pose6d_node gave no result of segmentation and pose: {faults['depth image']}"
+    ]

@@ -26,6 +26,7 @@ from visualization_msgs.msg import MarkerArray
 
 from perception_kit.colors import FALL_COLOR
 from perception_kit.ros.image import image_to_array
+from perception_kit.ros.qos import latched_qos
 from perception_kit.ros.to_messages import (
     actions_to_message,
     detections_to_message,
@@ -51,10 +52,14 @@ def node() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("node")
-def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGraph) -> None:
+@pytest.mark.parametrize("is_info_latched", [False, True])
+def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(
+    graph: RosGraph, is_info_latched: bool
+) -> None:
     graph.wait(lambda: graph.node.count_publishers("/scene_node/overlay"), "the node")
     graph.spin(1.0)
-    assert graph.node.count_subscribers("/color/image_raw") == 0, "nobody subscribes"
+    if not is_info_latched:  # the first of these tests, before anybody subscribes
+        assert graph.node.count_subscribers("/color/image_raw") == 0
 
     overlays = graph.record(Image, "/scene_node/overlay")
     clouds = graph.record(PointCloud2, "/scene_node/points")
@@ -66,6 +71,10 @@ def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGr
         "/tracker_node/tracks": TrackArray,
         "/actionrec_node/actions": ActionArray,
     }
+    if is_info_latched:  # it came once, before the node listened
+        latched = graph.node.create_publisher(CameraInfo, "/color/camera_info", latched_qos())
+        latched.publish(info_message(5))
+        del types["/color/camera_info"]
     publishers = {topic: graph.publisher(kind, topic) for topic, kind in (types | results).items()}
     stamp_ns = 10**9
 
@@ -81,8 +90,8 @@ def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGr
             "/tracker_node/tracks": tracks_to_message([TRACK], stamp),
             "/actionrec_node/actions": actions_to_message([FALL], classes, stamp),
         }
-        for topic, message in messages.items():
-            publishers[topic].publish(message)
+        for topic, publisher in publishers.items():
+            publisher.publish(messages[topic])
         graph.spin(0.2)
         return bool(overlays and clouds and markers)
 
@@ -92,3 +101,8 @@ def test_a_fall_is_drawn_on_the_picture_and_written_over_the_person(graph: RosGr
     assert tuple(picture[HEIGHT // 2, 0]) == FALL_COLOR
     assert clouds[-1].width == WIDTH * HEIGHT
     assert [marker.text for marker in markers[-1].markers] == ["person 7: FALL"]
+
+    for publisher in publishers.values():
+        graph.node.destroy_publisher(publisher)
+    if is_info_latched:
+        graph.node.destroy_publisher(latched)

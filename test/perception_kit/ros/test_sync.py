@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.ros.sync import FrameJoiner
+from perception_kit.ros.sync import KEPT_S, FrameJoiner
 
 MS = 1_000_000
 FRAME = 33 * MS
@@ -116,7 +116,7 @@ def test_a_missing_partner_drops_frames_without_end_of_memory() -> None:
         [(name, number * FRAME) for number in range(100) for name in ("color", "info")]
     )
     assert frames == []
-    assert join.dropped == 84
+    assert join.dropped == 100 - 1 - int(KEPT_S * 1e9) // FRAME
     assert "depth" not in join.smallest_gap_ns
 
 
@@ -131,3 +131,82 @@ def test_after_a_jump_back_the_new_stamps_are_joined() -> None:
     early = [(name, number * FRAME) for number in range(3) for name in ("info", "color", "depth")]
     frames, _ = run(late + early)
     assert [frame["color"] for frame in frames] == [100 * FRAME, 0, FRAME, 2 * FRAME]
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 0.3, 0.6, 1.9])
+def test_depth_that_arrives_late_is_joined_and_its_lateness_measured(lag_s: float) -> None:
+    """Equal stamps at 30 Hz, depth published ``lag_s`` after its colour image."""
+    count, lag = 90, round(lag_s * 1e9)
+    events = [(number * FRAME, "color", number * FRAME) for number in range(count)]
+    events += [(number * FRAME, "info", number * FRAME) for number in range(count)]
+    events += [(number * FRAME + lag, "depth", number * FRAME) for number in range(count)]
+
+    now = 0.0
+    join = FrameJoiner("color", ["depth", "info"], clock=lambda: now)
+    joined = []
+    for at_ns, name, stamp in sorted(events, key=lambda event: event[0]):
+        now = at_ns * 1e-9
+        if (frame := join.add(name, stamp, stamp)) is not None:
+            joined.append(frame["color"])
+    assert joined == [number * FRAME for number in range(count)]
+    assert join.lateness_s["depth"] == pytest.approx(lag_s)
+
+
+def test_depth_that_comes_after_all_patience_has_its_lateness_measured_too() -> None:
+    now = 0.0
+    join = FrameJoiner("color", ["depth"], clock=lambda: now)
+    for number in range(100):
+        now = number * FRAME * 1e-9
+        join.add("color", number * FRAME, "color")
+    assert join.add("depth", 0, "depth") is None
+    assert join.lateness_s["depth"] == pytest.approx(99 * FRAME * 1e-9)
+    assert join.dropped > 0
+
+
+def test_depth_that_comes_in_time_again_is_not_late_any_more() -> None:
+    now = 0.0
+    join = FrameJoiner("color", ["depth"], clock=lambda: now)
+    join.add("color", 0, "color")
+    now = 1.0
+    assert join.add("depth", 0, "depth") is not None
+    assert join.lateness_s == {"depth": 1.0}
+    join.add("depth", FRAME, "depth")
+    assert join.add("color", FRAME, "color") is not None
+    assert join.lateness_s == {}
+
+
+LASTING = {
+    "once, before the images": ([0], 1),
+    "once a second": (list(range(0, 40 * FRAME, 30 * FRAME)), 1),
+    "with the stamps of another clock": ([number * FRAME + 10**15 for number in range(40)], 1),
+    "at the start only": ([number * FRAME for number in range(5)], 4),
+    "without stamps": ([0] * 40, 1),
+}
+
+
+@pytest.mark.parametrize("case", LASTING)
+def test_what_lasts_is_taken_though_its_stamps_are_others(case: str) -> None:
+    infos, missed = LASTING[case]
+    join = FrameJoiner("color", ["depth", "info"], lasting=["info"])
+    joined = []
+    for number in range(40):
+        stamp = number * FRAME
+        messages = [("info", infos[number])] if number < len(infos) else []
+        messages += [("color", stamp + 5 * MS), ("depth", stamp + 5 * MS)]
+        joined += [join.add(name, at, (name, at)) for name, at in messages]
+    frames = [frame for frame in joined if frame is not None]
+    assert len(frames) >= 40 - missed
+    assert frames[-1]["info"] == ("info", infos[-1])
+
+
+def test_what_lasts_is_still_joined_by_stamp_where_it_comes_with_each_frame() -> None:
+    """The size of the images changes: each is joined with the camera information of its size."""
+    join = FrameJoiner("color", ["depth", "info"], lasting=["info"])
+    joined = []
+    for number in range(20):
+        stamp, size = number * FRAME, "small" if number < 10 else "large"
+        for name in ("color", "depth", "info"):
+            joined.append(join.add(name, stamp, size))
+    frames = [frame for frame in joined if frame is not None]
+    assert len(frames) == 20
+    assert all(len(set(frame.values())) == 1 for frame in frames)

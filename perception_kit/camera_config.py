@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the messages of a camera are read where they do not say it themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from perception_kit.parameters import parameter
+
+INTRINSICS = ("auto", "K", "P")
+UNNAMED_ENCODINGS = ("", "bgr8", "rgb8", "bgra8", "rgba8", "mono8")
+
+
+def color_encoding_parameter() -> Any:
+    """The parameter of every node that receives colour images."""
+    return parameter(
+        "",
+        "channels of colour images whose encoding does not name them (8UC3, 8UC4, 8UC1), such as"
+        " bgr8; empty: they are refused",
+        choices=UNNAMED_ENCODINGS,
+    )
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Parameters of nodes, and options of commands, that read a camera's images."""
+
+    depth_scale: float = parameter(
+        0.0,
+        "metres of one unit of the depth images, such as 0.0001 or 0.00025; 0: by their encoding,"
+        " 16UC1 in millimetres and 32FC1 in metres",
+        0.0,
+        1.0,
+    )
+    intrinsics: str = parameter(
+        "auto",
+        "matrix of camera_info that the colour images fit: K raw images, P rectified ones; auto: P"
+        " for topics called image_rect…, else K",
+        choices=INTRINSICS,
+    )
+    color_encoding: str = color_encoding_parameter()
