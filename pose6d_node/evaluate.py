@@ -34,7 +34,7 @@ from perception_kit.resources import RUNTIMES
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
-from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics
+from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, scene_scores
 from pose6d_node.evaluation.reliability import draw_reliability
 from pose6d_node.evaluation.tables import print_tables, write_instances
 from pose6d_node.evaluation.worst_poses import worst_poses, write_pictures
@@ -145,6 +145,8 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     results = evaluator.run(_frames_to_use(dataset, args.max_frames))
     notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
     metrics = {**model_metrics(results, headline), "notes": notes}
+    matches = headline_matches(results, headline)
+    metrics["per_scene"] = scene_scores(matches, dataset.scene)
     if args.sequences:
         metrics["jitter"] = _jitter(results, evaluator)
 
@@ -154,7 +156,7 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     write_instances(args.out / "instances.csv", dataset, results)
     shutil.rmtree(args.out / "worst", ignore_errors=True)
-    worst = worst_poses(headline_matches(results, headline), args.worst)
+    worst = worst_poses(matches, args.worst)
     pictures = write_pictures(args.out / "worst", dataset, worst)
 
     if results.poses:

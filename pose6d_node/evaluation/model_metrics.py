@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from perception_kit.metrics.bop import bop_metrics
@@ -43,6 +43,16 @@ def model_metrics(results: ModelResults, headline: str) -> dict[str, Any]:
         "per_class": per_class,
         "poses": poses,
     }
+
+
+def scene_scores(
+    matches: Sequence[PoseMatch], scene_of: Callable[[int], str]
+) -> dict[str, dict[str, Any]]:
+    """``pose_scores`` of each scene, without those of the classes."""
+    scenes: dict[str, list[PoseMatch]] = {}
+    for match in matches:
+        scenes.setdefault(scene_of(match.frame), []).append(match)
+    return {scene: _total(pose_scores(matched)) or {} for scene, matched in scenes.items()}
 
 
 def headline_matches(results: ModelResults, stage: str) -> list[PoseMatch]:

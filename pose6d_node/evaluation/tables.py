@@ -31,7 +31,8 @@ POSE_COLUMNS = (
     scores.CONFIDENCE_AUROC,
 )
 MASK_COLUMNS = (scores.MASK_MAP, scores.MASK_MAP50, scores.BOX_MAP)
-_TEXT_COLUMNS = ("masks", "poses", "class")
+_TEXT_COLUMNS = ("masks", "poses", "class", "scene")
+MAX_SCENES = 30  # more are in metrics.json only
 _CSV_COLUMNS = (
     *("masks", "poses", "frame", "class", "visible_fraction", "confidence"),
     *("add", "adds", "vsd", "mssd", "mspd", "no_pose_because"),
@@ -49,6 +50,8 @@ def print_tables(metrics: Mapping[str, Any], headline: str, notes: Sequence[str]
         console.print(_stage_table(metrics["poses"]))
     if "jitter" in metrics:
         console.print(_jitter_table(metrics["jitter"]))
+    if 1 < len(metrics["per_scene"]) <= MAX_SCENES:
+        console.print(_scene_table(metrics["per_scene"]))
     console.print(_class_table(metrics, headline))
     for note in notes:
         console.print(f"[bold yellow]Note:[/] {escape(note)}")
@@ -64,6 +67,15 @@ def _stage_table(poses: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
         for stage, values in stages.items():
             counts = [str(values["count"]), str(values["posed"])]
             table.add_row(masks.replace("_", " "), stage, *counts, *_cells(values, POSE_COLUMNS))
+    return table
+
+
+def _scene_table(scenes: Mapping[str, Mapping[str, Any]]) -> Table:
+    headings = [kind.heading for kind in POSE_COLUMNS]
+    table = _table("By scene, poses as by class", ["scene", "objects", "posed", *headings])
+    for scene, values in scenes.items():
+        counts = [str(values["count"]), str(values["posed"])]
+        table.add_row(escape(scene), *counts, *_cells(values, POSE_COLUMNS))
     return table
 
 

@@ -52,6 +52,7 @@ def test_files_of_a_whole_evaluation(
     assert run(bop_folder, tmp_path, models["segmentation"], models["pose"]) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["frames"] == 3
+    assert metrics["per_scene"]["000000"]["count"] == 3
     assert {"map", "map50", "box_map"} <= metrics["segmentation"].keys()
     assert metrics["instances"]["total"] == 3
     assert metrics["per_class"]["box"].keys() == {"segmentation", "instances", "pose"}
