@@ -2,8 +2,8 @@
 """What looking twice costs and brings: ``python -m bench.look_twice``.
 
 Rendered frames of the demo's objects with true masks, seen by the demo's model: the networks alone,
-with Open3D's ICP after them, looked twice, and that with the poses of the frame before (the true
-ones, as if the frame before had shown the same).
+with Open3D's ICP after them, and with ever more hypotheses; the last poses are the true ones, as if
+the frame before had shown the same.
 """
 
 from __future__ import annotations
@@ -101,13 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     objects = sum(len(scene.instances) for scene in scenes) / len(scenes)
 
     make = partial(PoseEstimator, options.model, "cpu", min_confidence=0.0)
-    networks, icp = make(look_twice=False), make(look_twice=False, icp=True)
-    twice = make()
     calls: dict[str, Callable[[], object]] = {
-        "networks": partial(estimate_all, networks, scenes, False),
-        "networks and Open3D's ICP": partial(estimate_all, icp, scenes, False),
-        "looked twice": partial(estimate_all, twice, scenes, False),
-        "looked twice, last poses": partial(estimate_all, twice, scenes, True),
+        "networks": partial(estimate_all, make(hypotheses="none"), scenes, False),
+        "networks and Open3D's ICP": partial(
+            estimate_all, make(hypotheses="none", icp=True), scenes, False
+        ),
+        "registered": partial(estimate_all, make(hypotheses="network"), scenes, False),
+        "and turns": partial(estimate_all, make(hypotheses="turns"), scenes, False),
+        "and views": partial(estimate_all, make(), scenes, False),
+        "and last poses": partial(estimate_all, make(), scenes, True),
     }
     times = milliseconds(calls, options.repetitions)
     per_frame = {name: value / len(scenes) for name, value in times.items()}

@@ -12,6 +12,8 @@ from perception_kit.camera_config import CameraConfig
 from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import RUNTIMES, check_device_name
 
+HYPOTHESES = ("none", "network", "turns", "views")
+
 
 @dataclass(frozen=True)
 class Pose6dConfig(CameraConfig):
@@ -54,20 +56,22 @@ class Pose6dConfig(CameraConfig):
     refine_iterations: int = parameter(
         2, "passes of DenseFusion's refiner; more are slower and more precise", 0, 20
     )
-    look_twice: bool = parameter(
-        True,
-        "also try half turns and views, register them to the depth, and take the pose that agrees"
-        " best with depth and colors; needs a pose model with surfaces",
+    hypotheses: str = parameter(
+        "views",
+        "poses that are registered to the depth and judged by depth and colors, each with those"
+        " before it: none, network, turns (that the shape nearly allows), views (of the model,"
+        " where the depth contradicts the others); more than none needs a model with surfaces",
+        choices=HYPOTHESES,
     )
     last_poses: bool = parameter(
         True,
         "also look at the poses of the last frame, if it is at most 1 s old: what stands still does"
-        " not jump; only with look_twice",
+        " not jump; not with hypotheses none",
     )
     icp: bool = parameter(
         False,
-        "register each pose to the depth by Open3D after the refiner; poses that are looked at"
-        " twice are registered anyway",
+        "register each pose to the depth by Open3D after the refiner; only with hypotheses none, as"
+        " others are registered anyway",
     )
     min_confidence: float = parameter(
         0.005, "poses that agree less with mask and depth are not published", 0.0, 1.0

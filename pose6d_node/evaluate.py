@@ -44,7 +44,7 @@ from pose6d_node.segmentation.predictor import Segmenter
 EXIT_BAD_INPUT = 2
 KINDS = ("segmentation", "pose")
 NEW_NAMES = {"--dataset": "--data"}
-REFINED, LOOKED_TWICE, FOLLOWED = "refined", "looked twice", "twice, last poses"
+REFINED, AND_VIEWS, AND_LAST = "refined", "and views", "and last poses"
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -133,12 +133,12 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(args.dataset, args.split)
     estimators = _estimators(models, args)
-    if args.sequences and LOOKED_TWICE in estimators:
-        estimators[FOLLOWED] = estimators[LOOKED_TWICE]
-    evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators, (FOLLOWED,))
+    if args.sequences and AND_VIEWS in estimators:
+        estimators[AND_LAST] = estimators[AND_VIEWS]
+    evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators, (AND_LAST,))
 
     # The stage whose scores stand for the model: as the nodes run it by default.
-    stages = [stage for stage in (REFINED, LOOKED_TWICE, FOLLOWED) if stage in estimators]
+    stages = [stage for stage in (REFINED, AND_VIEWS, AND_LAST) if stage in estimators]
     headline = stages[-1] if stages else REFINED
 
     # Results, and the scores of them.
@@ -229,19 +229,21 @@ def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, PoseEstimator]:
-    """Ways to estimate poses, by name; the last one needs a model with surfaces.
+    """Ways to estimate poses, by name; those after ICP need a model with surfaces.
 
     They keep poses of any confidence: how well it tells right from wrong ones is scored, too.
     """
     estimator = partial(PoseEstimator, path, device, min_confidence=0.0)
-    refined = estimator(refine_iterations, look_twice=False)
+    refined = estimator(refine_iterations, hypotheses="none")
     stages = {
-        "unrefined": estimator(refine_iterations=0, look_twice=False),
+        "unrefined": estimator(refine_iterations=0, hypotheses="none"),
         REFINED: refined,
-        "refined + ICP": estimator(refine_iterations, icp=True, look_twice=False),
+        "refined + ICP": estimator(refine_iterations, icp=True, hypotheses="none"),
     }
     if refined.model.surfaces is not None:
-        stages[LOOKED_TWICE] = estimator(refine_iterations)
+        stages["registered"] = estimator(refine_iterations, hypotheses="network")
+        stages["and turns"] = estimator(refine_iterations, hypotheses="turns")
+        stages[AND_VIEWS] = estimator(refine_iterations)
     return stages
 
 

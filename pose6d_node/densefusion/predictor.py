@@ -49,12 +49,13 @@ class PoseEstimator:
     depths in it or none in its crop, depth beyond 50 m, a pose that is not finite, or one whose
     confidence is below ``min_confidence``.
 
-    With ``look_twice``, half turns of the networks' pose, views of the model and turns that its
-    shape nearly allows are tried as well; all are registered to the depth, and the one that agrees
-    best with depth and colors is kept. The confidence is the probability that it is right
-    (``pose_confidence``). Without it, or where the model file holds no surfaces, the confidence
-    says how well mask and depth agree with the networks' pose (``pose_verification_score``); with
-    ``icp``, that pose is registered by Open3D, and the result kept where it agrees better.
+    With ``hypotheses`` other than "none", the networks' pose is registered to the depth; with
+    "turns", so are its half turns and those that its shape nearly allows; with "views", views of
+    the model where the depth contradicts the others. The one that agrees best with depth and colors
+    is kept, and its confidence is the probability that it is right (``pose_confidence``). With
+    "none", or where the model file holds no surfaces, the confidence says how well mask and depth
+    agree with the networks' pose (``pose_verification_score``); with ``icp``, that pose is
+    registered by Open3D, and the result kept where it agrees better.
 
     Equal input gives equal output; an instance's pose does not depend on the others in the frame.
     """
@@ -67,14 +68,14 @@ class PoseEstimator:
         icp: bool = Pose6dConfig.icp,
         min_confidence: float = Pose6dConfig.min_confidence,
         seed: int = 0,
-        look_twice: bool = Pose6dConfig.look_twice,
+        hypotheses: str = Pose6dConfig.hypotheses,
     ) -> None:
         config = Pose6dConfig(
             device=device,
             refine_iterations=refine_iterations,
             icp=icp,
             min_confidence=min_confidence,
-            look_twice=look_twice,
+            hypotheses=hypotheses,
         )
         self.configure(config)
         self.device = torch.device(choose_device(device))
@@ -93,7 +94,7 @@ class PoseEstimator:
         self.refine_iterations = config.refine_iterations
         self.icp = config.icp
         self.min_confidence = config.min_confidence
-        self.look_twice = config.look_twice
+        self.hypotheses = config.hypotheses
 
     def __call__(
         self,
@@ -185,7 +186,7 @@ class PoseEstimator:
         finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
         rotations = torch.where(finite.view(-1, 1, 1), rotations, torch.eye(3, device=self.device))
         translations = torch.where(finite.view(-1, 1), translations, 0.0)
-        if self._near_symmetries is not None and self.look_twice:
+        if self._near_symmetries is not None and self.hypotheses != "none":
             rotations, translations, confidences = self._look_twice(
                 batch, self._near_symmetries, rotations, translations, previous
             )
@@ -239,6 +240,8 @@ class PoseEstimator:
             Hypotheses(instance, rotations, translations),
             self.model.symmetric,
             previous_poses(observation, surfaces, self.class_names, previous),
+            with_turns=self.hypotheses != "network",
+            with_views=self.hypotheses == "views",
         )
         return best.rotation, best.translation, confidences
 

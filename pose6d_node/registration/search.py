@@ -61,37 +61,43 @@ def look_twice(
     estimates: Hypotheses,
     symmetric: Tensor,
     previous: Hypotheses,
+    with_turns: bool = True,
+    with_views: bool = True,
 ) -> tuple[Hypotheses, Tensor]:
     """The best pose of each of the B instances, in their order, and its confidence (B,), 0..1.
 
     ``estimates`` are a network's poses, ``previous`` those of the last frame, at most one of each
-    instance. The former compete with their half turns, with the latter and, where none of these
-    agrees with the depth, with views of the model; all are registered to the depth. The winner
-    competes with its turns that the shape nearly allows, which colors and small parts tell apart.
-    ``symmetric`` (C,) tells the classes that look the same after some turns.
+    instance. ``with_turns``, the former compete with their half turns and, ``with_views``, with
+    views of the model where the depth contradicts all others, or there is none; all are registered
+    to the depth. The winner competes with its turns that the shape nearly allows, which colors and
+    small parts tell apart. ``symmetric`` (C,) tells the classes that look the same after some
+    turns.
     """
     candidates = Candidates(observation, surfaces)
-    sure = torch.zeros(len(observation), dtype=torch.bool, device=symmetric.device)
+    doubtful = torch.ones(len(observation), dtype=torch.bool, device=symmetric.device)
 
     # Poses that a network confuses, and what was there before.
-    turned = half_turns(surfaces, observation.class_index, estimates)
-    near = Hypotheses.concatenate([turned, previous])
+    near = estimates
+    if with_turns:
+        near = half_turns(surfaces, observation.class_index, estimates)
+    near = Hypotheses.concatenate([near, previous])
     if len(near):
         registered = register(observation, surfaces, near, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS)
         candidates.add(Hypotheses.concatenate([estimates, registered]))
         best, agrees = candidates.best()
-        sure[best.instance] = agrees >= SURE
+        doubtful[best.instance] = (agrees < SURE) & with_views
 
-    # A new start for instances whose best pose the depth contradicts.
-    doubtful = (~sure).nonzero().squeeze(1)
-    if len(doubtful):
-        candidates.add(registered_views(observation, surfaces, doubtful))
+    # A new start for instances without a pose, or whose best one the depth contradicts.
+    instances = doubtful.nonzero().squeeze(1)
+    if len(instances):
+        candidates.add(registered_views(observation, surfaces, instances))
         best, _ = candidates.best()
 
     # What the shape alone cannot decide.
-    alike = look_alikes(observation, surfaces, near_symmetries, best)
-    if len(alike):
-        candidates.add(alike)
+    if with_turns:
+        alike = look_alikes(observation, surfaces, near_symmetries, best)
+        if len(alike):
+            candidates.add(alike)
     hypotheses, agreement = candidates.all()
     return pose_confidence(
         surfaces, observation.class_index, hypotheses, agreement, symmetric, previous
