@@ -107,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             estimate_all, make(hypotheses="none", icp=True), scenes, False
         ),
         "registered": partial(estimate_all, make(hypotheses="network"), scenes, False),
-        "and turns": partial(estimate_all, make(hypotheses="turns"), scenes, False),
-        "and views": partial(estimate_all, make(), scenes, False),
-        "and last poses": partial(estimate_all, make(), scenes, True),
+        "+ turns": partial(estimate_all, make(hypotheses="turns"), scenes, False),
+        "+ views": partial(estimate_all, make(), scenes, False),
+        "+ last poses": partial(estimate_all, make(), scenes, True),
     }
     times = milliseconds(calls, options.repetitions)
     per_frame = {name: value / len(scenes) for name, value in times.items()}

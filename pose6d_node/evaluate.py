@@ -44,7 +44,7 @@ from pose6d_node.segmentation.predictor import Segmenter
 EXIT_BAD_INPUT = 2
 KINDS = ("segmentation", "pose")
 NEW_NAMES = {"--dataset": "--data"}
-REFINED, AND_VIEWS, AND_LAST = "refined", "and views", "and last poses"
+REFINED, AND_VIEWS, AND_LAST = "refined", "+ views", "+ last poses"
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -242,7 +242,7 @@ def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, Po
     }
     if refined.model.surfaces is not None:
         stages["registered"] = estimator(refine_iterations, hypotheses="network")
-        stages["and turns"] = estimator(refine_iterations, hypotheses="turns")
+        stages["+ turns"] = estimator(refine_iterations, hypotheses="turns")
         stages[AND_VIEWS] = estimator(refine_iterations)
     return stages
 

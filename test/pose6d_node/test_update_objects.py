@@ -73,7 +73,7 @@ def test_surfaces_are_those_of_the_meshes(without_surfaces: Path, meshes: Path) 
 
     stages = ["unrefined", "refined", "refined + ICP"]
     assert list(pose_stages(without_surfaces, "cpu", 2)) == stages
-    assert list(pose_stages(out, "cpu", 2)) == [*stages, "registered", "and turns", "and views"]
+    assert list(pose_stages(out, "cpu", 2)) == [*stages, "registered", "+ turns", "+ views"]
 
 
 def test_a_missing_mesh_is_named(
