@@ -69,7 +69,7 @@ def _same_pose(
 
     # ADD and ADD-S (Hinterstoisser et al. 2012).
     classes = class_index[hypotheses.instance]
-    distance = (placed - expected).norm(dim=2).mean(dim=1)
+    distance = ((placed - expected) ** 2).sum(dim=2).sqrt().mean(dim=1)
     nearest = torch.cdist(placed, expected).amin(dim=2).mean(dim=1)
     distance = torch.where(symmetric[classes], nearest, distance)
     return distance <= SAME_POSE * surfaces.diameters[classes]

@@ -34,7 +34,9 @@ def color_cost(observation: Observation, placed: PlacedSurfaces, confirmed: Tens
     )
     seen = observation.at(observation.color, placed.pixel.gather(1, chosen)).transpose(0, 1)
     target, usable = seen[:, :3], seen[:, 3]
-    facing = -(normals * points).sum(dim=1) / points.norm(dim=1)
+    # PyTorch's norm over channels takes ten times as long.
+    distance = (points**2).sum(dim=1).sqrt()
+    facing = -(normals * points).sum(dim=1) / distance
     weight = usable * (confirmed.gather(1, chosen) & (facing > MIN_FACING))
 
     # Fit, then fit again with less weight on what does not follow the light: highlights, shadows.

@@ -83,7 +83,7 @@ def compare(
     residual = (behind.abs() / tolerance * confirmed).sum(dim=1) / number.clamp(min=1)
     return Agreement(
         number / (number + contradicted.sum(dim=1)).clamp(min=1),
-        _coverage(observation, placed, hypotheses.instance, confirmed, observation.size // 2, 1),
+        _coverage(observation, placed, hypotheses.instance, confirmed, observation.size // 2, True),
         residual,
         color_cost(observation, placed, confirmed),
     )
@@ -101,7 +101,7 @@ def rough_score(
     number = confirmed.sum(dim=1)
     support = number / (number + contradicted.sum(dim=1)).clamp(min=1)
     return support * _coverage(
-        observation, placed, hypotheses.instance, confirmed, ROUGH_CELLS, reach=0
+        observation, placed, hypotheses.instance, confirmed, ROUGH_CELLS, beside=False
     )
 
 
@@ -128,21 +128,30 @@ def _coverage(
     instance: Tensor,
     confirmed: Tensor,
     cells: int,
-    reach: int,
+    beside: bool,
 ) -> Tensor:
-    """(H,) fraction of the measured mask in or beside a cell with a confirmed point.
+    """(H,) fraction of the measured mask in a cell with a confirmed point, or ``beside`` one.
 
-    There are ``cells`` x ``cells`` in the crop; ``reach`` counts the cells beside.
+    There are ``cells`` x ``cells`` in the crop.
     """
     size = observation.size
     cell = (placed.row * cells // size) * cells + placed.column * cells // size
     hit = confirmed.new_zeros(len(instance), cells * cells, dtype=torch.float32)
     hit = hit.scatter_reduce(1, cell, confirmed.float(), "amax")
-    if reach:
-        square = hit.view(-1, 1, cells, cells)
-        hit = F.max_pool2d(square, 2 * reach + 1, 1, reach).flatten(1)
+    if beside:
+        hit = _dilated(hit.view(-1, cells, cells)).flatten(1)
 
     measured = observation.measured_mask().float().view(-1, 1, size, size)
     weight = F.avg_pool2d(measured, size // cells).flatten(1)
     weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1e-6)
     return (hit * weight[instance]).sum(dim=1)
+
+
+def _dilated(images: Tensor) -> Tensor:
+    """(H, C, C) the largest of each cell and its eight neighbors.
+
+    One axis after the other, this is much faster than PyTorch's pooling of so small images.
+    """
+    padded = F.pad(images, (1, 1, 1, 1))
+    rows = torch.maximum(torch.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    return torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
