@@ -111,7 +111,7 @@ def test_mixed_precision_and_other_weights(bop_folder: Path, tmp_path: Path, cap
     ("arguments", "message"),
     [
         (["--resume"], "no checkpoint"),
-        (["--data", "nowhere"], "'nowhere' holds no frames in a known layout"),
+        (["--data", "nowhere"], "'nowhere' does not exist"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--refine-iterations", "0"], "must be a whole number of at least 1, got '0'"),
         (["--out", "/"], "must be a file whose name ends in .safetensors"),

@@ -112,8 +112,8 @@ def test_scored_on_the_split_of_held_out_frames(folder: Path, tmp_path: Path, ca
     ("arguments", "message"),
     [
         (["--resume"], "leave --resume out"),
-        (["--data", "nowhere"], "'nowhere' holds no frames in a known layout"),
-        (["--val", "nowhere"], "'nowhere' holds no frames in a known layout"),
+        (["--data", "nowhere"], "'nowhere' does not exist"),
+        (["--val", "nowhere"], "'nowhere' does not exist"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
         (
