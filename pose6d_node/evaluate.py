@@ -227,19 +227,23 @@ def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, PoseEstimator]:
-    """Ways to estimate poses, by name; the last one needs a model with surfaces.
+    """Ways to estimate poses, by name.
+
+    The last one needs a model with surfaces, the others one with trained classes.
 
     They keep poses of any confidence: how well it tells right from wrong ones is scored, too.
     """
     estimator = partial(PoseEstimator, path, device, min_confidence=0.0)
-    refined = estimator(refine_iterations, look_twice=False)
-    stages = {
-        "unrefined": estimator(refine_iterations=0, look_twice=False),
-        REFINED: refined,
-        "refined + ICP": estimator(refine_iterations, icp=True, look_twice=False),
-    }
-    if refined.model.surfaces is not None:
-        stages[LOOKED_TWICE] = estimator(refine_iterations)
+    twice = estimator(refine_iterations)
+    stages = {}
+    if twice.model.spec.num_trained:
+        stages = {
+            "unrefined": estimator(refine_iterations=0, look_twice=False),
+            REFINED: estimator(refine_iterations, look_twice=False),
+            "refined + ICP": estimator(refine_iterations, icp=True, look_twice=False),
+        }
+    if twice.model.surfaces is not None:
+        stages[LOOKED_TWICE] = twice
     return stages
 
 

@@ -9,7 +9,7 @@ from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
-from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.object_model import ObjectModel, read_ply
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
 
@@ -56,6 +56,25 @@ def open_models(folder: str | Path) -> dict[int, ObjectModel]:
     if (folder / "models_info.yml").is_file():
         return read_linemod_models(folder)
     return read_ycb_models(class_folders(folder, folder))[0]
+
+
+def open_object(mesh: str | Path) -> ObjectModel:
+    """The object of one mesh: a folder with an OBJ file, as in a YCB-Video ``models`` folder, or an
+    OBJ or PLY file. Its name is that of the folder or file.
+
+    Symmetries are those that the files beside it state, as for a whole folder of models; so is the
+    name of one of BOP's numbered PLY files. Raises DatasetError where there is no mesh, or one that
+    cannot be read.
+    """
+    path = Path(mesh)
+    if not path.exists():
+        raise DatasetError(f"'{path}' does not exist: expected an .obj or .ply file, or its folder")
+    if path.suffix.lower() != ".ply":
+        return read_ycb_models([path])[0][1]
+
+    is_listed = (path.parent / "models_info.json").is_file()
+    listed = read_models(path.parent).values() if is_listed else ()
+    return next((model for model in listed if model.mesh_path == path), None) or read_ply(path)
 
 
 def _existing(folder: str | Path) -> Path:
