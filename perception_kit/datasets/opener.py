@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
@@ -20,12 +21,19 @@ LAYOUTS = (
 )
 
 
-def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
+# Splits in order of preference, to evaluate on and to train on. A folder may have variants of them,
+# such as BOP's train_pbr and test_primesense.
+EVALUATION_SPLITS = ("test", "val", "train")
+TRAINING_SPLITS = ("train",)
+
+
+def open_dataset(
+    folder: str | Path, split: str | None = None, preferred: Sequence[str] = EVALUATION_SPLITS
+) -> FrameDataset:
     """The frames of one split of ``folder``.
 
-    Without ``split``, it is the first of "test", "val" and "train" that the folder has. Raises
-    DatasetError where the folder does not exist, is in none of the layouts, has no such split, or
-    the split has no frames.
+    Without ``split``, it is that of ``choose_split``. Raises DatasetError where the folder does not
+    exist, is in none of the layouts, has no such split, or the split has no frames.
     """
     folder = _existing(folder)
     readers = (
@@ -36,13 +44,36 @@ def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
     for reader, splits_of in readers:
         splits = splits_of(folder)
         if splits or (reader is YcbVideoDataset and find_frames(folder)):
-            held_out = next((name for name in ("test", "val") if name in splits), None)
-            split = split or held_out or "train"
+            split = split or choose_split(folder, splits, preferred)
             dataset = reader(folder, split)
             if len(dataset) == 0:
                 raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
             return dataset
     raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
+
+
+def choose_split(folder: Path, splits: Sequence[str], preferred: Sequence[str]) -> str:
+    """The first of the ``preferred`` that ``folder`` has among its ``splits``, else the only one
+    that begins like one of them (train_pbr), else the only one.
+
+    It is the last of the preferred where there are no splits. Raises DatasetError where several
+    fit.
+    """
+    if not splits:
+        return preferred[-1]
+    if exact := next((name for name in preferred if name in splits), None):
+        return exact
+    for start in preferred:
+        variants = [name for name in splits if name.startswith(start)]
+        if variants:
+            break
+    else:
+        variants = list(splits)
+    if len(variants) == 1:
+        return variants[0]
+    raise DatasetError(
+        f"'{folder}' has the splits {', '.join(splits)}: choose with --split (or --val-split)"
+    )
 
 
 def open_models(folder: str | Path) -> dict[int, ObjectModel]:

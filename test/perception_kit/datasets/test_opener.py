@@ -19,7 +19,14 @@ from dataset_layouts import (
 from perception_kit.datasets.bop import BopDataset
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.linemod import LinemodDataset
-from perception_kit.datasets.opener import open_dataset, open_models, open_object
+from perception_kit.datasets.opener import (
+    EVALUATION_SPLITS,
+    TRAINING_SPLITS,
+    choose_split,
+    open_dataset,
+    open_models,
+    open_object,
+)
 from perception_kit.datasets.ycb_video import YcbVideoDataset
 
 WRITERS = {
@@ -102,3 +109,30 @@ def test_a_listed_object_has_its_listed_name_and_symmetries(tmp_path: Path) -> N
     (tmp_path / "symmetries.json").write_text("{")
     with pytest.raises(DatasetError, match="is not JSON"):
         open_object(tmp_path / "cone.ply")
+
+
+@pytest.mark.parametrize(
+    ("splits", "to_train_on", "to_evaluate_on"),
+    [
+        ([], "train", "train"),
+        (["test", "train"], "train", "test"),
+        (["train_pbr"], "train_pbr", "train_pbr"),
+        (["test_primesense", "train_primesense"], "train_primesense", "test_primesense"),
+        (["train", "train_pbr", "val"], "train", "val"),
+        (["onboarding"], "onboarding", "onboarding"),
+        (["train_pbr", "train_real"], None, None),
+        (["a", "b"], None, None),
+    ],
+)
+def test_splits_are_chosen_by_name(
+    splits: list[str], to_train_on: str | None, to_evaluate_on: str | None
+) -> None:
+    for preferred, chosen in (
+        (TRAINING_SPLITS, to_train_on),
+        (EVALUATION_SPLITS, to_evaluate_on),
+    ):
+        if chosen is None:
+            with pytest.raises(DatasetError, match=f"{', '.join(splits)}: choose with --split"):
+                choose_split(Path("data"), splits, preferred)
+        else:
+            assert choose_split(Path("data"), splits, preferred) == chosen
