@@ -4,7 +4,8 @@
 ``python -m pose6d_node.evaluate --data DIR --model FILE [--model FILE] --out DIR``
 
 A segmentation model is scored by COCO's mean average precision, a pose model with the true masks,
-both together as the whole chain. Exit code: 0; 2 for input that cannot be used.
+both together as the whole chain; without depth images, the segmentation alone. Exit code: 0; 2 for
+input that cannot be used.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from perception_kit.arguments import bounded_int, device, with_new_names
+from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import LAYOUTS, open_dataset
@@ -59,7 +61,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--data", dest="dataset", type=Path, required=True, help=f"folder of frames: {LAYOUTS}"
     )
     parser.add_argument(
-        "--split", help="split of the dataset (default: test, else val, else train)"
+        "--split",
+        help="split of the dataset (default: test, else val, else train; else the only one that is"
+        " called so in part, such as train_pbr)",
+    )
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        default=[],
+        help="score these alone; objects of others are background (default: all)",
     )
     parser.add_argument(
         "--model",
@@ -132,7 +142,14 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     models = models_by_kind(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(args.dataset, args.split)
-    estimators = _estimators(models, args)
+    if not dataset.has_depth and "segmentation" not in models:
+        raise DatasetError(
+            f"'{dataset.folder}' has no depth images, which poses are estimated from: only a"
+            " segmentation model can be scored on it"
+        )
+    if args.classes:
+        dataset = ChosenClasses(dataset, args.classes)
+    estimators = _estimators(models, args) if dataset.has_depth else {}
     if args.sequences and LOOKED_TWICE in estimators:
         estimators[FOLLOWED] = estimators[LOOKED_TWICE]
     evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators, (FOLLOWED,))
@@ -143,7 +160,11 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
 
     # Results, and the scores of them.
     results = evaluator.run(_frames_to_use(dataset, args.max_frames))
-    notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
+    notes = [
+        *dataset.notes,
+        *depth_notes(dataset, models, evaluator),
+        *class_notes(dataset, evaluator, results),
+    ]
     metrics = {**model_metrics(results, headline), "notes": notes}
     if args.sequences:
         metrics["jitter"] = _jitter(results, evaluator)
@@ -245,6 +266,20 @@ def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, Po
     if twice.model.surfaces is not None:
         stages[LOOKED_TWICE] = twice
     return stages
+
+
+def depth_notes(
+    dataset: FrameDataset, models: Mapping[str, Path], evaluator: ModelEvaluator
+) -> list[str]:
+    """What a dataset without depth images leaves out."""
+    if dataset.has_depth:
+        return []
+    notes = [f"'{dataset.folder}' has no depth images: the segmentation alone is scored"]
+    if "pose" in models:
+        notes.append(f"the poses of '{models['pose']}' are not scored: they need depth")
+    if evaluator.segmenter is not None and evaluator.segmenter.uses_depth:
+        notes.append("the segmentation model was trained with depth, and sees color alone here")
+    return notes
 
 
 def class_notes(
