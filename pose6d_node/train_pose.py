@@ -220,7 +220,8 @@ def create_model(options: PoseTrainingOptions, objects: Sequence[ObjectModel]) -
     if options.weights:
         tensors, metadata = read_model(options.weights, "pose")
         check_architecture(options.weights, metadata, options.architecture)
-        tensors.pop("model_points", None)
+        for table in ("model_points", "model_normals", "model_colors"):  # of other objects
+            tensors.pop(table, None)
         fresh = load_matching(model, tensors)
         print(
             f"{options.weights}: {len(fresh)} of the model's {len(model.state_dict())} tensors are"
