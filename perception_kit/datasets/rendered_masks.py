@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from threading import Lock
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class MaskRenderer:
     def __init__(self, models: Mapping[int, ObjectModel]) -> None:
         self._models = models
         self._renderer = lru_cache(maxsize=None)(self._create_renderer)
+        self._lock = Lock()  # frames are read in threads, and Open3D prepares a scene at first use
 
     def labels(
         self, instances: Sequence[GroundTruthInstance], depth: np.ndarray, intrinsics: Intrinsics
@@ -58,8 +60,9 @@ class MaskRenderer:
     def _render(
         self, instance: GroundTruthInstance, intrinsics: Intrinsics
     ) -> tuple[np.ndarray, int]:
-        renderer = self._renderer(instance.class_id)
-        return renderer.render(instance.rotation, instance.translation, intrinsics)
+        with self._lock:
+            renderer = self._renderer(instance.class_id)
+            return renderer.render(instance.rotation, instance.translation, intrinsics)
 
     def _create_renderer(self, class_id: int) -> DepthRenderer:
         model = self._models[class_id]
