@@ -178,14 +178,16 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     worst = worst_poses(headline_matches(results, headline), args.worst)
     pictures = write_pictures(args.out / "worst", dataset, worst)
 
+    written = ["instances.csv", "config.json"]
     if results.poses:
+        written.append("reliability.png")
         curves = {masks.replace("_", " "): by[headline] for masks, by in results.poses.items()}
         draw_reliability(args.out / "reliability.png", curves)
 
     print_tables(metrics, headline, notes)
     print(
-        f"wrote {args.out / 'metrics.json'}, instances.csv, config.json, reliability.png and"
-        f" {len(pictures)} pictures in worst/"
+        f"wrote {args.out / 'metrics.json'}, {', '.join(written)} and {len(pictures)} pictures in"
+        " worst/"
     )
     return metrics
 
