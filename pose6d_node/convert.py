@@ -17,7 +17,8 @@ from pathlib import Path
 
 from perception_kit.arguments import bounded_int, model_file
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.opener import open_dataset, open_models
+from perception_kit.datasets.joined import SPLIT_HELP, open_datasets
+from perception_kit.datasets.opener import open_models
 from perception_kit.networks.model_file import file_sha256, load_weights
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -81,6 +82,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="dataset with frames of the classes, to fit the appearance descriptor to",
     )
+    segmentation.add_argument("--split", nargs="+", default=[], help=SPLIT_HELP)
 
     pose = parser.add_argument_group("pose")
     pose.add_argument(
@@ -150,7 +152,7 @@ def convert_segmentation(args: argparse.Namespace, checkpoint: PublishedWeights)
     load_weights(network, torchvision_tensors(checkpoint.tensors, network), checkpoint.path)
 
     if args.data is not None:
-        frames = load_frames(open_dataset(args.data, "train"), tuple(args.input_size))
+        frames = load_frames(open_datasets([args.data], args.split), tuple(args.input_size))
         fit_descriptor(network, frames)
     else:
         print(

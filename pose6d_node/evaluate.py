@@ -4,7 +4,8 @@
 ``python -m pose6d_node.evaluate --data DIR --model FILE [--model FILE] --out DIR``
 
 A segmentation model is scored by COCO's mean average precision, a pose model with the true masks,
-both together as the whole chain. Exit code: 0; 2 for input that cannot be used.
+both together as the whole chain; without depth images, the segmentation alone. Exit code: 0; 2 for
+input that cannot be used.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from perception_kit.arguments import bounded_int, device, with_new_names
+from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import LAYOUTS, open_dataset
@@ -59,7 +61,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--data", dest="dataset", type=Path, required=True, help=f"folder of frames: {LAYOUTS}"
     )
     parser.add_argument(
-        "--split", help="split of the dataset (default: test, else val, else train)"
+        "--split",
+        help="split of the dataset (default: test, else val, else train; else the only one that is"
+        " called so in part, such as train_pbr)",
+    )
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        default=[],
+        help="score these alone; objects of others are background (default: all)",
     )
     parser.add_argument(
         "--model",
@@ -132,7 +142,14 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     models = models_by_kind(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
     dataset = open_dataset(args.dataset, args.split)
-    estimators = _estimators(models, args)
+    if not dataset.has_depth and "segmentation" not in models:
+        raise DatasetError(
+            f"'{dataset.folder}' has no depth images, which poses are estimated from: only a"
+            " segmentation model can be scored on it"
+        )
+    if args.classes:
+        dataset = ChosenClasses(dataset, args.classes)
+    estimators = _estimators(models, args) if dataset.has_depth else {}
     if args.sequences and AND_VIEWS in estimators:
         estimators[AND_LAST] = estimators[AND_VIEWS]
     evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators, (AND_LAST,))
@@ -143,7 +160,11 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
 
     # Results, and the scores of them.
     results = evaluator.run(_frames_to_use(dataset, args.max_frames))
-    notes = [*dataset.notes, *class_notes(dataset, evaluator, results)]
+    notes = [
+        *dataset.notes,
+        *depth_notes(dataset, models, evaluator),
+        *class_notes(dataset, evaluator, results),
+    ]
     metrics = {**model_metrics(results, headline), "notes": notes}
     matches = headline_matches(results, headline)
     metrics["per_scene"] = scene_scores(matches, dataset.scene)
@@ -159,14 +180,16 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     worst = worst_poses(matches, args.worst)
     pictures = write_pictures(args.out / "worst", dataset, worst)
 
+    written = ["instances.csv", "config.json"]
     if results.poses:
+        written.append("reliability.png")
         curves = {masks.replace("_", " "): by[headline] for masks, by in results.poses.items()}
         draw_reliability(args.out / "reliability.png", curves)
 
     print_tables(metrics, headline, notes)
     print(
-        f"wrote {args.out / 'metrics.json'}, instances.csv, config.json, reliability.png and"
-        f" {len(pictures)} pictures in worst/"
+        f"wrote {args.out / 'metrics.json'}, {', '.join(written)} and {len(pictures)} pictures in"
+        " worst/"
     )
     return metrics
 
@@ -229,22 +252,41 @@ def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, PoseEstimator]:
-    """Ways to estimate poses, by name; those after ICP need a model with surfaces.
+    """Ways to estimate poses, by name.
+
+    Those after ICP need a model with surfaces, all but the last one with trained classes.
 
     They keep poses of any confidence: how well it tells right from wrong ones is scored, too.
     """
     estimator = partial(PoseEstimator, path, device, min_confidence=0.0)
-    refined = estimator(refine_iterations, hypotheses="none")
-    stages = {
-        "unrefined": estimator(refine_iterations=0, hypotheses="none"),
-        REFINED: refined,
-        "refined + ICP": estimator(refine_iterations, icp=True, hypotheses="none"),
-    }
-    if refined.model.surfaces is not None:
+    views = estimator(refine_iterations)
+    stages = {}
+    if views.model.spec.num_trained:
+        stages = {
+            "unrefined": estimator(refine_iterations=0, hypotheses="none"),
+            REFINED: estimator(refine_iterations, hypotheses="none"),
+            "refined + ICP": estimator(refine_iterations, icp=True, hypotheses="none"),
+        }
+    if stages and views.model.surfaces is not None:
         stages["registered"] = estimator(refine_iterations, hypotheses="network")
         stages["+ turns"] = estimator(refine_iterations, hypotheses="turns")
-        stages[AND_VIEWS] = estimator(refine_iterations)
+    if views.model.surfaces is not None:
+        stages[AND_VIEWS] = views
     return stages
+
+
+def depth_notes(
+    dataset: FrameDataset, models: Mapping[str, Path], evaluator: ModelEvaluator
+) -> list[str]:
+    """What a dataset without depth images leaves out."""
+    if dataset.has_depth:
+        return []
+    notes = [f"'{dataset.folder}' has no depth images: the segmentation alone is scored"]
+    if "pose" in models:
+        notes.append(f"the poses of '{models['pose']}' are not scored: they need depth")
+    if evaluator.segmenter is not None and evaluator.segmenter.uses_depth:
+        notes.append("the segmentation model was trained with depth, and sees color alone here")
+    return notes
 
 
 def class_notes(

@@ -15,7 +15,7 @@ from lightning.fabric import Fabric
 
 from perception_kit.arguments import bounded_int, positive_float
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.joined import DATA_HELP, open_datasets
+from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.networks.model_file import check_architecture, read_model
 from perception_kit.networks.model_metadata import ModelFileError
@@ -45,6 +45,8 @@ class PoseTrainingOptions(TrainingOptions):
     """Options of the command."""
 
     data: list[Path] = option(help=DATA_HELP, type=Path, action="append")
+    split: list[str] = option([], SPLIT_HELP, nargs="+")
+    classes: list[str] = option([], CLASSES_HELP, nargs="+")
     val: Path = option(help=VAL_HELP, type=Path)
     val_split: str = option("val", VAL_SPLIT_HELP)
     architecture: str = option(
@@ -218,7 +220,8 @@ def create_model(options: PoseTrainingOptions, objects: Sequence[ObjectModel]) -
     if options.weights:
         tensors, metadata = read_model(options.weights, "pose")
         check_architecture(options.weights, metadata, options.architecture)
-        tensors.pop("model_points", None)
+        for table in ("model_points", "model_normals", "model_colors"):  # of other objects
+            tensors.pop(table, None)
         fresh = load_matching(model, tensors)
         print(
             f"{options.weights}: {len(fresh)} of the model's {len(model.state_dict())} tensors are"
@@ -233,7 +236,9 @@ def run(options: PoseTrainingOptions) -> None:
     Raises what ``main`` reports.
     """
     fabric = create_fabric(options)
-    source = open_datasets(options.data, "train")
+    source = open_datasets(options.data, options.split, options.classes)
+    if not source.has_depth:
+        raise DatasetError(f"'{source.folder}' has no depth images, which poses are learned from")
     objects = [model for model in source.models.values() if not model.articulated]
     for note in source.notes:
         print(note)

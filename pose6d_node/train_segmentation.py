@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 
 from perception_kit.arguments import bounded_int, positive_float
+from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
-from perception_kit.datasets.joined import DATA_HELP, open_datasets
+from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
 from perception_kit.networks.model_file import check_architecture, read_model, read_state_dict
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -57,6 +58,8 @@ class SegmentationTrainingOptions(TrainingOptions):
     default_minutes: ClassVar[float] = 40
 
     data: list[Path] = option(help=DATA_HELP, type=Path, action="append")
+    split: list[str] = option([], SPLIT_HELP, nargs="+")
+    classes: list[str] = option([], CLASSES_HELP, nargs="+")
     val: Path | None = option(None, VAL_HELP, Path)
     val_split: str = option("val", VAL_SPLIT_HELP)
     architecture: str = option("efficientnet_lite0", "of the network", choices=ARCHITECTURES)
@@ -246,13 +249,18 @@ def run(options: SegmentationTrainingOptions) -> None:
     Raises what ``main`` reports.
     """
     fabric = create_fabric(options)
-    dataset = open_datasets(options.data, "train")
-    held_out = open_held_out(options.val, options.val_split) if options.val else None
-    if held_out and not {*dataset.class_names.values()} & {*held_out.class_names.values()}:
-        raise DatasetError(
-            f"--val {options.val} has the classes {held_out.class_names}, none of which is trained:"
-            f" {dataset.class_names}"
-        )
+    dataset = open_datasets(options.data, options.split, options.classes)
+    held_out = None
+    if options.val:
+        held_out = open_held_out(options.val, options.val_split)
+        shared = {*dataset.class_names.values()} & {*held_out.class_names.values()}
+        if not shared:
+            raise DatasetError(
+                f"--val {options.val} has the classes {held_out.class_names}, none of which is"
+                f" trained: {dataset.class_names}"
+            )
+        if options.classes:
+            held_out = ChosenClasses(held_out, sorted(shared))
     for note in dataset.notes:
         print(note)
 

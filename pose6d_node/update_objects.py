@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stores the surfaces of the objects' meshes in a trained pose model.
+"""Stores meshes in a pose model: surfaces of its objects, and objects that it was not trained on.
 
-``python -m pose6d_node.update_objects --model FILE --models FOLDER --out FILE``. With the normals
-and colors of a surface, ``PoseEstimator`` judges several poses of each object.
+``python -m pose6d_node.update_objects [--model FILE] [--models FOLDER] [--add-object MESH …]
+--out FILE``. With the normals and colors of a surface, ``PoseEstimator`` judges several poses of
+each object; those of added objects start from views of the mesh alone.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from perception_kit.arguments import model_file
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.opener import open_models
+from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.opener import open_models, open_object
+from perception_kit.datasets.surface_symmetries import surface_symmetries
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 from perception_kit.processes import run_command
 from pose6d_node.densefusion.pose_model import PoseModel
@@ -23,37 +27,103 @@ from pose6d_node.densefusion.pose_model import PoseModel
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m pose6d_node.update_objects")
-    parser.add_argument("--model", type=Path, required=True, help="pose model file")
+    parser.add_argument(
+        "--model", type=Path, help="pose model file; without it, one of added objects alone is made"
+    )
     parser.add_argument(
         "--models",
         type=Path,
-        required=True,
-        help="folder of the objects' meshes (BOP, LineMOD or YCB-Video), with the model's classes",
+        help="folder of the objects' meshes (BOP, LineMOD or YCB-Video), with the model's classes:"
+        " stores their surfaces",
+    )
+    parser.add_argument(
+        "--add-object",
+        dest="added",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="MESH",
+        help="colored or textured mesh of an object that gets poses without training: a folder with"
+        " an .obj file, an .obj or a .ply file, whose name is the new class",
     )
     parser.add_argument("--out", type=model_file, required=True, help="model file to write")
-    return parser.parse_args(arguments)
+
+    args = parser.parse_args(arguments)
+    if not (args.models or args.added):
+        parser.error("nothing to store: give --models FOLDER, --add-object MESH or both")
+    if args.models and not args.model:
+        parser.error("--models holds meshes of the classes of a model: give --model FILE, too")
+    return args
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the model file. Exit code 2 for input that cannot be used."""
     args = parse_arguments(arguments)
     try:
-        update(args.model, args.models, args.out)
+        added = [_untrained_object(mesh) for mesh in args.added]
+        update(args.model, args.models, added, args.out)
     except (DatasetError, ModelFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    for model in added:
+        turns = len(model.symmetries) - 1
+        print(f"added '{model.name}': {1000 * model.diameter:.0f} mm, {turns} symmetry turns")
     print(f"wrote {args.out}")
     return 0
 
 
-def update(model_path: Path, models: Path, out: Path) -> None:
-    """Write the model at ``model_path`` with the surfaces in ``models`` to ``out``.
+def _untrained_object(mesh: Path) -> ObjectModel:
+    """The object of ``mesh`` with the symmetries that files state, else those of its surface.
 
-    Raises ModelFileError and DatasetError for files that cannot be used, and for a class of the
-    model that has no mesh, or one without triangles or colors; OSError where ``out`` cannot be
-    written.
+    Raises DatasetError, also for a mesh without triangles or colors.
     """
+    model = open_object(mesh)
+    try:
+        return replace(model, symmetry=model.symmetry or surface_symmetries(model))
+    except ValueError as error:
+        raise DatasetError(
+            f"'{mesh}' cannot be added: {error}; poses without training need a textured .obj or a"
+            " .ply with triangles and vertex colors"
+        ) from error
+
+
+def update(
+    model_path: Path | None, models: Path | None, added: Sequence[ObjectModel], out: Path
+) -> None:
+    """Write the model at ``model_path`` with the surfaces in ``models`` and with ``added`` objects,
+    or, without a path, a model of these alone to ``out``.
+
+    Raises ModelFileError and DatasetError for files that cannot be used, for a class of the model
+    that has no mesh, or one without triangles or colors, and for an added object whose name is
+    taken; OSError where ``out`` cannot be written.
+    """
+    names = [model.name for model in added]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DatasetError(f"several added meshes are called {', '.join(twice)}: rename them")
+    if model_path is None:
+        PoseModel.untrained(added).save(out, {})
+        return
+
     model = PoseModel.load(model_path)
+    if known := sorted(set(names) & set(model.spec.class_names)):
+        raise DatasetError(
+            f"'{model_path}' knows {', '.join(known)} already: rename the mesh, or store the"
+            " surfaces of known classes with --models"
+        )
+    if models is not None:
+        model = _with_surfaces(model, models)
+    if added:
+        if model.surfaces is None:
+            raise DatasetError(
+                f"'{model_path}' holds no surfaces of its own objects: add them with --models"
+            )
+        model = model.with_untrained(added)
+    model.save(out, read_metadata(model_path, "pose").get("training", {}))
+
+
+def _with_surfaces(model: PoseModel, models: Path) -> PoseModel:
+    """``model`` with the surfaces of all its classes in ``models``. Raises DatasetError."""
     by_name = {entry.name: entry for entry in open_models(models).values()}
     missing = sorted(set(model.spec.class_names) - set(by_name))
     if missing:
@@ -62,7 +132,7 @@ def update(model_path: Path, models: Path, out: Path) -> None:
     updated = model.with_objects([by_name[name] for name in model.spec.class_names])
     if updated.surfaces is None:
         raise DatasetError(f"a mesh in '{models}' has no triangles or no colors")
-    updated.save(out, read_metadata(model_path, "pose").get("training", {}))
+    return updated
 
 
 if __name__ == "__main__":

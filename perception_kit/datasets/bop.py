@@ -6,10 +6,10 @@ Files are in millimetres by the definition of the format; everything returned he
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from functools import cached_property
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -35,6 +35,17 @@ from perception_kit.datasets.frame import (
 from perception_kit.datasets.object_model import ObjectModel, model_from_entry
 from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
+
+if TYPE_CHECKING:
+    from perception_kit.datasets.rendered_masks import MaskRenderer
+
+# Where datasets keep meshes, in order of preference: T-LESS and others have no plain "models".
+MODEL_FOLDERS = ("models", "models_eval", "models_cad", "models_reconst")
+# Color images; ITODD and others are gray.
+IMAGE_FOLDERS, IMAGE_ENDINGS = ("rgb", "gray"), ("png", "jpg", "tif")
+DEPTH_ENDINGS = ("png", "tif")
+# What makes the files that a dataset may lack.
+REMEDY = "make the masks with calc_gt_masks.py and calc_gt_info.py of BOP's toolkit"
 
 
 def read_models(folder: str | Path) -> dict[int, ObjectModel]:
@@ -80,7 +91,9 @@ def bop_splits(folder: Path) -> list[str]:
 class BopDataset(FrameDataset):
     """Frames of ``FOLDER/SPLIT/NNNNNN`` in ascending order.
 
-    Raises DatasetError where the folder is not a BOP split.
+    Where there is no ``mask_visib`` or ``scene_gt_info.json``, masks and visible fractions are
+    rendered from the meshes; masks need depth, which shows what hides an object. Raises
+    DatasetError where the folder is not a BOP split.
     """
 
     states_visibility = True
@@ -94,7 +107,8 @@ class BopDataset(FrameDataset):
             raise DatasetError(f"'{self.folder}' has no '{split}/NNNNNN/scene_gt.json': {has}")
 
         self._ground_truth = {scene: read_json(scene / "scene_gt.json") for scene in scenes}
-        self._info = {scene: read_json(scene / "scene_gt_info.json") for scene in scenes}
+        infos = [scene / "scene_gt_info.json" for scene in scenes]
+        self._info = {path.parent: read_json(path) for path in infos if path.is_file()}
         self._camera = {scene: read_json(scene / "scene_camera.json") for scene in scenes}
 
         # Keys are sorted by their numbers, for they may have leading zeros.
@@ -104,17 +118,50 @@ class BopDataset(FrameDataset):
             for _, key in by_number({key: key for key in frames}, scene / "scene_gt.json")
         ]
 
+        # What is there, and what stands for what is not.
+        self.has_depth = any((scene / "depth").is_dir() for scene in scenes)
+        self._has_masks = {scene: (scene / "mask_visib").is_dir() for scene in scenes}
+        self._rendered_labels = lru_cache(maxsize=16)(self._render_labels)
+        folders = [self.folder / name for name in MODEL_FOLDERS]
+        self._models_folder = next(
+            (folder for folder in folders if (folder / "models_info.json").is_file()), folders[0]
+        )
+        self._note_replacements()
+
+    def _note_replacements(self) -> None:
+        if self._models_folder.name != MODEL_FOLDERS[0]:
+            self.notes.append(
+                f"'{self.folder}' has no models: the meshes in {self._models_folder.name} are used"
+            )
+        if not all(self._has_masks.values()):
+            self.notes.append(
+                f"'{self.folder}' has scenes without mask_visib: masks are rendered from the"
+                " meshes at their poses, where the measured depth is not nearer"
+            )
+        if len(self._info) < len(self._ground_truth):
+            self.notes.append(
+                f"'{self.folder}' has scenes without scene_gt_info.json: visible fractions are"
+                " those of the masks and the rendered silhouettes"
+            )
+
     def __len__(self) -> int:
         return len(self._frames)
 
     @cached_property
     def models(self) -> dict[int, ObjectModel]:
-        """Object classes of ``FOLDER/models``."""
-        return read_models(self.folder / "models")
+        """Object classes of ``FOLDER/models``, or of another of ``MODEL_FOLDERS``."""
+        return read_models(self._models_folder)
 
     @cached_property
     def _articulated(self) -> set[int]:
         return {class_id for class_id, model in self.models.items() if model.articulated}
+
+    @cached_property
+    def _mask_renderer(self) -> MaskRenderer:
+        # Open3D takes seconds to import, and most datasets come with masks.
+        from perception_kit.datasets.rendered_masks import MaskRenderer
+
+        return MaskRenderer(self.models)
 
     def name(self, index: int) -> str:
         """Scene and number of a frame."""
@@ -122,17 +169,22 @@ class BopDataset(FrameDataset):
         return f"{scene.name}/{int(key):06d}"
 
     def rgb(self, index: int) -> np.ndarray:
-        """(H, W, 3) uint8 colour image."""
-        scene, key = self._frames[index]
-        files = [scene / "rgb" / f"{int(key):06d}.{ending}" for ending in ("png", "jpg")]
-        return read_color(next((file for file in files if file.is_file()), files[0]))
+        """(H, W, 3) uint8 colour image; the channels of a gray one are equal."""
+        return read_color(self._image(index, IMAGE_FOLDERS, IMAGE_ENDINGS))
 
     def depth(self, index: int) -> np.ndarray:
         """(H, W) float32 depth in metres along the optical axis, 0 where unknown."""
         scene, key = self._frames[index]
         camera = required(self._camera[scene], key, scene / "scene_camera.json")
         scale = positive(camera, "depth_scale", scene / "scene_camera.json") * MILLIMETER
-        return read_depth(scene / "depth" / f"{int(key):06d}.png", scale)
+        return read_depth(self._image(index, ("depth",), DEPTH_ENDINGS), scale)
+
+    def _image(self, index: int, folders: Sequence[str], endings: Sequence[str]) -> Path:
+        """The first image file of a frame that is there, or else the first to look for."""
+        scene, key = self._frames[index]
+        stem = f"{int(key):06d}"
+        files = [scene / folder / f"{stem}.{ending}" for folder in folders for ending in endings]
+        return next((file for file in files if file.is_file()), files[0])
 
     def intrinsics(self, index: int, height: int, width: int) -> Intrinsics:
         """Camera of a frame whose images are ``height`` x ``width``."""
@@ -152,6 +204,8 @@ class BopDataset(FrameDataset):
             )
         if count == 0:
             return np.zeros(self.rgb(index).shape[:2], np.uint8)
+        if not self._has_masks[scene]:
+            return self._rendered_labels(index).copy()
 
         masks_folder = scene / "mask_visib"
         masks = [
@@ -169,23 +223,59 @@ class BopDataset(FrameDataset):
             labels[mask > 0] = value
         return labels
 
+    def _render_labels(self, index: int) -> np.ndarray:
+        """``labels`` of a frame without masks; DatasetError where they cannot be rendered."""
+        scene, _ = self._frames[index]
+        if not self.has_depth:
+            raise DatasetError(
+                f"'{scene}' has neither mask_visib nor depth, which shows what hides an object:"
+                f" {REMEDY}"
+            )
+        depth, instances = self.depth(index), self._read_instances(index, None)
+        if articulated := {instance.class_id for instance in instances} & self._articulated:
+            raise DatasetError(
+                f"'{scene}' has no mask_visib, and its objects {sorted(articulated)} are"
+                f" articulated, so their masks cannot be rendered: {REMEDY}"
+            )
+        return self._mask_renderer.labels(instances, depth, self.intrinsics(index, *depth.shape))
+
     def instances(self, index: int) -> list[GroundTruthInstance]:
         """Poses of the frame's instances, in the order of ``labels``."""
         scene, key = self._frames[index]
+        if scene in self._info:
+            infos = required_list(self._info[scene], key, scene / "scene_gt_info.json")
+            return self._read_instances(index, infos)
+
+        # How much is visible is not stated: an articulated object cannot be rendered.
+        labels, instances = self.labels(index), self._read_instances(index, None)
+        camera = self.intrinsics(index, *labels.shape)
+        for label, instance in enumerate(instances, start=1):
+            mask = labels == label
+            instance.visible_fraction = (
+                float(mask.any())
+                if instance.class_id in self._articulated
+                else self._mask_renderer.visible_fraction(instance, mask, camera)
+            )
+        return instances
+
+    def _read_instances(self, index: int, infos: Sequence[Any] | None) -> list[GroundTruthInstance]:
+        """The instances with the visible fractions that ``infos`` state, or 1 without them."""
+        scene, key = self._frames[index]
         path, info_path = scene / "scene_gt.json", scene / "scene_gt_info.json"
         poses = required_list(self._ground_truth[scene], key, path)
-        infos = required_list(self._info[scene], key, info_path)
-        if len(poses) != len(infos):
+        if infos is not None and len(poses) != len(infos):
             raise DatasetError(
                 f"frame {key} of '{scene}': {len(poses)} instances in scene_gt.json,"
                 f" {len(infos)} in scene_gt_info.json"
             )
 
-        instances = []
-        for pose, info in zip(poses, infos, strict=True):
-            visible_fraction = float(numbers(info, "visib_fract", 1, info_path)[0])
-            instances.append(read_instance(pose, visible_fraction, path, self._articulated))
-
+        fractions = [1.0] * len(poses)
+        if infos is not None:
+            fractions = [float(numbers(info, "visib_fract", 1, info_path)[0]) for info in infos]
+        instances = [
+            read_instance(pose, fraction, path, self._articulated)
+            for pose, fraction in zip(poses, fractions, strict=True)
+        ]
         for instance in instances:
             if instance.class_id not in self.class_names:
                 raise DatasetError(

@@ -86,11 +86,13 @@ class FrameDataset(ABC):
     Every method raises DatasetError where a file is missing or inconsistent.
 
     ``states_visibility``: whether the layout says how much of an instance is visible; otherwise
-    ``visible_fraction`` is 1 for each instance with visible pixels. ``notes``: what was recognised
-    or decided while reading, for the user.
+    ``visible_fraction`` is 1 for each instance with visible pixels. ``has_depth``: whether there
+    are depth images; otherwise the depth of frames is 0, unknown. ``notes``: what was recognised or
+    decided while reading, for the user.
     """
 
     states_visibility: bool
+    has_depth: bool = True
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -144,7 +146,7 @@ class FrameDataset(ABC):
 
     def __getitem__(self, index: int) -> AnnotatedFrame:
         rgb, labels = self.color_and_labels(index)
-        depth = self.depth(index)
+        depth = self.depth(index) if self.has_depth else np.zeros(labels.shape, np.float32)
         if depth.shape != labels.shape:
             raise DatasetError(
                 f"frame {self.name(index)} of '{self.folder}': colour is {labels.shape},"

@@ -10,16 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
+from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, GroundTruthInstance
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.datasets.opener import open_dataset
+from perception_kit.datasets.opener import TRAINING_SPLITS, open_dataset
 from perception_kit.types import Intrinsics
 
 DATA_HELP = (
     "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder;"
     " may be given several times"
 )
+SPLIT_HELP = (
+    "splits of --data, such as train_pbr (default: train, or the only one that is called train…)"
+)
+CLASSES_HELP = "classes to learn; objects of others are background (default: all)"
 
 
 class JoinedDataset(FrameDataset):
@@ -39,6 +44,7 @@ class JoinedDataset(FrameDataset):
                 )
 
         self.states_visibility = all(dataset.states_visibility for dataset in datasets)
+        self.has_depth = all(dataset.has_depth for dataset in datasets)
         self.notes = [f"{dataset.folder}: {note}" for dataset in datasets for note in dataset.notes]
         self._datasets = datasets
         self._ends = list(accumulate(len(dataset) for dataset in datasets))
@@ -99,7 +105,17 @@ class JoinedDataset(FrameDataset):
         return dataset.instances(local)
 
 
-def open_datasets(folders: Sequence[str | Path], split: str | None = None) -> FrameDataset:
-    """One split of every folder (see ``open_dataset``) as one dataset. Raises DatasetError."""
-    datasets = [open_dataset(folder, split) for folder in folders]
-    return datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
+def open_datasets(
+    folders: Sequence[str | Path], splits: Sequence[str] = (), classes: Sequence[str] = ()
+) -> FrameDataset:
+    """The ``splits`` of every folder as one dataset of ``classes``: of all, where none are named.
+
+    Without ``splits``, it is the one for training. Raises DatasetError.
+    """
+    datasets = [
+        open_dataset(folder, split, TRAINING_SPLITS)
+        for folder in folders
+        for split in splits or (None,)
+    ]
+    joined = datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
+    return ChosenClasses(joined, classes) if classes else joined

@@ -15,8 +15,9 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
 from perception_kit.datasets.files import DatasetError, numbers, positive
+from perception_kit.datasets.mesh import MILLIMETER_EXTENT, MeshError
 from perception_kit.datasets.mesh_colors import MeshColors, VertexColors
-from perception_kit.datasets.symmetries import MILLIMETER, symmetry_transforms
+from perception_kit.datasets.symmetries import MILLIMETER, read_symmetries, symmetry_transforms
 
 # Metres. A smaller diameter was stated in metres where millimetres are expected.
 MIN_DIAMETER = 0.002
@@ -205,6 +206,22 @@ def model_from_entry(
             " all lengths of this layout, those of the meshes too, are in millimetres"
         )
     return ObjectModel(class_id, name, diameter, size.astype(np.float32), entry, False, mesh_path)
+
+
+def read_ply(path: Path) -> ObjectModel:
+    """The object of a PLY file that no models_info file lists, called as the file is.
+
+    It is in metres or, where it would be more than 10 m long, in millimetres. Symmetries are those
+    of a symmetry file beside it. Raises DatasetError for a damaged file.
+    """
+    (vertices, faces), colors = _read_ply(path)
+    if np.ptp(vertices, axis=0).max() <= MILLIMETER_EXTENT * MILLIMETER:
+        vertices = vertices / MILLIMETER
+    try:
+        symmetry = read_symmetries(path.parent)(path.stem, 0)
+    except MeshError as error:
+        raise DatasetError(str(error)) from error
+    return ObjectModel.from_mesh(1, path.stem, vertices, faces, symmetry, colors)
 
 
 def _read_ply(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], MeshColors | None]:

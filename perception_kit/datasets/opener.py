@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
-from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.object_model import ObjectModel, read_ply
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
 
@@ -20,12 +21,19 @@ LAYOUTS = (
 )
 
 
-def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
+# Splits in order of preference, to evaluate on and to train on. A folder may have variants of them,
+# such as BOP's train_pbr and test_primesense.
+EVALUATION_SPLITS = ("test", "val", "train")
+TRAINING_SPLITS = ("train",)
+
+
+def open_dataset(
+    folder: str | Path, split: str | None = None, preferred: Sequence[str] = EVALUATION_SPLITS
+) -> FrameDataset:
     """The frames of one split of ``folder``.
 
-    Without ``split``, it is the first of "test", "val" and "train" that the folder has. Raises
-    DatasetError where the folder does not exist, is in none of the layouts, has no such split, or
-    the split has no frames.
+    Without ``split``, it is that of ``choose_split``. Raises DatasetError where the folder does not
+    exist, is in none of the layouts, has no such split, or the split has no frames.
     """
     folder = _existing(folder)
     readers = (
@@ -36,13 +44,36 @@ def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
     for reader, splits_of in readers:
         splits = splits_of(folder)
         if splits or (reader is YcbVideoDataset and find_frames(folder)):
-            held_out = next((name for name in ("test", "val") if name in splits), None)
-            split = split or held_out or "train"
+            split = split or choose_split(folder, splits, preferred)
             dataset = reader(folder, split)
             if len(dataset) == 0:
                 raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
             return dataset
     raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
+
+
+def choose_split(folder: Path, splits: Sequence[str], preferred: Sequence[str]) -> str:
+    """The first of the ``preferred`` that ``folder`` has among its ``splits``, else the only one
+    that begins like one of them (train_pbr), else the only one.
+
+    It is the last of the preferred where there are no splits. Raises DatasetError where several
+    fit.
+    """
+    if not splits:
+        return preferred[-1]
+    if exact := next((name for name in preferred if name in splits), None):
+        return exact
+    for start in preferred:
+        variants = [name for name in splits if name.startswith(start)]
+        if variants:
+            break
+    else:
+        variants = list(splits)
+    if len(variants) == 1:
+        return variants[0]
+    raise DatasetError(
+        f"'{folder}' has the splits {', '.join(splits)}: choose with --split (or --val-split)"
+    )
 
 
 def open_models(folder: str | Path) -> dict[int, ObjectModel]:
@@ -56,6 +87,25 @@ def open_models(folder: str | Path) -> dict[int, ObjectModel]:
     if (folder / "models_info.yml").is_file():
         return read_linemod_models(folder)
     return read_ycb_models(class_folders(folder, folder))[0]
+
+
+def open_object(mesh: str | Path) -> ObjectModel:
+    """The object of one mesh: a folder with an OBJ file, as in a YCB-Video ``models`` folder, or an
+    OBJ or PLY file. Its name is that of the folder or file.
+
+    Symmetries are those that the files beside it state, as for a whole folder of models; so is the
+    name of one of BOP's numbered PLY files. Raises DatasetError where there is no mesh, or one that
+    cannot be read.
+    """
+    path = Path(mesh)
+    if not path.exists():
+        raise DatasetError(f"'{path}' does not exist: expected an .obj or .ply file, or its folder")
+    if path.suffix.lower() != ".ply":
+        return read_ycb_models([path])[0][1]
+
+    is_listed = (path.parent / "models_info.json").is_file()
+    listed = read_models(path.parent).values() if is_listed else ()
+    return next((model for model in listed if model.mesh_path == path), None) or read_ply(path)
 
 
 def _existing(folder: str | Path) -> Path:

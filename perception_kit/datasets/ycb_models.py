@@ -42,7 +42,7 @@ def class_folders(folder: Path, models: str | Path | None = None) -> list[Path]:
 
 
 def read_ycb_models(folders: Sequence[Path]) -> tuple[dict[int, ObjectModel], list[str]]:
-    """Models of the class ``folders``, numbered from 1, and notes for the user.
+    """Models of the class ``folders`` (or OBJ files), numbered from 1, and notes for the user.
 
     The notes name what was converted from millimetres. Symmetries are those of the folder's
     symmetries.json or models_info.json, else the known ones of the YCB-Video objects. Raises
@@ -64,19 +64,18 @@ def read_ycb_models(folders: Sequence[Path]) -> tuple[dict[int, ObjectModel], li
             )
             vertices = vertices * MILLIMETER
 
-        symmetry = symmetry_of(folder.name, number)
-        models[number] = ObjectModel.from_mesh(
-            number, folder.name, vertices, faces, symmetry, colors
-        )
+        name = folder.name if folder.is_dir() else folder.stem
+        symmetry = symmetry_of(name, number)
+        models[number] = ObjectModel.from_mesh(number, name, vertices, faces, symmetry, colors)
     return models, notes
 
 
 def _geometry(folder: Path) -> tuple[Path, np.ndarray, np.ndarray, MeshColors | None]:
-    """File, vertices (V, 3) float64, triangles (F, 3) and their colors.
+    """File, vertices (V, 3) float64, triangles (F, 3) and their colors of a folder or OBJ file.
 
     A folder of points only has no triangles.
     """
-    files = sorted(folder.glob("*.obj"))
+    files = sorted(folder.glob("*.obj")) if folder.is_dir() else [folder]
     if not files:
         path = folder / POINTS
         return path, _read_points(path), np.zeros((0, 3), int), None

@@ -8,20 +8,21 @@ from pathlib import Path
 from perception_kit.datasets.bop import bop_splits
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import linemod_splits
-from perception_kit.datasets.opener import open_dataset
+from perception_kit.datasets.opener import choose_split, open_dataset
 from perception_kit.datasets.ycb_video import ycb_video_splits
 
 VAL_HELP = "dataset to score the model on; other scenes than --data"
-VAL_SPLIT_HELP = "split of --val; train where the folder has no val"
+VAL_SPLIT_HELP = "split of --val; train, or the only one called train…, where the folder has no val"
 
 
 def open_held_out(folder: Path, split: str) -> FrameDataset:
     """The frames of ``split``, or of "train" where that is "val" and the folder has none.
 
-    The renderer of earlier releases wrote all frames to "train". Raises DatasetError.
+    The renderer of earlier releases wrote all frames to "train", and BOP's datasets have variants
+    such as train_pbr. Raises DatasetError.
     """
     splits = {*bop_splits(folder), *linemod_splits(folder), *ycb_video_splits(folder)}
-    if split == "val" and "val" not in splits and "train" in splits:
-        print(f"'{folder}' has no split 'val': the model is scored on its split 'train'")
-        split = "train"
+    if split == "val" and splits and "val" not in splits:
+        split = choose_split(folder, sorted(splits), ("val", "train"))
+        print(f"'{folder}' has no split 'val': the model is scored on its split '{split}'")
     return open_dataset(folder, split)

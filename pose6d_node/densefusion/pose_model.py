@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pose model: both networks with the table of the objects they know, as one file."""
+"""A pose model: both networks with the table of its objects, as one file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ class PoseModelSpec:
     ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the
     identity first. ``crop_size`` (a multiple of 8) and ``crop_margin`` say how instances are cut
     out, ``num_points`` how many points of each the networks see, ``input_frame`` in which frame
-    (see ``make_inputs``). Raises ValueError for values that no model has.
+    (see ``make_inputs``). The networks know all classes but the last ``num_untrained``. Raises
+    ValueError for values that no model has.
     """
 
     class_names: list[str]
@@ -62,6 +63,7 @@ class PoseModelSpec:
     crop_margin: float = 1.25
     num_points: int = 256
     input_frame: str = OBJECT_FRAME
+    num_untrained: int = 0
 
     def __post_init__(self) -> None:
         count = len(self.class_names)
@@ -71,6 +73,8 @@ class PoseModelSpec:
                 f"{count} classes need as many diameters above 0 (got {self.diameters}), sizes and"
                 " symmetries"
             )
+        if not 0 <= self.num_untrained <= count:
+            raise ValueError(f"{self.num_untrained} of {count} classes are said to be untrained")
 
         if self.crop_size < 8 or self.crop_size % 8 or self.num_points < 1:
             raise ValueError(
@@ -86,6 +90,11 @@ class PoseModelSpec:
                 f"unknown pose architecture '{self.architecture}': expected one of"
                 f" {sorted(ARCHITECTURES)}"
             )
+
+    @property
+    def num_trained(self) -> int:
+        """How many classes the networks know: the first ones."""
+        return len(self.class_names) - self.num_untrained
 
     @property
     def symmetric(self) -> list[bool]:
@@ -112,10 +121,12 @@ class PoseModel(nn.Module):
     ``model_points`` (C, 1000, 3) metres, ``diameters`` (C,) metres, ``symmetric`` (C,) bool,
     ``symmetries`` (C, K, 4, 4) metres, K being the largest number of any class; others repeat the
     identity. ``surfaces`` are the points with their normals and colors, None in files that do not
-    hold them: of earlier versions, and of objects without triangles or colors.
+    hold them: of earlier versions, and of objects without triangles or colors. A model without
+    trained classes has neither ``estimator`` nor ``refiner``.
     """
 
     estimator: Estimator
+    refiner: PoseRefineNet
     model_points: Tensor
     diameters: Tensor
     symmetric: Tensor
@@ -127,18 +138,12 @@ class PoseModel(nn.Module):
         self,
         spec: PoseModelSpec,
         model_points: Tensor,
-        normals_and_colors: tuple[Tensor, Tensor] | None = None,
+        normals_and_colors: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
-        make_estimator, widths = ARCHITECTURES[spec.architecture]
         self.spec = spec
-
-        # The networks; a third faster on a CPU with the channels last.
-        num_classes = len(spec.class_names)
-        self.estimator = make_estimator(num_classes)
-        self.refiner = PoseRefineNet(num_classes, self.estimator.refiner_inputs, widths)
-        color_network = self.estimator.cnn
-        color_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's hints lack this form
+        if spec.num_trained:
+            self._build_networks(spec)
 
         # The object table. Only the points are tensors of the file; its metadata has the rest.
         self.register_buffer("model_points", model_points)
@@ -153,13 +158,32 @@ class PoseModel(nn.Module):
         ]
         self.register_buffer("symmetries", torch.tensor(padded), persistent=False)
 
+    def _build_networks(self, spec: PoseModelSpec) -> None:
+        make_estimator, widths = ARCHITECTURES[spec.architecture]
+        self.estimator = make_estimator(spec.num_trained)
+        self.refiner = PoseRefineNet(spec.num_trained, self.estimator.refiner_inputs, widths)
+
+        # A third faster on a CPU with the channels last.
+        color_network = self.estimator.cnn
+        color_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's hints lack this form
+
     @classmethod
     def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModel:
-        """A new, untrained model of ``objects``, which must have meshes."""
+        """A new model of ``objects``, which must have meshes, to be trained."""
         spec = PoseModelSpec.for_objects(objects, architecture)
-        untrained = cls(spec, *object_table(objects))
-        untrained.initialize()
-        return untrained
+        fresh = cls(spec, *object_table(objects))
+        fresh.initialize()
+        return fresh
+
+    @classmethod
+    def untrained(cls, objects: Sequence[ObjectModel]) -> PoseModel:
+        """A model of the surfaces of ``objects`` without networks.
+
+        Raises ValueError for an object without triangles or colors.
+        """
+        spec = PoseModelSpec.for_objects(objects, next(iter(ARCHITECTURES)))
+        points, *surfaces = surface_table(objects)
+        return cls(replace(spec, num_untrained=len(objects)), points, surfaces).eval()
 
     @property
     def surfaces(self) -> Surfaces | None:
@@ -171,8 +195,37 @@ class PoseModel(nn.Module):
 
     def with_objects(self, objects: Sequence[ObjectModel]) -> PoseModel:
         """The same networks with the points, normals and colors of ``objects``, class by class."""
-        model = PoseModel(self.spec, *object_table(objects))
-        model.estimator, model.refiner = self.estimator, self.refiner
+        return self._with_table(self.spec, *object_table(objects))
+
+    def with_untrained(self, objects: Sequence[ObjectModel]) -> PoseModel:
+        """The same networks and classes, and ``objects`` as untrained classes after these.
+
+        Raises ValueError for a model without surfaces, and for an object without triangles or
+        colors.
+        """
+        if self.model_normals is None or self.model_colors is None:
+            raise ValueError("the model holds no surfaces of its present classes")
+        added = PoseModelSpec.for_objects(objects, self.spec.architecture)
+        spec = replace(
+            self.spec,
+            class_names=self.spec.class_names + added.class_names,
+            diameters=self.spec.diameters + added.diameters,
+            sizes=self.spec.sizes + added.sizes,
+            symmetries=self.spec.symmetries + added.symmetries,
+            num_untrained=self.spec.num_untrained + len(objects),
+        )
+        present = self.model_points, self.model_normals, self.model_colors
+        tables = zip(present, surface_table(objects), strict=True)
+        points, *surfaces = (torch.cat(pair) for pair in tables)
+        return self._with_table(spec, points, surfaces)
+
+    def _with_table(
+        self, spec: PoseModelSpec, points: Tensor, surfaces: Sequence[Tensor] | None
+    ) -> PoseModel:
+        """The same networks with another object table."""
+        model = PoseModel(spec, points, surfaces)
+        if spec.num_trained:
+            model.estimator, model.refiner = self.estimator, self.refiner
         return model.eval()
 
     @torch.no_grad()
@@ -204,8 +257,9 @@ class PoseModel(nn.Module):
         Raises ModelFileError where the file does not fit.
         """
         tensors, metadata = read_model(path, KIND)
-        # The only frame there was when the first model files were written.
+        # What the files of earlier versions do not say, because there was nothing else.
         metadata.setdefault("input_frame", OBJECT_FRAME)
+        metadata.setdefault("num_untrained", 0)
 
         try:
             names = [entry.name for entry in fields(PoseModelSpec)]
@@ -228,13 +282,26 @@ def object_table(
     """(C, 1000, 3) points of the objects' surfaces in metres; with them their normals and uint8
     colors, unless one of the objects has no triangles or no colors.
     """
-    points = torch.stack([torch.from_numpy(model.points(MODEL_POINTS)) for model in objects])
-    if any(len(model.mesh()[1]) == 0 for model in objects):
+    try:
+        points, normals, colors = surface_table(objects)
+    except ValueError:
+        points = torch.stack([torch.from_numpy(model.points(MODEL_POINTS)) for model in objects])
         return points, None
+    return points, (normals, colors)
 
+
+def surface_table(objects: Sequence[ObjectModel]) -> tuple[Tensor, Tensor, Tensor]:
+    """(C, 1000, 3) points of the objects' surfaces in metres, their normals and uint8 colors.
+
+    Raises ValueError for an object without triangles or colors.
+    """
     samples = [model.surface(MODEL_POINTS) for model in objects]
     colors = [sample.colors for sample in samples if sample.colors is not None]
     if len(colors) < len(samples):
-        return points, None
-    normals = torch.from_numpy(np.stack([sample.normals for sample in samples]))
-    return points, (normals, torch.from_numpy((np.stack(colors) * 255).round().astype(np.uint8)))
+        names = [m.name for m, s in zip(objects, samples, strict=True) if s.colors is None]
+        raise ValueError(f"the mesh of {', '.join(names)} has no colors")
+    return (
+        torch.from_numpy(np.stack([sample.points for sample in samples])),
+        torch.from_numpy(np.stack([sample.normals for sample in samples])),
+        torch.from_numpy((np.stack(colors) * 255).round().astype(np.uint8)),
+    )

@@ -45,9 +45,10 @@ class PoseEstimator:
     model, DeviceError for a device that is missing, ValueError for a value out of range.
 
     After each call ``rejected`` lists (index, reason) of the instances that got no pose: a class
-    that the model does not know (classes are matched by name), an empty mask, fewer than 50 known
-    depths in it or none in its crop, depth beyond 50 m, a pose that is not finite, or one whose
-    confidence is below ``min_confidence``.
+    that the model does not know (classes are matched by name) or, with ``hypotheses`` "none", that
+    its networks were not trained on; an empty mask, fewer than 50 known depths in it or none in its
+    crop, depth beyond 50 m, a pose that is not finite, or one whose confidence is below
+    ``min_confidence``.
 
     With ``hypotheses`` other than "none", the networks' pose is registered to the depth; with
     "turns", so are its half turns and those that its shape nearly allows; with "views", views of
@@ -55,7 +56,8 @@ class PoseEstimator:
     is kept, and its confidence is the probability that it is right (``pose_confidence``). With
     "none", or where the model file holds no surfaces, the confidence says how well mask and depth
     agree with the networks' pose (``pose_verification_score``); with ``icp``, that pose is
-    registered by Open3D, and the result kept where it agrees better.
+    registered by Open3D, and the result kept where it agrees better. Of classes that the
+    networks were not trained on, the views of the model are tried alone.
 
     Equal input gives equal output; an instance's pose does not depend on the others in the frame.
     """
@@ -140,6 +142,12 @@ class PoseEstimator:
     ) -> str | None:
         if instance.class_name not in self._class_index:
             return f"class '{instance.class_name}' is unknown to the pose model"
+        is_trained = self._class_index[instance.class_name] < self.model.spec.num_trained
+        if not is_trained and self.hypotheses == "none":
+            return (
+                f"the networks were not trained on class '{instance.class_name}', and poses are"
+                " found without them: set hypotheses to views"
+            )
         if not mask.any():
             return "the mask is empty"
 
@@ -176,31 +184,33 @@ class PoseEstimator:
         """Poses of the ``instances`` at ``indices``, whose crops these are."""
         spec = self.model.spec
         batch = Crops.concatenate(crops).to(self.device)
-        inputs = make_inputs(
-            batch, self.model.diameters, spec.num_points, self._order, spec.input_frame
-        )
 
-        # Estimate and refine. What is not finite is left out in the end; until then, the steps take
-        # the batch as a whole.
-        rotations, translations, _ = estimate(self.model, inputs, self.refine_iterations)
-        finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
-        rotations = torch.where(finite.view(-1, 1, 1), rotations, torch.eye(3, device=self.device))
-        translations = torch.where(finite.view(-1, 1), translations, 0.0)
+        # The networks' poses. All classes are trained where there is no look at the others.
+        trained = (batch.class_index < spec.num_trained).nonzero().squeeze(1)
+        known = batch.select(trained)
+        inputs = make_inputs(
+            known, self.model.diameters, spec.num_points, self._order, spec.input_frame
+        )
+        estimates, is_finite = self._network_poses(inputs, trained)
+
+        # Better ones, and how sure they are.
         if self._near_symmetries is not None and self.hypotheses != "none":
             rotations, translations, confidences = self._look_twice(
-                batch, self._near_symmetries, rotations, translations, previous
+                batch, self._near_symmetries, estimates, previous
             )
         else:
+            rotations, translations = estimates.rotation, estimates.translation
             confidences = self._verify(batch, rotations, translations)
             if self.icp:
                 rotations, translations, confidences = self._register_where_better(
                     batch, inputs, rotations, translations, confidences
                 )
 
+        not_finite = set(trained[~is_finite].tolist())
         poses = []
         for k, index in enumerate(indices):
             confidence = float(confidences[k])
-            if not finite[k]:
+            if k in not_finite:
                 self.rejected.append((index, "the network gave no finite pose"))
             elif confidence < self.min_confidence:
                 reason = f"mask and depth contradict the pose: confidence {confidence:.2f}"
@@ -219,25 +229,38 @@ class PoseEstimator:
                 )
         return poses
 
+    def _network_poses(self, inputs: NetworkInputs, instance: Tensor) -> tuple[Hypotheses, Tensor]:
+        """The networks' pose of each ``instance`` (K,), and (K,) whether it is finite.
+
+        One that is not is replaced: it is left out in the end, but until then the steps take the
+        batch as a whole.
+        """
+        if not len(instance):
+            return Hypotheses.none(self.device), instance.bool()
+        rotations, translations, _ = estimate(self.model, inputs, self.refine_iterations)
+        finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
+        rotations = torch.where(finite.view(-1, 1, 1), rotations, torch.eye(3, device=self.device))
+        translations = torch.where(finite.view(-1, 1), translations, 0.0)
+        return Hypotheses(instance, rotations, translations), finite
+
     @torch.inference_mode()
     def _look_twice(
         self,
         batch: Crops,
         near_symmetries: NearSymmetries,
-        rotations: Tensor,
-        translations: Tensor,
+        estimates: Hypotheses,
         previous: Sequence[PoseEstimate],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The poses, or others of the same instances that agree better with depth and colors, and
-        their confidences.
+        """Of every instance the pose that agrees best with depth and colors, and how sure it is.
+
+        The ``estimates`` may lack instances.
         """
-        instance = torch.arange(len(batch), device=self.device)
         observation, surfaces = Observation.of(batch), near_symmetries.surfaces
         best, confidences = look_twice(
             observation,
             surfaces,
             near_symmetries,
-            Hypotheses(instance, rotations, translations),
+            estimates,
             self.model.symmetric,
             previous_poses(observation, surfaces, self.class_names, previous),
             with_turns=self.hypotheses != "network",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perception_kit.datasets.depth_renderer import DepthRenderer
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import GroundTruthInstance
 from perception_kit.datasets.object_model import ObjectModel
@@ -16,7 +17,6 @@ from perception_kit.geometry import back_project
 from perception_kit.metrics.bop import FRACTIONS, BopError, mspd, mssd, vsd
 from perception_kit.metrics.pose import Pose, PoseError
 from perception_kit.types import Intrinsics
-from pose6d_node.evaluation.depth_renderer import DepthRenderer
 
 # Of a continuous symmetry, as many as BOP's toolkit takes: points move by at most 1 % of the
 # diameter from one to the next.

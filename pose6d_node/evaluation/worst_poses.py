@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from perception_kit.datasets.depth_renderer import DepthRenderer
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.drawing import draw_caption, draw_outline
 from perception_kit.types import Intrinsics
-from pose6d_node.evaluation.depth_renderer import DepthRenderer
 from pose6d_node.evaluation.pose_targets import PoseMatch
 
 TRUE_COLOR, ESTIMATED_COLOR, TEXT_COLOR = (60, 255, 90), (255, 60, 220), (255, 255, 255)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trained model gets the surfaces of its objects."""
+"""A model gets the surfaces of its objects, and objects that it was not trained on."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ from painted_box import (
     CAMERA,
     PAINT,
     ROTATION,
+    SIDES,
     TRANSLATION,
     box_model,
     box_view,
@@ -22,6 +25,7 @@ from painted_box import (
 from perception_kit.types import Instance
 from pose6d_node import PoseEstimator, update_objects
 from pose6d_node.densefusion import predictor
+from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.evaluate import pose_stages
 from pose6d_node.registration.hypotheses import half_turns
@@ -117,3 +121,109 @@ def test_the_estimator_finds_the_right_one_of_the_half_turns(
     estimator.hypotheses = "none"
     (pose,) = estimator(rgb, depth, CAMERA, [box])
     assert pose.rotation == pytest.approx(answer.rotation[0].numpy(), abs=1e-6)
+
+
+def add_box(meshes: Path, out: Path, *more: str) -> Path:
+    """The model file that the command writes, ``meshes/box`` added."""
+    command = ["--add-object", str(meshes / "box"), "--out", str(out), *more]
+    assert update_objects.main(command) == 0
+    return out
+
+
+def box_instance(mask: np.ndarray, name: str = "box") -> Instance:
+    """The only instance in a ``box_view``."""
+    return Instance(1, name, 1.0, np.zeros(4, np.float32), mask, (0, 0))
+
+
+def test_an_added_object_gets_poses_without_any_network(meshes: Path, tmp_path: Path) -> None:
+    path = add_box(meshes, tmp_path / "pose.safetensors")
+    assert list(pose_stages(path, "cpu", 2)) == ["+ views"]
+
+    rgb, depth, mask = box_view(box_model())
+    estimator = PoseEstimator(path)
+    (pose,) = estimator(rgb, depth, CAMERA, [box_instance(mask)])
+    assert pose.rotation == pytest.approx(ROTATION, abs=0.02)
+    assert pose.translation == pytest.approx(TRANSLATION, abs=0.002)
+    assert pose.size == pytest.approx(SIDES, abs=1e-6)
+
+    estimator.hypotheses = "none"
+    assert estimator(rgb, depth, CAMERA, [box_instance(mask)]) == []
+    ((_, reason),) = estimator.rejected
+    assert reason.startswith("the networks were not trained on class 'box'")
+
+
+def test_networks_see_the_classes_alone_that_they_were_trained_on(
+    meshes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = PoseModel.for_objects([replace(box_model(), name="crate")], "densefusion_compact")
+    trained.save(tmp_path / "trained.safetensors", {"steps": 7})
+    path = add_box(
+        meshes, tmp_path / "pose.safetensors", "--model", str(tmp_path / "trained.safetensors")
+    )
+
+    # The same networks with more classes in the table.
+    model = PoseModel.load(path)
+    assert model.spec.class_names == ["crate", "box"]
+    assert (model.spec.num_trained, model.spec.num_untrained) == (1, 1)
+    assert len(model.model_points) == 2
+    torch.testing.assert_close(model.estimator.state_dict(), trained.estimator.state_dict())
+    assert list(pose_stages(path, "cpu", 2)) == [
+        "unrefined",
+        "refined",
+        "refined + ICP",
+        "registered",
+        "+ turns",
+        "+ views",
+    ]
+
+    # Whatever the order of the instances, only the crate comes to the networks.
+    seen = []
+
+    def recorded(*arguments: Any) -> tuple[torch.Tensor, ...]:
+        seen.append(arguments[1].class_index.tolist())
+        return estimate(*arguments)
+
+    monkeypatch.setattr(predictor, "estimate", recorded)
+    rgb, depth, mask = box_view(box_model())
+    instances = [box_instance(mask), box_instance(mask, "crate"), box_instance(mask)]
+    estimator = PoseEstimator(path, min_confidence=0.0)
+    poses = estimator(rgb, depth, CAMERA, instances)
+    assert seen == [[0]]
+    assert [pose.class_name for pose in poses] == ["box", "crate", "box"]
+    for pose in poses:
+        assert pose.rotation == pytest.approx(ROTATION, abs=0.02)
+
+    estimator.hypotheses = "none"
+    poses = estimator(rgb, depth, CAMERA, instances)
+    assert [pose.detection_index for pose in poses] == [1]
+    assert [index for index, _ in estimator.rejected] == [0, 2]
+
+
+def test_what_cannot_be_added_is_named(
+    without_surfaces: Path, meshes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "pose.safetensors"
+
+    def error(*command: str | Path) -> str:
+        assert update_objects.main([*map(str, command), "--out", str(out)]) == 2
+        assert not out.exists()
+        return capsys.readouterr().err
+
+    (meshes / "points").mkdir()
+    np.savetxt(meshes / "points" / "points.xyz", np.random.default_rng(0).random((50, 3)))
+    assert "has no surface" in error("--add-object", meshes / "points")
+    assert "does not exist" in error("--add-object", meshes / "mug.obj")
+    assert "several added meshes are called box" in error(
+        "--add-object", meshes / "box", meshes / "box" / "box.obj"
+    )
+    assert "knows box already" in error("--model", without_surfaces, "--add-object", meshes / "box")
+    (meshes / "box").rename(meshes / "crate")
+    assert "holds no surfaces of its own objects: add them with --models" in error(
+        "--model", without_surfaces, "--add-object", meshes / "crate"
+    )
+
+
+@pytest.mark.parametrize("command", [[], ["--models", "meshes"]])
+def test_a_command_that_stores_nothing_is_refused(command: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        update_objects.main([*command, "--out", "pose.safetensors"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,6 @@ def test_continuous_symmetry_turns_about_its_axis(axis: tuple, offset: tuple, st
         ("depth/000007.png", "depth/000007.png' is missing"),
         ("mask_visib/000007_000001.png", "000007_000001.png' is missing"),
         ("scene_camera.json", "scene_camera.json' does not exist"),
-        ("scene_gt_info.json", "scene_gt_info.json' does not exist"),
         ("scene_gt.json", "not a BOP folder"),
     ],
 )
@@ -273,3 +273,33 @@ def test_truncated_json_is_named(tmp_path: Path) -> None:
     (write_scene(tmp_path) / "scene_gt.json").write_text('{"7": [')
     with pytest.raises(DatasetError, match=r"scene_gt.json' is not valid JSON"):
         BopDataset(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif"])
+def test_gray_images_have_equal_channels(ending: str, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    (scene / "rgb").rename(scene / "gray")
+    (scene / "gray" / "000007.png").unlink()
+    cv2.imwrite(str(scene / "gray" / f"000007.{ending}"), np.full((HEIGHT, WIDTH), 77, np.uint8))
+    rgb = BopDataset(tmp_path)[0].rgb
+    assert rgb.shape == (HEIGHT, WIDTH, 3)
+    assert np.unique(rgb).tolist() == [77]
+
+
+def test_models_beside_the_plain_folder_are_used_and_said(tmp_path: Path) -> None:
+    write_scene(tmp_path)
+    (tmp_path / "models").rename(tmp_path / "models_cad")
+    dataset = BopDataset(tmp_path)
+    assert dataset.class_names == {4: "wedge", 9: "person"}
+    assert dataset.notes == [f"'{tmp_path}' has no models: the meshes in models_cad are used"]
+
+
+def test_a_folder_without_depth_images_has_frames_of_unknown_depth(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    assert BopDataset(tmp_path).has_depth
+    shutil.rmtree(scene / "depth")
+    dataset = BopDataset(tmp_path)
+    assert not dataset.has_depth
+    assert not dataset[0].depth.any()
+    with pytest.raises(DatasetError, match=r"depth/000007.png' is missing"):
+        dataset.depth(0)

@@ -52,7 +52,7 @@ def test_other_classes_are_refused(tmp_path: Path) -> None:
         DatasetError,
         match=r"linemod' has the classes \{4: 'obj_04'\}.*bop' has \{4: 'wedge', 9: 'person'\}",
     ):
-        open_datasets([tmp_path / "bop", tmp_path / "linemod"], "train")
+        open_datasets([tmp_path / "bop", tmp_path / "linemod"], ["train"])
 
 
 def test_one_folder_is_itself(tmp_path: Path) -> None:

@@ -7,12 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dataset_layouts import write_linemod, write_scene, write_ycb_video
+from dataset_layouts import (
+    write_linemod,
+    write_mesh,
+    write_models,
+    write_obj,
+    write_scene,
+    write_ycb_video,
+)
 
 from perception_kit.datasets.bop import BopDataset
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.linemod import LinemodDataset
-from perception_kit.datasets.opener import open_dataset, open_models
+from perception_kit.datasets.opener import (
+    EVALUATION_SPLITS,
+    TRAINING_SPLITS,
+    choose_split,
+    open_dataset,
+    open_models,
+    open_object,
+)
 from perception_kit.datasets.ycb_video import YcbVideoDataset
 
 WRITERS = {
@@ -71,3 +85,54 @@ def test_a_folder_that_does_not_exist_is_named(
         opened(tmp_path / "missing")
     with pytest.raises(DatasetError, match=r"file' is a file, expected a folder"):
         opened(tmp_path / "file")
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.001])
+def test_an_object_is_called_as_its_folder_or_file(scale: float, tmp_path: Path) -> None:
+    write_obj(tmp_path / "wedge", 1000 * scale)
+    write_mesh(tmp_path / "wedge.ply", scale)
+    for mesh, name in (("wedge", "wedge"), ("wedge/textured.obj", "textured"), ("wedge.ply",) * 2):
+        model = open_object(tmp_path / mesh)
+        assert model.name == name.removesuffix(".ply")
+        assert model.size == pytest.approx([0.1, 0.06, 0.04], rel=1e-5)
+
+
+def test_a_listed_object_has_its_listed_name_and_symmetries(tmp_path: Path) -> None:
+    write_models(tmp_path)
+    assert open_object(tmp_path / "obj_000004.ply").name == "wedge"
+
+    write_mesh(tmp_path / "cone.ply")
+    (tmp_path / "symmetries.json").write_text(
+        '{"cone": {"symmetries_continuous": [{"axis": [0, 0, 1], "offset": [0, 0, 0]}]}}'
+    )
+    assert open_object(tmp_path / "cone.ply").symmetric
+    (tmp_path / "symmetries.json").write_text("{")
+    with pytest.raises(DatasetError, match="is not JSON"):
+        open_object(tmp_path / "cone.ply")
+
+
+@pytest.mark.parametrize(
+    ("splits", "to_train_on", "to_evaluate_on"),
+    [
+        ([], "train", "train"),
+        (["test", "train"], "train", "test"),
+        (["train_pbr"], "train_pbr", "train_pbr"),
+        (["test_primesense", "train_primesense"], "train_primesense", "test_primesense"),
+        (["train", "train_pbr", "val"], "train", "val"),
+        (["onboarding"], "onboarding", "onboarding"),
+        (["train_pbr", "train_real"], None, None),
+        (["a", "b"], None, None),
+    ],
+)
+def test_splits_are_chosen_by_name(
+    splits: list[str], to_train_on: str | None, to_evaluate_on: str | None
+) -> None:
+    for preferred, chosen in (
+        (TRAINING_SPLITS, to_train_on),
+        (EVALUATION_SPLITS, to_evaluate_on),
+    ):
+        if chosen is None:
+            with pytest.raises(DatasetError, match=f"{', '.join(splits)}: choose with --split"):
+                choose_split(Path("data"), splits, preferred)
+        else:
+            assert choose_split(Path("data"), splits, preferred) == chosen

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 from interrupted_training import assert_resume_is_exact
+from painted_box import box_model
 
 from perception_kit.networks.model_file import read_model
 from pose6d_node import train_pose
+from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.train_pose import RefinerStart
 
@@ -151,3 +153,30 @@ def test_when_the_refiner_joins_in(
     assert start.update(run_progress, margin=0.05, latest=0.5) is refining, name
     start.follow(1.0)
     assert start.update(0.1, margin=0.05, latest=0.5) is refining, "the refiner never leaves again"
+
+
+def test_weights_to_start_from_leave_the_objects_their_surfaces(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    other = PoseModel.for_objects([box_model()], "densefusion_compact")
+    assert other.model_normals is not None
+    assert other.model_colors is not None
+    other.model_normals.fill_(7.0)
+    other.model_colors.fill_(7)
+    other.save(path, {})
+
+    options = train_pose.parse_arguments(
+        [
+            *arguments_of(tmp_path),
+            "--out",
+            "x.safetensors",
+            "--run-dir",
+            "x",
+            "--weights",
+            str(path),
+        ]
+    )
+    model = train_pose.create_model(options, [box_model()])
+    fresh = PoseModel.for_objects([box_model()], "densefusion_compact")
+    for name in ("model_points", "model_normals", "model_colors"):
+        torch.testing.assert_close(getattr(model, name), getattr(fresh, name))
+    torch.testing.assert_close(model.refiner.state_dict(), other.refiner.state_dict())

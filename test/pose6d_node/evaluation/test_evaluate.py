@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from bop_rectangles import write_rectangles
 
 from perception_kit.datasets.bop import read_models
 from perception_kit.networks.model_file import save_model
@@ -149,3 +150,35 @@ def test_name_of_the_data_folder_in_the_release_before_goes_on_working(
     out, model = str(tmp_path), str(models["action"])
     assert main(["--dataset", str(bop_folder), "--out", out, "--model", model]) == EXIT_BAD_INPUT
     assert "--dataset is now called --data" in capsys.readouterr().err
+
+
+def test_without_depth_images_the_segmentation_alone_is_scored(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
+    folder = shutil.copytree(bop_folder, tmp_path / "color")
+    shutil.rmtree(folder / "train/000000/depth")
+    out = tmp_path / "out"
+    assert run(folder, out, models["segmentation"], models["pose"]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["instances"]["total"] == 3
+    assert metrics["poses"] == {}
+    assert "no depth images: the segmentation alone is scored" in metrics["notes"][0]
+    assert "are not scored: they need depth" in metrics["notes"][1]
+
+    capsys.readouterr()
+    assert run(folder, out, models["pose"]) == EXIT_BAD_INPUT
+    assert "only a segmentation model can be scored on it" in capsys.readouterr().err
+
+
+def test_classes_that_are_not_chosen_are_not_scored(
+    models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
+    folder = write_rectangles(tmp_path / "boxes", frames=2)
+    command = ["--data", str(folder), "--model", str(models["segmentation"]), "--device", "cpu"]
+    out = tmp_path / "out"
+    assert main([*command, "--out", str(out), "--classes", "blue_box"]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["instances"]["total"] == 2
+    assert metrics["per_class"].keys() == {"blue_box"}
+    assert main([*command, "--out", str(out), "--classes", "mug"]) == EXIT_BAD_INPUT
+    assert "has no class mug" in capsys.readouterr().err

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,24 @@ def test_weights_of_other_classes_start_all_but_the_last_layers() -> None:
 def test_weights_of_another_architecture_are_refused() -> None:
     with pytest.raises(ValueError, match="another architecture"):
         load_matching(build_network("compact", 3), {"encoder.weight": torch.zeros(3)})
+
+
+def test_chosen_classes_of_any_split_are_learned(folder: Path, capsys) -> None:
+    (folder / "train").rename(folder / "train_pbr")
+    more = ["--steps", "1", "--classes", "blue_box", "--val", str(folder)]
+    train_segmentation.main(command(folder, *more))
+    _, metadata = read_model(folder.parent / "seg.safetensors", "segmentation")
+    assert metadata["class_names"] == ["blue_box"]
+    record = json.loads((folder.parent / "seg.safetensors.json").read_text())
+    assert record["held_out"]["total"] == 4
+
+    # Several splits are one dataset; which ones must be said.
+    shutil.copytree(folder / "train_pbr", folder / "train_real")
+    other = ["--steps", "1", "--run-dir", str(folder.parent / "other")]
+    with pytest.raises(SystemExit, match="2"):
+        train_segmentation.main(command(folder, *other))
+    assert "the splits train_pbr, train_real: choose with --split" in capsys.readouterr().err
+    both = [*other, "--split", "train_pbr", "train_real"]
+    train_segmentation.main(command(folder, *both))
+    record = json.loads((folder.parent / "seg.safetensors.json").read_text())
+    assert record["data"]["frames"] == 8

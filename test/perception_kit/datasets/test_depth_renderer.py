@@ -7,8 +7,8 @@ import numpy as np
 import open3d as o3d
 import pytest
 
+from perception_kit.datasets.depth_renderer import DepthRenderer
 from perception_kit.types import Intrinsics
-from pose6d_node.evaluation.depth_renderer import DepthRenderer
 
 CAMERA = Intrinsics(100.0, 100.0, 49.5, 39.5, 100, 80)
 
