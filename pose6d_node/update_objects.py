@@ -14,6 +14,7 @@ from pathlib import Path
 
 from perception_kit.arguments import model_file
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.mesh_units import MeshUnit, add_mesh_unit
 from perception_kit.datasets.opener import open_models
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 from perception_kit.processes import run_command
@@ -28,8 +29,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--models",
         type=Path,
         required=True,
-        help="folder of the objects' meshes (BOP, LineMOD or YCB-Video), with the model's classes",
+        help=(
+            "folder of the objects' meshes, with the model's classes: BOP, LineMOD, YCB-Video, or"
+            " one sub-folder per object with a mesh (.obj, .glb, .ply or .stl)"
+        ),
     )
+    add_mesh_unit(parser.add_argument)
     parser.add_argument("--out", type=model_file, required=True, help="model file to write")
     return parser.parse_args(arguments)
 
@@ -38,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the model file. Exit code 2 for input that cannot be used."""
     args = parse_arguments(arguments)
     try:
-        update(args.model, args.models, args.out)
+        update(args.model, args.models, args.out, args.mesh_unit)
     except (DatasetError, ModelFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -46,22 +51,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def update(model_path: Path, models: Path, out: Path) -> None:
+def update(model_path: Path, models: Path, out: Path, unit: MeshUnit = "auto") -> None:
     """Write the model at ``model_path`` with the surfaces in ``models`` to ``out``.
 
-    Raises ModelFileError and DatasetError for files that cannot be used, and for a class of the
-    model that has no mesh, or one without triangles or colors; OSError where ``out`` cannot be
-    written.
+    Prints the sizes of the objects. Raises ModelFileError and DatasetError for files that cannot be
+    used, and for a class of the model that has no mesh, or one without triangles or colors; OSError
+    where ``out`` cannot be written.
     """
     model = PoseModel.load(model_path)
-    by_name = {entry.name: entry for entry in open_models(models).values()}
+    by_name = {entry.name: entry for entry in open_models(models, unit).values()}
     missing = sorted(set(model.spec.class_names) - set(by_name))
     if missing:
         raise DatasetError(f"'{models}' has no mesh of {', '.join(missing)}, which the model knows")
 
-    updated = model.with_objects([by_name[name] for name in model.spec.class_names])
+    objects = [by_name[name] for name in model.spec.class_names]
+    for note in (note for entry in objects for note in entry.notes):
+        print(note)
+    updated = model.with_objects(objects)
     if updated.surfaces is None:
-        raise DatasetError(f"a mesh in '{models}' has no triangles or no colors")
+        uncolored = [entry.name for entry in objects if entry.surface(1).colors is None]
+        raise DatasetError(
+            f"'{models}' has no colors of {', '.join(uncolored)}, by which poses are judged:"
+            " give meshes with a texture or with vertex colors"
+        )
     updated.save(out, read_metadata(model_path, "pose").get("training", {}))
 
 

@@ -9,8 +9,9 @@ from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
+from perception_kit.datasets.ycb_models import read_mesh_models
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
 
 LAYOUTS = (
@@ -45,17 +46,18 @@ def open_dataset(folder: str | Path, split: str | None = None) -> FrameDataset:
     raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
 
 
-def open_models(folder: str | Path) -> dict[int, ObjectModel]:
+def open_models(folder: str | Path, unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
     """The object classes of a ``models`` folder in any of the layouts, by class id.
 
-    Raises DatasetError where it does not exist or is in none of the layouts.
+    ``unit`` is that of the meshes. A folder of meshes without sub-folders is taken, too. Raises
+    DatasetError where the folder does not exist or is in none of the layouts.
     """
     folder = _existing(folder)
     if (folder / "models_info.json").is_file() and any(folder.glob("obj_*.ply")):
-        return read_models(folder)
+        return read_models(folder, unit)
     if (folder / "models_info.yml").is_file():
-        return read_linemod_models(folder)
-    return read_ycb_models(class_folders(folder, folder))[0]
+        return read_linemod_models(folder, unit)
+    return read_mesh_models(folder, unit)
 
 
 def _existing(folder: str | Path) -> Path:

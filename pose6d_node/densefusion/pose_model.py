@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
@@ -226,13 +227,15 @@ def object_table(
     objects: Sequence[ObjectModel],
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
     """(C, 1000, 3) points of the objects' surfaces in metres; with them their normals and uint8
-    colors, unless one of the objects has no triangles or no colors.
+    colors, unless one of the objects has no triangles or no colors. Raises DatasetError listing the
+    objects whose meshes cannot be used.
     """
-    points = torch.stack([torch.from_numpy(model.points(MODEL_POINTS)) for model in objects])
+    sampled = read_all(lambda model: model.points(MODEL_POINTS), objects)
+    points = torch.stack([torch.from_numpy(sample) for sample in sampled])
     if any(len(model.mesh()[1]) == 0 for model in objects):
         return points, None
 
-    samples = [model.surface(MODEL_POINTS) for model in objects]
+    samples = read_all(lambda model: model.surface(MODEL_POINTS), objects)
     colors = [sample.colors for sample in samples if sample.colors is not None]
     if len(colors) < len(samples):
         return points, None
