@@ -138,7 +138,7 @@ def test_one_mesh_of_several_files(tmp_path: Path) -> None:
         box().export(tmp_path / name)
     assert mesh_of(tmp_path).name == "part.ply", "the format that can hold colors"
     box().export(tmp_path / "nontextured.ply")
-    with pytest.raises(MeshError, match="expected one mesh .* remove the others"):
+    with pytest.raises(MeshError, match=r"expected one mesh .* remove the others"):
         mesh_of(tmp_path)
     (tmp_path / "textured.obj").write_text(obj_text(textured=False))
     assert mesh_of(tmp_path).name == "textured.obj"
