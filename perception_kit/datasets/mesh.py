@@ -9,6 +9,9 @@ import numpy as np
 
 from perception_kit.datasets.files import DatasetError
 
+# In the order in which they are preferred: what tells more of an object's looks comes first.
+MESH_FORMATS = (".obj", ".glb", ".ply", ".stl")
+
 
 class MeshError(DatasetError):
     """A mesh file that cannot be used; the message names the file."""

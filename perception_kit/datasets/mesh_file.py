@@ -14,14 +14,11 @@ import numpy as np
 import trimesh
 from trimesh.exchange.load import mesh_loaders
 
-from perception_kit.datasets.mesh import MeshError, TexturedMesh
+from perception_kit.datasets.mesh import MESH_FORMATS, MeshError, TexturedMesh
 from perception_kit.datasets.mesh_assets import MATERIALS, ONLY_MATERIAL, Assets, read_content
 from perception_kit.datasets.mesh_parts import Part, part_of, union
 from perception_kit.datasets.mesh_ply import prepare_ply
 from perception_kit.datasets.mesh_text import Prepared, prepare_obj, prepare_stl
-
-# In the order in which they are preferred: what tells more of an object's looks comes first.
-MESH_FORMATS = (".obj", ".glb", ".ply", ".stl")
 
 # The unit that a format prescribes.
 FORMAT_UNITS = {".glb": "m"}
@@ -66,6 +63,10 @@ def read_mesh(path: Path, appearance: bool = True) -> MeshFile:
     if appearance and any(part.texture is None and part.colors is None for part in parts):
         some = "a part of it" if mesh.painted else "it"
         notes.append(f"{path}: {some} has neither a texture nor colors, and is gray")
+    if appearance and any(part.misses_coordinates for part in parts):
+        notes.append(
+            f"{path}: a texture is not used, for faces of its material have no texture coordinates"
+        )
     return MeshFile(path, mesh, notes)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from perception_kit.datasets.files import DatasetError, by_number, read_json
-from perception_kit.datasets.mesh import MeshError, TexturedMesh
-from perception_kit.datasets.mesh_file import MESH_FORMATS, read_mesh
+from perception_kit.datasets.mesh import MESH_FORMATS, MeshError, TexturedMesh
 from perception_kit.datasets.mesh_units import MeshUnit, meters_per_unit
 
 T = TypeVar("T")
@@ -31,6 +30,8 @@ class ObjectFile:
 
         Raises MeshError.
         """
+        from perception_kit.datasets.mesh_file import read_mesh  # importing trimesh takes a second
+
         file = read_mesh(self.path)
         stated = self.unit or file.unit
         try:

@@ -22,7 +22,8 @@ PATCHES = (8, 64)  # pixels of one color beside textures, at least and at most
 @dataclass
 class Part:
     """``vertices`` (V, 3) and ``faces`` (F, 3) with ``uv`` (F, 3, 2) in a ``texture``, with
-    ``colors`` (F, 3, 3) of the corners, or with neither.
+    ``colors`` (F, 3, 3) of the corners, or with neither. ``misses_coordinates`` is True where a
+    texture cannot be laid on it.
     """
 
     vertices: np.ndarray
@@ -30,6 +31,7 @@ class Part:
     uv: np.ndarray | None = None
     texture: np.ndarray | None = None
     colors: np.ndarray | None = None
+    misses_coordinates: bool = False
 
     def placed(self, matrix: np.ndarray) -> Part:
         """The part moved by a (4, 4) matrix; its outside stays outside in a mirror image."""
@@ -55,6 +57,7 @@ def part_of(geometry: trimesh.Trimesh, linear: bool) -> Part:
         if texture is not None and visual.uv is not None:
             part.texture, part.uv = texture, np.asarray(visual.uv, np.float64)[faces]
             return part
+        part.misses_coordinates = texture is not None
         corners = geometry.vertex_attributes.get("color", visual.vertex_attributes.get("color"))
         if corners is not None and len(corners) == len(vertices):
             part.colors = to_rgba(corners)[faces][..., :3]

@@ -44,6 +44,7 @@ def prepare_ply(content: bytes) -> Prepared:
     if not content.startswith(b"ply") or end is None:
         raise MeshError("is damaged or is not a PLY file")
     lines = [line for line in lines_of(content[: end.start()]) if line]
+    lines = [re.sub(r"^(property .*)\bdiffuse_", r"\1", line) for line in lines]
     body = content[end.end() :]
 
     textures = {line.split(None, 2)[2] for line in lines if _names_texture(line)}

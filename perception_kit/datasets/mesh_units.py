@@ -58,8 +58,7 @@ def meters_per_unit(
         line = description(name, size * METERS[fitting[0]], fitting[0], "by its size")
         return METERS[fitting[0]], line
 
-    shown = fitting or list(METERS)
-    sizes = ", ".join(f"{_millimeters(size * METERS[known])} in {known}" for known in shown)
+    sizes = ", ".join(f"{_millimeters(size * METERS[known])} in {known}" for known in METERS)
     problem = "several units are possible" if fitting else _expected()
     raise MeshError(
         f"{name}: {problem}: its size is {sizes}; give its --mesh-unit (m, cm, mm, in),"

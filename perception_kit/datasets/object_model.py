@@ -14,8 +14,8 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
 from perception_kit.datasets.files import DatasetError, numbers, positive
+from perception_kit.datasets.mesh import TexturedMesh
 from perception_kit.datasets.mesh_colors import MeshColors, colors_of
-from perception_kit.datasets.mesh_file import read_mesh
 from perception_kit.datasets.mesh_units import METERS, MeshUnit, description
 from perception_kit.datasets.symmetries import MILLIMETER, symmetry_transforms
 
@@ -123,7 +123,7 @@ class ObjectModel:
                     f"object {self.class_id} ('{self.name}') is articulated: it has no rigid mesh"
                 )
             # Evaluation needs no textures, which take long to read and may be missing.
-            mesh = read_mesh(self.mesh_path, appearance=False).mesh
+            mesh = _read(self.mesh_path, appearance=False)
             self._mesh = mesh.vertices.astype(float) * self.meters_per_unit, mesh.faces
 
             extent = np.ptp(self._mesh[0], axis=0)
@@ -163,7 +163,7 @@ class ObjectModel:
         """
         samples, chosen, weights = self._sample(count, seed)
         if self._colors is None and self.mesh_path is not None:
-            self._colors = colors_of(read_mesh(self.mesh_path).mesh)
+            self._colors = colors_of(_read(self.mesh_path, appearance=True))
         if self._colors is not None:
             samples.colors = self._colors.at(chosen, weights)
         return samples
@@ -238,6 +238,12 @@ def model_from_entry(
         meters_per_unit=METERS[known],
         notes=[description(name, size, known, reason)],
     )
+
+
+def _read(path: Path, appearance: bool) -> TexturedMesh:
+    from perception_kit.datasets.mesh_file import read_mesh  # importing trimesh takes a second
+
+    return read_mesh(path, appearance).mesh
 
 
 def _in_mm(extent: np.ndarray) -> str:

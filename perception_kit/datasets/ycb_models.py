@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.mesh import MESH_FORMATS
 from perception_kit.datasets.mesh_colors import MeshColors, colors_of
-from perception_kit.datasets.mesh_file import MESH_FORMATS
 from perception_kit.datasets.mesh_folder import (
     ObjectFile,
     find_objects,

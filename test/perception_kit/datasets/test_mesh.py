@@ -238,14 +238,21 @@ def expected_sides() -> np.ndarray:
     return np.array([[colors[fan].mean(axis=0) for fan in pair] for pair in fans]).mean(axis=1)
 
 
-@pytest.mark.parametrize("form", ["ply", "ascii ply", "obj", "obj with plain material"])
+FORMS = ("ply", "ascii ply", "ascii ply by MeshLab", "obj", "obj with plain material")
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_vertex_colors(form: str, tmp_path: Path) -> None:
     mesh = box()
     mesh.visual.vertex_colors = vertex_colors()
     path = tmp_path / f"box.{form[:3] if form[:3] == 'obj' else 'ply'}"
     if path.suffix == ".ply":
         encoding = "ascii" if form.startswith("ascii") else "binary"
-        path.write_bytes(mesh.export(file_type="ply", encoding=encoding))
+        content = mesh.export(file_type="ply", encoding=encoding)
+        for name in (b"red", b"green", b"blue"):
+            if "MeshLab" in form:
+                content = content.replace(b"uchar " + name, b"uchar diffuse_" + name)
+        path.write_bytes(content)
     else:
         lines = obj_text(materials=("a",) * ("material" in form), textured=False).splitlines()
         colored = iter(vertex_colors() / 255)
@@ -258,6 +265,15 @@ def test_vertex_colors(form: str, tmp_path: Path) -> None:
     read = read_mesh(path).mesh
     assert read.painted
     np.testing.assert_allclose(sampled_colors(read), expected_sides(), atol=1)
+
+
+def test_a_texture_that_cannot_be_laid_on_all_faces_is_said(tmp_path: Path) -> None:
+    write_picture(tmp_path / "t.png", GREEN)
+    path = write_obj(tmp_path / "b.obj", "newmtl a\nKd 1 0 0\nmap_Kd t.png\n")
+    path.write_text(path.read_text() + "f 1 2 3\n")
+    file = read_mesh(path)
+    assert "a texture is not used" in file.notes[0]
+    check_sides(file.mesh, (255, 0, 0))
 
 
 def test_face_colors(tmp_path: Path) -> None:
