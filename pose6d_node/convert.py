@@ -18,6 +18,7 @@ from pathlib import Path
 from perception_kit.arguments import bounded_int, model_file
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import SPLIT_HELP, open_datasets
+from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.datasets.opener import open_models
 from perception_kit.networks.model_file import file_sha256, load_weights
 from perception_kit.networks.model_metadata import ModelFileError
@@ -90,6 +91,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="models folder of a dataset, for points, diameters and symmetries; classes by name",
     )
+    add_mesh_unit(pose.add_argument)
     pose.add_argument(
         "--crop-size",
         type=bounded_int(1),
@@ -177,15 +179,21 @@ def convert_pose(
             " trained on"
         )
     models = {
-        model.name: model for model in open_models(args.models).values() if not model.articulated
+        model.name: model
+        for model in open_models(args.models, args.mesh_unit).values()
+        if not model.articulated
     }
     if missing := [name for name in args.class_names if name not in models]:
         raise ModelFileError(
             f"'{args.models}' has no model named {', '.join(missing)}: it has {', '.join(models)}"
         )
 
+    objects = [models[name] for name in args.class_names]
+    for note in (note for entry in objects for note in entry.notes):
+        print(note)
+
     # The networks, which see what they were trained on.
-    model = PoseModel.for_objects([models[name] for name in args.class_names], "densefusion")
+    model = PoseModel.for_objects(objects, "densefusion")
     model.spec.crop_size = args.crop_size
     model.spec.num_points = args.num_points
     model.spec.input_frame = CAMERA_FRAME

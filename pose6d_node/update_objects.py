@@ -16,6 +16,7 @@ from pathlib import Path
 
 from perception_kit.arguments import model_file
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.mesh_units import MeshUnit, add_mesh_unit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import open_models, open_object
 from perception_kit.datasets.surface_symmetries import surface_symmetries
@@ -33,8 +34,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--models",
         type=Path,
-        help="folder of the objects' meshes (BOP, LineMOD or YCB-Video), with the model's classes:"
-        " stores their surfaces",
+        help="folder of the objects' meshes, with the model's classes: BOP, LineMOD, YCB-Video, or"
+        " one sub-folder per object with a mesh (.obj, .glb, .ply or .stl); stores their surfaces",
     )
     parser.add_argument(
         "--add-object",
@@ -44,9 +45,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         action="extend",
         default=[],
         metavar="MESH",
-        help="colored or textured mesh of an object that gets poses without training: a folder with"
-        " an .obj file, an .obj or a .ply file, whose name is the new class",
+        help="colored or textured mesh of an object that gets poses without training: a file, or"
+        " the folder of one, whose name is the new class",
     )
+    add_mesh_unit(parser.add_argument)
     parser.add_argument("--out", type=model_file, required=True, help="model file to write")
 
     args = parser.parse_args(arguments)
@@ -61,8 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the model file. Exit code 2 for input that cannot be used."""
     args = parse_arguments(arguments)
     try:
-        added = [_untrained_object(mesh) for mesh in args.added]
-        update(args.model, args.models, added, args.out)
+        added = [_untrained_object(mesh, args.mesh_unit) for mesh in args.added]
+        update(args.model, args.models, added, args.out, args.mesh_unit)
     except (DatasetError, ModelFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -73,23 +75,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _untrained_object(mesh: Path) -> ObjectModel:
+def _untrained_object(mesh: Path, unit: MeshUnit) -> ObjectModel:
     """The object of ``mesh`` with the symmetries that files state, else those of its surface.
 
     Raises DatasetError, also for a mesh without triangles or colors.
     """
-    model = open_object(mesh)
+    model = open_object(mesh, unit)
+    for note in model.notes:
+        print(note)
     try:
         return replace(model, symmetry=model.symmetry or surface_symmetries(model))
     except ValueError as error:
         raise DatasetError(
-            f"'{mesh}' cannot be added: {error}; poses without training need a textured .obj or a"
-            " .ply with triangles and vertex colors"
+            f"'{mesh}' cannot be added: {error}; poses without training need a mesh with"
+            " a texture or vertex colors"
         ) from error
 
 
 def update(
-    model_path: Path | None, models: Path | None, added: Sequence[ObjectModel], out: Path
+    model_path: Path | None,
+    models: Path | None,
+    added: Sequence[ObjectModel],
+    out: Path,
+    unit: MeshUnit = "auto",
 ) -> None:
     """Write the model at ``model_path`` with the surfaces in ``models`` and with ``added`` objects,
     or, without a path, a model of these alone to ``out``.
@@ -112,7 +120,7 @@ def update(
             " surfaces of known classes with --models"
         )
     if models is not None:
-        model = _with_surfaces(model, models)
+        model = _with_surfaces(model, models, unit)
     if added:
         if model.surfaces is None:
             raise DatasetError(
@@ -122,16 +130,23 @@ def update(
     model.save(out, read_metadata(model_path, "pose").get("training", {}))
 
 
-def _with_surfaces(model: PoseModel, models: Path) -> PoseModel:
+def _with_surfaces(model: PoseModel, models: Path, unit: MeshUnit) -> PoseModel:
     """``model`` with the surfaces of all its classes in ``models``. Raises DatasetError."""
-    by_name = {entry.name: entry for entry in open_models(models).values()}
+    by_name = {entry.name: entry for entry in open_models(models, unit).values()}
     missing = sorted(set(model.spec.class_names) - set(by_name))
     if missing:
         raise DatasetError(f"'{models}' has no mesh of {', '.join(missing)}, which the model knows")
 
-    updated = model.with_objects([by_name[name] for name in model.spec.class_names])
+    objects = [by_name[name] for name in model.spec.class_names]
+    for note in (note for entry in objects for note in entry.notes):
+        print(note)
+    updated = model.with_objects(objects)
     if updated.surfaces is None:
-        raise DatasetError(f"a mesh in '{models}' has no triangles or no colors")
+        uncolored = [entry.name for entry in objects if entry.surface(1).colors is None]
+        raise DatasetError(
+            f"'{models}' has no colors of {', '.join(uncolored)}, by which poses are judged:"
+            " give meshes with a texture or with vertex colors"
+        )
     return updated
 
 

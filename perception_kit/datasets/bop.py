@@ -32,6 +32,7 @@ from perception_kit.datasets.frame import (
     GroundTruthInstance,
     checked_instance,
 )
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel, model_from_entry
 from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
@@ -48,12 +49,13 @@ DEPTH_ENDINGS = ("png", "tif")
 REMEDY = "make the masks with calc_gt_masks.py and calc_gt_info.py of BOP's toolkit"
 
 
-def read_models(folder: str | Path) -> dict[int, ObjectModel]:
+def read_models(folder: str | Path, unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
     """Object classes of a BOP models folder, by class id in ascending order.
 
     The folder is the one that holds ``models_info.json``. A class without a ``name`` key (as in the
-    published datasets) is called ``obj_000001``. Raises DatasetError for a missing file or key, and
-    for two classes of one name.
+    published datasets) is called ``obj_000001``. Meshes are in
+    millimetres, or ``unit``. Raises DatasetError for a missing file or key, and for two classes of
+    one name.
     """
     path = Path(folder) / "models_info.json"
     models = {}
@@ -67,7 +69,7 @@ def read_models(folder: str | Path) -> dict[int, ObjectModel]:
             models[class_id] = _articulated_model(class_id, name, entry)
         else:
             mesh_path = path.with_name(f"obj_{class_id:06d}.ply")
-            models[class_id] = model_from_entry(class_id, name, entry, mesh_path, path)
+            models[class_id] = model_from_entry(class_id, name, entry, mesh_path, path, unit)
 
     names = [model.name for model in models.values()]
     if len(set(names)) < len(names):

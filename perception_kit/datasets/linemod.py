@@ -28,6 +28,7 @@ from perception_kit.datasets.files import (
     required_list,
 )
 from perception_kit.datasets.frame import FrameDataset, GroundTruthInstance
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel, model_from_entry
 from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
@@ -58,11 +59,12 @@ HALF_TURN = {"symmetries_discrete": [[-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0
 SYMMETRIES = {"eggbox": HALF_TURN, "glue": HALF_TURN}
 
 
-def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
+def read_linemod_models(folder: Path, unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
     """Object classes of a ``models`` folder with ``models_info.yml``, by ascending class id.
 
     LineMOD's own objects have their usual names, others ``obj_01`` unless an entry has a ``name``;
-    symmetries may be given as in BOP's models_info.json. Raises DatasetError.
+    symmetries may be given as in BOP's models_info.json. Meshes are in millimetres, or ``unit``.
+    Raises DatasetError.
     """
     path = folder / "models_info.yml"
     models = {}
@@ -75,7 +77,9 @@ def read_linemod_models(folder: Path) -> dict[int, ObjectModel]:
         # What the file states goes before what is known.
         described = {"name": name, **SYMMETRIES.get(name, {}), **entry}
         mesh_path = folder / f"{stem}.ply"
-        models[class_id] = model_from_entry(class_id, described["name"], described, mesh_path, path)
+        models[class_id] = model_from_entry(
+            class_id, described["name"], described, mesh_path, path, unit
+        )
     return models
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colors of points on the surface of a mesh, from its vertices or its texture."""
+"""Colors of points on the surface of a mesh, from its corners or its texture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+
+from perception_kit.datasets.mesh import TexturedMesh
 
 # Standard deviation, in texture sides, of the blur before a texture is looked up: samples are a few
 # millimetres apart, and a texture shows tenths.
@@ -23,16 +25,14 @@ class MeshColors(Protocol):
 
 
 @dataclass
-class VertexColors:
-    """``colors`` (V, 3) RGB 0..1 of the vertices of ``triangles`` (F, 3)."""
+class CornerColors:
+    """``colors`` (F, 3, 3) uint8 RGB of the triangles' corners."""
 
-    triangles: np.ndarray
     colors: np.ndarray
 
     def at(self, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Interpolated between the corners."""
-        corners = self.colors[self.triangles[faces]]
-        return np.einsum("nc,ncd->nd", weights, corners).astype(np.float32)
+        return np.einsum("nc,ncd->nd", weights, self.colors[faces] / 255).astype(np.float32)
 
 
 class TextureColors:
@@ -49,3 +49,12 @@ class TextureColors:
         column = np.clip((u * width).astype(int), 0, width - 1)
         row = np.clip(((1 - v) * height).astype(int), 0, height - 1)
         return self._texture[row, column].astype(np.float32) / 255
+
+
+def colors_of(mesh: TexturedMesh) -> MeshColors | None:
+    """The colors of a mesh, None where they are not known."""
+    if not mesh.painted:
+        return None
+    if mesh.colors is not None:
+        return CornerColors(mesh.colors)
+    return TextureColors(mesh.uv, mesh.texture)

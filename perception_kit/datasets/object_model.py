@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +14,10 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
 from perception_kit.datasets.files import DatasetError, numbers, positive
-from perception_kit.datasets.mesh import MILLIMETER_EXTENT, MeshError
-from perception_kit.datasets.mesh_colors import MeshColors, VertexColors
-from perception_kit.datasets.symmetries import MILLIMETER, read_symmetries, symmetry_transforms
+from perception_kit.datasets.mesh import TexturedMesh
+from perception_kit.datasets.mesh_colors import MeshColors, colors_of
+from perception_kit.datasets.mesh_units import METERS, MeshUnit, description
+from perception_kit.datasets.symmetries import MILLIMETER, symmetry_transforms
 
 # Metres. A smaller diameter was stated in metres where millimetres are expected.
 MIN_DIAMETER = 0.002
@@ -40,8 +40,9 @@ class ObjectModel:
 
     ``size`` (3,) extents of the model's axis-aligned box. ``symmetry`` holds
     ``symmetries_discrete`` and ``symmetries_continuous`` as BOP's models_info.json does
-    (millimetres). ``mesh_path`` is a PLY file in millimetres. An articulated object has no rigid
-    mesh: ``mesh_path`` is None, and extents that are not stated are 0. Raises DatasetError for
+    (millimetres). ``mesh_path`` is a PLY file in units of ``meters_per_unit``. An articulated
+    object has no rigid mesh: ``mesh_path`` is None, and extents that are not stated are 0.
+    ``notes`` say how large it is by which unit, and what its mesh lacks. Raises DatasetError for
     symmetries that cannot be read.
     """
 
@@ -52,6 +53,8 @@ class ObjectModel:
     symmetry: Mapping[str, Any]
     articulated: bool
     mesh_path: Path | None = None
+    meters_per_unit: float = MILLIMETER
+    notes: list[str] = field(default_factory=list)
     _mesh: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False)
     _colors: MeshColors | None = field(default=None, repr=False)
 
@@ -73,6 +76,7 @@ class ObjectModel:
         faces: np.ndarray,
         symmetry: Mapping[str, Any],
         colors: MeshColors | None = None,
+        notes: Sequence[str] = (),
     ) -> ObjectModel:
         """A model of (V, 3) vertices in metres and (F, 3) triangles, with measured extents.
 
@@ -85,6 +89,7 @@ class ObjectModel:
             size=np.ptp(vertices, axis=0).astype(np.float32),
             symmetry=symmetry,
             articulated=False,
+            notes=list(notes),
             _mesh=(vertices, faces),
             _colors=colors,
         )
@@ -117,14 +122,17 @@ class ObjectModel:
                 raise DatasetError(
                     f"object {self.class_id} ('{self.name}') is articulated: it has no rigid mesh"
                 )
-            self._mesh, self._colors = _read_ply(self.mesh_path)
+            # Evaluation needs no textures, which take long to read and may be missing.
+            mesh = _read(self.mesh_path, appearance=False)
+            self._mesh = mesh.vertices.astype(float) * self.meters_per_unit, mesh.faces
 
             extent = np.ptp(self._mesh[0], axis=0)
             if not np.allclose(extent, self.size, rtol=0.1, atol=0.002):
                 raise DatasetError(
                     f"'{self.mesh_path}' is {_in_mm(extent)} mm in size,"
                     f" but its models_info file says {_in_mm(self.size)} mm:"
-                    " this layout's models are in millimetres; scale the mesh or correct the file"
+                    " this layout's models are in millimetres; scale the mesh, correct the file, or"
+                    " give --mesh-unit"
                 )
         return self._mesh
 
@@ -146,13 +154,22 @@ class ObjectModel:
             chosen = rng.choice(len(vertices), count, replace=len(vertices) < count)
             return vertices[chosen].astype(np.float32)
 
-        return self.surface(count, seed).points
+        return self._sample(count, seed)[0].points
 
     def surface(self, count: int, seed: int = 0) -> SurfaceSamples:
         """The ``points`` of the same arguments, with normals and colors.
 
-        Raises DatasetError for a model without triangles.
+        Raises DatasetError for a model without triangles, and for a texture that is missing.
         """
+        samples, chosen, weights = self._sample(count, seed)
+        if self._colors is None and self.mesh_path is not None:
+            self._colors = colors_of(_read(self.mesh_path, appearance=True))
+        if self._colors is not None:
+            samples.colors = self._colors.at(chosen, weights)
+        return samples
+
+    def _sample(self, count: int, seed: int) -> tuple[SurfaceSamples, np.ndarray, np.ndarray]:
+        """Samples without colors, their triangles (N,) and barycentric weights (N, 3)."""
         vertices, faces = self.mesh()
         if len(faces) == 0:
             raise DatasetError(
@@ -173,17 +190,21 @@ class ObjectModel:
         points = a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
 
         weights = np.hstack([1 - u - v, u, v])
-        return SurfaceSamples(
-            points.astype(np.float32),
-            (cross[chosen] / area[chosen, None]).astype(np.float32),
-            self._colors.at(chosen, weights) if self._colors is not None else None,
-        )
+        normals = (cross[chosen] / area[chosen, None]).astype(np.float32)
+        return SurfaceSamples(points.astype(np.float32), normals, None), chosen, weights
 
 
 def model_from_entry(
-    class_id: int, name: str, entry: Mapping[str, Any], mesh_path: Path, info_path: Path
+    class_id: int,
+    name: str,
+    entry: Mapping[str, Any],
+    mesh_path: Path,
+    info_path: Path,
+    unit: MeshUnit = "auto",
 ) -> ObjectModel:
     """The rigid model of an entry of models_info.json or models_info.yml (millimetres).
+
+    ``unit`` is that of the mesh, millimetres too by default.
 
     Raises DatasetError for a missing key or file, and for lengths that contradict each other or are
     in metres.
@@ -205,57 +226,24 @@ def model_from_entry(
             f" and the size {_in_mm(size)} mm:"
             " all lengths of this layout, those of the meshes too, are in millimetres"
         )
-    return ObjectModel(class_id, name, diameter, size.astype(np.float32), entry, False, mesh_path)
-
-
-def read_ply(path: Path) -> ObjectModel:
-    """The object of a PLY file that no models_info file lists, called as the file is.
-
-    It is in metres or, where it would be more than 10 m long, in millimetres. Symmetries are those
-    of a symmetry file beside it. Raises DatasetError for a damaged file.
-    """
-    (vertices, faces), colors = _read_ply(path)
-    if np.ptp(vertices, axis=0).max() <= MILLIMETER_EXTENT * MILLIMETER:
-        vertices = vertices / MILLIMETER
-    try:
-        symmetry = read_symmetries(path.parent)(path.stem, 0)
-    except MeshError as error:
-        raise DatasetError(str(error)) from error
-    return ObjectModel.from_mesh(1, path.stem, vertices, faces, symmetry, colors)
-
-
-def _read_ply(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], MeshColors | None]:
-    """Vertices (V, 3) in metres and triangles (F, 3), and the vertices' colors where it has any.
-
-    Raises DatasetError for a damaged file.
-    """
-    import open3d  # here because importing it takes seconds and segmentation never needs it
-
-    mesh = open3d.io.read_triangle_mesh(path)
-    vertices, faces = np.asarray(mesh.vertices), np.asarray(mesh.triangles)
-    if len(vertices) == 0:
-        raise DatasetError(f"'{path}' holds no vertices, is damaged or is not a PLY file")
-
-    # When a file ends too early, Open3D returns what it has read so far.
-    header = path.read_bytes().partition(b"end_header")[0]
-    declared = re.search(rb"element face (\d+)", header)
-    if declared and len(faces) < int(declared[1]):
-        raise DatasetError(
-            f"'{path}' declares {int(declared[1])} faces, but {len(faces)} could be read:"
-            " the file is damaged"
-        )
-
-    if not np.isfinite(vertices).all():
-        raise DatasetError(f"'{path}' has vertices that are not finite: the file is damaged")
-    if faces.size and not (faces.min() >= 0 and faces.max() < len(vertices)):
-        raise DatasetError(
-            f"'{path}' has a triangle with vertex {faces.max()}, but {len(vertices)} vertices:"
-            " the file is damaged"
-        )
-    colors = (
-        VertexColors(faces, np.asarray(mesh.vertex_colors)) if mesh.has_vertex_colors() else None
+    known, reason = ("mm", "of its format") if unit == "auto" else (unit, "as given")
+    return ObjectModel(
+        class_id,
+        name,
+        diameter,
+        size.astype(np.float32),
+        entry,
+        articulated=False,
+        mesh_path=mesh_path,
+        meters_per_unit=METERS[known],
+        notes=[description(name, size, known, reason)],
     )
-    return (vertices * MILLIMETER, faces), colors
+
+
+def _read(path: Path, appearance: bool) -> TexturedMesh:
+    from perception_kit.datasets.mesh_file import read_mesh  # importing trimesh takes a second
+
+    return read_mesh(path, appearance).mesh
 
 
 def _in_mm(extent: np.ndarray) -> str:

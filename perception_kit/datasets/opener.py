@@ -10,8 +10,9 @@ from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
-from perception_kit.datasets.object_model import ObjectModel, read_ply
-from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
+from perception_kit.datasets.mesh_units import MeshUnit
+from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.ycb_models import read_mesh_models, read_object
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
 
 LAYOUTS = (
@@ -76,36 +77,35 @@ def choose_split(folder: Path, splits: Sequence[str], preferred: Sequence[str]) 
     )
 
 
-def open_models(folder: str | Path) -> dict[int, ObjectModel]:
+def open_models(folder: str | Path, unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
     """The object classes of a ``models`` folder in any of the layouts, by class id.
 
-    Raises DatasetError where it does not exist or is in none of the layouts.
+    ``unit`` is that of the meshes. A folder of meshes without sub-folders is taken, too. Raises
+    DatasetError where the folder does not exist or is in none of the layouts.
     """
     folder = _existing(folder)
     if (folder / "models_info.json").is_file() and any(folder.glob("obj_*.ply")):
-        return read_models(folder)
+        return read_models(folder, unit)
     if (folder / "models_info.yml").is_file():
-        return read_linemod_models(folder)
-    return read_ycb_models(class_folders(folder, folder))[0]
+        return read_linemod_models(folder, unit)
+    return read_mesh_models(folder, unit)
 
 
-def open_object(mesh: str | Path) -> ObjectModel:
-    """The object of one mesh: a folder with an OBJ file, as in a YCB-Video ``models`` folder, or an
-    OBJ or PLY file. Its name is that of the folder or file.
+def open_object(mesh: str | Path, unit: MeshUnit = "auto") -> ObjectModel:
+    """The object of one mesh: a file, or the folder of one. Its name is that of the file or folder.
 
-    Symmetries are those that the files beside it state, as for a whole folder of models; so is the
-    name of one of BOP's numbered PLY files. Raises DatasetError where there is no mesh, or one that
-    cannot be read.
+    Symmetries are those that the files beside it state, as for a whole folder of models; so are the
+    name and the unit of one of BOP's numbered PLY files. Raises DatasetError where there is no
+    mesh, or one that cannot be read.
     """
     path = Path(mesh)
     if not path.exists():
-        raise DatasetError(f"'{path}' does not exist: expected an .obj or .ply file, or its folder")
-    if path.suffix.lower() != ".ply":
-        return read_ycb_models([path])[0][1]
+        raise DatasetError(f"'{path}' does not exist: expected a mesh or its folder")
 
-    is_listed = (path.parent / "models_info.json").is_file()
-    listed = read_models(path.parent).values() if is_listed else ()
-    return next((model for model in listed if model.mesh_path == path), None) or read_ply(path)
+    is_listed = path.is_file() and (path.parent / "models_info.json").is_file()
+    listed = read_models(path.parent, unit).values() if is_listed else ()
+    found = next((model for model in listed if model.mesh_path == path), None)
+    return found or read_object(path, unit)
 
 
 def _existing(folder: str | Path) -> Path:

@@ -1,24 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of the YCB-Video data set: one sub-folder per class, in metres.
 
-A sub-folder holds a textured OBJ file, or points of the surface.
+A sub-folder holds a mesh, or points of the surface.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.mesh import MILLIMETER_EXTENT, MeshError, read_obj
-from perception_kit.datasets.mesh_colors import MeshColors, TextureColors
+from perception_kit.datasets.mesh import MESH_FORMATS
+from perception_kit.datasets.mesh_colors import MeshColors, colors_of
+from perception_kit.datasets.mesh_folder import (
+    ObjectFile,
+    find_objects,
+    has_mesh,
+    mesh_of,
+    read_all,
+)
+from perception_kit.datasets.mesh_units import MeshUnit, meters_per_unit
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.datasets.symmetries import MILLIMETER, read_symmetries
+from perception_kit.datasets.symmetries import read_symmetries
 
 # Points of the surface, read where a sub-folder has no mesh.
 POINTS = "points.xyz"
+
+
+@dataclass
+class Geometry:
+    """``vertices`` (V, 3) float64 in metres, triangles (F, 3) and their colors, with notes.
+
+    F is 0 where only points are known.
+    """
+
+    name: str
+    vertices: np.ndarray
+    faces: np.ndarray
+    colors: MeshColors | None
+    notes: list[str]
 
 
 def class_folders(folder: Path, models: str | Path | None = None) -> list[Path]:
@@ -41,49 +64,66 @@ def class_folders(folder: Path, models: str | Path | None = None) -> list[Path]:
     )
 
 
-def read_ycb_models(folders: Sequence[Path]) -> tuple[dict[int, ObjectModel], list[str]]:
-    """Models of the class ``folders`` (or OBJ files), numbered from 1, and notes for the user.
+def read_ycb_models(folders: Sequence[Path], unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
+    """Models of the class ``folders``, numbered from 1.
 
-    The notes name what was converted from millimetres. Symmetries are those of the folder's
-    symmetries.json or models_info.json, else the known ones of the YCB-Video objects. Raises
-    DatasetError for a mesh that is missing or corrupt.
+    Raises DatasetError that lists the meshes that are missing or corrupt.
     """
-    try:
-        symmetry_of = read_symmetries(folders[0].parent)
-        geometries = [_geometry(folder) for folder in folders]
-    except MeshError as error:
-        raise DatasetError(str(error)) from error
-
-    models, notes = {}, []
-    for number, folder in enumerate(folders, start=1):
-        path, vertices, faces, colors = geometries[number - 1]
-        extent = np.ptp(vertices, axis=0).max()
-        if extent > MILLIMETER_EXTENT:
-            notes.append(
-                f"'{path}' is {extent:.0f} units long: taken as millimetres and converted to metres"
-            )
-            vertices = vertices * MILLIMETER
-
-        name = folder.name if folder.is_dir() else folder.stem
-        symmetry = symmetry_of(name, number)
-        models[number] = ObjectModel.from_mesh(number, name, vertices, faces, symmetry, colors)
-    return models, notes
+    return _models(folders[0].parent, read_all(lambda folder: _geometry(folder, unit), folders))
 
 
-def _geometry(folder: Path) -> tuple[Path, np.ndarray, np.ndarray, MeshColors | None]:
-    """File, vertices (V, 3) float64, triangles (F, 3) and their colors of a folder or OBJ file.
+def read_mesh_models(folder: Path, unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
+    """Models of a folder with a sub-folder or a mesh for each class, numbered from 1.
 
-    A folder of points only has no triangles.
+    Raises DatasetError that lists the meshes that are missing or corrupt.
     """
-    files = sorted(folder.glob("*.obj")) if folder.is_dir() else [folder]
-    if not files:
-        path = folder / POINTS
-        return path, _read_points(path), np.zeros((0, 3), int), None
+    if not has_mesh(folder):
+        return read_ycb_models(class_folders(folder, folder), unit)
+    return _models(folder, read_all(lambda file: _surface(file, unit), find_objects(folder)))
 
-    path = next((file for file in files if file.stem == "textured"), files[0])
-    mesh = read_obj(path)
-    colors = TextureColors(mesh.uv, mesh.texture)
-    return path, mesh.vertices.astype(float), mesh.faces, colors
+
+def read_object(path: Path, unit: MeshUnit = "auto") -> ObjectModel:
+    """The model of one mesh file, or of a folder with one, called as the file or folder is.
+
+    Raises DatasetError for a mesh that is missing or corrupt.
+    """
+    geometry = (
+        _geometry(path, unit) if path.is_dir() else _surface(ObjectFile(path.stem, path), unit)
+    )
+    return _models(path.parent, [geometry])[1]
+
+
+def _models(directory: Path, geometries: Sequence[Geometry]) -> dict[int, ObjectModel]:
+    """Symmetries are those of the directory's symmetries.json or models_info.json, else the known
+    ones of the YCB-Video objects.
+    """
+    symmetry_of = read_symmetries(directory)
+    return {
+        number: ObjectModel.from_mesh(
+            number,
+            geometry.name,
+            geometry.vertices,
+            geometry.faces,
+            symmetry_of(geometry.name, number),
+            geometry.colors,
+            geometry.notes,
+        )
+        for number, geometry in enumerate(geometries, start=1)
+    }
+
+
+def _geometry(folder: Path, unit: MeshUnit) -> Geometry:
+    if has_mesh(folder):
+        return _surface(ObjectFile(folder.name, mesh_of(folder)), unit)
+
+    points = _read_points(folder / POINTS)
+    factor, line = meters_per_unit(folder.name, np.ptp(points, axis=0), unit)
+    return Geometry(folder.name, points * factor, np.zeros((0, 3), int), None, [line])
+
+
+def _surface(file: ObjectFile, unit: MeshUnit) -> Geometry:
+    mesh, notes = file.read(unit)
+    return Geometry(file.name, mesh.vertices.astype(float), mesh.faces, colors_of(mesh), notes)
 
 
 def _read_points(path: Path) -> np.ndarray:
@@ -92,7 +132,8 @@ def _read_points(path: Path) -> np.ndarray:
         points = np.loadtxt(path, ndmin=2)
     except (OSError, ValueError) as error:
         raise DatasetError(
-            f"'{path.parent}' holds no .obj file, and '{path.name}' cannot be read either ({error})"
+            f"'{path.parent}' holds no mesh ({', '.join(MESH_FORMATS)}),"
+            f" and '{path.name}' cannot be read either ({error})"
         ) from error
     if points.shape[1] != 3 or len(points) < 4 or not np.isfinite(points).all():
         raise DatasetError(

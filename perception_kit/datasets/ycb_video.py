@@ -84,8 +84,10 @@ class YcbVideoDataset(FrameDataset):
     @cached_property
     def models(self) -> dict[int, ObjectModel]:
         """Object classes by number."""
-        models, notes = read_ycb_models(self._class_folders)
-        self.notes += notes
+        models = read_ycb_models(self._class_folders)
+        # Metres are the unit of this layout.
+        notes = [note for model in models.values() for note in model.notes]
+        self.notes += [note for note in notes if "(unit m," not in note]
         return models
 
     @cached_property

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from perception_kit.arguments import bounded_int
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.mesh import MeshError
+from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.processes import run_command
 from perception_kit.synth.bag_writer import SceneBagWriter
 from perception_kit.synth.bop_models import write_models
@@ -81,10 +82,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--meshes",
         type=Path,
         help=(
-            "bag and bop: folder with one sub-folder per object, each with a textured .obj, instead"
-            " of the built-in objects"
+            "bag and bop: folder with one sub-folder per object, each with a mesh (.obj, .glb, .ply"
+            " or .stl), or BOP models folder, instead of the built-in objects"
         ),
     )
+    add_mesh_unit(add)
     add(
         "--backgrounds",
         type=Path,
@@ -106,15 +108,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
     """The choices of the command line. Reads the meshes first, to refuse them early."""
     if args.meshes is not None:
-        for note in read_classes(args.meshes)[1]:
-            print(note, file=sys.stderr)
+        for note in read_classes(args.meshes, args.mesh_unit)[1]:
+            print(note)
 
     with_person = args.person
     if with_person is None:
         with_person = args.meshes is None or args.format == "bag"
 
     intrinsics = pinhole(args.width, args.height, args.focal_length)
-    return WorldConfig(args.split, intrinsics, args.meshes, photos, with_person)
+    return WorldConfig(args.split, intrinsics, args.meshes, photos, with_person, args.mesh_unit)
 
 
 def _write_bop(args: argparse.Namespace, world: WorldConfig) -> None:

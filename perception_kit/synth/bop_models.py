@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import open3d as o3d
+import trimesh
 
 from perception_kit.datasets.mesh import TexturedMesh
 from perception_kit.synth.catalog import ObjectClass
@@ -16,10 +17,11 @@ from perception_kit.synth.scene import PERSON
 
 
 def write_models(directory: Path, classes: list[ObjectClass], with_person: bool) -> None:
-    """Write ``obj_000001.ply`` … with vertex colours, and ``models_info.json``.
+    """Write ``obj_000001.ply`` … with textures, as BOP's YCB-V has them, and ``models_info.json``.
 
-    The latter holds names, extents and symmetries; the person comes last, without a shape. Raises
-    OSError for a file that cannot be written.
+    A PLY file has texture coordinates and names its ``obj_000001.png``, or has vertex colours where
+    the mesh has no texture. The latter file holds names, extents and symmetries; the person comes
+    last, without a shape. Raises OSError for a file that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
     info = {}
@@ -53,17 +55,43 @@ def _info(object_class: ObjectClass) -> dict[str, Any]:
 
 
 def _write_ply(path: Path, mesh: TexturedMesh) -> None:
-    # The colour of a vertex is that of the texture's pixel at its coordinates.
-    height, width = mesh.texture.shape[:2]
-    uv = mesh.vertex_uv()
+    """The mesh with a texture beside it, or with colors, or with neither where none are known."""
+    textured = mesh.painted and mesh.colors is None
+    corners = mesh.uv if mesh.colors is None else mesh.colors
+
+    # PLY has texture coordinates and colors by vertex: one where they meet becomes several.
+    rows = np.column_stack([mesh.faces.reshape(-1), corners.reshape(-1, corners.shape[-1])])
+    rows, index = np.unique(rows.astype(np.float64), axis=0, return_inverse=True)
+    origin, values = rows[:, 0].astype(int), rows[:, 1:]
+    colors = None
+    if mesh.colors is not None:
+        colors = values.astype(np.uint8)
+    elif textured:
+        colors = _texture_colors(mesh.texture, values)
+    model = trimesh.Trimesh(
+        mesh.vertices[origin] * np.float32(1000),
+        index.reshape(-1, 3),
+        vertex_normals=mesh.vertex_normals()[origin],
+        vertex_colors=colors,
+        process=False,
+    )
+    if textured:
+        model.vertex_attributes["texture_u"] = values[:, 0].astype(np.float32)
+        model.vertex_attributes["texture_v"] = values[:, 1].astype(np.float32)
+
+    content = trimesh.exchange.ply.export_ply(model, vertex_normal=True)
+    if textured:
+        picture = path.with_suffix(".png")
+        if not cv2.imwrite(str(picture), mesh.texture[..., ::-1]):
+            raise OSError(f"{picture}: could not be written")
+        comment = f"comment TextureFile {picture.name}\nend_header\n".encode()
+        content = content.replace(b"end_header\n", comment, 1)
+    path.write_bytes(content)
+
+
+def _texture_colors(texture: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """(N, 3) the texture's pixels at (N, 2) coordinates, for programs that show no textures."""
+    height, width = texture.shape[:2]
     column = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
     row = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
-
-    model = o3d.geometry.TriangleMesh(
-        o3d.utility.Vector3dVector(mesh.vertices.astype(float) * 1000),
-        o3d.utility.Vector3iVector(mesh.faces.astype(np.int32)),
-    )
-    model.vertex_normals = o3d.utility.Vector3dVector(mesh.vertex_normals().astype(float))
-    model.vertex_colors = o3d.utility.Vector3dVector(mesh.texture[row, column] / 255.0)
-    if not o3d.io.write_triangle_mesh(path, model):
-        raise OSError(f"{path}: could not be written")
+    return texture[row, column]

@@ -13,7 +13,9 @@ import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
-from perception_kit.datasets.mesh import MeshError, TexturedMesh, read_obj, scale_to_meters
+from perception_kit.datasets.mesh import MeshError, TexturedMesh
+from perception_kit.datasets.mesh_folder import ObjectFile, find_objects, read_all
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.symmetries import read_symmetries
 from perception_kit.synth.shapes import Vector3
 from perception_kit.synth.stable_poses import StablePose, stable_poses
@@ -62,38 +64,32 @@ class ObjectClass:
         return stable_poses(self.mesh.vertices)
 
 
-def read_classes(directory: Path) -> tuple[list[ObjectClass], list[str]]:
-    """Classes of a folder whose sub-folders each hold a textured OBJ, and notes for the user.
+def read_classes(directory: Path, unit: MeshUnit = "auto") -> tuple[list[ObjectClass], list[str]]:
+    """Classes of a folder of meshes, and lines for the user: how large they are, what they lack.
 
-    Sorted sub-folder names are the class names, numbered from 1. Raises MeshError naming what is
-    missing or corrupt.
+    The folder has a sub-folder or a mesh for each class, whose sorted names are the class names,
+    numbered from 1, or is a BOP models folder. Raises MeshError listing what is missing or corrupt.
     """
-    found = directory.iterdir() if directory.is_dir() else []
-    folders = sorted(path for path in found if path.is_dir())
-    if not folders:
-        raise MeshError(
-            f"{directory}: expected a folder with one sub-folder per object, each with a textured"
-            " .obj; found none"
-        )
-
     symmetry_of = read_symmetries(directory)
+    objects = find_objects(directory)
+    read = read_all(lambda file: _solid(file, unit), objects)
+
     classes: list[ObjectClass] = []
     notes: list[str] = []
-    for number, folder in enumerate(folders, start=1):
-        files = sorted(folder.glob("*.obj"))
-        if len(files) != 1:
-            names = [path.name for path in files]
-            raise MeshError(f"{folder}: expected one .obj file, found {names}")
-
-        mesh, converted = scale_to_meters(read_obj(files[0]))
-        if converted:
-            notes.append(
-                f"{files[0]}: extents of more than 10 units, taken as millimetres and converted to"
-                " metres"
-            )
-        symmetry = _symmetry(symmetry_of(folder.name, number))
-        classes.append(ObjectClass(number, folder.name, mesh, symmetry))
+    for number, (file, (mesh, lines)) in enumerate(zip(objects, read, strict=True), start=1):
+        symmetry = _symmetry(symmetry_of(file.name, file.number or number))
+        classes.append(ObjectClass(number, file.name, mesh, symmetry))
+        notes += lines
     return classes, notes
+
+
+def _solid(file: ObjectFile, unit: MeshUnit) -> tuple[TexturedMesh, list[str]]:
+    """The mesh, which encloses a volume: else it could not lie on a table. Raises MeshError."""
+    mesh, lines = file.read(unit)
+    thickness = np.linalg.eigvalsh(np.cov(mesh.vertices.T.astype(float)))[0].clip(0) ** 0.5
+    if not thickness > 1e-4 * mesh.size.max():
+        raise MeshError(f"{file.path}: is flat: an object with a thickness is needed")
+    return mesh, lines
 
 
 def _symmetry(entry: Mapping[str, Any]) -> Symmetry:

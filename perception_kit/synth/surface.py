@@ -62,6 +62,10 @@ class Surface:
         self.flat = [bool(np.ptp(normals, axis=1).max() < 1e-5) for normals in corner_normals]
         self.normal_frames = [_face_frames(normals) for normals in corner_normals]
         self.uv_frames = [_face_frames(mesh.uv) for mesh in self.meshes]
+        self.color_frames = [
+            None if mesh.colors is None else _face_frames(mesh.colors.astype(np.float32))
+            for mesh in self.meshes
+        ]
         self.texel_density = [_texel_density(mesh) for mesh in self.meshes]
         self.pyramids = [_pyramid(mesh.texture) for mesh in self.meshes]
 
@@ -80,7 +84,7 @@ class Surface:
         )
 
     def appearance(self, hits: Hits, pixel_size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Unit normals (3, n) in the surface's frame and sRGB texture colours (n, 3) at n hits.
+        """Unit normals (3, n) in the surface's frame and sRGB colours (n, 3) at n hits.
 
         ``pixel_size`` (n,) metres that a pixel covers there.
         """
@@ -95,9 +99,13 @@ class Surface:
             face = hits.face.take(chosen)
             second, third = (hits.barycentric[:, column].take(chosen) for column in range(2))
 
-            texels = pixel_size.take(chosen) * self.texel_density[index].take(face)
-            uv = _interpolate(self.uv_frames[index], face, second, third)
-            albedo[chosen] = _sample_texture(self.pyramids[index], uv, texels)
+            color_frame = self.color_frames[index]
+            if color_frame is not None:
+                albedo[chosen] = np.rint(_interpolate(color_frame, face, second, third)).T
+            else:
+                texels = pixel_size.take(chosen) * self.texel_density[index].take(face)
+                uv = _interpolate(self.uv_frames[index], face, second, third)
+                albedo[chosen] = _sample_texture(self.pyramids[index], uv, texels)
 
             if self.flat[index]:
                 normals[:, chosen] = self.normal_frames[index][:, 0].take(face, axis=1)

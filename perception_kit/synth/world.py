@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.synth.catalog import ObjectClass, read_classes
 from perception_kit.synth.objects import builtin_classes
 from perception_kit.synth.room import TexturePool
@@ -19,8 +20,8 @@ from perception_kit.types import Intrinsics
 class WorldConfig:
     """What is rendered, and with which camera.
 
-    ``meshes`` is a folder of textured OBJ files or None for the built-in objects; ``photos`` are
-    background images.
+    ``meshes`` is a folder of meshes in ``mesh_unit``, or None for the built-in objects; ``photos``
+    are background images.
     """
 
     split: str
@@ -28,10 +29,13 @@ class WorldConfig:
     meshes: Path | None
     photos: tuple[Path, ...]
     with_person: bool
+    mesh_unit: MeshUnit = "auto"
 
     def classes(self) -> list[ObjectClass]:
         """The rigid classes. Raises MeshError naming the file that cannot be used."""
-        return builtin_classes() if self.meshes is None else read_classes(self.meshes)[0]
+        if self.meshes is None:
+            return builtin_classes()
+        return read_classes(self.meshes, self.mesh_unit)[0]
 
     def textures(self) -> TexturePool:
         """The textures of the split."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
@@ -280,12 +281,14 @@ def object_table(
     objects: Sequence[ObjectModel],
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
     """(C, 1000, 3) points of the objects' surfaces in metres; with them their normals and uint8
-    colors, unless one of the objects has no triangles or no colors.
+    colors, unless one of the objects has no triangles or no colors. Raises DatasetError listing the
+    objects whose meshes cannot be used.
     """
     try:
         points, normals, colors = surface_table(objects)
     except ValueError:
-        points = torch.stack([torch.from_numpy(model.points(MODEL_POINTS)) for model in objects])
+        sampled = read_all(lambda model: model.points(MODEL_POINTS), objects)
+        points = torch.stack([torch.from_numpy(sample) for sample in sampled])
         return points, None
     return points, (normals, colors)
 
@@ -295,7 +298,7 @@ def surface_table(objects: Sequence[ObjectModel]) -> tuple[Tensor, Tensor, Tenso
 
     Raises ValueError for an object without triangles or colors.
     """
-    samples = [model.surface(MODEL_POINTS) for model in objects]
+    samples = read_all(lambda model: model.surface(MODEL_POINTS), objects)
     colors = [sample.colors for sample in samples if sample.colors is not None]
     if len(colors) < len(samples):
         names = [m.name for m, s in zip(objects, samples, strict=True) if s.colors is None]

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from perception_kit.datasets.depth_renderer import DepthRenderer
-from perception_kit.datasets.mesh_colors import VertexColors
+from perception_kit.datasets.mesh_colors import CornerColors
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.geometry import back_project
 from perception_kit.types import Intrinsics
@@ -48,9 +48,9 @@ def box_model() -> ObjectModel:
             vertices += [(corner + sign * np.eye(3)[axis]) * SIDES for corner in corners]
             order = (0, 1, 2, 3) if sign > 0 else (3, 2, 1, 0)
             faces += [[start + order[i] for i in triangle] for triangle in ((0, 1, 2), (0, 2, 3))]
-            colors += [PAINT[2 * axis + number] / 255] * 4
+            colors += [PAINT[2 * axis + number]] * 4
     triangles = np.array(faces)
-    paint = VertexColors(triangles, np.array(colors))
+    paint = CornerColors(np.array(colors)[triangles])
     return ObjectModel.from_mesh(1, "box", np.array(vertices), triangles, {}, paint)
 
 

@@ -33,7 +33,7 @@ def test_damaged_mesh_is_named(damage: str, tmp_path: Path) -> None:
     text = path.read_text()
     path.write_text(DAMAGES[damage](text))
     assert path.read_text() != text
-    with pytest.raises(DatasetError, match=r"obj_000004.ply'"):
+    with pytest.raises(DatasetError, match=r"obj_000004\.ply"):
         read_models(tmp_path)[4].mesh()
 
 

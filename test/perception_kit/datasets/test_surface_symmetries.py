@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from painted_box import box_model
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.mesh_colors import VertexColors
+from perception_kit.datasets.mesh_colors import CornerColors
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.surface_symmetries import surface_symmetries
 
-GREY = (0.5, 0.5, 0.5)
+GREY = 128
 
 
 def one_color(vertices: np.ndarray, faces: np.ndarray) -> ObjectModel:
     """A grey body."""
-    colors = VertexColors(faces, np.tile(GREY, (len(vertices), 1)))
+    colors = CornerColors(np.full((len(faces), 3, 3), GREY, np.uint8))
     return ObjectModel.from_mesh(1, "body", vertices, faces, {}, colors)
 
 
