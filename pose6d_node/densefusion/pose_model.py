@@ -180,7 +180,7 @@ class PoseModel(nn.Module):
     def untrained(cls, objects: Sequence[ObjectModel]) -> PoseModel:
         """A model of the surfaces of ``objects`` without networks.
 
-        Raises ValueError for an object without triangles or colors.
+        Raises UncoloredError for objects without colors, DatasetError for those without triangles.
         """
         spec = PoseModelSpec.for_objects(objects, next(iter(ARCHITECTURES)))
         points, *surfaces = surface_table(objects)
@@ -277,6 +277,10 @@ class PoseModel(nn.Module):
         return model.eval()
 
 
+class UncoloredError(ValueError):
+    """Objects whose meshes have no colors, where these are needed."""
+
+
 def object_table(
     objects: Sequence[ObjectModel],
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
@@ -284,11 +288,13 @@ def object_table(
     colors, unless one of the objects has no triangles or no colors. Raises DatasetError listing the
     objects whose meshes cannot be used.
     """
+    sampled = read_all(lambda model: model.points(MODEL_POINTS), objects)
+    points = torch.stack([torch.from_numpy(sample) for sample in sampled])
+    if any(len(model.mesh()[1]) == 0 for model in objects):
+        return points, None
     try:
         points, normals, colors = surface_table(objects)
-    except ValueError:
-        sampled = read_all(lambda model: model.points(MODEL_POINTS), objects)
-        points = torch.stack([torch.from_numpy(sample) for sample in sampled])
+    except UncoloredError:
         return points, None
     return points, (normals, colors)
 
@@ -296,13 +302,13 @@ def object_table(
 def surface_table(objects: Sequence[ObjectModel]) -> tuple[Tensor, Tensor, Tensor]:
     """(C, 1000, 3) points of the objects' surfaces in metres, their normals and uint8 colors.
 
-    Raises ValueError for an object without triangles or colors.
+    Raises UncoloredError for objects without colors, DatasetError for those without triangles.
     """
     samples = read_all(lambda model: model.surface(MODEL_POINTS), objects)
     colors = [sample.colors for sample in samples if sample.colors is not None]
     if len(colors) < len(samples):
         names = [m.name for m, s in zip(objects, samples, strict=True) if s.colors is None]
-        raise ValueError(f"the mesh of {', '.join(names)} has no colors")
+        raise UncoloredError(f"the mesh of {', '.join(names)} has no colors")
     return (
         torch.from_numpy(np.stack([sample.points for sample in samples])),
         torch.from_numpy(np.stack([sample.normals for sample in samples])),

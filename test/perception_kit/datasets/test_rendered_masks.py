@@ -113,5 +113,5 @@ def test_a_mesh_of_points_alone_is_named(folder: Path) -> None:
     header = ["ply", "format ascii 1.0", "element vertex 4"]
     header += [f"property float {axis}" for axis in "xyz"] + ["end_header"]
     mesh.write_text("\n".join([*header, *(f"{x} {y} {z}" for x, y, z in corners)]) + "\n")
-    with pytest.raises(DatasetError, match=r"class .box. cannot be rendered: .* without triangles"):
+    with pytest.raises(DatasetError, match=r"class .box. cannot be rendered: .* has no faces"):
         BopDataset(folder)[0]
