@@ -181,7 +181,9 @@ class ActionRecognizer:
             elif whole.requested_ns is not None:
                 # Somebody is found. An alarm of the whole image, or a result still to come, must
                 # not outlive that.
-                self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, Decision(self.class_names))
+                self._subjects[WHOLE_IMAGE] = _Subject(
+                    whole.buffer, Decision(self.class_names, self.spec.alarms)
+                )
 
             return [
                 ClipRequest(track_id, watched[track_id], clip)
@@ -271,7 +273,9 @@ class ActionRecognizer:
                 self.spec.clip_length, self.spec.clip_fps, self.config.max_gap
             )
             buffer.push(view, stamp_ns)
-            subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
+            subject = self._subjects[track_id] = _Subject(
+                buffer, Decision(self.class_names, self.spec.alarms)
+            )
         return subject
 
     def _is_watched(self, request: ClipRequest) -> bool:

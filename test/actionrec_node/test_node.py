@@ -137,6 +137,7 @@ def test_life_cycle_parameters_and_diagnostics(
     assert (refused.successful, "clean the node up first" in refused.reason) == (False, True)
     status = graph.status(lambda status: value_of(status, "state") == "active", "diagnostics")
     assert (value_of(status, "model"), value_of(status, "device")) == (str(model_path), "cpu")
+    assert value_of(status, "alarm_classes") == "falling"
     assert float(value_of(status, "latency_ms/action max")) > 0
     assert (value_of(status, "clips_skipped"), value_of(status, "fall_alarms")) == ("0", "0")
     assert graph.set_parameter(NODE, "score_threshold", 0.9).successful

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,16 @@ import torch
 from torch import nn
 
 from actionrec_node import convert
-from actionrec_node.networks.action_model import load_action_model
+from actionrec_node.networks.action_model import (
+    ActionModel,
+    ActionModelSpec,
+    load_action_model,
+    save_action_model,
+)
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import load_pretrained, read_tensors
-from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 
 
 def _network(classes: int) -> nn.Module:
@@ -121,3 +127,28 @@ def test_converting_a_checkpoint_to_a_model_file(
     (tmp_path / "classes.txt").write_text("jogging\njogging\n")
     assert convert.main([*arguments, "--out", str(tmp_path / "n.safetensors")]) == 2
     assert "repeated: ['jogging']" in capsys.readouterr().err
+
+
+def test_alarm_classes_of_a_model_file_are_set_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = ActionModelSpec("resnext3d_compact", ("Fall Down", "Lying", "walking"), clip_fps=10.0)
+    save_action_model(tmp_path / "m.safetensors", ActionModel(spec))
+    source, out = str(tmp_path / "m.safetensors"), tmp_path / "out.safetensors"
+    assert load_action_model(source).spec.alarms == ()
+
+    assert convert.main([source, "--alarm-class", "Fall Down", "--out", str(out)]) == 0
+    model = load_action_model(out)
+    assert model.spec == replace(spec, alarm_classes=("Fall Down",))
+    for name, tensor in load_action_model(source).state_dict().items():
+        assert torch.equal(model.state_dict()[name], tensor)
+
+    assert convert.main([source, "--alarm-class", "falling", "--out", str(out)]) == 2
+    assert "['falling'] are none of the classes 'Fall Down'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        convert.main([source, "--architecture", "resnext3d_compact", "--out", str(out)])
+
+
+def test_a_model_file_without_alarm_classes_has_those_of_earlier_versions(model_path: Path) -> None:
+    assert "alarm_classes" not in read_metadata(model_path)
+    assert load_action_model(model_path).spec.alarms == ("falling",)
