@@ -89,7 +89,8 @@ def load_video(
     if len(frames) < min_frames:
         raise VideoError(
             f"'{path}' has {len(frames)} frames at {form.fps:g} fps, a clip needs {min_frames}:"
-            " remove it or record longer"
+            " remove it, record longer, or train with a smaller --clip-length; where it was cut out of"
+            " a longer video, label its time in that one in labels.csv"
         )
 
     seconds = len(frames) / form.fps
