@@ -36,6 +36,16 @@ _QUEUE_LENGTH = 10
 # must not count as stopped.
 _SILENCE_S = {"best_effort": 0.5, "reliable": 10.0}
 _WATCH_PERIOD_S = 0.25
+_NAMED_PEOPLE = 10
+
+
+def listed_people(track_ids: Sequence[int]) -> str:
+    """How many people, and who they are, for people to read."""
+    if not track_ids:
+        return "0"
+    named = ", ".join(map(str, track_ids[:_NAMED_PEOPLE]))
+    more = ", …" if track_ids[_NAMED_PEOPLE:] else ""
+    return f"{len(track_ids)} (tracks {named}{more})"
 
 
 class ActionrecNode(PerceptionNode[ActionConfig]):
@@ -55,6 +65,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._predictor: FrameWorker | None = None
         self._device = ""
         self._boxes_rejected = 0
+        self._people_left_out = listed_people([])
         self._falls = {"fall_alarms": "0", "fall_delay_s": ""}
 
         self._join = TrackJoin(self.config.person_class)
@@ -144,6 +155,13 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         with self.statistics.stage("clip"):
             requests = recognizer.add(rgb, image.stamp_ns, image.people)
         self._boxes_rejected += len(recognizer.rejected)
+        self._people_left_out = listed_people(recognizer.left_out)
+        if recognizer.left_out:
+            self.problems.report(
+                "max_people",
+                f"not classified, because max_people is {self.config.max_people}:"
+                f" {self._people_left_out}",
+            )
 
         if requests and self._predictor is not None and self._waiting is not None:
             self._waiting.put(requests)
@@ -199,10 +217,11 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         """Device, model, what was left out, and the last fall alarm.
 
         ``alarm_classes`` raise the fall alarm; "none" is a model without one. Left out are clips
-        without a prediction, tracks that came too late for their image, and boxes of people that
-        show no part of the image. ``fall_delay_s`` is the time from the end of the first clip that
-        spoke for the fall to the end of the one that raised the alarm; the latency
-        ``stamp_to_fall_alarm`` ends when the alarm was raised by the clock.
+        without a prediction, tracks that came too late for their image, boxes of people that show
+        no part of the image, and the people of the newest image beyond ``max_people``.
+        ``fall_delay_s`` is the time from the end of the first clip that spoke for the fall to the
+        end of the one that raised the alarm; the latency ``stamp_to_fall_alarm`` ends when the
+        alarm was raised by the clock.
         """
         clips_replaced = self._waiting.replaced if self._waiting is not None else 0
         boxes_rejected = self._boxes_rejected if self._recognizer is not None else 0
@@ -214,6 +233,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             "clips_skipped": str(clips_replaced),
             "images_without_tracks": str(self._join.late),
             "boxes_unusable": str(boxes_rejected),
+            "people_left_out": self._people_left_out,
             **self._falls,
         }
 

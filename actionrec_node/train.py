@@ -31,6 +31,7 @@ from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
 from actionrec_node.data.pictures import PICTURES_HELP
 from actionrec_node.data.training_clips import (
+    MAX_SPEED_CHANGE,
     Balance,
     ClipSettings,
     TrainingClips,
@@ -363,7 +364,9 @@ def load_data(
         tracks=read_boxes(folders),
         folder=options.run_dir,
     )
-    return spec, load(annotations), load(held_out)
+    # Clips that are drawn end in a label; held-out videos are seen as a robot sees them.
+    lead_frames = math.ceil(spec.clip_length * (1 + MAX_SPEED_CHANGE))
+    return spec, load(annotations, lead_frames=lead_frames), load(held_out)
 
 
 def run(options: ActionTrainingOptions) -> None:
