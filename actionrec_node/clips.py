@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts the clips that were tagged in VoTT, and shows how they spread over the classes.
+"""Cuts the clips that were tagged in VoTT, Label Studio or CVAT; says how they spread over classes.
 
 ``python -m actionrec_node.clips EXPORT.json… --out DIR``. A network sees an action at its end: each
 clip also shows what comes before, so that actions shorter than the network's clip can be trained
@@ -22,10 +22,10 @@ import av
 import numpy as np
 
 from actionrec_node.data.annotations import DataError, Segment, read_table, video_path
+from actionrec_node.data.exports import read_export
 from actionrec_node.data.video import is_video
 from actionrec_node.data.video_file import STRICT_DECODING, VideoError, upright
-from actionrec_node.data.vott import read_export
-from perception_kit.arguments import bounded_float
+from perception_kit.arguments import bounded_float, positive_float
 from perception_kit.partial_file import replacing
 from perception_kit.processes import run_command
 
@@ -39,10 +39,15 @@ _COLUMNS = ("video", "start", "end", "label")
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.clips", description="Cut the clips that were tagged in VoTT."
+        prog="python -m actionrec_node.clips",
+        description="Cut the clips that were tagged in VoTT, Label Studio or CVAT.",
     )
     parser.add_argument(
-        "exports", type=Path, nargs="+", help="*-export.json of VoTT 2, or VIDEO.json of VoTT 1"
+        "exports",
+        type=Path,
+        nargs="+",
+        help="*-export.json of VoTT 2, VIDEO.json of VoTT 1, JSON of Label Studio, or"
+        " annotations.xml of CVAT (CVAT for video 1.1)",
     )
     parser.add_argument(
         "--out",
@@ -66,7 +71,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--end-tag",
         default="dummy",
-        help="tag of the last frame of an action (default %(default)s)",
+        help="tag of the last frame of an action in VoTT (default %(default)s)",
+    )
+    parser.add_argument(
+        "--export-fps",
+        type=positive_float,
+        metavar="FPS",
+        help="rate at which Label Studio counts frames, where the export does not say it",
     )
     return parser.parse_args(arguments)
 
@@ -287,7 +298,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         tagged: dict[Path, list[Segment]] = defaultdict(list)
         for export in args.exports:
-            for video, segments in read_export(export, args.end_tag, args.videos).items():
+            for video, segments in read_export(
+                export, args.end_tag, args.videos, args.export_fps
+            ).items():
                 tagged[video] += segments
 
         clips = clip_paths(tagged, args.out)
