@@ -111,7 +111,8 @@ def _labeled(
     if beyond is not None:
         raise VideoError(
             f"'{path}' ends at {seconds:.2f} s, before '{beyond.label}' is labelled"
-            f" at {beyond.start:.2f} s: correct it"
+            f" at {beyond.start:.2f} s: correct it; are the times seconds, and not frames or"
+            " milliseconds?"
         )
     beyond = next((segment for segment in segments if _ends_after(segment, seconds)), None)
     if beyond is not None:
