@@ -40,7 +40,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m actionrec_node.classify", description="Say what happens in one video."
     )
-    parser.add_argument("video", type=Path, help="video file, or folder of pictures")
+    parser.add_argument("video", type=Path, help="video file, or folder of pictures; no camera")
     add_model_arguments(parser)
 
     add_folder_arguments(parser)

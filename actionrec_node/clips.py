@@ -1,44 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts the clips that were tagged in VoTT, and shows how they spread over the classes.
+"""Cuts the clips that were tagged in VoTT, Label Studio or CVAT; says how they spread over classes.
 
-``python -m actionrec_node.clips EXPORT.json… --out DIR``
+``python -m actionrec_node.clips EXPORT.json… --out DIR``. A network sees an action at its end: each
+clip also shows what comes before, so that actions shorter than the network's clip can be trained
+on. ``labels.csv`` says when in the clip the action begins.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import math
 import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
 
-from actionrec_node.data.annotations import DataError, Segment
+from actionrec_node.data.annotations import DataError, Segment, read_table, video_path
+from actionrec_node.data.exports import read_export
+from actionrec_node.data.video import is_video
 from actionrec_node.data.video_file import STRICT_DECODING, VideoError, upright
-from actionrec_node.data.vott import read_export
+from perception_kit.arguments import bounded_float, positive_float
+from perception_kit.partial_file import replacing
 from perception_kit.processes import run_command
 
 # An end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be
 # steady.
 _LAST_FRAME_S = 0.5
+_LEAD_IN_S = 2.0  # more than a network's clip: 16 frames at 15 fps are 1.1 s
+_COLUMNS = ("video", "start", "end", "label")
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.clips", description="Cut the clips that were tagged in VoTT."
+        prog="python -m actionrec_node.clips",
+        description="Cut the clips that were tagged in VoTT, Label Studio or CVAT.",
     )
     parser.add_argument(
-        "exports", type=Path, nargs="+", help="*-export.json of VoTT 2, or VIDEO.json of VoTT 1"
+        "exports",
+        type=Path,
+        nargs="+",
+        help="*-export.json of VoTT 2, VIDEO.json of VoTT 1, JSON of Label Studio, or"
+        " annotations.xml of CVAT (CVAT for video 1.1)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
-        help="data folder to write: a folder of clips for each class",
+        help="data folder to write: a folder of clips for each class, and labels.csv",
+    )
+    parser.add_argument(
+        "--lead-in",
+        type=bounded_float(0.0),
+        default=_LEAD_IN_S,
+        metavar="SECONDS",
+        help="what a clip shows before its action begins; at least the length of the clips that"
+        " the network sees (default %(default)s)",
     )
 
     # How the export is read.
@@ -48,7 +71,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--end-tag",
         default="dummy",
-        help="tag of the last frame of an action (default %(default)s)",
+        help="tag of the last frame of an action in VoTT (default %(default)s)",
+    )
+    parser.add_argument(
+        "--export-fps",
+        type=positive_float,
+        metavar="FPS",
+        help="rate at which Label Studio counts frames, where the export does not say it",
     )
     return parser.parse_args(arguments)
 
@@ -102,15 +131,28 @@ def check_no_stale_clips(paths: Mapping[Path, tuple[Path, Segment]], out: Path) 
         )
 
 
-def cut_clip(video: Path, segment: Segment, path: Path) -> None:
-    """Write a segment, its last frame included, with the frames' own times and sizes.
+@dataclass(frozen=True)
+class CutClip:
+    """Seconds from the start of a clip: its action begins at ``action_s``, the video at ``held_s``.
 
-    A side of odd length loses its last pixel. Raises VideoError, and leaves no file, for a video
-    that does not decode, changes its size, or ends before the segment does.
+    Before that its first frame is held.
+    """
+
+    action_s: float
+    held_s: float
+
+
+def cut_clip(video: Path, segment: Segment, path: Path, lead_in_s: float = _LEAD_IN_S) -> CutClip:
+    """Write a segment and the seconds before it, with the frames' own times and sizes.
+
+    The last frame of the segment is included. Where the video begins so late that the clip would
+    be shorter than ``lead_in_s``, its first frame is held. A side of odd length loses its last
+    pixel. Raises VideoError, and leaves no file, for a video that does not decode, changes its
+    size, or ends before the segment does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _cut(video, segment, path)
+        return _cut(video, segment, path, lead_in_s)
     except (VideoError, av.error.FFmpegError, OSError) as error:
         path.unlink(missing_ok=True)
         # A class folder without a clip would be refused by the training.
@@ -123,8 +165,9 @@ def cut_clip(video: Path, segment: Segment, path: Path) -> None:
         ) from error
 
 
-def _cut(video: Path, segment: Segment, path: Path) -> None:
-    """Copy the frames of one segment."""
+def _cut(video: Path, segment: Segment, path: Path, lead_in_s: float) -> CutClip:
+    """Copy the frames of one segment, and those before it."""
+    held_s = max(lead_in_s - segment.end, 0.0)
     with av.open(str(video)) as source, av.open(str(path), "w") as target:
         if not source.streams.video:
             raise VideoError(f"'{video}' has no video stream")
@@ -134,8 +177,8 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
         stream_out.pix_fmt, stream_out.options = "yuv420p", {"crf": "18"}
 
         first: av.VideoFrame | None = None  # of the video
-        begin: int | None = None  # time stamp of the clip's first frame
-        shape, time = (0, 0), 0.0
+        begin: int | None = None  # time stamp of the clip's start
+        shape, time, begin_s = (0, 0), 0.0, 0.0
         for frame in source.decode(stream_in):
             # Frames of the segment, by the time since the first of the video.
             if frame.pts is None or frame.time_base is None:
@@ -144,7 +187,7 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
             time = frame.time - first.time
             if time > segment.end + 1e-6:
                 break
-            if time < segment.start - 1e-6:
+            if time < segment.start - lead_in_s - 1e-6:
                 continue
             if frame.is_corrupt:
                 raise VideoError(
@@ -153,8 +196,11 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
 
             # The first sets the size, which all have.
             pixels = upright(frame)
+            pts = [frame.pts]
             if begin is None:
-                begin, shape = frame.pts, pixels.shape[:2]
+                begin_s, shape = time - held_s, pixels.shape[:2]
+                begin = frame.pts - round(held_s / frame.time_base)
+                pts = _held_pts(begin, frame.pts, held_s * float(stream_in.average_rate or 30))
                 if min(shape) < 2:
                     raise VideoError(
                         f"'{video}' is {shape[1]}x{shape[0]} pixels: too small for a clip"
@@ -169,9 +215,10 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
 
             # The codec wants even sides.
             even_pixels = np.ascontiguousarray(pixels[: stream_out.height, : stream_out.width])
-            even = av.VideoFrame.from_ndarray(even_pixels, format="rgb24")
-            even.pts, even.time_base = frame.pts - begin, frame.time_base
-            target.mux(stream_out.encode(even))
+            for shown in pts:
+                even = av.VideoFrame.from_ndarray(even_pixels, format="rgb24")
+                even.pts, even.time_base = shown - begin, frame.time_base
+                target.mux(stream_out.encode(even))
 
         if begin is None or time < segment.end - _LAST_FRAME_S:
             tagged = f"'{segment.label}' is tagged from {segment.start:.2f} to {segment.end:.2f} s"
@@ -179,6 +226,53 @@ def _cut(video: Path, segment: Segment, path: Path) -> None:
                 f"'{video}' ends at {time:.2f} s, but {tagged}: do the tags belong to this video?"
             )
         target.mux(stream_out.encode())
+    return CutClip(segment.start - begin_s, held_s)
+
+
+def _held_pts(begin: int, first: int, count: float) -> list[int]:
+    """Time stamps of about ``count`` frames that are held from ``begin`` to the ``first`` one."""
+    return (
+        np.linspace(first, begin, min(round(count), first - begin) + 1).astype(int).tolist()[::-1]
+    )
+
+
+def write_labels(out: Path, cut: Mapping[Path, tuple[Segment, CutClip]]) -> None:
+    """Write ``labels.csv`` of the folder ``out``: when each clip shows its action.
+
+    Lines of other videos that are there stay; other videos in the class folders show their class
+    from the beginning, as they do without ``labels.csv``. Raises DataError for a file that is no
+    table of labels.
+    """
+    table, rows = out / "labels.csv", []
+    if table.is_file():
+        rows = [row for _, row in read_table(table, _COLUMNS)]
+        rows = [row for row in rows if video_path(out, row["video"]).exists()]
+    listed = {video_path(out, row["video"]) for row in rows}
+
+    rows = [row for row in rows if video_path(out, row["video"]) not in cut]
+    folders = {path.parent for path in cut}
+    rows += [
+        _row(out, video, Segment(0.0, math.inf, video.parent.name))
+        for folder in sorted(folders)
+        for video in sorted(folder.iterdir())
+        if is_video(video) and video not in listed and video not in cut
+    ]
+    rows += [
+        _row(out, path, Segment(clip.action_s, math.inf, segment.label))
+        for path, (segment, clip) in cut.items()
+    ]
+
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _row(out: Path, video: Path, segment: Segment) -> dict[str, str]:
+    start, end = f"{segment.start:.6f}", f"{segment.end:g}"
+    values = (video.relative_to(out).as_posix(), start, end, segment.label)
+    return dict(zip(_COLUMNS, values, strict=True))
 
 
 def distribution(segments: Iterable[Segment]) -> str:
@@ -204,18 +298,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         tagged: dict[Path, list[Segment]] = defaultdict(list)
         for export in args.exports:
-            for video, segments in read_export(export, args.end_tag, args.videos).items():
+            for video, segments in read_export(
+                export, args.end_tag, args.videos, args.export_fps
+            ).items():
                 tagged[video] += segments
 
         clips = clip_paths(tagged, args.out)
         check_no_stale_clips(clips, args.out)
-        for path, (video, segment) in clips.items():
-            cut_clip(video, segment, path)
+        cut: dict[Path, tuple[Segment, CutClip]] = {}
+        try:
+            for path, (video, segment) in clips.items():
+                cut[path] = segment, cut_clip(video, segment, path, args.lead_in)
+        finally:  # without its line a clip would show its class from the beginning
+            if cut:
+                write_labels(args.out, cut)
     except (DataError, VideoError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
-    print(distribution(segment for _, segment in clips.values()))
+    print(distribution(segment for segment, _ in cut.values()))
+    if held := [path for path, (_, clip) in cut.items() if clip.held_s > 0]:
+        print(
+            f"warning: {len(held)} clips, such as '{held[0]}', begin with their first frame held:"
+            f" their action ends within {args.lead_in:g} s of the start of the video",
+            file=sys.stderr,
+        )
     print(f"wrote {len(clips)} clips to {args.out}")
     return 0
 

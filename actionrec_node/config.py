@@ -38,6 +38,13 @@ class RecognizerConfig:
         CONTEXT, "side of a person's crop, as a multiple of their box", 1.0, 10.0
     )
 
+    max_people: int = parameter(
+        16,
+        "at most so many people are classified: those who fall, then the largest in the image",
+        1,
+        1000,
+    )
+
     # Decisions.
     smoothing: float = parameter(
         0.15, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0

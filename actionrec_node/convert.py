@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a model file of published weights.
+"""Makes a model file of published weights, or of a model file one with other alarm classes.
 
 ``python -m actionrec_node.convert CHECKPOINT… --architecture NAME --classes FILE --out FILE``
+``python -m actionrec_node.convert MODEL --alarm-class NAME --out FILE``
 """
 
 from __future__ import annotations
@@ -9,11 +10,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from actionrec_node.networks.action_model import ActionModel, new_spec, save_action_model
+from actionrec_node.networks.action_model import (
+    ActionModel,
+    new_spec,
+    read_spec,
+    save_action_model,
+)
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.networks.published_weights import load_pretrained
+from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import bounded_int, model_file, positive_float
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -25,7 +33,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m actionrec_node.convert",
         description=(
             "Make a model file of a checkpoint of 3D-ResNets-PyTorch or of I3D for PyTorch, or of"
-            " I3D streams trained here."
+            " I3D streams trained here. A model file (.safetensors) alone keeps its architecture"
+            " and classes, and gets the alarm classes that are named."
         ),
     )
     parser.add_argument(
@@ -36,12 +45,18 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
 
     # What the checkpoint does not say.
-    parser.add_argument("--architecture", choices=list(ARCHITECTURES), required=True)
+    parser.add_argument("--architecture", choices=list(ARCHITECTURES))
     parser.add_argument(
         "--classes",
         type=Path,
-        required=True,
         help="text file with the class names, one on each line",
+    )
+    parser.add_argument(
+        "--alarm-class",
+        action="append",
+        metavar="NAME",
+        help="class that raises the fall alarm; may be given several times (default: 'falling', or"
+        " those of a model file)",
     )
     parser.add_argument("--clip-length", type=bounded_int(2), help="frames of a clip (default: 16)")
     parser.add_argument(
@@ -53,7 +68,22 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=model_file, required=True, help="model file to write (.safetensors)"
     )
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if _is_model_file(args) != (args.architecture is None and args.classes is None):
+        parser.error(
+            "give --architecture and --classes for checkpoints and streams, and neither for a model"
+            " file alone"
+        )
+    return args
+
+
+def _is_model_file(args: argparse.Namespace) -> bool:
+    """Whether one model file is given, which says itself how it is to be used."""
+    return (
+        len(args.checkpoints) == 1
+        and args.checkpoints[0].suffix == ".safetensors"
+        and not (args.architecture and args.classes)
+    )
 
 
 def read_class_names(path: Path) -> list[str]:
@@ -77,13 +107,20 @@ def read_class_names(path: Path) -> list[str]:
 
 def convert(args: argparse.Namespace) -> ActionModel:
     """The model of the arguments. Raises ModelFileError naming the file that cannot be used."""
-    spec = new_spec(
-        args.architecture,
-        read_class_names(args.classes),
-        clip_length=args.clip_length,
-        clip_fps=args.clip_fps,
-        resize=find_architecture(args.architecture).published_resize,
-    )
+    changes = {
+        "clip_length": args.clip_length,
+        "clip_fps": args.clip_fps,
+        "alarm_classes": tuple(args.alarm_class) if args.alarm_class else None,
+    }
+    try:
+        if _is_model_file(args):
+            given = {name: value for name, value in changes.items() if value is not None}
+            spec = replace(read_spec(args.checkpoints[0]), **given)
+        else:
+            changes["resize"] = find_architecture(args.architecture).published_resize
+            spec = new_spec(args.architecture, read_class_names(args.classes), **changes)
+    except ValueError as error:
+        raise ModelFileError(str(error)) from error
     model = ActionModel(spec)
     load_pretrained(model.network, args.checkpoints, keep_classifier=True)
     return model
@@ -98,7 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ModelFileError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"wrote {args.out}: {args.architecture}, {len(model.spec.class_names)} classes")
+    spec = model.spec
+    print(f"wrote {args.out}: {spec.architecture}, {len(spec.class_names)} classes")
+    if warning := alarm_warning(spec.class_names, spec.alarms):
+        print(f"warning: {warning}", file=sys.stderr)
     return 0
 
 

@@ -40,7 +40,7 @@ from actionrec_node.evaluation.model_loading import (
 )
 from actionrec_node.evaluation.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model import ActionModelSpec
-from actionrec_node.recognition.decision import FALL
+from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import bounded_float
 from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
@@ -186,14 +186,13 @@ def write_plots(
 
     metrics["roc_falling"] = None
     (out / "roc_falling.png").unlink(missing_ok=True)  # of an earlier evaluation
-    if FALL not in spec.class_names:
+    if not spec.alarms:
         return
-    fall = spec.class_names.index(FALL)
-    ground_truth, scores = window_scores(videos, fall)
-    curve = roc(ground_truth == fall, scores)
+    ground_truth, scores = window_scores(videos, spec.alarm_indices)
+    curve = roc(np.isin(ground_truth, spec.alarm_indices), scores)
     if curve is None:
         return
-    plot_roc(out / "roc_falling.png", curve, FALL)
+    plot_roc(out / "roc_falling.png", curve, "', '".join(spec.alarms))
 
     # The first threshold is infinite, which JSON cannot say: no window reaches more than 1.
     thresholds = np.minimum(curve.thresholds, 1.0)
@@ -211,12 +210,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_folder_is_writable(args.out)  # before the work
         model = load_chosen_model(args)
         spec = model.spec
+        if warning := alarm_warning(spec.class_names, spec.alarms):
+            print(f"warning: {warning}", file=sys.stderr)
 
         annotations, tracks = find_videos(args.data, spec.class_names, args.per_person)
         labeled = read_videos(annotations, tracks, spec, args)
         videos = predict_videos(model, labeled, args.stride, args.per_person)
 
-        metrics = clip_scores(videos, spec.class_names, spec.clip_length, spec.clip_fps)
+        metrics = clip_scores(
+            videos, spec.class_names, spec.clip_length, spec.clip_fps, spec.alarms
+        )
         if not metrics["clips"]:
             raise DataError(
                 f"no clip of {spec.clip_length} frames at {spec.clip_fps:g} fps ends in a labelled"
@@ -228,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # What was scored, how fast, and what the fall alarm makes of it.
     clip_time = time_per_clip(model)
-    has_falls = FALL in spec.class_names
+    alarm = alarm_scores(videos, spec.class_names, spec.clip_fps, spec.alarms)
     metrics |= {
         "class_names": list(spec.class_names),
         "videos": len(videos),
@@ -236,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "architecture": spec.architecture,
         "model": str(args.model),
         "model_sha256": file_sha256(args.model),
-        "fall_alarm": alarm_scores(videos, spec.class_names, spec.clip_fps) if has_falls else None,
+        "fall_alarm": alarm if spec.alarms else None,
     }
 
     save_options(args.out / "config.yaml", args)

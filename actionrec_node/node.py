@@ -15,6 +15,7 @@ from sensor_msgs.msg import Image
 
 from actionrec_node.config import ActionConfig
 from actionrec_node.recognition.track_join import JoinedImage, TrackJoin
+from perception_kit.alarm_classes import alarm_warning
 from perception_kit.resources import choose_device
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.from_messages import tracks_from_message
@@ -35,6 +36,16 @@ _QUEUE_LENGTH = 10
 # must not count as stopped.
 _SILENCE_S = {"best_effort": 0.5, "reliable": 10.0}
 _WATCH_PERIOD_S = 0.25
+_NAMED_PEOPLE = 10
+
+
+def listed_people(track_ids: Sequence[int]) -> str:
+    """How many people, and who they are, for people to read."""
+    if not track_ids:
+        return "0"
+    named = ", ".join(map(str, track_ids[:_NAMED_PEOPLE]))
+    more = ", …" if track_ids[_NAMED_PEOPLE:] else ""
+    return f"{len(track_ids)} (tracks {named}{more})"
 
 
 class ActionrecNode(PerceptionNode[ActionConfig]):
@@ -54,6 +65,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._predictor: FrameWorker | None = None
         self._device = ""
         self._boxes_rejected = 0
+        self._people_left_out = listed_people([])
         self._falls = {"fall_alarms": "0", "fall_delay_s": ""}
 
         self._join = TrackJoin(self.config.person_class)
@@ -76,6 +88,9 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             )
         self._device = choose_device(config.device)
         self._recognizer = ActionRecognizer(config.model, self._device, config, config.runtime)
+        spec = self._recognizer.spec
+        if warning := alarm_warning(spec.class_names, spec.alarms):
+            self.get_logger().warning(warning)
         self._boxes_rejected = 0
         self._join = TrackJoin(config.person_class, config.tracks_wait, config.tracks_max_age)
 
@@ -141,6 +156,13 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         with self.statistics.stage("clip"):
             requests = recognizer.add(rgb, image.stamp_ns, image.people)
         self._boxes_rejected += len(recognizer.rejected)
+        self._people_left_out = listed_people(recognizer.left_out)
+        if recognizer.left_out:
+            self.problems.report(
+                "max_people",
+                f"not classified, because max_people is {self.config.max_people}:"
+                f" {self._people_left_out}",
+            )
 
         if requests and self._predictor is not None and self._waiting is not None:
             self._waiting.put(requests)
@@ -195,19 +217,24 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
     def diagnostic_values(self) -> dict[str, str]:
         """Device, model, what was left out, and the last fall alarm.
 
-        Left out are clips without a prediction, tracks that came too late for their image, and
-        boxes of people that show no part of the image. ``fall_delay_s`` is the time from the end of
-        the first clip that spoke for the fall to the end of the one that raised the alarm; the
-        latency ``stamp_to_fall_alarm`` ends when the alarm was raised by the clock.
+        ``alarm_classes`` raise the fall alarm; "none" is a model without one. Left out are clips
+        without a prediction, tracks that came too late for their image, boxes of people that show
+        no part of the image, and the people of the newest image beyond ``max_people``.
+        ``fall_delay_s`` is the time from the end of the first clip that spoke for the fall to the
+        end of the one that raised the alarm; the latency ``stamp_to_fall_alarm`` ends when the
+        alarm was raised by the clock.
         """
         clips_replaced = self._waiting.replaced if self._waiting is not None else 0
         boxes_rejected = self._boxes_rejected if self._recognizer is not None else 0
+        alarms = self._recognizer.spec.alarms if self._recognizer is not None else ()
         return {
             "device": self._device,
             "model": self.config.model,
+            "alarm_classes": ", ".join(alarms) or "none",
             "clips_skipped": str(clips_replaced),
             "images_without_tracks": str(self._join.late),
             "boxes_unusable": str(boxes_rejected),
+            "people_left_out": self._people_left_out,
             **self._falls,
         }
 

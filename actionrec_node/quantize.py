@@ -104,7 +104,7 @@ def compare_models(
 
     spec = plain.spec
     plain_scores, quantized_scores = (
-        clip_scores(predicted, spec.class_names, spec.clip_length, spec.clip_fps)
+        clip_scores(predicted, spec.class_names, spec.clip_length, spec.clip_fps, spec.alarms)
         for predicted in zip(*pairs, strict=True)
     )
     same = [before.scores.argmax(axis=1) == after.scores.argmax(axis=1) for before, after in pairs]

@@ -31,6 +31,7 @@ from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
 from actionrec_node.data.pictures import PICTURES_HELP
 from actionrec_node.data.training_clips import (
+    MAX_SPEED_CHANGE,
     Balance,
     ClipSettings,
     TrainingClips,
@@ -43,11 +44,13 @@ from actionrec_node.networks.action_model import (
     ActionModel,
     ActionModelSpec,
     new_spec,
+    read_spec,
     save_action_model,
 )
 from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
+from perception_kit.alarm_classes import alarm_warning, check_alarm_classes
 from perception_kit.arguments import bounded_float, bounded_int, positive_float
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -93,6 +96,13 @@ class ActionTrainingOptions(TrainingOptions):
     )
     input_size: int | None = option(
         None, "side of a clip's frames in pixels (default: the architecture's)", bounded_int(1)
+    )
+    alarm_class: list[str] | None = option(
+        None,
+        "class that raises the fall alarm; may be given several times (default: 'falling', or those"
+        " of --weights with the same classes)",
+        action="append",
+        metavar="NAME",
     )
     folder_fps: float = option(30.0, "rate of the pictures in folders of frames", positive_float)
     pictures: str | None = option(None, PICTURES_HELP, metavar="GLOB")
@@ -228,6 +238,7 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         )
 
         spec = asdict(model.spec)
+        del spec["alarm_classes"]  # which no tensor depends on
         windows = dict(zip(model.spec.class_names, clips.counts.tolist(), strict=True))
         self.identity = {
             **{SPEC_OPTIONS.get(name, name): str(value) for name, value in spec.items()},
@@ -303,6 +314,20 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         }
 
 
+def _alarm_classes(
+    options: ActionTrainingOptions, class_names: Sequence[str]
+) -> tuple[str, ...] | None:
+    """The classes that raise the fall alarm; None: the default ones. Raises DataError."""
+    if options.alarm_class is None:
+        same_classes = options.weights and are_of_classes(options.weights, class_names)
+        return read_spec(options.weights[0]).alarms if options.weights and same_classes else None
+    try:
+        check_alarm_classes(class_names, options.alarm_class)
+    except ValueError as error:
+        raise DataError(f"--alarm-class: {error}") from error
+    return tuple(options.alarm_class)
+
+
 def load_data(
     options: ActionTrainingOptions,
 ) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
@@ -326,6 +351,7 @@ def load_data(
         clip_length=options.clip_length,
         clip_fps=options.clip_fps,
         input_size=(side, side) if side else None,
+        alarm_classes=_alarm_classes(options, class_names_of(annotations)),
     )
     load = partial(
         load_videos,
@@ -338,7 +364,9 @@ def load_data(
         tracks=read_boxes(folders),
         folder=options.run_dir,
     )
-    return spec, load(annotations), load(held_out)
+    # Clips that are drawn end in a label; held-out videos are seen as a robot sees them.
+    lead_frames = math.ceil(spec.clip_length * (1 + MAX_SPEED_CHANGE))
+    return spec, load(annotations, lead_frames=lead_frames), load(held_out)
 
 
 def run(options: ActionTrainingOptions) -> None:
@@ -353,6 +381,9 @@ def run(options: ActionTrainingOptions) -> None:
     fabric.launch()
 
     spec, train_videos, val_videos = load_data(options)
+    warning = alarm_warning(spec.class_names, spec.alarms)
+    if warning and fabric.is_global_zero:
+        print(f"warning: {warning}", file=sys.stderr)
     settings = ClipSettings(options.augmentation, options.balance, options.seed)
     clips = TrainingClips(train_videos, spec, settings)
     data: dict[str, Any] = {

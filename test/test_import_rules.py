@@ -12,6 +12,7 @@ from python_imports import PACKAGES, imported, loaded_by, sources
 LAYERS = (
     (
         "types",
+        "alarm_classes",
         "colors",
         "boxes",
         "geometry",

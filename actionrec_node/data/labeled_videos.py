@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
 
 import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.data.annotations import Annotations, DataError, Segment, check_labels
 from actionrec_node.data.crops import crop_clip
+from actionrec_node.data.frames import FrameFile, Frames, read_frames
 from actionrec_node.data.person_boxes import BoxTrack
-from actionrec_node.data.video import VideoError, VideoFormat, frame_size, read_video
+from actionrec_node.data.video import VideoError, VideoFormat, frame_size
 
 UNLABELED = -1
 # A window whose last action began more recently is too ambiguous to train on.
@@ -30,12 +29,14 @@ MAX_END_S = 1.0  # a label may end this much after its video: people round up
 class LabeledVideo:
     """A video's ``frames`` (N, H, W, 3) uint8 at the clip rate, and what they show.
 
+    Frames of a long video, and those to train on, are no array: ``frames[indices]`` gives one.
+
     ``labels`` (N,) class index of each frame, or UNLABELED. ``boxes`` (N, 4) of the person as
     fractions of the image's size, NaN where nobody is seen; None where nobody looked.
     """
 
     path: Path
-    frames: np.ndarray
+    frames: Frames
     labels: np.ndarray
     boxes: np.ndarray | None = None
 
@@ -80,16 +81,29 @@ def load_video(
     min_frames: int,
     track: BoxTrack | None = None,
 ) -> LabeledVideo:
-    """Decode one video.
+    """Decode one video, of which a long one is not kept in memory.
 
     Raises VideoError for one that does not decode, is shorter than ``min_frames`` at the format's
     rate, or ends before a segment begins or long before it ends, or long before the last box.
     """
-    frames = read_video(path, form)
+    return _labeled(path, read_frames(path, form), segments, class_names, form, min_frames, track)
+
+
+def _labeled(
+    path: Path,
+    frames: Frames,
+    segments: Sequence[Segment],
+    class_names: Sequence[str],
+    form: VideoFormat,
+    min_frames: int,
+    track: BoxTrack | None,
+) -> LabeledVideo:
+    """The video with its labels and boxes; raises VideoError where these do not belong to it."""
     if len(frames) < min_frames:
         raise VideoError(
             f"'{path}' has {len(frames)} frames at {form.fps:g} fps, a clip needs {min_frames}:"
-            " remove it or record longer"
+            " remove it, record longer, or train with a smaller --clip-length; where it was cut"
+            " out of a longer video, label its time in that one in labels.csv"
         )
 
     seconds = len(frames) / form.fps
@@ -97,7 +111,8 @@ def load_video(
     if beyond is not None:
         raise VideoError(
             f"'{path}' ends at {seconds:.2f} s, before '{beyond.label}' is labelled"
-            f" at {beyond.start:.2f} s: correct it"
+            f" at {beyond.start:.2f} s: correct it; are the times seconds, and not frames or"
+            " milliseconds?"
         )
     beyond = next((segment for segment in segments if _ends_after(segment, seconds)), None)
     if beyond is not None:
@@ -132,12 +147,14 @@ def load_videos(
     skip_bad: bool = False,
     tracks: Mapping[Path, BoxTrack] | None = None,
     folder: Path | None = None,
+    lead_frames: int | None = None,
 ) -> list[LabeledVideo]:
     """Decode all videos; ``tracks`` say where the person is in some.
 
     Their frames (at most ``max_side ** 2 * 3`` bytes each) lie in a nameless file in ``folder``, or
     where the system keeps temporary files, that is gone with the process: a data set may be larger
-    than the memory, and what fits is as fast as in memory.
+    than the memory. With ``lead_frames`` it holds the labeled frames and that many before them
+    alone, which is little of a long video with few labels.
 
     Raises DataError for a label outside ``class_names``, and for videos that do not decode or are
     shorter than ``min_frames``, naming all of them; with ``skip_bad`` these are printed and left
@@ -146,19 +163,24 @@ def load_videos(
     check_labels(annotations, class_names)
 
     def load(item: tuple[Path, list[Segment]]) -> LabeledVideo | VideoError:
+        path, segments = item
         try:
-            return load_video(*item, class_names, form, min_frames, (tracks or {}).get(item[0]))
+            frames = file.store(
+                path,
+                form,
+                lambda number: (
+                    lead_frames is None or _is_near_label(segments, form.fps, lead_frames, number)
+                ),
+            )
+            track = (tracks or {}).get(path)
+            return _labeled(path, frames, segments, class_names, form, min_frames, track)
         except VideoError as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=2) as pool, TemporaryFile(dir=folder) as file:
-        videos = tqdm(
-            pool.map(load, annotations.items()),
-            total=len(annotations),
-            desc="reading videos",
-            unit="video",
-        )
-        loaded = _moved_to_file(videos, file)
+    file = FrameFile(folder)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        videos = pool.map(load, annotations.items())
+        loaded = list(tqdm(videos, total=len(annotations), desc="reading videos", unit="video"))
 
     unusable = [error for error in loaded if isinstance(error, VideoError)]
     if unusable:
@@ -175,32 +197,11 @@ def load_videos(
     return [video for video in loaded if isinstance(video, LabeledVideo)]
 
 
-def _moved_to_file(
-    loaded: Iterable[LabeledVideo | VideoError], file: IO[bytes]
-) -> Sequence[LabeledVideo | VideoError]:
-    """The same, with the frames of all videos in one file that is mapped into memory."""
-    # Write: each video's frames, which leave the memory.
-    moved: list[LabeledVideo | VideoError] = []
-    shapes = []
-    for video in loaded:
-        if isinstance(video, LabeledVideo):
-            file.write(video.frames.data)
-            shapes.append(video.frames.shape)
-            video = replace(video, frames=np.zeros(0, np.uint8))
-        moved.append(video)
-    file.flush()
-    if not shapes:
-        return moved
-
-    # Map: the file's bytes, in pieces of the frames' shapes.
-    pixels = np.asarray(np.memmap(file, np.uint8, mode="r"))
-    ends = np.cumsum([math.prod(shape) for shape in shapes])
-    pieces = zip(np.split(pixels, ends[:-1]), shapes, strict=True)
-    frames = iter([piece.reshape(shape) for piece, shape in pieces])
-    return [
-        replace(video, frames=next(frames)) if isinstance(video, LabeledVideo) else video
-        for video in moved
-    ]
+def _is_near_label(segments: Sequence[Segment], fps: float, lead_frames: int, number: int) -> bool:
+    """Whether a frame has a label, or lies at most ``lead_frames`` before one that has."""
+    return any(
+        segment.start * fps - lead_frames <= number <= segment.end * fps for segment in segments
+    )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ VIDEO_SUFFIXES = (
     ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif",
     ".h264", ".264", ".h265", ".265", ".hevc",  # without time stamps: refused with the remedy
 )  # fmt: skip
+_LIVE = re.compile(r"\d+$|[A-Za-z][A-Za-z0-9+.-]+:/|/dev/")
 MAX_STILL_S = 60.0
 """A longer time between two frames is no recording but a damaged time stamp."""
 
@@ -123,6 +125,13 @@ def frame_size(path: Path, form: VideoFormat) -> tuple[int, int]:
 
 def _frames(path: Path, form: VideoFormat) -> Iterator[tuple[float, Pixels]]:
     """Seconds since the first frame, and the pixels, of each frame."""
+    if path.is_char_device() or (not path.exists() and _LIVE.match(str(path))):
+        address = re.sub(r":/+", "://", str(path), count=1)
+        raise VideoError(
+            f"'{address}' is a camera or an address, and what is read here are files: record or"
+            " download it, for example ffmpeg -i ADDRESS -t 60 -c copy video.mp4; live, start the"
+            " camera's ROS 2 driver and actionrec_node"
+        )
     if not path.exists():
         raise VideoError(f"video '{path}' does not exist")
     if path.is_dir():

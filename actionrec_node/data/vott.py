@@ -7,10 +7,9 @@ with its label and a frame that is tagged with a dummy.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,21 +26,14 @@ class TaggedFrame:
     tags: frozenset[str]
 
 
-def read_export(
-    path: str | Path, end_tag: str, video_folder: Path | None = None
+def read_vott(
+    content: Any, path: Path, end_tag: str, video_folder: Path | None = None
 ) -> dict[Path, list[Segment]]:
     """Segments of each video of an export: VoTT 2's ``*-export.json``, or VoTT 1's ``VIDEO.json``.
 
-    Videos are looked for in ``video_folder``, at the path that the export names, and beside the
-    export. Raises DataError naming the file for anything else, for a video that is not there, and
-    for tags that do not make segments.
+    ``content`` is that of the file ``path``. Raises DataError naming the file for anything else,
+    for a video that is not there, and for tags that do not make segments.
     """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"'{path}' cannot be read as JSON: {error}") from error
-
     try:
         videos = _version_2(content) if "assets" in content else _version_1(content, path)
     except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -53,7 +45,7 @@ def read_export(
     for name, frames in videos.items():
         segments = segments_from_tags(frames, end_tag, f"'{path}', video '{Path(name).name}'")
         if segments:
-            found[_find_video(name, path, video_folder)] = segments
+            found[find_video([name], path, video_folder)] = segments
     if not found:
         raise DataError(
             f"'{path}' has no frame with a label: tag the first frame of an action with it"
@@ -131,15 +123,20 @@ def _tags(regions: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(tag for region in regions for tag in region["tags"])
 
 
-def _find_video(name: str, export: Path, video_folder: Path | None) -> Path:
-    named = Path(unquote(urlparse(name).path) if name.startswith("file:") else name)
-    places = [named, export.parent / named.name, export.parent.parent / named.name]
-    if video_folder is not None:
-        places.insert(0, video_folder / named.name)
+def find_video(names: Sequence[str], export: Path, video_folder: Path | None) -> Path:
+    """The video that an export calls by one of ``names``.
 
-    for place in places:
-        if place.is_file():
-            return place
+    It is looked for in ``video_folder``, at the path that is named, and beside the export. Raises
+    DataError where it is not there.
+    """
+    for name in names:
+        named = Path(unquote(urlparse(name).path) if name.startswith("file:") else name)
+        places = [named, export.parent / named.name, export.parent.parent / named.name]
+        if video_folder is not None:
+            places.insert(0, video_folder / named.name)
+        for place in places:
+            if place.is_file():
+                return place
     raise DataError(
         f"'{export}' names the video '{named.name}', which is not there:"
         " give its folder with --videos"

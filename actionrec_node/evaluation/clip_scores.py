@@ -11,7 +11,8 @@ import numpy as np
 
 from actionrec_node.data.labeled_videos import MIN_ACTION_FRAMES, LabeledVideo, list_windows
 from actionrec_node.networks.action_model import ActionModel
-from actionrec_node.recognition.decision import FALL
+from perception_kit.alarm_classes import default_alarm_classes
+from perception_kit.colors import FALL_LABEL
 from perception_kit.metrics import actions
 
 CLIPS_AT_ONCE = 16
@@ -43,6 +44,11 @@ class PredictedVideo:
 def label_names(class_names: Sequence[str]) -> np.ndarray:
     """(C + 1,) the name of each class index; ``UNLABELED``, -1, finds ``NONE`` at the end."""
     return np.array([*class_names, actions.NONE])
+
+
+def fall_names(class_names: Sequence[str], alarm_classes: Sequence[str]) -> np.ndarray:
+    """``label_names`` in which every alarm class is called "falling"."""
+    return label_names([FALL_LABEL if name in alarm_classes else name for name in class_names])
 
 
 def predict_video(
@@ -88,11 +94,15 @@ def evaluate_clips(
     """``clip_scores`` of the model's predictions for the videos."""
     predicted = predict_videos(model, videos, stride, context)
     spec = model.spec
-    return clip_scores(predicted, spec.class_names, spec.clip_length, spec.clip_fps)
+    return clip_scores(predicted, spec.class_names, spec.clip_length, spec.clip_fps, spec.alarms)
 
 
 def clip_scores(
-    videos: Sequence[PredictedVideo], class_names: Sequence[str], clip_length: int, clip_fps: float
+    videos: Sequence[PredictedVideo],
+    class_names: Sequence[str],
+    clip_length: int,
+    clip_fps: float,
+    alarm_classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Scores per clip, where a clip is a labeled segment of a video, and per frame.
 
@@ -102,7 +112,7 @@ def clip_scores(
     the clip. ``clips_without_window`` are too short, or too near the start of their video, to be
     seen. ``frames``: the same over the frames from the first full window on, as a robot sees them:
     each prediction holds until the next one. ``fall_delay_s`` (mean), ``falls`` and
-    ``falls_missed`` come from the frames.
+    ``falls_missed`` come from the frames, where falls are the ``alarm_classes``.
     """
     names = label_names(class_names)
 
@@ -116,12 +126,15 @@ def clip_scores(
     predicted_frames = np.concatenate([nothing, *(predicted for _, _, predicted in frames)])
 
     # Falls.
+    if alarm_classes is None:
+        alarm_classes = default_alarm_classes(class_names)
+    called = fall_names(class_names, alarm_classes)
     falls = actions.joined(
         actions.fall_reports(
             (indices / clip_fps).tolist(),
-            names[ground_truth].tolist(),
-            names[predicted].tolist(),
-            FALL,
+            called[ground_truth].tolist(),
+            called[predicted].tolist(),
+            FALL_LABEL,
         )
         for indices, ground_truth, predicted in frames
     )
@@ -131,6 +144,7 @@ def clip_scores(
         "clips_without_window": unseen,
         **_summary(names[true_clips], names[predicted_clips], class_names),
         "frames": _summary(names[true_frames], names[predicted_frames], class_names),
+        "alarm_classes": list(alarm_classes),
         "fall_delay_s": falls.mean_s,
         "falls": len(falls.delays_s),
         "falls_missed": falls.missed,
@@ -138,14 +152,14 @@ def clip_scores(
 
 
 def window_scores(
-    videos: Sequence[PredictedVideo], class_index: int
+    videos: Sequence[PredictedVideo], classes: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """True class (M,) and score (M,) of ``class_index`` of every window.
+    """True class (M,) of every window, and score (M,) of all ``classes`` (indices) together.
 
     Those that end in a frame without a label are left out.
     """
     ground_truth = np.concatenate([video.labels[video.ends] for video in videos])
-    scores = np.concatenate([video.scores[:, class_index] for video in videos])
+    scores = np.concatenate([video.scores[:, classes].sum(axis=1) for video in videos])
     return ground_truth[ground_truth >= 0], scores[ground_truth >= 0]
 
 
@@ -227,6 +241,9 @@ def format_scores(scores: dict[str, Any]) -> str:
         f"accuracy {inline(scores['accuracy'])} of clips,"
         f" {inline(scores['frames']['accuracy'])} of frames"
     )
+    if not scores["alarm_classes"]:
+        lines.append("no fall alarm: no class raises it (choose it by --alarm-class)")
+        return "\n".join(lines)
     lines.append(
         f"falls {scores['falls']}, missed {scores['falls_missed']},"
         f" mean delay {inline(scores['fall_delay_s'])} s"

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from actionrec_node.config import RecognizerConfig
-from actionrec_node.evaluation.clip_scores import PredictedVideo, label_names
-from actionrec_node.recognition.decision import FALL, Decision
+from actionrec_node.evaluation.clip_scores import PredictedVideo, fall_names
+from actionrec_node.recognition.decision import Decision
+from perception_kit.alarm_classes import default_alarm_classes
+from perception_kit.colors import FALL_LABEL
 from perception_kit.metrics import actions
 
 CHOICES = tuple(percent / 100 for percent in range(30, 100, 5))
@@ -18,17 +20,22 @@ CHOICES = tuple(percent / 100 for percent in range(30, 100, 5))
 
 
 def alarm_scores(
-    videos: Sequence[PredictedVideo], class_names: Sequence[str], clip_fps: float
+    videos: Sequence[PredictedVideo],
+    class_names: Sequence[str],
+    clip_fps: float,
+    alarm_classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """How the alarm does for each of ``CHOICES``, over the frames that a robot sees.
 
-    The node's other parameters have their defaults. ``minutes`` and ``falls`` of the videos, and
-    lists with a value for each ``fall_on``: falls ``missed``, ``false_alarms``, ``mean_delay_s``
-    and ``max_delay_s`` (``fall_reports``).
+    Falls are the ``alarm_classes``, None the default ones. The node's other parameters have their
+    defaults. ``minutes`` and ``falls`` of the videos, and lists with a value for each ``fall_on``:
+    falls ``missed``, ``false_alarms``, ``mean_delay_s`` and ``max_delay_s`` (``fall_reports``).
     """
+    if alarm_classes is None:
+        alarm_classes = default_alarm_classes(class_names)
     reports = [
         actions.joined(
-            _reports(video, class_names, clip_fps, RecognizerConfig(fall_on=fall_on))
+            _reports(video, class_names, alarm_classes, clip_fps, RecognizerConfig(fall_on=fall_on))
             for video in videos
         )
         for fall_on in CHOICES
@@ -49,23 +56,28 @@ def alarm_scores(
 
 
 def _reports(
-    video: PredictedVideo, class_names: Sequence[str], clip_fps: float, config: RecognizerConfig
+    video: PredictedVideo,
+    class_names: Sequence[str],
+    alarm_classes: Sequence[str],
+    clip_fps: float,
+    config: RecognizerConfig,
 ) -> actions.FallReports:
     """The alarm's reports of one video."""
     # Whether the alarm is on after each window.
-    decision, alarms = Decision(class_names), np.zeros(len(video.ends), bool)
+    decision = Decision(class_names, alarm_classes)
+    alarms = np.zeros(len(video.ends), bool)
     for index, (end, scores) in enumerate(zip(video.ends.tolist(), video.scores, strict=True)):
         decision.update(scores, round(end / clip_fps * 1e9), config)
         alarms[index] = decision.alarm
 
     # It holds until the next window.
     frames, ground_truth, newest = video.live_frames()
-    reported = np.where(alarms[newest], FALL, actions.NONE)
+    reported = np.where(alarms[newest], FALL_LABEL, actions.NONE)
     return actions.fall_reports(
         (frames / clip_fps).tolist(),
-        label_names(class_names)[ground_truth].tolist(),
+        fall_names(class_names, alarm_classes)[ground_truth].tolist(),
         reported.tolist(),
-        FALL,
+        FALL_LABEL,
     )
 
 

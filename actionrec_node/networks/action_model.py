@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from actionrec_node.networks.architectures import find_architecture
 from actionrec_node.networks.optical_flow import clip_flow
 from actionrec_node.networks.resizing import RESIZE_FRACTIONS
+from perception_kit.alarm_classes import check_alarm_classes, default_alarm_classes
 from perception_kit.networks.model_file import load_weights, read_model, save_model
-from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 
 KIND = "action"
 
@@ -30,7 +31,9 @@ class ActionModelSpec:
 
     A clip has ``clip_length`` frames at ``clip_fps`` per second, each brought to ``input_size`` =
     (width, height) pixels by the method ``resize`` of ``resize_frame``; ``mean`` and ``std`` are
-    per RGB channel of values 0 to 1. Raises ValueError for values that no model has.
+    per RGB channel of values 0 to 1. The fall alarm is raised by the classes ``alarm_classes``,
+    which are by default the class "falling" where there is one. Raises ValueError for values that
+    no model has.
     """
 
     architecture: str
@@ -41,8 +44,12 @@ class ActionModelSpec:
     mean: tuple[float, float, float] = (0.45, 0.45, 0.45)
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
     resize: str = "stretch"
+    alarm_classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.alarm_classes is None:
+            object.__setattr__(self, "alarm_classes", default_alarm_classes(self.class_names))
+        check_alarm_classes(self.class_names, self.alarms)
         find_architecture(self.architecture)
         if self.resize not in RESIZE_FRACTIONS:
             raise ValueError(
@@ -55,6 +62,16 @@ class ActionModelSpec:
                 "expected clip_length >= 2 and clip_fps > 0,"
                 f" got {self.clip_length} and {self.clip_fps}"
             )
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """``alarm_classes``, which are never None in a specification that was made."""
+        return self.alarm_classes or ()
+
+    @property
+    def alarm_indices(self) -> list[int]:
+        """Index of each alarm class among the classes."""
+        return [self.class_names.index(name) for name in self.alarms]
 
     @property
     def size(self) -> int:
@@ -143,7 +160,29 @@ class ActionModel(nn.Module):
 
 def save_action_model(path: str | Path, model: ActionModel) -> None:
     """Write one self-describing ``.safetensors`` file."""
-    save_model(path, KIND, model.network.state_dict(), asdict(model.spec))
+    metadata = asdict(model.spec)
+    # The default goes without saying: such files are averaged with those of earlier versions.
+    if model.spec.alarms == default_alarm_classes(model.spec.class_names):
+        del metadata["alarm_classes"]
+    save_model(path, KIND, model.network.state_dict(), metadata)
+
+
+def read_spec(path: str | Path) -> ActionModelSpec:
+    """The specification of a model file.
+
+    Raises ModelFileError for a file that does not describe an action model.
+    """
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in read_metadata(path, KIND).items()
+        if name != "kind"
+    }
+    try:
+        return ActionModelSpec(**fields)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"'{path}' does not describe a network of this version: {error}"
+        ) from error
 
 
 def load_action_model(path: str | Path, device: str = "cpu") -> ActionModel:
@@ -151,18 +190,6 @@ def load_action_model(path: str | Path, device: str = "cpu") -> ActionModel:
 
     Raises ModelFileError for a file that is not a usable action model.
     """
-    tensors, metadata = read_model(path, KIND)
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in metadata.items()
-        if name != "kind"
-    }
-    try:
-        model = ActionModel(ActionModelSpec(**fields))
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"'{path}' does not describe a network of this version: {error}"
-        ) from error
-
-    load_weights(model.network, tensors, path)
+    model = ActionModel(read_spec(path))
+    load_weights(model.network, read_model(path, KIND)[0], path)
     return model.to(device).eval()

@@ -7,16 +7,28 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from actionrec_node.networks.action_model import KIND
 from actionrec_node.networks.stages import stages_of
-from perception_kit.networks.model_file import misfit, read_model
+from perception_kit.networks.model_file import misfit, read_model, read_state_dict
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 
 _I3D_STEM = "Conv3d_1a_7x7.conv3d.weight"
 _I3D_STREAMS = {3: "rgb", 2: "flow"}  # by input channels
+_SUPPORTED = (
+    "resnet3d_50, resnet3d_101, resnet3d_152 and resnet3d_200 (r3d50 to r3d200 of"
+    " 3D-ResNets-PyTorch), resnext3d_50, resnext3d_101, those with _stem64, and I3D"
+)
+# Other video networks, by what their tensors are called.
+_OTHER_NETWORKS = {
+    r"^conv1_[st]\.|conv1\.0\.[03]\.": "R(2+1)D",
+    r"^stem\.0\.": "a video ResNet of torchvision",
+    r"pathway\d": "SlowFast",
+    r"^blocks\.\d+\.(norm|attn)|temporal_embed": "a video transformer",
+    r"^cls_head\.": "a model of MMAction2",
+    r"^encoder_q\.": "MoCo",
+}
 # The second public layout of I3D (model_rgb.pth, model_flow.pth) differs in names only.
 _I3D_RENAMED = (
     (r"\.batch3d\.", ".bn."),
@@ -33,33 +45,15 @@ _I3D_RENAMED = (
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """Tensors of one file, with the names that the networks here have.
 
-    It is a model file of this project or a published checkpoint. The checkpoint is read without
-    running any code from it; it may hold the tensors under ``state_dict``, and DataParallel's
-    ``module.`` in front of their names. The tensors of an I3D stream get ``rgb.`` or ``flow.`` in
-    front of theirs, by its input channels. Raises ModelFileError naming the file where it holds
-    nothing of the kind.
+    It is a model file of this project or a published checkpoint (``read_state_dict``). The tensors
+    of an I3D stream get ``rgb.`` or ``flow.`` in front of theirs, by its input channels. Raises
+    ModelFileError naming the file where it holds nothing of the kind.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
         return read_model(path, KIND)[0]
 
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    # What the unpickler raises for a file that is no checkpoint depends on the file; what it says
-    # proposes to run the code of the file.
-    except Exception as error:
-        raise ModelFileError(
-            f"'{path}' cannot be read as a PyTorch checkpoint of tensors alone"
-            f" ({type(error).__name__}): save its state_dict"
-        ) from error
-
-    tensors = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
-        raise ModelFileError(
-            f"'{path}' holds no tensors by name, neither at its top nor under 'state_dict'"
-        )
-    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    return _i3d_names(tensors, path)
+    return _i3d_names(read_state_dict(path), path)
 
 
 def _i3d_names(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
@@ -95,6 +89,23 @@ def are_of_classes(paths: Sequence[str | Path], class_names: Sequence[str]) -> b
     )
 
 
+def _advice(tensors: dict[str, Tensor]) -> str:
+    """What to do with tensors that do not fit: for networks that are not built here, what is."""
+    for name, other in _OTHER_NETWORKS.items():
+        if any(re.search(name, tensor) for tensor in tensors):
+            return f"they are those of {other}, which is not supported; supported are {_SUPPORTED}"
+    block = {name for name in tensors if name.startswith("layer1.0.conv")}
+    if block and "layer1.0.conv3.weight" not in block:
+        return (
+            "they are those of a 3D ResNet-18 or -34, which is not supported; supported are"
+            f" {_SUPPORTED}"
+        )
+    return (
+        "name the one that they were trained with, its classes where they are kept, and for the"
+        " two streams of I3D both files"
+    )
+
+
 def load_pretrained(network: nn.Module, paths: Sequence[str | Path], keep_classifier: bool) -> None:
     """Copy the tensors of the files into ``network``, which has stages.
 
@@ -120,7 +131,6 @@ def load_pretrained(network: nn.Module, paths: Sequence[str | Path], keep_classi
     if found := misfit(network, tensors):
         raise ModelFileError(
             f"the tensors in {', '.join(map(repr, map(str, paths)))} do not fit the network that"
-            f" --architecture names: {found}; name the one that they were trained with, its classes"
-            " where they are kept, and for the two streams of I3D both files"
+            f" --architecture names: {found}; {_advice(tensors)}"
         )
     network.load_state_dict(tensors)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3D-ResNeXt: ResNeXt-50 and -101 with 3D convolutions.
+"""3D-ResNeXt: ResNeXt-50 and -101 with 3D convolutions, and the plain 3D ResNets from 50 layers on.
 
 Hara, Kataoka, Satoh, "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and ImageNet?",
 CVPR 2018. Tensor names are those of the public 3D-ResNets-PyTorch checkpoints. Those trained on
@@ -19,7 +19,6 @@ from torch.nn import functional
 from actionrec_node.networks.stages import StagedNetwork, Stages
 
 DIFFERENCE_GAIN = 3.0  # brings frame differences to about the spread of the frames
-EXPANSION = 2  # output channels of a ResNeXt block / its inner width
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,9 @@ class ResNeXt3dConfig:
     ``layers`` are the blocks of the four stages (conv2_x to conv5_x), ``widths`` their inner
     channels, which must be multiples of ``cardinality``, the groups of a ResNeXt block.
     ``shortcut`` is the type of a block whose shape changes: A pads with zeros, B projects.
+
+    A block has ``expansion`` times as many output channels as inner ones: 2 in a ResNeXt, 4 in a
+    plain ResNet, whose ``cardinality`` is 1.
 
     ``stem_kernel`` and ``stem_stride`` are (time, height, width). ``pool_time_stride`` is the
     temporal stride of the max pooling behind the stem. ``frame_differences``: the network sees,
@@ -45,6 +47,7 @@ class ResNeXt3dConfig:
     pool_time_stride: int = 2
     shortcut: Literal["A", "B"] = "B"
     frame_differences: bool = False
+    expansion: int = 2
 
 
 CONFIGS: dict[str, ResNeXt3dConfig] = {
@@ -52,6 +55,17 @@ CONFIGS: dict[str, ResNeXt3dConfig] = {
     "resnext3d_101": ResNeXt3dConfig((3, 4, 23, 3)),
     "resnext3d_50_stem64": ResNeXt3dConfig((3, 4, 6, 3), stem_channels=64),
     "resnext3d_101_stem64": ResNeXt3dConfig((3, 4, 23, 3), stem_channels=64),
+    **{
+        f"resnet3d_{depth}": ResNeXt3dConfig(
+            layers, widths=(64, 128, 256, 512), cardinality=1, stem_channels=64, expansion=4
+        )
+        for depth, layers in {
+            50: (3, 4, 6, 3),
+            101: (3, 4, 23, 3),
+            152: (3, 8, 36, 3),
+            200: (3, 24, 36, 3),
+        }.items()
+    },
     "resnext3d_compact": ResNeXt3dConfig(
         (1, 2, 2, 2),
         widths=(32, 64, 128, 256),
@@ -82,17 +96,15 @@ class _ZeroPadShortcut(nn.Module):
 class ResNeXtBlock(nn.Module):
     """1x1x1 reduction, grouped 3x3x3 convolution, 1x1x1 expansion, and the shortcut around them."""
 
-    def __init__(
-        self, in_channels: int, width: int, cardinality: int, stride: int, shortcut: str
-    ) -> None:
+    def __init__(self, config: ResNeXt3dConfig, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
-        out_channels = width * EXPANSION
+        out_channels = width * config.expansion
 
         # Reduce, transform in groups (the cardinality), expand.
         self.conv1 = nn.Conv3d(in_channels, width, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
         self.conv2 = nn.Conv3d(
-            width, width, 3, stride=stride, padding=1, groups=cardinality, bias=False
+            width, width, 3, stride=stride, padding=1, groups=config.cardinality, bias=False
         )
         self.bn2 = nn.BatchNorm3d(width)
         self.conv3 = nn.Conv3d(width, out_channels, 1, bias=False)
@@ -102,7 +114,7 @@ class ResNeXtBlock(nn.Module):
         # Where the shape changes, the shortcut is more than the identity.
         self.downsample: nn.Module | None = None
         if stride != 1 or in_channels != out_channels:
-            if shortcut == "A":
+            if config.shortcut == "A":
                 self.downsample = _ZeroPadShortcut(out_channels, stride)
             else:
                 self.downsample = nn.Sequential(
@@ -154,7 +166,7 @@ class ResNeXt3d(StagedNetwork):
         for number, (blocks, inner_width) in enumerate(stages, start=1):
             stage = self._stage(channels, inner_width, blocks, stride=1 if number == 1 else 2)
             setattr(self, f"layer{number}", stage)
-            channels = inner_width * EXPANSION
+            channels = inner_width * config.expansion
 
         # Global average pooling and the classifier.
         self.avgpool = nn.AdaptiveAvgPool3d(1)
@@ -166,11 +178,10 @@ class ResNeXt3d(StagedNetwork):
 
     def _stage(self, channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
         """Blocks of one width, the first of which changes channels and size."""
-        cardinality, shortcut = self.config.cardinality, self.config.shortcut
-        first = ResNeXtBlock(channels, width, cardinality, stride, shortcut)
+        config = self.config
+        first = ResNeXtBlock(config, channels, width, stride)
         following = (
-            ResNeXtBlock(width * EXPANSION, width, cardinality, 1, shortcut)
-            for _ in range(blocks - 1)
+            ResNeXtBlock(config, width * config.expansion, width, 1) for _ in range(blocks - 1)
         )
         return nn.Sequential(first, *following)
 

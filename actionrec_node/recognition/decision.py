@@ -12,30 +12,36 @@ from collections.abc import Sequence
 import numpy as np
 
 from actionrec_node.config import RecognizerConfig
+from perception_kit.alarm_classes import default_alarm_classes
+from perception_kit.colors import FALL_LABEL
 
-FALL = "falling"
 NONE = ""  # the label where no class scores high enough
 
 
 class Decision:
     """The label of one person (or of the whole image) over time.
 
-    The alarm has hysteresis: it is on, and the label is "falling", from the clip that scores
-    "falling" at least ``fall_on`` until one scores it below ``fall_off``. While it is off the label
-    is the best of the other classes, or ``NONE`` where that scores below ``score_threshold``. A
-    model without the class "falling" has no alarm.
+    The alarm has hysteresis: it is on, and the label is "falling" whatever the model calls it, from
+    the clip that scores a fall at least ``fall_on`` until one scores it below ``fall_off``. A fall
+    scores the sum of the ``alarm_classes``. While the alarm is off the label is the best of the
+    other classes, or ``NONE`` where that scores below ``score_threshold``. A model without alarm
+    classes has no alarm.
 
     ``scores`` (C,) are the smoothed probabilities, empty before the first clip. ``fall_sign_ns`` is
     the end of the first clip of this fall that scored at least ``fall_off``.
     """
 
-    def __init__(self, class_names: Sequence[str]) -> None:
+    def __init__(
+        self, class_names: Sequence[str], alarm_classes: Sequence[str] | None = None
+    ) -> None:
         self.scores = np.zeros(0)
         self.fall_sign_ns: int | None = None
         self.alarm = False
 
         self._names = tuple(class_names)
-        self._fall = self._names.index(FALL) if FALL in self._names else None
+        if alarm_classes is None:
+            alarm_classes = default_alarm_classes(self._names)
+        self._falls = [self._names.index(name) for name in alarm_classes]
         self._stamp_ns = 0
 
     def update(
@@ -57,9 +63,9 @@ class Decision:
         return self._label(config.score_threshold)
 
     def _update_alarm(self, stamp_ns: int, config: RecognizerConfig) -> None:
-        if self._fall is None:
+        if not self._falls:
             return
-        score = self.scores[self._fall]
+        score = self._fall_score()
 
         # Below the lower threshold the fall, if there was one, is over.
         if score < config.fall_off:
@@ -71,14 +77,17 @@ class Decision:
             self.fall_sign_ns = stamp_ns
         self.alarm = self.alarm or bool(score >= config.fall_on)
 
-    def _label(self, score_threshold: float) -> tuple[str, float]:
-        if self.alarm and self._fall is not None:
-            return FALL, float(self.scores[self._fall])
+    def _fall_score(self) -> float:
+        """Probability of a fall: the classes exclude each other."""
+        return min(float(self.scores[self._falls].sum()), 1.0)
 
-        # Without an alarm "falling" is not a choice.
+    def _label(self, score_threshold: float) -> tuple[str, float]:
+        if self.alarm:
+            return FALL_LABEL, self._fall_score()
+
+        # Without an alarm a fall is not a choice.
         candidates = self.scores.copy()
-        if self._fall is not None:
-            candidates[self._fall] = -1.0
+        candidates[self._falls] = -1.0
         best = int(candidates.argmax())
         score = float(candidates[best])
         return (self._names[best] if score >= score_threshold else NONE), max(score, 0.0)

@@ -30,6 +30,7 @@ from perception_kit.types import ActionEstimate
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
 # Pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip.
 MAX_SIDE = 960
+_CLIPS_AT_ONCE = 8  # in one batch of the network, whose memory grows with it
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,15 @@ class NewestClips:
 
 
 class ActionRecognizer:
-    """Classifies the newest clip of everybody, all clips that are due in one batch.
+    """Classifies the newest clip of everybody, all clips that are due in batches.
 
     A clip is due every ``stride`` frames at the model's clip rate. ``push`` does everything in
     order. For a network slower than the stream, ``add`` and ``actions`` may run in one thread and
     ``predict`` in another.
 
     ``rejected`` holds (index, reason) of the people of the last image that could not be used; the
-    others are not affected by them. ``model_path`` is a file or
+    others are not affected by them. ``left_out`` holds the track ids of those whom ``max_people``
+    leaves out of the last image. ``model_path`` is a file or
     ``package://assistant_perception/PATH``. For ``runtime`` see ``load_runtime_model``, which says
     what is raised for an unusable model file; DeviceError is raised for a device that is missing.
     """
@@ -121,6 +123,7 @@ class ActionRecognizer:
     ) -> None:
         self.config = config or RecognizerConfig()
         self.rejected: list[tuple[int, str]] = []
+        self.left_out: list[int] = []
 
         self._model = load_runtime_model(resolve_path(model_path), device, runtime)
         self.spec = self._model.spec
@@ -153,7 +156,8 @@ class ActionRecognizer:
         ``people`` are those in the image, whose clips show them alone. The clip is the whole image
         where nobody looked (None) and where nobody whose clip is complete is found: somebody on the
         floor is easily missed, and must not be lost sight of. A person whose box is not finite, has
-        no area or lies outside of the image is not found, and listed in ``rejected``. A stamp that
+        no area or lies outside of the image is not found, and listed in ``rejected``. Of more than
+        ``max_people`` the smallest in the image, who are the farthest, are left out. A stamp that
         goes back or a gap in somebody's stream starts their clip over. Raises ValueError for
         anything but an RGB image.
         """
@@ -162,6 +166,7 @@ class ActionRecognizer:
         rgb = shrink(rgb, MAX_SIDE)
 
         with self._lock:
+            boxes = self._foremost(boxes)
             self._stamp_ns = stamp_ns
             self._forget_absent({WHOLE_IMAGE, *boxes}, stamp_ns)
 
@@ -181,7 +186,9 @@ class ActionRecognizer:
             elif whole.requested_ns is not None:
                 # Somebody is found. An alarm of the whole image, or a result still to come, must
                 # not outlive that.
-                self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, Decision(self.class_names))
+                self._subjects[WHOLE_IMAGE] = _Subject(
+                    whole.buffer, Decision(self.class_names, self.spec.alarms)
+                )
 
             return [
                 ClipRequest(track_id, watched[track_id], clip)
@@ -199,7 +206,12 @@ class ActionRecognizer:
             return []
 
         # The network runs without the lock: images go on arriving.
-        scores = self._model.probabilities([self._pixels(request.clip) for request in requests])
+        scores: list[np.ndarray] = []
+        for first in range(0, len(requests), _CLIPS_AT_ONCE):
+            batch = requests[first : first + _CLIPS_AT_ONCE]
+            scores += list(
+                self._model.probabilities([self._pixels(request.clip) for request in batch])
+            )
 
         alarms = []
         with self._lock:
@@ -255,6 +267,21 @@ class ActionRecognizer:
                 self.rejected.append((index, f"the box {person.box} shows no part of the image"))
         return boxes
 
+    def _foremost(self, boxes: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        """At most ``max_people`` of the boxes; lists the others.
+
+        An alarm must not end because others come nearer.
+        """
+
+        def rank(track_id: int) -> tuple[bool, float]:
+            subject = self._subjects.get(track_id)
+            low, high = np.clip(boxes[track_id].reshape(2, 2), 0.0, 1.0)
+            return subject is not None and subject.decision.alarm, float((high - low).prod())
+
+        ranked = sorted(boxes, key=rank, reverse=True)
+        self.left_out = sorted(ranked[self.config.max_people :])
+        return {track_id: boxes[track_id] for track_id in boxes if track_id not in self.left_out}
+
     def _forget_absent(self, present: set[int], stamp_ns: int) -> None:
         """Forget those who were not seen for ``max_gap``: their clip would start over anyway."""
         limit_ns = stamp_ns - round(self.config.max_gap * NANOSECONDS)
@@ -271,7 +298,9 @@ class ActionRecognizer:
                 self.spec.clip_length, self.spec.clip_fps, self.config.max_gap
             )
             buffer.push(view, stamp_ns)
-            subject = self._subjects[track_id] = _Subject(buffer, Decision(self.class_names))
+            subject = self._subjects[track_id] = _Subject(
+                buffer, Decision(self.class_names, self.spec.alarms)
+            )
         return subject
 
     def _is_watched(self, request: ClipRequest) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from perception_kit.colors import FALL_LABEL
+from perception_kit.alarm_classes import alarm_warning, default_alarm_classes
 from perception_kit.doctor.observation import Finding, Observation
 from perception_kit.doctor.timing_checks import LOWEST_RATE_HZ
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
@@ -79,13 +79,12 @@ def _check_classes(
         )
         yield Finding("class-list", what, advice)
 
-    if "action" in names and FALL_LABEL not in names["action"]:
-        what = (
-            f"the action model knows {_listed(names['action'])}, not '{FALL_LABEL}': there is no"
-            " fall alarm"
-        )
-        advice = f"name the class '{FALL_LABEL}' in the training data where falls matter"
-        yield Finding("class-list", what, advice)
+    if "action" in metadata:
+        actions = list(metadata["action"].get("class_names", ()))
+        alarms = metadata["action"].get("alarm_classes", default_alarm_classes(actions))
+        if warning := alarm_warning(actions, alarms):
+            what, _, advice = warning.partition("; ")
+            yield Finding("class-list", f"the action model: {what}", advice)
 
 
 def _listed(names: Collection[str]) -> str:

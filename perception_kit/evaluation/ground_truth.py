@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate
@@ -30,6 +30,13 @@ class FrameGroundTruth:
     poses: list[PoseEstimate] | None = None
     tracks: list[TrackEstimate] | None = None
     action: str | None = None
+
+
+def renamed_actions(
+    frames: Sequence[FrameGroundTruth], names: Mapping[str, str]
+) -> list[FrameGroundTruth]:
+    """The same frames, with the actions that ``names`` has under their new names."""
+    return [replace(frame, action=names.get(frame.action or "", frame.action)) for frame in frames]
 
 
 class FrameKey(NamedTuple):

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -18,7 +19,18 @@ from perception_kit.networks.model_metadata import METADATA_KEY, ModelFileError,
 from perception_kit.partial_file import replacing
 
 # Keys under which training scripts store the weights in a checkpoint.
-STATE_KEYS = ("state_dict", "model_state_dict", "model")
+STATE_KEYS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "weights",
+    "params",
+)
+# What torch.compile, Lightning modules and others put in front of the names of all tensors.
+WRAPPERS = ("_orig_mod.", "model.", "network.", "net.")
 
 
 def save_model(
@@ -95,34 +107,75 @@ def check_architecture(path: str | Path, metadata: dict[str, Any], architecture:
 
 
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
-    """Tensors by name of a PyTorch checkpoint, without the ``module.`` of parallel training.
+    """Tensors by name of a PyTorch checkpoint, without what wrappers put in front of the names.
 
-    They are looked for at its top and under ``STATE_KEYS``. Code in the checkpoint is not run.
-    Raises ModelFileError where the file holds no state dict.
+    They are looked for at its top, under ``STATE_KEYS``, and where there is one alone under any
+    name; numbers, NumPy's too, and options may stand beside them. Code in the checkpoint is not
+    run. Raises ModelFileError where the file holds no state dict.
     """
     if not Path(path).is_file():
         raise ModelFileError(f"checkpoint '{path}' does not exist")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        with torch.serialization.safe_globals(_harmless_globals()):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    # What the unpickler raises depends on the file; what it says proposes to run the code of it.
+    except Exception as error:
         raise ModelFileError(
             f"'{path}' is not a checkpoint of tensors alone, and code in it is not run:"
-            f" save the network's state_dict() ({error})"
+            f" save the network's state_dict() ({type(error).__name__})"
         ) from error
 
-    if isinstance(content, dict):
-        content = next((content[key] for key in STATE_KEYS if key in content), content)
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor)
-        for name, tensor in content.items()
-    ):
+    state = _find_state(content)
+    if not state:
+        found = f", found {sorted(map(str, content))}" if isinstance(content, dict) else ""
         raise ModelFileError(
             f"'{path}' holds no state dict:"
-            f" expected tensors by name, at the top or under one of {STATE_KEYS}"
+            f" expected tensors by name, at the top or under one of {STATE_KEYS}{found:.200}"
         )
-
-    state = {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    state = _without_wrappers(state)
     _check_finite(path, state)
+    return state
+
+
+def _harmless_globals() -> list[Any]:
+    """What training scripts store beside tensors and which runs no code: numbers and options."""
+    scalar, array = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
+    functions = {"scalar": scalar, "_reconstruct": array}
+    return [
+        argparse.Namespace,
+        np.ndarray,
+        np.dtype,
+        *{type(np.dtype(code)) for code in np.typecodes["All"]},
+        # NumPy 2 has moved them, and checkpoints of NumPy 1 have the old names.
+        *(
+            (function, f"numpy.{module}.multiarray.{name}")
+            for name, function in functions.items()
+            for module in ("core", "_core")
+        ),
+    ]
+
+
+def _find_state(content: Any) -> dict[str, torch.Tensor]:
+    """The state dict in what a checkpoint holds, empty where there is none."""
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        return {}
+    for key in STATE_KEYS:
+        if state := _find_state(content.get(key)):
+            return state
+
+    nested = [state for value in content.values() if (state := _find_state(value))]
+    if len(nested) == 1:
+        return nested[0]
+    return {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _without_wrappers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors without ``module.``, and without ``WRAPPERS`` that all names begin with."""
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    for wrapper in WRAPPERS:
+        if all(name.startswith(wrapper) for name in state):
+            state = {name.removeprefix(wrapper): tensor for name, tensor in state.items()}
+            return _without_wrappers(state)
     return state
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from perception_kit.alarm_classes import default_alarm_classes
+from perception_kit.colors import FALL_LABEL
 from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
 from perception_kit.evaluation.frame_records import frame_records, write_frame_records
-from perception_kit.evaluation.ground_truth import FrameGroundTruth, GroundTruthSource
+from perception_kit.evaluation.ground_truth import (
+    FrameGroundTruth,
+    GroundTruthSource,
+    renamed_actions,
+)
 from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings, mask_extent
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.metrics_schema import ReplayMetrics, from_json, to_json
@@ -159,15 +165,22 @@ def _evaluate(
         ground_truths = [FrameGroundTruth()] * len(recorder.frames)
     else:
         ground_truths = list(ground_truth.frames(recorder.frames))
+    # While the alarm is on the node's label is "falling", whatever model and ground truth call it.
+    called = {}
+    if ground_truth is not None:
+        called = dict.fromkeys(_alarm_classes(settings.action_model), FALL_LABEL)
     frames = [
         EvaluatedFrame(key.stamp_ns, frame_truth, results.get(key.stamp_ns, FrameResults()))
-        for key, frame_truth in zip(recorder.frames, ground_truths, strict=True)
+        for key, frame_truth in zip(
+            recorder.frames, renamed_actions(ground_truths, called), strict=True
+        )
     ]
+    labels = list(dict.fromkeys(called.get(name, name) for name in action_classes))
 
     without = _unscored(watch.gone)
     (height, width), extent = recorder.image_size, mask_extent(ground_truths)
     size = max(height, extent[0]), max(width, extent[1])
-    evaluation = evaluate_recording(frames, size, models, action_classes, without)
+    evaluation = evaluate_recording(frames, size, models, labels, without)
     if size != (height, width):
         evaluation.notes.append(
             f"the masks of the ground truth reach to {extent[1]}x{extent[0]}, the colour images are"
@@ -191,6 +204,11 @@ def _evaluate(
     )
     write_frame_records(settings.out / FRAMES, records)
     return evaluation
+
+
+def _alarm_classes(action_model: Path) -> Sequence[str]:
+    metadata = read_metadata(action_model)
+    return metadata.get("alarm_classes", default_alarm_classes(metadata["class_names"]))
 
 
 def _unscored(gone: Mapping[str, str]) -> dict[str, str]:

@@ -99,6 +99,18 @@ def test_a_missing_video_and_a_folder_given_as_model_are_named(
     assert "is a folder, expected a model file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "source", ["0", "rtsp://camera/live", "http://host/a.mp4", "/dev/video9", "/dev/null"]
+)
+def test_cameras_and_addresses_are_refused_with_the_way_out(
+    model_path: Path, source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert classify.main([source, "--model", str(model_path)]) == 2
+    error = capsys.readouterr().err
+    assert f"'{source}' is a camera or an address" in error
+    assert "actionrec_node" in error
+
+
 def test_a_model_of_another_architecture_is_refused(
     write_video, model_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

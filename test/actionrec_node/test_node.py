@@ -112,6 +112,20 @@ def test_with_tracks_every_person_has_an_action(
         np.testing.assert_allclose(action.class_scores, wanted.class_scores, atol=1e-4)
 
 
+def test_people_beyond_the_limit_are_named(graph: RosGraph, camera: Camera) -> None:
+    tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
+    assert graph.set_parameter(NODE, "max_people", 1).successful
+    boxes = {3: np.array([10.0, 10, 20, 30]), 8: np.array([50.0, 5, 90, 70])}
+    people = [_person(*item) for item in boxes.items()]
+    for number in range(24):
+        stamp_ns = 170 * 10**9 + number * FRAME_NS
+        tracks.publish(tracks_to_message(people, header(stamp_ns)))
+        response = camera.send(stamp_ns, seed=number)
+    assert [action.track_id for action in response.actions] == [8]
+    graph.problem("not classified, because max_people is 1: 1 (tracks 3)")
+    assert graph.set_parameter(NODE, "max_people", 16).successful
+
+
 def test_stamps_that_go_back_start_a_new_clip(graph: RosGraph, camera: Camera) -> None:
     for number in range(17):
         response = camera.send(200 * 10**9 + number * FRAME_NS)
@@ -137,6 +151,8 @@ def test_life_cycle_parameters_and_diagnostics(
     assert (refused.successful, "clean the node up first" in refused.reason) == (False, True)
     status = graph.status(lambda status: value_of(status, "state") == "active", "diagnostics")
     assert (value_of(status, "model"), value_of(status, "device")) == (str(model_path), "cpu")
+    assert value_of(status, "alarm_classes") == "falling"
+    assert value_of(status, "people_left_out") == "0"
     assert float(value_of(status, "latency_ms/action max")) > 0
     assert (value_of(status, "clips_skipped"), value_of(status, "fall_alarms")) == ("0", "0")
     assert graph.set_parameter(NODE, "score_threshold", 0.9).successful

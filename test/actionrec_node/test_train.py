@@ -13,7 +13,7 @@ import yaml
 from interrupted_training import assert_resume_is_exact
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from actionrec_node import train
+from actionrec_node import evaluate, train
 from actionrec_node.networks.action_model import load_action_model
 
 TINY = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
@@ -118,6 +118,40 @@ def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: 
     )
 
 
+def test_a_fall_class_of_any_name_raises_the_alarm(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side in ("train", "val"):
+        (data_folder / side / "running").rename(data_folder / side / "Fall Down")
+    model, val = data_folder / "run" / "m.safetensors", ["--data", str(data_folder / "val")]
+    score = ["--model", str(model), "--out", str(data_folder / "ev")]
+
+    def metrics() -> dict[str, Any]:
+        assert evaluate.main([*val, *score]) == 0
+        return json.loads((data_folder / "ev" / "metrics.json").read_text())
+
+    # Without a choice, both commands say that there is no alarm.
+    train.main(_arguments(data_folder, "--steps", "1"))
+    assert metrics()["fall_alarm"] is None
+    said = capsys.readouterr().err
+    assert said.count("there is no fall alarm") == 2
+    assert "--alarm-class 'Fall Down'" in said
+
+    # The class that is named raises it, and goes on doing so when the model is trained further.
+    first = data_folder / "first.safetensors"
+    chosen = ["--alarm-class", "Fall Down", "--out", str(first)]
+    train.main(
+        _arguments(data_folder, "--steps", "1", *chosen, "--run-dir", str(data_folder / "a"))
+    )
+    more = ["--weights", str(first), "--run-dir", str(data_folder / "b")]
+    train.main(_arguments(data_folder, "--steps", "1", *more))
+    found = metrics()
+    assert found["alarm_classes"] == ["Fall Down"]
+    assert (found["falls"], found["fall_alarm"]["falls"]) == (1, 1)
+    assert found["roc_falling"]["auc"] is not None
+    assert "no fall alarm" not in capsys.readouterr().err
+
+
 def test_held_out_fraction_by_its_old_name(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +230,7 @@ def test_options_that_do_not_go_together(
             ),
         ),
         ("too fast", "the loss is nan at step"),
+        ("no alarm class", "['fall'] are none of the classes 'running', 'standing'"),
         ("no weights", "model file 'none.safetensors' does not exist"),
     ],
 )
@@ -225,6 +260,8 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         arguments += ["--batch-size", "1", "--input-size", "16"]
     elif case == "too fast":
         arguments += ["--learning-rate", "1e30", "--optimizer", "sgd", "--steps", "20"]
+    elif case == "no alarm class":
+        arguments += ["--alarm-class", "fall"]
     elif case == "no folder":
         (data_folder / "is-a-file").touch()
         arguments += ["--run-dir", str(data_folder / "is-a-file")]

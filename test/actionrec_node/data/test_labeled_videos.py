@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import pickle
 from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from actionrec_node.data import frames
 from actionrec_node.data.annotations import DataError, Segment
+from actionrec_node.data.frames import FrameFile, StoredFrames, StreamedFrames, read_frames
 from actionrec_node.data.labeled_videos import (
     UNLABELED,
     LabeledVideo,
@@ -19,6 +22,8 @@ from actionrec_node.data.labeled_videos import (
 )
 from actionrec_node.data.person_boxes import BoxTrack
 from actionrec_node.data.video import VideoError, VideoFormat, read_video
+from actionrec_node.evaluation.clip_scores import predict_video
+from actionrec_node.networks.action_model import load_action_model
 
 
 def test_frame_labels_at_the_clip_rate() -> None:
@@ -72,7 +77,7 @@ def test_a_label_behind_the_end_of_its_video_is_named(write_video) -> None:
     path = write_video("v.mkv", np.arange(30) / 15)
     for start, usable in ((1.9, True), (2.5, False)):
         segments = [Segment(0, 1, "walking"), Segment(start, 3, "walking")]
-        message = r"v\.mkv' ends at 2\..* before 'walking' is labelled at 2\.50 s"
+        message = r"v\.mkv' ends at 2\..* before 'walking' is labelled at 2\.50 s.*milliseconds"
         with nullcontext() if usable else pytest.raises(VideoError, match=message):
             load_video(path, segments, ["walking"], VideoFormat(fps=15, max_side=32), min_frames=16)
 
@@ -146,6 +151,64 @@ def test_frames_of_all_videos_are_kept_out_of_memory(write_video, tmp_path: Path
     annotations = {path: [Segment(0, 1, "walking")] for path in paths}
     loaded = load_videos(annotations, ["walking"], form, min_frames=16, folder=tmp_path)
     for path, video in zip(paths, loaded, strict=True):
-        np.testing.assert_array_equal(video.frames, read_video(path, form))
-        assert not video.frames.flags.owndata
+        every = np.arange(len(video.frames))
+        np.testing.assert_array_equal(video.frames[every], read_video(path, form))
+        assert isinstance(video.frames, StoredFrames)
     assert sorted(tmp_path.iterdir()) == sorted(paths)  # the file has no name
+
+
+def test_of_videos_to_train_on_the_frames_before_labels_are_kept(
+    write_video, tmp_path: Path
+) -> None:
+    path = write_video("long.mkv", np.arange(120) / 15, speed=10.0)
+    form, segments = VideoFormat(15, 48), [Segment(4, 4.6, "walking"), Segment(7, 9, "falling")]
+    names = ["falling", "walking"]
+    (video,) = load_videos({path: segments}, names, form, 16, folder=tmp_path, lead_frames=18)
+    whole = read_video(path, form)
+    windows = list_windows([video.labels], 16)
+    for end in windows.end.tolist():
+        indices = clip_indices(end, 16, speed=1.15)
+        np.testing.assert_array_equal(video.frames[indices], whole[indices])
+    with pytest.raises(IndexError, match=r"\[40, 41\] were not kept"):
+        video.frames[np.array([40, 41, 42])]
+
+
+def test_scores_of_a_long_video_are_those_of_one_in_memory(
+    write_video, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video("v.mkv", np.arange(90) / 15, speed=10.0)
+    segments, form = [Segment(0, 3, "walking"), Segment(3, 6, "falling")], VideoFormat(15, 48)
+    track = BoxTrack(np.arange(60) / 10, np.tile([10.0, 8.0, 40.0, 40.0], (60, 1)))
+    model = load_action_model(model_path)
+
+    def predicted(context: float | None) -> list[np.ndarray]:
+        video = load_video(path, segments, model.spec.class_names, form, 16, track)
+        assert isinstance(video.frames, kind)
+        # Twice: the second model of a comparison starts the video again.
+        return [predict_video(model, video, 4, context).scores for _ in range(2)]
+
+    kind: type = np.ndarray
+    held = [predicted(context) for context in (None, 1.5)]
+    kind = StreamedFrames
+    monkeypatch.setattr(frames, "MAX_HELD_BYTES", 10_000)
+    np.testing.assert_array_equal([predicted(context) for context in (None, 1.5)], held)
+
+
+def test_a_long_video_holds_one_clip(write_video, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "MAX_HELD_BYTES", 10_000)
+    path, form = write_video("v.mkv", np.arange(90) / 15, speed=10.0), VideoFormat(15, 48)
+    streamed, whole = read_frames(path, form), read_video(path, form)
+    assert isinstance(streamed, StreamedFrames)
+    assert len(streamed) == len(whole)
+    for end in (15, 19, 60, 80, 20):
+        indices = clip_indices(end, 16)
+        np.testing.assert_array_equal(streamed[indices], whole[indices])
+        assert len(streamed._held) == 16
+
+
+def test_frames_are_read_in_processes_that_are_started_afresh(write_video) -> None:
+    path, form = write_video("v.mkv", np.arange(30) / 15), VideoFormat(15, 48)
+    stored = FrameFile().store(path, form, lambda number: True)
+    received = pickle.loads(pickle.dumps(stored))
+    del stored
+    np.testing.assert_array_equal(received[np.arange(30)], read_video(path, form)[:30])

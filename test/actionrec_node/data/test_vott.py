@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actionrec_node import clips
+from actionrec_node import clips, train
 from actionrec_node.data.annotations import DataError, Segment, read_annotations
+from actionrec_node.data.exports import read_export
+from actionrec_node.data.labeled_videos import load_video
 from actionrec_node.data.video import VideoFormat, read_video
-from actionrec_node.data.vott import TaggedFrame, read_export, segments_from_tags
+from actionrec_node.data.vott import TaggedFrame, segments_from_tags
 
 
 def _frames(text: str) -> list[TaggedFrame]:
@@ -116,14 +118,74 @@ def test_cutting_the_clips_of_an_export(
     out = tmp_path / "clips"
     assert clips.main([str(export), "--out", str(out)]) == 0
     annotations = read_annotations(out)
-    assert [segments[0].label for segments in annotations.values()] == ["falling", "walking"]
-    falling, walking = (read_video(path, VideoFormat(15, 32)) for path in annotations)
-    assert (len(falling), len(walking)) == (19, 10)
-    whole = read_video(video, VideoFormat(15, 32))
-    assert np.abs(falling.astype(int) - whole[18:37]).mean() < 6
-    printed = capsys.readouterr().out.splitlines()
+    assert [segments[0].label for segments in annotations.values()] == ["walking", "falling"]
+
+    # Every clip shows what comes before, the first one from the start of the video on, held.
+    form, names = VideoFormat(15, 32), ["falling", "walking"]
+    walking, falling = (
+        load_video(path, segments, names, form, min_frames=16)
+        for path, segments in annotations.items()
+    )
+    assert (falling.labels == 0).sum() == 19
+    assert (walking.labels == 1).sum() == 10
+    whole = read_video(video, form)
+    assert np.abs(falling.frames[-37:].astype(int) - whole[:37]).mean() < 6
+    assert np.abs(walking.frames[-16:].astype(int) - whole[:16]).mean() < 6
+    assert np.abs(walking.frames[:-16].astype(int) - whole[0]).mean() < 6
+    printed, warned = (text.splitlines() for text in capsys.readouterr())
     assert printed[1].split() == ["falling", "1", "50.0%", "1.2"]
     assert printed[2].split() == ["walking", "1", "50.0%", "0.6"]
+    assert warned[0].startswith("warning: 1 clips, such as")
+    assert "begin with their first frame held" in warned[0]
+
+
+def test_tags_of_half_a_second_to_three_seconds_become_a_trained_model(
+    write_video, tmp_path: Path
+) -> None:
+    """The README's path: tags, clips, training and scores."""
+    tags = {
+        0.1: "falling",
+        0.6: "dummy",
+        1.5: "walking",
+        4.5: "dummy",
+        5.0: "falling",
+        5.5: "dummy",
+    }
+    for side in ("train", "val"):
+        video = write_video(f"{side}.mkv", np.arange(90) / 15, speed=20.0)
+        (tmp_path / f"{side}.json").write_text(json.dumps(_version_2(video, tags)))
+        arguments = [str(tmp_path / f"{side}.json"), "--out", str(tmp_path / side / "clips")]
+        assert clips.main(arguments) == 0
+
+    model = tmp_path / "m.safetensors"
+    data = ["--data", str(tmp_path / "train" / "clips"), "--val", str(tmp_path / "val" / "clips")]
+    tiny = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--steps", "2"]
+    train.main([*data, *tiny, "--out", str(model), "--run-dir", str(tmp_path / "run")])
+    record = json.loads((tmp_path / "m.safetensors.json").read_text())
+    assert record["data"]["train_windows"] == {"falling": 13, "walking": 44}
+    assert record["held_out"]["clips"] == 3
+    assert record["held_out"]["clips_without_window"] == 0
+
+
+def test_labels_of_other_videos_stay_when_clips_are_cut(write_video, tmp_path: Path) -> None:
+    out = tmp_path / "clips"
+    for name in ("walking/of_an_earlier_version.mkv", "running/mine.mkv", "uncut.mkv"):
+        write_video(f"clips/{name}", np.arange(30) / 15)
+    (out / "labels.csv").write_text(
+        "video,start,end,label,subject\nuncut.mkv,0.5,1.5,lying,anna\ngone.mkv,0,1,lying,anna\n"
+    )
+    for video in (write_video(name, np.arange(60) / 15) for name in ("a.mkv", "b.mkv")):
+        export = tmp_path / "e.json"
+        export.write_text(json.dumps(_version_2(video, {2.6: "walking", 3.0: "dummy"})))
+        assert clips.main([str(export), "--out", str(out)]) == 0
+    read = read_annotations(out)
+    assert {str(path.relative_to(out)): segments[0] for path, segments in read.items()} == {
+        "uncut.mkv": Segment(0.5, 1.5, "lying", "anna"),
+        "running/mine.mkv": Segment(0.0, float("inf"), "running"),
+        "walking/of_an_earlier_version.mkv": Segment(0.0, float("inf"), "walking"),
+        "walking/a_0002600ms.mp4": Segment(2.0, float("inf"), "walking"),
+        "walking/b_0002600ms.mp4": Segment(2.0, float("inf"), "walking"),
+    }
 
 
 def test_exports_of_version_1_count_frames(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from actionrec_node.evaluation.clip_scores import PredictedVideo
+from actionrec_node.evaluation.clip_scores import PredictedVideo, clip_scores
 from actionrec_node.evaluation.fall_alarm import CHOICES, alarm_scores, format_alarm
 
 
@@ -27,3 +27,14 @@ def test_each_threshold_has_its_misses_and_false_alarms() -> None:
     assert lines[0] == f"fall alarm: 1 falls in {9 / 60:.1f} min"
     assert lines[2].split() == ["0.30", "0", "1", "1.00,", "1.00"]
     assert lines[-1].split() == ["0.95", "1", "0", "-,", "-"]
+
+
+def test_the_alarm_is_scored_for_the_alarm_classes_of_the_model() -> None:
+    scores = np.array([[0.1, 0.1, 0.8], [0.5, 0.4, 0.1], [0.1, 0.1, 0.8]])
+    video = PredictedVideo(np.array([2, 0, 2]), np.arange(3), scores)
+    names, alarms = ["Fall Down", "Slip", "walking"], ["Fall Down", "Slip"]
+    table = alarm_scores([video], names, 1.0, alarms)
+    assert table["falls"] == 1
+    assert table["missed"] == [int(fall_on > 0.89) for fall_on in CHOICES]
+    result = clip_scores([video], names, clip_length=1, clip_fps=1.0, alarm_classes=alarms)
+    assert (result["falls"], result["falls_missed"]) == (1, 0)

@@ -49,6 +49,15 @@ def test_the_alarm_has_hysteresis(scores: list[float], expected: list[str]) -> N
     assert _labels(scores, RecognizerConfig(smoothing=0.0, fall_on=0.5)) == expected
 
 
+def test_classes_of_any_name_raise_the_alarm_together() -> None:
+    config = RecognizerConfig(smoothing=0.0, fall_on=0.7)
+    decision = Decision(("Fall Down", "Slip", "walking"), ("Fall Down", "Slip"))
+    assert decision.update(np.array([0.3, 0.3, 0.4]), 0, config) == ("walking", 0.4)
+    label, score = decision.update(np.array([0.4, 0.4, 0.2]), STEP_NS, config)
+    assert (label, decision.alarm) == ("falling", True)
+    assert score == pytest.approx(0.8)
+
+
 def test_none_of_these_below_the_threshold() -> None:
     config = RecognizerConfig(smoothing=0.0, score_threshold=0.6)
     decision = Decision(("other", "walking"))

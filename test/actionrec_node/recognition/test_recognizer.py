@@ -177,6 +177,35 @@ def test_somebody_half_outside_of_the_image_is_classified(model_path: Path) -> N
     assert [action.track_id for action in actions] == [2]
 
 
+def test_of_a_crowd_the_largest_are_classified_a_few_at_a_time(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(max_people=20))
+    network = _FakeNetwork(recognizer)
+    heights = np.random.default_rng(0).permutation(50) + 5
+    people = [
+        PersonBox(identity, np.array([5.0, 1, 15, 1 + height]))
+        for identity, height in enumerate(heights.tolist())
+    ]
+    for index in range(16):
+        actions = recognizer.push(_image(index), index * STEP_NS, people)
+    largest = set(np.argsort(heights)[-20:].tolist())
+    assert {action.track_id for action in actions} == largest
+    assert recognizer.left_out == sorted(set(range(50)) - largest)
+    sizes = [len(clips) for clips in network.batches]
+    assert sum(sizes) == 20
+    assert max(sizes) <= 8
+
+
+def test_an_alarm_does_not_end_because_others_come_near(model_path: Path) -> None:
+    config = RecognizerConfig(max_people=1, smoothing=0.0)
+    recognizer = ActionRecognizer(model_path, config=config)
+    _FakeNetwork(recognizer, [0.9, 0.9])
+    for index in range(20):
+        near = [PersonBox(9, np.array([0.0, 0, 80, 60]))] if index >= 16 else []
+        actions = recognizer.push(_image(index), index * STEP_NS, [*_people(index, 1), *near])
+    assert [(action.track_id, action.label) for action in actions] == [(1, "falling")]
+    assert recognizer.left_out == [9]
+
+
 def test_parameters_change_between_two_images(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
     _FakeNetwork(recognizer, [0.6, 0.6])

@@ -414,3 +414,15 @@ def test_a_fault_of_a_model_has_its_name(
 ) -> None:
     healthy.models = {**healthy.models, kind: make(tmp_path)}
     assert names(healthy) == [name]
+
+
+def test_a_fall_class_of_any_name_is_an_alarm_where_the_model_says_so(
+    healthy: Observation, tmp_path: Path
+) -> None:
+    path, metadata = tmp_path / "action.safetensors", {"class_names": ["Fall Down", "walking"]}
+    healthy.models = {**healthy.models, "action": path}
+    save_model(path, "action", {"weight": torch.zeros(1)}, metadata)
+    assert names(healthy) == ["class-list"]
+    metadata["alarm_classes"] = ["Fall Down"]
+    save_model(path, "action", {"weight": torch.zeros(1)}, metadata)
+    assert names(healthy) == []

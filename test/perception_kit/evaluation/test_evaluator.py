@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
 from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
-from perception_kit.evaluation.ground_truth import FrameGroundTruth
+from perception_kit.evaluation.ground_truth import FrameGroundTruth, renamed_actions
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.metrics_schema import (
     ActionClassScores,
@@ -198,3 +198,9 @@ def test_part_of_a_node_that_is_gone_is_none_with_a_note() -> None:
     assert evaluation.scores.actions is None
     assert evaluation.scores.instances == InstanceCounts(total=1, found=1)
     assert evaluation.notes == ["actions is not scored: actionrec_node is gone"]
+
+
+def test_actions_of_the_ground_truth_by_the_names_of_the_node() -> None:
+    frames = [FrameGroundTruth(action=action) for action in ("Fall Down", "walking", "", None)]
+    renamed = renamed_actions(frames, {"Fall Down": "falling"})
+    assert [frame.action for frame in renamed] == ["falling", "walking", "", None]

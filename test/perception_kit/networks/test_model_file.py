@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
+import numpy as np
 import pytest
 import torch
 from full_disk import full_disk
 from safetensors.torch import save_file
 
-from perception_kit.networks.model_file import file_sha256, load_weights, read_model, save_model
+from perception_kit.networks.model_file import (
+    file_sha256,
+    load_weights,
+    read_model,
+    read_state_dict,
+    save_model,
+)
 from perception_kit.networks.model_metadata import ModelFileError
 
 
@@ -110,3 +120,59 @@ def test_weights_of_the_same_network_are_copied() -> None:
     source, copy = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     load_weights(copy, source.state_dict(), "linear.safetensors")
     assert torch.equal(copy.weight, source.weight)
+
+
+WEIGHTS = {"conv1.weight": torch.ones(2, 2), "fc.bias": torch.zeros(3)}
+NUMBERS = {
+    "epoch": np.int64(3),
+    "best": np.float64(0.5),
+    "low": np.float32(0.1),
+    "done": np.bool_(True),
+    "history": np.arange(3.0),
+    "opts": Namespace(lr=0.1, arch="resnet"),
+}
+SGD = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], momentum=0.9).state_dict()
+
+
+def _named(prefix: str) -> dict[str, torch.Tensor]:
+    return {prefix + name: tensor for name, tensor in WEIGHTS.items()}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(WEIGHTS, id="bare"),
+        pytest.param({**WEIGHTS, **NUMBERS}, id="numbers beside tensors"),
+        *(
+            pytest.param({key: WEIGHTS, "optimizer": SGD, **NUMBERS}, id=key)
+            for key in ("state_dict", "model_state_dict", "model_state", "model", "net", "weights")
+        ),
+        pytest.param({"checkpoint": {"model": WEIGHTS}, "epoch": 1}, id="nested"),
+        pytest.param({"generator": WEIGHTS, "optimizer": SGD}, id="one of any name"),
+        pytest.param({"state_dict": WEIGHTS, "ema": _named("x.")}, id="the usual one of two"),
+        *(
+            pytest.param({"state_dict": _named(prefix)}, id=prefix)
+            for prefix in ("module.", "model.", "model.module.", "_orig_mod.", "module.network.")
+        ),
+    ],
+)
+def test_tensors_of_a_checkpoint_in_any_wrapper(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "c.pth")
+    state = read_state_dict(tmp_path / "c.pth")
+    assert state.keys() == WEIGHTS.keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in WEIGHTS.items())
+
+
+def test_numbers_of_numpy_1_stand_beside_tensors(tmp_path: Path) -> None:
+    torch.save({"state_dict": WEIGHTS, **NUMBERS}, tmp_path / "new.pth")
+    with ZipFile(tmp_path / "new.pth") as new, ZipFile(tmp_path / "old.pth", "w") as old:
+        for name in new.namelist():
+            old.writestr(name, new.read(name).replace(b"numpy._core.", b"numpy.core."))
+    assert read_state_dict(tmp_path / "old.pth").keys() == WEIGHTS.keys()
+
+
+@pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], {0: torch.zeros(1)}, {"a": {}, "b": {}}])
+def test_a_checkpoint_without_a_state_dict_is_named(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "c.pth")
+    with pytest.raises(ModelFileError, match=r"c\.pth' holds no state dict"):
+        read_state_dict(tmp_path / "c.pth")
