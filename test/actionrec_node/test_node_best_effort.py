@@ -18,11 +18,12 @@ from perception_kit.types import TrackEstimate, TrackState
 pytestmark = pytest.mark.ros
 NODE = "actionrec_node"
 FRAME_NS = 66_666_667
-PEOPLE = 40
+PEOPLE = 120
 
 
 def _person(number: int) -> TrackEstimate:
-    box = np.array([number, 10.0, number + 20, 60])
+    left = number % 40  # in the image
+    box = np.array([left, 10.0, left + 20, 60])
     return TrackEstimate(
         number, 1, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, box, np.zeros(4)
     )
@@ -32,7 +33,13 @@ def test_tracks_alone_are_no_stream_and_a_busy_network_is_waited_for(
     graph: RosGraph, model_path: Path, tmp_path: Path
 ) -> None:
     crowd = [_person(number) for number in range(1, PEOPLE + 1)]
-    parameters = {"model": str(model_path), "device": "cpu", "input_reliability": "best_effort"}
+    parameters = {
+        "model": str(model_path),
+        "device": "cpu",
+        "input_reliability": "best_effort",
+        "max_people": PEOPLE,
+        "stride": 1,
+    }
     with graph.start(NODE, parameters, tmp_path) as group:
         tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
         color = graph.publisher(Image, "/color/image_raw")

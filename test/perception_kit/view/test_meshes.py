@@ -34,15 +34,15 @@ def test_meshes_of_a_bop_folder(tmp_path: Path) -> None:
     vertices = [[0, 0, 0], [100, 0, 0], [0, 200, 0], [0, 0, 300]]
     lines = ["ply", "format ascii 1.0", "element vertex 4"]
     lines += [f"property float {axis}" for axis in "xyz"]
-    lines += ["element face 1", "property list uchar int vertex_indices", "end_header"]
+    lines += ["element face 2", "property list uchar int vertex_indices", "end_header"]
     lines += [" ".join(map(str, vertex)) for vertex in vertices]
-    lines += ["3 0 1 2"]
+    lines += ["3 0 1 2", "3 0 2 3"]
     (tmp_path / "obj_000001.ply").write_text("\n".join(lines) + "\n")
     entry = '{"1": {"name": "wedge", "diameter": 374, "size_x": 100, "size_y": 200, "size_z": 300}}'
     (tmp_path / "models_info.json").write_text(entry)
     shape = load_shapes(tmp_path, DEMO)["wedge"]
     assert shape.vertices.max() == pytest.approx(0.3)
-    assert shape.faces.tolist() == [[0, 1, 2]]
+    assert shape.faces.tolist() == [[0, 1, 2], [0, 2, 3]]
 
 
 def test_a_folder_without_models_is_named(tmp_path: Path) -> None:
