@@ -25,8 +25,9 @@ class ObjectFile:
     unit: str | None = None
     number: int | None = None
 
-    def read(self, unit: MeshUnit) -> tuple[TexturedMesh, list[str]]:
-        """The mesh in metres, and lines for the user: its size, and what it lacks.
+    def read(self, unit: MeshUnit) -> tuple[TexturedMesh, float, list[str]]:
+        """The mesh in metres, metres per unit of its file, and lines for the user: its size, and
+        what it lacks.
 
         Raises MeshError.
         """
@@ -38,7 +39,7 @@ class ObjectFile:
             factor, line = meters_per_unit(self.name, file.mesh.size, unit, stated)
         except MeshError as error:
             raise MeshError(f"{self.path}: {error}") from error
-        return file.mesh.scaled(factor), [line, *file.notes]
+        return file.mesh.scaled(factor), factor, [line, *file.notes]
 
 
 def find_objects(folder: Path) -> list[ObjectFile]:
