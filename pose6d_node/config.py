@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from perception_kit.camera_config import CameraConfig
+from perception_kit.datasets.mesh_units import MESH_UNITS, MeshUnit
 from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import RUNTIMES, check_device_name
 
@@ -87,8 +88,15 @@ class Pose6dConfig(CameraConfig):
     )
     mesh_folder: str = parameter(
         "",
-        "BOP models folder (a path, or package://PACKAGE/PATH) with the meshes that RViz shows;"
-        " empty: boxes",
+        "folder of models (a path, or package://PACKAGE/PATH) with the meshes that RViz shows: of"
+        " BOP, or one mesh or sub-folder per object; empty: boxes",
+        fixed=True,
+    )
+    mesh_unit: MeshUnit = parameter(  # noqa: RUF009 -- a Literal is immutable
+        "auto",
+        f"unit of the meshes, one of {', '.join(MESH_UNITS)}: auto is the one that their format or"
+        " BOP states, else metres or millimetres where their size leaves no doubt",
+        choices=MESH_UNITS,
         fixed=True,
     )
 

@@ -27,6 +27,7 @@ from perception_kit.arguments import bounded_int, device, with_new_names
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.datasets.opener import LAYOUTS, open_dataset
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
@@ -71,6 +72,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         help="score these alone; objects of others are background (default: all)",
     )
+    add_mesh_unit(parser.add_argument)
     parser.add_argument(
         "--model",
         type=Path,
@@ -141,7 +143,7 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     # Models and data.
     models = models_by_kind(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
-    dataset = open_dataset(args.dataset, args.split)
+    dataset = open_dataset(args.dataset, args.split, mesh_unit=args.mesh_unit)
     if not dataset.has_depth and "segmentation" not in models:
         raise DatasetError(
             f"'{dataset.folder}' has no depth images, which poses are estimated from: only a"

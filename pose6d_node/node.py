@@ -25,7 +25,7 @@ from perception_kit.ros.image import (
 )
 from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
-from perception_kit.ros.markers import delete_all, mesh_resources, pose_markers
+from perception_kit.ros.markers import MeshResource, delete_all, mesh_resources, pose_markers
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import (
     Detection2DArray,
@@ -63,7 +63,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self._loaded_segmenter: Segmenter | None = None
         self._estimator: PoseEstimator | None = None
         self._model_points: dict[str, np.ndarray] = {}
-        self._meshes: dict[str, str] = {}
+        self._meshes: dict[str, MeshResource] = {}
         self._diameters: dict[str, float] = {}
         self._size_ratios: deque[float] = deque(maxlen=_SIZES)
         self._device = self._rejected = ""
@@ -83,7 +83,8 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             )
 
         # The models.
-        self._meshes = mesh_resources(config.mesh_folder) if config.mesh_folder else {}
+        if config.mesh_folder:
+            self._meshes = mesh_resources(config.mesh_folder, config.mesh_unit)
         self._device = choose_device(config.device)
         self._loaded_segmenter = Segmenter(
             config.segmentation_model,

@@ -16,6 +16,8 @@ from lightning.fabric import Fabric
 from perception_kit.arguments import bounded_int, positive_float
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
+from perception_kit.datasets.mesh_folder import read_all
+from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.networks.model_file import check_architecture, read_model
 from perception_kit.networks.model_metadata import ModelFileError
@@ -47,6 +49,7 @@ class PoseTrainingOptions(TrainingOptions):
     data: list[Path] = option(help=DATA_HELP, type=Path, action="append")
     split: list[str] = option([], SPLIT_HELP, nargs="+")
     classes: list[str] = option([], CLASSES_HELP, nargs="+")
+    mesh_unit: MeshUnit = option("auto", MESH_UNIT_HELP, choices=MESH_UNITS)
     val: Path = option(help=VAL_HELP, type=Path)
     val_split: str = option("val", VAL_SPLIT_HELP)
     architecture: str = option(
@@ -236,11 +239,12 @@ def run(options: PoseTrainingOptions) -> None:
     Raises what ``main`` reports.
     """
     fabric = create_fabric(options)
-    source = open_datasets(options.data, options.split, options.classes)
+    source = open_datasets(options.data, options.split, options.classes, options.mesh_unit)
     if not source.has_depth:
         raise DatasetError(f"'{source.folder}' has no depth images, which poses are learned from")
     objects = [model for model in source.models.values() if not model.articulated]
-    for note in source.notes:
+    read_all(ObjectModel.mesh, objects)
+    for note in [*source.notes, *(note for model in objects for note in model.notes)]:
         print(note)
     if not objects:
         raise DatasetError(
@@ -249,9 +253,8 @@ def run(options: PoseTrainingOptions) -> None:
 
     model = create_model(options, objects)
     dataset = load_instances(source, model.spec, options.min_visible)
-    held_out = load_instances(
-        open_held_out(options.val, options.val_split), model.spec, min_visible=0.1
-    )
+    scored = open_held_out(options.val, options.val_split, options.mesh_unit)
+    held_out = load_instances(scored, model.spec, min_visible=0.1)
 
     clock = options.create_clock()
     trainer = PoseTrainer(fabric, options, model, dataset, held_out)

@@ -21,6 +21,7 @@ from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
+from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.networks.model_file import check_architecture, read_model, read_state_dict
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -60,6 +61,7 @@ class SegmentationTrainingOptions(TrainingOptions):
     data: list[Path] = option(help=DATA_HELP, type=Path, action="append")
     split: list[str] = option([], SPLIT_HELP, nargs="+")
     classes: list[str] = option([], CLASSES_HELP, nargs="+")
+    mesh_unit: MeshUnit = option("auto", MESH_UNIT_HELP, choices=MESH_UNITS)
     val: Path | None = option(None, VAL_HELP, Path)
     val_split: str = option("val", VAL_SPLIT_HELP)
     architecture: str = option("efficientnet_lite0", "of the network", choices=ARCHITECTURES)
@@ -249,10 +251,10 @@ def run(options: SegmentationTrainingOptions) -> None:
     Raises what ``main`` reports.
     """
     fabric = create_fabric(options)
-    dataset = open_datasets(options.data, options.split, options.classes)
+    dataset = open_datasets(options.data, options.split, options.classes, options.mesh_unit)
     held_out = None
     if options.val:
-        held_out = open_held_out(options.val, options.val_split)
+        held_out = open_held_out(options.val, options.val_split, options.mesh_unit)
         shared = {*dataset.class_names.values()} & {*held_out.class_names.values()}
         if not shared:
             raise DatasetError(

@@ -32,6 +32,13 @@ from perception_kit.datasets.frame import (
     GroundTruthInstance,
     checked_instance,
 )
+from perception_kit.datasets.mesh_colors import colors_of
+from perception_kit.datasets.mesh_folder import (
+    ObjectFile,
+    numbered_mesh,
+    numbered_meshes,
+    read_all,
+)
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel, model_from_entry
 from perception_kit.datasets.symmetries import MILLIMETER
@@ -43,8 +50,8 @@ if TYPE_CHECKING:
 # Where datasets keep meshes, in order of preference: T-LESS and others have no plain "models".
 MODEL_FOLDERS = ("models", "models_eval", "models_cad", "models_reconst")
 # Color images; ITODD and others are gray.
-IMAGE_FOLDERS, IMAGE_ENDINGS = ("rgb", "gray"), ("png", "jpg", "tif")
-DEPTH_ENDINGS = ("png", "tif")
+IMAGE_FOLDERS, IMAGE_ENDINGS = ("rgb", "gray"), ("png", "jpg", "jpeg", "tif", "tiff")
+DEPTH_ENDINGS = ("png", "tif", "tiff")
 # What makes the files that a dataset may lack.
 REMEDY = "make the masks with calc_gt_masks.py and calc_gt_info.py of BOP's toolkit"
 
@@ -52,12 +59,14 @@ REMEDY = "make the masks with calc_gt_masks.py and calc_gt_info.py of BOP's tool
 def read_models(folder: str | Path, unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
     """Object classes of a BOP models folder, by class id in ascending order.
 
-    The folder is the one that holds ``models_info.json``. A class without a ``name`` key (as in the
-    published datasets) is called ``obj_000001``. Meshes are in
-    millimetres, or ``unit``. Raises DatasetError for a missing file or key, and for two classes of
-    one name.
+    The folder is the one that holds ``models_info.json``; without that file, sizes are measured on
+    the meshes, and no object is symmetric. A class without a ``name`` key (as in the published
+    datasets) is called ``obj_000001``. Meshes are in millimetres, or ``unit``. Raises DatasetError
+    for a missing file or key, and for two classes of one name.
     """
     path = Path(folder) / "models_info.json"
+    if not path.is_file() and (meshes := numbered_meshes(path.parent)):
+        return _measured_models(meshes, unit)
     models = {}
     for class_id, entry in by_number(read_json(path), path):
         if not isinstance(entry, Mapping):
@@ -68,13 +77,28 @@ def read_models(folder: str | Path, unit: MeshUnit = "auto") -> dict[int, Object
         if entry.get("articulated", False):
             models[class_id] = _articulated_model(class_id, name, entry)
         else:
-            mesh_path = path.with_name(f"obj_{class_id:06d}.ply")
+            mesh_path = numbered_mesh(path.parent, class_id)
             models[class_id] = model_from_entry(class_id, name, entry, mesh_path, path, unit)
 
     names = [model.name for model in models.values()]
     if len(set(names)) < len(names):
         raise DatasetError(f"'{path}' gives several objects the same name: {names}")
     return models
+
+
+def _measured_models(meshes: Mapping[int, Path], unit: MeshUnit) -> dict[int, ObjectModel]:
+    """Models of ``meshes`` by number whose sizes no file states."""
+
+    def read(numbered: tuple[int, Path]) -> ObjectModel:
+        class_id, path = numbered
+        mesh, factor, notes = ObjectFile(path.stem, path, "mm", class_id).read(unit)
+        notes = [*notes, f"{path.stem}: taken as not symmetric, for there is no models_info.json"]
+        vertices, colors = mesh.vertices.astype(float), colors_of(mesh)
+        model = ObjectModel.from_mesh(class_id, path.stem, vertices, mesh.faces, {}, colors, notes)
+        model.mesh_path, model.meters_per_unit = path, factor
+        return model
+
+    return {model.class_id: model for model in read_all(read, list(meshes.items()))}
 
 
 def _articulated_model(class_id: int, name: str, entry: Mapping[str, Any]) -> ObjectModel:
@@ -100,8 +124,11 @@ class BopDataset(FrameDataset):
 
     states_visibility = True
 
-    def __init__(self, folder: str | Path, split: str = "train") -> None:
+    def __init__(
+        self, folder: str | Path, split: str = "train", mesh_unit: MeshUnit = "auto"
+    ) -> None:
         super().__init__(folder)
+        self._mesh_unit = mesh_unit
         scenes = sorted(path.parent for path in (self.folder / split).glob("[0-9]*/scene_gt.json"))
         if not scenes:
             found = bop_splits(self.folder)
@@ -126,7 +153,8 @@ class BopDataset(FrameDataset):
         self._rendered_labels = lru_cache(maxsize=16)(self._render_labels)
         folders = [self.folder / name for name in MODEL_FOLDERS]
         self._models_folder = next(
-            (folder for folder in folders if (folder / "models_info.json").is_file()), folders[0]
+            (folder for folder in folders if (folder / "models_info.json").is_file()),
+            next((folder for folder in folders if numbered_meshes(folder)), folders[0]),
         )
         self._note_replacements()
 
@@ -152,7 +180,7 @@ class BopDataset(FrameDataset):
     @cached_property
     def models(self) -> dict[int, ObjectModel]:
         """Object classes of ``FOLDER/models``, or of another of ``MODEL_FOLDERS``."""
-        return read_models(self._models_folder)
+        return read_models(self._models_folder, self._mesh_unit)
 
     @cached_property
     def _articulated(self) -> set[int]:

@@ -13,6 +13,7 @@ import numpy as np
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, GroundTruthInstance
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import TRAINING_SPLITS, open_dataset
 from perception_kit.types import Intrinsics
@@ -106,14 +107,18 @@ class JoinedDataset(FrameDataset):
 
 
 def open_datasets(
-    folders: Sequence[str | Path], splits: Sequence[str] = (), classes: Sequence[str] = ()
+    folders: Sequence[str | Path],
+    splits: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    mesh_unit: MeshUnit = "auto",
 ) -> FrameDataset:
     """The ``splits`` of every folder as one dataset of ``classes``: of all, where none are named.
 
-    Without ``splits``, it is the one for training. Raises DatasetError.
+    Without ``splits``, it is the one for training. Meshes are in ``mesh_unit``. Raises
+    DatasetError.
     """
     datasets = [
-        open_dataset(folder, split, TRAINING_SPLITS)
+        open_dataset(folder, split, TRAINING_SPLITS, mesh_unit)
         for folder in folders
         for split in splits or (None,)
     ]

@@ -110,8 +110,11 @@ class LinemodDataset(FrameDataset):
 
     states_visibility = False
 
-    def __init__(self, folder: str | Path, split: str = "train") -> None:
+    def __init__(
+        self, folder: str | Path, split: str = "train", mesh_unit: MeshUnit = "auto"
+    ) -> None:
         super().__init__(folder)
+        self._mesh_unit = mesh_unit
         lists = sorted((self.folder / "data").glob(f"[0-9]*/{split}.txt"))
         if not lists:
             found = ", ".join(linemod_splits(self.folder)) or "none"
@@ -133,7 +136,7 @@ class LinemodDataset(FrameDataset):
     @cached_property
     def models(self) -> dict[int, ObjectModel]:
         """Object classes of ``FOLDER/models``."""
-        return read_linemod_models(self.folder / "models")
+        return read_linemod_models(self.folder / "models", self._mesh_unit)
 
     def name(self, index: int) -> str:
         """Object folder and number of a frame."""

@@ -25,8 +25,9 @@ class ObjectFile:
     unit: str | None = None
     number: int | None = None
 
-    def read(self, unit: MeshUnit) -> tuple[TexturedMesh, list[str]]:
-        """The mesh in metres, and lines for the user: its size, and what it lacks.
+    def read(self, unit: MeshUnit) -> tuple[TexturedMesh, float, list[str]]:
+        """The mesh in metres, metres per unit of its file, and lines for the user: its size, and
+        what it lacks.
 
         Raises MeshError.
         """
@@ -38,7 +39,7 @@ class ObjectFile:
             factor, line = meters_per_unit(self.name, file.mesh.size, unit, stated)
         except MeshError as error:
             raise MeshError(f"{self.path}: {error}") from error
-        return file.mesh.scaled(factor), [line, *file.notes]
+        return file.mesh.scaled(factor), factor, [line, *file.notes]
 
 
 def find_objects(folder: Path) -> list[ObjectFile]:
@@ -49,7 +50,7 @@ def find_objects(folder: Path) -> list[ObjectFile]:
     object.
     """
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    if (folder / "models_info.json").is_file() and any(folder.glob("obj_*.ply")):
+    if (folder / "models_info.json").is_file() and numbered_meshes(folder):
         return _bop_objects(folder)
     unit = "mm" if (folder / "models_info.yml").is_file() else None  # LineMOD
 
@@ -72,13 +73,27 @@ def _bop_objects(folder: Path) -> list[ObjectFile]:
     path = folder / "models_info.json"
     objects = []
     for class_id, entry in by_number(read_json(path), path):
-        mesh = folder / f"obj_{class_id:06d}.ply"
         if entry.get("articulated", False):
             continue
+        mesh = numbered_mesh(folder, class_id)
         if not mesh.is_file():
             raise MeshError(f"{path}: lists object {class_id}, but '{mesh.name}' does not exist")
         objects.append(ObjectFile(str(entry.get("name", mesh.stem)), mesh, "mm", class_id))
     return objects
+
+
+def numbered_mesh(folder: Path, class_id: int) -> Path:
+    """The mesh of a BOP object: its PLY file, or one of another format where that exists only."""
+    stem = folder / f"obj_{class_id:06d}"
+    paths = [stem.with_suffix(ending) for ending in (".ply", *MESH_FORMATS)]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def numbered_meshes(folder: Path) -> dict[int, Path]:
+    """Meshes of a folder that are called as in BOP, by ascending number."""
+    stems = {path.stem for path in folder.glob("obj_*.*") if path.suffix.lower() in MESH_FORMATS}
+    numbers = sorted(int(stem[4:]) for stem in stems if len(stem) == 10 and stem[4:].isdecimal())
+    return {number: numbered_mesh(folder, number) for number in numbers}
 
 
 def has_mesh(folder: Path) -> bool:

@@ -12,7 +12,13 @@ import numpy as np
 from perception_kit.datasets.mesh import MeshError
 
 MeshUnit = Literal["auto", "m", "cm", "mm", "in"]
+MESH_UNITS = get_args(MeshUnit)
 METERS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
+
+MESH_UNIT_HELP = (
+    "unit of the meshes; auto: that of the format (GLB: m, BOP models: mm), else the one by which"
+    " an object is 1 cm to 1 m long"
+)
 
 # Metres. The longest side of an object whose unit is not told, at least and below.
 PLAUSIBLE = (0.01, 1.0)
@@ -22,12 +28,9 @@ def add_mesh_unit(add: Callable[..., argparse.Action]) -> None:
     """Add the option ``--mesh-unit`` by a parser's ``add_argument``."""
     add(
         "--mesh-unit",
-        choices=get_args(MeshUnit),
+        choices=MESH_UNITS,
         default="auto",
-        help=(
-            "unit of the meshes; auto: that of the format (GLB: m, BOP models: mm), else the one"
-            " by which an object is 1 cm to 1 m long (default: %(default)s)"
-        ),
+        help=f"{MESH_UNIT_HELP} (default: %(default)s)",
     )
 
 

@@ -10,6 +10,7 @@ from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
+from perception_kit.datasets.mesh_folder import numbered_meshes
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import read_mesh_models, read_object
@@ -29,9 +30,12 @@ TRAINING_SPLITS = ("train",)
 
 
 def open_dataset(
-    folder: str | Path, split: str | None = None, preferred: Sequence[str] = EVALUATION_SPLITS
+    folder: str | Path,
+    split: str | None = None,
+    preferred: Sequence[str] = EVALUATION_SPLITS,
+    mesh_unit: MeshUnit = "auto",
 ) -> FrameDataset:
-    """The frames of one split of ``folder``.
+    """The frames of one split of ``folder``, whose meshes are in ``mesh_unit``.
 
     Without ``split``, it is that of ``choose_split``. Raises DatasetError where the folder does not
     exist, is in none of the layouts, has no such split, or the split has no frames.
@@ -46,7 +50,7 @@ def open_dataset(
         splits = splits_of(folder)
         if splits or (reader is YcbVideoDataset and find_frames(folder)):
             split = split or choose_split(folder, splits, preferred)
-            dataset = reader(folder, split)
+            dataset = reader(folder, split, mesh_unit=mesh_unit)
             if len(dataset) == 0:
                 raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
             return dataset
@@ -84,7 +88,7 @@ def open_models(folder: str | Path, unit: MeshUnit = "auto") -> dict[int, Object
     DatasetError where the folder does not exist or is in none of the layouts.
     """
     folder = _existing(folder)
-    if (folder / "models_info.json").is_file() and any(folder.glob("obj_*.ply")):
+    if numbered_meshes(folder):
         return read_models(folder, unit)
     if (folder / "models_info.yml").is_file():
         return read_linemod_models(folder, unit)

@@ -42,6 +42,8 @@ class Geometry:
     faces: np.ndarray
     colors: MeshColors | None
     notes: list[str]
+    mesh_path: Path | None = None
+    meters_per_unit: float = 1.0
 
 
 def class_folders(folder: Path, models: str | Path | None = None) -> list[Path]:
@@ -98,8 +100,9 @@ def _models(directory: Path, geometries: Sequence[Geometry]) -> dict[int, Object
     ones of the YCB-Video objects.
     """
     symmetry_of = read_symmetries(directory)
-    return {
-        number: ObjectModel.from_mesh(
+    models = {}
+    for number, geometry in enumerate(geometries, start=1):
+        model = ObjectModel.from_mesh(
             number,
             geometry.name,
             geometry.vertices,
@@ -108,8 +111,9 @@ def _models(directory: Path, geometries: Sequence[Geometry]) -> dict[int, Object
             geometry.colors,
             geometry.notes,
         )
-        for number, geometry in enumerate(geometries, start=1)
-    }
+        model.mesh_path, model.meters_per_unit = geometry.mesh_path, geometry.meters_per_unit
+        models[number] = model
+    return models
 
 
 def _geometry(folder: Path, unit: MeshUnit) -> Geometry:
@@ -122,8 +126,9 @@ def _geometry(folder: Path, unit: MeshUnit) -> Geometry:
 
 
 def _surface(file: ObjectFile, unit: MeshUnit) -> Geometry:
-    mesh, notes = file.read(unit)
-    return Geometry(file.name, mesh.vertices.astype(float), mesh.faces, colors_of(mesh), notes)
+    mesh, factor, notes = file.read(unit)
+    vertices = mesh.vertices.astype(float)
+    return Geometry(file.name, vertices, mesh.faces, colors_of(mesh), notes, file.path, factor)
 
 
 def _read_points(path: Path) -> np.ndarray:

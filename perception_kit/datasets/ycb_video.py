@@ -27,6 +27,7 @@ from perception_kit.datasets.files import (
     required,
 )
 from perception_kit.datasets.frame import FrameDataset, GroundTruthInstance, checked_instance
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
 from perception_kit.types import Intrinsics
@@ -63,9 +64,14 @@ class YcbVideoDataset(FrameDataset):
     states_visibility = False
 
     def __init__(
-        self, folder: str | Path, split: str = "train", models: str | Path | None = None
+        self,
+        folder: str | Path,
+        split: str = "train",
+        models: str | Path | None = None,
+        mesh_unit: MeshUnit = "auto",
     ) -> None:
         super().__init__(folder)
+        self._mesh_unit = mesh_unit
         if (self.folder / "image_sets").is_dir():
             self._metas = self._listed_frames(split)
         else:
@@ -84,7 +90,7 @@ class YcbVideoDataset(FrameDataset):
     @cached_property
     def models(self) -> dict[int, ObjectModel]:
         """Object classes by number."""
-        models = read_ycb_models(self._class_folders)
+        models = read_ycb_models(self._class_folders, self._mesh_unit)
         # Metres are the unit of this layout.
         notes = [note for model in models.values() for note in model.notes]
         self.notes += [note for note in notes if "(unit m," not in note]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.mesh_folder import read_all
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.opener import open_models
 from perception_kit.metrics.pose import Pose, PoseError, add, adds
 from perception_kit.networks.model_file import read_model
 
@@ -39,19 +41,21 @@ class PointModel:
         return PoseError(*described, add(self.points, *poses), adds(self.points, *poses))
 
 
-def load_point_models(models: Path | None, bag: Path, pose_model: Path) -> dict[str, PointModel]:
+def load_point_models(
+    models: Path | None, bag: Path, pose_model: Path, mesh_unit: MeshUnit = "auto"
+) -> dict[str, PointModel]:
     """Point models by class name.
 
-    They are those of the BOP folder ``models``, else of the bag's own ``models`` folder, else of
-    the pose model file. Raises DatasetError or ModelFileError for a folder or file that cannot be
-    read.
+    They are those of the folder ``models``, whose meshes are in ``mesh_unit``, else of the bag's
+    own ``models`` folder, else of the pose model file. Raises DatasetError or ModelFileError for a
+    folder or file that cannot be read.
     """
     folder = models if models is not None else bag / "models"
     if models is not None or (folder / "models_info.json").is_file():
+        opened = open_models(folder, mesh_unit).values()
+        read_all(lambda model: model.mesh(), [m for m in opened if not m.articulated])
         return {
-            model.name: PointModel.of_object(model)
-            for model in read_models(folder).values()
-            if not model.articulated
+            model.name: PointModel.of_object(model) for model in opened if not model.articulated
         }
 
     tensors, metadata = read_model(pose_model, "pose")

@@ -22,6 +22,7 @@ from types import FrameType
 from perception_kit.arguments import add_camera_options, bounded_int, positive_float
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.evaluation.ground_truth import GroundTruthError
 from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.networks.model_metadata import ModelFileError
@@ -89,9 +90,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--models",
         type=Path,
-        help="BOP models folder for pose errors"
+        help="folder of the objects' models for pose errors"
         " (default: BAG/models, else the pose model's own points)",
     )
+    add_mesh_unit(parser.add_argument)
     parser.add_argument(
         "--segmentation-model", type=Path, default=demo / "segmentation.safetensors"
     )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.replay.player import Responses
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.image import ImageError
@@ -18,19 +19,25 @@ from perception_kit.view.rerun_scene import RerunScene
 class RerunLog:
     """Writes the ``.rrd`` file ``path``.
 
-    Objects are drawn as the meshes of ``models`` or of the bag, else as hulls of the pose model's
-    points; ``camera`` says how the images are read. Raises DatasetError or ModelFileError for
-    models that cannot be read.
+    Objects are drawn as the meshes of ``models`` (in ``mesh_unit``) or of the bag, else as hulls of
+    the pose model's points; ``camera`` says how the images are read. Raises DatasetError or
+    ModelFileError for models that cannot be read.
     """
 
     def __init__(
-        self, path: Path, bag: Path, models: Path | None, pose_model: Path, camera: CameraReader
+        self,
+        path: Path,
+        bag: Path,
+        models: Path | None,
+        mesh_unit: MeshUnit,
+        pose_model: Path,
+        camera: CameraReader,
     ) -> None:
         self._camera = camera
         folder = models
         if folder is None and (bag / "models" / "models_info.json").is_file():
             folder = bag / "models"
-        self._recording = RerunScene(load_shapes(folder, pose_model))
+        self._recording = RerunScene(load_shapes(folder, pose_model, mesh_unit))
         self._recording.save(path)
 
     def add(self, frame: CameraFrame, responses: Responses, results: FrameResults) -> None:

@@ -71,7 +71,9 @@ def run_replay(settings: ReplaySettings) -> bool:
     with ReplayInput(settings) as source:
         ground_truth = source.ground_truth()
         settings.check()
-        models = load_point_models(settings.models, settings.bag, settings.pose_model)
+        models = load_point_models(
+            settings.models, settings.bag, settings.pose_model, settings.mesh_unit
+        )
         clear_output(settings.out)
         for remark in source.remarks:
             log(remark)
@@ -111,7 +113,8 @@ def _play(
         rerun = None
         if settings.rrd:
             path = settings.out / RERUN
-            rerun = RerunLog(path, settings.bag, settings.models, settings.pose_model, camera)
+            meshes = settings.models, settings.mesh_unit
+            rerun = RerunLog(path, settings.bag, *meshes, settings.pose_model, camera)
 
         parameters, log_dir = settings.node_parameters(source.topics.color), settings.out / LOGS
         with (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perception_kit.camera_config import CameraConfig
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.resources import check_device_name, choose_device
 from perception_kit.ros.camera_reader import CameraReader
@@ -16,9 +17,9 @@ from perception_kit.ros.camera_reader import CameraReader
 class ReplaySettings:
     """Files, topics (None: found in the bag) and limits of one replay.
 
-    ``models`` None: those of the bag or of the pose model file. ``realtime`` None: in lock step,
-    else the rate relative to the recording. ``slop`` and ``timeout`` in seconds. Raises DeviceError
-    for a ``device`` that no machine has.
+    ``models`` None: those of the bag or of the pose model file; ``mesh_unit`` is that of their
+    meshes. ``realtime`` None: in lock step, else the rate relative to the recording. ``slop`` and
+    ``timeout`` in seconds. Raises DeviceError for a ``device`` that no machine has.
     """
 
     bag: Path
@@ -29,6 +30,7 @@ class ReplaySettings:
     truth: Path | None = None
     actions: Path | None = None
     models: Path | None = None
+    mesh_unit: MeshUnit = "auto"
     color_topic: str | None = None
     depth_topic: str | None = None
     camera_info_topic: str | None = None

@@ -18,7 +18,8 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from perception_kit.colors import FALL_LABEL, class_color
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.mesh_units import MeshUnit
+from perception_kit.datasets.opener import open_models
 from perception_kit.resources import resolve_path
 from perception_kit.ros.to_messages import point_message, quaternion_message, vector_message
 from perception_kit.stamps import stamp_to_ns
@@ -38,7 +39,6 @@ _AXIS_LENGTH = 0.75  # of the object's largest extent
 _AXIS_WIDTH_M, _TRAIL_POINT_M = 0.004, 0.01
 
 _PERSON = "person"
-_MILLIMETER = 1e-3  # unit of the meshes in a BOP models folder
 
 
 def delete_all(header: Header) -> MarkerArray:
@@ -46,25 +46,40 @@ def delete_all(header: Header) -> MarkerArray:
     return MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
 
 
-def mesh_resources(folder: str) -> dict[str, str]:
-    """URI of the mesh of each class of a BOP models folder, by class name.
+@dataclass(frozen=True)
+class MeshResource:
+    """Where a mesh lies, and metres per unit of it."""
 
-    ``folder`` is a path or ``package://PACKAGE/PATH``. Raises DatasetError for a folder that cannot
-    be read.
+    uri: str
+    scale: float
+
+
+def mesh_resources(folder: str, mesh_unit: MeshUnit = "auto") -> dict[str, MeshResource]:
+    """Mesh of each class of a folder of models, by class name.
+
+    ``folder`` is a path or ``package://PACKAGE/PATH``, ``mesh_unit`` that of the meshes. Raises
+    DatasetError for a folder that cannot be read.
     """
-    models = read_models(resolve_path(folder)).values()
-    paths = {model.name: model.mesh_path for model in models if model.mesh_path is not None}
-    if folder.startswith("package://"):
-        return {name: f"{folder.rstrip('/')}/{path.name}" for name, path in paths.items()}
-    return {name: path.resolve().as_uri() for name, path in paths.items()}
+    root = resolve_path(folder)
+    resources = {}
+    for model in open_models(root, mesh_unit).values():
+        if model.mesh_path is None:
+            continue
+        uri = model.mesh_path.resolve().as_uri()
+        if folder.startswith("package://"):
+            uri = f"{folder.rstrip('/')}/{model.mesh_path.relative_to(root).as_posix()}"
+        resources[model.name] = MeshResource(uri, model.meters_per_unit)
+    return resources
 
 
 def pose_markers(
-    poses: Sequence[PoseEstimate], header: Header, meshes: Mapping[str, str] = MappingProxyType({})
+    poses: Sequence[PoseEstimate],
+    header: Header,
+    meshes: Mapping[str, MeshResource] = MappingProxyType({}),
 ) -> MarkerArray:
     """Each pose as the mesh of its object, or a translucent box, with axes.
 
-    ``meshes`` are URIs by class name. The n-th object of a class keeps its id. A pose that is not
+    ``meshes`` are by class name. The n-th object of a class keeps its id. A pose that is not
     confident is faint and has no axes.
     """
     message = MarkerArray()
@@ -78,7 +93,7 @@ def pose_markers(
     return message
 
 
-def _body(pose: PoseEstimate, number: int, header: Header, mesh: str | None) -> Marker:
+def _body(pose: PoseEstimate, number: int, header: Header, mesh: MeshResource | None) -> Marker:
     """Mesh of an object, or its box where there is none."""
     opacity = _BOX_OPACITY if mesh is None else _MESH_OPACITY
     color = _color(pose.class_name, opacity if pose.is_confident else _UNSURE_OPACITY)
@@ -88,8 +103,8 @@ def _body(pose: PoseEstimate, number: int, header: Header, mesh: str | None) -> 
     if mesh is None:
         body.scale = vector_message(np.maximum(pose.size, 1e-3))
     else:
-        body.mesh_resource = mesh
-        body.scale.x = body.scale.y = body.scale.z = _MILLIMETER
+        body.mesh_resource = mesh.uri
+        body.scale.x = body.scale.y = body.scale.z = mesh.scale
     return body
 
 

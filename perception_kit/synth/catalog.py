@@ -85,7 +85,7 @@ def read_classes(directory: Path, unit: MeshUnit = "auto") -> tuple[list[ObjectC
 
 def _solid(file: ObjectFile, unit: MeshUnit) -> tuple[TexturedMesh, list[str]]:
     """The mesh, which encloses a volume: else it could not lie on a table. Raises MeshError."""
-    mesh, lines = file.read(unit)
+    mesh, _, lines = file.read(unit)
     thickness = np.linalg.eigvalsh(np.cov(mesh.vertices.T.astype(float)))[0].clip(0) ** 0.5
     if not thickness > 1e-4 * mesh.size.max():
         raise MeshError(f"{file.path}: is flat: an object with a thickness is needed")

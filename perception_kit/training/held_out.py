@@ -8,6 +8,7 @@ from pathlib import Path
 from perception_kit.datasets.bop import bop_splits
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import linemod_splits
+from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.opener import choose_split, open_dataset
 from perception_kit.datasets.ycb_video import ycb_video_splits
 
@@ -15,7 +16,7 @@ VAL_HELP = "dataset to score the model on; other scenes than --data"
 VAL_SPLIT_HELP = "split of --val; train, or the only one called train…, where the folder has no val"
 
 
-def open_held_out(folder: Path, split: str) -> FrameDataset:
+def open_held_out(folder: Path, split: str, mesh_unit: MeshUnit = "auto") -> FrameDataset:
     """The frames of ``split``, or of "train" where that is "val" and the folder has none.
 
     The renderer of earlier releases wrote all frames to "train", and BOP's datasets have variants
@@ -25,4 +26,4 @@ def open_held_out(folder: Path, split: str) -> FrameDataset:
     if split == "val" and splits and "val" not in splits:
         split = choose_split(folder, sorted(splits), ("val", "train"))
         print(f"'{folder}' has no split 'val': the model is scored on its split '{split}'")
-    return open_dataset(folder, split)
+    return open_dataset(folder, split, mesh_unit=mesh_unit)

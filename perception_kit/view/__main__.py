@@ -16,6 +16,7 @@ from pathlib import Path
 
 from perception_kit.arguments import add_camera_options, camera_config, positive_float
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
 from perception_kit.resources import package_folder
@@ -59,8 +60,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--models",
         type=Path,
-        help="BOP models folder with the objects' meshes (default: the pose model's points)",
+        help="folder of the objects' meshes (default: the pose model's points)",
     )
+    add_mesh_unit(parser.add_argument)
     parser.add_argument(
         "--pose-model",
         type=Path,
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             remappings = camera_remappings(
                 options.camera, options.namespace, options.camera_namespace
             )
-            scene = RerunScene(load_shapes(options.models, options.pose_model))
+            scene = RerunScene(load_shapes(options.models, options.pose_model, options.mesh_unit))
             if options.save is not None:
                 scene.save(options.save)
             else:

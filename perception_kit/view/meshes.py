@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.mesh_folder import read_all
+from perception_kit.datasets.mesh_units import MeshUnit
+from perception_kit.datasets.opener import open_models
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,19 @@ class Shape:
     faces: np.ndarray
 
 
-def load_shapes(models: Path | None, pose_model: Path | None) -> dict[str, Shape]:
+def load_shapes(
+    models: Path | None, pose_model: Path | None, mesh_unit: MeshUnit = "auto"
+) -> dict[str, Shape]:
     """Shapes by class name, in metres.
 
-    They are the meshes of the BOP folder ``models``, else the convex hulls of the points in the
-    file ``pose_model``. Raises DatasetError or ModelFileError where these cannot be read.
+    They are the meshes of the folder ``models``, in ``mesh_unit``, else the convex hulls of the
+    points in the file ``pose_model``. Raises DatasetError or ModelFileError where these cannot be
+    read.
     """
     if models is not None:
-        rigid = [model for model in read_models(models).values() if not model.articulated]
+        opened = open_models(models, mesh_unit).values()
+        read_all(lambda model: model.mesh(), [m for m in opened if not m.articulated])
+        rigid = [model for model in opened if not model.articulated]
         return {model.name: Shape(*model.mesh()) for model in rigid}
 
     if pose_model is None:

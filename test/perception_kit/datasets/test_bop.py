@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import trimesh
 from dataset_layouts import HEIGHT, WIDTH, write_models, write_scene
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from scipy.spatial.transform import Rotation
 
 from perception_kit.datasets.bop import BopDataset, read_models
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.mesh_units import METERS, MeshUnit
+from perception_kit.datasets.opener import open_dataset, open_models
 from perception_kit.datasets.symmetries import symmetry_transforms
 
 
@@ -303,3 +306,43 @@ def test_a_folder_without_depth_images_has_frames_of_unknown_depth(tmp_path: Pat
     assert not dataset[0].depth.any()
     with pytest.raises(DatasetError, match=r"depth/000007.png' is missing"):
         dataset.depth(0)
+
+
+def test_models_of_another_format(tmp_path: Path) -> None:
+    write_scene(tmp_path)
+    mesh = tmp_path / "models" / "obj_000004.ply"
+    trimesh.load_mesh(mesh).export(mesh.with_suffix(".stl"))
+    mesh.unlink()
+    model = BopDataset(tmp_path).models[4]
+    assert model.name == "wedge"
+    np.testing.assert_allclose(np.ptp(model.mesh()[0], axis=0), [0.1, 0.06, 0.04], rtol=1e-5)
+    assert open_models(tmp_path / "models")[4].name == "wedge"
+
+
+def test_models_without_info_are_measured_in_millimetres(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    (tmp_path / "models" / "models_info.json").unlink()
+    rewrite(scene / "scene_gt.json", lambda frames: frames["7"][1].update(obj_id=4))
+    dataset = BopDataset(tmp_path)
+    (model,) = dataset.models.values()
+    assert (model.class_id, model.name) == (4, "obj_000004")
+    np.testing.assert_allclose(model.size, [0.1, 0.06, 0.04], rtol=1e-5)
+    assert any("not symmetric" in note for note in model.notes)
+    assert len(dataset[0].instances) == 2
+
+
+@pytest.mark.parametrize("unit", ["cm", "mm"])
+def test_meshes_in_a_told_unit(unit: MeshUnit, tmp_path: Path) -> None:
+    write_scene(tmp_path)
+    write_models(tmp_path / "models", scale=0.001 / METERS[unit])
+    model = open_dataset(tmp_path, mesh_unit=unit).models[4]
+    np.testing.assert_allclose(np.ptp(model.mesh()[0], axis=0), [0.1, 0.06, 0.04], rtol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "jpeg", "tif", "tiff"])
+def test_formats_of_images(ending: str, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    path = scene / "rgb" / "000007.png"
+    cv2.imwrite(str(path.with_suffix(f".{ending}")), cv2.imread(str(path)))
+    path.unlink()
+    assert BopDataset(tmp_path).rgb(0)[0, 0] == pytest.approx([200, 0, 0], abs=4)

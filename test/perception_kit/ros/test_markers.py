@@ -16,6 +16,7 @@ from visualization_msgs.msg import Marker
 
 from perception_kit.ros import markers as markers_module
 from perception_kit.ros.markers import (
+    MeshResource,
     Trails,
     action_markers,
     delete_all,
@@ -154,21 +155,24 @@ def test_meshes_are_shown_where_they_are_known(tmp_path: Path) -> None:
     (tmp_path / "models_info.json").write_text(json.dumps(info))
     (tmp_path / "obj_000007.ply").touch()
     meshes = mesh_resources(str(tmp_path))
-    assert meshes == {"cup": f"file://{tmp_path}/obj_000007.ply"}
+    assert meshes == {"cup": MeshResource(f"file://{tmp_path}/obj_000007.ply", 0.001)}
 
     mesh, _, box, _ = pose_markers([pose("cup"), pose("box")], HEADER, meshes).markers
     assert (mesh.type, mesh.scale.x) == (Marker.MESH_RESOURCE, 0.001)
-    assert mesh.mesh_resource == meshes["cup"]
+    assert mesh.mesh_resource == meshes["cup"].uri
     assert box.type == Marker.CUBE
 
 
 def test_meshes_of_a_package_are_named_by_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = SimpleNamespace(name="cup", mesh_path=tmp_path / "obj_000007.ply")
-    monkeypatch.setattr(markers_module, "read_models", lambda folder: {7: model})
+    model = SimpleNamespace(
+        name="cup", mesh_path=tmp_path / "cup" / "cup.obj", meters_per_unit=0.01
+    )
+    monkeypatch.setattr(markers_module, "open_models", lambda folder, unit: {7: model})
+    monkeypatch.setattr(markers_module, "resolve_path", lambda folder: tmp_path)
     assert mesh_resources("package://assistant_perception/meshes/") == {
-        "cup": "package://assistant_perception/meshes/obj_000007.ply"
+        "cup": MeshResource("package://assistant_perception/meshes/cup/cup.obj", 0.01)
     }
 
 
