@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from lightning.fabric import Fabric
@@ -45,9 +45,11 @@ from pose6d_node.segmentation.network import (
     build_network,
     freeze_first_layers,
     with_depth,
+    without_depth,
 )
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 
+Augmentation = Literal["objects", "categories"]
 MIN_INPUT_SIDE = 64  # pixels, of the coarsest level's single cell
 PUBLISHED_WEIGHTS = {"imagenet": "efficientnet_lite0", "coco": "resnet50"}  # of architectures
 
@@ -83,6 +85,13 @@ class SegmentationTrainingOptions(TrainingOptions):
         metavar=("W", "H"),
     )
 
+    augmentation: Augmentation = option(
+        "objects",
+        "objects: classes are single things, never mirrored; categories (people, chairs): mirrored,"
+        " and instances of other images pasted in; without --depth only",
+        choices=get_args(Augmentation),
+    )
+
     learning_rate: float = option(1e-3, "of AdamW, at the peak", positive_float)
     workers: int | None = option(
         None, "processes that augment images (default: 0 on a CPU, 8 with a GPU)", bounded_int(0)
@@ -106,6 +115,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> SegmentationTrain
             f"--weights {options.weights} are there for --architecture {needed}, not for"
             f" {options.architecture}"
         )
+    if options.depth and options.augmentation == "categories":
+        parser.error("--augmentation categories pastes colors alone: leave --depth out")
     width, height = options.input_size
     if min(width, height) < MIN_INPUT_SIDE:
         parser.error(
@@ -114,11 +125,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> SegmentationTrain
     return options
 
 
-def read_weights(source: str, architecture: str, depth: bool) -> dict[str, Tensor]:
+def read_weights(source: str, architecture: str) -> dict[str, Tensor]:
     """State dict of a model file, of a ``.pth`` file, or of "imagenet" or "coco" (torchvision's).
 
-    Raises ModelFileError for a file that holds none, and for a model of another architecture or,
-    without ``depth``, of one with it.
+    Raises ModelFileError for a file that holds none, and for a model of another architecture.
     """
     if source == "imagenet":
         return imagenet_weights()
@@ -128,8 +138,6 @@ def read_weights(source: str, architecture: str, depth: bool) -> dict[str, Tenso
         return read_state_dict(source)
     tensors, metadata = read_model(source, "segmentation")
     check_architecture(source, metadata, architecture)
-    if metadata.get("depth") and not depth:
-        raise ModelFileError(f"'{source}' sees depth: add --depth to go on from it")
     return tensors
 
 
@@ -191,6 +199,7 @@ class SegmentationTrainer(Trainer[MaskRCNN, list[Tensor]]):
             "--depth": options.depth,
             "--weights": options.weights,
             "--input-size": [*options.input_size],
+            "--augmentation": options.augmentation,
             "frames": len(frames.classes),
         }
 
@@ -201,7 +210,11 @@ class SegmentationTrainer(Trainer[MaskRCNN, list[Tensor]]):
         """
         options, gpu = self.options, self.fabric.device.type == "cuda"
         samples = TrainingSamples(
-            self.frames, options.seed, start=first_step * options.batch_size, count=1 << 40
+            self.frames,
+            options.seed,
+            start=first_step * options.batch_size,
+            count=1 << 40,
+            categories=options.augmentation == "categories",
         )
         workers = options.workers if options.workers is not None else (8 if gpu else 0)
         # A loader draws a number when it starts, which would shift those of a resumed run.
@@ -236,8 +249,9 @@ def create_network(options: SegmentationTrainingOptions, num_classes: int) -> Ma
     """A network that starts from ``options.weights`` where they fit."""
     network = build_network(options.architecture, num_classes, depth=options.depth)
     if options.weights != "none":
-        tensors = read_weights(options.weights, options.architecture, options.depth)
-        fresh = load_matching(network, with_depth(tensors, network) if options.depth else tensors)
+        tensors = read_weights(options.weights, options.architecture)
+        adapt = with_depth if options.depth else without_depth
+        fresh = load_matching(network, adapt(tensors, network))
         print(
             f"{options.weights}: {len(fresh)} of the network's {len(network.state_dict())} tensors"
             " are not in it and start untrained"

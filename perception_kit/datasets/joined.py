@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
@@ -19,13 +20,13 @@ from perception_kit.datasets.opener import TRAINING_SPLITS, open_dataset
 from perception_kit.types import Intrinsics
 
 DATA_HELP = (
-    "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder;"
-    " may be given several times"
+    "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder, or, for the"
+    " segmentation, photographs of COCO or YOLO; may be given several times"
 )
 SPLIT_HELP = (
     "splits of --data, such as train_pbr (default: train, or the only one that is called train…)"
 )
-CLASSES_HELP = "classes to learn; objects of others are background (default: all)"
+CLASSES_HELP = "classes to learn, by name; objects of others are background (default: all)"
 
 
 class JoinedDataset(FrameDataset):
@@ -41,7 +42,8 @@ class JoinedDataset(FrameDataset):
                 raise DatasetError(
                     f"'{dataset.folder}' has the classes {dataset.class_names},"
                     f" but '{self.folder}' has {datasets[0].class_names}:"
-                    " folders that are used together need the same classes under the same ids"
+                    " folders that are used together need the same classes under the same ids, or"
+                    " --classes, which goes by names"
                 )
 
         self.states_visibility = all(dataset.states_visibility for dataset in datasets)
@@ -69,6 +71,11 @@ class JoinedDataset(FrameDataset):
     def models(self) -> dict[int, ObjectModel]:
         """Object classes by class id, ascending."""
         return self._datasets[0].models
+
+    @cached_property
+    def class_names(self) -> dict[int, str]:
+        """Names of the classes by class id, ascending."""
+        return self._datasets[0].class_names
 
     def annotated_classes(self, index: int) -> set[str]:
         """Names of the classes all of whose instances in the frame are annotated."""
@@ -122,5 +129,29 @@ def open_datasets(
         for folder in folders
         for split in splits or (None,)
     ]
+    has_same_ids = all(dataset.class_names == datasets[0].class_names for dataset in datasets)
+    if classes and not has_same_ids:
+        return JoinedDataset(_same_ids(datasets, classes))
     joined = datasets[0] if len(datasets) == 1 else JoinedDataset(datasets)
     return ChosenClasses(joined, classes) if classes else joined
+
+
+def _same_ids(datasets: Sequence[FrameDataset], classes: Sequence[str]) -> list[FrameDataset]:
+    """The ``classes`` of datasets that number them differently, or have some of them only.
+
+    They are numbered as they are named. Raises DatasetError for a class that none has, and for a
+    dataset that has none.
+    """
+    known = {name for dataset in datasets for name in dataset.class_names.values()}
+    if unknown := sorted(set(classes) - known):
+        raise DatasetError(
+            f"no dataset has a class {', '.join(unknown)}: there are {sorted(known)}"
+        )
+    for dataset in datasets:
+        if not set(classes) & set(dataset.class_names.values()):
+            raise DatasetError(
+                f"'{dataset.folder}' has none of the classes {', '.join(classes)}: its classes are"
+                f" {', '.join(dataset.class_names.values())}"
+            )
+    ids = {name: number for number, name in enumerate(classes, start=1)}
+    return [ChosenClasses(dataset, classes, ids) for dataset in datasets]

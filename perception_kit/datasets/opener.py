@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
+from perception_kit.datasets.coco import CocoDataset, coco_splits
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
@@ -15,11 +16,13 @@ from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import read_mesh_models, read_object
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
+from perception_kit.datasets.yolo_polygons import YoloPolygonDataset, yolo_splits
 
 LAYOUTS = (
     "BOP (SPLIT/NNNNNN/scene_gt.json, models/models_info.json), preprocessed LineMOD"
     " (data/NN/gt.yml, models/models_info.yml) or YCB-Video (data/NNNN/NNNNNN-meta.mat,"
-    " models/CLASS/*.obj)"
+    " models/CLASS/*.obj); or photographs, for the segmentation alone: COCO"
+    " (annotations/instances_SPLIT.json) or YOLO polygons (images/SPLIT, labels/SPLIT)"
 )
 
 
@@ -27,6 +30,12 @@ LAYOUTS = (
 # such as BOP's train_pbr and test_primesense.
 EVALUATION_SPLITS = ("test", "val", "train")
 TRAINING_SPLITS = ("train",)
+
+
+def dataset_splits(folder: Path) -> list[str]:
+    """Names of the splits of ``folder`` in whichever layout it is."""
+    layouts = (bop_splits, linemod_splits, ycb_video_splits, coco_splits, yolo_splits)
+    return sorted({split for splits_of in layouts for split in splits_of(folder)})
 
 
 def open_dataset(
@@ -41,20 +50,35 @@ def open_dataset(
     exist, is in none of the layouts, has no such split, or the split has no frames.
     """
     folder = _existing(folder)
-    readers = (
+    objects = (
         (BopDataset, bop_splits),
         (LinemodDataset, linemod_splits),
         (YcbVideoDataset, ycb_video_splits),
     )
-    for reader, splits_of in readers:
+    photographs = ((CocoDataset, coco_splits), (YoloPolygonDataset, yolo_splits))
+
+    dataset: FrameDataset
+    for read_objects, splits_of in objects:
         splits = splits_of(folder)
-        if splits or (reader is YcbVideoDataset and find_frames(folder)):
+        if splits or (read_objects is YcbVideoDataset and find_frames(folder)):
             split = split or choose_split(folder, splits, preferred)
-            dataset = reader(folder, split, mesh_unit=mesh_unit)
-            if len(dataset) == 0:
-                raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
-            return dataset
+            dataset = read_objects(folder, split, mesh_unit=mesh_unit)
+            return _not_empty(dataset, split)
+
+    for read_photographs, splits_of in photographs:
+        if splits := splits_of(folder):
+            split = split or choose_split(folder, splits, preferred)
+            if split not in splits:
+                raise DatasetError(f"'{folder}' has no split '{split}': it has {splits}")
+            return _not_empty(read_photographs(folder, split), split)
+
     raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
+
+
+def _not_empty(dataset: FrameDataset, split: str) -> FrameDataset:
+    if len(dataset) == 0:
+        raise DatasetError(f"the split '{split}' of '{dataset.folder}' lists no frames")
+    return dataset
 
 
 def choose_split(folder: Path, splits: Sequence[str], preferred: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Renders RGB-D data with ground truth: rosbag2 recordings, BOP training frames, action clips."""
+"""Renders data with ground truth: RGB-D recordings (rosbag2), BOP training frames, action clips,
+and photographs of people (COCO)."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from perception_kit.synth.bop_models import write_models
 from perception_kit.synth.bop_writer import BopJob, write_scene_files
 from perception_kit.synth.catalog import read_classes
 from perception_kit.synth.clips import View, write_clips
+from perception_kit.synth.people_photographs import write_photographs
 from perception_kit.synth.pool import render_frames
 from perception_kit.synth.recording import SyntheticRecording
 from perception_kit.synth.room import find_photos
@@ -38,7 +40,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     # What is written, and where.
     add(
         "--format",
-        choices=("bag", "bop", "clips"),
+        choices=("bag", "bop", "clips", "photographs"),
         default="bag",
         help=f"what to write {default}",
     )
@@ -48,13 +50,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--split",
         choices=SPLITS,
         help=(
-            "pool of rooms, bodies, paths and noise; bop: also the folder of the frames below --out"
-            " (default: test for bag, else train)"
+            "pool of rooms, bodies, paths and noise; bop and photographs: also the folder of the"
+            " frames below --out (default: test for bag, else train)"
         ),
     )
 
     # How much of it.
-    add("--frames", type=bounded_int(1), default=1000, help=f"bop: number of frames {default}")
+    add("--frames", type=bounded_int(1), default=1000, help=f"bop, photographs: number {default}")
     add("--seconds", type=float, default=10.0, help=f"bag: length {default}")
     add("--fps", type=float, default=15.0, help=f"bag: frames per second {default}")
     add("--clips", type=bounded_int(1), default=400, help=f"clips: number of videos {default}")
@@ -69,8 +71,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
             f" bag {default}"
         ),
     )
-    add("--width", type=bounded_int(1), default=640, help=f"bag and bop: pixels {default}")
-    add("--height", type=bounded_int(1), default=480, help=f"bag and bop: pixels {default}")
+    add("--width", type=bounded_int(1), default=640, help=f"not of clips: pixels {default}")
+    add("--height", type=bounded_int(1), default=480, help=f"not of clips: pixels {default}")
     add(
         "--focal-length",
         type=bounded_int(1),
@@ -146,6 +148,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.format == "clips":
             write_clips(
                 args.out, args.seed, args.clips, args.split, args.workers, photos, args.view
+            )
+        elif args.format == "photographs":
+            size = args.width, args.height
+            write_photographs(
+                args.out, args.seed, args.frames, size, args.split, args.workers, photos
             )
         elif args.format == "bop":
             _write_bop(args, _world(args, photos))

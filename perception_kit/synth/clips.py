@@ -153,8 +153,8 @@ def render_clip(
     else:
         camera = sample_camera(rng, take, times, WIDTH, HEIGHT)
 
-    frames, labels, boxes = zip(*_film(rng, take, camera, times, textures.split), strict=True)
-    return RenderedClip(np.stack(frames), np.stack(boxes), _runs(labels))
+    frames, labels, masks = zip(*film(rng, take, camera, times, textures.split), strict=True)
+    return RenderedClip(np.stack(frames), np.stack([*map(_box_around, masks)]), _runs(labels))
 
 
 def sample_segments(rng: np.random.Generator) -> list[tuple[str, float]]:
@@ -195,10 +195,13 @@ def _frame_times(rng: np.random.Generator, seconds: float) -> np.ndarray:
     return np.maximum(times, 0.0)
 
 
-def _film(
+def film(
     rng: np.random.Generator, take: Take, camera: CameraTrajectory, times: np.ndarray, split: str
 ) -> Iterator[tuple[np.ndarray, str, np.ndarray]]:
-    """Frames (HEIGHT, WIDTH, 3) uint8 with their labels and the person's boxes (4,)."""
+    """Frames (H, W, 3) uint8 with their labels and the person's masks (H, W) bool.
+
+    The mask is empty where nobody can be made out.
+    """
     sensor = _sample_sensor(rng, split)
     drift, period, brightness = rng.uniform(0, 0.12), rng.uniform(3, 12), rng.uniform(*_BRIGHTNESS)
     colorfulness = rng.choice([0.0, rng.uniform(0.3, 1.0), 1.0], p=[0.06, 0.54, 0.4])
@@ -227,10 +230,11 @@ def _film(
         sensor.exposure = exposure * (1 + drift * np.sin(2 * np.pi * t / period))
         frame = sensor.color_image(radiance, rng)
 
+        mask = rendering.labels == 1
         if _is_hidden(rendering):
-            yield frame, NOTHING, np.full(4, np.nan)
+            yield frame, NOTHING, np.zeros_like(mask)
         else:
-            yield frame, label, _box_around(rendering.labels == 1)
+            yield frame, label, mask
 
 
 def _is_hidden(rendering: Rendering) -> bool:
@@ -240,7 +244,12 @@ def _is_hidden(rendering: Rendering) -> bool:
 
 
 def _box_around(mask: np.ndarray) -> np.ndarray:
-    """(4,) x_min, y_min, x_max, y_max of the pixels of a mask (H, W), maxima exclusive."""
+    """(4,) x_min, y_min, x_max, y_max of the pixels of a mask (H, W), maxima exclusive.
+
+    NaN for an empty one.
+    """
+    if not mask.any():
+        return np.full(4, np.nan)
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     return np.array([left, top, left + width, top + height], np.float64)
 

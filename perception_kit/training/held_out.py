@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perception_kit.datasets.bop import bop_splits
 from perception_kit.datasets.frame import FrameDataset
-from perception_kit.datasets.linemod import linemod_splits
 from perception_kit.datasets.mesh_units import MeshUnit
-from perception_kit.datasets.opener import choose_split, open_dataset
-from perception_kit.datasets.ycb_video import ycb_video_splits
+from perception_kit.datasets.opener import choose_split, dataset_splits, open_dataset
 
 VAL_HELP = "dataset to score the model on; other scenes than --data"
 VAL_SPLIT_HELP = "split of --val; train, or the only one called train…, where the folder has no val"
@@ -22,8 +19,8 @@ def open_held_out(folder: Path, split: str, mesh_unit: MeshUnit = "auto") -> Fra
     The renderer of earlier releases wrote all frames to "train", and BOP's datasets have variants
     such as train_pbr. Raises DatasetError.
     """
-    splits = {*bop_splits(folder), *linemod_splits(folder), *ycb_video_splits(folder)}
+    splits = dataset_splits(folder)
     if split == "val" and splits and "val" not in splits:
-        split = choose_split(folder, sorted(splits), ("val", "train"))
+        split = choose_split(folder, splits, ("val", "train"))
         print(f"'{folder}' has no split 'val': the model is scored on its split '{split}'")
     return open_dataset(folder, split, mesh_unit=mesh_unit)

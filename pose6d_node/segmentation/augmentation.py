@@ -20,7 +20,7 @@ def augment(
     """Augmented image, its instance labels and, where given, its depth channel.
 
     ``rgb`` (H, W, 3) uint8, ``labels`` (H, W) uint8 with 0 for the background, ``depth`` (H, W)
-    int16: ``depth_channel`` in whole steps. Images are never mirrored: a mirrored print or a
+    int16: ``depth_channel`` in whole steps. Images are not mirrored here: a mirrored print or a
     left-handed tool would be another object.
     """
     # Geometry and occlusion.

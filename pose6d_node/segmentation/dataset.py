@@ -20,6 +20,7 @@ from tqdm import tqdm
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from pose6d_node.segmentation.augmentation import augment
+from pose6d_node.segmentation.copy_paste import COUNT_ODDS, Frame, copy_paste
 from pose6d_node.segmentation.depth_input import STEPS, depth_channel
 from pose6d_node.segmentation.input_size import fitted_size, resize_color
 
@@ -125,11 +126,17 @@ class TrainingSamples(Dataset):
     """``count`` augmented samples: shuffled passes over ``frames``, one after another.
 
     Sample n depends on ``seed`` and n alone, so that a resumed run goes on with the samples it
-    would have seen.
+    would have seen. Where classes are ``categories``, such as people, images are mirrored, too, and
+    instances of other images pasted in.
     """
 
-    def __init__(self, frames: AnnotatedFrames, seed: int, start: int, count: int) -> None:
+    def __init__(
+        self, frames: AnnotatedFrames, seed: int, start: int, count: int, categories: bool = False
+    ) -> None:
+        if categories and frames.depth is not None:
+            raise ValueError("instances are pasted into color images only, got frames with depth")
         self.frames = frames
+        self.categories = categories
         self.seed = seed
         self.start = start
         self.count = count
@@ -150,14 +157,26 @@ class TrainingSamples(Dataset):
 
         rng = np.random.default_rng((self.seed, number))
         depth = None if frames.depth is None else frames.depth[frame]
-        rgb, labels, depth = augment(frames.rgb[frame], frames.labels[frame], depth, rng)
+        rgb, labels, classes = self._frame(frame)
+        if self.categories:
+            donors = rng.integers(len(frames.classes), size=rng.choice(4, p=COUNT_ODDS))
+            rgb, labels, classes = copy_paste(
+                (rgb, labels, classes), [self._frame(donor) for donor in donors], rng
+            )
+            if rng.random() < 0.5:
+                rgb, labels = rgb[:, ::-1].copy(), labels[:, ::-1].copy()
+        rgb, labels, depth = augment(rgb, labels, depth, rng)
 
         sample = (
             torch.from_numpy(rgb).permute(2, 0, 1),
             torch.from_numpy(labels),
-            torch.from_numpy(frames.classes[frame]),
+            torch.from_numpy(classes),
         )
         return sample if depth is None else (*sample, torch.from_numpy(depth))
+
+    def _frame(self, index: int) -> Frame:
+        frames = self.frames
+        return frames.rgb[index], frames.labels[index], frames.classes[index]
 
     def _shuffle(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng((self.seed, 1 << 40, epoch))

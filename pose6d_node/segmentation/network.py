@@ -220,3 +220,16 @@ def with_depth(tensors: dict[str, torch.Tensor], network: MaskRCNN) -> dict[str,
         if missing > 0:
             renamed[name] = functional.pad(renamed[name], (0, missing))
     return renamed
+
+
+def without_depth(tensors: dict[str, torch.Tensor], network: MaskRCNN) -> dict[str, torch.Tensor]:
+    """Tensors of a network that may see depth, for ``network``, which sees color only."""
+    prefix = "backbone.colour."
+    if not any(name.startswith(prefix) for name in tensors):
+        return tensors
+    renamed = {name.replace(prefix, "backbone."): tensor for name, tensor in tensors.items()}
+
+    # The sizes of regions, which depth gives, are the last inputs of the box head.
+    name = "roi_heads.box_head.fc6.weight"
+    renamed[name] = renamed[name][:, : network.roi_heads.box_head.fc6.in_features].contiguous()
+    return renamed

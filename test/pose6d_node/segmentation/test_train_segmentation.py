@@ -17,7 +17,7 @@ from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.training.run import load_matching
 from pose6d_node import train_segmentation
 from pose6d_node.published_weights import imagenet_weights
-from pose6d_node.segmentation.network import build_network
+from pose6d_node.segmentation.network import build_network, without_depth
 from pose6d_node.segmentation.predictor import Segmenter
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 from pose6d_node.train_segmentation import read_weights
@@ -149,13 +149,22 @@ def test_held_out_frames_of_other_classes_are_refused(folder: Path, tmp_path: Pa
 def test_weights_are_those_of_the_architecture_that_is_trained(tmp_path: Path) -> None:
     path = str(tmp_path / "seg.safetensors")
     save_segmentation(path, build_network("compact", 1, depth=True), "compact", ["mug"], [96, 64])
-    assert read_weights(path, "compact", depth=True)
+    assert read_weights(path, "compact")
     with pytest.raises(
         ModelFileError, match=r"has the architecture 'compact', but 'resnet50' is to be trained"
     ):
-        read_weights(path, "resnet50", depth=True)
-    with pytest.raises(ModelFileError, match="sees depth: add --depth"):
-        read_weights(path, "compact", depth=False)
+        read_weights(path, "resnet50")
+
+
+def test_colors_of_a_network_that_sees_depth_are_taken_over(tmp_path: Path) -> None:
+    with_depth, color = build_network("compact", 1, depth=True), build_network("compact", 1)
+    fresh = load_matching(color, without_depth(with_depth.state_dict(), color))
+    assert all(name.startswith("descriptor.") for name in fresh)  # fitted after training
+    first = "backbone.body.stem.0.0.weight"
+    assert first in color.state_dict()
+    assert torch.equal(
+        color.state_dict()[first], with_depth.state_dict()[first.replace(".", ".colour.", 1)]
+    )
 
 
 def test_a_run_is_not_resumed_as_another(folder: Path, capsys) -> None:
