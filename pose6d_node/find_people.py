@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the person in each video of a folder, for training actions on crops of people.
+
+``python -m pose6d_node.find_people --data FOLDER --model FILE`` writes FOLDER/boxes.csv, which
+``actionrec_node.train``, ``evaluate`` and ``clips`` read. A video has one person: of several it is
+the one who is seen best and longest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from perception_kit.arguments import bounded_float, device
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.partial_file import replacing
+from perception_kit.processes import run_command
+from perception_kit.resources import RUNTIMES
+from perception_kit.videos.person_path import Candidates, find_path
+from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
+from pose6d_node.segmentation.predictor import Segmenter
+
+COLUMNS = ("video", "time", "x_min", "y_min", "x_max", "y_max")
+MAX_SIDE = 1 << 14  # frames are not made smaller: boxes are in pixels of the video
+MAX_GAP = 1.0  # seconds over which boxes are interpolated
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pose6d_node.find_people",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of videos, at any depth")
+    add("--model", type=Path, required=True, help="segmentation model with a class of people")
+    add("--person-class", default="person", help="its name (default: %(default)s)")
+    add("--out", type=Path, help="file to write (default: boxes.csv in --data)")
+    add(
+        "--fps",
+        type=bounded_float(1.0, 60.0),
+        default=10.0,
+        help="frames looked at per second of video (default: %(default)s)",
+    )
+    add(
+        "--min-score",
+        type=bounded_float(0.01, 1.0),
+        default=0.2,
+        help="of a detection that a person's way may go through (default: %(default)s)",
+    )
+    add("--device", type=device, default="auto", help="cpu, cuda, cuda:N or auto (default)")
+    add("--runtime", choices=RUNTIMES, default="pytorch", help="on a CPU (default: %(default)s)")
+    args = parser.parse_args(arguments)
+    args.out = args.out or args.data / "boxes.csv"
+    return args
+
+
+def find_people(
+    segmenter: Segmenter, person_class: str, video: Path, fps: float
+) -> list[np.ndarray | None]:
+    """The person's box (4,) in pixels in each frame at ``fps``; None where nobody is seen.
+
+    Raises VideoError.
+    """
+    frames = []
+    for rgb in video_frames(video, VideoFormat(fps, MAX_SIDE)):
+        found = [each for each in segmenter(rgb) if each.class_name == person_class]
+        boxes = np.array([each.box for each in found], np.float64).reshape(-1, 4)
+        frames.append(Candidates(boxes, np.array([each.score for each in found])))
+    return find_path(frames, round(MAX_GAP * fps))
+
+
+def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[str, ...]]:
+    """Rows of the table; says on standard error what could not be read, and who was not found."""
+    segmenter = Segmenter(args.model, args.device, args.min_score, 20, args.runtime)
+    if args.person_class not in segmenter.class_names:
+        raise ModelFileError(
+            f"'{args.model}' has no class '{args.person_class}': its classes are"
+            f" {', '.join(segmenter.class_names)}"
+        )
+
+    seen, total, empty = 0, 0, []
+    for video in tqdm(videos, unit="video"):
+        try:
+            boxes = find_people(segmenter, args.person_class, video, args.fps)
+        except VideoError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        name = video.relative_to(args.data).as_posix()
+        found = [(k / args.fps, box) for k, box in enumerate(boxes) if box is not None]
+        for time, box in found:
+            yield name, f"{time:.3f}", *(f"{side:.1f}" for side in box)
+        seen, total = seen + len(found), total + len(boxes)
+        if not found:
+            empty.append(name)
+
+    print(f"somebody is seen in {seen} of {total} frames of {len(videos)} videos")
+    if empty:
+        print(f"nobody is seen in {len(empty)} videos, such as {empty[0]}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status, 2 for input that cannot be used."""
+    args = parse_arguments(arguments)
+    videos = sorted(path for path in args.data.rglob("*") if path.is_file() and is_video(path))
+    if not videos:
+        print(f"error: '{args.data}' holds no videos", file=sys.stderr)
+        return 2
+    try:
+        with replacing(args.out) as partial, partial.open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(COLUMNS)
+            table.writerows(_rows(args, videos))
+    except (ModelFileError, RuntimeUnavailableError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"wrote {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
