@@ -45,6 +45,14 @@ class RecognizerConfig:
         1000,
     )
 
+    keep_watching: float = parameter(
+        3.0,
+        "somebody who is not found any more is watched where they were for so long, s; with the"
+        " fall alarm on, until it ends",
+        0.0,
+        3600.0,
+    )
+
     # Decisions.
     smoothing: float = parameter(
         0.15, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0
@@ -96,7 +104,10 @@ class ActionConfig(RecognizerConfig):
 
     # Tracks of people.
     per_person: bool = parameter(
-        True, "with tracks of people, classify each of them; else the whole image", fixed=True
+        True,
+        "with tracks of people, classify each of them, and nothing where nobody is tracked; else"
+        " the whole image",
+        fixed=True,
     )
     person_class: str = parameter("person", "class name of the tracks that are people", fixed=True)
     tracks_wait: float = parameter(

@@ -13,7 +13,7 @@ import numpy as np
 
 from actionrec_node.config import RecognizerConfig
 from perception_kit.alarm_classes import default_alarm_classes
-from perception_kit.colors import FALL_LABEL
+from perception_kit.colors import FALL_LABEL, NOBODY_LABEL
 
 NONE = ""  # the label where no class scores high enough
 
@@ -25,7 +25,7 @@ class Decision:
     the clip that scores a fall at least ``fall_on`` until one scores it below ``fall_off``. A fall
     scores the sum of the ``alarm_classes``. While the alarm is off the label is the best of the
     other classes, or ``NONE`` where that scores below ``score_threshold``. A model without alarm
-    classes has no alarm.
+    classes has no alarm, one with the class "nobody" has no label where that is the best.
 
     ``scores`` (C,) are the smoothed probabilities, empty before the first clip. ``fall_sign_ns`` is
     the end of the first clip of this fall that scored at least ``fall_off``.
@@ -41,6 +41,7 @@ class Decision:
         self._names = tuple(class_names)
         if alarm_classes is None:
             alarm_classes = default_alarm_classes(self._names)
+        self._nobody = self._names.index(NOBODY_LABEL) if NOBODY_LABEL in self._names else None
         self._falls = [self._names.index(name) for name in alarm_classes]
         self._stamp_ns = 0
 
@@ -61,6 +62,13 @@ class Decision:
 
         self._update_alarm(stamp_ns, config)
         return self._label(config.score_threshold)
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether the clips show nobody."""
+        if self._nobody is None or self.alarm or not len(self.scores):
+            return False
+        return int(self.scores.argmax()) == self._nobody
 
     def _update_alarm(self, stamp_ns: int, config: RecognizerConfig) -> None:
         if not self._falls:
@@ -90,4 +98,5 @@ class Decision:
         candidates[self._falls] = -1.0
         best = int(candidates.argmax())
         score = float(candidates[best])
-        return (self._names[best] if score >= score_threshold else NONE), max(score, 0.0)
+        is_action = best != self._nobody and score >= score_threshold
+        return (self._names[best] if is_action else NONE), max(score, 0.0)

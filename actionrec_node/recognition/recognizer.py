@@ -4,8 +4,9 @@
 As in the article on real-time action recognition, a clip is a window of K consecutive frames (16,
 which just enclose a fall). Here the window slides over the stream and is classified every
 ``stride`` frames. The article's outlook, to join a detector of people, is followed, too: each
-tracked person has a window of their own, and the whole image has one for the time that nobody is
-found.
+tracked person has a window of their own, and the whole image has one for the time before it is
+complete, and for robots without a detector. Where nobody is found there is no action; but whoever
+was just seen, or lies there with the alarm on, is watched at that place without being found.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from actionrec_node.data.crops import PersonBox, crop_clip
 from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
+from perception_kit.boxes import box_iou
 from perception_kit.image_checks import check_color
 from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate
@@ -30,6 +32,8 @@ from perception_kit.videos.video import shrink
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
 # Pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip.
 MAX_SIDE = 960
+_SAME_PLACE = 0.3  # intersection over union of the boxes of one person, or of two in one place
+_SIDE_MARGIN = 0.02  # of the image's width: a box that comes so near to a side is cut off by it
 _CLIPS_AT_ONCE = 8  # in one batch of the network, whose memory grows with it
 
 
@@ -50,6 +54,8 @@ class _Subject:
 
     buffer: ClipBuffer[_View]
     decision: Decision
+    box: np.ndarray | None = None  # where they were last found, as fractions of the image's size
+    found_ns: int = 0
     requested_ns: int | None = None  # end of the newest clip given to the network
     action: ActionEstimate | None = None
 
@@ -154,19 +160,21 @@ class ActionRecognizer:
         """Take an image (H, W, 3) uint8 of any size; returns the clips that are now due.
 
         ``people`` are those in the image, whose clips show them alone. The clip is the whole image
-        where nobody looked (None) and where nobody whose clip is complete is found: somebody on the
-        floor is easily missed, and must not be lost sight of. A person whose box is not finite, has
-        no area or lies outside of the image is not found, and listed in ``rejected``. Of more than
-        ``max_people`` the smallest in the image, who are the farthest, are left out. A stamp that
-        goes back or a gap in somebody's stream starts their clip over. Raises ValueError for
-        anything but an RGB image.
+        where nobody looked (None), and where nobody's clip is complete yet; no clip is made where
+        nobody is found. Somebody on the floor is easily missed, and must not be lost sight of:
+        see ``_unseen``. A person whose box is not finite, has no area or lies outside of the image
+        is not found, and listed in ``rejected``. Of more than ``max_people`` the smallest in the
+        image, who are the farthest, are left out. A stamp that goes back or a gap in somebody's
+        stream starts their clip over. Raises ValueError for anything but an RGB image.
         """
         check_color(rgb)
         boxes = self._usable_boxes(people or (), *rgb.shape[:2])
         rgb = shrink(rgb, MAX_SIDE)
 
         with self._lock:
-            boxes = self._foremost(boxes)
+            self._hand_over(boxes)
+            unseen = {} if people is None else self._unseen(boxes, stamp_ns)
+            boxes = self._foremost(boxes | unseen)
             self._stamp_ns = stamp_ns
             self._forget_absent({WHOLE_IMAGE, *boxes}, stamp_ns)
 
@@ -176,16 +184,21 @@ class ActionRecognizer:
                 for track_id, box in boxes.items()
             }
             whole = self._watch(WHOLE_IMAGE, _View(rgb, None), stamp_ns)
+            for track_id, subject in watched.items():
+                if track_id not in unseen:
+                    subject.box, subject.found_ns = boxes[track_id], stamp_ns
 
             # Of these windows, those that are complete and due go to the network.
             clips = {
                 track_id: self._due_clip(subject, stamp_ns) for track_id, subject in watched.items()
             }
-            if not any(subject.requested_ns is not None for subject in watched.values()):
+            is_empty = people is not None and not watched
+            has_clip = any(subject.requested_ns is not None for subject in watched.values())
+            if not is_empty and not has_clip:
                 watched[WHOLE_IMAGE], clips[WHOLE_IMAGE] = whole, self._due_clip(whole, stamp_ns)
             elif whole.requested_ns is not None:
-                # Somebody is found. An alarm of the whole image, or a result still to come, must
-                # not outlive that.
+                # An alarm of the whole image, or a result still to come, must not outlive that
+                # somebody is found, or that nobody is.
                 self._subjects[WHOLE_IMAGE] = _Subject(
                     whole.buffer, Decision(self.class_names, self.spec.alarms)
                 )
@@ -222,9 +235,10 @@ class ActionRecognizer:
                 decision, alarmed = subject.decision, subject.decision.alarm
 
                 label, score = decision.update(probabilities, clip.end_ns, self.config)
-                subject.action = ActionEstimate(
+                action = ActionEstimate(
                     label, score, decision.scores, clip.start_ns, clip.end_ns, track_id
                 )
+                subject.action = None if decision.is_nobody else action
 
                 if decision.alarm and not alarmed and decision.fall_sign_ns is not None:
                     alarms.append(FallAlarm(track_id, decision.fall_sign_ns, clip.end_ns))
@@ -266,6 +280,42 @@ class ActionRecognizer:
             else:
                 self.rejected.append((index, f"the box {person.box} shows no part of the image"))
         return boxes
+
+    def _hand_over(self, boxes: dict[int, np.ndarray]) -> None:
+        """Let new tracks go on with the clips of lost ones in the same place.
+
+        A fall often ends a person's track; the alarm must not begin anew with the next one.
+        """
+        lost = {
+            track_id: subject.box
+            for track_id, subject in self._subjects.items()
+            if track_id not in boxes and subject.box is not None
+        }
+        for track_id in [track_id for track_id in boxes if track_id not in self._subjects]:
+            overlaps = {old: float(box_iou(box, boxes[track_id])) for old, box in lost.items()}
+            nearest = max(overlaps, key=lambda old: overlaps[old], default=None)
+            if nearest is not None and overlaps[nearest] >= _SAME_PLACE:
+                self._subjects[track_id] = self._subjects.pop(nearest)
+                del lost[nearest]
+
+    def _unseen(self, boxes: dict[int, np.ndarray], stamp_ns: int) -> dict[int, np.ndarray]:
+        """Boxes of those to go on watching where they were last found, by track id.
+
+        That is for ``keep_watching`` seconds, unless it was at the left or right side of the image,
+        where people leave; and for as long as their fall alarm is on. It ends where somebody else
+        is found in the same place.
+        """
+        kept: dict[int, np.ndarray] = {}
+        for track_id, subject in self._subjects.items():
+            box = subject.box
+            if track_id in boxes or box is None:
+                continue
+            is_taken = any(float(box_iou(box, other)) >= _SAME_PLACE for other in boxes.values())
+            left = box[0] <= _SIDE_MARGIN or box[2] >= 1 - _SIDE_MARGIN
+            is_recent = stamp_ns - subject.found_ns <= self.config.keep_watching * NANOSECONDS
+            if not is_taken and (subject.decision.alarm or (is_recent and not left)):
+                kept[track_id] = box
+        return kept
 
     def _foremost(self, boxes: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
         """At most ``max_people`` of the boxes; lists the others.

@@ -49,6 +49,22 @@ def test_the_alarm_has_hysteresis(scores: list[float], expected: list[str]) -> N
     assert _labels(scores, RecognizerConfig(smoothing=0.0, fall_on=0.5)) == expected
 
 
+def test_nobody_is_no_action_but_does_not_end_an_alarm_by_itself() -> None:
+    config = RecognizerConfig(smoothing=0.0, fall_on=0.6, fall_off=0.3)
+    decision = Decision(("falling", "nobody", "walking"))
+    assert not decision.is_nobody
+    found = []
+    for index, scores in enumerate([[0.1, 0.7, 0.2], [0.1, 0.2, 0.7], [0.7, 0.2, 0.1]] * 2):
+        label, _ = decision.update(np.array(scores), index * STEP_NS, config)
+        found.append((label, decision.is_nobody))
+    assert found == [(NONE, True), ("walking", False), ("falling", False)] * 2
+
+    label, _ = decision.update(np.array([0.35, 0.6, 0.05]), 9 * STEP_NS, config)
+    assert (label, decision.is_nobody) == ("falling", False)
+    label, _ = decision.update(np.array([0.25, 0.6, 0.15]), 10 * STEP_NS, config)
+    assert (label, decision.is_nobody) == (NONE, True)
+
+
 def test_classes_of_any_name_raise_the_alarm_together() -> None:
     config = RecognizerConfig(smoothing=0.0, fall_on=0.7)
     decision = Decision(("Fall Down", "Slip", "walking"), ("Fall Down", "Slip"))

@@ -127,18 +127,87 @@ def test_everybody_has_a_clip_and_all_are_classified_together(model_path: Path) 
     ]
 
 
-def test_the_whole_image_is_classified_while_nobody_with_a_complete_clip_is_found(
-    model_path: Path,
-) -> None:
+def test_nobody_in_view_has_no_action(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
+    network = _FakeNetwork(recognizer)
+    for index in range(40):
+        assert recognizer.push(_image(index), index * STEP_NS, []) == []
+    assert network.batches == [], "an empty room costs no time"
+
+
+def test_the_whole_image_is_classified_until_somebodys_clip_is_complete(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(keep_watching=0.0))
     network = _FakeNetwork(recognizer)
     seen = []
     for index in range(60):
         people = _people(index, 1) if 8 <= index < 40 else []
         actions = recognizer.push(_image(index), index * STEP_NS, people)
         seen.append([action.track_id for action in actions])
-    assert seen == [[]] * 15 + [[-1]] * 8 + [[1]] * 17 + [[-1]] * 20
+    assert seen == [[]] * 15 + [[-1]] * 8 + [[1]] * 17 + [[]] * 20
     assert all(len(clips) == 1 for clips in network.batches)
+
+
+def _found_until(
+    recognizer: ActionRecognizer, last: int, left: float = 30.0, frames: int = 100
+) -> list[list[int]]:
+    """Track ids of the actions while person 1 is found up to the image ``last``."""
+    person = PersonBox(1, np.array([left, 10.0, left + 8, 40.0]))
+    seen = []
+    for index in range(frames):
+        people = [person] if index <= last else []
+        actions = recognizer.push(_image(index), index * STEP_NS, people)
+        seen.append([action.track_id for action in actions])
+    return seen
+
+
+def test_who_is_not_found_any_more_is_watched_for_a_while(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(keep_watching=2.0))
+    _FakeNetwork(recognizer)
+    seen = _found_until(recognizer, last=30)
+    assert seen[15:60] == [[1]] * 45
+    assert seen[61:] == [[]] * 39
+
+
+@pytest.mark.parametrize("left", [0.0, 71.0])
+def test_who_leaves_at_the_side_of_the_image_is_not_watched(model_path: Path, left: float) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(keep_watching=2.0))
+    _FakeNetwork(recognizer)
+    assert _found_until(recognizer, last=30, left=left)[31:] == [[]] * 69
+
+
+def test_who_has_fallen_is_watched_until_the_alarm_ends(model_path: Path) -> None:
+    config = RecognizerConfig(stride=1, smoothing=0.0, keep_watching=0.5)
+    recognizer = ActionRecognizer(model_path, config=config)
+    _FakeNetwork(recognizer, [0.9] * 50)  # from image 15 to image 64
+    seen = _found_until(recognizer, last=20, left=0.0)
+    assert seen[15:66] == [[1]] * 51
+    assert seen[66:] == [[]] * 34
+
+
+def test_a_new_track_in_the_same_place_goes_on_with_the_clip(model_path: Path) -> None:
+    config = RecognizerConfig(stride=1, smoothing=0.0)
+    recognizer = ActionRecognizer(model_path, config=config)
+    _FakeNetwork(recognizer, [0.9] * 100)
+    box = np.array([30.0, 10.0, 38.0, 40.0])
+    labels, alarms = [], []
+    for index in range(40):
+        identity = 1 if index < 20 else 2
+        people = [] if 20 <= index < 25 else [PersonBox(identity, box)]
+        requests = recognizer.add(_image(index), index * STEP_NS, people)
+        alarms += recognizer.predict(requests)
+        labels.append([(action.track_id, action.label) for action in recognizer.actions()])
+    assert labels[15:25] == [[(1, "falling")]] * 10
+    assert labels[25:] == [[(2, "falling")]] * 15
+    assert len(alarms) == 1
+
+
+def test_somebody_elsewhere_starts_a_clip_of_their_own(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(keep_watching=0.0))
+    _FakeNetwork(recognizer)
+    for index in range(30):
+        person = _people(index, 1) if index < 20 else [PersonBox(2, np.array([60.0, 10, 70, 40]))]
+        actions = recognizer.push(_image(index), index * STEP_NS, person)
+    assert [action.track_id for action in actions] != [2]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +298,7 @@ def test_a_person_who_does_not_move_in_the_image_is_shown_in_the_middle(model_pa
 
 
 def test_memory_is_flat_with_people_coming_and_going(model_path: Path) -> None:
-    recognizer = ActionRecognizer(model_path)
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(keep_watching=0.0))
     _FakeNetwork(recognizer)
     kept = []
     for index in range(600):
@@ -256,13 +325,14 @@ def test_clips_of_a_person_who_was_forgotten_meanwhile_are_dropped(model_path: P
 
 
 def test_an_alarm_of_the_whole_image_ends_where_somebody_is_found(model_path: Path) -> None:
-    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(stride=1, smoothing=0.0))
+    config = RecognizerConfig(stride=1, smoothing=0.0, keep_watching=0.0)
+    recognizer = ActionRecognizer(model_path, config=config)
     network = _FakeNetwork(recognizer, [0.9])
     alarms, labels = [], []
     for index in range(60):
         if index == 40:  # between fall_off and fall_on, then a fall of its own
             network.falling = iter([0.4, 0.4, 0.95])
-        people = _people(index, 1) if 1 <= index < 40 else []
+        people = _people(index, 1) if 1 <= index < 40 else None
         requests = recognizer.add(_image(index), index * STEP_NS, people)
         alarms += recognizer.predict(requests)
         labels.append([action.label for action in recognizer.actions() if action.track_id == -1])
