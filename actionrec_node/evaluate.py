@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.config_file import save_options
-from actionrec_node.data.annotations import Annotations, DataError, check_labels, read_folders
+from actionrec_node.data.annotations import Annotations, DataError, known_labels, read_folders
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_video
 from actionrec_node.data.person_boxes import BoxTrack, read_boxes
@@ -105,8 +105,7 @@ def find_videos(
     Raises DataError for labels that are none of ``class_names``, and for clips of people where no
     box of any is known.
     """
-    annotations = read_folders(folders)
-    check_labels(annotations, class_names)
+    annotations = known_labels(read_folders(folders), class_names)
 
     tracks = read_boxes(folders) if per_person else {}
     if per_person and not annotations.keys() & tracks.keys():

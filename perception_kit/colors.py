@@ -11,6 +11,7 @@ import numpy as np
 Color = tuple[int, int, int]
 
 FALL_LABEL = "falling"
+OTHER_LABEL = "other"  # of an action model: everything that is none of its other classes
 NOBODY_LABEL = "nobody"  # of an action model: nobody is in the clip, so there is no action
 FALL_COLOR: Color = (226, 20, 32)
 WHITE: Color = (255, 255, 255)

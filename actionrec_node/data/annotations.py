@@ -14,12 +14,13 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
+from perception_kit.colors import OTHER_LABEL
 from perception_kit.videos.video import VIDEO_SUFFIXES, is_video
 
 
@@ -209,14 +210,30 @@ def class_names_of(annotations: Annotations) -> list[str]:
     return names
 
 
-def check_labels(annotations: Annotations, class_names: Sequence[str]) -> None:
-    """Raises DataError naming a video with a label that is none of ``class_names``."""
-    for path, segments in annotations.items():
-        unknown = sorted({segment.label for segment in segments} - set(class_names))
-        if unknown:
-            raise DataError(
-                f"'{path}' is labelled {unknown}, but the model's classes are {list(class_names)}"
-            )
+def known_labels(annotations: Annotations, class_names: Sequence[str]) -> Annotations:
+    """The annotations with the labels of a model that has ``class_names``.
+
+    What the model does not know is "other" to one that has this class. Raises DataError naming a
+    video with a label that is none of the classes where it has not.
+    """
+    found = {segment.label for segments in annotations.values() for segment in segments}
+    unknown = found - set(class_names)
+    if unknown and OTHER_LABEL not in class_names:
+        path, labels = next(
+            (path, named)
+            for path, segments in annotations.items()
+            if (named := sorted(unknown & {segment.label for segment in segments}))
+        )
+        raise DataError(
+            f"'{path}' is labelled {labels}, but the model's classes are {list(class_names)}"
+        )
+    return {
+        path: [
+            replace(segment, label=OTHER_LABEL) if segment.label in unknown else segment
+            for segment in segments
+        ]
+        for path, segments in annotations.items()
+    }
 
 
 def check_disjoint(train: Annotations, held_out: Annotations) -> None:

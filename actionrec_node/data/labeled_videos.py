@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from actionrec_node.data.annotations import Annotations, DataError, Segment, check_labels
+from actionrec_node.data.annotations import Annotations, DataError, Segment, known_labels
 from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.frames import FrameFile, Frames, read_frames
 from actionrec_node.data.person_boxes import BoxTrack
@@ -156,11 +156,12 @@ def load_videos(
     than the memory. With ``lead_frames`` it holds the labeled frames and that many before them
     alone, which is little of a long video with few labels.
 
-    Raises DataError for a label outside ``class_names``, and for videos that do not decode or are
-    shorter than ``min_frames``, naming all of them; with ``skip_bad`` these are printed and left
+    Labels become those of ``known_labels``. Raises DataError as that does, and for videos that do
+    not decode or are shorter than ``min_frames``, naming all of them; with ``skip_bad`` these are
+    printed and left
     out. Raises OSError where the file finds no room.
     """
-    check_labels(annotations, class_names)
+    annotations = known_labels(annotations, class_names)
 
     def load(item: tuple[Path, list[Segment]]) -> LabeledVideo | VideoError:
         path, segments = item

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
+from perception_kit.colors import FALL_LABEL, OTHER_LABEL
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate
 
 
@@ -30,6 +31,21 @@ class FrameGroundTruth:
     poses: list[PoseEstimate] | None = None
     tracks: list[TrackEstimate] | None = None
     action: str | None = None
+
+
+def names_for_model(
+    frames: Sequence[FrameGroundTruth], class_names: Collection[str], alarm_classes: Collection[str]
+) -> dict[str, str]:
+    """What a model with these classes is to call the actions of the frames.
+
+    While the alarm is on the node's label is "falling", whatever model and ground truth call it;
+    and what a model does not know is "other" to one that has this class.
+    """
+    names = dict.fromkeys(alarm_classes, FALL_LABEL)
+    if OTHER_LABEL in class_names:
+        found = {frame.action for frame in frames if frame.action}
+        names |= dict.fromkeys(sorted(found - set(class_names)), OTHER_LABEL)
+    return names
 
 
 def renamed_actions(

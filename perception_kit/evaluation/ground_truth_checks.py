@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from perception_kit.colors import OTHER_LABEL
 from perception_kit.evaluation.ground_truth import FrameGroundTruth
 
 
@@ -40,9 +41,10 @@ def ground_truth_warnings(
             " missed"
         )
     if unknown := actions - set(action_classes):
+        effect = "'other'" if OTHER_LABEL in action_classes else "wrong"
         warnings.append(
             f"the action model does not know {_listed(unknown)} of the truth: each frame of it"
-            " counts as wrong"
+            f" counts as {effect}"
         )
     return warnings
 

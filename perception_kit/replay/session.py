@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from perception_kit.alarm_classes import default_alarm_classes
-from perception_kit.colors import FALL_LABEL
 from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
 from perception_kit.evaluation.frame_records import frame_records, write_frame_records
 from perception_kit.evaluation.ground_truth import (
     FrameGroundTruth,
     GroundTruthSource,
+    names_for_model,
     renamed_actions,
 )
 from perception_kit.evaluation.ground_truth_checks import ground_truth_warnings, mask_extent
@@ -168,10 +168,10 @@ def _evaluate(
         ground_truths = [FrameGroundTruth()] * len(recorder.frames)
     else:
         ground_truths = list(ground_truth.frames(recorder.frames))
-    # While the alarm is on the node's label is "falling", whatever model and ground truth call it.
     called = {}
     if ground_truth is not None:
-        called = dict.fromkeys(_alarm_classes(settings.action_model), FALL_LABEL)
+        trained = read_metadata(settings.action_model)["class_names"]
+        called = names_for_model(ground_truths, trained, _alarm_classes(settings.action_model))
     frames = [
         EvaluatedFrame(key.stamp_ns, frame_truth, results.get(key.stamp_ns, FrameResults()))
         for key, frame_truth in zip(

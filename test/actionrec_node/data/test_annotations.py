@@ -13,7 +13,7 @@ from actionrec_node.data.annotations import (
     DataError,
     Segment,
     check_disjoint,
-    check_labels,
+    known_labels,
     class_names_of,
     group_of,
     read_annotations,
@@ -144,7 +144,16 @@ def test_one_class_alone_is_refused() -> None:
 
 def test_a_label_that_the_model_lacks_is_named_with_its_video() -> None:
     with pytest.raises(DataError, match=r"'a\.mp4' is labelled \['swimming'\]"):
-        check_labels({Path("a.mp4"): [Segment(0, 1, "swimming")]}, ["walking"])
+        known_labels({Path("a.mp4"): [Segment(0, 1, "swimming")]}, ["walking"])
+
+
+def test_what_a_model_does_not_know_is_other_to_it() -> None:
+    segments = [Segment(0, 1, "swimming", "ann"), Segment(1, 2, "walking", "ann")]
+    annotations = {Path("a.mp4"): segments}
+    assert known_labels(annotations, ["other", "walking"]) == {
+        Path("a.mp4"): [Segment(0, 1, "other", "ann"), segments[1]]
+    }
+    assert known_labels(annotations, ["swimming", "walking"]) == annotations
 
 
 def test_a_video_on_both_sides_is_refused() -> None:

@@ -11,7 +11,11 @@ import pytest
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
 from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
-from perception_kit.evaluation.ground_truth import FrameGroundTruth, renamed_actions
+from perception_kit.evaluation.ground_truth import (
+    FrameGroundTruth,
+    names_for_model,
+    renamed_actions,
+)
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.metrics_schema import (
     ActionClassScores,
@@ -202,5 +206,14 @@ def test_part_of_a_node_that_is_gone_is_none_with_a_note() -> None:
 
 def test_actions_of_the_ground_truth_by_the_names_of_the_node() -> None:
     frames = [FrameGroundTruth(action=action) for action in ("Fall Down", "walking", "", None)]
-    renamed = renamed_actions(frames, {"Fall Down": "falling"})
+    names = names_for_model(frames, ["Fall Down", "walking"], ["Fall Down"])
+    renamed = renamed_actions(frames, names)
     assert [frame.action for frame in renamed] == ["falling", "walking", "", None]
+
+
+def test_actions_that_a_model_does_not_know_are_other_to_it() -> None:
+    frames = [FrameGroundTruth(action=action) for action in ("sitting", "walking", "", None)]
+    names = names_for_model(frames, ["other", "walking"], [])
+    renamed = renamed_actions(frames, names)
+    assert [frame.action for frame in renamed] == ["other", "walking", "", None]
+    assert names_for_model(frames, ["running", "walking"], []) == {}
