@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
+from perception_kit.arguments import program_name
 from perception_kit.processes import run_command
 from perception_kit.ros.node_processes import (
     NODES,
@@ -28,7 +29,7 @@ _POLL_S = 0.5
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the bring-up."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.bringup",
+        prog=program_name("perception_kit.bringup"),
         description="Run the perception nodes of this package.",
     )
     parser.add_argument(
