@@ -29,6 +29,8 @@ WITHOUT_IMPORT = {
     "mypy": "command of make lint",
     "types-pyyaml": "type hints for mypy",
     "types-tqdm": "type hints for mypy",
+    "mkdocs-material": "theme of make docs; brings mkdocs",
+    "mkdocstrings": "plugin of make docs",
     "defusedxml": "of trackers, which is installed without its dependencies",
     "pydeprecate": "of trackers, as defusedxml",
 }
@@ -109,7 +111,7 @@ def test_what_is_declared_is_used(file: str, folders: tuple[str, ...]) -> None:
 
 
 def test_the_lock_has_all_that_is_declared() -> None:
-    wanted = set().union(*(declared(name) for name in ("dev", "ros.in", *INSTALLED)))
+    wanted = set().union(*(declared(name) for name in ("dev", "docs", "ros.in", *INSTALLED)))
     assert not {name.replace("_", "-") for name in wanted} - declared("lock.txt")
 
 
