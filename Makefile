@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The few commands a person needs. All set everything up first.
-.PHONY: setup demo test check bench lint
+.PHONY: setup demo test check bench lint docs pictures lock
 
 setup:
 	@scripts/setup.sh
@@ -30,3 +30,19 @@ lint: setup
 	@./run ruff format --check .
 	@./run mypy
 	@./run pytest test/test_import_rules.py test/test_dependencies.py
+
+# The documentation site in out/docs; it needs no network, and a broken link is an error.
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 ./run mkdocs build -q
+	@echo "docs: out/docs/index.html; with search: python3 -m http.server -d out/docs"
+
+# The pictures of the documentation, from out/demo.
+pictures: setup
+	@[ -f out/demo/report.html ] || scripts/demo.sh
+	@./run python scripts/pictures.py
+
+# Pins what pyproject.toml and requirements/ros.in ask for. Pins that are there stay; delete the file to renew them all.
+lock:
+	@.venv/bin/uv pip compile -q --universal --python-version 3.10 --no-annotate --no-header \
+	    requirements/ros.in pyproject.toml --extra dev -o requirements/lock.txt
+	@sed -i '1i # Compiled by "make lock" from ros.in and pyproject.toml.' requirements/lock.txt

@@ -1,22 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python packages, for use without a ROS build; their executables are in ``setup.cfg``."""
+"""What ``pyproject.toml`` cannot say: the version of ``package.xml``, and data beside the code."""
+
+from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
+PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node")
+# Folders that perception_kit.resources.package_folder() finds in a wheel.
+SHARE = "perception_kit.share"
+DATA = ("config", "launch", "models", "msg")
+
+root = Path(__file__).parent
+folders = [
+    path.relative_to(root)
+    for name in DATA
+    for path in (root / name, *(root / name).rglob("*"))
+    if path.is_dir() and path.name != "__pycache__"
+]
+
 setup(
-    name="assistant-perception",
-    version="0.1.0",
-    description=(
-        "6D object pose, tracking and action recognition for a robot assistant with an RGB-D camera"
-    ),
-    license="Apache-2.0",
-    python_requires=">=3.10",
-    packages=find_packages(
-        include=[
-            f"{name}{sub}"
-            for name in ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node")
-            for sub in ("", ".*")
-        ]
-    ),
-    package_data={"": ["*.pyi", "py.typed", "*.css", "*.html", "*.js"]},
+    version=ElementTree.parse(root / "package.xml").findtext("version"),
+    packages=[
+        *find_packages(include=[f"{name}{sub}" for name in PACKAGES for sub in ("", ".*")]),
+        *(f"{SHARE}.{'.'.join(folder.parts)}" for folder in folders),
+    ],
+    package_dir={f"{SHARE}.{name}": name for name in DATA},
+    package_data={
+        "": ["*.pyi", "py.typed", "*.css", "*.html", "*.js"],
+        **{f"{SHARE}.{'.'.join(folder.parts)}": ["*"] for folder in folders},
+    },
 )

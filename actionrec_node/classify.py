@@ -26,7 +26,7 @@ from actionrec_node.evaluation.model_loading import (
     time_per_clip,
 )
 from actionrec_node.networks.action_model import ActionModel
-from perception_kit.arguments import with_json_path
+from perception_kit.arguments import program_name, with_json_path
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
@@ -38,7 +38,7 @@ from perception_kit.videos.video import VideoError, VideoFormat, video_frames
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.classify", description="Say what happens in one video."
+        prog=program_name("actionrec_node.classify"), description="Say what happens in one video."
     )
     parser.add_argument("video", type=Path, help="video file, or folder of pictures; no camera")
     add_model_arguments(parser)

@@ -22,7 +22,7 @@ from actionrec_node.networks.action_model import (
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.alarm_classes import alarm_warning
-from perception_kit.arguments import bounded_int, model_file, positive_float
+from perception_kit.arguments import bounded_int, model_file, positive_float, program_name
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
 
@@ -30,7 +30,7 @@ from perception_kit.processes import run_command
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.convert",
+        prog=program_name("actionrec_node.convert"),
         description=(
             "Make a model file of a checkpoint of 3D-ResNets-PyTorch or of I3D for PyTorch, or of"
             " I3D streams trained here. A model file (.safetensors) alone keeps its architecture"

@@ -39,7 +39,7 @@ from actionrec_node.evaluation.model_loading import (
 from actionrec_node.evaluation.plots import plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model import ActionModelSpec
 from perception_kit.alarm_classes import alarm_warning
-from perception_kit.arguments import bounded_float
+from perception_kit.arguments import bounded_float, program_name
 from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
@@ -54,7 +54,8 @@ _SHARPNESS = 4  # videos are read up to this much larger than the network's inpu
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.evaluate", description="Score a model on labelled videos."
+        prog=program_name("actionrec_node.evaluate"),
+        description="Score a model on labelled videos.",
     )
     parser.add_argument(
         "--data",

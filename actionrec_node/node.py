@@ -22,6 +22,7 @@ from perception_kit.ros.from_messages import tracks_from_message
 from perception_kit.ros.image import color_image
 from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
+from perception_kit.ros.model_notes import log_model
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.to_messages import actions_to_message
 from perception_kit.ros.worker import FrameWorker
@@ -89,6 +90,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._device = choose_device(config.device)
         self._recognizer = ActionRecognizer(config.model, self._device, config, config.runtime)
         spec = self._recognizer.spec
+        log_model(self.get_logger(), "model", config.model, spec.class_names)
         if warning := alarm_warning(spec.class_names, spec.alarms):
             self.get_logger().warning(warning)
         self._boxes_rejected = 0

@@ -25,7 +25,7 @@ from actionrec_node.evaluate import add_video_arguments, find_videos, read_video
 from actionrec_node.evaluation.clip_scores import clip_scores, predict_video
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
 from actionrec_node.networks.openvino import load_runtime_model, write_int8
-from perception_kit.arguments import bounded_int
+from perception_kit.arguments import bounded_int, program_name
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError, import_package
@@ -40,7 +40,7 @@ _STRIDE = 4  # frames between two windows that are compared, as evaluate and the
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.quantize",
+        prog=program_name("actionrec_node.quantize"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -19,6 +19,7 @@ import yaml
 
 from actionrec_node.evaluation.plots import MEASURES, plot_per_class
 from actionrec_node.train import parse_arguments as parse_training_arguments
+from perception_kit.arguments import program_name
 from perception_kit.processes import run_command
 
 
@@ -29,7 +30,7 @@ class SweepError(ValueError):
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.sweep", description="Train and compare several runs."
+        prog=program_name("actionrec_node.sweep"), description="Train and compare several runs."
     )
     parser.add_argument("sweep", type=Path, help="YAML file with 'common' and 'runs'")
     parser.add_argument(

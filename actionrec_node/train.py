@@ -49,7 +49,7 @@ from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
 from perception_kit.alarm_classes import alarm_warning, check_alarm_classes
-from perception_kit.arguments import bounded_float, bounded_int, positive_float
+from perception_kit.arguments import bounded_float, bounded_int, positive_float, program_name
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
 from perception_kit.training.clock import TrainingClock
@@ -157,7 +157,7 @@ class ActionTrainingOptions(TrainingOptions):
 def parse_arguments(arguments: Sequence[str] | None = None) -> ActionTrainingOptions:
     """Options of the command line and of the YAML file that it may name."""
     parser = argparse.ArgumentParser(
-        prog="python -m actionrec_node.train",
+        prog=program_name("actionrec_node.train"),
         description="Train an action model on labelled videos.",
     )
     add_options(parser, ActionTrainingOptions)

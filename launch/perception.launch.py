@@ -36,6 +36,12 @@ ARGUMENTS = {
         "",
         "namespace of the camera's topics; empty: that of the nodes, else the preset's",
     ),
+    "camera_name": ("", "camera_name that the driver was started with; empty: the preset's"),
+    "params_file": (
+        "",
+        "YAML file of node parameters, of all that config/ has; what it leaves out stays as in"
+        " config/, and the arguments below override it",
+    ),
     "device": ("", "cpu, cuda, cuda:N or auto; empty: as in config/"),
     "segmentation_model": ("", "segmentation model file; empty: as in config/"),
     "pose_model": ("", "pose model file; empty: as in config/"),
@@ -70,7 +76,10 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes for the values of the arguments. Raises BringupError for an unknown camera."""
     given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, *SWITCHES)}
     namespace, use_sim_time = given["namespace"], given["use_sim_time"] == "true"
-    camera = camera_remappings(given["camera"], namespace, given["camera_namespace"])
+    camera = camera_remappings(
+        given["camera"], namespace, given["camera_namespace"], given["camera_name"]
+    )
+    own_file = [given["params_file"]] if given["params_file"] else []
 
     # What is given overrides config/.
     own = {
@@ -92,7 +101,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             executable=name,
             name=name,
             namespace=namespace,
-            parameters=[str(config), parameters | {"use_sim_time": use_sim_time}],
+            parameters=[str(config), *own_file, parameters | {"use_sim_time": use_sim_time}],
             remappings=list((camera | LINKS.get(name, {})).items()),
             additional_env=NODE_ENVIRONMENT.get(name, {}),
             output="screen",

@@ -15,6 +15,12 @@ from perception_kit.json_output import JSON_TO_STDOUT
 from perception_kit.resources import choose_device
 
 
+def program_name(module: str) -> str:
+    """What the help of a command calls it: by the name that it was run with."""
+    started = sys.argv[0]
+    return started if started.startswith("perception ") else f"python -m {module}"
+
+
 def bounded_int(least: int) -> Callable[[str], int]:
     """Type of integers from ``least`` on."""
 

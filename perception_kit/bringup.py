@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
+from perception_kit.arguments import program_name
 from perception_kit.processes import run_command
 from perception_kit.ros.node_processes import (
     NODES,
     BringupError,
     NodeGroup,
     camera_remappings,
+    read_parameters,
     start_nodes,
 )
 
@@ -28,7 +30,7 @@ _POLL_S = 0.5
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the bring-up."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.bringup",
+        prog=program_name("perception_kit.bringup"),
         description="Run the perception nodes of this package.",
     )
     parser.add_argument(
@@ -45,6 +47,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="namespace of the camera's topics (default: that of the nodes, else the preset's)",
     )
     parser.add_argument(
+        "--camera-name",
+        default="",
+        help="camera_name that the driver was started with (default: the preset's)",
+    )
+    parser.add_argument(
         "--nodes",
         nargs="+",
         choices=sorted(NODES),
@@ -54,6 +61,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
 
     # Parameters of the nodes
+    parser.add_argument(
+        "--params-file",
+        type=Path,
+        help="YAML file of node parameters, of all that config/ has; what it leaves out stays as in"
+        " config/, and the options below override it",
+    )
     parser.add_argument("--device", help="cpu, cuda, cuda:N or auto (default: as in config/)")
     for kind in ("segmentation", "pose", "action"):
         parser.add_argument(f"--{kind}-model", help=f"{kind} model file (default: as in config/)")
@@ -75,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         group = start_nodes(
             node_parameters(options),
-            camera_remappings(options.camera, options.namespace, options.camera_namespace),
+            camera_remappings(
+                options.camera, options.namespace, options.camera_namespace, options.camera_name
+            ),
             options.namespace,
             log_dir=options.log_dir,
             nodes=options.nodes,
@@ -89,7 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]:
-    """Parameters that were given on the command line, by node."""
+    """Parameters that were given in --params-file and on the command line, by node.
+
+    Raises BringupError for a file that holds none.
+    """
     given = {
         "pose6d_node": {
             "segmentation_model": options.segmentation_model,
@@ -102,8 +120,10 @@ def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]
     for parameters in given.values():
         parameters["use_sim_time"] = True if options.use_sim_time else None
 
+    from_file = {} if options.params_file is None else read_parameters(options.params_file)
     return {
-        node: {name: value for name, value in parameters.items() if value is not None}
+        node: from_file.get(node, {})
+        | {name: value for name, value in parameters.items() if value is not None}
         for node, parameters in given.items()
     }
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from perception_kit.arguments import program_name
 from perception_kit.evaluation.run import RunError, read_run
 from perception_kit.processes import run_command
 from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_runs
@@ -30,7 +31,7 @@ _FRAMES_PRINTED = 5
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.compare",
+        prog=program_name("perception_kit.compare"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

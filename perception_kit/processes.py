@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes: commands whose reader goes away, and children that do not outlive their parent."""
+"""Processes: commands that end quietly, and children that do not outlive their parent."""
 
 from __future__ import annotations
 
 import io
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
 def run_command(main: Callable[[], int]) -> int:
     """Run ``main`` and return its exit code, also where nobody reads its output to the end.
 
     ``COMMAND | head`` closes the pipe: what is printed from there on is lost, but not the files
-    that the command has yet to write.
+    that the command has yet to write. Ctrl-C and SIGTERM raise KeyboardInterrupt in ``main``; where
+    it does not handle that itself, the command ends without a traceback and with exit code 130.
     """
+    signal.signal(signal.SIGTERM, _interrupt_own_process)
     if isinstance(sys.stdout, io.TextIOWrapper):
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         is_terminal = sys.stdout.line_buffering
@@ -24,9 +31,29 @@ def run_command(main: Callable[[], int]) -> int:
         )
     try:
         return main()
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
     finally:
         if sys.stdout is not None:  # as after COMMAND >&-
             sys.stdout.flush()
+
+
+def _interrupt_own_process(number: int, frame: FrameType | None, own: int = os.getpid()) -> None:
+    """Raise KeyboardInterrupt; a forked worker, which inherits the handler, ends at once."""
+    if os.getpid() != own:
+        os._exit(128 + number)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def ignoring_interrupts() -> Iterator[None]:
+    """Let processes that are started meanwhile ignore Ctrl-C: their parent ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def ends_with_parent(command: Sequence[str]) -> list[str]:

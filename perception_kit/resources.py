@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from pathlib import Path
+from xml.etree import ElementTree
 
 PACKAGE = "assistant_perception"
+DISTRIBUTION = "assistant-perception"
 
 # What runs a network on a CPU; the last is for quantized networks.
 RUNTIMES = ("pytorch", "openvino")
@@ -23,12 +26,15 @@ class DeviceError(ValueError):
 def package_folder() -> Path:
     """Folder of ``config/``, ``launch/`` and ``models/``.
 
-    It is the source tree, or else the installed share folder. Raises FileNotFoundError where there
-    is neither.
+    It is the source tree, else the share folder of the wheel or of the ROS workspace. Raises
+    FileNotFoundError where there is none.
     """
     source = Path(__file__).resolve().parents[1]
     if (source / "package.xml").is_file():
         return source
+    wheel = Path(__file__).with_name("share")
+    if wheel.is_dir():
+        return wheel
 
     try:
         from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
@@ -38,6 +44,16 @@ def package_folder() -> Path:
         raise FileNotFoundError(
             f"package '{PACKAGE}' is not installed: build it and source the workspace's setup file"
         ) from error
+
+
+def package_version() -> str:
+    """Version of this package: that of ``package.xml``, which a wheel took over."""
+    path = package_folder() / "package.xml"
+    if not path.is_file():
+        return metadata.version(DISTRIBUTION)
+    version = ElementTree.parse(path).findtext("version")
+    assert version is not None, f"{path} has no version"
+    return version
 
 
 def resolve_path(path: str | Path) -> Path:

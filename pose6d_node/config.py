@@ -78,12 +78,24 @@ class Pose6dConfig(CameraConfig):
         0.005, "poses that agree less with mask and depth are not published", 0.0, 1.0
     )
 
-    # Input and visualization.
+    # Input and output.
     slop: float = parameter(
         0.03,
         "largest difference of the stamps of colour and depth, s",
         0.0,
         1.0,
+        fixed=True,
+    )
+    publish_vision_msgs: bool = parameter(
+        True,
+        "also publish ~/detections_2d and ~/detections_3d of vision_msgs while somebody"
+        " subscribes, where vision_msgs is installed",
+        fixed=True,
+    )
+    target_frame: str = parameter(
+        "",
+        "TF frame, such as base_link, in which ~/target_poses and ~/detections_3d are published,"
+        " too; empty: no ~/target_poses, and ~/detections_3d in the camera's optical frame",
         fixed=True,
     )
     mesh_folder: str = parameter(

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from perception_kit.arguments import bounded_int, device, with_new_names
+from perception_kit.arguments import bounded_int, device, program_name, with_new_names
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
@@ -53,7 +53,7 @@ REFINED, AND_VIEWS, AND_LAST = "refined", "+ views", "+ last poses"
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m pose6d_node.evaluate",
+        prog=program_name("pose6d_node.evaluate"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

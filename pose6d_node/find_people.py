@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_float, device
+from perception_kit.arguments import bounded_float, device, program_name
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.partial_file import replacing
@@ -35,7 +35,7 @@ MAX_GAP = 1.0  # seconds over which boxes are interpolated
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m pose6d_node.find_people",
+        prog=program_name("pose6d_node.find_people"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

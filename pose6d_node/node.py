@@ -17,6 +17,7 @@ from visualization_msgs.msg import MarkerArray
 from perception_kit.depth_scale import metric_width, scale_warning
 from perception_kit.drawing import draw_overlay
 from perception_kit.resources import choose_device
+from perception_kit.ros.camera_motion import CameraMotion, poses_in
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.image import (
     ImageError,
@@ -26,6 +27,7 @@ from perception_kit.ros.image import (
 from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import MeshResource, delete_all, mesh_resources, pose_markers
+from perception_kit.ros.model_notes import log_model
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.standard import (
     Detection2DArray,
@@ -68,6 +70,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self._size_ratios: deque[float] = deque(maxlen=_SIZES)
         self._device = self._rejected = ""
         self._last: tuple[int, Sequence[PoseEstimate]] = 0, ()
+        self._target = CameraMotion(self, "target_frame", lost="no poses in the target frame")
 
     def load(self) -> None:
         """Load the models that the parameters name. Raises ValueError where there is none."""
@@ -93,6 +96,8 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             config.max_detections,
             config.runtime,
         )
+        names = self._loaded_segmenter.class_names
+        log_model(self.get_logger(), "segmentation_model", config.segmentation_model, names)
         if config.pose_model:
             estimator = PoseEstimator(config.pose_model, self._device)
             points = estimator.model.model_points.cpu().numpy()
@@ -101,13 +106,17 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
                 zip(estimator.class_names, estimator.model.spec.diameters, strict=True)
             )
             self._estimator = estimator
+            log_model(self.get_logger(), "pose_model", config.pose_model, estimator.class_names)
             self.results.add(ObjectPoseArray, "poses")
+            if config.target_frame:
+                self._target.check()
+                self.results.add(ObjectPoseArray, "target_poses")
 
         # The results.
         self.results.add(InstanceDetectionArray, "detections")
         self.results.add(MarkerArray, "markers")
         self.results.add(Image, "overlay")
-        if Detection2DArray is not None:
+        if config.publish_vision_msgs and Detection2DArray is not None:
             self.results.add(Detection2DArray, "detections_2d")
             self.results.add(Detection3DArray, "detections_3d")
 
@@ -216,10 +225,23 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         results.poses, results.intrinsics = poses, intrinsics
         results.model_points = self._model_points
         self.results.publish("poses", poses_to_message(poses, header))
-        if self.results.has_subscribers("detections_3d"):
-            self.results.publish("detections_3d", detections_3d(poses, header))
+        self._publish_in_target_frame(poses, header)
         if self.results.has_subscribers("markers"):
             self.results.publish("markers", pose_markers(poses, header, self._meshes))
+
+    def _publish_in_target_frame(self, poses: Sequence[PoseEstimate], header: Header) -> None:
+        """Poses for those who do not know the camera; none, reported, while TF is unknown."""
+        target = self.config.target_frame
+        if target:
+            frame_from_camera = self._target.camera_in(target, header)
+            if frame_from_camera is None:
+                return
+            poses = poses_in(frame_from_camera, poses)
+            header = Header(stamp=header.stamp, frame_id=target)
+            self.results.publish("target_poses", poses_to_message(poses, header))
+
+        if self.results.has_subscribers("detections_3d"):
+            self.results.publish("detections_3d", detections_3d(poses, header))
 
     def _last_poses(self, header: Header) -> Sequence[PoseEstimate]:
         """Those of the last frame, unless that is too long ago."""

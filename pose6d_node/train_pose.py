@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from lightning.fabric import Fabric
 
-from perception_kit.arguments import bounded_int, positive_float
+from perception_kit.arguments import bounded_int, positive_float, program_name
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
 from perception_kit.datasets.mesh_folder import read_all
@@ -79,7 +79,7 @@ class PoseTrainingOptions(TrainingOptions):
 def parse_arguments(arguments: Sequence[str] | None = None) -> PoseTrainingOptions:
     """Options of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m pose6d_node.train_pose", description="Train DenseFusion on a dataset."
+        prog=program_name("pose6d_node.train_pose"), description="Train DenseFusion on a dataset."
     )
     add_options(parser, PoseTrainingOptions)
     return PoseTrainingOptions(**vars(parser.parse_args(arguments)))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 
-from perception_kit.arguments import bounded_int, positive_float
+from perception_kit.arguments import bounded_int, positive_float, program_name
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
@@ -101,7 +101,7 @@ class SegmentationTrainingOptions(TrainingOptions):
 def parse_arguments(arguments: Sequence[str] | None = None) -> SegmentationTrainingOptions:
     """Options of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m pose6d_node.train_segmentation",
+        prog=program_name("pose6d_node.train_segmentation"),
         description="Train Mask R-CNN on a dataset.",
     )
     add_options(parser, SegmentationTrainingOptions)

@@ -23,6 +23,7 @@ if [ -z "${ROS_DISTRO:-}" ]; then
 fi
 if [ -d "$package" ]; then
   prepend AMENT_PREFIX_PATH "$package"
+  prepend PATH "$package/bin"
   prepend LD_LIBRARY_PATH "$package/lib"
   # The messages come from the build, the Python packages from the source tree.
   prepend PYTHONPATH "$package${site[0]#"$venv"}"

@@ -46,18 +46,14 @@ check_system() {
 
 install_python_packages() {
   local mark=$venv/.installed wanted
-  wanted=$(cat requirements/*.in requirements/*.txt scripts/fix_wheels.py | sha256sum | cut -c1-16)-${ROS_DISTRO:-wheels}
+  wanted=$(cat pyproject.toml requirements/*.in requirements/*.txt scripts/fix_wheels.py scripts/install_python.sh | sha256sum | cut -c1-16)-${ROS_DISTRO:-wheels}
   [ -f "$mark" ] && [ "$(cat "$mark")" = "$wanted" ] && { say "Python packages are up to date"; return; }
   local free_gb
   free_gb=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
   [ -d "$venv" ] || [ "$free_gb" -ge "$needed_gb" ] || fail "$free_gb GB of disk are free here, $needed_gb GB are needed"
   if [ -n "${ROS_DISTRO:-}" ]; then
     say "ROS 2 $ROS_DISTRO is sourced and will be used; installing what it does not bring"
-    has_pip || python3 -m venv --system-site-packages "$venv"
-    # ROS 2's own compiled messages need the NumPy that they were built with.
-    python3 -c 'import numpy; print(f"numpy=={numpy.__version__}")' >"$venv/constraints.txt" ||
-      fail "the sourced ROS 2 has no NumPy; install python3-numpy"
-    "$venv/bin/python" -m pip install -q -r requirements/python.in -r requirements/dev.in -c "$venv/constraints.txt" &&
+    scripts/install_python.sh "$venv" dev &&
       "$venv/bin/python" -m pip install -q --no-deps -r requirements/no_deps.txt ||
       fail "Python packages could not be installed; is the network reachable?"
   else

@@ -9,6 +9,13 @@ from importlib.metadata import packages_distributions
 
 import pytest
 from python_imports import PACKAGES, ROOT, imported, sources
+from setuptools.config.pyprojecttoml import read_configuration
+
+from perception_kit.cli import EXTRAS
+
+PROJECT = read_configuration(ROOT / "pyproject.toml", expand=False)["project"]
+PYPROJECT = {"run": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+INSTALLED = ("run", "openvino", "view", "train")
 
 # Declared, but imported by no module of ours.
 WITHOUT_IMPORT = {
@@ -22,6 +29,8 @@ WITHOUT_IMPORT = {
     "mypy": "command of make lint",
     "types-pyyaml": "type hints for mypy",
     "types-tqdm": "type hints for mypy",
+    "mkdocs-material": "theme of make docs; brings mkdocs",
+    "mkdocstrings": "plugin of make docs",
     "defusedxml": "of trackers, which is installed without its dependencies",
     "pydeprecate": "of trackers, as defusedxml",
 }
@@ -31,9 +40,13 @@ OWN = {*PACKAGES, "bench", "examples"}
 
 
 def declared(name: str) -> set[str]:
-    """Distributions of a requirements file, in lower case."""
-    lines = (ROOT / "requirements" / name).read_text().splitlines()
-    return {re.split(r"[=<>\[ ]", line)[0].lower() for line in lines if line[:1].isalpha()}
+    """Distributions of a requirements file or of a part of pyproject.toml, in lower case."""
+    if name in PYPROJECT:
+        lines = PYPROJECT[name]
+    else:
+        lines = (ROOT / "requirements" / name).read_text().splitlines()
+    names = {re.split(r"[=<>\[ ]", line)[0].lower() for line in lines if line[:1].isalpha()}
+    return names - {"assistant-perception"}
 
 
 def used(*folders: str) -> dict[str, str]:
@@ -58,10 +71,10 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("folders", "files"),
     [
-        (PACKAGES, ("python.in",)),
-        (("examples",), ("python.in",)),
-        (("bench",), ("python.in", "bench.in", "no_deps.txt")),
-        (("test",), ("python.in", "dev.in")),
+        (PACKAGES, INSTALLED),
+        (("examples",), ("run",)),
+        (("bench",), (*INSTALLED, "bench.in", "no_deps.txt")),
+        (("test",), (*INSTALLED, "dev")),
     ],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str, ...]) -> None:
@@ -80,8 +93,8 @@ def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str
 @pytest.mark.parametrize(
     ("file", "folders"),
     [
-        ("python.in", PACKAGES),
-        ("dev.in", ("test",)),
+        *((part, PACKAGES) for part in INSTALLED),
+        ("dev", ("test",)),
         ("no_deps.txt", ("bench",)),
         ("bench.in", ("bench",)),
     ],
@@ -95,3 +108,14 @@ def test_what_is_declared_is_used(file: str, folders: tuple[str, ...]) -> None:
         if name not in names and name.replace("-", "_") not in modules
     }
     assert not unused
+
+
+def test_the_lock_has_all_that_is_declared() -> None:
+    wanted = set().union(*(declared(name) for name in ("dev", "docs", "ros.in", *INSTALLED)))
+    assert not {name.replace("_", "-") for name in wanted} - declared("lock.txt")
+
+
+def test_an_extra_of_the_command_line_brings_its_module() -> None:
+    for module, extra in EXTRAS.items():
+        names = distributions({module})[module] | {module.replace("_", "-")}
+        assert names & declared(extra), f"{module} is not in the extra {extra}"

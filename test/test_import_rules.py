@@ -31,7 +31,7 @@ LAYERS = (
     ("synth", "evaluation"),
     ("report", "view"),
     ("doctor", "replay"),
-    ("average", "bringup", "compare"),  # commands
+    ("average", "bringup", "cli", "compare"),  # commands
 )
 LEVEL = {room: level for level, row in enumerate(LAYERS) for room in row}
 ROS = {"rclpy", "assistant_perception", "launch", "launch_ros"}

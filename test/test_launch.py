@@ -102,6 +102,15 @@ class TestLaunchFiles:
         expected = "color/image_raw:=/robot/head/camera/color/image_raw"
         assert expected in commands["pose6d_node"]
 
+    def test_a_file_may_hold_every_parameter(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.yaml"
+        path.write_text("/**/pose6d_node: {ros__parameters: {icp: true}}\n")
+        commands = launch("perception.launch.py", 3, params_file=str(path), camera_name="head")
+        pose6d = commands["pose6d_node"]
+        config = str(LAUNCH.parent / "config" / "pose6d_node.yaml")
+        assert pose6d.index(config) < pose6d.index(str(path)), "the later one overrides"
+        assert "color/image_raw:=/camera/head/color/image_raw" in pose6d
+
     def test_rviz_is_started_when_asked_for(self) -> None:
         commands = launch("perception.launch.py", 5, rviz="true", namespace="robot")
         assert "__ns:=/robot" in commands["scene_node"]
@@ -138,6 +147,17 @@ def test_a_camera_preset_names_every_input(camera: str) -> None:
 )
 def test_each_robot_listens_to_its_own_camera(arguments: dict[str, str], topic: str) -> None:
     assert camera_remappings("realsense", **arguments)["color/image_raw"] == topic
+
+
+def test_the_drivers_name_of_the_camera_may_be_another() -> None:
+    topics = camera_remappings("realsense", camera_name="head")
+    assert topics["color/image_raw"] == "/camera/head/color/image_raw"
+    assert topics["depth/image_raw"] == "/camera/head/aligned_depth_to_color/image_raw"
+    assert camera_remappings("orbbec", camera_name="head")["color/camera_info"] == (
+        "/head/color/camera_info"
+    )
+    with pytest.raises(BringupError, match="'azure_kinect' has no camera_name"):
+        camera_remappings("azure_kinect", camera_name="head")
 
 
 def test_absolute_topics_of_a_file_stay_as_they_are(tmp_path: Path) -> None:

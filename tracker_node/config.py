@@ -164,6 +164,13 @@ class TrackerNodeConfig(TrackerConfig):
     aspect_noise: float = with_default(TrackerConfig, "aspect_noise", 0.04)
     max_iou_distance: float = with_default(TrackerConfig, "max_iou_distance", 0.9)
 
+    publish_tf: bool = parameter(
+        False,
+        "publish a TF frame CLASS_ID for each confirmed track whose pose is known, below the"
+        " camera's optical frame; needs tf2_msgs",
+        fixed=True,
+    )
+    tf_prefix: str = parameter("", "put before the names of these TF frames", fixed=True)
     pose_model: str = parameter(
         "",
         "model file of the poses, for the symmetries of its objects; empty: every orientation is"

@@ -19,7 +19,7 @@ from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import Trails, delete_all, track_markers
 from perception_kit.ros.run_node import run_node
-from perception_kit.ros.standard import TFMessage, track_frames
+from perception_kit.ros.standard import tf_message_type, track_frames
 from perception_kit.ros.to_messages import tracks_to_message
 from perception_kit.types import PoseEstimate
 from tracker_node.config import TrackerNodeConfig
@@ -44,8 +44,7 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
     Poses of the frame are used if they are there too. Those that come later are used for the frame
     they belong to, and show in the tracks of the next one.
 
-    ``~/markers`` are made only while somebody subscribes; where ``tf2_msgs`` is installed, so are
-    TF frames ``CLASS_ID``.
+    ``~/markers`` are made only while somebody subscribes, TF frames with ``publish_tf``.
     """
 
     def __init__(self) -> None:
@@ -59,7 +58,7 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
         self._tracker = DeepSort(self.config)
         self._early: EarlyPoses | None = None
         self._trails = Trails()
-        self._camera_motion = CameraMotion(self)
+        self._camera_motion = CameraMotion(self, "fixed_frame", lost="no 3D tracking")
 
     def load(self) -> None:
         """Start without tracks."""
@@ -72,8 +71,8 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
 
         self.results.add(TrackArray, "tracks")
         self.results.add(MarkerArray, "markers")
-        if TFMessage is not None:
-            self.results.add(TFMessage, "tf", "/tf")
+        if self.config.publish_tf:
+            self.results.add(tf_message_type(), "tf", "/tf")
 
     def unload(self) -> None:
         """Forget all tracks."""
@@ -128,8 +127,9 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             tracks = self._tracker.update(instances, frame.stamp_ns, poses, camera)
 
         self.results.publish("tracks", tracks_to_message(tracks, message.header))
-        if self.results.has_subscribers("tf"):
-            self.results.publish("tf", track_frames(tracks, message.header))
+        if self.config.publish_tf:
+            frames = track_frames(tracks, message.header, self.config.tf_prefix)
+            self.results.publish("tf", frames)
         if self.results.has_subscribers("markers"):
             markers = track_markers(tracks, message.header)
             markers.markers += self._trails.update(tracks, message.header)

@@ -15,11 +15,7 @@ from typing import Any
 
 from sensor_msgs.msg import CameraInfo
 
-from perception_kit.arguments import (
-    add_camera_options,
-    camera_config,
-    with_json_path,
-)
+from perception_kit.arguments import add_camera_options, camera_config, program_name, with_json_path
 from perception_kit.bags.bag import BagError
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
@@ -44,7 +40,7 @@ _ROLES = {
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the doctor."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.doctor",
+        prog=program_name("perception_kit.doctor"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

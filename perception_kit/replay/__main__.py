@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from perception_kit.arguments import add_camera_options, bounded_int, positive_float
+from perception_kit.arguments import add_camera_options, bounded_int, positive_float, program_name
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh_units import add_mesh_unit
@@ -46,7 +46,7 @@ _INPUT_ERRORS = (
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.replay",
+        prog=program_name("perception_kit.replay"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import torch
 import yaml
@@ -18,7 +17,7 @@ import yaml
 from perception_kit.bags.camera_topics import CameraTopics
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.resources import PACKAGE, package_folder
+from perception_kit.resources import PACKAGE, package_version
 from perception_kit.ros.graph_client import GraphClient
 
 # Libraries whose versions can change the results.
@@ -62,11 +61,10 @@ def write_effective_config(
     path.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def _versions() -> dict[str, str | None]:
+def _versions() -> dict[str, str]:
     """Versions of this package, Python and the libraries."""
-    package = ElementTree.parse(package_folder() / "package.xml")
     return {
-        PACKAGE: package.findtext("version"),
+        PACKAGE: package_version(),
         "python": platform.python_version(),
         **{name: version(name) for name in _LIBRARIES},
     }

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks up the pose of the camera in a fixed frame in TF.
+"""Looks up the pose of the camera in another frame in TF.
 
 Needs ``tf2_ros``, which a full ROS 2 has.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from geometry_msgs.msg import Transform
@@ -14,41 +17,44 @@ from std_msgs.msg import Header
 from perception_kit.geometry import pose_matrix
 from perception_kit.ros.from_messages import rotation_from_message, xyz
 from perception_kit.ros.lifecycle import PerceptionNode
+from perception_kit.types import PoseEstimate
 
 try:
     from tf2_ros import Buffer, TransformException, TransformListener
 except ImportError:
     Buffer = None
 
-NO_TF = (
-    "'fixed_frame' needs tf2_ros, which is not installed: source a full ROS 2, or leave the"
-    " parameter empty"
-)
-
 
 class CameraMotion:
-    """Looks up the camera pose in TF. The listener starts on first use and lookups never block."""
+    """Looks up the camera pose in TF. The listener starts on first use and lookups never block.
 
-    def __init__(self, node: PerceptionNode) -> None:
-        self._node = node
+    Messages name the ``parameter`` that asks for it, and what is ``lost`` without it.
+    """
+
+    def __init__(self, node: PerceptionNode, parameter: str, lost: str) -> None:
+        self._node, self._lost = node, lost
+        self._no_tf = (
+            f"'{parameter}' needs tf2_ros, which is not installed: source a full ROS 2, or leave"
+            " the parameter empty"
+        )
         self._buffer: Buffer | None = None
 
     def check(self) -> None:
         """Start listening. Raises RuntimeError where ``tf2_ros`` is missing."""
         self._started_buffer()
 
-    def camera_in(self, fixed_frame: str, header: Header) -> np.ndarray | None:
-        """(4, 4) transform from ``header.frame_id`` to ``fixed_frame`` at the header's stamp.
+    def camera_in(self, frame: str, header: Header) -> np.ndarray | None:
+        """(4, 4) transform from ``header.frame_id`` to ``frame`` at the header's stamp.
 
         None where TF does not know it, which is reported.
         """
         if Buffer is None:
-            self._report(NO_TF)
+            self._report(self._no_tf)
             return None
 
         time = Time.from_msg(header.stamp)
         try:
-            found = self._started_buffer().lookup_transform(fixed_frame, header.frame_id, time)
+            found = self._started_buffer().lookup_transform(frame, header.frame_id, time)
         except TransformException as error:
             self._report(str(error))
             return None
@@ -57,14 +63,27 @@ class CameraMotion:
     def _started_buffer(self) -> Buffer:
         """The buffer that a listener fills. Raises RuntimeError where ``tf2_ros`` is missing."""
         if Buffer is None:
-            raise RuntimeError(NO_TF)
+            raise RuntimeError(self._no_tf)
         if self._buffer is None:
             self._buffer = Buffer()
             self._listener = TransformListener(self._buffer, self._node)
         return self._buffer
 
     def _report(self, reason: str) -> None:
-        self._node.problems.report("camera motion", f"no 3D tracking: {reason}")
+        self._node.problems.report("camera motion", f"{self._lost}: {reason}")
+
+
+def poses_in(frame_from_camera: np.ndarray, poses: Sequence[PoseEstimate]) -> list[PoseEstimate]:
+    """The poses of a camera's optical frame in the frame that the (4, 4) transform leads to."""
+    rotation, translation = frame_from_camera[:3, :3], frame_from_camera[:3, 3]
+    return [
+        replace(
+            pose,
+            rotation=rotation @ pose.rotation,
+            translation=rotation @ pose.translation + translation,
+        )
+        for pose in poses
+    ]
 
 
 def transform_matrix(message: Transform) -> np.ndarray:

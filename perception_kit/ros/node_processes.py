@@ -64,14 +64,15 @@ def process_environment() -> dict[str, str]:
 
 
 def camera_remappings(
-    camera: str, namespace: str = "", camera_namespace: str = ""
+    camera: str, namespace: str = "", camera_namespace: str = "", camera_name: str = ""
 ) -> dict[str, str]:
     """Remappings of the nodes' inputs to the topics of a camera; none for an empty name.
 
     ``camera`` is a preset of ``config/cameras`` or a YAML file like those. Its relative topics are
     in the ``camera_namespace``: where none is given, in the ``namespace`` of the nodes, so that
-    each of several robots listens to its own camera, and without one in that of the file. Raises
-    BringupError where the file does not exist.
+    each of several robots listens to its own camera, and without one in that of the file. A
+    ``camera_name`` takes the place of the file's in its topics. Raises BringupError where the file
+    does not exist or has no ``camera_name``.
     """
     if not camera:
         return {}
@@ -84,12 +85,46 @@ def camera_remappings(
             f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names"
         )
     topics = yaml.safe_load(path.read_text())
-    default = topics.pop("camera_namespace", "")
+    default, own_name = topics.pop("camera_namespace", ""), topics.pop("camera_name", "")
+    if camera_name:
+        if not own_name:
+            raise BringupError(
+                f"camera '{camera}' has no camera_name: its driver's topics do not hold one"
+            )
+        topics = {
+            name: topic.replace(f"{own_name}/", f"{camera_name}/", 1)
+            for name, topic in topics.items()
+        }
     prefix = (camera_namespace or namespace or default).strip("/")
     prefix = f"/{prefix}/" if prefix else "/"
     return {
         name: topic if topic.startswith("/") else prefix + topic for name, topic in topics.items()
     }
+
+
+def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
+    """Parameters of a ROS 2 parameter file, by node of this package.
+
+    A block is named after a node, in any namespace, or ``/**`` for all of them. Raises BringupError
+    for a file that is none.
+    """
+    try:
+        blocks = yaml.safe_load(path.read_text())
+        by_name = {
+            str(name).rpartition("/")[2]: block["ros__parameters"] for name, block in blocks.items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise BringupError(
+            f"'{path}' is no parameter file of ROS 2, with blocks NODE: ros__parameters: {error}"
+        ) from error
+
+    for_all = by_name.pop("**", {})
+    unknown = set(by_name) - set(NODES)
+    if unknown:
+        raise BringupError(
+            f"'{path}' has parameters of {sorted(unknown)}, expected nodes of {sorted(NODES)}"
+        )
+    return {name: for_all | by_name.get(name, {}) for name in NODES}
 
 
 class NodeGroup:

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converts results to standard messages, where installed: ``vision_msgs`` and TF frames."""
+"""Converts results to standard messages, where installed: ``vision_msgs`` and TF frames.
+
+Where they are not, ``Detection2DArray``, ``Detection3DArray`` or ``TFMessage`` is None.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from geometry_msgs.msg import Pose, TransformStamped
@@ -44,7 +48,7 @@ def detections_2d(instances: Sequence[Instance], header: Header) -> Detection2DA
 
 
 def detections_3d(poses: Sequence[PoseEstimate], header: Header) -> Detection3DArray:
-    """Object boxes in the camera's optical frame, in metres, with class name and confidence.
+    """Object boxes in the frame of the header, in metres, with class name and confidence.
 
     ``id`` is the ``detection_id``.
     """
@@ -60,17 +64,29 @@ def detections_3d(poses: Sequence[PoseEstimate], header: Header) -> Detection3DA
     return message
 
 
-def track_frames(tracks: Sequence[TrackEstimate], header: Header) -> TFMessage:
-    """A frame ``CLASS_ID`` for each confirmed track whose pose is known.
+def tf_message_type() -> type:
+    """``TFMessage``. Raises RuntimeError where ``tf2_msgs`` is missing."""
+    if TFMessage is None:
+        raise RuntimeError(
+            "'publish_tf' needs tf2_msgs, which is not installed: source a full ROS 2, or set the"
+            " parameter to false"
+        )
+    return TFMessage
 
-    Its parent is the camera's optical frame.
+
+def track_frames(tracks: Sequence[TrackEstimate], header: Header, prefix: str = "") -> TFMessage:
+    """A frame ``PREFIX`` ``CLASS_ID`` for each confirmed track whose pose is known.
+
+    Its parent is the camera's optical frame. Characters of the class that are no letter, digit or
+    underscore become underscores.
     """
     message = TFMessage()
     for track in tracks:
         if track.state != TrackState.CONFIRMED or track.position is None or track.rotation is None:
             continue
 
-        frame = TransformStamped(header=header, child_frame_id=f"{track.class_name}_{track.id}")
+        name = f"{prefix}{re.sub(r'[^0-9A-Za-z_]', '_', track.class_name)}_{track.id}"
+        frame = TransformStamped(header=header, child_frame_id=name)
         frame.transform.translation = vector_message(track.position)
         frame.transform.rotation = quaternion_message(track.rotation)
         message.transforms.append(frame)

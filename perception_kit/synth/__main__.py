@@ -12,11 +12,11 @@ from typing import get_args
 
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_int
+from perception_kit.arguments import bounded_int, program_name
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.mesh_units import add_mesh_unit
-from perception_kit.processes import run_command
+from perception_kit.processes import EXIT_INTERRUPTED, run_command
 from perception_kit.synth.bag_writer import SceneBagWriter
 from perception_kit.synth.bop_models import write_models
 from perception_kit.synth.bop_writer import BopJob, write_scene_files
@@ -33,7 +33,7 @@ from perception_kit.synth.world import WorldConfig
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line, with the split that the format renders by default."""
-    parser = argparse.ArgumentParser(prog="python -m perception_kit.synth", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program_name("perception_kit.synth"), description=__doc__)
     add = parser.add_argument
     default = "(default: %(default)s)"
 
@@ -56,8 +56,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
 
     # How much of it.
-    add("--frames", type=bounded_int(1), default=1000, help=f"bop, photographs: number {default}")
-    add("--seconds", type=float, default=10.0, help=f"bag: length {default}")
+    add(
+        "--frames",
+        type=bounded_int(1),
+        help="bag, bop and photographs: number of frames (default: bop and photographs: 1000)",
+    )
+    add("--seconds", type=float, help="bag: length, where --frames does not say it (default: 10)")
     add("--fps", type=float, default=15.0, help=f"bag: frames per second {default}")
     add("--clips", type=bounded_int(1), default=400, help=f"clips: number of videos {default}")
 
@@ -104,7 +108,23 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
     args = parser.parse_args(arguments)
     args.split = args.split or ("test" if args.format == "bag" else "train")
+    _complete_length(parser, args)
     return args
+
+
+def _complete_length(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Set ``frames`` of BOP and photographs, ``seconds`` of a bag, from what was given."""
+    if args.seconds is not None and (args.frames is not None or args.format != "bag"):
+        parser.error("--seconds is the length of a bag whose --frames are not given")
+    if args.frames is not None and args.format == "clips":
+        parser.error("--frames is not for clips: the length of --clips is that of their actions")
+
+    if args.format in ("bop", "photographs"):
+        args.frames = args.frames or 1000
+    elif args.frames is not None and args.fps > 0:  # another rate is refused where it is used
+        args.seconds = args.frames / args.fps
+    else:
+        args.seconds = 10.0 if args.seconds is None else args.seconds
 
 
 def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
@@ -136,6 +156,28 @@ def _write_bag(args: argparse.Namespace, world: WorldConfig) -> None:
     write_models(args.out / "models", world.classes(), world.with_person)
 
 
+def describe_render(out: Path, form: str, split: str) -> list[str]:
+    """What the command wrote, and the command that uses it."""
+    if form == "clips":
+        use = f"perception train actions --data {out} --val-fraction 0.2 --out MODEL.safetensors"
+        return [f"wrote {out}: labelled videos", f"next: {use}"]
+    if form == "photographs":
+        use = f"perception train segmentation --data {out} --augmentation categories"
+        return [f"wrote {out / split}: outlined people in COCO's format", f"next: {use}"]
+    if form == "bop":
+        use = f"perception train segmentation --data {out} --val VAL --out MODEL.safetensors"
+        return [
+            f"wrote {out / split}: frames in BOP's format",
+            f"wrote {out / 'models'}: meshes of the objects",
+            f"next: {use}",
+        ]
+    return [
+        f"wrote {out}: rosbag2 with its ground truth",
+        f"wrote {out / 'models'}: meshes of the objects",
+        f"next: perception replay {out} --out OUT",
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
@@ -161,7 +203,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MeshError, BagError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; '{args.out}' is not complete: remove it", file=sys.stderr)
+        return EXIT_INTERRUPTED
 
+    for line in describe_render(args.out, args.format, args.split):
+        print(line)
     return 0
 
 

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import cv2
 
+from perception_kit.processes import ignoring_interrupts
+
 FRAMES_AHEAD = 8
 """Finished frames that may wait for the reader, per worker."""
 
@@ -52,9 +54,13 @@ def render_frames(
         workers, mp_context=context, initializer=_start, initargs=(build,)
     ) as pool:
         waiting: deque[Future[Frame]] = deque()
-        for index in range(count):
-            waiting.append(pool.submit(_frame, index))
-            if len(waiting) >= workers * FRAMES_AHEAD:
+        try:
+            for index in range(count):
+                with ignoring_interrupts():  # the first submission starts the workers
+                    waiting.append(pool.submit(_frame, index))
+                if len(waiting) >= workers * FRAMES_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

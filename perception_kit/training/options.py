@@ -65,7 +65,10 @@ class TrainingOptions:
         help="model file to write (.safetensors); its record goes to OUT.json", type=model_file
     )
     run_dir: Path = option(
-        help="folder for last.ckpt, log.jsonl and TensorBoard's events", type=Path
+        None,
+        "folder for last.ckpt, log.jsonl and TensorBoard's events (default: OUT with .run for"
+        " .safetensors)",
+        Path,
     )
     max_minutes: float | None = option(None, "wall time to train for", positive_float)
     steps: int | None = option(
@@ -88,6 +91,8 @@ class TrainingOptions:
     )
 
     def __post_init__(self) -> None:
+        if self.run_dir is None:
+            self.run_dir = self.out.with_suffix(".run")
         if self.max_minutes is None and self.steps is None:
             self.max_minutes = self.default_minutes
 

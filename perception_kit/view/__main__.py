@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from perception_kit.arguments import add_camera_options, camera_config, positive_float
+from perception_kit.arguments import add_camera_options, camera_config, positive_float, program_name
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.networks.model_metadata import ModelFileError
@@ -34,7 +34,7 @@ _BAD_INPUT = (BringupError, DatasetError, ModelFileError, ServerError, OSError, 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the viewer."""
     parser = argparse.ArgumentParser(
-        prog="python -m perception_kit.view",
+        prog=program_name("perception_kit.view"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import cv2
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.colors import FALL_LABEL, class_color
+from perception_kit.colors import FALL_COLOR, FALL_LABEL, PALETTE, Color, class_color
 from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.resources import package_folder
 
@@ -42,13 +43,20 @@ def test_names_in_their_color_can_be_read_on_the_pages(name: str) -> None:
     ) >= 4.5
 
 
-@pytest.mark.parametrize("model", ["segmentation", "action"])
-def test_classes_of_the_demo_can_be_told_apart(model: str) -> None:
-    names = read_metadata(package_folder() / "models" / "demo" / f"{model}.safetensors")[
-        "class_names"
-    ]
-    colors = (
-        np.array([[class_color(name) for name in names if name != FALL_LABEL]], np.float32) / 255
-    )
-    lab = cv2.cvtColor(colors, cv2.COLOR_RGB2LAB)[0]
-    assert min(np.linalg.norm(first - second) for first, second in combinations(lab, 2)) > 20
+def differences(colors: Sequence[Color]) -> list[float]:
+    """CIELAB distance (dE76) of every two colors."""
+    lab = cv2.cvtColor(np.array([colors], np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+    return [float(np.linalg.norm(first - second)) for first, second in combinations(lab, 2)]
+
+
+def test_colors_of_the_palette_can_be_told_apart() -> None:
+    assert len(PALETTE) == 48
+    assert min(differences(PALETTE)) > 22
+    assert min(differences([FALL_COLOR, color])[0] for color in PALETTE) > 50
+
+
+@pytest.mark.parametrize("model", ["demo/segmentation", "demo/action", "ycbv/segmentation"])
+def test_classes_of_a_shipped_model_can_be_told_apart(model: str) -> None:
+    path = package_folder() / "models" / f"{model}.safetensors"
+    names = [*read_metadata(path)["class_names"], FALL_LABEL]
+    assert min(differences([class_color(name) for name in dict.fromkeys(names)])) > 22

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from python_imports import PACKAGES, sources
 
-from perception_kit.processes import ends_with_parent
+from perception_kit.processes import ends_with_parent, ignoring_interrupts
 
 LIMIT_S = 60
 PARENT = """
@@ -70,6 +71,50 @@ def test_a_command_goes_on_when_its_reader_is_gone(lines: int, tmp_path: Path) -
     assert (tmp_path / "result").read_text() == "done"
 
 
+INTERRUPTED = """
+import os, sys, time
+from perception_kit.processes import run_command
+
+def main():
+    child = os.fork() if {forks} else 0
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+sys.exit(run_command(main))
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_says_one_line(sent: signal.Signals) -> None:
+    command = [sys.executable, "-c", INTERRUPTED.format(forks=False)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        os.kill(int(process.stdout.readline()), sent)
+        _, errors = process.communicate(timeout=LIMIT_S)
+    assert errors.split() == ["interrupted"]
+    assert process.returncode == 130
+
+
+def test_a_forked_worker_ends_without_a_traceback() -> None:
+    command = [sys.executable, "-c", INTERRUPTED.format(forks=True)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        os.kill(int(process.stdout.readline()), signal.SIGTERM)
+        _, errors = process.communicate(timeout=LIMIT_S)
+    assert errors == ""
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_workers_that_start_meanwhile_ignore_interrupts() -> None:
+    with ignoring_interrupts():
+        code = "import signal; print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.strip() == b"True"
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
 def test_the_output_is_whole_where_it_is_read(tmp_path: Path) -> None:
     command = [sys.executable, "-c", COMMAND.format(lines=1000), str(tmp_path / "result")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
@@ -83,7 +128,7 @@ def test_every_command_goes_on_without_a_reader() -> None:
         for package in PACKAGES
         for path in sources(package).values()
         if '__name__ == "__main__"' in path.read_text()
-        and path.name not in ("node.py", "scene_node.py")
+        and path.name not in ("node.py", "scene_node.py", "cli.py")
     ]
     assert len(commands) > 20
     assert not [path for path in commands if "run_command(main)" not in path.read_text()]

@@ -13,8 +13,9 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from perception_kit.ros import camera_motion
-from perception_kit.ros.camera_motion import CameraMotion, transform_matrix
+from perception_kit.ros.camera_motion import CameraMotion, poses_in, transform_matrix
 from perception_kit.ros.to_messages import ns_to_stamp
+from perception_kit.types import PoseEstimate
 
 HEADER = Header(stamp=ns_to_stamp(5_000_000_007), frame_id="camera")
 
@@ -50,7 +51,7 @@ def motion(monkeypatch: pytest.MonkeyPatch) -> CameraMotion:
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(camera_motion, name, fake, raising=False)
-    return CameraMotion(FakeNode())
+    return CameraMotion(FakeNode(), "fixed_frame", lost="no 3D tracking")
 
 
 def test_matrix_moves_points_from_the_camera_to_the_fixed_frame(motion: CameraMotion) -> None:
@@ -65,11 +66,24 @@ def test_an_unknown_transform_is_reported(motion: CameraMotion) -> None:
 
 def test_without_tf2_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(camera_motion, "Buffer", None)
-    motion = CameraMotion(FakeNode())
-    with pytest.raises(RuntimeError, match="needs tf2_ros"):
+    motion = CameraMotion(FakeNode(), "target_frame", lost="no poses")
+    with pytest.raises(RuntimeError, match="'target_frame' needs tf2_ros"):
         motion.check()
     assert motion.camera_in("odom", HEADER) is None
     assert "needs tf2_ros" in motion._node.reports[0]
+
+
+def test_poses_go_where_the_points_of_the_object_go(motion: CameraMotion) -> None:
+    rotation = Rotation.from_rotvec([0.3, -0.2, 0.9]).as_matrix()
+    position, point = np.array([0.1, -0.2, 0.9]), np.array([0.03, 0.02, -0.01])
+    pose = PoseEstimate(4, 1, "cup", rotation, position, 0.5, np.ones(3))
+    matrix = motion.camera_in("odom", HEADER)
+    (moved,) = poses_in(matrix, [pose])
+    in_camera = rotation @ point + position
+    expected = matrix[:3, :3] @ in_camera + matrix[:3, 3]
+    np.testing.assert_allclose(moved.rotation @ point + moved.translation, expected, atol=1e-12)
+    assert (moved.detection_index, moved.confidence) == (4, 0.5)
+    assert poses_in(matrix, []) == []
 
 
 def test_rotation_is_that_of_the_quaternion() -> None:

@@ -18,6 +18,7 @@ from perception_kit.ros.node_processes import (
     BringupError,
     NodeGroup,
     process_environment,
+    read_parameters,
     start_nodes,
 )
 
@@ -99,6 +100,34 @@ def test_command_line_overrides_only_what_is_given() -> None:
         "tracker_node": {"pose_model": "p.safetensors", "use_sim_time": True},
         "actionrec_node": {"device": "cpu", "use_sim_time": True},
     }
+
+
+def test_a_parameter_file_reaches_every_node(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "/**: {ros__parameters: {use_sim_time: true}}\n"
+        "/robot/pose6d_node: {ros__parameters: {icp: true, device: cuda}}\n"
+    )
+    options = command_line.parse_arguments(["--params-file", str(path), "--device", "cpu"])
+    parameters = command_line.node_parameters(options)
+    assert parameters["pose6d_node"] == {"use_sim_time": True, "icp": True, "device": "cpu"}
+    assert parameters["tracker_node"] == {"use_sim_time": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("icp: true\n", "is no parameter file of ROS 2"),
+        ("- a\n", "is no parameter file of ROS 2"),
+        ("{", "is no parameter file of ROS 2"),
+        ("/**/pose_node: {ros__parameters: {}}\n", r"parameters of \['pose_node'\], expected"),
+    ],
+)
+def test_a_file_without_parameters_is_refused(text: str, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(BringupError, match=fault):
+        read_parameters(path)
 
 
 def test_command_line_names_an_unknown_camera(capsys: pytest.CaptureFixture[str]) -> None:

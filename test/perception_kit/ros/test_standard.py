@@ -1,27 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as vision_msgs and TF messages, where those packages are installed."""
+"""Results as vision_msgs and TF messages: the real ones, or stand-ins of the same fields."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from message_classes import message_classes
 from std_msgs.msg import Header
 
-from perception_kit.ros.standard import (
-    Detection2DArray,
-    TFMessage,
-    detections_2d,
-    detections_3d,
-    track_frames,
-)
+from perception_kit.ros import standard
+from perception_kit.ros.standard import detections_2d, detections_3d, track_frames
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackState
 
 HEADER = Header(frame_id="camera_color_optical_frame")
-needs_vision = pytest.mark.skipif(Detection2DArray is None, reason="vision_msgs is not installed")
-needs_tf = pytest.mark.skipif(TFMessage is None, reason="tf2_msgs is not installed")
 
 
-@needs_vision
+@pytest.fixture(autouse=True)
+def definitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published messages, where their packages are not installed."""
+    if standard.Detection2DArray is None:
+        for name, message in message_classes("vision_msgs").items():
+            monkeypatch.setattr(standard, name, message, raising=False)
+    if standard.TFMessage is None:
+        (message,) = message_classes("tf2_msgs").values()
+        monkeypatch.setattr(standard, "TFMessage", message)
+
+
 def test_boxes_in_the_image() -> None:
     box = np.array([10, 20, 30, 60], np.float32)
     instance = Instance(1, "cup", 0.75, box, np.ones((40, 20), bool), (10, 20))
@@ -34,7 +38,6 @@ def test_boxes_in_the_image() -> None:
     assert (hypothesis.class_id, hypothesis.score) == ("cup", 0.75)
 
 
-@needs_vision
 def test_boxes_in_space() -> None:
     position, size = np.array([0.1, 0.2, 0.9]), np.array([0.08, 0.09, 0.12])
     pose = PoseEstimate(4, 1, "cup", np.eye(3), position, 0.5, size)
@@ -46,7 +49,6 @@ def test_boxes_in_space() -> None:
     assert detection.results[0].pose.pose == box.center
 
 
-@needs_tf
 @pytest.mark.parametrize(
     ("state", "rotation", "frames"),
     [
@@ -67,3 +69,18 @@ def test_frames_of_confirmed_tracks_with_a_pose(
         transform.header == HEADER and transform.transform.translation.z == 0.9
         for transform in transforms
     )
+
+
+def test_tf_frames_have_names_that_tf_allows() -> None:
+    box = np.zeros(4, np.float32)
+    track = TrackEstimate(7, 1, "wood block/1", TrackState.CONFIRMED, 0.9, 5, 4, 0.0, 0, box, box)
+    track.position, track.rotation = np.zeros(3), np.eye(3)
+    (transform,) = track_frames([track], HEADER, "robot1/").transforms
+    assert transform.child_frame_id == "robot1/wood_block_1_7"
+
+
+def test_tf_without_its_messages_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert standard.tf_message_type() is standard.TFMessage
+    monkeypatch.setattr(standard, "TFMessage", None)
+    with pytest.raises(RuntimeError, match="'publish_tf' needs tf2_msgs"):
+        standard.tf_message_type()

@@ -15,7 +15,7 @@ from perception_kit.bags.bag import read_messages
 from perception_kit.datasets.bop import BopDataset, read_models
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.geometry import back_project
-from perception_kit.synth.__main__ import main
+from perception_kit.synth.__main__ import main, parse_arguments
 from perception_kit.synth.bop_writer import BopJob
 from perception_kit.synth.objects import builtin_classes
 from perception_kit.synth.recording import SyntheticRecording, action_segments
@@ -201,6 +201,44 @@ def _check_masks(detections: list) -> None:
 
         x, y = roi.x_offset, roi.y_offset
         assert detection.box.tolist() == [x, y, x + roi.width, y + roi.height]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "frames", "seconds"),
+    [
+        ([], None, 10.0),
+        (["--frames", "6", "--fps", "3"], 6, 2.0),
+        (["--seconds", "4"], None, 4.0),
+        (["--format", "bop"], 1000, None),
+        (["--format", "bop", "--frames", "6"], 6, None),
+    ],
+)
+def test_frames_say_the_length_of_bags_too(
+    arguments: list[str], frames: int | None, seconds: float | None
+) -> None:
+    options = parse_arguments([*arguments, "--out", "x"])
+    assert (options.frames, options.seconds) == (frames, seconds)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--frames", "6", "--seconds", "4"],
+        ["--format", "bop", "--seconds", "4"],
+        ["--format", "clips", "--frames", "6"],
+    ],
+)
+def test_a_length_that_means_nothing_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments([*arguments, "--out", "x"])
+
+
+def test_what_was_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "scene"
+    assert main(["--frames", "1", *SIZE, "--workers", "1", "--no-person", "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert f"wrote {out}: rosbag2" in shown
+    assert f"next: perception replay {out} --out OUT" in shown
 
 
 @pytest.mark.parametrize("seconds", [4, 10, 20, 60])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,14 @@ def test_fields_are_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     assert "of something (default 3 2)" in shown
     assert "wall time to train for (default 7, or no limit with --steps)" in shown
     assert "--config" not in shown
+
+
+def test_the_run_has_a_folder_beside_its_model() -> None:
+    parser = argparse.ArgumentParser(prog="test")
+    add_options(parser, Options)
+    given = parser.parse_args(["--out", "my/pose.safetensors", "--name", "a"])
+    assert Options(**vars(given)).run_dir == Path("my/pose.run")
+    assert parse().run_dir == Path("run")
 
 
 @pytest.mark.parametrize(

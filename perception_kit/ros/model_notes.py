@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a node says about its model: the classes, and that the demo's know no real objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from perception_kit.resources import package_folder, resolve_path
+
+# What the demo's models were trained on, and which to take instead.
+_INSTEAD = {
+    "segmentation_model": "rendered objects. For real ones take package://assistant_perception"
+    "/models/ycbv/segmentation.safetensors (YCB-Video), or train your own",
+    "pose_model": "rendered objects. For real ones take package://assistant_perception/models/ycbv"
+    "/pose.safetensors (YCB-Video), or train your own",
+    "model": "rendered people. For real ones train on videos of people (docs/actions.md)",
+}
+
+
+def log_model(logger: Any, parameter: str, path: str, class_names: Sequence[str]) -> None:
+    """Log which model the ``parameter`` of a node names, with its classes.
+
+    Models of the demo get a warning that says which to take.
+    """
+    logger.info(f"{parameter} '{path}': {len(class_names)} classes: {', '.join(class_names)}")
+    if resolve_path(path).resolve().parent == (package_folder() / "models" / "demo").resolve():
+        logger.warning(f"{parameter} is the demo's, which knows only {_INSTEAD[parameter]}")

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node names the classes of its model, and warns of the demo's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perception_kit.resources import package_folder
+from perception_kit.ros.model_notes import log_model
+
+DEMO = "package://assistant_perception/models/demo"
+
+
+class Logger:
+    """Collects what is logged."""
+
+    def __init__(self) -> None:
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.infos.append(text)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "path", "instead"),
+    [
+        ("segmentation_model", f"{DEMO}/segmentation.safetensors", "ycbv/segmentation"),
+        ("pose_model", f"{DEMO}/pose.safetensors", "ycbv/pose"),
+        ("model", str(package_folder() / "models/demo/action.safetensors"), "videos of people"),
+    ],
+)
+def test_the_demos_models_are_warned_of(parameter: str, path: str, instead: str) -> None:
+    logger = Logger()
+    log_model(logger, parameter, path, ["cup", "bowl"])
+    assert logger.infos == [f"{parameter} '{path}': 2 classes: cup, bowl"]
+    (warning,) = logger.warnings
+    assert warning.startswith(f"{parameter} is the demo's")
+    assert instead in warning.replace(".safetensors", "")
+
+
+def test_other_models_are_only_named(tmp_path: Path) -> None:
+    logger = Logger()
+    log_model(logger, "pose_model", str(tmp_path / "pose.safetensors"), ["cup"])
+    assert (len(logger.infos), logger.warnings) == (1, [])
