@@ -27,7 +27,7 @@ WITHOUT_IMPORT = {
 }
 # Part of ROS 2 or of this package: package.xml names them, pip does not.
 ROS_MODULES = {"assistant_perception", "cv_bridge", "launch", "launch_ros", "tf2_ros", "rclpy"}
-OWN = {*PACKAGES, "bench", "examples"}
+OWN = {*PACKAGES, "bench", "examples", "scripts"}
 
 
 def declared(name: str) -> set[str]:
@@ -60,6 +60,7 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
     [
         (PACKAGES, ("python.in",)),
         (("examples",), ("python.in",)),
+        (("scripts",), ("python.in",)),
         (("bench",), ("python.in", "bench.in", "no_deps.txt")),
         (("test",), ("python.in", "dev.in")),
     ],

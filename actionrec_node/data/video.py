@@ -15,10 +15,11 @@ import numpy as np
 from actionrec_node.data.pictures import folder_frames, has_pictures
 from actionrec_node.data.video_file import Pixels, VideoError, file_frames
 
+# Without time stamps: refused with the remedy
+UNTIMED_SUFFIXES = (".h264", ".264", ".h265", ".265", ".hevc")
 VIDEO_SUFFIXES = (
     ".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v",
-    ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif",
-    ".h264", ".264", ".h265", ".265", ".hevc",  # without time stamps: refused with the remedy
+    ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif", *UNTIMED_SUFFIXES,
 )  # fmt: skip
 _LIVE = re.compile(r"\d+$|[A-Za-z][A-Za-z0-9+.-]+:/|/dev/")
 MAX_STILL_S = 60.0

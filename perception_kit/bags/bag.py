@@ -43,6 +43,27 @@ from rosbags.typesys.store import Typestore
 from perception_kit.bags.repair import is_unfinished, mcap_profile, write_finished
 from perception_kit.resources import PACKAGE, package_folder
 
+# Recordings by the ending of their file
+RECORDINGS = {
+    ".mcap": "rosbag2 in MCAP of the profile ros2, also one that was cut off",
+    ".db3": "rosbag2 in SQLite",
+    ".bag": "ROS 1; its messages are converted",
+}
+RECORDINGS_HELP = f"a rosbag2 folder, or a {', '.join(RECORDINGS)} file"
+_ROS1 = ".bag"
+# MCAP files of other messages than ROS 2's, by the profile in their header; "" is for all others
+FOREIGN_PROFILES = {
+    "ros1": (
+        "is a ROS 1 recording in MCAP, which is not read: give the .bag file that it was made from,"
+        " or convert that: ./run rosbags-convert --src FILE.bag --dst FOLDER"
+    ),
+    "": (
+        "is an MCAP file of the profile '{profile}', not 'ros2': its messages are no ROS 2 messages"
+        " (but protobuf, JSON or others); record the topics by 'ros2 bag record --storage mcap', or"
+        " convert them with the software that wrote the file"
+    ),
+}
+
 
 class BagError(ValueError):
     """A bag cannot be read or written; the message says what was found and what to do."""
@@ -102,10 +123,7 @@ class BagReader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.exists():
-            raise BagError(
-                f"bag '{self.path}' does not exist: give a rosbag2 folder, a .mcap, .db3 or .bag"
-                " file"
-            )
+            raise BagError(f"bag '{self.path}' does not exist: give {RECORDINGS_HELP}")
         self.remarks: list[str] = []
         self.typestore = open_typestore()
         self._scratch = ExitStack()
@@ -156,7 +174,7 @@ class BagReader:
             yield from self._read(reader, [topic])
 
     def _open(self) -> Reader | Ros1Reader:
-        is_ros1 = self._recording.suffix == ".bag"
+        is_ros1 = self._recording.suffix == _ROS1
         reader = Ros1Reader(self._recording) if is_ros1 else Reader(self._recording)
         reader.open()
         return reader
@@ -216,7 +234,7 @@ class BagReader:
         # A folder without metadata: its only recording is read by itself.
         if path.is_dir() and not (path / "metadata.yaml").is_file():
             files = sorted(path.iterdir())
-            recordings = [file for file in files if file.suffix in (".mcap", ".db3", ".bag")]
+            recordings = [file for file in files if file.suffix in RECORDINGS]
             if len(recordings) != 1:
                 found = [file.name for file in files[:8]]
                 raise BagError(
@@ -225,7 +243,7 @@ class BagReader:
                     " .db3 file itself"
                 )
             path = recordings[0]
-            if path.suffix != ".bag":  # of ROS 1, which has none
+            if path.suffix != _ROS1:  # of ROS 1, which has none
                 self.remarks.append(
                     f"the bag has no metadata.yaml, so its recording was not finished:"
                     f" '{path.name}' is read by itself"
@@ -233,18 +251,9 @@ class BagReader:
 
         # An MCAP file of other messages than ROS 2's.
         profile = mcap_profile(path) if path.is_file() else None
-        if profile == "ros1":
-            raise BagError(
-                f"'{path}' is a ROS 1 recording in MCAP, which is not read: give the .bag file that"
-                " it was made from, or convert that: ./run rosbags-convert --src FILE.bag --dst"
-                " FOLDER"
-            )
         if profile not in (None, "ros2"):
-            raise BagError(
-                f"'{path}' is an MCAP file of the profile '{profile}', not 'ros2': its messages are"
-                " no ROS 2 messages (but protobuf, JSON or others); record the topics by 'ros2 bag"
-                " record --storage mcap', or convert them with the software that wrote the file"
-            )
+            foreign = FOREIGN_PROFILES.get(profile, FOREIGN_PROFILES[""])
+            raise BagError(f"'{path}' {foreign.format(profile=profile)}")
 
         # A file that was cut off: its whole records are copied and ended properly.
         if path.is_file() and is_unfinished(path):
@@ -298,7 +307,7 @@ class BagReader:
             ) from error
 
     def _damaged(self, error: Exception, where: str = "") -> BagError:
-        if self.path.suffix == ".bag":
+        if self.path.suffix == _ROS1:
             return BagError(
                 f"ROS 1 bag '{self.path}' cannot be read{where} ({type(error).__name__}: {error}):"
                 " it is cut off or damaged; repair it where ROS 1 is installed ('rosbag reindex',"

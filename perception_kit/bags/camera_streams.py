@@ -30,8 +30,8 @@ IMAGE_MESSAGES = {
 _VIDEO = {VIDEO_PACKET: decode_packets, THEORA_PACKET: decode_theora}
 
 # The fields of the RGBD messages of RealSense and Orbbec, each of which is a stream ``TOPIC/FIELD``
-_RGBD = "/msg/RGBD"
-_RGBD_FIELDS = {
+RGBD_SUFFIX = "/msg/RGBD"
+RGBD_FIELDS = {
     "rgb": IMAGE,
     "depth": IMAGE,
     "rgb_camera_info": CAMERA_INFO,
@@ -58,8 +58,8 @@ def camera_streams(topics: Mapping[str, BagTopic]) -> dict[str, BagTopic]:
     """The recorded ``topics``, those of RGBD messages replaced by the streams that they hold."""
     streams: dict[str, BagTopic] = {}
     for name, topic in topics.items():
-        if topic.type_name.endswith(_RGBD):
-            for field, type_name in _RGBD_FIELDS.items():
+        if topic.type_name.endswith(RGBD_SUFFIX):
+            for field, type_name in RGBD_FIELDS.items():
                 streams[f"{name}/{field}"] = BagTopic(type_name, topic.count)
         else:
             streams[name] = topic

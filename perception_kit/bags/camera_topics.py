@@ -34,7 +34,7 @@ _ROLE = re.compile(
     r"(?P<depth>depth)|(?P<color>colou?r|rgb(?!d))|(?P<other>infra|(?<![a-z])ir(?![a-z]))"
 )
 _CAMERA = re.compile(r"cam(era)?(?![a-z])")
-_ALIGNED_WORDS = (
+ALIGNED_WORDS = (
     "aligned_depth_to_color",
     "depth_to_rgb",
     "depth_to_color",
@@ -93,7 +93,7 @@ def find_camera_topics(
 
     # Depth, best aligned to colour and of the same camera
     depths = _of_role("depth", [name for name in free if name != chosen_color], encoding_of)
-    aligned = [name for name in depths if any(word in name.lower() for word in _ALIGNED_WORDS)]
+    aligned = [name for name in depths if any(word in name.lower() for word in ALIGNED_WORDS)]
     near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
     not_color = [name for name in images if name != chosen_color]
     chosen_depth = _choose("depth image", "--depth-topic", depth, not_color, near, topics)

@@ -37,7 +37,7 @@ _ENCODINGS = {
 
 
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
-_VIDEO = ("h264", "h265", "hevc", "av1")
+VIDEO_FORMATS = ("h264", "h265", "hevc", "av1")
 _PNG = b"\x89PNG"
 
 
@@ -161,7 +161,7 @@ def _rvl_image(content: bytes, topic: str) -> np.ndarray:
 
 def _picture(data: np.ndarray, form: str, topic: str) -> np.ndarray:
     """Pixels of a JPEG or PNG as OpenCV has them (blue first); ``form`` is only for the error."""
-    if any(codec in form.lower() for codec in _VIDEO):
+    if any(codec in form.lower() for codec in VIDEO_FORMATS):
         raise BagError(
             f"'{topic}' holds video ('{form}') as single pictures, which is not read: decode it"
             " where it was recorded, or publish it by ffmpeg_image_transport"

@@ -12,7 +12,7 @@ import numpy as np
 VIDEO_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 
 # The encoder that a message may name instead of its codec: libx264, h264_nvenc, hevc_vaapi, …
-_CODECS = {"264": "h264", "265": "hevc", "hevc": "hevc", "av1": "av1", "vp9": "vp9", "vp8": "vp8"}
+CODECS = {"264": "h264", "265": "hevc", "hevc": "hevc", "av1": "av1", "vp9": "vp9", "vp8": "vp8"}
 _REMEDY = "else decompress while playing: ros2 run image_transport republish ffmpeg raw"
 _LONGEST_DELAY = 32  # packets after which a frame that did not come is lost
 
@@ -56,11 +56,11 @@ def decode_packets(messages: Iterable[Any]) -> Iterator[tuple[int, np.ndarray | 
 def _open_codec(encoding: str) -> av.VideoCodecContext:
     """A decoder for the first word of ``encoding``. Raises ValueError for an unknown one."""
     encoder = encoding.partition(";")[0].strip().lower()
-    name = next((codec for part, codec in _CODECS.items() if part in encoder), None)
+    name = next((codec for part, codec in CODECS.items() if part in encoder), None)
     if name is None:
         raise ValueError(
             f"video packets of encoding '{encoding}' are not read, expected one of"
-            f" {', '.join(sorted(set(_CODECS.values())))}; {_REMEDY}"
+            f" {', '.join(sorted(set(CODECS.values())))}; {_REMEDY}"
         )
     codec = av.CodecContext.create(name, "r")
     if not isinstance(codec, av.VideoCodecContext):

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
 from perception_kit.datasets.files import DatasetError
@@ -16,12 +17,27 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import read_mesh_models, read_object
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
 
-LAYOUTS = (
-    "BOP (SPLIT/NNNNNN/scene_gt.json, models/models_info.json), preprocessed LineMOD"
-    " (data/NN/gt.yml, models/models_info.yml) or YCB-Video (data/NNNN/NNNNNN-meta.mat,"
-    " models/CLASS/*.obj)"
-)
 
+class DatasetLayout(NamedTuple):
+    """A layout of folders: the files that it has, its reader, and its splits in a folder."""
+
+    files: str
+    reader: Callable[..., FrameDataset]
+    splits: Callable[[Path], list[str]]
+
+
+LAYOUTS = {
+    "BOP": DatasetLayout(
+        "SPLIT/NNNNNN/scene_gt.json, models/models_info.json", BopDataset, bop_splits
+    ),
+    "preprocessed LineMOD": DatasetLayout(
+        "data/NN/gt.yml, models/models_info.yml", LinemodDataset, linemod_splits
+    ),
+    "YCB-Video": DatasetLayout(
+        "data/NNNN/NNNNNN-meta.mat, models/CLASS/*.obj", YcbVideoDataset, ycb_video_splits
+    ),
+}
+LAYOUTS_HELP = ", ".join(f"{name} ({layout.files})" for name, layout in LAYOUTS.items())
 
 # Splits in order of preference, to evaluate on and to train on. A folder may have variants of them,
 # such as BOP's train_pbr and test_primesense.
@@ -41,20 +57,15 @@ def open_dataset(
     exist, is in none of the layouts, has no such split, or the split has no frames.
     """
     folder = _existing(folder)
-    readers = (
-        (BopDataset, bop_splits),
-        (LinemodDataset, linemod_splits),
-        (YcbVideoDataset, ycb_video_splits),
-    )
-    for reader, splits_of in readers:
-        splits = splits_of(folder)
-        if splits or (reader is YcbVideoDataset and find_frames(folder)):
+    for layout in LAYOUTS.values():
+        splits = layout.splits(folder)
+        if splits or (layout.reader is YcbVideoDataset and find_frames(folder)):
             split = split or choose_split(folder, splits, preferred)
-            dataset = reader(folder, split, mesh_unit=mesh_unit)
+            dataset = layout.reader(folder, split, mesh_unit=mesh_unit)
             if len(dataset) == 0:
                 raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
             return dataset
-    raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
+    raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS_HELP}")
 
 
 def choose_split(folder: Path, splits: Sequence[str], preferred: Sequence[str]) -> str:

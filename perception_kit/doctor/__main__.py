@@ -20,7 +20,7 @@ from perception_kit.arguments import (
     camera_config,
     with_json_path,
 )
-from perception_kit.bags.bag import BagError
+from perception_kit.bags.bag import RECORDINGS_HELP, BagError
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.live_observer import observe_graph
@@ -51,7 +51,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--bag",
         type=Path,
-        help="rosbag2 folder, .mcap, .db3 or .bag file (default: the running graph)",
+        help=f"{RECORDINGS_HELP} (default: the running graph)",
     )
 
     # Topics
