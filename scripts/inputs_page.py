@@ -16,10 +16,10 @@ from actionrec_node.data.exports import EXPORTS, OTHER_JSON, OTHER_XML
 from actionrec_node.data.pictures import IMAGE_SUFFIXES, MODES
 from actionrec_node.data.video import UNTIMED_SUFFIXES, VIDEO_SUFFIXES
 from actionrec_node.networks.published_weights import OTHER_NETWORKS, SUPPORTED
-from perception_kit.bags.bag import FOREIGN_PROFILES, RECORDINGS
 from perception_kit.bags.camera_streams import IMAGE_MESSAGES, RGBD_FIELDS, RGBD_SUFFIX
 from perception_kit.bags.camera_topics import ALIGNED_WORDS, UNREAD_IMAGES
 from perception_kit.bags.compressed import VIDEO_FORMATS
+from perception_kit.bags.recording import FOREIGN_PROFILES, RECORDINGS, UNREAD_RECORDINGS
 from perception_kit.bags.video_packets import CODECS
 from perception_kit.datasets.bop import (
     DEPTH_ENDINGS,
@@ -134,8 +134,11 @@ headers of theora, each as a fault of its frame. Not read are:
 
 def _bags() -> str:
     refused = [
-        (f"`{name}`" if name else "any other", text.format(profile="…"))
-        for name, text in FOREIGN_PROFILES.items()
+        *((f"`{name}`" if name else "any other", text) for name, text in UNREAD_RECORDINGS.items()),
+        *(
+            (f"MCAP of the profile `{name}`" if name else "of others", text.format(profile="…"))
+            for name, text in FOREIGN_PROFILES.items()
+        ),
     ]
     return (
         "## Bags\n\n"
@@ -146,7 +149,7 @@ or by chunk. What a cut-off recording has lost is said.
 Topics of any type may be in a bag.
 
 """
-        + _table(("MCAP profile", "refused: the file …"), refused)
+        + _table(("refused", "the file …"), refused)
     )
 
 

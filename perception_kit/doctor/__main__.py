@@ -20,7 +20,8 @@ from perception_kit.arguments import (
     camera_config,
     with_json_path,
 )
-from perception_kit.bags.bag import RECORDINGS_HELP, BagError
+from perception_kit.bags.bag import BagError
+from perception_kit.bags.recording import RECORDINGS_HELP
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.live_observer import observe_graph

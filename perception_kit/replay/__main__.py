@@ -20,7 +20,8 @@ from pathlib import Path
 from types import FrameType
 
 from perception_kit.arguments import add_camera_options, bounded_int, positive_float
-from perception_kit.bags.bag import RECORDINGS_HELP, BagError
+from perception_kit.bags.bag import BagError
+from perception_kit.bags.recording import RECORDINGS_HELP
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.evaluation.ground_truth import GroundTruthError
