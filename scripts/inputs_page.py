@@ -259,7 +259,7 @@ def _tracking() -> str:
         + _table(header, rows)
         + f"""
 The layout is told by the columns, the folder and `seqinfo.ini`, and said; `--classes` chooses what
-counts. Detections are MOTChallenge text (`--boxes`
+counts. Detections are MOTChallenge text, between commas or blanks (`--boxes`
 {_words(FORMS)}), KITTI or AB3DMOT results, or Deep SORT's `.npy` ({DETECTION_COLUMNS} columns and
 the descriptor).
 

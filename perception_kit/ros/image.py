@@ -36,6 +36,8 @@ _TO_RGB = {
     "bgra8": cv2.COLOR_BGRA2RGB,
     "mono8": cv2.COLOR_GRAY2RGB,
 }
+# Colors of 16 bits, of which the upper eight are kept
+_DEEP = {"rgb16": "rgb8", "bgr16": "bgr8", "rgba16": "rgba8", "bgra16": "bgra8"}
 # YUV: rows of bytes of an image of (height, width), and OpenCV's conversion
 _YUV = {
     **dict.fromkeys(("uyvy", "yuv422"), (2, 1, cv2.COLOR_YUV2RGB_UYVY)),
@@ -56,7 +58,7 @@ UNNAMED_CHANNELS = {"8UC1": 1, "8UC3": 3, "8UC4": 4}
 # Metres of a unit
 DEPTH_UNITS = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
 DEPTH_ENCODINGS = tuple(DEPTH_UNITS)
-COLOR_ENCODINGS = ("rgb8", *_TO_RGB, *_YUV, *(f"{name}8" for name in _BAYER), "bayer_…16")
+COLOR_ENCODINGS = ("rgb8", *_TO_RGB, *_DEEP, *_YUV, *(f"{name}8" for name in _BAYER), "bayer_…16")
 
 
 class ImageError(ValueError):
@@ -114,6 +116,11 @@ def color_image(message: Image, unnamed_encoding: str = "") -> np.ndarray:
         scalar, channels = _LAYOUTS[encoding]
         shape = (message.height, message.width)
         pixels = _pixels(message, np.dtype(scalar), shape if channels == 1 else (*shape, channels))
+    elif encoding in _DEEP:
+        encoding = _DEEP[encoding]
+        shape = (message.height, message.width)
+        deep = _pixels(message, np.dtype(np.uint16), (*shape, _LAYOUTS[encoding][1]))
+        pixels = (deep // 256).astype(np.uint8)
     elif encoding in _YUV:
         return _rgb_of_yuv(message)
     elif encoding.startswith(tuple(_BAYER)):
