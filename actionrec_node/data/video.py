@@ -109,7 +109,7 @@ def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]
         current = upcoming
 
     if current is None:
-        raise VideoError(f"'{path}' holds no frame: remove it")
+        raise VideoError(f"'{path}' holds no frame that can be decoded: re-encode or remove it")
     yield current(), 1
 
 
@@ -136,5 +136,5 @@ def _frames(path: Path, form: VideoFormat) -> Iterator[tuple[float, Pixels]]:
     if not path.exists():
         raise VideoError(f"video '{path}' does not exist")
     if path.is_dir():
-        return folder_frames(path, form.folder_fps, form.pictures)
+        return folder_frames(path, form.folder_fps, form.pictures, form.keep_damaged)
     return file_frames(path, form.keep_damaged)
