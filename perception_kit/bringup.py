@@ -84,7 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns the exit code: 0, or 1 when a node ended by itself or cannot be started.
     """
     options = parse_arguments(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
+    # End the nodes, too; a script starts its background commands with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         group = start_nodes(
             node_parameters(options),

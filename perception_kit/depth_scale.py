@@ -7,7 +7,7 @@ model, and not far below it unless most of the object is hidden.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ _SMALLEST, _LARGEST = 0.2, 1.4
 _TYPICAL = 0.8
 
 _UNEXPLAINED = 2.0  # beyond this ratio to the nearest factor it is not named
-_FEWEST = 5  # objects to judge by
+FEWEST = 5  # objects to judge by
 
 # What a wrong unit makes of the depth
 _FACTORS = {
@@ -52,18 +52,20 @@ def metric_width(instance: Instance, depth: np.ndarray, intrinsics: Intrinsics) 
     return distance * max(np.ptp(u) / intrinsics.fx, np.ptp(v) / intrinsics.fy)
 
 
-def scale_warning(ratios: Iterable[float]) -> str | None:
-    """What is wrong with the depth's unit where it is implausible; None else.
+def is_plausible(ratios: Sequence[float]) -> bool:
+    """Whether metric widths of objects over the diameters of their models can be right.
 
-    ``ratios`` are metric widths of objects over the diameters of their models; a few of them are
-    too little to judge by.
+    A few of them are too little to judge by.
     """
-    known = np.array(list(ratios))
-    if len(known) < _FEWEST:
+    return len(ratios) < FEWEST or _SMALLEST <= float(np.median(ratios)) <= _LARGEST
+
+
+def scale_warning(ratios: Iterable[float]) -> str | None:
+    """What is wrong with the depth's unit where the ``ratios`` are not plausible; None else."""
+    known = list(ratios)
+    if is_plausible(known):
         return None
     median = float(np.median(known))
-    if _SMALLEST <= median <= _LARGEST:
-        return None
 
     factor = min(_FACTORS, key=lambda known: abs(np.log(median / _TYPICAL / known)))
     size = f"{median:.1f} times as large" if median > 1 else f"{median:.2g} times as large"

@@ -28,7 +28,8 @@ from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.mesh_units import add_mesh_unit
-from perception_kit.datasets.opener import LAYOUTS, open_dataset
+from perception_kit.datasets.opener import LAYOUTS_HELP, open_dataset
+from perception_kit.datasets.scale_check import scale_note
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
@@ -59,7 +60,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     # "dataset" is the name in config.json.
     parser.add_argument(
-        "--data", dest="dataset", type=Path, required=True, help=f"folder of frames: {LAYOUTS}"
+        "--data", dest="dataset", type=Path, required=True, help=f"folder of frames: {LAYOUTS_HELP}"
     )
     parser.add_argument(
         "--split",
@@ -165,6 +166,7 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     notes = [
         *dataset.notes,
         *depth_notes(dataset, models, evaluator),
+        *([warning] if (warning := scale_note(dataset)) else []),
         *class_notes(dataset, evaluator, results),
     ]
     metrics = {**model_metrics(results, headline), "notes": notes}

@@ -19,6 +19,7 @@ from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, 
 from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
+from perception_kit.datasets.scale_check import scale_note
 from perception_kit.networks.model_file import check_architecture, read_model
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -250,6 +251,8 @@ def run(options: PoseTrainingOptions) -> None:
         raise DatasetError(
             f"'{source.folder}' has no rigid object among its models: {source.class_names}"
         )
+    if warning := scale_note(source):
+        print(warning)
 
     model = create_model(options, objects)
     dataset = load_instances(source, model.spec, options.min_visible)

@@ -22,6 +22,7 @@ from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
+from perception_kit.datasets.scale_check import scale_note
 from perception_kit.networks.model_file import check_architecture, read_model, read_state_dict
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -277,7 +278,8 @@ def run(options: SegmentationTrainingOptions) -> None:
             )
         if options.classes:
             held_out = ChosenClasses(held_out, sorted(shared))
-    for note in dataset.notes:
+    warning = scale_note(dataset) if options.depth else None
+    for note in [*dataset.notes, *([warning] if warning else [])]:
         print(note)
 
     input_size = options.input_size[0], options.input_size[1]

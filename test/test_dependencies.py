@@ -36,7 +36,7 @@ WITHOUT_IMPORT = {
 }
 # Part of ROS 2 or of this package: package.xml names them, pip does not.
 ROS_MODULES = {"assistant_perception", "cv_bridge", "launch", "launch_ros", "tf2_ros", "rclpy"}
-OWN = {*PACKAGES, "bench", "examples"}
+OWN = {*PACKAGES, "bench", "examples", "scripts"}
 
 
 def declared(name: str) -> set[str]:
@@ -75,6 +75,7 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
         (("examples",), ("run",)),
         (("bench",), (*INSTALLED, "bench.in", "no_deps.txt")),
         (("test",), (*INSTALLED, "dev")),
+        (("scripts",), INSTALLED),
     ],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str, ...]) -> None:

@@ -104,13 +104,13 @@ def write_tracks(path: Path, rows: Iterable[tuple[int, int, np.ndarray]]) -> Non
 
 
 def _parse(path: Path, number: int, line: str) -> list[float]:
-    """All numbers of a line."""
+    """All numbers of a line, between commas, or as some programs write them between blanks."""
     try:
-        values = [float(field) for field in line.split(",")]
+        values = [float(field) for field in (line.split(",") if "," in line else line.split())]
     except ValueError as error:
         raise MotFileError(
-            f"{path}, line {number}: {line.strip()!r} is not comma-separated numbers, expected"
-            f" {EXPECTED}"
+            f"{path}, line {number}: {line.strip()!r} is not numbers between commas (or blanks),"
+            f" expected {EXPECTED}"
         ) from error
 
     if len(values) < MIN_COLUMNS:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from perception_kit.arguments import bounded_float
 from tracker_node.box_columns import FORMS, check_boxes, with_sizes
 from tracker_node.descriptors import is_deep_sort_array, read_deep_sort_array
+from tracker_node.duplicates import warn_duplicates, without_duplicates
 from tracker_node.kitti_files import (
     MAX_OCCLUDED,
     PEDESTRIAN,
@@ -40,13 +42,15 @@ class ReadingOptions:
 
     ``layout`` of the labels and ``boxes``, the form of the detections' boxes: None where the files
     show it. ``classes`` that count (names or numbers); empty: those of the benchmark. Detections
-    below ``min_confidence`` are left out.
+    below ``min_confidence`` are left out, and of those of one class in a frame that overlap by an
+    IoU of more than ``nms_overlap`` all but the most confident.
     """
 
     layout: str | None = None
     classes: tuple[str, ...] = ()
     min_confidence: float | None = None
     boxes: str | None = None
+    nms_overlap: float | None = None
 
 
 @dataclass
@@ -85,6 +89,13 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out detections below it (default: none)",
     )
     parser.add_argument(
+        "--nms-overlap",
+        type=bounded_float(0.0, 1.0),
+        metavar="IOU",
+        help="of detections of a frame that overlap by more than it, keep the most confident"
+        " (default: keep all)",
+    )
+    parser.add_argument(
         "--boxes",
         choices=FORMS,
         help="columns 3 to 6 of the detections: left, top, width, height (size), left, top, right,"
@@ -95,7 +106,9 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
 
 def reading_options(args: argparse.Namespace) -> ReadingOptions:
     """The options from a command line."""
-    return ReadingOptions(args.layout, tuple(args.classes), args.min_confidence, args.boxes)
+    return ReadingOptions(
+        args.layout, tuple(args.classes), args.min_confidence, args.boxes, args.nms_overlap
+    )
 
 
 def read_sequence_detections(path: Path, options: ReadingOptions) -> SequenceDetections:
@@ -123,10 +136,28 @@ def read_sequence_detections(path: Path, options: ReadingOptions) -> SequenceDet
         used &= np.isin(classes, _names(classes, options.classes))
     if options.min_confidence is not None:
         used &= table.confidence >= options.min_confidence
+    classes_used = classes[used] if len(classes) else classes
+    used[used] = _without_duplicates(path, table.select(used), classes_used, options)
     report_table(path, title, table.frame, used, Counter(classes.tolist()), table.confidence)
     if options.min_confidence is None:
         warn_low_confidence(path, table.confidence)
     return SequenceDetections(table.select(used), np.flatnonzero(used), table, features)
+
+
+def _without_duplicates(
+    path: Path, table: MotTable, classes: np.ndarray, options: ReadingOptions
+) -> np.ndarray:
+    """(N,) bool, true for the detections of ``table`` that --nms-overlap keeps.
+
+    ``classes`` (N,), or empty where there are none.
+    """
+    columns = [table.frame, np.unique(classes, return_inverse=True)[1]]
+    frames_and_classes = np.column_stack(columns if len(classes) else columns[:1])
+    groups = np.unique(frames_and_classes, axis=0, return_inverse=True)[1].reshape(-1)
+    if options.nms_overlap is None:
+        warn_duplicates(path, table.boxes, table.confidence, groups)
+        return np.ones(len(table), bool)
+    return without_duplicates(table.boxes, table.confidence, groups, options.nms_overlap)
 
 
 def read_sequence_labels(path: Path, options: ReadingOptions) -> Labels:

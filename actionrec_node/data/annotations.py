@@ -23,6 +23,10 @@ import numpy as np
 from perception_kit.colors import OTHER_LABEL
 from perception_kit.videos.video import VIDEO_SUFFIXES, is_video
 
+LABELS_FILE = "labels.csv"
+LABELS_COLUMNS = ("video", "start", "end", "label")
+SUBJECT_COLUMN = "subject"  # may be left out
+
 
 class DataError(ValueError):
     """Data that cannot be used; the message says what was found where and what was expected."""
@@ -52,7 +56,7 @@ def read_annotations(folder: str | Path) -> Annotations:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"data folder '{folder}' does not exist")
-    annotations = _read_csv(folder / "labels.csv") if (folder / "labels.csv").is_file() else {}
+    annotations = _read_csv(folder / LABELS_FILE) if (folder / LABELS_FILE).is_file() else {}
 
     # Every other folder is a class, except for those in which the videos of labels.csv lie.
     named_in_csv = {parent for video in annotations for parent in (video, *video.parents)}
@@ -162,7 +166,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
 
 def _read_csv(path: Path) -> Annotations:
     annotations: Annotations = {}
-    for where, row in read_table(path, ("video", "start", "end", "label")):
+    for where, row in read_table(path, LABELS_COLUMNS):
         segment = _segment(row, where)
         segments = annotations.setdefault(video_path(path.parent, row["video"]), [])
 
@@ -193,7 +197,7 @@ def _segment(row: dict[str, str], where: str) -> Segment:
     if not (row["label"] and row["video"]):
         missing = "label" if row["video"] else "video"
         raise DataError(f"{where} has no {missing}: name it, or remove the line")
-    return Segment(start, end, row["label"], row.get("subject", ""))
+    return Segment(start, end, row["label"], row.get(SUBJECT_COLUMN, ""))
 
 
 def class_names_of(annotations: Annotations) -> list[str]:

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from actionrec_node.data.annotations import DataError, Segment
+from actionrec_node.data.annotations import LABELS_COLUMNS, LABELS_FILE, DataError, Segment
 from actionrec_node.data.cvat import read_cvat
 from actionrec_node.data.label_studio import is_label_studio, read_label_studio
 from actionrec_node.data.vott import read_vott
 
+# Tools and the forms of their exports
+EXPORTS = {
+    "VoTT": "JSON",
+    "Label Studio": "JSON or JSON-MIN",
+    "CVAT": "CVAT for video 1.1, or CVAT for images 1.1 of a video",
+}
 # Other tools, by what their exports hold at the top.
-_OTHER_JSON = {
+OTHER_JSON = {
     "VIA": ("_via_settings", "_via_img_metadata", "config"),
     "COCO": ("categories",),
     "Supervisely": ("framesCount", "objects"),
@@ -26,10 +32,11 @@ _OTHER_JSON = {
     "LabelMe": ("shapes", "imagePath"),
     "SuperAnnotate": ("metadata", "instances"),
 }
-_OTHER_XML = {"ANNOTATION_DOCUMENT": "ELAN", "annotation": "Pascal VOC", "annotation-spec": "Anvil"}
+OTHER_XML = {"ANNOTATION_DOCUMENT": "ELAN", "annotation": "Pascal VOC", "annotation-spec": "Anvil"}
+_TOOLS = ", ".join(f"{tool} ({form})" for tool, form in EXPORTS.items())
 _READ = (
-    "what is read are exports of VoTT (JSON), Label Studio (JSON) and CVAT (CVAT for video 1.1);"
-    " or write labels.csv with the columns video,start,end,label beside the videos"
+    f"what is read are exports of {_TOOLS};"
+    f" or write {LABELS_FILE} with the columns {','.join(LABELS_COLUMNS)} beside the videos"
 )
 
 
@@ -75,7 +82,7 @@ def _read_xml(text: str, path: Path, videos: Path | None) -> dict[Path, list[Seg
         if isinstance(error, DataError):
             raise
         raise DataError(f"'{path}' is no export of CVAT that can be read: {error}") from error
-    tool = _OTHER_XML.get(root.tag)
+    tool = OTHER_XML.get(root.tag)
     named = f"an export of {tool}" if tool else f"an unknown XML file (<{root.tag}>)"
     raise DataError(f"'{path}' is {named}; {_READ}")
 
@@ -111,7 +118,7 @@ def _other_tool(content: Any) -> str | None:
     if not isinstance(top, dict) or "assets" in top or "frames" in top:
         return None
     return next(
-        (tool for tool, keys in _OTHER_JSON.items() if any(key in top for key in keys)), None
+        (tool for tool, keys in OTHER_JSON.items() if any(key in top for key in keys)), None
     )
 
 

@@ -16,12 +16,12 @@ from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 
 _I3D_STEM = "Conv3d_1a_7x7.conv3d.weight"
 _I3D_STREAMS = {3: "rgb", 2: "flow"}  # by input channels
-_SUPPORTED = (
+SUPPORTED = (
     "resnet3d_50, resnet3d_101, resnet3d_152 and resnet3d_200 (r3d50 to r3d200 of"
     " 3D-ResNets-PyTorch), resnext3d_50, resnext3d_101, those with _stem64, and I3D"
 )
 # Other video networks, by what their tensors are called.
-_OTHER_NETWORKS = {
+OTHER_NETWORKS = {
     r"^conv1_[st]\.|conv1\.0\.[03]\.": "R(2+1)D",
     r"^stem\.0\.": "a video ResNet of torchvision",
     r"pathway\d": "SlowFast",
@@ -91,14 +91,14 @@ def are_of_classes(paths: Sequence[str | Path], class_names: Sequence[str]) -> b
 
 def _advice(tensors: dict[str, Tensor]) -> str:
     """What to do with tensors that do not fit: for networks that are not built here, what is."""
-    for name, other in _OTHER_NETWORKS.items():
+    for name, other in OTHER_NETWORKS.items():
         if any(re.search(name, tensor) for tensor in tensors):
-            return f"they are those of {other}, which is not supported; supported are {_SUPPORTED}"
+            return f"they are those of {other}, which is not supported; supported are {SUPPORTED}"
     block = {name for name in tensors if name.startswith("layer1.0.conv")}
     if block and "layer1.0.conv3.weight" not in block:
         return (
             "they are those of a 3D ResNet-18 or -34, which is not supported; supported are"
-            f" {_SUPPORTED}"
+            f" {SUPPORTED}"
         )
     return (
         "name the one that they were trained with, its classes where they are kept, and for the"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -40,12 +39,8 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
-from perception_kit.bags.repair import is_unfinished, mcap_profile, write_finished
+from perception_kit.bags.recording import RECORDINGS_HELP, ROS1, BagError, readable_recording
 from perception_kit.resources import PACKAGE, package_folder
-
-
-class BagError(ValueError):
-    """A bag cannot be read or written; the message says what was found and what to do."""
 
 
 class BagMessage(NamedTuple):
@@ -102,17 +97,14 @@ class BagReader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.exists():
-            raise BagError(
-                f"bag '{self.path}' does not exist: give a rosbag2 folder, a .mcap, .db3 or .bag"
-                " file"
-            )
+            raise BagError(f"bag '{self.path}' does not exist: give {RECORDINGS_HELP}")
         self.remarks: list[str] = []
         self.typestore = open_typestore()
         self._scratch = ExitStack()
 
         # rosbags, SQLite and the decompressors raise many kinds of errors for damaged files.
         try:
-            self._recording = self._whole_recording()
+            self._recording, self.remarks = readable_recording(self.path, self._scratch)
             self._reader = self._open()
         except Exception as error:
             self._scratch.close()
@@ -156,7 +148,7 @@ class BagReader:
             yield from self._read(reader, [topic])
 
     def _open(self) -> Reader | Ros1Reader:
-        is_ros1 = self._recording.suffix == ".bag"
+        is_ros1 = self._recording.suffix == ROS1
         reader = Ros1Reader(self._recording) if is_ros1 else Reader(self._recording)
         reader.open()
         return reader
@@ -209,56 +201,6 @@ class BagReader:
         self._reader.close()
         self._scratch.close()
 
-    def _whole_recording(self) -> Path:
-        """The recording itself; where its end is missing, a copy that has one."""
-        path = self.path
-
-        # A folder without metadata: its only recording is read by itself.
-        if path.is_dir() and not (path / "metadata.yaml").is_file():
-            files = sorted(path.iterdir())
-            recordings = [file for file in files if file.suffix in (".mcap", ".db3", ".bag")]
-            if len(recordings) != 1:
-                found = [file.name for file in files[:8]]
-                raise BagError(
-                    f"'{path}' has no metadata.yaml (found {found or 'nothing'}), so it is no"
-                    " finished rosbag2 folder: run 'ros2 bag reindex' on it, or give the .mcap or"
-                    " .db3 file itself"
-                )
-            path = recordings[0]
-            if path.suffix != ".bag":  # of ROS 1, which has none
-                self.remarks.append(
-                    f"the bag has no metadata.yaml, so its recording was not finished:"
-                    f" '{path.name}' is read by itself"
-                )
-
-        # An MCAP file of other messages than ROS 2's.
-        profile = mcap_profile(path) if path.is_file() else None
-        if profile == "ros1":
-            raise BagError(
-                f"'{path}' is a ROS 1 recording in MCAP, which is not read: give the .bag file that"
-                " it was made from, or convert that: ./run rosbags-convert --src FILE.bag --dst"
-                " FOLDER"
-            )
-        if profile not in (None, "ros2"):
-            raise BagError(
-                f"'{path}' is an MCAP file of the profile '{profile}', not 'ros2': its messages are"
-                " no ROS 2 messages (but protobuf, JSON or others); record the topics by 'ros2 bag"
-                " record --storage mcap', or convert them with the software that wrote the file"
-            )
-
-        # A file that was cut off: its whole records are copied and ended properly.
-        if path.is_file() and is_unfinished(path):
-            folder = self._scratch.enter_context(TemporaryDirectory(prefix="bag_"))
-            finished = Path(folder) / path.name
-            lost = write_finished(path, finished)
-            self.remarks.append(
-                f"'{path.name}' was cut off: it is read up to its last whole record, {lost} bytes"
-                " after that are lost"
-            )
-            return finished
-
-        return path
-
     def _learn_type(self, connection: Connection) -> None:
         """Check a known type against the recorded one; register an unknown one from the bag."""
         name, definition = connection.msgtype, connection.msgdef
@@ -298,11 +240,17 @@ class BagReader:
             ) from error
 
     def _damaged(self, error: Exception, where: str = "") -> BagError:
-        if self.path.suffix == ".bag":
+        if self.path.suffix == ROS1:
             return BagError(
                 f"ROS 1 bag '{self.path}' cannot be read{where} ({type(error).__name__}: {error}):"
                 " it is cut off or damaged; repair it where ROS 1 is installed ('rosbag reindex',"
                 " 'rosbag fix'), or record it again"
+            )
+        if isinstance(error, KeyError) and isinstance(error.args[0], str):
+            return BagError(
+                f"bag '{self.path}' cannot be read{where}: beside ROS 2 messages it holds others"
+                f" ('{error.args[0]}'); leave them out: mcap filter FILE.mcap -o NEW.mcap -y"
+                " '/camera/.*'"
             )
         return BagError(
             f"bag '{self.path}' cannot be read{where} ({type(error).__name__}: {error}): it is cut"

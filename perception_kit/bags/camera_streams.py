@@ -14,15 +14,24 @@ import numpy as np
 
 from perception_kit.bags.bag import BagError, BagReader, BagTopic, RawMessage, open_typestore
 from perception_kit.bags.compressed import COMPRESSED_IMAGE, decompress_image, image_of_pixels
+from perception_kit.bags.theora_packets import THEORA_PACKET, decode_theora
 from perception_kit.bags.video_packets import VIDEO_PACKET, decode_packets
 from perception_kit.stamps import stamp_to_ns
 
 IMAGE = "sensor_msgs/msg/Image"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+# Messages that hold images, and the image transports that publish them
+IMAGE_MESSAGES = {
+    IMAGE: ("raw",),
+    COMPRESSED_IMAGE: ("compressed", "compressedDepth", "zstd"),
+    VIDEO_PACKET: ("ffmpeg",),
+    THEORA_PACKET: ("theora",),
+}
+_VIDEO = {VIDEO_PACKET: decode_packets, THEORA_PACKET: decode_theora}
 
 # The fields of the RGBD messages of RealSense and Orbbec, each of which is a stream ``TOPIC/FIELD``
-_RGBD = "/msg/RGBD"
-_RGBD_FIELDS = {
+RGBD_SUFFIX = "/msg/RGBD"
+RGBD_FIELDS = {
     "rgb": IMAGE,
     "depth": IMAGE,
     "rgb_camera_info": CAMERA_INFO,
@@ -49,8 +58,8 @@ def camera_streams(topics: Mapping[str, BagTopic]) -> dict[str, BagTopic]:
     """The recorded ``topics``, those of RGBD messages replaced by the streams that they hold."""
     streams: dict[str, BagTopic] = {}
     for name, topic in topics.items():
-        if topic.type_name.endswith(_RGBD):
-            for field, type_name in _RGBD_FIELDS.items():
+        if topic.type_name.endswith(RGBD_SUFFIX):
+            for field, type_name in RGBD_FIELDS.items():
                 streams[f"{name}/{field}"] = BagTopic(type_name, topic.count)
         else:
             streams[name] = topic
@@ -59,7 +68,7 @@ def camera_streams(topics: Mapping[str, BagTopic]) -> dict[str, BagTopic]:
 
 def played_type(type_name: str) -> str:
     """The type in which a replay plays a topic: it decodes images."""
-    return IMAGE if type_name in (COMPRESSED_IMAGE, VIDEO_PACKET) else type_name
+    return IMAGE if type_name in IMAGE_MESSAGES else type_name
 
 
 def read_stream(reader: BagReader, name: str) -> Iterator[StampedMessage]:
@@ -72,7 +81,7 @@ def read_stream(reader: BagReader, name: str) -> Iterator[StampedMessage]:
     if name in topics or topic not in topics:
         topic, field = name, ""
 
-    if topic in topics and topics[topic].type_name == VIDEO_PACKET:
+    if topic in topics and topics[topic].type_name in _VIDEO:
         yield from _video(reader, topic)
         return
     for raw in reader.independent_messages(topic):
@@ -108,6 +117,7 @@ def _read(reader: BagReader, raw: RawMessage, field: str) -> StampedMessage:
 
 def _video(reader: BagReader, topic: str) -> Iterator[StampedMessage]:
     """Video packets decoded one after the other, as each needs those before it."""
+    headers: list[Any] = []
     recorded: list[int] = []
 
     def packets() -> Iterator[Any]:
@@ -116,14 +126,15 @@ def _video(reader: BagReader, topic: str) -> Iterator[StampedMessage]:
                 message = reader.decode(raw)
             except BagError:
                 continue  # the pictures up to the next key frame are damaged, and named so
+            headers.append(message.header)
             recorded.append(raw.stamp_ns)
             yield message
 
-    for number, (message, pixels) in enumerate(decode_packets(packets())):
+    decode = _VIDEO[reader.topics[topic].type_name]
+    for number, pixels in decode(packets()):
+        header, recorded_ns = headers[number], recorded[number]
         if isinstance(pixels, np.ndarray):
-            image = image_of_pixels(message.header, pixels, "rgb8")
-            yield to_stamped(image, recorded[number])
+            yield to_stamped(image_of_pixels(header, pixels, "rgb8"), recorded_ns)
         else:
-            stamp_ns = stamp_to_ns(message.header.stamp)
             fault = f"'{topic}': {pixels}"
-            yield StampedMessage(stamp_ns, None, b"", recorded[number], fault)
+            yield StampedMessage(stamp_to_ns(header.stamp), None, b"", recorded_ns, fault)

@@ -9,15 +9,24 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from perception_kit.bags.bag import BagError, BagTopic
-from perception_kit.bags.camera_streams import CAMERA_INFO, IMAGE, camera_streams, played_type
+from perception_kit.bags.camera_streams import (
+    CAMERA_INFO,
+    IMAGE,
+    camera_streams,
+    played_type,
+)
 
 GROUND_TRUTH_PREFIX = "/ground_truth/"
 
 # Transports by the last part of a topic's name; of several of one image, the first is taken.
-_TRANSPORTS = ("compressedDepth", "compressed", "ffmpeg", "theora", "zstd")
-_UNREADABLE = {
-    "theora_image_transport/msg/Packet": "theora",
-    "zstd_image_transport/msg/Packet": "zstd",
+_TRANSPORTS = ("compressedDepth", "zstd", "compressed", "ffmpeg", "theora")
+# Images in messages that are not read, and how to record them so that they are
+UNREAD_IMAGES = {
+    "foxglove_msgs/msg/CompressedImage": "publish it as sensor_msgs/msg/CompressedImage",
+    "foxglove_msgs/msg/CompressedVideo": "publish it by ffmpeg_image_transport",
+    "foxglove_msgs/msg/RawImage": "publish it as sensor_msgs/msg/Image",
+    "stereo_msgs/msg/DisparityImage": "record the depth, as stereo_image_proc or the driver has it",
+    "sensor_msgs/msg/PointCloud2": "record the depth image that the camera makes it of",
 }
 
 # What a part of a name says; the first word counts: depth_to_rgb is depth.
@@ -25,7 +34,7 @@ _ROLE = re.compile(
     r"(?P<depth>depth)|(?P<color>colou?r|rgb(?!d))|(?P<other>infra|(?<![a-z])ir(?![a-z]))"
 )
 _CAMERA = re.compile(r"cam(era)?(?![a-z])")
-_ALIGNED_WORDS = (
+ALIGNED_WORDS = (
     "aligned_depth_to_color",
     "depth_to_rgb",
     "depth_to_color",
@@ -84,7 +93,7 @@ def find_camera_topics(
 
     # Depth, best aligned to colour and of the same camera
     depths = _of_role("depth", [name for name in free if name != chosen_color], encoding_of)
-    aligned = [name for name in depths if any(word in name.lower() for word in _ALIGNED_WORDS)]
+    aligned = [name for name in depths if any(word in name.lower() for word in ALIGNED_WORDS)]
     near = _nearest(aligned, chosen_color) or _nearest(depths, chosen_color)
     not_color = [name for name in images if name != chosen_color]
     chosen_depth = _choose("depth image", "--depth-topic", depth, not_color, near, topics)
@@ -215,23 +224,22 @@ def _choose(
     if len(candidates) == 1:
         return candidates[0]
 
-    unreadable = [
-        f"'{name}' can be read after: ros2 run image_transport republish {transport} raw"
+    if candidates:
+        raise BagError(
+            f"{len(candidates)} topics may be the {what}: {', '.join(candidates)}; choose one with"
+            f" {option}. {_listing(topics)}"
+        )
+    unread = "".join(
+        f" '{name}' ({topic.type_name}) is not read: {way}."
         for name, topic in topics.items()
-        if (transport := _UNREADABLE.get(topic.type_name)) is not None
-    ]
-    remedy = "".join(f" {text}." for text in unreadable)
+        if (way := UNREAD_IMAGES.get(topic.type_name)) is not None
+    )
     if not all_of_type:
         raise BagError(
             f"no topic is the {what}, without which nothing can be replayed: record it, too."
-            f"{remedy} {_listing(topics)}"
+            f"{unread} {_listing(topics)}"
         )
-    found = (
-        f"{len(candidates)} topics may be the {what}: {', '.join(candidates)}"
-        if candidates
-        else f"no topic is the {what}"
-    )
-    raise BagError(f"{found}; choose one with {option}.{remedy} {_listing(topics)}")
+    raise BagError(f"no topic is the {what}; choose one with {option}.{unread} {_listing(topics)}")
 
 
 def _listing(topics: Mapping[str, BagTopic]) -> str:

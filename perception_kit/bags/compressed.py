@@ -4,12 +4,14 @@
 Colour and 16-bit images are those of image_transport's ``compressed`` (JPEG or PNG), depth also
 those of its ``compressedDepth``: a header of 12 bytes (an int32 and the float32 quantisation
 parameters A and B) before a PNG or RVL, which holds millimetres (16UC1), or A / depth + B of metres
-(32FC1), 0 where there is none.
+(32FC1), 0 where there is none. Those of its ``zstd`` are raw images deflated by zlib, whatever the
+name says, behind height, width, is_bigendian, step and the encoding with its length.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import Any
 
 import cv2
@@ -22,6 +24,9 @@ COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 _IMAGE = "sensor_msgs/msg/Image"
 _DEPTH_HEADER = struct.Struct("<iff")
 _RVL_SIZE = struct.Struct("<ii")
+_RAW_HEADER = struct.Struct("<IIBII")
+_ANY_ZLIB_HEADER = zlib.MAX_WBITS | 32  # gzip's, too
+_LARGEST_IMAGE = 2**30  # bytes
 # Encodings of decoded pixels by type, dimensions and channels
 _ENCODINGS = {
     ("uint8", 2, 1): "mono8",
@@ -32,7 +37,7 @@ _ENCODINGS = {
 
 
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
-_VIDEO = ("h264", "h265", "hevc", "av1")
+VIDEO_FORMATS = ("h264", "h265", "hevc", "av1")
 _PNG = b"\x89PNG"
 
 
@@ -41,6 +46,8 @@ def decompress_image(message: Any, topic: str) -> Any:
 
     Raises BagError for a format that is not read.
     """
+    if message.format.strip() == "zstd":
+        return _raw_image(message, topic)
     if "compressedDepth" in message.format:
         pixels, encoding = _depth(message, topic)
     else:
@@ -75,6 +82,34 @@ def image_of_pixels(header: Any, pixels: np.ndarray, encoding: str) -> Any:
         is_bigendian=0,
         step=pixels.strides[0],
         data=pixels.reshape(-1).view(np.uint8),
+    )
+
+
+def _raw_image(message: Any, topic: str) -> Any:
+    """The ``Image`` in a message of the ``zstd`` transport."""
+    data = bytes(message.data)
+    try:
+        height, width, is_bigendian, step, length = _RAW_HEADER.unpack_from(data)
+        start, size = _RAW_HEADER.size + length, step * height
+        encoding = data[_RAW_HEADER.size : start].decode("ascii")
+        if not 0 < size <= _LARGEST_IMAGE:
+            raise ValueError(f"{height} rows of {step} bytes")
+        pixels = zlib.decompressobj(_ANY_ZLIB_HEADER).decompress(data[start:], size)
+        if len(pixels) < size:
+            raise ValueError(f"{len(pixels)} of {size} bytes")
+    except (struct.error, zlib.error, ValueError) as error:
+        raise BagError(
+            f"'{topic}' holds {len(data)} bytes of format 'zstd' that are cut off or damaged"
+            f" ({error}): record it again"
+        ) from error
+    return open_typestore().types[_IMAGE](
+        header=message.header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=is_bigendian,
+        step=step,
+        data=np.frombuffer(pixels, np.uint8),
     )
 
 
@@ -126,7 +161,7 @@ def _rvl_image(content: bytes, topic: str) -> np.ndarray:
 
 def _picture(data: np.ndarray, form: str, topic: str) -> np.ndarray:
     """Pixels of a JPEG or PNG as OpenCV has them (blue first); ``form`` is only for the error."""
-    if any(codec in form.lower() for codec in _VIDEO):
+    if any(codec in form.lower() for codec in VIDEO_FORMATS):
         raise BagError(
             f"'{topic}' holds video ('{form}') as single pictures, which is not read: decode it"
             " where it was recorded, or publish it by ffmpeg_image_transport"

@@ -63,8 +63,9 @@ def meters_per_unit(
 
     sizes = ", ".join(f"{_millimeters(size * METERS[known])} in {known}" for known in METERS)
     problem = "several units are possible" if fitting else _expected()
+    usual = "; parts from CAD are mostly in mm" if fitting else ""
     raise MeshError(
-        f"{name}: {problem}: its size is {sizes}; give its --mesh-unit (m, cm, mm, in),"
+        f"{name}: {problem}: its size is {sizes}{usual}; give its --mesh-unit (m, cm, mm, in),"
         " or scale the mesh to metres"
     )
 

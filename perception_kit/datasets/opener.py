@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
 from perception_kit.datasets.coco import CocoDataset, coco_splits
@@ -18,13 +19,41 @@ from perception_kit.datasets.ycb_models import read_mesh_models, read_object
 from perception_kit.datasets.ycb_video import YcbVideoDataset, find_frames, ycb_video_splits
 from perception_kit.datasets.yolo_polygons import YoloPolygonDataset, yolo_splits
 
-LAYOUTS = (
-    "BOP (SPLIT/NNNNNN/scene_gt.json, models/models_info.json), preprocessed LineMOD"
-    " (data/NN/gt.yml, models/models_info.yml) or YCB-Video (data/NNNN/NNNNNN-meta.mat,"
-    " models/CLASS/*.obj); or photographs, for the segmentation alone: COCO"
-    " (annotations/instances_SPLIT.json) or YOLO polygons (images/SPLIT, labels/SPLIT)"
-)
 
+class DatasetLayout(NamedTuple):
+    """A layout of folders: the files that it has, its reader, and its splits in a folder.
+
+    Photographs have no meshes, and only the segmentation is learned from them.
+    """
+
+    files: str
+    reader: Callable[..., FrameDataset]
+    splits: Callable[[Path], list[str]]
+    has_meshes: bool = True
+
+
+LAYOUTS = {
+    "BOP": DatasetLayout(
+        "SPLIT/NNNNNN/scene_gt.json, models/models_info.json", BopDataset, bop_splits
+    ),
+    "preprocessed LineMOD": DatasetLayout(
+        "data/NN/gt.yml, models/models_info.yml", LinemodDataset, linemod_splits
+    ),
+    "YCB-Video": DatasetLayout(
+        "data/NNNN/NNNNNN-meta.mat, models/CLASS/*.obj", YcbVideoDataset, ycb_video_splits
+    ),
+    "COCO": DatasetLayout(
+        "annotations/instances_SPLIT.json or SPLIT/_annotations.coco.json, photographs in SPLIT,"
+        " images/SPLIT or images",
+        CocoDataset,
+        coco_splits,
+        has_meshes=False,
+    ),
+    "YOLO polygons": DatasetLayout(
+        "images/SPLIT, labels/SPLIT, data.yaml", YoloPolygonDataset, yolo_splits, has_meshes=False
+    ),
+}
+LAYOUTS_HELP = ", ".join(f"{name} ({layout.files})" for name, layout in LAYOUTS.items())
 
 # Splits in order of preference, to evaluate on and to train on. A folder may have variants of them,
 # such as BOP's train_pbr and test_primesense.
@@ -34,8 +63,7 @@ TRAINING_SPLITS = ("train",)
 
 def dataset_splits(folder: Path) -> list[str]:
     """Names of the splits of ``folder`` in whichever layout it is."""
-    layouts = (bop_splits, linemod_splits, ycb_video_splits, coco_splits, yolo_splits)
-    return sorted({split for splits_of in layouts for split in splits_of(folder)})
+    return sorted({split for layout in LAYOUTS.values() for split in layout.splits(folder)})
 
 
 def open_dataset(
@@ -50,35 +78,20 @@ def open_dataset(
     exist, is in none of the layouts, has no such split, or the split has no frames.
     """
     folder = _existing(folder)
-    objects = (
-        (BopDataset, bop_splits),
-        (LinemodDataset, linemod_splits),
-        (YcbVideoDataset, ycb_video_splits),
-    )
-    photographs = ((CocoDataset, coco_splits), (YoloPolygonDataset, yolo_splits))
-
-    dataset: FrameDataset
-    for read_objects, splits_of in objects:
-        splits = splits_of(folder)
-        if splits or (read_objects is YcbVideoDataset and find_frames(folder)):
+    for layout in LAYOUTS.values():
+        splits = layout.splits(folder)
+        if splits or (layout.reader is YcbVideoDataset and find_frames(folder)):
             split = split or choose_split(folder, splits, preferred)
-            dataset = read_objects(folder, split, mesh_unit=mesh_unit)
-            return _not_empty(dataset, split)
-
-    for read_photographs, splits_of in photographs:
-        if splits := splits_of(folder):
-            split = split or choose_split(folder, splits, preferred)
-            if split not in splits:
+            if layout.has_meshes:
+                dataset = layout.reader(folder, split, mesh_unit=mesh_unit)
+            elif split in splits:
+                dataset = layout.reader(folder, split)
+            else:
                 raise DatasetError(f"'{folder}' has no split '{split}': it has {splits}")
-            return _not_empty(read_photographs(folder, split), split)
-
-    raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS}")
-
-
-def _not_empty(dataset: FrameDataset, split: str) -> FrameDataset:
-    if len(dataset) == 0:
-        raise DatasetError(f"the split '{split}' of '{dataset.folder}' lists no frames")
-    return dataset
+            if len(dataset) == 0:
+                raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
+            return dataset
+    raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS_HELP}")
 
 
 def choose_split(folder: Path, splits: Sequence[str], preferred: Sequence[str]) -> str:

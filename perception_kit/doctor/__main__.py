@@ -17,6 +17,7 @@ from sensor_msgs.msg import CameraInfo
 
 from perception_kit.arguments import add_camera_options, camera_config, program_name, with_json_path
 from perception_kit.bags.bag import BagError
+from perception_kit.bags.recording import RECORDINGS_HELP
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
 from perception_kit.doctor.live_observer import observe_graph
@@ -47,7 +48,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--bag",
         type=Path,
-        help="rosbag2 folder, .mcap, .db3 or .bag file (default: the running graph)",
+        help=f"{RECORDINGS_HELP} (default: the running graph)",
     )
 
     # Topics

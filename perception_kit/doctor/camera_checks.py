@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import Image
 
+from perception_kit.bags.camera_streams import IMAGE_MESSAGES
 from perception_kit.depth_scale import scale_warning
 from perception_kit.doctor.observation import EXPECTED_TYPES, Finding, Observation
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
@@ -62,11 +63,10 @@ def check_topics(seen: Observation) -> Iterator[Finding]:
             found = ", ".join(topic.types)
             what = f"'{topic.topic}' is a {found}, expected {expected} as the {role}"
             advice = f"name another topic by {option}"
-            transports = {"CompressedImage": "compressed", "FFMPEGPacket": "ffmpeg"}
-            if (transport := transports.get(found.rpartition("/")[2])) is not None:
+            if found in IMAGE_MESSAGES:
                 advice = (
                     "give the topic of the raw images, or decompress: ros2 run image_transport"
-                    f" republish {transport} raw"
+                    f" republish {IMAGE_MESSAGES[found][0]} raw"
                 )
             yield Finding("topic-type", what, advice)
 

@@ -21,6 +21,7 @@ from types import FrameType
 
 from perception_kit.arguments import add_camera_options, bounded_int, positive_float, program_name
 from perception_kit.bags.bag import BagError
+from perception_kit.bags.recording import RECORDINGS_HELP
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.evaluation.ground_truth import GroundTruthError
@@ -50,9 +51,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "bags", type=Path, nargs="+", metavar="bag", help="rosbag2 folder, .mcap, .db3 or .bag file"
-    )
+    parser.add_argument("bags", type=Path, nargs="+", metavar="bag", help=RECORDINGS_HELP)
     parser.add_argument(
         "--out",
         type=Path,

@@ -36,6 +36,8 @@ _TO_RGB = {
     "bgra8": cv2.COLOR_BGRA2RGB,
     "mono8": cv2.COLOR_GRAY2RGB,
 }
+# Colors of 16 bits, of which the upper eight are kept
+_DEEP = {"rgb16": "rgb8", "bgr16": "bgr8", "rgba16": "rgba8", "bgra16": "bgra8"}
 # YUV: rows of bytes of an image of (height, width), and OpenCV's conversion
 _YUV = {
     **dict.fromkeys(("uyvy", "yuv422"), (2, 1, cv2.COLOR_YUV2RGB_UYVY)),
@@ -51,12 +53,12 @@ _BAYER = {
     "bayer_grbg": cv2.COLOR_BayerGB2RGB,
 }
 # Encodings that say how many channels there are, but not which
-_UNNAMED_CHANNELS = {"8UC1": 1, "8UC3": 3, "8UC4": 4}
+UNNAMED_CHANNELS = {"8UC1": 1, "8UC3": 3, "8UC4": 4}
 
 # Metres of a unit
-_DEPTH_UNITS = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
-DEPTH_ENCODINGS = tuple(_DEPTH_UNITS)
-_COLOR_ENCODINGS = ("rgb8", *_TO_RGB, *_YUV, *(f"{name}8" for name in _BAYER), "bayer_…16")
+DEPTH_UNITS = {"16UC1": 0.001, "mono16": 0.001, "32FC1": 1.0}
+DEPTH_ENCODINGS = tuple(DEPTH_UNITS)
+COLOR_ENCODINGS = ("rgb8", *_TO_RGB, *_DEEP, *_YUV, *(f"{name}8" for name in _BAYER), "bayer_…16")
 
 
 class ImageError(ValueError):
@@ -109,11 +111,16 @@ def color_image(message: Image, unnamed_encoding: str = "") -> np.ndarray:
     Raises ImageError for an encoding without colour, and as ``image_to_array`` does.
     """
     encoding = message.encoding
-    if encoding in _UNNAMED_CHANNELS:
+    if encoding in UNNAMED_CHANNELS:
         encoding = _named_encoding(encoding, unnamed_encoding)
         scalar, channels = _LAYOUTS[encoding]
         shape = (message.height, message.width)
         pixels = _pixels(message, np.dtype(scalar), shape if channels == 1 else (*shape, channels))
+    elif encoding in _DEEP:
+        encoding = _DEEP[encoding]
+        shape = (message.height, message.width)
+        deep = _pixels(message, np.dtype(np.uint16), (*shape, _LAYOUTS[encoding][1]))
+        pixels = (deep // 256).astype(np.uint8)
     elif encoding in _YUV:
         return _rgb_of_yuv(message)
     elif encoding.startswith(tuple(_BAYER)):
@@ -126,14 +133,14 @@ def color_image(message: Image, unnamed_encoding: str = "") -> np.ndarray:
     if pixels.ndim != 3 or pixels.dtype != np.uint8:
         raise ImageError(
             f"encoding '{encoding}' is not a colour image: expected one of"
-            f" {', '.join(_COLOR_ENCODINGS)}"
+            f" {', '.join(COLOR_ENCODINGS)}"
         )
     return pixels
 
 
 def _named_encoding(encoding: str, unnamed_encoding: str) -> str:
     """``unnamed_encoding`` where it fits. Raises ImageError where it does not, or is not given."""
-    channels = _UNNAMED_CHANNELS[encoding]
+    channels = UNNAMED_CHANNELS[encoding]
     fitting = [name for name in ("rgb8", *_TO_RGB) if _LAYOUTS[name][1] == channels]
     if unnamed_encoding in fitting:
         return unnamed_encoding
@@ -184,14 +191,14 @@ def depth_image(message: Image, scale: float = 0.0) -> np.ndarray:
     millimetres, 32FC1 metres. Raises ImageError for every other encoding and for an image without a
     single valid pixel.
     """
-    if message.encoding not in _DEPTH_UNITS:
+    if message.encoding not in DEPTH_UNITS:
         raise ImageError(
             f"depth encoding '{message.encoding}' has no known unit: expected 16UC1 (millimetres)"
             " or 32FC1 (metres); check that the depth topic is remapped to a depth image"
         )
 
     pixels = image_to_array(message)
-    unit = np.float32(scale or _DEPTH_UNITS[message.encoding])
+    unit = np.float32(scale or DEPTH_UNITS[message.encoding])
     if pixels.dtype == np.float32:
         pixels = np.where(np.isfinite(pixels) & (pixels > 0), pixels, np.float32(0))
     depth = pixels if unit == 1 else pixels * unit
@@ -242,7 +249,7 @@ def _array_from_cv_bridge(message: Image) -> np.ndarray:
     """RGB pixels of an encoding that only ``cv_bridge`` knows (Bayer, YUV, …)."""
     if CvBridge is None:
         raise ImageError(
-            f"image encoding '{message.encoding}' is not one of {', '.join(_COLOR_ENCODINGS)} for"
+            f"image encoding '{message.encoding}' is not one of {', '.join(COLOR_ENCODINGS)} for"
             f" colour, {', '.join(DEPTH_ENCODINGS)} for depth: let the driver publish one of these,"
             " or install cv_bridge, which converts more"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -12,12 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from perception_kit.arguments import positive_float
-from perception_kit.videos.video_file import Pixels, VideoError
+from perception_kit.videos.video_file import Pixels, VideoError, find_gap
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # Pillow's modes of pictures without color, by how they are called here; all others have color.
 MODES = {"1": "grey", "L": "grey", "LA": "grey", "I;16": "16 bit", "I;16B": "16 bit", "I": "16 bit"}
 _NAMED_KINDS = 6
@@ -40,28 +42,63 @@ def has_pictures(folder: Path) -> bool:
     return bool(_pictures(folder, "*"))
 
 
-def folder_frames(folder: Path, fps: float, pattern: str | None) -> Iterator[tuple[float, Pixels]]:
+def folder_frames(
+    folder: Path, fps: float, pattern: str | None, keep_damaged: bool = False
+) -> Iterator[tuple[float, Pixels]]:
     """Seconds since the first frame, and the pixels, of the pictures in a folder.
 
     They are those whose names match the glob ``pattern``. Raises VideoError for a picture that
-    cannot be read, and for several kinds of pictures (names that differ in more than their numbers,
-    color, grey or 16 bit): those of one camera and those of its depth are not one video.
+    cannot be read and for numbers that are missing, which ``keep_damaged`` prints instead, and for
+    several kinds of pictures (names that differ in more than their numbers, color, grey or 16 bit):
+    those of one camera and those of its depth are not one video.
     """
     pictures = _pictures(folder, pattern or "*")
-    if pattern and not pictures:
-        raise VideoError(f"'{folder}' holds no picture whose name matches '{pattern}'")
+    if not pictures:
+        matching = f" whose name matches '{pattern}'" if pattern else f" ({_found(folder)}"
+        raise VideoError(f"'{folder}' holds no picture{matching}")
     _check_kinds(folder, pictures, by_name=pattern is None)
+    if missing := _missing(pictures, fps):
+        _lost(
+            f"'{folder}' has no picture {missing}", "copy them, or split the folder", keep_damaged
+        )
 
     for index, path in enumerate(pictures):
+        reason = ""
         try:
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         except cv2.error as error:  # a header that names a picture of terabytes
-            raise VideoError(
-                f"'{path}' is not a picture that can be read ({error.err}): remove it"
-            ) from error
+            picture, reason = None, f" ({error.err})"
         if picture is None:
-            raise VideoError(f"'{path}' is not a picture that can be read: remove it")
-        yield index / fps, partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
+            _lost(f"'{path}' is not a picture that can be read{reason}", "remove it", keep_damaged)
+        else:
+            yield index / fps, partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
+
+
+def _lost(what: str, remedy: str, keep_damaged: bool) -> None:
+    """Raises VideoError, or with ``keep_damaged`` prints what is lost."""
+    if not keep_damaged:
+        raise VideoError(f"{what}: {remedy}")
+    print(f"warning: {what}; the rest is used", file=sys.stderr)
+
+
+def _found(folder: Path) -> str:
+    """What a folder without pictures holds instead, for a message."""
+    endings = Counter(path.suffix or "no ending" for path in folder.iterdir() if path.is_file())
+    found = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(_NAMED_KINDS))
+    return f"{', '.join(IMAGE_SUFFIXES)}); found {found or 'no files'}"
+
+
+def _missing(pictures: list[Path], fps: float) -> str | None:
+    """Between which of the pictures others are missing for long, by their numbers."""
+    numbers = [int(found[-1]) for path in pictures if (found := re.findall(r"\d+", path.stem))]
+    if len(numbers) < len(pictures) or len(numbers) < 3:
+        return None
+    steps = np.diff(numbers)
+    usual = max(1.0, float(np.median(steps)))  # every fifth, or a time stamp
+    if find_gap([(number - numbers[0]) / usual / fps for number in numbers]) is None:
+        return None
+    place = int(steps.argmax())
+    return f"between '{pictures[place].name}' and '{pictures[place + 1].name}'"
 
 
 def _pictures(folder: Path, pattern: str) -> list[Path]:

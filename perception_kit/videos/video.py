@@ -15,10 +15,11 @@ import numpy as np
 from perception_kit.videos.pictures import folder_frames, has_pictures
 from perception_kit.videos.video_file import Pixels, VideoError, file_frames
 
+# Without time stamps: refused with the remedy
+UNTIMED_SUFFIXES = (".h264", ".264", ".h265", ".265", ".hevc")
 VIDEO_SUFFIXES = (
     ".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v",
-    ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif",
-    ".h264", ".264", ".h265", ".265", ".hevc",  # without time stamps: refused with the remedy
+    ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".gif", *UNTIMED_SUFFIXES,
 )  # fmt: skip
 _LIVE = re.compile(r"\d+$|[A-Za-z][A-Za-z0-9+.-]+:/|/dev/")
 MAX_STILL_S = 60.0
@@ -108,7 +109,7 @@ def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]
         current = upcoming
 
     if current is None:
-        raise VideoError(f"'{path}' holds no frame: remove it")
+        raise VideoError(f"'{path}' holds no frame that can be decoded: re-encode or remove it")
     yield current(), 1
 
 
@@ -135,5 +136,5 @@ def _frames(path: Path, form: VideoFormat) -> Iterator[tuple[float, Pixels]]:
     if not path.exists():
         raise VideoError(f"video '{path}' does not exist")
     if path.is_dir():
-        return folder_frames(path, form.folder_fps, form.pictures)
+        return folder_frames(path, form.folder_fps, form.pictures, form.keep_damaged)
     return file_frames(path, form.keep_damaged)

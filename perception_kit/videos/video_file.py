@@ -150,7 +150,7 @@ def _damage(
     first = reading.times[0] - start if reading.times else 0.0
     if first > max(MAX_MISSING_S, spare):
         lost.append(f"shows nothing in its first {first:.2f} s")
-    if gap := _gap(reading.times):
+    if gap := find_gap(reading.times):
         lost.append(f"has no frame from {gap[0]:.2f} to {gap[1]:.2f} s")
     if reading.corrupt or reading.undecodable:
         lost.append(
@@ -177,7 +177,7 @@ def _video_seconds(stream: av.VideoStream) -> float:
     return seconds
 
 
-def _gap(times: list[float]) -> tuple[float, float] | None:
+def find_gap(times: list[float]) -> tuple[float, float] | None:
     """The first long gap among otherwise regular times, in seconds since the first."""
     intervals = np.diff(times)
     if len(intervals) < 2:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import trimesh
 from box_views import BoxView, write_bop
 
 from pose6d_node import evaluate, train_pose, train_segmentation
@@ -15,7 +16,7 @@ from pose6d_node import evaluate, train_pose, train_segmentation
 NAME = "obj_000001"  # BlenderProc's models_info.json has no names
 
 
-def write_blenderproc(folder: Path, views: list[BoxView], gray: bool) -> Path:
+def write_blenderproc(folder: Path, views: list[BoxView], gray: bool, mesh: str) -> Path:
     """Split train_pbr with JPEG images, whole masks beside the visible ones, unnamed models."""
     write_bop(folder, views)
     (folder / "train").rename(folder / "train_pbr")
@@ -31,16 +32,20 @@ def write_blenderproc(folder: Path, views: list[BoxView], gray: bool) -> Path:
     info = json.loads(path.read_text())
     del info["1"]["name"]
     path.write_text(json.dumps(info))
+    if mesh != ".ply":
+        ply = folder / "models/obj_000001.ply"
+        trimesh.load(ply).export(ply.with_suffix(mesh))
+        ply.unlink()
     return folder
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # two trainings, on a machine that may be busy
-@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize(("gray", "mesh"), [(False, ".ply"), (True, ".stl")])
 def test_from_folder_to_evaluated_models(
-    gray: bool, box_views: list[BoxView], tmp_path: Path
+    gray: bool, mesh: str, box_views: list[BoxView], tmp_path: Path
 ) -> None:
-    data = str(write_blenderproc(tmp_path / "data", box_views, gray))
+    data = str(write_blenderproc(tmp_path / "data", box_views, gray, mesh))
     segmentation, pose = tmp_path / "segmentation.safetensors", tmp_path / "pose.safetensors"
     common = ["--data", data, "--val", data, "--steps", "2", "--accelerator", "cpu"]
     common += ["--batch-size", "2", "--classes", NAME]

@@ -15,6 +15,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import get_types_from_msg
 
 from perception_kit.bags.bag import BagReader, open_typestore
+from perception_kit.bags.theora_packets import THEORA_PACKET
 from perception_kit.bags.video_packets import VIDEO_PACKET
 
 Change = Callable[[int, str, Any], Sequence[tuple[str, Any]]]
@@ -22,6 +23,10 @@ RGBD = "realsense2_camera_msgs/msg/RGBD"
 PACKET_FIELDS = (
     "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\n"
     "bool is_bigendian\nuint8[] data\n"
+)
+THEORA_FIELDS = (
+    "std_msgs/Header header\nuint8[] data\nint32 b_o_s\nint32 e_o_s\nint64 granulepos\n"
+    "int64 packetno\n"
 )
 RGBD_FIELDS = (
     "std_msgs/Header header\nsensor_msgs/CameraInfo rgb_camera_info\n"
@@ -93,6 +98,33 @@ def video_packet(header: Any, data: bytes) -> Any:
         flags=0,
         is_bigendian=False,
         data=np.frombuffer(data, np.uint8),
+    )
+
+
+def theora_packets(file: Path) -> tuple[list[bytes], list[bytes]]:
+    """The three headers, and a packet for each picture, of a theora video."""
+    with av.open(str(file)) as container:
+        stream = container.streams.video[0]
+        together = bytes(stream.codec_context.extradata or b"")
+        pictures = [bytes(packet) for packet in container.demux(stream)][:-1]  # the last one ends
+
+    headers = []
+    while together:
+        end = 2 + int.from_bytes(together[:2], "big")
+        headers.append(together[2:end])
+        together = together[end:]
+    return headers, pictures
+
+
+def theora_message(header: Any, data: bytes, number: int) -> Any:
+    """A packet as theora_image_transport publishes it; ``number`` counts headers and pictures."""
+    return _registered(THEORA_PACKET, THEORA_FIELDS)(
+        header=header,
+        data=np.frombuffer(data, np.uint8),
+        b_o_s=int(number == 0),
+        e_o_s=0,
+        granulepos=0,
+        packetno=number,
     )
 
 

@@ -66,6 +66,15 @@ def test_labels_that_count_and_tracks_that_are_scored(case: str, tmp_path: Path)
     assert ground_truth.scored(1, tracked).ids.tolist() == scored
 
 
+@pytest.mark.parametrize("separator", [",", ", ", " ", "\t"])
+def test_numbers_stand_between_commas_or_blanks(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "det.txt"
+    path.write_text(separator.join(["3", "-1", "10.5", "20", "30", "40", "0.5"]))
+    table = read_mot(path)
+    assert (table.frame.tolist(), table.confidence.tolist()) == ([3], [0.5])
+    assert table.boxes.tolist() == [[10.5, 20.0, 40.5, 60.0]]
+
+
 def test_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "det.txt"
     path.write_text("\n")
@@ -73,7 +82,9 @@ def test_empty_file(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "word": ("1,-1,1,2,three,4", "line 3: '1,-1,1,2,three,4' is not comma-separated numbers"),
+    "commas in numbers": ("1 -1 1,5 2 3 4", "line 3: '1 -1 1,5 2 3 4' is not numbers between"),
+    "semicolons": ("1;-1;1;2;3;4", "line 3: '1;-1;1;2;3;4' is not numbers between"),
+    "word": ("1,-1,1,2,three,4", "line 3: '1,-1,1,2,three,4' is not numbers between commas"),
     "too few columns": ("1,-1,1,2,3", "line 3: 5 columns, expected at least 6"),
     "frame 0": ("0,-1,1,2,3,4", r"line 3: frame 0.*\(add 1 where they count from 0\)"),
     "part of a frame": ("1.5,-1,1,2,3,4", "line 3: frame 1.5"),

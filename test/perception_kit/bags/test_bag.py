@@ -22,6 +22,7 @@ from perception_kit.bags.bag import (
     open_typestore,
     read_messages,
 )
+from perception_kit.bags.repair import mcap_profile, write_with_profile
 from perception_kit.resources import package_folder
 
 TYPES = open_typestore().types
@@ -182,17 +183,30 @@ def test_damaged_chunk(bag: Path) -> None:
         list(read_messages(bag, ["/color"]))
 
 
-def test_things_that_are_no_bags(tmp_path: Path) -> None:
-    mcap, text = tmp_path / "notes.mcap", tmp_path / "notes.txt"
-    for path in (mcap, text):
-        path.write_text("not a bag")
-        with pytest.raises(BagError, match="not a rosbag2 recording"):
-            BagReader(path)
+NO_BAGS = {
+    "notes.mcap": (b"not a bag", "not a rosbag2 recording"),
+    "notes.txt": (b"not a bag", "no recording by the ending of its name: give a rosbag2 folder"),
+    "A.MCAP": (b"\x89MCAP0\r\n", "no recording by the ending of its name"),
+    "a.mcap.zstd": (b"\x28\xb5\x2f\xfd", "give the folder with its metadata.yaml"),
+    "a.bag.active": (b"#ROSBAG V2.0\n", "an unfinished ROS 1 recording: 'rosbag reindex' it"),
+    "a.mcap": (b"version https://git-lfs.github.com/spec/v1\n", "fetch it by 'git lfs pull'"),
+}
 
+
+@pytest.mark.parametrize("name", NO_BAGS)
+def test_files_that_are_no_bags(tmp_path: Path, name: str) -> None:
+    content, remedy = NO_BAGS[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BagError, match=remedy):
+        BagReader(path)
+
+
+def test_folders_that_are_no_bags(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a bag")
     with pytest.raises(BagError, match="does not exist"):
         BagReader(tmp_path / "nothing")
 
-    mcap.unlink()
     with pytest.raises(BagError, match=r"no metadata.yaml \(found \['notes.txt'\]\)"):
         BagReader(tmp_path)
 
@@ -272,6 +286,26 @@ def test_a_damaged_ros_1_bag_is_named_so(tmp_path: Path) -> None:
     write_ros1(path)
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(BagError, match=r"ROS 1 bag .* cannot be read .*'rosbag reindex'"):
+        BagReader(path)
+
+
+def test_an_mcap_file_without_a_profile_is_read(bag: Path) -> None:
+    """As the tools of MCAP write them where they merge files."""
+    (path,) = bag.glob("*.mcap")
+    expected = [item.stamp_ns for item in read_messages(path, ["/color"])]
+    write_with_profile(path, path.with_name("merged.mcap"), "")
+    assert mcap_profile(path.with_name("merged.mcap")) == ""
+    stamps = [item.stamp_ns for item in read_messages(path.with_name("merged.mcap"), ["/color"])]
+    assert stamps == expected
+    assert expected
+
+
+def test_messages_of_others_beside_those_of_ros_2_are_named(bag: Path) -> None:
+    (path,) = bag.glob("*.mcap")
+    data = path.read_bytes()
+    assert b"ros2msg" in data
+    path.write_bytes(data.replace(b"ros2msg", b"flatbuf"))
+    with pytest.raises(BagError, match=r"holds others \('flatbuf'\); leave them out: mcap filter"):
         BagReader(path)
 
 

@@ -10,7 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from changed_bag import changed, combine_rgbd, video, video_packet
+from changed_bag import (
+    changed,
+    combine_rgbd,
+    theora_message,
+    theora_packets,
+    video,
+    video_packet,
+)
 
 from perception_kit.bags.bag import BagReader, open_typestore
 from perception_kit.bags.camera_frames import CameraFrame, camera_frames
@@ -18,6 +25,10 @@ from perception_kit.bags.camera_streams import read_stream, stream_encoding
 from perception_kit.bags.camera_topics import find_camera_topics
 
 RAW_COLOR = "/cam/color/image_raw"
+# Five pictures of 64x48 px whose middle is gray, with a red, a green and a blue corner; the fourth
+# repeats the third.
+THEORA = Path(__file__).with_name("theora.ogv")
+THEORA_GRAYS = (40, 90, 140, 140, 190)
 
 
 def frames_of(path: Path) -> list[CameraFrame]:
@@ -110,3 +121,53 @@ def test_video_packets_are_decoded_each_with_its_stamp(
     for number, message in enumerate(messages):
         if not message.fault and (damaged is None or number < damaged):
             assert abs(int(message.message.data.mean()) - grays[number]) <= 3
+
+
+LOST = "packets before it were lost"
+NO_HEADERS = "the headers of the theora video were not recorded"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "faults"),
+    [
+        ([], [None] * 5),
+        ([0], [NO_HEADERS] * 5),
+        ([4], [None, LOST, LOST, LOST]),
+        ([6], [None, None, None, LOST]),
+    ],
+    ids=["all", "a header", "the second picture", "the repeated picture"],
+)
+def test_theora_packets_are_decoded_each_with_its_stamp(
+    camera_bag: Callable[..., Path], tmp_path: Path, left_out: list[int], faults: list[str | None]
+) -> None:
+    headers, pictures = theora_packets(THEORA)
+
+    def encode(number: int, topic: str, message: Any) -> list[tuple[str, Any]]:
+        if topic != RAW_COLOR:
+            return [(topic, message)]
+        packets = {3 + number: pictures[number]}
+        if number == 0:
+            packets = dict(enumerate(headers)) | packets
+        return [
+            (f"{topic}/theora", theora_message(message.header, data, count))
+            for count, data in packets.items()
+            if count not in left_out
+        ]
+
+    path = changed(camera_bag([0, 66, 133, 200, 266]), tmp_path / "video", encode)
+    with BagReader(path) as reader:
+        messages = list(read_stream(reader, f"{RAW_COLOR}/theora"))
+    kept = [number for number in range(5) if 3 + number not in left_out]
+    assert [message.stamp_ns // 1_000_000 for message in messages] == [
+        (0, 66, 133, 200, 266)[number] for number in kept
+    ]
+
+    for number, message, fault in zip(kept, messages, faults, strict=True):
+        if fault:
+            assert fault in message.fault
+            continue
+        pixels = message.message.data.reshape(48, 64, 3).astype(int)
+        expected = {(24, 30): [THEORA_GRAYS[number]] * 3, (5, 5): [200, 30, 30]}
+        expected |= {(43, 5): [30, 200, 30], (43, 60): [30, 30, 200]}
+        for place, color in expected.items():
+            assert np.abs(pixels[place] - color).max() <= 6

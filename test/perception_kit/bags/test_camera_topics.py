@@ -234,11 +234,25 @@ def test_a_given_topic_is_not_taken_for_another_role() -> None:
         find_camera_topics(only_one, color="/depth/a")
 
 
-def test_a_transport_that_is_not_read_is_named_with_the_remedy() -> None:
+def test_images_in_messages_that_are_not_read_are_named_with_the_remedy() -> None:
     recorded = topics(images="/cam/depth/image_raw", infos="/cam/color/camera_info")
-    recorded["/cam/color/image_raw/theora"] = BagTopic("theora_image_transport/msg/Packet", 5)
-    with pytest.raises(BagError, match="ros2 run image_transport republish theora raw"):
+    recorded["/cam/color/video"] = BagTopic("foxglove_msgs/msg/CompressedVideo", 5)
+    with pytest.raises(BagError, match=r"is not read: publish it by ffmpeg_image_transport\."):
         find_camera_topics(recorded)
+
+
+@pytest.mark.parametrize(
+    ("transport", "kind"),
+    [
+        ("theora", "theora_image_transport/msg/Packet"),
+        ("ffmpeg", "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"),
+        ("zstd", "sensor_msgs/msg/CompressedImage"),
+    ],
+)
+def test_images_of_every_transport_are_found(transport: str, kind: str) -> None:
+    recorded = topics(images="/cam/depth/image_raw", infos="/cam/color/camera_info")
+    recorded[f"/cam/color/image_raw/{transport}"] = BagTopic(kind, 5)
+    assert find_camera_topics(recorded).color == f"/cam/color/image_raw/{transport}"
 
 
 def test_given_names_decide_between_two_cameras() -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import zlib
 from typing import Any
 
 import cv2
@@ -44,6 +46,14 @@ def pixels_of(image: Any) -> np.ndarray:
     kind, channels = kinds[image.encoding]
     assert image.step == image.width * channels * np.dtype(kind).itemsize
     return image.data.view(kind).reshape(image.height, image.width, channels).squeeze()
+
+
+def zstd(pixels: np.ndarray, encoding: str, compress: Any = gzip.compress) -> bytes:
+    """Data of the zstd transport."""
+    height, width = pixels.shape[:2]
+    name = encoding.encode()
+    head = struct.pack("<IIBII", height, width, 0, pixels.strides[0], len(name))
+    return head + name + compress(pixels.tobytes())
 
 
 LOSSLESS = {
@@ -91,6 +101,9 @@ LOSSLESS = {
         "16UC1",
         MILLIMETERS,
     ),
+    "zstd of colours": ("zstd", zstd(COLOR, "bgr8"), "bgr8", COLOR),
+    "zstd of depth": ("zstd", zstd(MILLIMETERS, "16UC1"), "16UC1", MILLIMETERS),
+    "zstd without gzip's header": ("zstd", zstd(COLOR, "bgr8", zlib.compress), "bgr8", COLOR),
     "compressedDepth before the format was named": (
         "16UC1; compressedDepth",
         bytes(12) + encoded(MILLIMETERS, ".png"),
@@ -133,6 +146,9 @@ REFUSED = {
     "no picture": ("jpeg", b"not a picture", "no whole JPEG or PNG"),
     "nothing": ("jpeg", b"", "holds 0 bytes"),
     "video": ("h264", b"video", "holds video \\('h264'\\) as single pictures"),
+    "zstd that was cut off": ("zstd", zstd(COLOR, "bgr8")[:-20], "cut off or damaged \\(.* bytes"),
+    "zstd of a header alone": ("zstd", bytes(9), "cut off or damaged"),
+    "zstd of another compression": ("zstd", zstd(COLOR, "bgr8", bytes), "cut off or damaged"),
     "damaged RVL": ("16UC1; compressedDepth rvl", bytes(30), "RVL that is cut off or damaged"),
     "metres without their quantisation": (
         "32FC1; compressedDepth png",

@@ -55,11 +55,12 @@ def test_the_unit_is_decided_and_said(scale: float, suffix: str, line: str, tmp_
         (39.37, ".obj", "120 x 80 x 60 mm in in"),
         (70.0, ".obj", "8.4 x 5.6 x 4.2 mm in mm"),
         (400.0, ".obj", "several units are possible"),
+        (375.0, ".stl", "45 x 30 x 22 mm in mm.*; parts from CAD are mostly in mm; give its"),
         (0.05, ".obj", "10 mm to 1 m is expected"),
         (1e5, ".obj", "10 mm to 1 m is expected"),
         (1000.0, ".glb", "120000 x 80000 x 60000 mm .unit m, of its format"),
     ],
-    ids=["cm", "in", "tiny_mm", "mm_or_cm", "too_small", "too_large", "glb_in_mm"],
+    ids=["cm", "in", "tiny_mm", "mm_or_cm", "cad_part", "too_small", "too_large", "glb_in_mm"],
 )
 def test_an_unclear_unit_is_asked_for(
     scale: float, suffix: str, complaint: str, tmp_path: Path

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -198,6 +199,7 @@ COLORS: dict[str, Callable[[Any], tuple[str, Any]]] = {
         compressed(message, "rgb8; png compressed bgr8", encoded(".png", RGB)),
     ),
     "H.264 packets": lambda message: ("/ffmpeg", video_packet(message.header, *video([RGB]))),
+    "zstd": lambda message: ("/zstd", compressed(message, "zstd", zstd(RGB, "rgb8"))),
     "bgr8": lambda message: ("", image_like(message, RGB, "bgr8")),
     "mono8": lambda message: ("", image_like(message, RGB[..., 0], "mono8")),
     "uyvy": lambda message: (
@@ -229,6 +231,7 @@ DEPTHS: dict[str, Callable[[Any], tuple[str, Any]]] = {
         "/compressedDepth",
         compressed(message, "32FC1; compressedDepth png", quantized()),
     ),
+    "zstd": lambda message: ("/zstd", compressed(message, "zstd", zstd(MILLIMETERS, "16UC1"))),
     "compressedDepth by RVL": lambda message: (
         "/compressedDepth",
         compressed(
@@ -242,6 +245,12 @@ DEPTHS: dict[str, Callable[[Any], tuple[str, Any]]] = {
 
 def encoded(ending: str, pixels: np.ndarray) -> bytes:
     return cv2.imencode(ending, pixels)[1].tobytes()
+
+
+def zstd(pixels: np.ndarray, encoding: str) -> bytes:
+    """As the transport of that name compresses raw images: by zlib."""
+    size = struct.pack("<IIBII", *pixels.shape[:2], 0, pixels.strides[0], len(encoding))
+    return size + encoding.encode() + gzip.compress(pixels.tobytes())
 
 
 def quantized() -> bytes:

@@ -74,6 +74,25 @@ def test_an_array_comes_back_from_its_message(encoding: str) -> None:
     np.testing.assert_array_equal(image_to_array(written), pixels[:, ::-1])
 
 
+@pytest.mark.parametrize(
+    ("encoding", "stored"),
+    [
+        ("rgb16", [10, 20, 30]),
+        ("bgr16", [30, 20, 10]),
+        ("rgba16", [10, 20, 30, 255]),
+        ("bgra16", [30, 20, 10, 255]),
+    ],
+)
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_colors_of_16_bits_keep_their_upper_8(
+    encoding: str, stored: list[int], big_endian: bool
+) -> None:
+    pixels = np.broadcast_to(np.array(stored, np.uint16) * 256 + 77, (3, 5, len(stored)))
+    rgb = color_image(message(pixels, encoding, padding=3, big_endian=big_endian))
+    assert rgb.dtype == np.uint8
+    np.testing.assert_array_equal(rgb, np.broadcast_to(np.uint8([10, 20, 30]), (3, 5, 3)))
+
+
 def test_reading_does_not_copy() -> None:
     source = message(np.zeros((4, 6, 3), np.uint8), "rgb8", padding=2)
     pixels = color_image(source)

@@ -80,3 +80,58 @@ def test_a_pattern_without_pictures_is_named(tmp_path: Path) -> None:
     write(tmp_path, "img_#.png", COLOR)
     with pytest.raises(VideoError, match="no picture whose name matches 'rgb_\\*'"):
         read_video(tmp_path, VideoFormat(fps=10, max_side=8, pictures="rgb_*"))
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".webp", ".tif", ".ppm"])
+def test_pictures_of_every_format_are_read(tmp_path: Path, ending: str) -> None:
+    write(tmp_path, f"img_#{ending}", COLOR)
+    frames = read_video(tmp_path, FORM)
+    assert len(frames) == 5
+    assert np.abs(frames.astype(int) - (30, 20, 10)).max() <= 4
+
+
+def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
+    for name in ("a.heic", "b.heic", "notes.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(VideoError, match=r"holds no picture .*; found 2 \.heic, 1 \.txt"):
+        read_video(tmp_path, FORM)
+
+
+GAP = r"has no picture between 'img_019\.png' and 'img_031\.png': copy them"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "step", "message"),
+    [
+        ([*range(20), *range(31, 50)], 1, GAP),
+        ([*range(20), *range(31, 50)], 5, "has no picture between 'img_095.png' and 'img_155.png'"),
+        ([*range(20), *range(25, 50)], 1, None),
+        ([*range(0, 40, 7)], 1, None),
+        ([0, 1, 2, 30, 31, 60, 61, 90], 1, None),
+    ],
+    ids=["lost", "lost of every fifth", "few lost", "regular", "chosen by hand"],
+)
+def test_numbers_that_are_missing_for_long_are_named(
+    tmp_path: Path, numbers: list[int], step: int, message: str | None
+) -> None:
+    for number in numbers:
+        cv2.imwrite(str(tmp_path / f"img_{number * step:03d}.png"), COLOR)
+    if message is None:
+        assert len(read_video(tmp_path, FORM)) == len(numbers)
+        return
+    with pytest.raises(VideoError, match=message):
+        read_video(tmp_path, FORM)
+
+
+def test_what_is_left_of_a_folder_is_used_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "img_#.png", COLOR, count=20)
+    (tmp_path / "img_004.png").write_bytes(b"no picture")
+    with pytest.raises(
+        VideoError, match=r"img_004\.png' is not a picture that can be read: remove"
+    ):
+        read_video(tmp_path, FORM)
+    form = VideoFormat(fps=10, max_side=8, folder_fps=10, keep_damaged=True)
+    assert len(read_video(tmp_path, form)) == 20  # the one before is seen for longer
+    assert "img_004.png' is not a picture that can be read; the rest" in capsys.readouterr().err
