@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,14 @@ def shared_dir() -> Path:
 def reference_dir(shared_dir: Path) -> Path:
     """Outputs of the reference implementations."""
     return shared_dir / "reference"
+
+
+@pytest.fixture
+def write_video(tmp_path: Path) -> Callable[..., Path]:
+    """``write_video(name, times_s, …)``: a tiny video of ``write_moving_square``."""
+    from moving_square import write_moving_square  # PyAV loads libraries that few tests need
+
+    return lambda name, *args, **more: write_moving_square(tmp_path / name, *args, **more)
 
 
 @pytest.fixture(scope="module")

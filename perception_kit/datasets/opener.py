@@ -43,8 +43,8 @@ LAYOUTS = {
         "data/NNNN/NNNNNN-meta.mat, models/CLASS/*.obj", YcbVideoDataset, ycb_video_splits
     ),
     "COCO": DatasetLayout(
-        "annotations/instances_SPLIT.json or SPLIT/_annotations.coco.json, photographs in SPLIT,"
-        " images/SPLIT or images",
+        "annotations/instances_SPLIT.json with images/SPLIT (or SPLIT),"
+        " SPLIT/_annotations.coco.json",
         CocoDataset,
         coco_splits,
         has_meshes=False,
