@@ -75,7 +75,7 @@ def distributions(modules: set[str]) -> dict[str, set[str]]:
         (("examples",), ("run",)),
         (("bench",), (*INSTALLED, "bench.in", "no_deps.txt")),
         (("test",), (*INSTALLED, "dev")),
-        (("scripts",), (*INSTALLED, "dev")),
+        (("scripts",), (*INSTALLED, "dev", "docs")),
     ],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], files: tuple[str, ...]) -> None:
