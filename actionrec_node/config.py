@@ -92,6 +92,14 @@ class ActionConfig(RecognizerConfig):
         fixed=True,
     )
 
+    alarm_deadline: float = parameter(
+        3.0,
+        "without an image or a finished prediction for so long ~/alarm_health says that the fall"
+        " alarm is lost, s",
+        0.1,
+        600.0,
+    )
+
     color_encoding: str = color_encoding_parameter()
 
     # Tracks of people.

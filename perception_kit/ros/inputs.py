@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
@@ -52,7 +53,8 @@ class FrameInputs:
     """Receives ``inputs`` in the executor and calls ``process`` in a worker thread for each frame.
 
     With a ``joiner`` its messages make frames together, else each message is a frame.
-    ``queue_length`` frames may wait for the worker; a newer one pushes out the oldest.
+    ``submitted`` is called for each frame of ``required`` inputs, in the executor. ``queue_length``
+    frames may wait for the worker; a newer one pushes out the oldest.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class FrameInputs:
         node: Node,
         inputs: Sequence[Input],
         process: Callable[[SynchronizedFrame], None],
+        submitted: Callable[[], None],
         statistics: FrameStatistics,
         problems: ProblemLog,
         joiner: FrameJoiner | None,
@@ -68,6 +71,7 @@ class FrameInputs:
     ) -> None:
         self._node, self._inputs, self._joiner = node, tuple(inputs), joiner
         self._statistics, self._problems = statistics, problems
+        self._submitted = submitted
 
         self._opened_s = monotonic()
         self._last_frame_s = monotonic()
@@ -115,6 +119,21 @@ class FrameInputs:
 
         text = f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}"
         self._problems.report("no frame", text)
+
+    def statuses(self, node_name: str) -> list[DiagnosticStatus]:
+        """A status for each input that may be missing: STALE where its publisher has gone."""
+        statuses = []
+        for entry in self._inputs:
+            if entry.required:
+                continue
+            topic = self._subscriptions[entry.name].topic_name
+            publishers = self._node.count_publishers(topic)
+            gone = self._has_come(entry) and not publishers
+            level = DiagnosticStatus.STALE if gone else DiagnosticStatus.OK
+            message = f"the publisher of '{topic}' is gone" if gone else f"'{topic}'"
+            name = f"{node_name}: input {entry.name}"
+            statuses.append(DiagnosticStatus(name=name, level=level, message=message))
+        return statuses
 
     def _receive_latched(self) -> None:
         """Also ask for camera information that was published before this node listened.
@@ -174,6 +193,7 @@ class FrameInputs:
         now_s = monotonic()
         if entry.required:  # what comes beside the frames must not hide that there are none
             self._last_frame_s = now_s
+            self._submitted()
 
         leading = next(iter(messages.values()))
         stamp_ns = stamp_to_ns(leading.header.stamp)

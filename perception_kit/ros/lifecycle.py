@@ -18,12 +18,14 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
 from perception_kit.parameters import check_parameters, parameter
+from perception_kit.ros.deadline import ResultDeadline
 from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
 from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
 from perception_kit.ros.parameters import Config, declare_parameters, updated_config
 from perception_kit.ros.qos import RELIABILITIES, result_qos
 from perception_kit.ros.result_publishers import ResultPublishers
 from perception_kit.ros.statistics import FrameStatistics
+from perception_kit.ros.supervision import HEARTBEAT_S, status_name
 from perception_kit.ros.sync import FrameJoiner
 
 _RELIABLE_QUEUE_LENGTH = 10
@@ -46,6 +48,12 @@ class NodeConfig:
         "reliable: work on every message in order, for a replay that waits for the results",
         choices=RELIABILITIES,
         fixed=True,
+    )
+    result_deadline: float = parameter(
+        5.0,
+        "frames that come without a result for so long are an error on /diagnostics, s",
+        0.1,
+        600.0,
     )
 
     def __post_init__(self) -> None:
@@ -84,12 +92,13 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         self._inputs: FrameInputs | None = None
         self._last_stamp_ns: int | None = None
         self._configure_error = ""
+        self._results_due = ResultDeadline()
         self._survive_wrong_transitions()
 
         # A steady clock goes on while simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
-        self.create_timer(1.0, self._diagnose, clock=steady)
+        self.create_timer(HEARTBEAT_S, self._diagnose, clock=steady)
         self._start_timer = self.create_timer(0.0, self._start, clock=steady)
 
     def load(self) -> None:
@@ -120,6 +129,13 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
 
     def reset(self) -> None:
         """Forget earlier frames, because the node was deactivated or time has jumped back."""
+
+    def overdue(self) -> list[str]:
+        """What has not come within ``result_deadline``, in words."""
+        waiting_s = self._results_due.waiting_s()
+        if waiting_s < self.node_config.result_deadline:
+            return []
+        return [f"no result for {waiting_s:.0f} s although frames come"]
 
     def diagnostic_values(self) -> dict[str, str]:
         """Values of this node for the diagnostics; ``device`` also becomes the hardware id."""
@@ -152,6 +168,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
                 self,
                 inputs=self.inputs(),
                 process=self._process,
+                submitted=self._results_due.expect,
                 statistics=self.statistics,
                 problems=self.problems,
                 joiner=self.joiner(),
@@ -206,7 +223,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
             except rclpy_implementation.RCLError as error:
                 self.get_logger().error(
                     f"transition {request.transition.label or request.transition.id} refused in"
-                    f" state '{self._state}': {error}"
+                    f" state '{self.state}': {error}"
                 )
                 response.success = False
                 return response
@@ -225,6 +242,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
             self._inputs.close()
             self.statistics.count("dropped", self._inputs.dropped)
             self._inputs = None
+            self._results_due.met()
             self._forget()
 
     def _release(self) -> None:
@@ -248,6 +266,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
             return
 
         if leads:
+            self._results_due.met()
             self.statistics.count("processed")
             self.statistics.latency("receive_to_done", monotonic() - frame.received_s)
 
@@ -283,7 +302,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
     def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
             for config in (self.config, self.node_config):
-                updated_config(config, parameters, configured=self._state != "unconfigured")
+                updated_config(config, parameters, configured=self.state != "unconfigured")
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -293,7 +312,8 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         self.config = updated_config(self.config, parameters, configured=False)
 
     @property
-    def _state(self) -> str:
+    def state(self) -> str:
+        """State of the life cycle."""
         return self._state_machine.current_state[1]
 
     def _diagnose(self) -> None:
@@ -301,21 +321,26 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         if self._inputs is not None:
             self._inputs.check()
 
-        # Level and message
-        problems = self.problems.current()
-        level, message = DiagnosticStatus.OK, self._state
+        # Level and message: what is overdue first, then why
+        problems, overdue = self.problems.current(), self.overdue()
+        level, message = DiagnosticStatus.OK, self.state
         if self._configure_error:
-            level, message = DiagnosticStatus.ERROR, f"{self._state}: {self._configure_error}"
+            level, message = DiagnosticStatus.ERROR, f"{self.state}: {self._configure_error}"
+        elif overdue:
+            level, message = DiagnosticStatus.ERROR, "; ".join([*overdue, *problems])
         elif problems:
             level, message = DiagnosticStatus.WARN, "; ".join(problems)
 
         # Values, with the drops of the inputs that are open now
-        values = {"state": self._state} | self.diagnostic_values() | self.statistics.values()
+        values = {"state": self.state} | self.diagnostic_values() | self.statistics.values()
         if self._inputs is not None:
             dropped = int(values.get("frames_dropped", 0)) + self._inputs.dropped
             values["frames_dropped"] = str(dropped)
 
         header = Header(stamp=self.get_clock().now().to_msg())
-        name = f"{self.get_fully_qualified_name()}: perception"
+        full_name = self.get_fully_qualified_name()
         device = values.get("device", "")
-        self._diagnostics.publish(diagnostic_array(header, name, device, level, message, values))
+        array = diagnostic_array(header, status_name(full_name), device, level, message, values)
+        if self._inputs is not None:
+            array.status = [*array.status, *self._inputs.statuses(full_name)]
+        self._diagnostics.publish(array)

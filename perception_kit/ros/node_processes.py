@@ -93,11 +93,25 @@ def camera_remappings(
 
 
 class NodeGroup:
-    """Running node ``processes`` by name. Use as a context manager, or call ``stop``."""
+    """Running node ``processes`` by name. Use as a context manager, or call ``stop``.
 
-    def __init__(self, processes: dict[str, subprocess.Popen], log_dir: Path | None) -> None:
+    ``environments`` are those of nodes that can be started again.
+    """
+
+    def __init__(
+        self,
+        processes: dict[str, subprocess.Popen],
+        log_dir: Path | None,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self.processes = processes
         self._log_dir = log_dir
+        self._environments = environments or {}
+
+    def restart(self, name: str) -> None:
+        """Start a node that has ended again, as it was started; its log goes on."""
+        command = self.processes[name].args
+        self.processes[name] = _start(command, self._environments[name], self.log_path(name), "a")
 
     def poll(self) -> dict[str, int | None]:
         """Return code of each node, negative for a signal; None while the node runs."""
@@ -163,16 +177,23 @@ def start_nodes(
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
 
-    processes: dict[str, subprocess.Popen] = {}
+    environments = {name: environment | NODE_ENVIRONMENT.get(name, {}) for name in nodes}
+    group = NodeGroup({}, log_dir, environments)
     for name in nodes:
-        command = _command(name, parameters.get(name, {}), remappings, namespace)
-        options: dict[str, Any] = {"env": environment | NODE_ENVIRONMENT.get(name, {})}
-        with ExitStack() as files:
-            if log_dir is not None:
-                log = files.enter_context((log_dir / f"{name}.log").open("w"))
-                options |= {"stdout": log, "stderr": subprocess.STDOUT}
-            processes[name] = subprocess.Popen(ends_with_parent(command), **options)
-    return NodeGroup(processes, log_dir)
+        command = ends_with_parent(_command(name, parameters.get(name, {}), remappings, namespace))
+        group.processes[name] = _start(command, environments[name], group.log_path(name), "w")
+    return group
+
+
+def _start(
+    command: Any, environment: Mapping[str, str], log: Path | None, mode: str
+) -> subprocess.Popen:
+    """A process whose output goes to ``log``, opened in ``mode``; None: to this terminal."""
+    with ExitStack() as files:
+        options: dict[str, Any] = {"env": environment}
+        if log is not None:
+            options |= {"stdout": files.enter_context(log.open(mode)), "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, **options)
 
 
 def _command(
