@@ -21,7 +21,7 @@ from perception_kit.alarm_classes import alarm_warning
 from perception_kit.resources import choose_device
 from perception_kit.ros.deadline import ResultDeadline
 from perception_kit.ros.diagnostics import describe_error
-from perception_kit.ros.from_messages import tracks_from_message
+from perception_kit.ros.from_messages import Rejected, tracks_from_message
 from perception_kit.ros.image import color_image
 from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
@@ -134,7 +134,9 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         with self._joining:
             self._last_message_s = monotonic()
             if "tracks" in frame.messages:
-                tracks = tracks_from_message(frame.messages["tracks"])
+                rejected: Rejected = []
+                tracks = tracks_from_message(frame.messages["tracks"], rejected)
+                self.report_rejected("track", rejected)
                 ready = self._join.add_tracks(frame.stamp_ns, tracks)
             else:
                 color = frame.messages["color"]

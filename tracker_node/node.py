@@ -14,6 +14,7 @@ from visualization_msgs.msg import MarkerArray
 
 from perception_kit.resources import resolve_path
 from perception_kit.ros.camera_motion import CameraMotion
+from perception_kit.ros.diagnostics import describe_rejected
 from perception_kit.ros.from_messages import detections_from_message, poses_from_message
 from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
@@ -135,10 +136,7 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             markers.markers += self._trails.update(tracks, message.header)
             self.results.publish("markers", markers)
 
-        if self._tracker.rejected:
-            rejected = [f"detection {index}: {reason}" for index, reason in self._tracker.rejected]
-            reasons = "; ".join(rejected)
-            self.problems.report("detections", f"not tracked: {reasons}")
+        self.report_rejected("detection", self._tracker.rejected)
 
     def reset(self) -> None:
         """Forget all tracks and remove what RViz still shows."""
@@ -153,8 +151,8 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
 
     def diagnostic_values(self) -> dict[str, str]:
         """Which poses of the last array were of no use, and why."""
-        rejected = [f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses]
-        return {"device": "cpu", "poses_not_used": "; ".join(rejected)}
+        rejected = describe_rejected("pose", self._tracker.rejected_poses)
+        return {"device": "cpu", "poses_not_used": rejected}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -61,3 +61,8 @@ def describe_error(error: Exception) -> str:
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+
+
+def describe_rejected(what: str, rejected: Sequence[tuple[int, str]]) -> str:
+    """The elements of an array that were refused, with their reasons."""
+    return "; ".join(f"{what} {index}: {reason}" for index, reason in rejected)

@@ -19,7 +19,12 @@ from std_msgs.msg import Header
 
 from perception_kit.parameters import check_parameters, parameter
 from perception_kit.ros.deadline import ResultDeadline
-from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
+from perception_kit.ros.diagnostics import (
+    ProblemLog,
+    describe_error,
+    describe_rejected,
+    diagnostic_array,
+)
 from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
 from perception_kit.ros.parameters import Config, declare_parameters, updated_config
 from perception_kit.ros.qos import RELIABILITIES, result_qos
@@ -129,6 +134,13 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
 
     def reset(self) -> None:
         """Forget earlier frames, because the node was deactivated or time has jumped back."""
+
+    def report_rejected(self, what: str, rejected: Sequence[tuple[int, str]]) -> None:
+        """Count and report (index, reason) of elements of a message that cannot be used."""
+        if rejected:
+            self.statistics.count(f"{what}s_rejected", len(rejected))
+            text = f"{what}s not used: {describe_rejected(what, rejected)}"
+            self.problems.report(f"{what}s", text)
 
     def overdue(self) -> list[str]:
         """What has not come within ``result_deadline``, in words."""

@@ -114,6 +114,19 @@ def test_with_tracks_every_person_has_an_action(
         np.testing.assert_allclose(action.class_scores, wanted.class_scores, atol=1e-4)
 
 
+def test_a_track_of_an_unknown_state_costs_no_other(graph: RosGraph, camera: Camera) -> None:
+    tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
+    people = [_person(identity, np.array([10.0, 10, 40, 60])) for identity in (3, 8)]
+    for number in range(24):
+        stamp_ns = 160 * 10**9 + number * FRAME_NS
+        message = tracks_to_message(people, header(stamp_ns))
+        message.tracks[0].state = 9
+        tracks.publish(message)
+        response = camera.send(stamp_ns, seed=number)
+    assert [action.track_id for action in response.actions] == [8]
+    graph.problem("track 0: track state 9 is not one of")
+
+
 def test_people_beyond_the_limit_are_named(graph: RosGraph, camera: Camera) -> None:
     tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
     assert graph.set_parameter(NODE, "max_people", 1).successful

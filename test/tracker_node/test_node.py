@@ -197,7 +197,7 @@ def test_an_unusable_detection_is_named_and_costs_no_other(graph: RosGraph, came
     bad = replace(cup(10), box=np.full(4, np.nan, np.float32))
     (track,) = camera.send(610 * 10**9, [bad, cup(60)]).tracks
     assert track.detection_id == 1
-    graph.problem("not tracked: detection 0: box")
+    graph.problem("detections not used: detection 0: box")
 
 
 def test_diagnostics_show_rates_and_latency(graph: RosGraph, camera: Camera) -> None:
