@@ -127,6 +127,9 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
         with self.statistics.stage("tracking"):
             camera = self._camera(message.header)
             tracks = self._tracker.update(instances, frame.stamp_ns, poses, camera)
+        broken = [track.id for track in tracks if not track.is_finite]
+        self.report_rejected("track", [(number, "it is not finite") for number in broken])
+        tracks = [track for track in tracks if track.is_finite]
 
         self.results.publish("tracks", tracks_to_message(tracks, message.header))
         if self.results.has_subscribers("tf"):

@@ -24,6 +24,7 @@ from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
 from perception_kit.image_checks import check_color
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate
 
@@ -132,6 +133,20 @@ class ActionRecognizer:
         self._subjects: dict[int, _Subject] = {}
         self._stamp_ns = 0
         self._lock = threading.Lock()
+        self._refuse_nonsense(model_path)
+
+    def _refuse_nonsense(self, model_path: str | Path) -> None:
+        """Classify a first clip, of noise, which takes longest.
+
+        Raises ModelFileError where the scores are not finite.
+        """
+        shape = (self.spec.clip_length, self.spec.size, self.spec.size, 3)
+        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        if not np.isfinite(self._model.probabilities([noise])).all():
+            raise ModelFileError(
+                f"'{model_path}' is of no use: its network gave scores that are not finite; train"
+                " it again"
+            )
 
     def configure(self, config: RecognizerConfig) -> None:
         """Use other parameters from the next image on; ``max_gap`` from the next new clip on."""
@@ -199,7 +214,8 @@ class ActionRecognizer:
     def predict(self, requests: Sequence[ClipRequest]) -> list[FallAlarm]:
         """Classify the clips together; returns the alarms that went on.
 
-        Clips of somebody who was forgotten meanwhile are dropped.
+        Clips of somebody who was forgotten meanwhile are dropped. Raises ValueError where scores
+        are not finite; nobody's action changes then.
         """
         requests = [request for request in requests if self._is_watched(request)]
         if not requests:
@@ -212,6 +228,9 @@ class ActionRecognizer:
             scores += list(
                 self._model.probabilities([self._pixels(request.clip) for request in batch])
             )
+
+        if not np.isfinite(scores).all():
+            raise ValueError("the network gave scores that are not finite")
 
         alarms = []
         with self._lock:
