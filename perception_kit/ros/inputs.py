@@ -24,6 +24,7 @@ from perception_kit.ros.worker import FrameWorker
 from perception_kit.stamps import stamp_to_ns
 
 QUIET_S = 2.0  # seconds without a frame after which the watchdog reports
+_DDS_MEMORY_S = 30.0  # longer than DDS lists a participant that was killed
 _BYTES_PER_PIXEL = 3  # of a colour image, the largest message
 
 
@@ -75,6 +76,7 @@ class FrameInputs:
 
         self._opened_s = monotonic()
         self._last_frame_s = monotonic()
+        self._rivals_since_s: dict[str, float] = {}
         self._image_bytes = 0  # of a colour image, as the camera information has it
 
         self._worker = FrameWorker(process, queue_length)
@@ -104,6 +106,7 @@ class FrameInputs:
         Not while a frame is in progress: a replay sends the next one afterwards.
         """
         quiet_s = monotonic() - self._last_frame_s
+        self._report_rivals()
         self._receive_latched()
         self._report_lateness()
         if quiet_s < QUIET_S or self._worker.busy:
@@ -150,6 +153,24 @@ class FrameInputs:
             topic = self._subscriptions[entry.name].topic_name
             if has_latched_publisher(self._node, topic):
                 self._subscriptions[name] = self._subscribe(entry, latched_qos())
+
+    def _report_rivals(self) -> None:
+        """Name the publishers of an input that has several: their frames would mix.
+
+        DDS goes on listing a killed one for up to 20 s, so two of the same name must last longer.
+        """
+        for entry in self._inputs:
+            topic = self._subscriptions[entry.name].topic_name
+            found = self._node.get_publishers_info_by_topic(topic)
+            names = [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in found]
+            if len(names) < 2:
+                self._rivals_since_s.pop(topic, None)
+                continue
+
+            since_s = self._rivals_since_s.setdefault(topic, monotonic())
+            if len(set(names)) > 1 or monotonic() - since_s > _DDS_MEMORY_S:
+                text = f"{len(names)} publishers on '{topic}': {', '.join(sorted(names))}"
+                self._problems.report(f"publishers of {topic}", text)
 
     def _report_lateness(self) -> None:
         """Report a partner that arrives long after the colour image of its stamp."""

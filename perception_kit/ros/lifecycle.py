@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any, Generic
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -29,15 +29,12 @@ from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
 from perception_kit.ros.parameters import Config, declare_parameters, updated_config
 from perception_kit.ros.qos import RELIABILITIES, result_qos
 from perception_kit.ros.result_publishers import ResultPublishers
+from perception_kit.ros.stamp_guard import StampGuard, Verdict
 from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.supervision import HEARTBEAT_S, status_name
 from perception_kit.ros.sync import FrameJoiner
 
 _RELIABLE_QUEUE_LENGTH = 10
-
-# A frame that is older than the one before by at most this was overtaken on its way. By more, time
-# has jumped, such as where a bag loops.
-_LATE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ class NodeConfig:
 class PerceptionNode(LifecycleNode, Generic[Config]):
     """Lifecycle node that receives frames in the executor and processes them in a worker thread.
 
-    ``leader`` is the input whose stamps must grow; one that goes back resets the node.
+    ``leader`` is the input whose stamps must grow; several in a row that go back, or far ahead,
+    reset the node.
     ``self.config``, an instance of ``config_type``, is replaced as a whole when a parameter
     changes, so ``process`` reads it once a frame. ``defaults`` are the node's own defaults for
     fields of NodeConfig.
@@ -96,6 +94,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         self._leader, self._queue_length = leader, queue_length
         self._inputs: FrameInputs | None = None
         self._last_stamp_ns: int | None = None
+        self._stamps = self._new_stamp_guard()
         self._configure_error = ""
         self._results_due = ResultDeadline()
         self._survive_wrong_transitions()
@@ -263,7 +262,12 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
 
     def _forget(self) -> None:
         self._last_stamp_ns = None
+        self._stamps = self._new_stamp_guard()
         self.reset()
+
+    def _new_stamp_guard(self) -> StampGuard:
+        is_live = self.node_config.input_reliability == "best_effort"
+        return StampGuard(self._leader, is_live)
 
     def _process(self, frame: SynchronizedFrame) -> None:
         leads = self._leader in frame.messages
@@ -284,30 +288,16 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
 
     def _advance(self, stamp_ns: int) -> bool:
         """Keep stamps growing; returns False for a frame to drop."""
-        last_ns = self._last_stamp_ns
-        back_s = (last_ns - stamp_ns) * 1e-9 if last_ns is not None else 0.0
+        clock_ns = self.get_clock().now().nanoseconds
+        judgement = self._stamps.judge(stamp_ns, monotonic_ns(), clock_ns)
+        if judgement.reason:
+            self.problems.report("stamp", judgement.reason)
 
-        # Repeated, or overtaken by a newer frame
-        if stamp_ns == last_ns or 0 < back_s <= _LATE_S:
-            if back_s:
-                text = f"a frame that comes {back_s:.3f} s after a newer one is dropped"
-            else:
-                stamp = f"{stamp_ns * 1e-9:.3f} s"
-                text = f"a frame with the stamp of the one before ({stamp}) is dropped"
-                text += "" if stamp_ns else ": its driver sets no stamps"
+        if judgement.verdict is Verdict.DROP:
             self.statistics.count("dropped")
-            self.problems.report("stamp", text)
             return False
-
-        # Back in time by more: begin anew
-        if back_s > 0:
-            text = (
-                f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?):"
-                " starting over"
-            )
-            self.problems.report("stamp", text)
-            self._forget()
-
+        if judgement.verdict is Verdict.RESET:
+            self.reset()
         self._last_stamp_ns = stamp_ns
         return True
 
