@@ -92,6 +92,12 @@ class ActionConfig(RecognizerConfig):
         fixed=True,
     )
 
+    state_file: str = parameter(
+        "",
+        "file with the alarms that are on, which a node that was restarted goes on with; empty:"
+        " none",
+        fixed=True,
+    )
     alarm_deadline: float = parameter(
         3.0,
         "without an image or a finished prediction for so long ~/alarm_health says that the fall"

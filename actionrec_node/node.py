@@ -24,6 +24,7 @@ from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.from_messages import Rejected, tracks_from_message
 from perception_kit.ros.image import color_image
 from perception_kit.ros.inputs import Input, SynchronizedFrame
+from perception_kit.ros.kept_state import KeptState
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.qos import heartbeat_qos
 from perception_kit.ros.run_node import run_node
@@ -72,6 +73,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._waiting: NewestClips | None = None
         self._predictor: FrameWorker | None = None
         self._device = ""
+        self._kept = KeptState("", "actions", self.problems)
         self._boxes_rejected = 0
         self._people_left_out = listed_people([])
         self._falls = {"fall_alarms": "0", "fall_delay_s": ""}
@@ -105,6 +107,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         spec = self._recognizer.spec
         if warning := alarm_warning(spec.class_names, spec.alarms):
             self.get_logger().warning(warning)
+        self._kept = KeptState(config.state_file, "actions", self.problems)
+        self._kept.restore(self._recognizer.restore)
         self._boxes_rejected = 0
         self._join = TrackJoin(config.person_class, config.tracks_wait, config.tracks_max_age)
 
@@ -213,6 +217,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             return
         self._predictions_due.met()
         self.statistics.event("prediction")
+        self._kept.keep(self._loaded_recognizer.state())
 
         for alarm in alarms:
             # By the camera's clock from the first sign to the alarm, by ours until now.

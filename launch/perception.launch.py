@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -19,7 +20,7 @@ from launch.actions import (
     RegisterEventHandler,
     SetEnvironmentVariable,
 )
-from launch.event_handlers import OnProcessExit
+from launch.event_handlers import OnProcessExit, OnShutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -32,7 +33,9 @@ from perception_kit.ros.node_processes import (
     BringupError,
     camera_remappings,
     process_environment,
+    with_state_files,
 )
+from perception_kit.temporary import temporary_folder
 
 RESTART_DELAY_S = 2.0
 RESTARTS = 5  # of one node
@@ -106,7 +109,12 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         "actionrec_node": {"model": given["action_model"], "device": given["device"]},
     }
 
-    nodes: list[LaunchDescriptionEntity] = []
+    # Restarted nodes go on from their last state.
+    folders = ExitStack()
+    own = with_state_files(own, folders.enter_context(temporary_folder("state")))
+    end = OnShutdown(on_shutdown=lambda event, context: folders.close())
+
+    nodes: list[LaunchDescriptionEntity] = [RegisterEventHandler(end)]
     for name in NODES:
         parameters = {parameter: value for parameter, value in own.get(name, {}).items() if value}
         config = package_folder() / "config" / f"{name}.yaml"

@@ -20,9 +20,11 @@ from perception_kit.ros.node_processes import (
     NodeGroup,
     camera_remappings,
     start_nodes,
+    with_state_files,
 )
 from perception_kit.ros.restarts import RestartPolicy
 from perception_kit.ros.supervisor import Supervisor
+from perception_kit.temporary import temporary_folder
 
 GAVE_UP = 3  # exit code when a node could not be kept alive
 _POLL_S = 0.2
@@ -76,20 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parse_arguments(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the nodes, too
-    try:
-        group = start_nodes(
-            node_parameters(options),
-            camera_remappings(options.camera, options.namespace, options.camera_namespace),
-            options.namespace,
-            log_dir=options.log_dir,
-            nodes=options.nodes,
-        )
-    except (BringupError, FileNotFoundError) as error:
-        print(f"bringup: {error}", file=sys.stderr)
-        return 1
+    with temporary_folder("state") as state:
+        try:
+            group = start_nodes(
+                with_state_files(node_parameters(options), state),
+                camera_remappings(options.camera, options.namespace, options.camera_namespace),
+                options.namespace,
+                log_dir=options.log_dir,
+                nodes=options.nodes,
+            )
+        except (BringupError, FileNotFoundError) as error:
+            _say(str(error))
+            return 1
 
-    with group:
-        return keep_alive(group, options.namespace)
+        with group:
+            return keep_alive(group, options.namespace)
 
 
 def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, TrackArray
@@ -17,6 +18,7 @@ from perception_kit.ros.camera_motion import CameraMotion
 from perception_kit.ros.diagnostics import describe_rejected
 from perception_kit.ros.from_messages import detections_from_message, poses_from_message
 from perception_kit.ros.inputs import Input, SynchronizedFrame
+from perception_kit.ros.kept_state import KeptState
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import Trails, delete_all, track_markers
 from perception_kit.ros.run_node import run_node
@@ -29,6 +31,8 @@ from tracker_node.symmetries import symmetries_of_model
 
 # Both inputs share the queue, and detections are small: work on every one of them.
 _QUEUE_LENGTH = 10
+# What a node that is killed loses of its tracks at most.
+_KEEP_PERIOD_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             input_reliability="reliable",
         )
         self._tracker = DeepSort(self.config)
+        self._kept = KeptState("", "tracker", self.problems)
+        self._kept_s = 0.0
         self._early: EarlyPoses | None = None
         self._trails = Trails()
         self._camera_motion = CameraMotion(self)
@@ -70,6 +76,8 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
         if self.config.pose_model:
             symmetries = symmetries_of_model(resolve_path(self.config.pose_model))
         self._tracker = DeepSort(self.config, symmetries)
+        self._kept = KeptState(self.config.state_file, "tracker", self.problems)
+        self._kept.restore(self._tracker.restore)
 
         self.results.add(TrackArray, "tracks")
         self.results.add(MarkerArray, "markers")
@@ -140,6 +148,9 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             self.results.publish("markers", markers)
 
         self.report_rejected("detection", self._tracker.rejected)
+        if monotonic() - self._kept_s >= _KEEP_PERIOD_S:
+            self._kept.keep(self._tracker.state())
+            self._kept_s = monotonic()
 
     def reset(self) -> None:
         """Forget all tracks and remove what RViz still shows."""

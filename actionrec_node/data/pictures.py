@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from actionrec_node.data.video_file import Pixels, VideoError
 from perception_kit.arguments import positive_float
+from perception_kit.budgets import BudgetError, check_picture
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 # Pillow's modes of pictures without color, by how they are called here; all others have color.
@@ -54,10 +55,11 @@ def folder_frames(folder: Path, fps: float, pattern: str | None) -> Iterator[tup
 
     for index, path in enumerate(pictures):
         try:
+            check_picture(path)
             picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        except cv2.error as error:  # a header that names a picture of terabytes
+        except (BudgetError, cv2.error) as error:  # a header that names a picture of terabytes
             raise VideoError(
-                f"'{path}' is not a picture that can be read ({error.err}): remove it"
+                f"'{path}' is not a picture that can be read ({error}): remove it"
             ) from error
         if picture is None:
             raise VideoError(f"'{path}' is not a picture that can be read: remove it")

@@ -11,9 +11,10 @@ found.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from actionrec_node.data.video import shrink
 from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
+from actionrec_node.recognition.held_alarms import HeldAlarms
 from perception_kit.image_checks import check_color
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import resolve_path
@@ -131,6 +133,7 @@ class ActionRecognizer:
         self.class_names: list[str] = list(self.spec.class_names)
 
         self._subjects: dict[int, _Subject] = {}
+        self._alarms = HeldAlarms()
         self._stamp_ns = 0
         self._lock = threading.Lock()
         self._refuse_nonsense(model_path)
@@ -201,6 +204,7 @@ class ActionRecognizer:
             elif whole.requested_ns is not None:
                 # Somebody is found. An alarm of the whole image, or a result still to come, must
                 # not outlive that.
+                self._alarms.end(WHOLE_IMAGE)
                 self._subjects[WHOLE_IMAGE] = _Subject(
                     whole.buffer, Decision(self.class_names, self.spec.alarms)
                 )
@@ -244,6 +248,8 @@ class ActionRecognizer:
                 subject.action = ActionEstimate(
                     label, score, decision.scores, clip.start_ns, clip.end_ns, track_id
                 )
+                sign_ns = decision.fall_sign_ns if decision.alarm else None
+                self._alarms.update(subject.action, sign_ns)
 
                 if decision.alarm and not alarmed and decision.fall_sign_ns is not None:
                     alarms.append(FallAlarm(track_id, decision.fall_sign_ns, clip.end_ns))
@@ -252,7 +258,7 @@ class ActionRecognizer:
     def actions(self) -> list[ActionEstimate]:
         """The newest action of everybody in the newest image, by track id.
 
-        Those whose first clip is not complete have none.
+        Those whose first clip is not complete have none, unless an alarm of theirs is still on.
         """
         with self._lock:
             present = [
@@ -265,13 +271,28 @@ class ActionRecognizer:
             return [
                 subject.action
                 for subject in present
-                if subject.action is not None and subject.requested_ns is not None
+                if subject.action is not None
+                and (subject.requested_ns is not None or subject.decision.alarm)
             ]
 
     def reset(self) -> None:
         """Forget the stream: the next result needs a full clip again."""
         with self._lock:
             self._subjects.clear()
+            self._alarms.clear()
+
+    def state(self) -> dict[str, Any]:
+        """Alarms that are on, for ``restore`` in another process."""
+        with self._lock:
+            return self._alarms.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up the ``state`` of an earlier process; its alarms end by the scores of new clips.
+
+        Raises ValueError where it is none, or of a model with other classes.
+        """
+        with self._lock:
+            self._alarms.restore(state, len(self.class_names))
 
     def _usable_boxes(
         self, people: Sequence[PersonBox], height: int, width: int
@@ -320,6 +341,9 @@ class ActionRecognizer:
             subject = self._subjects[track_id] = _Subject(
                 buffer, Decision(self.class_names, self.spec.alarms)
             )
+            if (held := self._alarms.of(track_id, stamp_ns)) is not None:
+                subject.decision.hold(held.fall_sign_ns)
+                subject.action = held.action
         return subject
 
     def _is_watched(self, request: ClipRequest) -> bool:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -40,8 +39,11 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
+from perception_kit.bags.mcap_budget import MAX_CHUNK_BYTES, oversized_chunk
 from perception_kit.bags.repair import is_unfinished, mcap_profile, write_finished
+from perception_kit.budgets import check_regular
 from perception_kit.resources import PACKAGE, package_folder
+from perception_kit.temporary import temporary_folder
 
 
 class BagError(ValueError):
@@ -231,6 +233,15 @@ class BagReader:
                     f" '{path.name}' is read by itself"
                 )
 
+        check_regular(path)
+        files = [path] if path.is_file() else sorted(path.glob("*.mcap"))
+        for file in files:
+            if (size := oversized_chunk(file)) is not None:
+                raise BagError(
+                    f"'{file}' declares a chunk of {size} bytes, expected at most"
+                    f" {MAX_CHUNK_BYTES}: it is damaged, or made to fill the memory"
+                )
+
         # An MCAP file of other messages than ROS 2's.
         profile = mcap_profile(path) if path.is_file() else None
         if profile == "ros1":
@@ -248,8 +259,8 @@ class BagReader:
 
         # A file that was cut off: its whole records are copied and ended properly.
         if path.is_file() and is_unfinished(path):
-            folder = self._scratch.enter_context(TemporaryDirectory(prefix="bag_"))
-            finished = Path(folder) / path.name
+            folder = self._scratch.enter_context(temporary_folder("bag"))
+            finished = folder / path.name
             lost = write_finished(path, finished)
             self.remarks.append(
                 f"'{path.name}' was cut off: it is read up to its last whole record, {lost} bytes"

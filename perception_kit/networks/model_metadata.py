@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from perception_kit.budgets import parse_json
 from perception_kit.networks.metadata_schema import metadata_fault
 
 # Key of the JSON text among the safetensors metadata.
@@ -60,8 +60,8 @@ def _read(path: Path) -> dict[str, Any]:
             " it was not written by this project's training or conversion commands"
         )
     try:
-        metadata = json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        metadata = parse_json(raw)
+    except ValueError as error:
         raise ModelFileError(f"'{path}' has metadata that cannot be read ({error})") from error
     if fault := metadata_fault(metadata):
         raise ModelFileError(f"'{path}' describes no model: {fault}; train or convert it again")

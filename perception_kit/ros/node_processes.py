@@ -15,8 +15,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
-import yaml
-
+from perception_kit.budgets import parse_yaml
 from perception_kit.processes import ends_with_parent
 from perception_kit.resources import package_folder
 
@@ -31,6 +30,9 @@ LINKS = {
     "tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"},
     "actionrec_node": {"tracks": "tracker_node/tracks"},
 }
+
+# Nodes that keep a state for the process that takes their place.
+_STATEFUL = ("tracker_node", "actionrec_node")
 
 # More than one BLAS thread slows the tracker's small matrices down.
 NODE_ENVIRONMENT = {"tracker_node": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}}
@@ -83,12 +85,25 @@ def camera_remappings(
         raise BringupError(
             f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names"
         )
-    topics = yaml.safe_load(path.read_text())
+    topics = parse_yaml(path.read_text())
     default = topics.pop("camera_namespace", "")
     prefix = (camera_namespace or namespace or default).strip("/")
     prefix = f"/{prefix}/" if prefix else "/"
     return {
         name: topic if topic.startswith("/") else prefix + topic for name, topic in topics.items()
+    }
+
+
+def with_state_files(
+    parameters: Mapping[str, Mapping[str, Any]], folder: Path
+) -> dict[str, dict[str, Any]]:
+    """``parameters`` (node name to parameter to value) with the state files of nodes that have one.
+
+    A restarted node goes on from it. The ``folder`` is new for each start of all nodes.
+    """
+    files = {name: {"state_file": str(folder / f"{name}.json")} for name in _STATEFUL}
+    return {
+        name: {**files.get(name, {}), **parameters.get(name, {})} for name in {*files, *parameters}
     }
 
 
