@@ -100,6 +100,20 @@ class ActionConfig(RecognizerConfig):
         fixed=True,
     )
 
+    state_file: str = parameter(
+        "",
+        "file with the alarms that are on, which a node that was restarted goes on with; empty:"
+        " none",
+        fixed=True,
+    )
+    alarm_deadline: float = parameter(
+        3.0,
+        "without an image or a finished prediction for so long ~/alarm_health says that the fall"
+        " alarm is lost, s",
+        0.1,
+        600.0,
+    )
+
     color_encoding: str = color_encoding_parameter()
 
     # Tracks of people.

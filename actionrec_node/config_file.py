@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from perception_kit.arguments import with_new_names
+from perception_kit.budgets import parse_yaml
 
 
 def parse_with_yaml(
@@ -50,7 +51,7 @@ def _from_yaml(
 ) -> list[str]:
     """The options of the file that are not ``given``, as command line arguments."""
     try:
-        content = yaml.safe_load(path.read_bytes())
+        content = parse_yaml(path.read_bytes())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         parser.error(f"--config '{path}': {error}")
     if not isinstance(content, dict):

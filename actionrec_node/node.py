@@ -9,20 +9,25 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from assistant_perception.msg import ActionArray, TrackArray
+from assistant_perception.msg import ActionArray, AlarmHealth, TrackArray
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from actionrec_node.config import ActionConfig
+from actionrec_node.recognition.alarm_health import AlarmFacts, alarm_health
 from actionrec_node.recognition.track_join import JoinedImage, TrackJoin
 from perception_kit.alarm_classes import alarm_warning
 from perception_kit.resources import choose_device
+from perception_kit.ros.deadline import ResultDeadline
 from perception_kit.ros.diagnostics import describe_error
-from perception_kit.ros.from_messages import tracks_from_message
+from perception_kit.ros.from_messages import Rejected, tracks_from_message
 from perception_kit.ros.image import color_image
 from perception_kit.ros.inputs import Input, SynchronizedFrame
+from perception_kit.ros.kept_state import KeptState
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.model_notes import log_model
+from perception_kit.ros.qos import heartbeat_qos
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.to_messages import actions_to_message
 from perception_kit.ros.worker import FrameWorker
@@ -37,6 +42,8 @@ _QUEUE_LENGTH = 10
 # must not count as stopped.
 _SILENCE_S = {"best_effort": 0.5, "reliable": 10.0}
 _WATCH_PERIOD_S = 0.25
+# ~/alarm_health comes twice as often as its deadline asks for.
+_HEALTH_PERIOD_S, _HEALTH_DEADLINE_S = 0.5, 1.0
 _NAMED_PEOPLE = 10
 
 
@@ -55,6 +62,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
     It is empty before the first full clip. With best-effort input a second thread runs the network,
     always on everybody's newest clip; ``clips_skipped`` counts those it had no time for. With
     reliable input, the one of a replay, each image waits for its own prediction.
+
+    ``~/alarm_health`` says twice a second, in every state, whether a fall would be noticed.
     """
 
     config: ActionConfig
@@ -65,6 +74,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._waiting: NewestClips | None = None
         self._predictor: FrameWorker | None = None
         self._device = ""
+        self._kept = KeptState("", "actions", self.problems)
         self._boxes_rejected = 0
         self._people_left_out = listed_people([])
         self._falls = {"fall_alarms": "0", "fall_delay_s": ""}
@@ -72,9 +82,15 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._join = TrackJoin(self.config.person_class)
         self._joining = threading.Lock()
         self._last_message_s = monotonic()
-        self.create_timer(
-            _WATCH_PERIOD_S, self._end_silence, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_WATCH_PERIOD_S, self._end_silence, clock=steady)
+
+        # Also while the node is inactive: silence must mean that it is gone.
+        self._predictions_due = ResultDeadline()
+        self._health = self.create_publisher(
+            AlarmHealth, "~/alarm_health", heartbeat_qos(_HEALTH_DEADLINE_S)
         )
+        self.create_timer(_HEALTH_PERIOD_S, self._publish_health, clock=steady)
 
     def load(self) -> None:
         """Load the model that the parameters name. Raises ValueError where there is none."""
@@ -93,6 +109,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         log_model(self.get_logger(), "model", config.model, spec.class_names)
         if warning := alarm_warning(spec.class_names, spec.alarms):
             self.get_logger().warning(warning)
+        self._kept = KeptState(config.state_file, "actions", self.problems)
+        self._kept.restore(self._recognizer.restore)
         self._boxes_rejected = 0
         self._join = TrackJoin(config.person_class, config.tracks_wait, config.tracks_max_age)
 
@@ -122,7 +140,9 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         with self._joining:
             self._last_message_s = monotonic()
             if "tracks" in frame.messages:
-                tracks = tracks_from_message(frame.messages["tracks"])
+                rejected: Rejected = []
+                tracks = tracks_from_message(frame.messages["tracks"], rejected)
+                self.report_rejected("track", rejected)
                 ready = self._join.add_tracks(frame.stamp_ns, tracks)
             else:
                 color = frame.messages["color"]
@@ -166,6 +186,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 f" {self._people_left_out}",
             )
 
+        if requests:
+            self._predictions_due.expect()
         if requests and self._predictor is not None and self._waiting is not None:
             self._waiting.put(requests)
             self._predictor.submit(self._waiting)
@@ -195,6 +217,9 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 f"a clip could not be classified: {describe_error(error)}",
             )
             return
+        self._predictions_due.met()
+        self.statistics.event("prediction")
+        self._kept.keep(self._loaded_recognizer.state())
 
         for alarm in alarms:
             # By the camera's clock from the first sign to the alarm, by ours until now.
@@ -209,8 +234,40 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             who = "somebody" if alarm.track_id < 0 else f"person {alarm.track_id}"
             self.problems.report("fall", f"fall of {who}")
 
+    def _publish_health(self) -> None:
+        """Say whether the fall alarm works."""
+        since, recognizer = self.statistics.seconds_since, self._recognizer
+        facts = AlarmFacts(
+            state=self.state,
+            alarm_classes=recognizer.spec.alarms if recognizer is not None else (),
+            image_age_s=since("input/color"),
+            tracks_age_s=since("input/tracks"),
+            prediction_age_s=since("prediction"),
+            per_person=self.config.per_person,
+            left_out=len(recognizer.left_out) if recognizer is not None else 0,
+            problems=self.problems.current(),
+        )
+        state, reason = alarm_health(facts, self.config.alarm_deadline)
+        image_age_s, prediction_age_s = facts.image_age_s, facts.prediction_age_s
+        message = AlarmHealth(
+            header=Header(stamp=self.get_clock().now().to_msg()),
+            state=int(state),
+            reason=reason,
+            image_age=-1.0 if image_age_s is None else image_age_s,
+            prediction_age=-1.0 if prediction_age_s is None else prediction_age_s,
+        )
+        self._health.publish(message)
+
+    def overdue(self) -> list[str]:
+        """What has not come in time, predictions included."""
+        waiting_s = self._predictions_due.waiting_s()
+        if waiting_s < self.node_config.result_deadline:
+            return super().overdue()
+        return [*super().overdue(), f"no prediction for {waiting_s:.0f} s: falls are not noticed"]
+
     def reset(self) -> None:
         """Start new clips."""
+        self._predictions_due.met()
         with self._joining:
             if self._recognizer is not None:
                 self._recognizer.reset()

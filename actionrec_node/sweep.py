@@ -20,6 +20,7 @@ import yaml
 from actionrec_node.evaluation.plots import MEASURES, plot_per_class
 from actionrec_node.train import parse_arguments as parse_training_arguments
 from perception_kit.arguments import program_name
+from perception_kit.budgets import parse_yaml
 from perception_kit.processes import run_command
 
 
@@ -53,7 +54,7 @@ def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
     Raises SweepError naming the file.
     """
     try:
-        content = yaml.safe_load(path.read_bytes())
+        content = parse_yaml(path.read_bytes())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SweepError(f"'{path}': {error}") from error
 

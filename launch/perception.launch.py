@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the three perception nodes on a running camera.
+"""Starts the three perception nodes on a running camera, and keeps them alive.
 
 ``ros2 launch assistant_perception perception.launch.py camera:=realsense``
+
+A node that dies is started again, up to a limit; then the launch ends with exit code 1.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessExit, OnShutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -16,9 +30,15 @@ from perception_kit.ros.node_processes import (
     LINKS,
     NODE_ENVIRONMENT,
     NODES,
+    BringupError,
     camera_remappings,
     process_environment,
+    with_state_files,
 )
+from perception_kit.temporary import temporary_folder
+
+RESTART_DELAY_S = 2.0
+RESTARTS = 5  # of one node
 
 RVIZ_TOPICS = (
     "scene_node/overlay",
@@ -73,9 +93,15 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The nodes for the values of the arguments. Raises BringupError for an unknown camera."""
+    """The nodes for the values of the arguments.
+
+    Raises BringupError for an unknown camera, and where RViz is asked for but not installed:
+    nothing is started then.
+    """
     given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, *SWITCHES)}
     namespace, use_sim_time = given["namespace"], given["use_sim_time"] == "true"
+    if given["rviz"] == "true":
+        _check_rviz()
     camera = camera_remappings(
         given["camera"], namespace, given["camera_namespace"], given["camera_name"]
     )
@@ -92,7 +118,12 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         "actionrec_node": {"model": given["action_model"], "device": given["device"]},
     }
 
-    nodes = []
+    # Restarted nodes go on from their last state.
+    folders = ExitStack()
+    own = with_state_files(own, folders.enter_context(temporary_folder("state")))
+    end = OnShutdown(on_shutdown=lambda event, context: folders.close())
+
+    nodes: list[LaunchDescriptionEntity] = [RegisterEventHandler(end)]
     for name in NODES:
         parameters = {parameter: value for parameter, value in own.get(name, {}).items() if value}
         config = package_folder() / "config" / f"{name}.yaml"
@@ -105,8 +136,26 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             remappings=list((camera | LINKS.get(name, {})).items()),
             additional_env=NODE_ENVIRONMENT.get(name, {}),
             output="screen",
+            respawn=True,
+            respawn_delay=RESTART_DELAY_S,
+            respawn_max_retries=RESTARTS,
         )
-        nodes.append(node)
+        nodes += [
+            node,
+            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_limit(name))),
+        ]
+
+    supervisor = Node(
+        package=PACKAGE,
+        executable="supervisor_node",
+        name="supervisor_node",
+        namespace=namespace,
+        parameters=[{"use_sim_time": use_sim_time}],
+        output="screen",
+        respawn=True,
+        respawn_delay=RESTART_DELAY_S,
+    )
+    nodes.append(supervisor)
     if given["rviz"] != "true":
         return nodes
 
@@ -120,6 +169,36 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         output="screen",
     )
     return [*nodes, scene, _rviz(namespace, camera, use_sim_time)]
+
+
+def _limit(name: str) -> Callable[[ProcessExited, LaunchContext], None]:
+    """Handler that ends the launch when a node has ended more often than it is restarted.
+
+    An exception out of a handler ends the launch with exit code 1; a Shutdown event would give 0.
+    """
+    endings = 0
+
+    def ended(event: ProcessExited, context: LaunchContext) -> None:
+        nonlocal endings
+        endings += 1
+        if context.is_shutdown:
+            return
+        code = event.returncode
+        if code == os.EX_CONFIG or endings > RESTARTS:
+            raise RuntimeError(f"{name} ended {endings} times, now with exit code {code}: given up")
+
+    return ended
+
+
+def _check_rviz() -> None:
+    """Raise BringupError where RViz is not installed."""
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError as error:
+        raise BringupError(
+            "rviz:=true needs the package rviz2, which is not installed: install"
+            " ros-$ROS_DISTRO-rviz2, or leave rviz:=true away"
+        ) from error
 
 
 def _rviz(namespace: str, camera: dict[str, str], use_sim_time: bool) -> Node:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the nodes without ``ros2 launch``, until Ctrl-C.
+"""Starts the nodes without ``ros2 launch``, and keeps them alive until Ctrl-C.
 
 ``python -m perception_kit.bringup --camera realsense``
 """
@@ -11,10 +11,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from time import sleep
 
 from perception_kit.arguments import program_name
 from perception_kit.processes import run_command
+from perception_kit.ros.keep_alive import GaveUp, KeepAlive
 from perception_kit.ros.node_processes import (
     NODES,
     BringupError,
@@ -22,9 +22,14 @@ from perception_kit.ros.node_processes import (
     camera_remappings,
     read_parameters,
     start_nodes,
+    with_state_files,
 )
+from perception_kit.ros.restarts import RestartPolicy
+from perception_kit.ros.supervisor import Supervisor
+from perception_kit.temporary import temporary_folder
 
-_POLL_S = 0.5
+GAVE_UP = 3  # exit code when a node could not be kept alive
+_POLL_S = 0.2
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -79,30 +84,35 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start the nodes and wait for Ctrl-C.
+    """Start the nodes, restart those that die or hang, and wait for Ctrl-C.
 
-    Returns the exit code: 0, or 1 when a node ended by itself or cannot be started.
+    Returns the exit code: 0, 1 when they cannot be started as asked, or 3 when one could not be
+    kept alive, which ends the others, too.
     """
     options = parse_arguments(arguments)
     # End the nodes, too; a script starts its background commands with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    try:
-        group = start_nodes(
-            node_parameters(options),
-            camera_remappings(
-                options.camera, options.namespace, options.camera_namespace, options.camera_name
-            ),
-            options.namespace,
-            log_dir=options.log_dir,
-            nodes=options.nodes,
-        )
-    except (BringupError, FileNotFoundError) as error:
-        print(f"bringup: {error}", file=sys.stderr)
-        return 1
+    with temporary_folder("state") as state:
+        try:
+            group = start_nodes(
+                with_state_files(node_parameters(options), state),
+                camera_remappings(
+                    options.camera,
+                    options.namespace,
+                    options.camera_namespace,
+                    options.camera_name,
+                ),
+                options.namespace,
+                log_dir=options.log_dir,
+                nodes=options.nodes,
+            )
+        except (BringupError, FileNotFoundError) as error:
+            _say(str(error))
+            return 1
 
-    with group:
-        return wait(group)
+        with group:
+            return keep_alive(group, options.namespace)
 
 
 def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]:
@@ -130,26 +140,31 @@ def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]
     }
 
 
-def wait(group: NodeGroup) -> int:
-    """Wait until Ctrl-C or until no node is left; returns the exit code.
+def keep_alive(
+    group: NodeGroup,
+    namespace: str = "",
+    domain_id: int | None = None,
+    policy: RestartPolicy | None = None,
+) -> int:
+    """Restart nodes, and say on ``/diagnostics`` how they are, until Ctrl-C; returns the exit code.
 
-    A node that ends by itself is named, and the others go on; the exit code is 1 then, else 0.
+    It is 0 then, and 3 when a node could not be kept alive.
     """
-    ended: set[str] = set()
     try:
-        while True:
-            for name, code in group.poll().items():
-                if code is not None and name not in ended:
-                    ended.add(name)
-                    log = group.log_path(name) or "above"
-                    text = f"bringup: {name} ended with return code {code}; its log: {log}"
-                    print(text, file=sys.stderr)
-
-            if len(ended) == len(group.poll()):
-                return 1
-            sleep(_POLL_S)
+        with Supervisor(list(group.processes), namespace, domain_id) as supervisor:
+            keeper = KeepAlive(group, supervisor.supervision, _say, policy)
+            while True:
+                keeper.check()
+                supervisor.spin(_POLL_S)
+    except GaveUp as error:
+        _say(str(error))
+        return GAVE_UP
     except KeyboardInterrupt:
-        return 1 if ended else 0
+        return 0
+
+
+def _say(text: str) -> None:
+    print(f"bringup: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,12 @@ class TrackEstimate:
     angular_velocity: np.ndarray | None = None
     angular_velocity_covariance: np.ndarray | None = None
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are finite."""
+        numbers = [value for value in vars(self).values() if isinstance(value, np.ndarray | float)]
+        return all(np.isfinite(value).all() for value in numbers)
+
 
 @dataclass
 class ActionEstimate:

@@ -13,6 +13,7 @@ LAYERS = (
     (
         "types",
         "alarm_classes",
+        "budgets",
         "colors",
         "boxes",
         "geometry",
@@ -23,7 +24,9 @@ LAYERS = (
         "processes",
         "stamps",
         "partial_file",
+        "short_text",
     ),
+    ("state_file", "temporary"),
     ("camera_config", "depth_scale"),
     ("arguments", "drawing", "metrics", "networks"),
     ("datasets", "training", "videos"),

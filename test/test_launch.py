@@ -7,6 +7,7 @@ The former run under the real ``launch`` and ``launch_ros``, where a full ROS 2 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,33 @@ def other_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def launch(name: str, processes: int, **arguments: str) -> dict[str, list[str]]:
     """Command lines by executable of a launch file, which ends when ``processes`` have started."""
     commands: dict[str, list[str]] = {}
+    note = started_into(commands)
 
     def started(event: Any, context: Any) -> EmitEvent | None:
-        commands[Path(event.cmd[0]).name] = [argument_text(argument) for argument in event.cmd]
+        note(event, context)
         return EmitEvent(event=Shutdown()) if len(commands) == processes else None
 
+    assert run_launch(name, arguments, started) == 0
+    return commands
+
+
+def started_into(commands: dict[str, list[str]]) -> Callable[[Any, Any], None]:
+    """Handler that notes the command line of each process that is started."""
+
+    def started(event: Any, context: Any) -> None:
+        commands[Path(event.cmd[0]).name] = [argument_text(argument) for argument in event.cmd]
+
+    return started
+
+
+def run_launch(name: str, arguments: dict[str, str], started: Callable[[Any, Any], Any]) -> int:
+    """Exit code of a launch file."""
     service = LaunchService(argv=[])
     source = PythonLaunchDescriptionSource(str(LAUNCH / name))
     handler = RegisterEventHandler(OnProcessStart(on_start=started))
     include = IncludeLaunchDescription(source, launch_arguments=arguments.items())
     service.include_launch_description(LaunchDescription([handler, include]))
-    assert service.run() == 0
-    return commands
+    return service.run()
 
 
 def argument_text(argument: str) -> str:
@@ -78,12 +94,12 @@ class TestLaunchFiles:
     def test_perception_starts_three_nodes_on_the_camera(self) -> None:
         commands = launch(
             "perception.launch.py",
-            3,
+            4,
             camera="orbbec",
             namespace="robot",
             segmentation_model="/own.safetensors",
         )
-        assert sorted(commands) == sorted(NODES)
+        assert sorted(commands) == sorted([*NODES, "supervisor_node"])
         pose6d = commands["pose6d_node"]
         assert {
             "__ns:=/robot",
@@ -97,7 +113,7 @@ class TestLaunchFiles:
 
     def test_the_camera_may_have_a_namespace_of_its_own(self) -> None:
         commands = launch(
-            "perception.launch.py", 3, namespace="robot", camera_namespace="/robot/head"
+            "perception.launch.py", 4, namespace="robot", camera_namespace="/robot/head"
         )
         expected = "color/image_raw:=/robot/head/camera/color/image_raw"
         assert expected in commands["pose6d_node"]
@@ -112,14 +128,25 @@ class TestLaunchFiles:
         assert "color/image_raw:=/camera/head/color/image_raw" in pose6d
 
     def test_rviz_is_started_when_asked_for(self) -> None:
-        commands = launch("perception.launch.py", 5, rviz="true", namespace="robot")
+        commands = launch("perception.launch.py", 6, rviz="true", namespace="robot")
         assert "__ns:=/robot" in commands["scene_node"]
         rviz = commands["rviz2"]
         assert str(LAUNCH.parent / "config" / "perception.rviz") in rviz
         assert "/tracker_node/markers:=/robot/tracker_node/markers" in rviz
 
+    def test_without_rviz_nothing_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rest = os.environ["AMENT_PREFIX_PATH"].partition(":")[2]
+        monkeypatch.setenv("AMENT_PREFIX_PATH", rest)
+        commands: dict[str, list[str]] = {}
+        arguments = {"rviz": "true"}
+        assert run_launch("perception.launch.py", arguments, started_into(commands)) == 1
+        assert commands == {}
+
+    def test_a_node_that_cannot_live_ends_the_launch_with_an_error(self) -> None:
+        assert run_launch("perception.launch.py", {"device": "abacus"}, lambda *_: None) == 1
+
     def test_replay_plays_the_bag_in_simulated_time(self) -> None:
-        commands = launch("replay.launch.py", 4, bag="/data/bag", rate="0.5", loop="true")
+        commands = launch("replay.launch.py", 5, bag="/data/bag", rate="0.5", loop="true")
         expected = "bag play /data/bag --clock --rate 0.5 --loop"
         assert commands["ros2"][1:] == expected.split()
         assert all("use_sim_time: true" in "".join(commands[name]) for name in NODES)

@@ -66,6 +66,23 @@ class TrackerConfig:
         100_000,
     )
     n_init: int = parameter(3, "matched frames in a row that confirm a new track", 1, 1000)
+    min_missed_frames: int = parameter(
+        0,
+        "a track is deleted after so many frames without a match at the least, however slow they"
+        " come, but after three times max_age in any case",
+        0,
+        1000,
+    )
+    recall_s: float = parameter(
+        0.0,
+        "a new track of the class, appearance and place of one that left so many seconds ago at"
+        " most takes its id; 0: never, as published",
+        0.0,
+        86_400.0,
+    )
+    recall_distance: float = parameter(
+        0.15, "largest distance in space between the places of the two, m", 1e-3, 10.0
+    )
     gallery_size: int = parameter(
         100,
         "newest appearance descriptors kept for each track; a change forgets all tracks",
@@ -171,6 +188,15 @@ class TrackerNodeConfig(TrackerConfig):
         fixed=True,
     )
     tf_prefix: str = parameter("", "put before the names of these TF frames", fixed=True)
+    # A camera or a node may be away for a while, and a slow machine may see few frames.
+    min_missed_frames: int = with_default(TrackerConfig, "min_missed_frames", 8)
+    recall_s: float = with_default(TrackerConfig, "recall_s", 60.0)
+
+    state_file: str = parameter(
+        "",
+        "file with the last tracks, from which a node that was restarted goes on; empty: none",
+        fixed=True,
+    )
     pose_model: str = parameter(
         "",
         "model file of the poses, for the symmetries of its objects; empty: every orientation is"

@@ -3,18 +3,20 @@
 
 Extensions to the paper: the time between frames is that of their stamps, 3D positions take the
 place of boxes in the motion term (motion_distance.py), and look-alikes of one class are told apart
-by them (association.py).
+by them (association.py), and what stands still is recognized after it was gone (departed.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate
 from tracker_node.association import associate
 from tracker_node.config import TrackerConfig
+from tracker_node.departed import DepartedTracks, SeenObject, seen_objects
 from tracker_node.detections import usable_detections
 from tracker_node.estimates import track_estimates
 from tracker_node.gallery import Gallery
@@ -75,6 +77,7 @@ class DeepSort:
         self._before, self._tracks = Tracks(), Tracks()
         self._frame: OpenFrame | None = None
         self._gallery = Gallery(self.config.gallery_size)
+        self._departed = DepartedTracks()
         self._history = MatchHistory()
         self._next_id = 1
 
@@ -160,7 +163,10 @@ class DeepSort:
         config = self.config
 
         # Section 2.1: tracks that exceed the maximum age A_max have left the scene.
-        too_old = (frame.stamp_ns - self._before.records["matched_ns"]) * 1e-9 > config.max_age_s
+        too_old = self._too_old(frame.stamp_ns)
+        if config.recall_s and too_old.any():
+            departing = np.flatnonzero(too_old)
+            self._departed.remember(seen_objects(self._before, departing, self._gallery))
         tracks = self._before.rows(~too_old) if too_old.any() else self._before.copy()
 
         # Section 2.1: Kalman prediction, by the real time between the frames.
@@ -182,12 +188,44 @@ class DeepSort:
         if len(found.unmatched):
             ids = np.arange(self._next_id, self._next_id + len(found.unmatched))
             tracks.start(frame.detections, found.unmatched, ids, frame.stamp_ns, config)
+
+        # Extension: what was there before.
+        if config.recall_s:
+            tracks = self._departed.recalled(tracks, frame, self._gallery, config)
         self._tracks = tracks
 
         # Extension: the 3D filters.
         if frame.poses is None:
             return []
         return self._update_poses(tracks, ids_by_detection(tracks), frame.poses, frame.stamp_ns)
+
+    def _too_old(self, stamp_ns: int) -> np.ndarray:
+        """(T,) whether a track was not matched for too long, by time and by frames."""
+        records, config = self._before.records, self.config
+        age_s = (stamp_ns - records["matched_ns"]) * 1e-9
+        for_some_frames = records["missed"] >= config.min_missed_frames
+        return (age_s > config.max_age_s) & (for_some_frames | (age_s > 3 * config.max_age_s))
+
+    def state(self) -> dict[str, Any]:
+        """What a new tracker needs to know the present objects again: see ``restore``."""
+        living = seen_objects(self._before, np.arange(len(self._before)), self._gallery)
+        tracks = [track.to_json() for track in [*self._departed, *living]]
+        return {"next_id": self._next_id, "tracks": tracks}
+
+    def restore(self, state: Mapping[str, Any]) -> int:
+        """Take up the ``state`` of an earlier tracker; returns the number of its tracks.
+
+        They take their ids back when they are seen in their places. Raises ValueError where it is
+        no state.
+        """
+        try:
+            next_id = int(state["next_id"])
+            tracks = [SeenObject.from_json(values) for values in state["tracks"]]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"this is no state of a tracker ({error!r})") from error
+        self._next_id = max([self._next_id, next_id, *(track.id + 1 for track in tracks)])
+        self._departed.remember(tracks)
+        return len(tracks)
 
     def _positions_3d(self, tracks: Tracks, frame: OpenFrame) -> Positions3D | None:
         """3D positions at the newest frame, None where the motion term shall not use them."""
@@ -219,6 +257,10 @@ class DeepSort:
         seen = detections.has_descriptor[columns]
         if seen.any():
             self._gallery.add(records["slot"][matched[seen]], detections.descriptors[columns[seen]])
+
+        # Extension: those who are back have not departed.
+        oldest_ns = self._frame.stamp_ns - round(self.config.recall_s * 1e9)
+        self._departed.forget(records["id"].tolist(), oldest_ns)
 
         # Late poses may still come for this frame.
         self._history.remember(self._frame.stamp_ns, self._tracks, self.config.max_age_s)

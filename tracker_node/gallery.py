@@ -80,6 +80,12 @@ class Gallery:
         self._descriptors[slots, self._added[slots] % size] = descriptors
         self._added[slots] += 1
 
+    def newest(self, slot: int, count: int) -> np.ndarray:
+        """(N, length) the newest descriptors of a slot, at most ``count``, in any order."""
+        size, added = self._descriptors.shape[1], int(self._added[slot])
+        places = np.arange(max(0, added - min(count, size)), added) % size
+        return self._descriptors[slot, places].copy()
+
     def has_descriptors(self, slots: np.ndarray) -> np.ndarray:
         """(M,) whether anything was added to a slot."""
         return self._added[slots] > 0

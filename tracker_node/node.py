@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray, TrackArray
@@ -14,8 +15,10 @@ from visualization_msgs.msg import MarkerArray
 
 from perception_kit.resources import resolve_path
 from perception_kit.ros.camera_motion import CameraMotion
+from perception_kit.ros.diagnostics import describe_rejected
 from perception_kit.ros.from_messages import detections_from_message, poses_from_message
 from perception_kit.ros.inputs import Input, SynchronizedFrame
+from perception_kit.ros.kept_state import KeptState
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import Trails, delete_all, track_markers
 from perception_kit.ros.run_node import run_node
@@ -28,6 +31,8 @@ from tracker_node.symmetries import symmetries_of_model
 
 # Both inputs share the queue, and detections are small: work on every one of them.
 _QUEUE_LENGTH = 10
+# What a node that is killed loses of its tracks at most.
+_KEEP_PERIOD_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             input_reliability="reliable",
         )
         self._tracker = DeepSort(self.config)
+        self._kept = KeptState("", "tracker", self.problems)
+        self._kept_s = 0.0
         self._early: EarlyPoses | None = None
         self._trails = Trails()
         self._camera_motion = CameraMotion(self, "fixed_frame", lost="no 3D tracking")
@@ -68,6 +75,8 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
         if self.config.pose_model:
             symmetries = symmetries_of_model(resolve_path(self.config.pose_model))
         self._tracker = DeepSort(self.config, symmetries)
+        self._kept = KeptState(self.config.state_file, "tracker", self.problems)
+        self._kept.restore(self._tracker.restore)
 
         self.results.add(TrackArray, "tracks")
         self.results.add(MarkerArray, "markers")
@@ -125,6 +134,9 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
         with self.statistics.stage("tracking"):
             camera = self._camera(message.header)
             tracks = self._tracker.update(instances, frame.stamp_ns, poses, camera)
+        broken = [track.id for track in tracks if not track.is_finite]
+        self.report_rejected("track", [(number, "it is not finite") for number in broken])
+        tracks = [track for track in tracks if track.is_finite]
 
         self.results.publish("tracks", tracks_to_message(tracks, message.header))
         if self.config.publish_tf:
@@ -135,10 +147,10 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             markers.markers += self._trails.update(tracks, message.header)
             self.results.publish("markers", markers)
 
-        if self._tracker.rejected:
-            rejected = [f"detection {index}: {reason}" for index, reason in self._tracker.rejected]
-            reasons = "; ".join(rejected)
-            self.problems.report("detections", f"not tracked: {reasons}")
+        self.report_rejected("detection", self._tracker.rejected)
+        if monotonic() - self._kept_s >= _KEEP_PERIOD_S:
+            self._kept.keep(self._tracker.state())
+            self._kept_s = monotonic()
 
     def reset(self) -> None:
         """Forget all tracks and remove what RViz still shows."""
@@ -153,8 +165,8 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
 
     def diagnostic_values(self) -> dict[str, str]:
         """Which poses of the last array were of no use, and why."""
-        rejected = [f"pose {index}: {reason}" for index, reason in self._tracker.rejected_poses]
-        return {"device": "cpu", "poses_not_used": "; ".join(rejected)}
+        rejected = describe_rejected("pose", self._tracker.rejected_poses)
+        return {"device": "cpu", "poses_not_used": rejected}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from actionrec_node.data.annotations import LABELS_COLUMNS, LABELS_FILE, DataErr
 from actionrec_node.data.cvat import read_cvat
 from actionrec_node.data.label_studio import is_label_studio, read_label_studio
 from actionrec_node.data.vott import read_vott
+from perception_kit.budgets import parse_json
 
 # Tools and the forms of their exports
 EXPORTS = {
@@ -91,7 +92,7 @@ def _read_json(
     text: str, path: Path, end_tag: str, videos: Path | None, fps: float | None
 ) -> dict[Path, list[Segment]]:
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except json.JSONDecodeError as error:
         raise DataError(f"'{path}' cannot be read as JSON: {error}; {_READ}") from error
 

@@ -45,6 +45,11 @@ class Decision:
         self._falls = [self._names.index(name) for name in alarm_classes]
         self._stamp_ns = 0
 
+    def hold(self, fall_sign_ns: int) -> None:
+        """Go on with an alarm that was on; it ends as any other, by the scores of clips."""
+        if self._falls:
+            self.alarm, self.fall_sign_ns = True, fall_sign_ns
+
     def update(
         self, probabilities: np.ndarray, stamp_ns: int, config: RecognizerConfig
     ) -> tuple[str, float]:

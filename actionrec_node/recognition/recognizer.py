@@ -12,9 +12,10 @@ was just seen, or lies there with the alarm on, is watched at that place without
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,10 @@ from actionrec_node.data.crops import PersonBox, crop_clip
 from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
+from actionrec_node.recognition.held_alarms import HeldAlarms
 from perception_kit.boxes import box_iou
 from perception_kit.image_checks import check_color
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate
 from perception_kit.videos.video import shrink
@@ -136,8 +139,23 @@ class ActionRecognizer:
         self.class_names: list[str] = list(self.spec.class_names)
 
         self._subjects: dict[int, _Subject] = {}
+        self._alarms = HeldAlarms()
         self._stamp_ns = 0
         self._lock = threading.Lock()
+        self._refuse_nonsense(model_path)
+
+    def _refuse_nonsense(self, model_path: str | Path) -> None:
+        """Classify a first clip, of noise, which takes longest.
+
+        Raises ModelFileError where the scores are not finite.
+        """
+        shape = (self.spec.clip_length, self.spec.size, self.spec.size, 3)
+        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        if not np.isfinite(self._model.probabilities([noise])).all():
+            raise ModelFileError(
+                f"'{model_path}' is of no use: its network gave scores that are not finite; train"
+                " it again"
+            )
 
     def configure(self, config: RecognizerConfig) -> None:
         """Use other parameters from the next image on; ``max_gap`` from the next new clip on."""
@@ -199,6 +217,7 @@ class ActionRecognizer:
             elif whole.requested_ns is not None:
                 # An alarm of the whole image, or a result still to come, must not outlive that
                 # somebody is found, or that nobody is.
+                self._alarms.end(WHOLE_IMAGE)
                 self._subjects[WHOLE_IMAGE] = _Subject(
                     whole.buffer, Decision(self.class_names, self.spec.alarms)
                 )
@@ -212,7 +231,8 @@ class ActionRecognizer:
     def predict(self, requests: Sequence[ClipRequest]) -> list[FallAlarm]:
         """Classify the clips together; returns the alarms that went on.
 
-        Clips of somebody who was forgotten meanwhile are dropped.
+        Clips of somebody who was forgotten meanwhile are dropped. Raises ValueError where scores
+        are not finite; nobody's action changes then.
         """
         requests = [request for request in requests if self._is_watched(request)]
         if not requests:
@@ -225,6 +245,9 @@ class ActionRecognizer:
             scores += list(
                 self._model.probabilities([self._pixels(request.clip) for request in batch])
             )
+
+        if not np.isfinite(scores).all():
+            raise ValueError("the network gave scores that are not finite")
 
         alarms = []
         with self._lock:
@@ -239,6 +262,8 @@ class ActionRecognizer:
                     label, score, decision.scores, clip.start_ns, clip.end_ns, track_id
                 )
                 subject.action = None if decision.is_nobody else action
+                sign_ns = decision.fall_sign_ns if decision.alarm else None
+                self._alarms.update(action, sign_ns)
 
                 if decision.alarm and not alarmed and decision.fall_sign_ns is not None:
                     alarms.append(FallAlarm(track_id, decision.fall_sign_ns, clip.end_ns))
@@ -247,7 +272,7 @@ class ActionRecognizer:
     def actions(self) -> list[ActionEstimate]:
         """The newest action of everybody in the newest image, by track id.
 
-        Those whose first clip is not complete have none.
+        Those whose first clip is not complete have none, unless an alarm of theirs is still on.
         """
         with self._lock:
             present = [
@@ -260,13 +285,28 @@ class ActionRecognizer:
             return [
                 subject.action
                 for subject in present
-                if subject.action is not None and subject.requested_ns is not None
+                if subject.action is not None
+                and (subject.requested_ns is not None or subject.decision.alarm)
             ]
 
     def reset(self) -> None:
         """Forget the stream: the next result needs a full clip again."""
         with self._lock:
             self._subjects.clear()
+            self._alarms.clear()
+
+    def state(self) -> dict[str, Any]:
+        """Alarms that are on, for ``restore`` in another process."""
+        with self._lock:
+            return self._alarms.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up the ``state`` of an earlier process; its alarms end by the scores of new clips.
+
+        Raises ValueError where it is none, or of a model with other classes.
+        """
+        with self._lock:
+            self._alarms.restore(state, len(self.class_names))
 
     def _usable_boxes(
         self, people: Sequence[PersonBox], height: int, width: int
@@ -295,7 +335,10 @@ class ActionRecognizer:
             overlaps = {old: float(box_iou(box, boxes[track_id])) for old, box in lost.items()}
             nearest = max(overlaps, key=lambda old: overlaps[old], default=None)
             if nearest is not None and overlaps[nearest] >= _SAME_PLACE:
-                self._subjects[track_id] = self._subjects.pop(nearest)
+                subject = self._subjects[track_id] = self._subjects.pop(nearest)
+                if subject.action is not None:
+                    subject.action = replace(subject.action, track_id=track_id)
+                self._alarms.hand_over(nearest, track_id)
                 del lost[nearest]
 
     def _unseen(self, boxes: dict[int, np.ndarray], stamp_ns: int) -> dict[int, np.ndarray]:
@@ -351,6 +394,9 @@ class ActionRecognizer:
             subject = self._subjects[track_id] = _Subject(
                 buffer, Decision(self.class_names, self.spec.alarms)
             )
+            if (held := self._alarms.of(track_id, stamp_ns)) is not None:
+                subject.decision.hold(held.fall_sign_ns)
+                subject.action = held.action
         return subject
 
     def _is_watched(self, request: ClipRequest) -> bool:

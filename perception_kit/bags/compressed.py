@@ -19,6 +19,7 @@ import numpy as np
 
 from perception_kit.bags.bag import BagError, open_typestore
 from perception_kit.bags.rvl import decode_rvl
+from perception_kit.budgets import BudgetError, check_picture
 
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 _IMAGE = "sensor_msgs/msg/Image"
@@ -166,6 +167,10 @@ def _picture(data: np.ndarray, form: str, topic: str) -> np.ndarray:
             f"'{topic}' holds video ('{form}') as single pictures, which is not read: decode it"
             " where it was recorded, or publish it by ffmpeg_image_transport"
         )
+    try:
+        check_picture(data)
+    except BudgetError as error:
+        raise BagError(f"'{topic}': {error}") from error
     pixels = cv2.imdecode(np.asarray(data, np.uint8), cv2.IMREAD_UNCHANGED) if len(data) else None
     if pixels is None:
         raise BagError(

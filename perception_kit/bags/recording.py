@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from perception_kit.bags.mcap_budget import MAX_CHUNK_BYTES, oversized_chunk
 from perception_kit.bags.repair import (
     is_unfinished,
     mcap_profile,
@@ -14,6 +14,8 @@ from perception_kit.bags.repair import (
     write_finished,
     write_with_profile,
 )
+from perception_kit.budgets import check_regular
+from perception_kit.temporary import temporary_folder
 
 # Recordings by the ending of their file
 RECORDINGS = {
@@ -57,11 +59,14 @@ def readable_recording(path: Path, scratch: ExitStack) -> tuple[Path, list[str]]
     as long as ``scratch``. Raises BagError for what is no recording of ROS.
     """
     if (path / _METADATA).is_file():
+        for file in sorted(path.glob("*.mcap")):
+            _check_chunks(file)
         return path, []
     remarks: list[str] = []
     if path.is_dir():
         path, remarks = _only_recording(path)
     _check_file(path)
+    _check_chunks(path)
 
     # An MCAP file of other messages than ROS 2's.
     profile = mcap_profile(path)
@@ -107,6 +112,7 @@ def _only_recording(folder: Path) -> tuple[Path, list[str]]:
 
 def _check_file(path: Path) -> None:
     """Raises BagError for what cannot be a recording."""
+    check_regular(path)
     if path.suffix not in RECORDINGS:
         reason = UNREAD_RECORDINGS.get(path.suffix, UNREAD_RECORDINGS[""])
         raise BagError(f"'{path}' {reason}")
@@ -117,5 +123,14 @@ def _check_file(path: Path) -> None:
             )
 
 
+def _check_chunks(path: Path) -> None:
+    """Raises BagError for an MCAP file that declares more than there is."""
+    if (size := oversized_chunk(path)) is not None:
+        raise BagError(
+            f"'{path}' declares a chunk of {size} bytes, expected at most {MAX_CHUNK_BYTES}: it is"
+            " damaged, or made to fill the memory"
+        )
+
+
 def _scratch_file(path: Path, scratch: ExitStack) -> Path:
-    return Path(scratch.enter_context(TemporaryDirectory(prefix="bag_"))) / path.name
+    return scratch.enter_context(temporary_folder("bag")) / path.name

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from perception_kit.budgets import parse_json
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.ycb_symmetries import YCB_SYMMETRIES
 from perception_kit.geometry import is_rotation, pose_matrix
@@ -77,7 +77,7 @@ def _symmetry_file(directory: Path) -> dict[str, dict[str, Any]]:
         return {}
 
     try:
-        entries = json.loads(path.read_text())
+        entries = parse_json(path.read_text())
     except ValueError as error:
         raise MeshError(f"{path}: is not JSON: {error}") from error
     if not isinstance(entries, dict):

@@ -26,6 +26,7 @@ from perception_kit.resources import resolve_path
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.graph import GraphInspector
 from perception_kit.ros.node_processes import NODES
+from perception_kit.ros.supervision import status_name
 from perception_kit.stamps import stamp_to_ns
 
 _DISCOVERY_S, _DISCOVERY_LIMIT_S = 2.0, 10.0
@@ -120,7 +121,7 @@ def _keep_reports(reports: dict[str, str], message: DiagnosticArray) -> None:
     """Keep the newest message of each of our nodes that is not well."""
     for status in message.status:
         name = status.name.partition(":")[0]
-        if name.rpartition("/")[2] in NODES:
+        if name.rpartition("/")[2] in NODES and status.name == status_name(name):
             reports.pop(name, None)
             if status.level != DiagnosticStatus.OK:
                 reports[name] = status.message

@@ -39,13 +39,13 @@ class Label:
 
 
 def frame_labels(results: FrameResults) -> list[Label]:
-    """Labels of the instances that are not tracked, then those of the tracks."""
+    """Labels of the instances that are not tracked and have a box, then those of the tracks."""
     tracked = {track.detection_index for track in results.tracks}
     actions = {action.track_id: action.label for action in results.actions}
 
     labels = []
     for index, instance in enumerate(results.instances):
-        if index not in tracked:
+        if index not in tracked and np.isfinite(instance.box).all():
             text = f"{instance.class_name} {instance.score:.2f}"
             labels.append(Label(instance.box, text, class_color(instance.class_name), index))
     labels += [_track_label(track, actions.get(track.id)) for track in results.tracks]

@@ -31,7 +31,7 @@ _BOX_EDGES = [
 
 
 def draw_mask(canvas: Canvas, instance: Instance) -> None:
-    """The mask as a tint of the class color, and its outline."""
+    """The mask as a tint of the class color, and its outline; none where it leaves the image."""
     if instance.mask.size == 0:
         return
 
@@ -40,6 +40,8 @@ def draw_mask(canvas: Canvas, instance: Instance) -> None:
     height, width = instance.mask.shape
     mask = instance.mask.astype(np.uint8)
     region = canvas.pixels[y : y + height, x : x + width]
+    if region.shape[:2] != mask.shape:
+        return
 
     # OpenCV blends several times faster than NumPy, in 8-bit integers.
     tint = np.broadcast_to(np.array(color, np.uint8), region.shape)

@@ -9,11 +9,18 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from perception_kit.colors import Color
+from perception_kit.short_text import short_text
+
+_MAX_CHARACTERS = 120
 
 
 @lru_cache(maxsize=512)
 def render_text(text: str, size: int) -> np.ndarray:
-    """(h, w) float32 coverage, 0 to 1, of a line of text; h fits capitals and descenders."""
+    """(h, w) float32 coverage, 0 to 1, of a line of text; h fits capitals and descenders.
+
+    Text that no image has room for is shortened.
+    """
+    text = short_text(text, _MAX_CHARACTERS)
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's default wherever a size is given
     ascent, descent = font.getmetrics()

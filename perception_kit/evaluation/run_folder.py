@@ -35,10 +35,13 @@ def make_output(out: Path) -> None:
 def clear_output(out: Path) -> None:
     """Make the folder and remove what an earlier replay wrote into it.
 
-    Raises OutputError for files that another program wrote.
+    Raises OutputError for files that another program wrote, and for links: what they lead to is
+    nobody's to replace.
     """
     names = (RESULTS, CONFIG, LOGS, VIDEO, METRICS, DETAILS, FRAMES, REPORT, RERUN)
     marker = out / MARKER
+    if links := [name for name in (*names, MARKER) if (out / name).is_symlink()]:
+        raise OutputError(f"'{out}' holds links ({', '.join(links)}): remove them")
     in_the_way = [name for name in names if (out / name).exists()]
     if in_the_way and not marker.exists():
         raise OutputError(

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+
+from perception_kit.budgets import parse_json
+from perception_kit.networks.metadata_schema import metadata_fault
 
 # Key of the JSON text among the safetensors metadata.
 METADATA_KEY = "assistant_perception"
@@ -57,4 +59,10 @@ def _read(path: Path) -> dict[str, Any]:
             f"'{path}' is a safetensors file without '{METADATA_KEY}' metadata:"
             " it was not written by this project's training or conversion commands"
         )
-    return json.loads(raw)
+    try:
+        metadata = parse_json(raw)
+    except ValueError as error:
+        raise ModelFileError(f"'{path}' has metadata that cannot be read ({error})") from error
+    if fault := metadata_fault(metadata):
+        raise ModelFileError(f"'{path}' describes no model: {fault}; train or convert it again")
+    return metadata

@@ -7,8 +7,10 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,6 @@ from distributed import (
     Client,
     Future,
     KilledWorker,
-    LocalCluster,
     TimeoutError,
     get_worker,
     wait,
@@ -45,6 +46,9 @@ _CONNECT_S = 30
 _REPORT_EVERY_S = 15
 _POLL_S = 0.5
 
+# Bags with the exit codes of their replays, as these end.
+Ended = Generator[tuple[Path, int], None, None]
+
 
 def run_batch(
     bags: Sequence[Path], settings: ReplaySettings, workers: int = 1, scheduler: str | None = None
@@ -61,18 +65,47 @@ def run_batch(
         make_output(task.out)
 
     codes: dict[Path, int] = {}
-    with _client(workers, scheduler) as client:
-        bag_of = {
-            client.submit(_replay, replay_command(task), str(task.out / LOG), pure=False): bag
-            for bag, task in tasks.items()
-        }
-        ended = _as_ended(client, bag_of)
-        for future in tqdm(ended, total=len(bag_of), unit="bag", desc="replays"):
-            bag = bag_of[future]
-            codes[bag] = _exit_code(future, bag, tasks[bag])
+    ended = _run_here(tasks, workers) if scheduler is None else _run_on_cluster(tasks, scheduler)
+    with closing(ended):
+        for bag, code in tqdm(ended, total=len(tasks), unit="bag", desc="replays"):
+            codes[bag] = code
+            if code:
+                where = tasks[bag].out / LOG
+                log(f"the replay of '{bag}' ended with exit code {code}; see '{where}'")
 
     _write_summary(settings.out, tasks, codes)
     return codes
+
+
+def _run_here(tasks: Mapping[Path, ReplaySettings], workers: int) -> Ended:
+    """Each bag with its exit code as its replay ends, ``workers`` at a time.
+
+    Threads are enough, since each replay is a process; nothing listens to the network.
+    """
+    cancelled = threading.Event()
+    with ThreadPoolExecutor(workers) as pool:
+        bag_of = {
+            pool.submit(_replay, replay_command(task), task.out / LOG, cancelled.is_set): bag
+            for bag, task in tasks.items()
+        }
+        try:
+            for future in as_completed(bag_of):
+                yield bag_of[future], future.result()
+        finally:
+            cancelled.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run_on_cluster(tasks: Mapping[Path, ReplaySettings], scheduler: str) -> Ended:
+    """Each bag with its exit code as its replay ends, on the Dask cluster at ``scheduler``."""
+    with _client(scheduler) as client:
+        bag_of = {
+            client.submit(_replay_on_worker, replay_command(task), task.out / LOG, pure=False): bag
+            for bag, task in tasks.items()
+        }
+        for future in _as_ended(client, bag_of):
+            bag = bag_of[future]
+            yield bag, _exit_code(future, bag, tasks[bag])
 
 
 def _as_ended(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
@@ -96,9 +129,9 @@ def _as_ended(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
 
 
 def _exit_code(future: Future, bag: Path, task: ReplaySettings) -> int:
-    """Exit code of a replay that has ended; logs any but 0."""
+    """Exit code of a replay that has ended; logs why a worker could not run it."""
     try:
-        code = future.result()
+        return future.result()
     except CancelledError:
         log(f"the replay of '{bag}' is lost: the scheduler is gone")
         return NOT_STARTED
@@ -109,10 +142,6 @@ def _exit_code(future: Future, bag: Path, task: ReplaySettings) -> int:
             f" it needs '{task.out}' and memory"
         )
         return NOT_STARTED
-
-    if code:
-        log(f"the replay of '{bag}' ended with exit code {code}; see '{task.out / LOG}'")
-    return code
 
 
 def _bag_name(bag: Path) -> str:
@@ -159,25 +188,11 @@ def replay_command(task: ReplaySettings) -> list[str]:
 
 
 @contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
-    """Client of the Dask cluster at ``scheduler``, or of a local one. Raises OutputError."""
+def _client(scheduler: str) -> Iterator[Client]:
+    """Client of the Dask cluster at ``scheduler``. Raises OutputError."""
     # Failures are logged in words of this package.
     for handler in logging.getLogger("distributed").handlers:
         handler.setLevel(logging.CRITICAL)
-
-    if scheduler is None:
-        # Threads are enough, since each replay is a process.
-        local = LocalCluster(
-            n_workers=1,
-            threads_per_worker=workers,
-            processes=False,
-            dashboard_address=None,
-            silence_logs=False,
-        )
-        with local as cluster, Client(cluster) as client:
-            yield client
-        return
-
     try:
         client = Client(scheduler, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
@@ -188,23 +203,28 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
         yield client
 
 
-def _replay(command: list[str], log_path: str) -> int:
+def _replay_on_worker(command: list[str], log_path: Path) -> int:
     """Run one replay on this worker, and return its exit code.
 
     The replay ends with the client that asked for it, and with the worker.
     """
     worker = get_worker()
     key = worker.get_current_task()
+    return _replay(command, log_path, lambda: worker.state.tasks[key].state == "cancelled")
+
+
+def _replay(command: list[str], log_path: Path, is_cancelled: Callable[[], bool]) -> int:
+    """Exit code of one replay, which ends with this thread or when it is cancelled."""
     arguments = ends_with_parent([sys.executable, *command])
     with (
-        open(log_path, "w") as log,
+        log_path.open("w") as log,
         subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT) as process,
     ):
         while True:
             try:
                 return process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
-                if worker.state.tasks[key].state == "cancelled":
+                if is_cancelled():
                     process.terminate()
                     return process.wait()
 

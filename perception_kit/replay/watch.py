@@ -13,6 +13,7 @@ from perception_kit.bags.camera_frames import CameraFrame
 from perception_kit.evaluation.results import NODES, STAGES, Stage
 from perception_kit.replay.player import Player, Responses
 from perception_kit.ros.node_processes import NodeGroup
+from perception_kit.ros.supervision import status_name
 
 # Loading the models takes seconds; a busy machine needs longer.
 START_LIMIT_S = 300.0
@@ -232,7 +233,7 @@ class NodeWatch:
     def _receive(self, message: DiagnosticArray) -> None:
         for status in message.status:
             node = status.name.partition(":")[0].strip("/")
-            if node in NODES:
+            if node in NODES and status.name == status_name(f"/{node}"):
                 self.diagnostics[node] = status
 
 

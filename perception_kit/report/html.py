@@ -39,7 +39,8 @@ def assemble_page(
         style=style,
         script=script,
         body=body,
-        data=content.replace("</", "<\\/"),  # which would end the script
+        # No tag, and no "<!--<script>" either, after which nothing would end the script.
+        data=content.replace("<", r"\u003c"),
         plotly=_packed_plotly(),
     )
 

@@ -23,9 +23,13 @@ class GraphNode:
     def __init__(self, name: str, domain_id: int | None = None) -> None:
         self._context = Context()
         rclpy.init(context=self._context, domain_id=domain_id)
-        self._node = Node(name, context=self._context)
+        self._node = self.make_node(name, self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
+
+    def make_node(self, name: str, context: Context) -> Node:
+        """The node itself."""
+        return Node(name, context=context)
 
     def close(self) -> None:
         """Leave the ROS graph."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
@@ -23,6 +24,7 @@ from perception_kit.ros.worker import FrameWorker
 from perception_kit.stamps import stamp_to_ns
 
 QUIET_S = 2.0  # seconds without a frame after which the watchdog reports
+_DDS_MEMORY_S = 30.0  # longer than DDS lists a participant that was killed
 _BYTES_PER_PIXEL = 3  # of a colour image, the largest message
 
 
@@ -52,7 +54,8 @@ class FrameInputs:
     """Receives ``inputs`` in the executor and calls ``process`` in a worker thread for each frame.
 
     With a ``joiner`` its messages make frames together, else each message is a frame.
-    ``queue_length`` frames may wait for the worker; a newer one pushes out the oldest.
+    ``submitted`` is called for each frame of ``required`` inputs, in the executor. ``queue_length``
+    frames may wait for the worker; a newer one pushes out the oldest.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class FrameInputs:
         node: Node,
         inputs: Sequence[Input],
         process: Callable[[SynchronizedFrame], None],
+        submitted: Callable[[], None],
         statistics: FrameStatistics,
         problems: ProblemLog,
         joiner: FrameJoiner | None,
@@ -68,9 +72,11 @@ class FrameInputs:
     ) -> None:
         self._node, self._inputs, self._joiner = node, tuple(inputs), joiner
         self._statistics, self._problems = statistics, problems
+        self._submitted = submitted
 
         self._opened_s = monotonic()
         self._last_frame_s = monotonic()
+        self._rivals_since_s: dict[str, float] = {}
         self._image_bytes = 0  # of a colour image, as the camera information has it
 
         self._worker = FrameWorker(process, queue_length)
@@ -100,6 +106,7 @@ class FrameInputs:
         Not while a frame is in progress: a replay sends the next one afterwards.
         """
         quiet_s = monotonic() - self._last_frame_s
+        self._report_rivals()
         self._receive_latched()
         self._report_lateness()
         if quiet_s < QUIET_S or self._worker.busy:
@@ -116,6 +123,21 @@ class FrameInputs:
         text = f"no complete frame for {quiet_s:.0f} s: {'; '.join(missing)}"
         self._problems.report("no frame", text)
 
+    def statuses(self, node_name: str) -> list[DiagnosticStatus]:
+        """A status for each input that may be missing: STALE where its publisher has gone."""
+        statuses = []
+        for entry in self._inputs:
+            if entry.required:
+                continue
+            topic = self._subscriptions[entry.name].topic_name
+            publishers = self._node.count_publishers(topic)
+            gone = self._has_come(entry) and not publishers
+            level = DiagnosticStatus.STALE if gone else DiagnosticStatus.OK
+            message = f"the publisher of '{topic}' is gone" if gone else f"'{topic}'"
+            name = f"{node_name}: input {entry.name}"
+            statuses.append(DiagnosticStatus(name=name, level=level, message=message))
+        return statuses
+
     def _receive_latched(self) -> None:
         """Also ask for camera information that was published before this node listened.
 
@@ -131,6 +153,24 @@ class FrameInputs:
             topic = self._subscriptions[entry.name].topic_name
             if has_latched_publisher(self._node, topic):
                 self._subscriptions[name] = self._subscribe(entry, latched_qos())
+
+    def _report_rivals(self) -> None:
+        """Name the publishers of an input that has several: their frames would mix.
+
+        DDS goes on listing a killed one for up to 20 s, so two of the same name must last longer.
+        """
+        for entry in self._inputs:
+            topic = self._subscriptions[entry.name].topic_name
+            found = self._node.get_publishers_info_by_topic(topic)
+            names = [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in found]
+            if len(names) < 2:
+                self._rivals_since_s.pop(topic, None)
+                continue
+
+            since_s = self._rivals_since_s.setdefault(topic, monotonic())
+            if len(set(names)) > 1 or monotonic() - since_s > _DDS_MEMORY_S:
+                text = f"{len(names)} publishers on '{topic}': {', '.join(sorted(names))}"
+                self._problems.report(f"publishers of {topic}", text)
 
     def _report_lateness(self) -> None:
         """Report a partner that arrives long after the colour image of its stamp."""
@@ -174,6 +214,7 @@ class FrameInputs:
         now_s = monotonic()
         if entry.required:  # what comes beside the frames must not hide that there are none
             self._last_frame_s = now_s
+            self._submitted()
 
         leading = next(iter(messages.values()))
         stamp_ns = stamp_to_ns(leading.header.stamp)

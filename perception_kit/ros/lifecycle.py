@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any, Generic
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -18,19 +18,23 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
 from perception_kit.parameters import check_parameters, parameter
-from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
+from perception_kit.ros.deadline import ResultDeadline
+from perception_kit.ros.diagnostics import (
+    ProblemLog,
+    describe_error,
+    describe_rejected,
+    diagnostic_array,
+)
 from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
 from perception_kit.ros.parameters import Config, declare_parameters, updated_config
 from perception_kit.ros.qos import RELIABILITIES, result_qos
 from perception_kit.ros.result_publishers import ResultPublishers
+from perception_kit.ros.stamp_guard import StampGuard, Verdict
 from perception_kit.ros.statistics import FrameStatistics
+from perception_kit.ros.supervision import HEARTBEAT_S, status_name
 from perception_kit.ros.sync import FrameJoiner
 
 _RELIABLE_QUEUE_LENGTH = 10
-
-# A frame that is older than the one before by at most this was overtaken on its way. By more, time
-# has jumped, such as where a bag loops.
-_LATE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class NodeConfig:
         choices=RELIABILITIES,
         fixed=True,
     )
+    result_deadline: float = parameter(
+        5.0,
+        "frames that come without a result for so long are an error on /diagnostics, s",
+        0.1,
+        600.0,
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -55,7 +65,8 @@ class NodeConfig:
 class PerceptionNode(LifecycleNode, Generic[Config]):
     """Lifecycle node that receives frames in the executor and processes them in a worker thread.
 
-    ``leader`` is the input whose stamps must grow; one that goes back resets the node.
+    ``leader`` is the input whose stamps must grow; several in a row that go back, or far ahead,
+    reset the node.
     ``self.config``, an instance of ``config_type``, is replaced as a whole when a parameter
     changes, so ``process`` reads it once a frame. ``defaults`` are the node's own defaults for
     fields of NodeConfig.
@@ -83,13 +94,15 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         self._leader, self._queue_length = leader, queue_length
         self._inputs: FrameInputs | None = None
         self._last_stamp_ns: int | None = None
+        self._stamps = self._new_stamp_guard()
         self._configure_error = ""
+        self._results_due = ResultDeadline()
         self._survive_wrong_transitions()
 
         # A steady clock goes on while simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
-        self.create_timer(1.0, self._diagnose, clock=steady)
+        self.create_timer(HEARTBEAT_S, self._diagnose, clock=steady)
         self._start_timer = self.create_timer(0.0, self._start, clock=steady)
 
     def load(self) -> None:
@@ -120,6 +133,20 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
 
     def reset(self) -> None:
         """Forget earlier frames, because the node was deactivated or time has jumped back."""
+
+    def report_rejected(self, what: str, rejected: Sequence[tuple[int, str]]) -> None:
+        """Count and report (index, reason) of elements of a message that cannot be used."""
+        if rejected:
+            self.statistics.count(f"{what}s_rejected", len(rejected))
+            text = f"{what}s not used: {describe_rejected(what, rejected)}"
+            self.problems.report(f"{what}s", text)
+
+    def overdue(self) -> list[str]:
+        """What has not come within ``result_deadline``, in words."""
+        waiting_s = self._results_due.waiting_s()
+        if waiting_s < self.node_config.result_deadline:
+            return []
+        return [f"no result for {waiting_s:.0f} s although frames come"]
 
     def diagnostic_values(self) -> dict[str, str]:
         """Values of this node for the diagnostics; ``device`` also becomes the hardware id."""
@@ -152,6 +179,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
                 self,
                 inputs=self.inputs(),
                 process=self._process,
+                submitted=self._results_due.expect,
                 statistics=self.statistics,
                 problems=self.problems,
                 joiner=self.joiner(),
@@ -206,7 +234,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
             except rclpy_implementation.RCLError as error:
                 self.get_logger().error(
                     f"transition {request.transition.label or request.transition.id} refused in"
-                    f" state '{self._state}': {error}"
+                    f" state '{self.state}': {error}"
                 )
                 response.success = False
                 return response
@@ -225,6 +253,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
             self._inputs.close()
             self.statistics.count("dropped", self._inputs.dropped)
             self._inputs = None
+            self._results_due.met()
             self._forget()
 
     def _release(self) -> None:
@@ -233,7 +262,12 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
 
     def _forget(self) -> None:
         self._last_stamp_ns = None
+        self._stamps = self._new_stamp_guard()
         self.reset()
+
+    def _new_stamp_guard(self) -> StampGuard:
+        is_live = self.node_config.input_reliability == "best_effort"
+        return StampGuard(self._leader, is_live)
 
     def _process(self, frame: SynchronizedFrame) -> None:
         leads = self._leader in frame.messages
@@ -248,42 +282,29 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
             return
 
         if leads:
+            self._results_due.met()
             self.statistics.count("processed")
             self.statistics.latency("receive_to_done", monotonic() - frame.received_s)
 
     def _advance(self, stamp_ns: int) -> bool:
         """Keep stamps growing; returns False for a frame to drop."""
-        last_ns = self._last_stamp_ns
-        back_s = (last_ns - stamp_ns) * 1e-9 if last_ns is not None else 0.0
+        clock_ns = self.get_clock().now().nanoseconds
+        judgement = self._stamps.judge(stamp_ns, monotonic_ns(), clock_ns)
+        if judgement.reason:
+            self.problems.report("stamp", judgement.reason)
 
-        # Repeated, or overtaken by a newer frame
-        if stamp_ns == last_ns or 0 < back_s <= _LATE_S:
-            if back_s:
-                text = f"a frame that comes {back_s:.3f} s after a newer one is dropped"
-            else:
-                stamp = f"{stamp_ns * 1e-9:.3f} s"
-                text = f"a frame with the stamp of the one before ({stamp}) is dropped"
-                text += "" if stamp_ns else ": its driver sets no stamps"
+        if judgement.verdict is Verdict.DROP:
             self.statistics.count("dropped")
-            self.problems.report("stamp", text)
             return False
-
-        # Back in time by more: begin anew
-        if back_s > 0:
-            text = (
-                f"stamps of '{self._leader}' went back by {back_s:.3f} s (a bag that loops?):"
-                " starting over"
-            )
-            self.problems.report("stamp", text)
-            self._forget()
-
+        if judgement.verdict is Verdict.RESET:
+            self.reset()
         self._last_stamp_ns = stamp_ns
         return True
 
     def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
             for config in (self.config, self.node_config):
-                updated_config(config, parameters, configured=self._state != "unconfigured")
+                updated_config(config, parameters, configured=self.state != "unconfigured")
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -293,7 +314,8 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         self.config = updated_config(self.config, parameters, configured=False)
 
     @property
-    def _state(self) -> str:
+    def state(self) -> str:
+        """State of the life cycle."""
         return self._state_machine.current_state[1]
 
     def _diagnose(self) -> None:
@@ -301,21 +323,26 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         if self._inputs is not None:
             self._inputs.check()
 
-        # Level and message
-        problems = self.problems.current()
-        level, message = DiagnosticStatus.OK, self._state
+        # Level and message: what is overdue first, then why
+        problems, overdue = self.problems.current(), self.overdue()
+        level, message = DiagnosticStatus.OK, self.state
         if self._configure_error:
-            level, message = DiagnosticStatus.ERROR, f"{self._state}: {self._configure_error}"
+            level, message = DiagnosticStatus.ERROR, f"{self.state}: {self._configure_error}"
+        elif overdue:
+            level, message = DiagnosticStatus.ERROR, "; ".join([*overdue, *problems])
         elif problems:
             level, message = DiagnosticStatus.WARN, "; ".join(problems)
 
         # Values, with the drops of the inputs that are open now
-        values = {"state": self._state} | self.diagnostic_values() | self.statistics.values()
+        values = {"state": self.state} | self.diagnostic_values() | self.statistics.values()
         if self._inputs is not None:
             dropped = int(values.get("frames_dropped", 0)) + self._inputs.dropped
             values["frames_dropped"] = str(dropped)
 
         header = Header(stamp=self.get_clock().now().to_msg())
-        name = f"{self.get_fully_qualified_name()}: perception"
+        full_name = self.get_fully_qualified_name()
         device = values.get("device", "")
-        self._diagnostics.publish(diagnostic_array(header, name, device, level, message, values))
+        array = diagnostic_array(header, status_name(full_name), device, level, message, values)
+        if self._inputs is not None:
+            array.status = [*array.status, *self._inputs.statuses(full_name)]
+        self._diagnostics.publish(array)

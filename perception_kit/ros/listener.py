@@ -21,8 +21,9 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.camera_config import CameraConfig
 from perception_kit.ros.camera_reader import CameraReader
-from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.diagnostics import ProblemLog, describe_error, describe_rejected
 from perception_kit.ros.from_messages import (
+    Rejected,
     actions_from_message,
     detections_from_message,
     poses_from_message,
@@ -146,8 +147,8 @@ class SceneListener(Node):
             self.counts[name] += 1
             try:
                 handle(stamp_to_ns(message.header.stamp), message)
-            except ValueError as error:  # of a message with impossible values
-                self._problems.report(name, f"'{topic}' is not shown: {error}")
+            except Exception as error:  # one bad message must not end the viewer
+                self._problems.report(name, f"'{topic}' is not shown: {describe_error(error)}")
 
         self.create_subscription(kind, topic, receive, qos)
 
@@ -176,14 +177,26 @@ class SceneListener(Node):
         self._camera_info = message  # of the picture that comes next
 
     def _detections(self, stamp_ns: int, message: InstanceDetectionArray) -> None:
-        instances = detections_from_message(message)
+        rejected: Rejected = []
+        instances = detections_from_message(message, rejected=rejected)
+        self._report("detection", rejected)
         self._sink.detections(stamp_ns, instances, message.image_height, message.image_width)
 
     def _poses(self, stamp_ns: int, message: ObjectPoseArray) -> None:
-        self._sink.poses(stamp_ns, poses_from_message(message))
+        rejected: Rejected = []
+        poses = poses_from_message(message, rejected=rejected)
+        self._report("pose", rejected)
+        self._sink.poses(stamp_ns, poses)
 
     def _tracks(self, stamp_ns: int, message: TrackArray) -> None:
-        self._sink.tracks(stamp_ns, tracks_from_message(message))
+        rejected: Rejected = []
+        tracks = tracks_from_message(message, rejected)
+        self._report("track", rejected)
+        self._sink.tracks(stamp_ns, tracks)
+
+    def _report(self, what: str, rejected: Rejected) -> None:
+        if rejected:
+            self._problems.report(what, f"not shown: {describe_rejected(what, rejected)}")
 
     def _actions(self, stamp_ns: int, message: ActionArray) -> None:
         self._sink.actions(stamp_ns, actions_from_message(message), message.class_names)

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from perception_kit.budgets import parse_yaml
 from perception_kit.processes import ends_with_parent
 from perception_kit.resources import package_folder
 
@@ -31,6 +32,9 @@ LINKS = {
     "tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"},
     "actionrec_node": {"tracks": "tracker_node/tracks"},
 }
+
+# Nodes that keep a state for the process that takes their place.
+_STATEFUL = ("tracker_node", "actionrec_node")
 
 # More than one BLAS thread slows the tracker's small matrices down.
 NODE_ENVIRONMENT = {"tracker_node": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}}
@@ -84,7 +88,7 @@ def camera_remappings(
         raise BringupError(
             f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names"
         )
-    topics = yaml.safe_load(path.read_text())
+    topics = parse_yaml(path.read_text())
     default, own_name = topics.pop("camera_namespace", ""), topics.pop("camera_name", "")
     if camera_name:
         if not own_name:
@@ -109,7 +113,7 @@ def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
     for a file that is none.
     """
     try:
-        blocks = yaml.safe_load(path.read_text())
+        blocks = parse_yaml(path.read_text())
         by_name = {
             str(name).rpartition("/")[2]: block["ros__parameters"] for name, block in blocks.items()
         }
@@ -127,12 +131,39 @@ def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
     return {name: for_all | by_name.get(name, {}) for name in NODES}
 
 
-class NodeGroup:
-    """Running node ``processes`` by name. Use as a context manager, or call ``stop``."""
+def with_state_files(
+    parameters: Mapping[str, Mapping[str, Any]], folder: Path
+) -> dict[str, dict[str, Any]]:
+    """``parameters`` (node name to parameter to value) with the state files of nodes that have one.
 
-    def __init__(self, processes: dict[str, subprocess.Popen], log_dir: Path | None) -> None:
+    A restarted node goes on from it. The ``folder`` is new for each start of all nodes.
+    """
+    files = {name: {"state_file": str(folder / f"{name}.json")} for name in _STATEFUL}
+    return {
+        name: {**files.get(name, {}), **parameters.get(name, {})} for name in {*files, *parameters}
+    }
+
+
+class NodeGroup:
+    """Running node ``processes`` by name. Use as a context manager, or call ``stop``.
+
+    ``environments`` are those of nodes that can be started again.
+    """
+
+    def __init__(
+        self,
+        processes: dict[str, subprocess.Popen],
+        log_dir: Path | None,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self.processes = processes
         self._log_dir = log_dir
+        self._environments = environments or {}
+
+    def restart(self, name: str) -> None:
+        """Start a node that has ended again, as it was started; its log goes on."""
+        command = self.processes[name].args
+        self.processes[name] = _start(command, self._environments[name], self.log_path(name), "a")
 
     def poll(self) -> dict[str, int | None]:
         """Return code of each node, negative for a signal; None while the node runs."""
@@ -198,16 +229,23 @@ def start_nodes(
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
 
-    processes: dict[str, subprocess.Popen] = {}
+    environments = {name: environment | NODE_ENVIRONMENT.get(name, {}) for name in nodes}
+    group = NodeGroup({}, log_dir, environments)
     for name in nodes:
-        command = _command(name, parameters.get(name, {}), remappings, namespace)
-        options: dict[str, Any] = {"env": environment | NODE_ENVIRONMENT.get(name, {})}
-        with ExitStack() as files:
-            if log_dir is not None:
-                log = files.enter_context((log_dir / f"{name}.log").open("w"))
-                options |= {"stdout": log, "stderr": subprocess.STDOUT}
-            processes[name] = subprocess.Popen(ends_with_parent(command), **options)
-    return NodeGroup(processes, log_dir)
+        command = ends_with_parent(_command(name, parameters.get(name, {}), remappings, namespace))
+        group.processes[name] = _start(command, environments[name], group.log_path(name), "w")
+    return group
+
+
+def _start(
+    command: Any, environment: Mapping[str, str], log: Path | None, mode: str
+) -> subprocess.Popen:
+    """A process whose output goes to ``log``, opened in ``mode``; None: to this terminal."""
+    with ExitStack() as files:
+        options: dict[str, Any] = {"env": environment}
+        if log is not None:
+            options |= {"stdout": files.enter_context(log.open(mode)), "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, **options)
 
 
 def _command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rclpy.duration import Duration
 from rclpy.event_handler import (
     PublisherEventCallbacks,
     QoSMessageLostInfo,
@@ -66,6 +67,19 @@ def result_qos() -> QoSProfile:
         history=QoSHistoryPolicy.KEEP_LAST,
         depth=RESULT_DEPTH,
         reliability=QoSReliabilityPolicy.RELIABLE,
+    )
+
+
+def heartbeat_qos(deadline_s: float) -> QoSProfile:
+    """Profile of a message that comes at least every ``deadline_s``; only the newest counts.
+
+    A subscriber that asks for the same deadline is told by DDS when none comes.
+    """
+    return QoSProfile(
+        history=QoSHistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        deadline=Duration(seconds=deadline_s),
     )
 
 

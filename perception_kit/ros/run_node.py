@@ -13,12 +13,14 @@ from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
+from perception_kit.ros.restarts import UNUSABLE_PARAMETERS
+
 
 def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
     """Spin one node until SIGINT, SIGTERM or a shutdown of ROS.
 
     ``arguments`` is the command line after the program's name (None: of this process). Returns the
-    exit code: 0, or 1 for parameters that cannot be used.
+    exit code: 0, or ``UNUSABLE_PARAMETERS``, after which a restart is of no use.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
@@ -30,7 +32,7 @@ def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = No
             node = node_type()
         except (ParameterException, ValueError) as error:
             print(f"cannot start: {error}", file=sys.stderr)
-            return 1
+            return UNUSABLE_PARAMETERS
 
         rclpy.spin(node)
     except (_Leave, ExternalShutdownException):

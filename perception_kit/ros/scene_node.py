@@ -34,8 +34,9 @@ from perception_kit.drawing import draw_overlay
 from perception_kit.geometry import instance_position
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.cloud import cloud_message
-from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.diagnostics import ProblemLog, describe_error, describe_rejected
 from perception_kit.ros.from_messages import (
+    Rejected,
     actions_from_message,
     detections_from_message,
     poses_from_message,
@@ -143,15 +144,15 @@ class SceneNode(Node):
 
         try:
             self._draw(frame)
-        except ValueError as error:  # of a message with impossible values
-            self._problems.report("frame", f"a frame is not drawn: {error}")
+        except Exception as error:  # one bad frame must not end the node
+            self._problems.report("frame", f"a frame is not drawn: {describe_error(error)}")
 
     def _draw(self, frame: dict[str, Any]) -> None:
         """Publish what is watched. Raises ImageError for a colour image that cannot be used."""
         color = frame["color"]
         camera = CameraReader(self._camera, self.resolve_topic_name(_INPUTS["color"][1]))
         rgb, header = camera.color(color), color.header
-        scene = _frame_results(frame)
+        scene = _frame_results(frame, self._problems)
         if (info := frame.get("info", self._camera_info)) is not None:
             scene.intrinsics = camera.intrinsics(info, color)
 
@@ -189,17 +190,24 @@ class SceneNode(Node):
         super().destroy_node()
 
 
-def _frame_results(frame: dict[str, Any]) -> FrameResults:
-    """The results in the messages of a frame. Raises ValueError for impossible values."""
+def _frame_results(frame: dict[str, Any], problems: ProblemLog) -> FrameResults:
+    """The results in the messages of a frame, without what cannot be drawn, which is reported."""
     scene = FrameResults()
+    rejected: dict[str, Rejected] = {name: [] for name in _RESULTS}
     if "detections" in frame:
-        scene.instances = detections_from_message(frame["detections"])
+        scene.instances = detections_from_message(
+            frame["detections"], rejected=rejected["detections"]
+        )
     if "poses" in frame:
-        scene.poses = poses_from_message(frame["poses"])
+        scene.poses = poses_from_message(frame["poses"], rejected=rejected["poses"])
     if "tracks" in frame:
-        scene.tracks = tracks_from_message(frame["tracks"])
+        scene.tracks = tracks_from_message(frame["tracks"], rejected["tracks"])
     if "actions" in frame:
         scene.actions = actions_from_message(frame["actions"])
+
+    for name, listed in rejected.items():
+        if listed:
+            problems.report(name, f"not drawn: {describe_rejected(name.rstrip('s'), listed)}")
     return scene
 
 

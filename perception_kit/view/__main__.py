@@ -9,6 +9,7 @@ viewer. Exit code: 0; 2 for input that cannot be used.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -98,6 +99,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show or save until Ctrl-C; returns the exit code."""
     options = parse_arguments(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # ends the server, too
     with ExitStack() as servers:
         try:
             remappings = camera_remappings(
@@ -116,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"view: {error}", file=sys.stderr)
             return EXIT_BAD_INPUT
 
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ROS 2 handles it from here on
         try:
             counts = listen_until_interrupted(
                 "view",

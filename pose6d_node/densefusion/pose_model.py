@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -265,6 +265,7 @@ class PoseModel(nn.Module):
         try:
             names = [entry.name for entry in fields(PoseModelSpec)]
             spec = PoseModelSpec(**{name: metadata[name] for name in names})
+            check_table(tensors, len(spec.class_names))
             has_surfaces = "model_normals" in tensors and "model_colors" in tensors
             surfaces = (tensors["model_normals"], tensors["model_colors"]) if has_surfaces else None
             model = cls(spec, tensors["model_points"], surfaces)
@@ -275,6 +276,16 @@ class PoseModel(nn.Module):
             ) from error
         load_weights(model, tensors, path)
         return model.eval()
+
+
+def check_table(tensors: Mapping[str, Tensor], classes: int) -> None:
+    """Raises ValueError unless each class has as many points in space, and surfaces to match."""
+    shape = tuple(tensors["model_points"].shape)
+    if len(shape) != 3 or shape[0] != classes or shape[1] < 1 or shape[2] != 3:
+        raise ValueError(f"model_points have the shape {shape}, expected ({classes}, points, 3)")
+    for name in ("model_normals", "model_colors"):
+        if name in tensors and (found := tuple(tensors[name].shape)) != shape:
+            raise ValueError(f"{name} have the shape {found}, expected {shape}")
 
 
 class UncoloredError(ValueError):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from perception_kit.image_checks import check_color, check_depth
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import choose_device, resolve_path
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
@@ -90,6 +91,33 @@ class PoseEstimator:
         surfaces = self.model.surfaces
         self._near_symmetries = NearSymmetries(surfaces) if surfaces else None
         self._order = point_order(self.model.spec.crop_size, seed, self.device)
+        self._refuse_nonsense(model_path)
+
+    def _refuse_nonsense(self, model_path: str | Path) -> None:
+        """Look at a first object, a wall. Raises ModelFileError where its pose is not finite."""
+        if not self.model.spec.num_trained:
+            return
+        side = self.model.spec.crop_size
+        wall = np.ones((side, side), bool)
+        camera = Intrinsics(side, side, side / 2, side / 2, side, side)
+        rgb = np.full((side, side, 3), 128, np.uint8)
+        known = Instance(0, self.class_names[0], 1.0, np.zeros(4, np.float32), wall, (0, 0))
+        crop = self._cut(rgb, np.full((side, side), 0.5, np.float32), camera, known, wall)
+
+        spec = self.model.spec
+        inputs = make_inputs(
+            crop.to(self.device),
+            self.model.diameters,
+            spec.num_points,
+            self._order,
+            spec.input_frame,
+        )
+        _, is_finite = self._network_poses(inputs, torch.zeros(1, dtype=torch.long))
+        if not is_finite.all():
+            raise ModelFileError(
+                f"'{model_path}' is of no use: its network gave a pose that is not finite; train it"
+                " again"
+            )
 
     def configure(self, config: Pose6dConfig) -> None:
         """Use other parameters from the next frame on: those that may change while running."""

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from perception_kit.image_checks import check_color, check_depth
+from perception_kit.networks.finite_outputs import NonFiniteError, refuse_non_finite
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import choose_runtime_device
 from perception_kit.resources import resolve_path
 from perception_kit.types import Instance, Intrinsics
@@ -57,6 +59,26 @@ class Segmenter:
         self.configure(config)
         if runtime == "openvino":
             compile_parts(self.network)
+        self._refuse_nonsense(model_path)
+
+    def _refuse_nonsense(self, model_path: str | Path) -> None:
+        """Check the values of each part from now on, and see a first image, of noise.
+
+        The first image takes longest. Raises ModelFileError where the network makes no sense of it.
+        """
+        heads = self.network.roi_heads
+        refuse_non_finite(self.network.backbone, "backbone")
+        refuse_non_finite(self.network.rpn.head, "proposals")
+        refuse_non_finite(heads.box_predictor, "classes and boxes")
+        refuse_non_finite(heads.mask_predictor, "masks")
+        refuse_non_finite(self.network.descriptor, "descriptors")
+
+        width, height = self.input_size
+        noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        try:
+            self(noise)
+        except NonFiniteError as error:
+            raise ModelFileError(f"'{model_path}' is of no use: {error}; train it again") from error
 
     def configure(self, config: Pose6dConfig) -> None:
         """Use other parameters from the next image on: those that may change while running."""
@@ -71,7 +93,8 @@ class Segmenter:
         Boxes and masks are in its pixels. A model with ``uses_depth`` also looks at the aligned
         (H, W) float32 ``depth`` in metres, 0 unknown, and the camera's ``intrinsics``; without
         them, the depth of all pixels is unknown, which its training showed it as well. Raises
-        ValueError for an array of another shape or type.
+        ValueError for an array of another shape or type, NonFiniteError where the network gives
+        values that are not finite.
         """
         check_color(rgb)
         if depth is not None:

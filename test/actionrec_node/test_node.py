@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assistant_perception.msg import ActionArray, TrackArray
+from assistant_perception.msg import ActionArray, AlarmHealth, TrackArray
+from rclpy.event_handler import SubscriptionEventCallbacks
 from ros_graph import RosGraph, color_message, header, value_of
 from sensor_msgs.msg import Image
 
@@ -19,6 +20,7 @@ from actionrec_node.recognition.recognizer import ActionRecognizer
 from perception_kit.ros.from_messages import actions_from_message
 from perception_kit.ros.image import color_image
 from perception_kit.ros.node_processes import NodeGroup
+from perception_kit.ros.qos import heartbeat_qos
 from perception_kit.ros.to_messages import tracks_to_message
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import TrackEstimate, TrackState
@@ -112,6 +114,19 @@ def test_with_tracks_every_person_has_an_action(
         np.testing.assert_allclose(action.class_scores, wanted.class_scores, atol=1e-4)
 
 
+def test_a_track_of_an_unknown_state_costs_no_other(graph: RosGraph, camera: Camera) -> None:
+    tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
+    people = [_person(identity, np.array([10.0, 10, 40, 60])) for identity in (3, 8)]
+    for number in range(24):
+        stamp_ns = 160 * 10**9 + number * FRAME_NS
+        message = tracks_to_message(people, header(stamp_ns))
+        message.tracks[0].state = 9
+        tracks.publish(message)
+        response = camera.send(stamp_ns, seed=number)
+    assert [action.track_id for action in response.actions] == [8]
+    graph.problem("track 0: track state 9 is not one of")
+
+
 def test_people_beyond_the_limit_are_named(graph: RosGraph, camera: Camera) -> None:
     tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
     assert graph.set_parameter(NODE, "max_people", 1).successful
@@ -126,12 +141,33 @@ def test_people_beyond_the_limit_are_named(graph: RosGraph, camera: Camera) -> N
     assert graph.set_parameter(NODE, "max_people", 16).successful
 
 
+def test_the_health_of_the_alarm_follows_the_images(graph: RosGraph, camera: Camera) -> None:
+    health = graph.record(AlarmHealth, f"/{NODE}/alarm_health")
+    tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
+    health.clear()
+    stamp_ns = 180 * 10**9
+    while not any(message.state == AlarmHealth.READY for message in health):
+        stamp_ns += FRAME_NS
+        tracks.publish(tracks_to_message([], header(stamp_ns)))
+        camera.send(stamp_ns)
+
+    # The camera stops.
+    message = graph.wait(
+        lambda: next((message for message in health if "no image for" in message.reason), None),
+        "an alarm that is lost",
+    )
+    assert message.state == AlarmHealth.LOST
+    assert message.image_age > 3.0
+
+
 def test_stamps_that_go_back_start_a_new_clip(graph: RosGraph, camera: Camera) -> None:
     for number in range(17):
         response = camera.send(200 * 10**9 + number * FRAME_NS)
     assert len(response.actions) == 1
-    assert camera.send(190 * 10**9).actions == []
-    graph.problem("stamps of 'color' went back by 11.067 s")
+    for number in range(2):
+        camera.color.publish(color_message(190 * 10**9 + number * FRAME_NS))
+    assert camera.send(190 * 10**9 + 2 * FRAME_NS).actions == []
+    graph.problem("stamps of 'color' went back by 10.933 s")
 
 
 def test_an_image_that_cannot_be_used_costs_one_frame(graph: RosGraph, camera: Camera) -> None:
@@ -169,8 +205,40 @@ def test_life_cycle_parameters_and_diagnostics(
     assert graph.state(NODE) == "active"
 
 
+def test_an_inactive_node_says_that_the_alarm_is_lost(graph: RosGraph, camera: Camera) -> None:
+    health = graph.record(AlarmHealth, f"/{NODE}/alarm_health")
+    assert graph.change_state(NODE, "deactivate")
+    health.clear()
+    message = graph.wait(lambda: health[-1] if health else None, "alarm health")
+    assert message.state == AlarmHealth.LOST
+    assert message.reason.startswith("the node is inactive")
+    assert graph.change_state(NODE, "activate")
+
+
 def test_sigint_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: NodeGroup) -> None:
     group.processes[NODE].send_signal(signal.SIGINT)
     graph.wait(lambda: group.poll()[NODE] is not None, "the end of the node")
     assert group.stop() == {NODE: 0}
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()
+
+
+def test_the_silence_of_a_dead_node_misses_the_deadline_of_the_alarm(
+    graph: RosGraph, model_path: Path, tmp_path: Path
+) -> None:
+    missed, heard = [], []
+    with graph.start(NODE, {"model": str(model_path), "device": "cpu"}, tmp_path) as group:
+        events = SubscriptionEventCallbacks(deadline=missed.append)
+        graph.node.create_subscription(
+            AlarmHealth,
+            f"/{NODE}/alarm_health",
+            heard.append,
+            heartbeat_qos(1.0),
+            event_callbacks=events,
+        )
+        graph.wait(lambda: heard, "alarm health")
+        group.processes[NODE].send_signal(signal.SIGSTOP)
+        heard.clear()
+        missed.clear()
+        graph.wait(lambda: missed, "the missed deadline of a frozen node")
+        group.processes[NODE].send_signal(signal.SIGCONT)
+        graph.wait(lambda: heard, "alarm health of the node that goes on")

@@ -183,3 +183,12 @@ def test_caption_covers_the_top_only() -> None:
     assert 20 < len(changed) < 60
     assert ((drawn[..., 0] > 200) & (drawn[..., 1] < 80)).any()
     assert (rgb == 200).all()
+
+
+def test_a_name_without_end_is_drawn_short() -> None:
+    name = "mug\n" * 100_000
+    instance = Instance(
+        1, name, 0.9, np.array([5, 20, 30, 40], np.float32), np.ones((3, 3)), (5, 5)
+    )
+    drawn = draw_overlay(np.zeros((60, 80, 3), np.uint8), FrameResults([instance]))
+    assert drawn.any()

@@ -47,6 +47,7 @@ class RosGraph:
         self.node = Node("test", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
+        self.background: Callable[[], Any] | None = None  # called while something is waited for
         self._diagnostics: list[DiagnosticStatus] = []
         self.node.create_subscription(
             DiagnosticArray,
@@ -82,6 +83,8 @@ class RosGraph:
         while monotonic() < end_s:
             if result := condition():
                 return result
+            if self.background is not None:
+                self.background()
             self._executor.spin_once(0.05)
         raise AssertionError(f"waited {_LIMIT_S:.0f} s for: {what}")
 
@@ -119,10 +122,23 @@ class RosGraph:
         request.transition.label = transition
         return self._call(ChangeState, f"/{node}/change_state", request).success
 
-    def status(self, condition: Callable[[DiagnosticStatus], bool], what: str) -> DiagnosticStatus:
-        """The first diagnostic status from now on for which ``condition`` holds."""
+    def status(
+        self,
+        condition: Callable[[DiagnosticStatus], bool],
+        what: str,
+        ending: str = ": perception",
+    ) -> DiagnosticStatus:
+        """The first diagnostic status from now on for which ``condition`` holds.
+
+        Only of those whose name ends so: by default what nodes say of themselves.
+        """
         self._diagnostics.clear()
-        return self.wait(lambda: next(filter(condition, self._diagnostics), None), what)
+
+        def found() -> DiagnosticStatus | None:
+            named = (status for status in self._diagnostics if status.name.endswith(ending))
+            return next(filter(condition, named), None)
+
+        return self.wait(found, what)
 
     def problem(self, text: str) -> DiagnosticStatus:
         """The first diagnostic status from now on whose message contains ``text``."""

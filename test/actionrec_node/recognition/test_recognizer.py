@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import PersonBox
@@ -16,7 +17,7 @@ from actionrec_node.recognition.recognizer import (
     FallAlarm,
     NewestClips,
 )
-from perception_kit.networks.model_file import save_model
+from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.types import ActionEstimate
 
@@ -185,8 +186,7 @@ def test_who_has_fallen_is_watched_until_the_alarm_ends(model_path: Path) -> Non
 
 
 def test_a_new_track_in_the_same_place_goes_on_with_the_clip(model_path: Path) -> None:
-    config = RecognizerConfig(stride=1, smoothing=0.0)
-    recognizer = ActionRecognizer(model_path, config=config)
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(smoothing=0.0))
     _FakeNetwork(recognizer, [0.9] * 100)
     box = np.array([30.0, 10.0, 38.0, 40.0])
     labels, alarms = [], []
@@ -403,3 +403,36 @@ def test_large_images_are_kept_small(model_path: Path) -> None:
     recognizer.add(np.zeros((1080, 1920, 3), np.uint8), 0)
     (subject,) = recognizer._subjects.values()
     assert max(subject.buffer._frames[0][1].rgb.shape) == MAX_SIDE
+
+
+def test_a_network_that_makes_nonsense_is_refused(model_path: Path, tmp_path: Path) -> None:
+    tensors, metadata = read_model(model_path, "action")
+    tensors |= {name: value * 1e30 for name, value in tensors.items() if name.endswith("weight")}
+    path = tmp_path / "overflowing.safetensors"
+    save_model(path, "action", tensors, metadata)
+    with pytest.raises(ModelFileError, match="is of no use: its network gave scores"):
+        ActionRecognizer(path, "cpu")
+
+
+def test_scores_that_are_not_finite_change_nobody(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, "cpu", RecognizerConfig(stride=1))
+    image = np.zeros((48, 64, 3), np.uint8)
+    for number in range(17):
+        before = recognizer.push(image, number * 66_666_667)
+    assert before
+    recognizer._model.network = _NotANumber(len(recognizer.class_names))
+    with pytest.raises(ValueError, match="scores that are not finite"):
+        recognizer.push(image, 17 * 66_666_667)
+    (action,) = recognizer.actions()
+    assert action.clip_end_ns == before[0].clip_end_ns
+
+
+class _NotANumber(torch.nn.Module):
+    """A network whose logits are no numbers."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(rgb), self.classes), torch.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ pytest.importorskip("distributed", reason="Dask is not installed: run 'make setu
 pytest.importorskip("assistant_perception", reason="the messages are not built: run 'make setup'")
 
 from distributed import LocalCluster
+from sockets import listening_sockets
 
 from perception_kit.evaluation.results import read_results
 from perception_kit.evaluation.run_folder import OutputError
@@ -50,6 +52,22 @@ def test_replays_that_fail_are_named(
     assert "the replay of first did not end" in (tmp_path / "out" / "summary.html").read_text()
     print_summary(tmp_path / "out", codes)
     assert "summary.html" in capfd.readouterr().out
+
+
+def test_a_batch_on_this_machine_listens_to_nobody(
+    no_models: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def replay(command: list[str], log_path: Path, is_cancelled: Callable[[], bool]) -> int:
+        seen.append(listening_sockets())
+        return 2
+
+    monkeypatch.setattr("perception_kit.replay.batch._replay", replay)
+    before = listening_sockets()
+    bags = [tmp_path / "first", tmp_path / "second"]
+    assert run_batch(bags, no_models, workers=2) == dict.fromkeys(bags, 2)
+    assert seen == [before, before]
 
 
 def test_bags_of_the_same_name_are_refused(no_models: ReplaySettings, tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Header
 
 from perception_kit.ros import diagnostics
-from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
+from perception_kit.ros.diagnostics import (
+    ProblemLog,
+    describe_error,
+    describe_rejected,
+    diagnostic_array,
+)
 
 
 class Clock:
@@ -67,3 +72,24 @@ def test_status_message() -> None:
     assert (status.name, status.hardware_id) == ("/node: perception", "cpu")
     assert (status.level, status.message) == (warn, "slow")
     assert [(pair.key, pair.value) for pair in status.values] == [("state", "active")]
+
+
+def test_text_of_others_is_short_and_has_no_lines_of_its_own() -> None:
+    logged: list[str] = []
+    problems = ProblemLog(logged.append)
+    problems.report("class", "unknown class 'x\n[ERROR] all is lost'" + "y" * 10_000)
+    assert "\n" not in logged[0]
+    assert len(logged[0]) <= 300
+    assert problems.current() == logged
+
+    header, values = Header(), {"poses_not_used": "z" * 10_000}
+    array = diagnostic_array(header, "/node", "cpu", DiagnosticStatus.OK, "m" * 10_000, values)
+    assert len(array.status[0].message) <= 300
+    assert len(array.status[0].values[0].value) <= 300
+
+
+def test_of_many_rejected_elements_some_are_named() -> None:
+    rejected = [(number, "box is not finite") for number in range(1000)]
+    text = describe_rejected("detection", rejected)
+    assert text.startswith("detection 0: box is not finite; detection 1: ")
+    assert text.endswith(" and 995 more")

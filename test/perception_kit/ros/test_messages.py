@@ -13,7 +13,9 @@ from rclpy.serialization import deserialize_message, serialize_message
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
+from perception_kit.drawing import draw_overlay
 from perception_kit.ros.from_messages import (
+    Rejected,
     actions_from_message,
     detections_from_message,
     poses_from_message,
@@ -29,7 +31,14 @@ from perception_kit.ros.to_messages import (
     tracks_to_message,
 )
 from perception_kit.stamps import stamp_to_ns
-from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate, TrackState
+from perception_kit.types import (
+    ActionEstimate,
+    FrameResults,
+    Instance,
+    PoseEstimate,
+    TrackEstimate,
+    TrackState,
+)
 
 HEADER = Header(stamp=ns_to_stamp(1_700_000_000_123_456_789), frame_id="camera_color_optical_frame")
 seeds = st.integers(0, 2**32)
@@ -66,9 +75,10 @@ def test_a_quarter_turn_about_z_is_xyzw() -> None:
     )
 
 
-def test_a_quaternion_of_length_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="zero norm"):
-        rotation_from_message(Quaternion(x=0.0, y=0.0, z=0.0, w=0.0))
+@pytest.mark.parametrize("x", [0.0, 1e-300, 1e-9, np.nan, np.inf, 1e300])
+def test_a_quaternion_without_direction_is_refused(x: float) -> None:
+    with pytest.raises(ValueError, match="is no orientation"):
+        rotation_from_message(Quaternion(x=x, y=0.0, z=0.0, w=0.0))
 
 
 @given(
@@ -116,7 +126,7 @@ def test_a_pose_without_orientation_is_refused_or_marked() -> None:
     pose = PoseEstimate(0, 1, "cup", np.eye(3), np.ones(3), 0.5, np.ones(3))
     message = poses_to_message([pose, pose], HEADER)
     message.poses[0].pose.orientation.w = 0.0
-    with pytest.raises(ValueError, match="zero norm"):
+    with pytest.raises(ValueError, match="is no orientation"):
         poses_from_message(message)
     damaged, whole = poses_from_message(message, damaged_as_nan=True)
     assert np.isnan(damaged.rotation).all()
@@ -209,3 +219,107 @@ def test_actions_come_back() -> None:
 )
 def test_an_empty_array_keeps_its_header(message: object) -> None:
     assert wired(message).header == HEADER
+
+
+anything = st.floats(width=32) | st.sampled_from([0.0, 1e-300, 1e300, np.nan, np.inf, -np.inf])
+components = st.tuples(anything, anything, anything, anything)
+
+
+def good_pose() -> PoseEstimate:
+    return PoseEstimate(0, 1, "cup", np.eye(3), np.ones(3), 0.5, np.ones(3))
+
+
+@given(quaternion=components, position=components)
+def test_a_damaged_pose_costs_no_other(
+    quaternion: tuple[float, ...], position: tuple[float, ...]
+) -> None:
+    message = poses_to_message([good_pose(), good_pose(), good_pose()], HEADER)
+    x, y, z, w = quaternion
+    message.poses[1].pose.orientation = Quaternion(x=x, y=y, z=z, w=w)
+    message.poses[1].pose.position.x = position[0]
+    rejected: Rejected = []
+    poses = poses_from_message(wired(message), rejected=rejected)
+    assert len(poses) + len(rejected) == 3
+    assert {index for index, _ in rejected} <= {1}
+    assert all(np.isfinite(pose.rotation).all() for pose in poses)
+    assert all(np.isfinite(pose.translation).all() for pose in poses)
+    for pose in (poses[0], poses[-1]):
+        np.testing.assert_array_equal(pose.translation, good_pose().translation)
+    assert len(poses_from_message(message, damaged_as_nan=True)) == 3
+
+
+@given(
+    state=st.integers(0, 255),
+    box=components,
+    quaternion=components,
+    position=anything,
+    has_position=st.booleans(),
+    has_orientation=st.booleans(),
+)
+def test_a_damaged_track_costs_no_other(
+    state: int,
+    box: tuple[float, ...],
+    quaternion: tuple[float, ...],
+    position: float,
+    has_position: bool,
+    has_orientation: bool,
+) -> None:
+    message = tracks_to_message([track(id=1), track(id=2), track(id=3)], HEADER)
+    bad = message.tracks[1]
+    with np.errstate(over="ignore"):
+        bad.state, bad.box = state, np.array(box).astype(np.float32)
+    bad.has_position, bad.has_orientation = has_position, has_orientation
+    x, y, z, w = quaternion
+    bad.pose.pose.orientation = Quaternion(x=x, y=y, z=z, w=w)
+    bad.pose.pose.position.y = position
+    rejected: Rejected = []
+    ids = [estimate.id for estimate in tracks_from_message(wired(message), rejected)]
+    assert ids in ([1, 2, 3], [1, 3])
+    assert len(rejected) == 3 - len(ids)
+
+
+def test_an_unknown_track_state_is_named_with_those_that_there_are() -> None:
+    message = tracks_to_message([track()], HEADER)
+    message.tracks[0].state = 9
+    with pytest.raises(ValueError, match=r"state 9 is not one of 1 \(TENTATIVE\), 2"):
+        tracks_from_message(message)
+
+
+@given(
+    length=st.integers(0, 12),
+    size=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+    box=components,
+    origin=st.integers(0, 2**32 - 1),
+)
+def test_a_damaged_detection_keeps_its_place_and_costs_no_other(
+    length: int, size: tuple[int, int], box: tuple[float, ...], origin: int
+) -> None:
+    whole = Instance(1, "cup", 1.0, np.zeros(4, np.float32), np.ones((3, 10), bool), (2, 2))
+    message = detections_to_message([whole, whole, whole], HEADER, 64, 48)
+    bad = message.detections[1]
+    bad.mask, bad.mask_roi.width, bad.mask_roi.height = bad.mask[:length], *size
+    bad.mask_roi.x_offset = origin
+    with np.errstate(over="ignore"):
+        bad.box = np.array(box).astype(np.float32)
+    rejected: Rejected = []
+    first, damaged, last = detections_from_message(wired(message), rejected=rejected)
+    for mask in (first.mask, last.mask):
+        np.testing.assert_array_equal(mask, whole.mask)
+    assert damaged.mask.size <= 8 * length
+    results = FrameResults([first, damaged, last])
+    assert draw_overlay(np.zeros((48, 64, 3), np.uint8), results).any()
+
+
+@given(
+    scores=st.lists(anything, max_size=5),
+    label=st.text(max_size=20),
+    sec=st.integers(-9, 2**31 - 1),
+)
+def test_any_action_is_converted(scores: list[float], label: str, sec: int) -> None:
+    action = ActionEstimate("walking", 0.75, np.zeros(2), 5, 6, 7)
+    message = actions_to_message([action, action], ["falling", "walking"], HEADER)
+    with np.errstate(over="ignore"):
+        message.actions[0].class_scores = np.array(scores).astype(np.float32)
+    message.actions[0].label = label
+    message.actions[0].clip_start.sec = sec
+    assert len(actions_from_message(message)) == 2

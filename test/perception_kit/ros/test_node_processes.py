@@ -10,10 +10,12 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from ros_graph import DOMAIN_ID
+from diagnostic_msgs.msg import DiagnosticStatus
+from ros_graph import DOMAIN_ID, RosGraph, value_of
 
 from perception_kit import bringup as command_line
 from perception_kit.ros import node_processes
+from perception_kit.ros.keep_alive import GaveUp, KeepAlive
 from perception_kit.ros.node_processes import (
     BringupError,
     NodeGroup,
@@ -21,6 +23,9 @@ from perception_kit.ros.node_processes import (
     read_parameters,
     start_nodes,
 )
+from perception_kit.ros.restarts import RestartPolicy
+from perception_kit.ros.supervision import HANG_S, Supervision
+from perception_kit.ros.supervisor import Supervisor
 
 LIMIT_S = 60.0
 
@@ -136,14 +141,97 @@ def test_command_line_names_an_unknown_camera(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.ros
-def test_a_node_that_dies_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_parameters_end_the_bringup_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     parameters = {"tracker_node": {"max_iou_distance": 7.0}}
     with start_nodes(
         parameters, domain_id=DOMAIN_ID, log_dir=tmp_path, nodes=["tracker_node"]
     ) as group:
-        assert command_line.wait(group) == 1
-    assert "tracker_node ended with return code 1" in capsys.readouterr().err
+        assert command_line.keep_alive(group, domain_id=DOMAIN_ID) == command_line.GAVE_UP
+    error = capsys.readouterr().err
+    assert "tracker_node ended with return code 78: its parameters cannot be used" in error
+    assert "restart 1" not in error
     log = group.log_path("tracker_node").read_text()
     assert "cannot start: " in log
     assert "max_iou_distance" in log
     assert "Traceback" not in log
+
+
+class FakeGroup(NodeGroup):
+    """One node that ends with ``code`` as soon as it was started."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__({"node": subprocess.Popen(["true"])}, None)
+        self.code, self.starts = code, 0
+        self.processes["node"].wait()
+
+    def poll(self) -> dict[str, int | None]:
+        return {"node": self.code}
+
+    def restart(self, name: str) -> None:
+        self.starts += 1
+
+
+def test_a_node_that_always_dies_is_given_up_after_the_limit() -> None:
+    now, group, said = [0.0], FakeGroup(-signal.SIGSEGV), []
+    supervision = Supervision(["node"], lambda: now[0])
+    policy = RestartPolicy(first_delay_s=1.0, limit=3)
+    keeper = KeepAlive(group, supervision, said.append, policy, lambda: now[0])
+
+    def run() -> None:
+        for _ in range(1000):
+            keeper.check()
+            now[0] += 0.1
+
+    with pytest.raises(GaveUp, match="node ended with return code -11; given up after 3 restarts"):
+        run()
+    assert group.starts == 3
+    plans = [line.split("; ")[1] for line in said]
+    assert plans == ["restart 1 of 3 in 1 s", "restart 2 of 3 in 2 s", "restart 3 of 3 in 4 s"]
+    level, text = supervision.judge("node")
+    assert (level, "node is " in text) == (DiagnosticStatus.WARN, True)
+
+
+def test_a_node_that_hangs_is_ended_to_be_restarted(tmp_path: Path) -> None:
+    now, said = [0.0], []
+    group = group_of(tmp_path, node=STUBBORN)
+    supervision = Supervision(["node"], lambda: now[0])
+    keeper = KeepAlive(group, supervision, said.append, clock=lambda: now[0])
+    supervision.heard("node", DiagnosticStatus.OK, "active")
+    keeper.check()
+    assert group.poll() == {"node": None}
+    now[0] += HANG_S + 1.0
+    keeper.check()
+    assert group.poll() == {"node": -signal.SIGKILL}
+    assert "gave no sign of life for 30 s" in said[0]
+
+
+@pytest.mark.ros
+def test_a_node_that_is_killed_comes_back_and_the_supervisor_says_so(
+    graph: RosGraph, tmp_path: Path
+) -> None:
+    name = "tracker_node"
+    with (
+        start_nodes({}, domain_id=DOMAIN_ID, log_dir=tmp_path, nodes=[name]) as group,
+        Supervisor([name], domain_id=DOMAIN_ID) as supervisor,
+    ):
+        keeper = KeepAlive(group, supervisor.supervision, print)
+        # The nodes end with the thread that starts them: this one also restarts.
+        graph.background = lambda: (keeper.check(), supervisor.spin(0.01))
+        ending = f": {name}"
+        graph.status(lambda status: "is alive" in status.message, "a live node", ending)
+
+        killed = group.processes[name]
+        killed.kill()
+        status = graph.status(
+            lambda status: status.level == DiagnosticStatus.ERROR, "an error", ending
+        )
+        assert status.message.startswith(f"{name} is gone: ended with return code -9")
+        status = graph.status(
+            lambda status: "is alive" in status.message, "the node back again", ending
+        )
+        assert value_of(status, "restarts") == "1"
+        assert group.processes[name].pid != killed.pid
+        assert graph.state(name) == "active"
+        graph.background = None

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from perception_kit.datasets.bop import read_models
-from perception_kit.networks.model_file import save_model
+from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion import predictor
@@ -268,3 +268,25 @@ def test_sixty_instances_in_one_frame(estimator, box_views, camera) -> None:
     for pose in poses:
         np.testing.assert_allclose(pose.rotation, alone.rotation, atol=1e-4)
         np.testing.assert_allclose(pose.translation, alone.translation, atol=1e-5)
+
+
+def test_networks_that_make_nonsense_are_refused(model_path: Path, tmp_path: Path) -> None:
+    tensors, metadata = read_model(model_path, "pose")
+    tensors |= {
+        name: value * 1e30
+        for name, value in tensors.items()
+        if name.startswith("estimator") and value.dim() > 1
+    }
+    path = tmp_path / "overflowing.safetensors"
+    save_model(path, "pose", tensors, metadata)
+    with pytest.raises(ModelFileError, match="is of no use: its network gave a pose"):
+        PoseEstimator(path, "cpu")
+
+
+def test_a_table_of_other_objects_is_refused(model_path: Path, tmp_path: Path) -> None:
+    tensors, metadata = read_model(model_path, "pose")
+    tensors["model_points"] = tensors["model_points"][:1, :, :2].clone()
+    path = tmp_path / "other.safetensors"
+    save_model(path, "pose", tensors, metadata)
+    with pytest.raises(ModelFileError, match="model_points have the shape"):
+        PoseEstimator(path, "cpu")

@@ -12,7 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.networks.model_file import save_model
+from perception_kit.networks.finite_outputs import NonFiniteError
+from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 from perception_kit.types import Intrinsics
 from pose6d_node.config import Pose6dConfig
@@ -140,7 +141,7 @@ def test_an_input_without_pixels_is_refused(tmp_path: Path) -> None:
     metadata = asdict(SegmentationModelSpec("compact", CLASS_NAMES, (160, 120)))
     metadata["input_size"] = [0, 120]
     save_model(tmp_path / "seg.safetensors", "segmentation", network.state_dict(), metadata)
-    with pytest.raises(ModelFileError, match=r"seg.safetensors' .* \(input_size is \(0, 120\)\)"):
+    with pytest.raises(ModelFileError, match=r"input_size is \[0, 120\], expected"):
         Segmenter(tmp_path / "seg.safetensors")
 
 
@@ -188,3 +189,23 @@ def test_half_mask_covers_half_its_box() -> None:
     assert origin == (10, 20)
     assert pixels[:, :20].all()
     assert not pixels[:, 21:].any()
+
+
+def test_a_network_that_makes_nonsense_is_refused(untrained: Path, tmp_path: Path) -> None:
+    tensors, metadata = read_model(untrained, "segmentation")
+    name = next(name for name in tensors if name.startswith("roi_heads.box_head.fc6.weight"))
+    tensors[name] = torch.full_like(tensors[name], 1e38)
+    path = tmp_path / "overflowing.safetensors"
+    save_model(path, "segmentation", tensors, metadata)
+    with pytest.raises(ModelFileError, match=r"is of no use: the classes and boxes of the network"):
+        Segmenter(path, "cpu")
+
+
+def test_values_that_are_not_finite_later_are_an_error_and_no_empty_result(
+    untrained: Path,
+) -> None:
+    segmenter = Segmenter(untrained, "cpu", score_threshold=0.0)
+    with torch.no_grad():
+        segmenter.network.roi_heads.box_predictor.cls_score.bias.fill_(torch.nan)
+    with pytest.raises(NonFiniteError, match="classes and boxes"):
+        segmenter(np.zeros((120, 160, 3), np.uint8))

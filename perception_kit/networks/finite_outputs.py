@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outputs of networks that are not finite are an error and never a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class NonFiniteError(ValueError):
+    """A network gave values that are not finite; the message says which part of it."""
+
+
+def refuse_non_finite(part: nn.Module, name: str) -> None:
+    """Raise NonFiniteError from now on where an output of ``part``, called ``name``, is not finite.
+
+    What follows would hide it: no comparison with NaN is true, so that nothing seems to be found.
+    """
+
+    def check(module: nn.Module, inputs: Any, output: Any) -> None:
+        if not all(map(_is_finite, _tensors(output))):
+            raise NonFiniteError(f"the {name} of the network gave values that are not finite")
+
+    part.register_forward_hook(check)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # One sum instead of a comparison of each value.
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum(dtype=torch.float64)))
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    """The tensors of a nested output."""
+    if isinstance(output, Tensor):
+        return [output]
+    values = output.values() if isinstance(output, Mapping) else output
+    return [tensor for value in values for tensor in _tensors(value)]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Temporary folders that do not stay behind for ever, not even after SIGKILL."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PREFIX = "assistant_perception"
+
+
+@contextmanager
+def temporary_folder(purpose: str) -> Iterator[Path]:
+    """A folder of this process alone, which is removed at the end of the block.
+
+    Those of earlier processes that were killed are removed first.
+    """
+    _remove_orphans(purpose)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{purpose}-{os.getpid()}-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_orphans(purpose: str) -> None:
+    """Remove this user's folders of processes that are gone; links are left alone."""
+    name = re.compile(rf"{_PREFIX}-{purpose}-(\d+)-\w+")
+    for folder in Path(tempfile.gettempdir()).iterdir():
+        match = name.fullmatch(folder.name)
+        if match is None or folder.is_symlink() or not folder.is_dir():
+            continue
+        if folder.stat().st_uid == os.getuid() and not _is_alive(int(match[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
