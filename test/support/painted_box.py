@@ -63,13 +63,18 @@ def box_surfaces(model: ObjectModel) -> Surfaces:
     return Surfaces(points, normals, colors, torch.tensor([model.diameter], dtype=torch.float32))
 
 
-def box_view(model: ObjectModel, light: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def box_view(
+    model: ObjectModel,
+    light: float = 1.0,
+    rotation: np.ndarray = ROTATION,
+    translation: np.ndarray = TRANSLATION,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """RGB (H, W, 3) uint8 before a grey wall, depth (H, W) in metres and mask (H, W) of the box at
-    ROTATION, TRANSLATION; ``light`` scales the colors.
+    a pose; ``light`` scales the colors.
     """
-    depth, _ = DepthRenderer(*model.mesh()).render(ROTATION, TRANSLATION, CAMERA)
+    depth, _ = DepthRenderer(*model.mesh()).render(rotation, translation, CAMERA)
     mask = depth > 0
-    points = (back_project(depth, CAMERA) - TRANSLATION) @ ROTATION
+    points = (back_project(depth, CAMERA) - translation) @ rotation
     rgb = np.where(mask[..., None], paint_at(points), 120) * light
     return rgb.clip(0, 255).astype(np.uint8), np.where(mask, depth, 1.2).astype(np.float32), mask
 

@@ -137,3 +137,29 @@ def test_a_wrong_pose_of_the_last_frame_is_left(
     wrong = hypothesis(ROTATION @ np.diag([1.0, -1.0, -1.0]), TRANSLATION + 0.02)
     found, _ = look(observation, surfaces, hypothesis(ROTATION, TRANSLATION), wrong)
     assert degrees_between(found.rotation.double().numpy(), ROTATION)[0] < 2
+
+
+@pytest.mark.parametrize(
+    ("turn", "shift"),
+    [
+        pytest.param([0, 0, 30], [0.04, 0.0, 0.0], id="pushed"),
+        pytest.param([0, 180, 0], [0.0, 0.0, 0.0], id="turned around"),
+        pytest.param([90, 40, 0], [-0.06, 0.03, 0.12], id="picked up and put elsewhere"),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_moved_box_is_followed_within_two_frames(
+    box: ObjectModel, surfaces: Surfaces, turn: list[float], shift: list[float], seed: int
+) -> None:
+    rotation = Rotation.from_euler("xyz", turn, degrees=True).as_matrix() @ ROTATION
+    translation = TRANSLATION + shift
+    view = box_view(box, rotation=rotation, translation=translation)
+    observation = Observation.of(box_crop(view))
+
+    # The last pose is the one before the move, and the network's is any.
+    network = hypothesis(Rotation.random(random_state=seed).as_matrix(), translation + 0.01)
+    found = hypothesis(ROTATION, TRANSLATION)
+    for _ in range(2):
+        found, _ = look(observation, surfaces, network, found)
+    assert degrees_between(found.rotation.double().numpy(), rotation)[0] < 2
+    assert found.translation[0].numpy() == pytest.approx(translation, abs=0.004)
