@@ -45,8 +45,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         action="extend",
         default=[],
         metavar="MESH",
-        help="colored or textured mesh of an object that gets poses without training: a file, or"
-        " the folder of one, whose name is the new class",
+        help="mesh of an object that gets poses without training: a file, or the folder of one,"
+        " whose name is the new class; with colors or a texture, poses are judged by these, too",
     )
     add_mesh_unit(parser.add_argument)
     parser.add_argument("--out", type=model_file, required=True, help="model file to write")
@@ -78,18 +78,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _untrained_object(mesh: Path, unit: MeshUnit) -> ObjectModel:
     """The object of ``mesh`` with the symmetries that files state, else those of its surface.
 
-    Raises DatasetError, also for a mesh without triangles or colors.
+    Raises DatasetError, also for a mesh without triangles.
     """
     model = open_object(mesh, unit)
     for note in model.notes:
         print(note)
     try:
-        return replace(model, symmetry=model.symmetry or surface_symmetries(model))
+        symmetry = model.symmetry or surface_symmetries(model)
+        if model.surface(1).colors is None:
+            print(f"'{model.name}' has no colors: the depth alone tells its poses apart")
     except ValueError as error:
-        raise DatasetError(
-            f"'{mesh}' cannot be added: {error}; poses without training need a mesh with"
-            " a texture or vertex colors"
-        ) from error
+        raise DatasetError(f"'{mesh}' cannot be added: {error}") from error
+    return replace(model, symmetry=symmetry)
 
 
 def update(
@@ -103,7 +103,7 @@ def update(
     or, without a path, a model of these alone to ``out``.
 
     Raises ModelFileError and DatasetError for files that cannot be used, for a class of the model
-    that has no mesh, or one without triangles or colors, and for an added object whose name is
+    that has no mesh, or one without triangles, and for an added object whose name is
     taken; OSError where ``out`` cannot be written.
     """
     names = [model.name for model in added]
@@ -140,14 +140,10 @@ def _with_surfaces(model: PoseModel, models: Path, unit: MeshUnit) -> PoseModel:
     objects = [by_name[name] for name in model.spec.class_names]
     for note in (note for entry in objects for note in entry.notes):
         print(note)
-    updated = model.with_objects(objects)
-    if updated.surfaces is None:
-        uncolored = [entry.name for entry in objects if entry.surface(1).colors is None]
-        raise DatasetError(
-            f"'{models}' has no colors of {', '.join(uncolored)}, by which poses are judged:"
-            " give meshes with a texture or with vertex colors"
-        )
-    return updated
+    for entry in objects:
+        if entry.surface(1).colors is None:
+            print(f"'{entry.name}' has no colors: the depth alone tells its poses apart")
+    return model.with_objects(objects)
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ class PoseModel(nn.Module):
     ``model_points`` (C, 1000, 3) metres, ``diameters`` (C,) metres, ``symmetric`` (C,) bool,
     ``symmetries`` (C, K, 4, 4) metres, K being the largest number of any class; others repeat the
     identity. ``surfaces`` are the points with their normals and colors, None in files that do not
-    hold them: of earlier versions, and of objects without triangles or colors. A model without
+    hold them: of earlier versions, and of objects without triangles. A model without
     trained classes has neither ``estimator`` nor ``refiner``.
     """
 
@@ -180,7 +180,7 @@ class PoseModel(nn.Module):
     def untrained(cls, objects: Sequence[ObjectModel]) -> PoseModel:
         """A model of the surfaces of ``objects`` without networks.
 
-        Raises UncoloredError for objects without colors, DatasetError for those without triangles.
+        Raises DatasetError for objects without triangles.
         """
         spec = PoseModelSpec.for_objects(objects, next(iter(ARCHITECTURES)))
         points, *surfaces = surface_table(objects)
@@ -201,8 +201,8 @@ class PoseModel(nn.Module):
     def with_untrained(self, objects: Sequence[ObjectModel]) -> PoseModel:
         """The same networks and classes, and ``objects`` as untrained classes after these.
 
-        Raises ValueError for a model without surfaces, and for an object without triangles or
-        colors.
+        Raises ValueError for a model without surfaces, DatasetError for an object without
+        triangles.
         """
         if self.model_normals is None or self.model_colors is None:
             raise ValueError("the model holds no surfaces of its present classes")
@@ -288,38 +288,30 @@ def check_table(tensors: Mapping[str, Tensor], classes: int) -> None:
             raise ValueError(f"{name} have the shape {found}, expected {shape}")
 
 
-class UncoloredError(ValueError):
-    """Objects whose meshes have no colors, where these are needed."""
-
-
 def object_table(
     objects: Sequence[ObjectModel],
 ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
     """(C, 1000, 3) points of the objects' surfaces in metres; with them their normals and uint8
-    colors, unless one of the objects has no triangles or no colors. Raises DatasetError listing the
-    objects whose meshes cannot be used.
+    colors, unless one of the objects has no triangles. Raises DatasetError listing the objects
+    whose meshes cannot be used.
     """
     sampled = read_all(lambda model: model.points(MODEL_POINTS), objects)
     points = torch.stack([torch.from_numpy(sample) for sample in sampled])
     if any(len(model.mesh()[1]) == 0 for model in objects):
         return points, None
-    try:
-        points, normals, colors = surface_table(objects)
-    except UncoloredError:
-        return points, None
+    points, normals, colors = surface_table(objects)
     return points, (normals, colors)
 
 
 def surface_table(objects: Sequence[ObjectModel]) -> tuple[Tensor, Tensor, Tensor]:
     """(C, 1000, 3) points of the objects' surfaces in metres, their normals and uint8 colors.
 
-    Raises UncoloredError for objects without colors, DatasetError for those without triangles.
+    An object without colors is gray: as the light is fitted, all poses agree with the colors alike,
+    and the depth alone tells them apart. Raises DatasetError for objects without triangles.
     """
     samples = read_all(lambda model: model.surface(MODEL_POINTS), objects)
-    colors = [sample.colors for sample in samples if sample.colors is not None]
-    if len(colors) < len(samples):
-        names = [m.name for m, s in zip(objects, samples, strict=True) if s.colors is None]
-        raise UncoloredError(f"the mesh of {', '.join(names)} has no colors")
+    gray = np.full((MODEL_POINTS, 3), 0.5, np.float32)
+    colors = [gray if sample.colors is None else sample.colors for sample in samples]
     return (
         torch.from_numpy(np.stack([sample.points for sample in samples])),
         torch.from_numpy(np.stack([sample.normals for sample in samples])),

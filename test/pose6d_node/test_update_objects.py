@@ -177,6 +177,7 @@ def test_networks_see_the_classes_alone_that_they_were_trained_on(
     ]
 
     # Whatever the order of the instances, only the crate comes to the networks.
+    estimator = PoseEstimator(path, min_confidence=0.0)
     seen = []
 
     def recorded(*arguments: Any) -> tuple[torch.Tensor, ...]:
@@ -186,7 +187,6 @@ def test_networks_see_the_classes_alone_that_they_were_trained_on(
     monkeypatch.setattr(predictor, "estimate", recorded)
     rgb, depth, mask = box_view(box_model())
     instances = [box_instance(mask), box_instance(mask, "crate"), box_instance(mask)]
-    estimator = PoseEstimator(path, min_confidence=0.0)
     poses = estimator(rgb, depth, CAMERA, instances)
     assert seen == [[0]]
     assert [pose.class_name for pose in poses] == ["box", "crate", "box"]
@@ -197,6 +197,24 @@ def test_networks_see_the_classes_alone_that_they_were_trained_on(
     poses = estimator(rgb, depth, CAMERA, instances)
     assert [pose.detection_index for pose in poses] == [1]
     assert [index for index, _ in estimator.rejected] == [0, 2]
+
+
+def test_an_object_without_colors_is_posed_by_its_shape(
+    meshes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    obj = meshes / "box" / "box.obj"
+    obj.write_text(obj.read_text().replace("mtllib box.mtl\n", ""))
+    (meshes / "box" / "box.mtl").unlink()
+    (meshes / "box" / "box.png").unlink()
+    path = add_box(meshes, tmp_path / "pose.safetensors")
+    assert "'box' has no colors: the depth alone tells its poses apart" in capsys.readouterr().out
+
+    rgb, depth, mask = box_view(box_model())
+    (pose,) = PoseEstimator(path, min_confidence=0.0)(rgb, depth, CAMERA, [box_instance(mask)])
+    assert pose.translation == pytest.approx(TRANSLATION, abs=0.004)
+    turns = ([1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1])
+    same = [np.abs(ROTATION @ np.diag(turn) - pose.rotation).max() for turn in turns]
+    assert min(same) < 0.03
 
 
 def test_what_cannot_be_added_is_named(

@@ -93,7 +93,7 @@ def test_a_handle_ends_the_symmetry() -> None:
     assert surface_symmetries(model) == {}
 
 
-def test_a_mesh_without_colors_is_refused() -> None:
-    model = ObjectModel.from_mesh(1, "body", *box(0.1, 0.1, 0.1), {})
-    with pytest.raises(ValueError, match="the mesh of 'body' has no colors"):
-        surface_symmetries(model)
+def test_without_colors_the_shape_alone_tells() -> None:
+    bare = ObjectModel.from_mesh(1, "body", *cylinder(0.04, 0.1), {})
+    assert surface_symmetries(bare) == surface_symmetries(one_color(*cylinder(0.04, 0.1)))
+    assert "symmetries_continuous" in surface_symmetries(bare)

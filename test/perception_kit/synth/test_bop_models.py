@@ -117,7 +117,9 @@ def test_a_pose_model_gets_the_rendered_textures(
         assert np.median(difference) < 0.01, entry.name
 
 
-def test_a_pose_model_needs_colors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pose_model_says_which_objects_have_no_colors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     meshes = tmp_path / "meshes"
     for name in ("bare", "painted"):
         (meshes / name).mkdir(parents=True)
@@ -129,5 +131,8 @@ def test_a_pose_model_needs_colors(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
     PoseModel.for_objects(objects, "densefusion_compact").save(tmp_path / "m.safetensors", {})
     command = ["--model", str(tmp_path / "m.safetensors"), "--models", str(meshes)]
-    assert update_objects.main([*command, "--out", str(tmp_path / "n.safetensors")]) == 2
-    assert "has no colors of bare, by which poses are judged" in capsys.readouterr().err
+    assert update_objects.main([*command, "--out", str(tmp_path / "n.safetensors")]) == 0
+    written = capsys.readouterr().out
+    assert "'bare' has no colors: the depth alone tells its poses apart" in written
+    assert "'painted' has no colors" not in written
+    assert PoseModel.load(tmp_path / "n.safetensors").surfaces is not None
