@@ -186,6 +186,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 f" {self._people_left_out}",
             )
 
+        if recognizer.is_empty:
+            self.statistics.event("empty")
         if requests:
             self._predictions_due.expect()
         if requests and self._predictor is not None and self._waiting is not None:
@@ -243,6 +245,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             image_age_s=since("input/color"),
             tracks_age_s=since("input/tracks"),
             prediction_age_s=since("prediction"),
+            empty_age_s=since("empty"),
             per_person=self.config.per_person,
             left_out=len(recognizer.left_out) if recognizer is not None else 0,
             problems=self.problems.current(),

@@ -21,7 +21,8 @@ class AlarmFacts:
     """What the alarm depends on; ages in seconds by a steady clock, None where there was none.
 
     ``state`` is that of the node's life cycle, ``problems`` are its current ones. ``left_out`` is
-    the number of people beyond ``max_people``.
+    the number of people beyond ``max_people``. ``empty_age_s`` is that of the newest image in which
+    the tracker found nobody: it needs no prediction.
     """
 
     state: str
@@ -29,6 +30,7 @@ class AlarmFacts:
     image_age_s: float | None = None
     tracks_age_s: float | None = None
     prediction_age_s: float | None = None
+    empty_age_s: float | None = None
     per_person: bool = True
     left_out: int = 0
     problems: Sequence[str] = ()
@@ -63,6 +65,8 @@ def _why_lost(facts: AlarmFacts, deadline_s: float) -> str:
         return "no image has come yet"
     if facts.image_age_s > deadline_s:
         return f"no image for {facts.image_age_s:.1f} s"
+    if facts.empty_age_s is not None and facts.empty_age_s <= deadline_s:
+        return ""
     if facts.prediction_age_s is None:
         return "no prediction yet: the first clip is not complete"
     if facts.prediction_age_s > deadline_s:

@@ -118,7 +118,7 @@ class ActionRecognizer:
 
     ``rejected`` holds (index, reason) of the people of the last image that could not be used; the
     others are not affected by them. ``left_out`` holds the track ids of those whom ``max_people``
-    leaves out of the last image. ``model_path`` is a file or
+    leaves out of the last image. ``is_empty``: nobody was found in it. ``model_path`` is a file or
     ``package://assistant_perception/PATH``. For ``runtime`` see ``load_runtime_model``, which says
     what is raised for an unusable model file; DeviceError is raised for a device that is missing.
     """
@@ -133,6 +133,7 @@ class ActionRecognizer:
         self.config = config or RecognizerConfig()
         self.rejected: list[tuple[int, str]] = []
         self.left_out: list[int] = []
+        self.is_empty = False
 
         self._model = load_runtime_model(resolve_path(model_path), device, runtime)
         self.spec = self._model.spec
@@ -210,9 +211,9 @@ class ActionRecognizer:
             clips = {
                 track_id: self._due_clip(subject, stamp_ns) for track_id, subject in watched.items()
             }
-            is_empty = people is not None and not watched
+            self.is_empty = people is not None and not watched
             has_clip = any(subject.requested_ns is not None for subject in watched.values())
-            if not is_empty and not has_clip:
+            if not self.is_empty and not has_clip:
                 watched[WHOLE_IMAGE], clips[WHOLE_IMAGE] = whole, self._due_clip(whole, stamp_ns)
             elif whole.requested_ns is not None:
                 # An alarm of the whole image, or a result still to come, must not outlive that

@@ -36,6 +36,13 @@ def test_the_alarm_is_ready_where_everything_comes() -> None:
         ({"image_age_s": 3.5}, LOST, "no image for 3.5 s"),
         ({"prediction_age_s": None}, LOST, "no prediction yet: the first clip is not complete"),
         ({"prediction_age_s": 4.0}, LOST, "no prediction for 4.0 s although images come"),
+        ({"prediction_age_s": None, "empty_age_s": 0.1}, AlarmState.READY, ""),
+        ({"prediction_age_s": 60.0, "empty_age_s": 2.0}, AlarmState.READY, ""),
+        (
+            {"prediction_age_s": 60.0, "empty_age_s": 4.0},
+            LOST,
+            "no prediction for 60.0 s although images come",
+        ),
         ({"tracks_age_s": None}, DEGRADED, "no tracks: the image is watched as a whole"),
         ({"tracks_age_s": 3.5}, DEGRADED, "no tracks for 3.5 s: the image is watched as a whole"),
         ({"left_out": 2}, DEGRADED, "2 people beyond max_people are not watched"),

@@ -133,6 +133,7 @@ def test_nobody_in_view_has_no_action(model_path: Path) -> None:
     network = _FakeNetwork(recognizer)
     for index in range(40):
         assert recognizer.push(_image(index), index * STEP_NS, []) == []
+        assert recognizer.is_empty
     assert network.batches == [], "an empty room costs no time"
 
 
