@@ -29,8 +29,8 @@ PALETTE: tuple[Color, ...] = tuple(
     (red, green, blue) for red, green, blue in map(bytes.fromhex, _CODES.split())
 )
 
-# This start value gives the classes of each shipped model colors of their own.
-_HASH_START = 83
+# This start value gives the classes of each shipped model colors of their own, those of the demo far ones.
+_HASH_START = 1415311
 
 
 def class_color(name: str) -> Color:
