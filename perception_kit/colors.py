@@ -29,7 +29,7 @@ PALETTE: tuple[Color, ...] = tuple(
     (red, green, blue) for red, green, blue in map(bytes.fromhex, _CODES.split())
 )
 
-# This start value gives the classes of each shipped model colors of their own, those of the demo far ones.
+# This start value gives the classes of each shipped model colors of their own.
 _HASH_START = 1415311
 
 
