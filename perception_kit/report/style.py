@@ -45,7 +45,8 @@ def name_color(name: str, opacity: float = 1.0) -> str:
 
 def legend(colors: Mapping[str, str]) -> str:
     """Names in their colors, for the title of a figure; of many only those that fit."""
-    words, length = [], 0
+    words: list[str] = []
+    length = 0
     for name, color in colors.items():
         length += len(name) + 2
         if words and length > _LEGEND_CHARACTERS:
