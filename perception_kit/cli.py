@@ -31,6 +31,7 @@ Entries = Mapping[str, "Entry | Entries"]
 
 COMMANDS: Entries = {
     "bringup": Entry("perception_kit.bringup", "Start the nodes on a camera."),
+    "play": Entry("perception_kit.play", "Publish a recording as a camera does."),
     "view": Entry("perception_kit.view.__main__", "Show camera and results in a browser."),
     "doctor": Entry("perception_kit.doctor.__main__", "Find faults of cameras and bags."),
     "replay": Entry("perception_kit.replay.__main__", "Play bags through the nodes and score."),

@@ -32,7 +32,7 @@ PALETTE: tuple[Color, ...] = tuple(
 )
 
 # This start value gives the classes of each shipped model colors of their own.
-_HASH_START = 83
+_HASH_START = 1415311
 
 
 def class_color(name: str) -> Color:

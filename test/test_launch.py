@@ -7,7 +7,7 @@ The former run under the real ``launch`` and ``launch_ros``, where a full ROS 2 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +208,29 @@ def test_rviz_shows_topics_that_the_nodes_publish() -> None:
     topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
     drawn = {f"/scene_node/{name}" for name in ("overlay", "points", "markers")}
     assert topics == drawn | {"/color/image_raw", "/pose6d_node/markers", "/tracker_node/markers"}
+
+
+def test_rviz_knows_every_name_of_its_configuration() -> None:
+    known = yaml.safe_load((Path(__file__).parent / "data" / "rviz_names.yaml").read_text())
+    config = yaml.safe_load((package_folder() / "config" / "perception.rviz").read_text())
+    parts = [config["Panels"], config["Visualization Manager"]]
+    assert set(properties(parts)) <= set(known["properties"])
+    assert {kind for kind in values(parts, "Class") if kind} <= set(known["classes"])
+
+
+def properties(node: Any) -> Iterator[str]:
+    """The keys of a YAML tree."""
+    for name, child in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(name, str):
+            yield name
+        if isinstance(child, dict | list):
+            yield from properties(child)
+
+
+def values(node: Any, key: str) -> Iterator[Any]:
+    """What stands under ``key``, anywhere in a YAML tree."""
+    for name, child in node.items() if isinstance(node, dict) else enumerate(node):
+        if name == key:
+            yield child
+        elif isinstance(child, dict | list):
+            yield from values(child, key)

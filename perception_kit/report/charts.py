@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from perception_kit.evaluation.frame_records import ObjectRecord
 from perception_kit.evaluation.run import ReplayRun
 from perception_kit.metrics.pose import AUC_MAX_ERROR, RECALL_DIAMETER_FRACTION, recall
-from perception_kit.report.style import GRID, STAGE_COLORS, WARN, finish, name_color
+from perception_kit.report.style import GRID, NEUTRAL, STAGE_COLORS, WARN, finish, name_color
 
 _DIAMETERS = np.linspace(0, 0.5, 101)
 _METERS = np.linspace(0, AUC_MAX_ERROR, 101)
@@ -74,7 +74,7 @@ def _recall_curve(name: str, errors: Sequence[float], thresholds: np.ndarray) ->
         y=[recall(errors, threshold) for threshold in thresholds],
         mode="lines",
         line={
-            "color": "#ffffff" if is_total else name_color(name),
+            "color": NEUTRAL if is_total else name_color(name),
             "width": 3 if is_total else 1.5,
         },
         name=name,
@@ -156,7 +156,7 @@ def _latency(run: ReplayRun) -> go.Figure:
     for row, (stage, values) in enumerate(samples.items(), start=1):
         figure.add_trace(_histogram(stage, values, longest), row=row, col=1)
         for percent, dash in ((50, "solid"), (95, "dot")):
-            line = {"color": "#ffffff", "dash": dash, "width": 1}
+            line = {"color": NEUTRAL, "dash": dash, "width": 1}
             figure.add_vline(float(np.percentile(values, percent)), line=line, row=row, col=1)
         figure.update_yaxes(
             title_text=stage,

@@ -4,6 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
 const timeline = element("timeline"); // none on a page that compares
 let chosen = 0;
+let playing = null;
 
 async function loadPlotly() {
   const packed = Uint8Array.from(atob(element("plotly").textContent), (letter) => letter.charCodeAt(0));
@@ -73,6 +74,11 @@ function connect() {
   element("slider").addEventListener("input", (event) => show(Number(event.target.value)));
   element("earlier").addEventListener("click", () => show(chosen - 1));
   element("later").addEventListener("click", () => show(chosen + 1));
+  element("play").addEventListener("click", play);
+  element("picture").addEventListener("click", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else element("picture").parentNode.requestFullscreen();
+  });
   element("mark").addEventListener("change", () => show(chosen));
   document.addEventListener("keydown", (event) => {
     if (event.target.matches("input")) return;
@@ -89,16 +95,72 @@ function connect() {
   }
 }
 
+// Plays at the speed of the recording, as far as the browser draws that fast.
+function play() {
+  const stop = playing !== null || chosen === data.frames.length - 1;
+  clearTimeout(playing);
+  playing = null;
+  element("play").textContent = stop ? "▶ play" : "⏸ pause";
+  if (stop) return;
+  const [from, started] = [data.frames[chosen].seconds, performance.now() / 1000];
+  const step = () => {
+    const now = from + performance.now() / 1000 - started;
+    let next = chosen;
+    while (next < data.frames.length - 1 && data.frames[next + 1].seconds <= now) next++;
+    if (next !== chosen) show(next);
+    playing = next < data.frames.length - 1 ? setTimeout(step, 30) : null;
+    if (playing === null) element("play").textContent = "▶ play";
+  };
+  playing = setTimeout(step, 30);
+}
+
+// The page's colors are its style's, those of the figures are set here.
+function setTheme(name) {
+  document.documentElement.dataset.theme = name;
+  const light = name === "light";
+  const [text, grid, cursor] = light ? ["#1f2328", "#d0d7de", "#010409"] : ["#c9d1d9", "#30363f", "#ffffff"];
+  for (const id of Object.keys(data.figures)) {
+    const plot = element(id);
+    if (!plot.layout) continue; // not drawn yet
+    const update = { "font.color": text };
+    for (const axis of Object.keys(plot.layout).filter((key) => /^[xy]axis/.test(key))) {
+      for (const line of ["gridcolor", "zerolinecolor", "linecolor"]) update[`${axis}.${line}`] = grid;
+    }
+    if (plot === timeline) update[`shapes[${data.cursor}].line.color`] = cursor;
+    Plotly.relayout(plot, update);
+  }
+}
+
+function sortTable(header) {
+  const column = [...header.parentNode.children].indexOf(header);
+  const descending = header.getAttribute("aria-sort") !== "descending";
+  for (const other of header.parentNode.children) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  const key = (row) => row.children[column].textContent.trim();
+  const compare = (a, b) => {
+    const [first, second] = [parseFloat(key(a)), parseFloat(key(b))];
+    if (Number.isNaN(first) || Number.isNaN(second)) return key(a).localeCompare(key(b));
+    return first - second;
+  };
+  const body = header.closest("table").tBodies[0];
+  body.append(...[...body.rows].sort((a, b) => (descending ? compare(b, a) : compare(a, b))));
+}
+
 async function draw() {
   await loadPlotly();
   for (const [id, figure] of Object.entries(data.figures)) {
     await Plotly.newPlot(id, figure.data, figure.layout, { responsive: true, displaylogo: false });
   }
+  setTheme(document.documentElement.dataset.theme);
   if (!timeline) return;
   timeline.on("plotly_click", (event) => show(event.points[0].customdata));
   show(chosen);
 }
 
+setTheme(matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+element("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "light" ? "dark" : "light"));
+addEventListener("beforeprint", () => setTheme("light"));
+for (const header of document.querySelectorAll("thead th")) header.addEventListener("click", () => sortTable(header));
 if (data.frames) {
   connect();
   show(data.start);

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from perception_kit.evaluation.frame_records import FrameRecord, ObjectRecord
 from perception_kit.metrics.pose import RECALL_DIAMETER_FRACTION
@@ -54,6 +54,33 @@ def describe_problems(frame: FrameRecord) -> list[str]:
     if is_action_wrong(frame):
         problems.append(f"action is {frame.true_label}, recognised: {frame.label or 'none'}")
     return problems
+
+
+def verdict(frames: Sequence[FrameRecord]) -> str:
+    """One sentence on a replay: how many frames are right, and what is wrong in the others."""
+    wrong = sum(bool(describe_problems(frame)) for frame in frames)
+    if not wrong:
+        return f"Nothing is wrong in any of the {len(frames)} frames."
+
+    kinds = {
+        "a missed object": _number_of(frames, lambda record: not record.found),
+        "a wrong detection": sum(
+            any(item.right is False for item in frame.detections) for frame in frames
+        ),
+        "a pose that is off": _number_of(frames, is_pose_wrong),
+        "an identity switch": sum(
+            any(identity.switch for identity in frame.identities or []) for frame in frames
+        ),
+        "a wrong action": sum(is_action_wrong(frame) for frame in frames),
+    }
+    counts = sorted(((count, kind) for kind, count in kinds.items() if count), reverse=True)
+    listed = ", ".join(f"{kind} in {count}" for count, kind in counts) or "a track lost for a while"
+    return f"Nothing is wrong in {len(frames) - wrong} of {len(frames)} frames: {listed}."
+
+
+def _number_of(frames: Sequence[FrameRecord], test: Callable[[ObjectRecord], bool]) -> int:
+    """Number of frames with an object that passes the test."""
+    return sum(any(map(test, frame.objects or [])) for frame in frames)
 
 
 def badness(frame: FrameRecord) -> float:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,18 @@ import yaml
 
 from perception_kit.evaluation.frame_records import FrameRecord
 from perception_kit.evaluation.run import ReplayRun, read_run
-from perception_kit.evaluation.run_folder import REPORT
+from perception_kit.evaluation.run_folder import CONFIG, METRICS, REPORT, VIDEO
 from perception_kit.evaluation.scores import action_scores, class_scores, main_scores
 from perception_kit.report.charts import chart_figures
 from perception_kit.report.html import assemble_page, class_table, notes, panel, plot, score_groups
 from perception_kit.report.pictures import choose_pictures, encode_pictures
-from perception_kit.report.problems import badness, describe_problems, is_pose_wrong, worst_frames
+from perception_kit.report.problems import (
+    badness,
+    describe_problems,
+    is_pose_wrong,
+    verdict,
+    worst_frames,
+)
 from perception_kit.report.style import BAD, WARN
 from perception_kit.report.timeline import timeline_figure
 
@@ -24,12 +31,12 @@ _WORST = 12
 _WRONG_DETECTION = "#ff7bd5"
 _VIEWER = """
 <section class="panel viewer" id="viewer">
-<div class="picture"><img id="picture" alt="the chosen frame">
+<div class="picture"><img id="picture" alt="the chosen frame" title="click: whole screen">
 <svg id="boxes" viewBox="0 0 {width} {height}" preserveAspectRatio="none"></svg></div>
 <div class="row"><button id="earlier">◀</button>\
 <input type="range" id="slider" min="0" aria-label="frame">
 <button id="later">▶</button></div>
-<div class="row"><span id="when"></span>\
+<div class="row"><button id="play">▶ play</button><span id="when"></span>\
 <label><input type="checkbox" id="mark" checked> mark what is wrong</label></div>
 <ul id="problems"></ul>
 </section>"""
@@ -101,11 +108,28 @@ def replay_page(run: ReplayRun) -> str:
 
 
 def _header(run: ReplayRun) -> str:
-    bag, count = run.config["settings"]["bag"], len(run.frames)
+    settings, count = run.config["settings"], len(run.frames)
     duration = f", {run.seconds[-1]:.1f} s" if run.frames else ""
+    played = datetime.fromtimestamp((run.folder / CONFIG).stat().st_mtime)
+    models = [
+        f"{kind} {settings[f'{kind}_model']}"
+        for kind in ("segmentation", "pose", "action")
+        if settings.get(f"{kind}_model")
+    ]
+    links = [
+        f'<a href="{name}">{text}</a>'
+        for name, text in ((VIDEO, "video"), (METRICS, "scores"), (CONFIG, "configuration"))
+        if (run.folder / name).is_file()
+    ]
+    about = [
+        f"{escape(settings['bag'])}: {count} frames{duration}, played {played:%Y-%m-%d %H:%M}",
+        escape(", ".join(models)),
+        " · ".join(links),
+    ]
     return (
         f"<h1>Replay of {escape(run.bag_name)}</h1>"
-        f'<p class="about">{escape(bag)}: {count} frames{duration}</p>'
+        f'<p class="about">{"<br>".join(filter(None, about))}</p>'
+        f'<p class="verdict">{escape(verdict(run.frames)) if _has_ground_truth(run) else ""}</p>'
     )
 
 

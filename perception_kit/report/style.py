@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from perception_kit.colors import class_color
 
 GRID, TEXT = "#30363f", "#c9d1d9"
+NEUTRAL = "#8b949e"  # lines that are seen on dark and on light pages
 GOOD, BAD, WARN = "#3fb950", "#f85149", "#d29922"
 OBJECT_COLORS = {"visible": "#8b949e", "found": "#58a6ff", "wrong detections": BAD}
 STAGE_COLORS = {
@@ -33,7 +34,7 @@ TRACK_COLORS = (
     "#a5d6a7",
 )
 
-_LEGEND_NAMES = 6
+_LEGEND_CHARACTERS = 44  # so many fit beside the words before them on half a page
 
 
 def name_color(name: str, opacity: float = 1.0) -> str:
@@ -43,9 +44,16 @@ def name_color(name: str, opacity: float = 1.0) -> str:
 
 
 def legend(colors: Mapping[str, str]) -> str:
-    """Names in their colors, for the title of a figure; only some of them where there are many."""
-    words = [f'<span style="color:{color}">{name}</span>' for name, color in colors.items()]
-    return ", ".join(words[:_LEGEND_NAMES]) + (", …" if len(words) > _LEGEND_NAMES else "")
+    """Names in their colors, for the title of a figure; of many only those that fit."""
+    words: list[str] = []
+    length = 0
+    for name, color in colors.items():
+        length += len(name) + 2
+        if words and length > _LEGEND_CHARACTERS:
+            words.append("…")
+            break
+        words.append(f'<span style="color:{color}">{name}</span>')
+    return ", ".join(words)
 
 
 def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:

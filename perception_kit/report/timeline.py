@@ -71,7 +71,7 @@ def _object_rows(run: ReplayRun) -> list[_Row]:
 
     measured = _colors({record.class_name for _, record in _measured_objects(run)})
     if measured:
-        title = f"pose error, ADD(-S) in diameters, × none: {legend(measured)}"
+        title = f"pose error, diameters, × none: {legend(measured)}"
         rows.append(_Row(title, _POSE_PIXELS, partial(_draw_poses, run=run, names=measured)))
     return rows
 
@@ -80,8 +80,7 @@ def _track_rows(run: ReplayRun) -> list[_Row]:
     has_ground_truth = any(frame.identities is not None for frame in run.frames)
     lanes = identity_lanes(run) if has_ground_truth else track_lanes(run)
     title = (
-        "tracks of the true objects: a colour is a track, grey is none, ✕ identity switch, ○ lost"
-        " for a while"
+        "tracks of the true objects: grey is none, ✕ identity switch, ○ lost"
         if has_ground_truth
         else "tracks"
     )
@@ -98,7 +97,7 @@ def _action_rows(run: ReplayRun) -> list[_Row]:
     if not names:
         return []
 
-    title = f"action scores, on the colour of the true action: {legend(_colors(names))}"
+    title = f"action scores, on the true action: {legend(_colors(names))}"
     scores = _Row(title, _PLOT_PIXELS, partial(_draw_scores, run=run))
     return [_lanes_row("action", action_lanes(run)), scores]
 

@@ -25,12 +25,12 @@ _PARAMETERS_LIMIT_S = 10.0
 
 
 class GraphClient(GraphNode):
-    """A ROS node with a context of its own in the domain ``domain_id``.
+    """A ROS node with a context of its own; without ``domain_id``, in that of the environment.
 
     Messages are CDR bytes. Callbacks run inside ``spin_once`` only. Use as a context manager.
     """
 
-    def __init__(self, name: str, domain_id: int) -> None:
+    def __init__(self, name: str, domain_id: int | None = None) -> None:
         super().__init__(name, domain_id)
         self.domain_id = domain_id
         self._publishers: dict[str, Publisher] = {}

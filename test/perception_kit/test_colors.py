@@ -55,8 +55,11 @@ def test_colors_of_the_palette_can_be_told_apart() -> None:
     assert min(differences([FALL_COLOR, color])[0] for color in PALETTE) > 50
 
 
-@pytest.mark.parametrize("model", ["demo/segmentation", "demo/action", "ycbv/segmentation"])
-def test_classes_of_a_shipped_model_can_be_told_apart(model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "least"),
+    [("demo/segmentation", 40), ("demo/action", 50), ("ycbv/segmentation", 22)],
+)
+def test_classes_of_a_shipped_model_can_be_told_apart(model: str, least: float) -> None:
     path = package_folder() / "models" / f"{model}.safetensors"
     names = [*read_metadata(path)["class_names"], FALL_LABEL]
-    assert min(differences([class_color(name) for name in dict.fromkeys(names)])) > 22
+    assert min(differences([class_color(name) for name in dict.fromkeys(names)])) > least

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from replay_runs import BOX, frame
 
 from perception_kit.evaluation.frame_records import DetectionRecord, FrameRecord, IdentityRecord
-from perception_kit.report.problems import badness, describe_problems, worst_frames
+from perception_kit.report.problems import badness, describe_problems, verdict, worst_frames
 
 GOOD = frame(0)
 WRONG = DetectionRecord("bowl", 0.9, BOX, False)
@@ -53,6 +53,15 @@ def test_problems(case: str) -> None:
     record, problems, expected = CASES[case]
     assert describe_problems(record) == problems
     assert badness(record) == expected
+
+
+def test_the_verdict_counts_frames_by_what_is_wrong_in_them() -> None:
+    right = replace(frame(0), true_label="walking", label="walking")
+    wrong = replace(right, label="running")
+    assert verdict([right]) == "Nothing is wrong in any of the 1 frames."
+    assert verdict([right, wrong, right]) == (
+        "Nothing is wrong in 2 of 3 frames: a wrong action in 1."
+    )
 
 
 def test_worst_frames_of_a_long_recording_are_apart() -> None:

@@ -106,6 +106,23 @@ def test_keys_slider_and_cards_choose_frames(report: Path, browser: Browser) -> 
 
 
 @pytest.mark.slow
+def test_the_page_can_be_light_plays_and_sorts(report: Path, browser: Browser) -> None:
+    page, errors = opened(browser, report)
+    theme = page.locator("html").get_attribute("data-theme")
+    page.locator("#theme").click()
+    assert {theme, page.locator("html").get_attribute("data-theme")} == {"light", "dark"}
+    page.locator("#slider").fill("0")
+    page.locator("#play").click()
+    page.wait_for_function("document.getElementById('slider').value > 0", timeout=30_000)
+    header = page.locator("thead th").nth(1)
+    header.click()
+    assert header.get_attribute("aria-sort") == "descending"
+    assert "Nothing is wrong in" in page.inner_text(".verdict")
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.slow
 def test_without_ground_truth_and_with_a_picture_that_could_not_be_drawn(
     write_run: Callable[..., Path], browser: Browser
 ) -> None:

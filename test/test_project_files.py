@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workflows, containers and templates are well formed, and use what the repository has."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from python_imports import ROOT
+
+YAML = sorted([*(ROOT / ".github").rglob("*.yaml"), ROOT / "docker/compose.yaml"])
+STEPS = [ROOT / ".github/workflows/ci.yaml", ROOT / "docker/Dockerfile"]
+
+
+@pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)
+def test_a_file_is_yaml(path: Path) -> None:
+    assert isinstance(yaml.safe_load(path.read_text()), dict)
+
+
+def test_the_citation_has_what_its_format_asks_for() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_the_dev_container_is_json() -> None:
+    content = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    assert "make setup" in content["postCreateCommand"]
+
+
+@pytest.mark.parametrize("path", STEPS, ids=lambda path: path.name)
+def test_steps_use_targets_scripts_and_extras_that_exist(path: Path) -> None:
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"run: make (\w+)", text)) <= targets
+    assert all((ROOT / name).is_file() for name in re.findall(r"scripts/\w+\.sh", text))
+    extras = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    for arguments in re.findall(r"install_python\.sh \S*venv ([a-z ]+)", text):
+        assert set(arguments.split()) <= extras
+
+
+def test_the_compose_file_starts_the_launch_file() -> None:
+    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"]
+    command = services["perception"]["command"]
+    assert (ROOT / "launch" / command.split()[3]).is_file()
+    assert (ROOT / services["perception"]["build"]["dockerfile"]).is_file()
