@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -40,6 +39,7 @@ from actionrec_node.evaluation.plots import plot_confusion, plot_per_class, plot
 from actionrec_node.networks.action_model import ActionModelSpec
 from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import bounded_float, program_name
+from perception_kit.json_output import write_json
 from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
@@ -244,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     save_options(args.out / "config.yaml", args)
     write_plots(args.out, metrics, videos, spec)
-    (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_json(args.out / "metrics.json", metrics)
 
     print(format_scores(metrics))
     if metrics["fall_alarm"]:

@@ -9,7 +9,6 @@ scores of both models on the held-out videos.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shlex
 import sys
@@ -26,6 +25,7 @@ from actionrec_node.evaluation.clip_scores import clip_scores, predict_video
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
 from actionrec_node.networks.openvino import load_runtime_model, write_int8
 from perception_kit.arguments import bounded_int, program_name
+from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError, import_package
@@ -184,7 +184,7 @@ def quantize(args: argparse.Namespace, command: Sequence[str]) -> None:
         print(format_comparison(comparison))
     else:
         print("what that costs is not measured: give held-out labelled videos by --val")
-    path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    write_json(path.with_suffix(".json"), record)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

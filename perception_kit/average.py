@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from perception_kit.arguments import model_file, program_name
+from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.partial_file import replacing
@@ -118,9 +119,8 @@ def _write_record(options: argparse.Namespace, sources: Sequence[dict[str, Any]]
     """Write ``OUT.json``: the command and the models of the mean."""
     models = [str(path) for path in options.models]
     command = ["python", "-m", "perception_kit.average", *models, "--out", str(options.out)]
-    text = json.dumps({"command": shlex.join(command), "mean_of": sources}, indent=2)
     with replacing(options.out.with_name(options.out.name + ".json")) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+        write_json(partial, {"command": shlex.join(command), "mean_of": sources})
 
 
 def _record(model: Path) -> Any:

@@ -7,7 +7,6 @@ Exit code: 0; 2 for folders that do not hold replays of the same bag.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.table import Table
 
 from perception_kit.arguments import program_name
 from perception_kit.evaluation.run import RunError, read_run
+from perception_kit.json_output import write_json
 from perception_kit.processes import run_command
 from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_runs
 from perception_kit.report.comparison_page import comparison_page
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comparison = compare_runs(read_run(args.first), read_run(args.second))
         page = comparison_page(comparison)
         out.mkdir(parents=True, exist_ok=True)
-        (out / DATA).write_text(json.dumps(comparison.as_json(), indent=2) + "\n")
+        write_json(out / DATA, comparison.as_json())
         (out / PAGE).write_text(page)
     except (RunError, OSError) as error:
         print(f"compare: {error}", file=sys.stderr)

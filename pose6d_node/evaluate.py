@@ -11,7 +11,6 @@ input that cannot be used.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import shutil
 import sys
@@ -30,6 +29,7 @@ from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.datasets.opener import LAYOUTS_HELP, open_dataset
 from perception_kit.datasets.scale_check import scale_note
+from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
@@ -177,8 +177,8 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
 
     # Files.
     config = effective_config(args, models)
-    (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    write_json(args.out / "metrics.json", metrics)
+    write_json(args.out / "config.json", config)
     write_instances(args.out / "instances.csv", dataset, results)
     shutil.rmtree(args.out / "worst", ignore_errors=True)
     worst = worst_poses(matches, args.worst)

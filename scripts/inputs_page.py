@@ -28,6 +28,7 @@ from perception_kit.datasets.bop import (
 )
 from perception_kit.datasets.mesh import MESH_FORMATS
 from perception_kit.datasets.mesh_file import FORMAT_UNITS
+from perception_kit.datasets.mesh_folder import OTHER_FORMATS
 from perception_kit.datasets.mesh_units import METERS, PLAUSIBLE
 from perception_kit.datasets.opener import LAYOUTS as DATASETS
 from perception_kit.networks.model_file import STATE_KEYS, WRAPPERS
@@ -220,8 +221,8 @@ which the object is
 {PLAUSIBLE[0] * 1000:.0f} mm to {PLAUSIBLE[1]:g} m long. Where several fit, or none, `--mesh-unit`
 is asked for. The size of every object is printed in mm.
 
-Refused: other formats (convert them), points without faces, vertices that are not finite,
-compressed GLB, textures that are missing or damaged.
+Refused: other formats, such as {_words(OTHER_FORMATS)} (convert them), points without faces,
+vertices that are not finite, compressed GLB, textures that are missing or damaged.
 """
 
 

@@ -89,10 +89,25 @@ def _report(folder: Path, annotations: Annotations) -> None:
     ends = [segment.end for segment in segments if isfinite(segment.end)]
     times = f"; times 0 to {max(ends):g} s" if ends else ""
     counts = ", ".join(f"{label}: {count}" for label, count in sorted(labels.items()))
+    _warn_similar_labels(labels)
     print(
         f"{folder}: {len(annotations)} videos, {len(segments)} labels ({counts}){times}",
         file=sys.stderr,
     )
+
+
+def _warn_similar_labels(labels: Iterable[str]) -> None:
+    """Warn of labels that differ in upper case, blanks or underscores alone."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for label in sorted(set(labels)):
+        alike[re.sub(r"[\s_-]+", "", label).lower()].append(label)
+    for names in alike.values():
+        if len(names) > 1:
+            named = " and ".join(f"'{name}'" for name in names)
+            print(
+                f"warning: {named} are {len(names)} classes: write them alike if they are one",
+                file=sys.stderr,
+            )
 
 
 def _class_videos(class_folder: Path) -> list[Path]:
@@ -191,7 +206,9 @@ def _segment(row: dict[str, str], where: str) -> Segment:
     try:
         start, end = float(row["start"]), float(row["end"])
     except ValueError as error:
-        raise DataError(f"{where}: start and end must be seconds, got {row}") from error
+        raise DataError(
+            f"{where}: start and end must be seconds (inf: to the end), got {row}"
+        ) from error
     if not 0 <= start < end:
         raise DataError(f"{where}: expected 0 <= start < end, got start {start} and end {end}")
     if not (row["label"] and row["video"]):

@@ -29,6 +29,7 @@ OTHER_JSON = {
     "Encord": ("label_hash", "data_units"),
     "Labelbox": ("data_row", "DataRow ID", "Labeled Data"),
     "BORIS": ("behaviors_conf",),
+    "ActivityNet": ("database",),
     "V7 Darwin": ("slots", "item"),
     "LabelMe": ("shapes", "imagePath"),
     "SuperAnnotate": ("metadata", "instances"),
@@ -110,6 +111,8 @@ def _read_json(
 
     if (tool := _other_tool(content)) is not None:
         raise DataError(f"'{path}' is an export of {tool}; {_READ}")
+    if not isinstance(content, dict) or not content.keys() & {"assets", "frames"}:
+        raise DataError(f"'{path}' is no export that is known; {_READ}")
     return read_vott(content, path, end_tag, videos)
 
 

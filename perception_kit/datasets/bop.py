@@ -312,6 +312,12 @@ class BopDataset(FrameDataset):
                     f"frame {key} in '{path}' shows an object {instance.class_id},"
                     f" but the models are {self.class_names}"
                 )
+            if infos is not None and instance.visible_fraction > 0 >= instance.translation[2]:
+                raise DatasetError(
+                    f"frame {key} in '{path}': an object {instance.class_id} is seen, but lies"
+                    f" behind the camera (z = {instance.translation[2]:.3g} m): expected poses in"
+                    " the optical frame, z forward and y down (in OpenGL's z points backward)"
+                )
         return instances
 
 

@@ -12,6 +12,14 @@ from perception_kit.datasets.files import DatasetError, by_number, read_json
 from perception_kit.datasets.mesh import MESH_FORMATS, MeshError, TexturedMesh
 from perception_kit.datasets.mesh_units import MeshUnit, meters_per_unit
 
+# Formats of meshes and solids that are not read
+OTHER_FORMATS = (
+    ".3ds", ".3mf", ".blend", ".dae", ".fbx", ".gltf", ".iges", ".igs", ".off",
+    ".sldprt", ".step", ".stp", ".usd", ".usdz", ".wrl", ".x3d",
+)  # fmt: skip
+_HIDDEN = (".", "__MACOSX")
+_NAMED = 6
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -60,11 +68,11 @@ def find_objects(folder: Path) -> list[ObjectFile]:
         grouped = [[path for path in files if path.stem == stem] for stem in stems]
         return [ObjectFile(group[0].stem, _preferred(group), unit) for group in grouped]
 
-    folders = [path for path in entries if path.is_dir()]
+    folders = [path for path in entries if path.is_dir() and not path.name.startswith(_HIDDEN)]
     if not folders:
         raise MeshError(
             f"{folder}: expected a folder with one sub-folder or one mesh per object"
-            f" ({', '.join(MESH_FORMATS)}); found none"
+            f" ({', '.join(MESH_FORMATS)}); {_found(entries)}"
         )
     return read_all(lambda path: ObjectFile(path.name, mesh_of(path), unit), folders)
 
@@ -107,7 +115,12 @@ def mesh_of(folder: Path) -> Path:
     Of files of one name that differ in format, the one that tells most of its looks is taken.
     Raises MeshError.
     """
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in MESH_FORMATS)
+    entries = sorted(folder.iterdir())
+    files = [path for path in entries if path.suffix.lower() in MESH_FORMATS]
+    if not files:
+        raise MeshError(
+            f"{folder}: expected one mesh ({', '.join(MESH_FORMATS)}), {_found(entries)}"
+        )
     textured = [path for path in files if path.stem == "textured"]
     chosen = textured or files
     if len({path.stem for path in chosen}) != 1:
@@ -117,6 +130,14 @@ def mesh_of(folder: Path) -> Path:
             " remove the others, or call the right one 'textured'"
         )
     return _preferred(chosen)
+
+
+def _found(entries: Sequence[Path]) -> str:
+    """What a folder without meshes holds instead, and what to do."""
+    names = [path.name for path in entries if not path.name.startswith(_HIDDEN)]
+    if others := [name for name in names if Path(name).suffix.lower() in OTHER_FORMATS]:
+        return f"found '{others[0]}': convert it to one of these (Blender, FreeCAD)"
+    return f"found {names[:_NAMED] if names else 'nothing'}: put the mesh there"
 
 
 def _preferred(files: Sequence[Path]) -> Path:

@@ -91,7 +91,9 @@ def open_dataset(
             if len(dataset) == 0:
                 raise DatasetError(f"the split '{split}' of '{folder}' lists no frames")
             return dataset
-    raise DatasetError(f"'{folder}' holds no frames in a known layout: expected {LAYOUTS_HELP}")
+    raise DatasetError(
+        f"'{folder}' holds no frames in a known layout: expected {LAYOUTS_HELP}{_hint(folder)}"
+    )
 
 
 def choose_split(folder: Path, splits: Sequence[str], preferred: Sequence[str]) -> str:
@@ -147,6 +149,16 @@ def open_object(mesh: str | Path, unit: MeshUnit = "auto") -> ObjectModel:
     listed = read_models(path.parent, unit).values() if is_listed else ()
     found = next((model for model in listed if model.mesh_path == path), None)
     return found or read_object(path, unit)
+
+
+def _hint(folder: Path) -> str:
+    """What to do about a folder without frames where that is plain: an archive, or a part."""
+    archives = [path.name for ending in ("zip", "tar") for path in folder.rglob(f"*.{ending}")]
+    if archives:
+        return f"; unpack '{archives[0]}'"
+    above = folder.absolute().parents
+    whole = next((parent for parent in above[:2] if bop_splits(parent)), None)
+    return f"; give the whole data set, '{whole}', and its split by --split" if whole else ""
 
 
 def _existing(folder: str | Path) -> Path:

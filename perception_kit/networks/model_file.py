@@ -8,6 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ STATE_KEYS = (
     "weights",
     "params",
 )
+_PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))  # how they begin
 # What torch.compile, Lightning modules and others put in front of the names of all tensors.
 WRAPPERS = ("_orig_mod.", "model.", "network.", "net.")
 
@@ -115,6 +117,8 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     """
     if not Path(path).is_file():
         raise ModelFileError(f"checkpoint '{path}' does not exist")
+    if fault := _file_fault(Path(path)):
+        raise ModelFileError(f"'{path}' {fault}")
     try:
         with torch.serialization.safe_globals(_harmless_globals()):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -135,6 +139,23 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     state = _without_wrappers(state)
     _check_finite(path, state)
     return state
+
+
+def _file_fault(path: Path) -> str | None:
+    """Why a file cannot be a checkpoint of PyTorch, by its first bytes; None else."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    faults = (
+        (not head, "is empty: download or copy it again"),
+        (head.startswith(b"version https://git-lfs"), "is a pointer of Git LFS: 'git lfs pull' it"),
+        (head.lstrip()[:1] == b"<", "is a web page, so its download failed: open it in a browser"),
+        (head.startswith(b"PK") and not is_zipfile(path), "was cut off: download or copy it again"),
+        (
+            not head.startswith((b"PK", *_PICKLES)),
+            "is no checkpoint of PyTorch (.pt, .pth): ONNX, TensorFlow and others are not read",
+        ),
+    )
+    return next((fault for is_so, fault in faults if is_so), None)
 
 
 def _harmless_globals() -> list[Any]:

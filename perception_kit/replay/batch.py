@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from tqdm import tqdm
 from perception_kit.evaluation.run import ReplayRun, read_run
 from perception_kit.evaluation.run_folder import OutputError, make_output
 from perception_kit.evaluation.scores import main_scores
+from perception_kit.json_output import write_json
 from perception_kit.processes import ends_with_parent
 from perception_kit.replay.log import log
 from perception_kit.replay.settings import ReplaySettings
@@ -243,7 +243,7 @@ def _write_summary(out: Path, tasks: dict[Path, ReplaySettings], codes: dict[Pat
         runs[name] = run
         content[name] = {"bag": str(bag), "exit_code": codes[bag], "scores": scores}
 
-    (out / SUMMARY).write_text(json.dumps(content, indent=2) + "\n")
+    write_json(out / SUMMARY, content)
     (out / SUMMARY_PAGE).write_text(summary_page(out.name, runs))
 
 

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from perception_kit.alarm_classes import default_alarm_classes
 from perception_kit.evaluation.evaluator import Evaluation, evaluate_recording
@@ -34,6 +32,7 @@ from perception_kit.evaluation.run_folder import (
     clear_output,
     describe_output,
 )
+from perception_kit.json_output import write_json
 from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.replay.domain import free_domain
 from perception_kit.replay.effective_config import write_effective_config
@@ -96,8 +95,8 @@ def run_replay(settings: ReplaySettings) -> bool:
         "nodes": watch.reported_values(),
     }
 
-    _write_json(settings.out / METRICS, to_json(metrics))
-    _write_json(settings.out / DETAILS, details)
+    write_json(settings.out / METRICS, to_json(metrics))
+    write_json(settings.out / DETAILS, details)
     write_report(settings.out)
     print_report(metrics, details, describe_output(settings.out))
     return not watch.gone and not _silent_stages(recorder)
@@ -269,7 +268,3 @@ def _notes(watch: NodeWatch, recorder: Recorder) -> list[str]:
             " their stamps are not later than that of the frame before"
         )
     return notes
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import trimesh
 
 from perception_kit.datasets.mesh import TexturedMesh
+from perception_kit.json_output import write_json
 from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.scene import PERSON
 
@@ -30,7 +30,7 @@ def write_models(directory: Path, classes: list[ObjectClass], with_person: bool)
         _write_ply(directory / f"obj_{object_class.class_id:06d}.ply", object_class.mesh)
     if with_person:
         info[str(len(classes) + 1)] = {"name": PERSON, "articulated": True}
-    (directory / "models_info.json").write_text(json.dumps(info, indent=2) + "\n")
+    write_json(directory / "models_info.json", info)
 
 
 def _info(object_class: ObjectClass) -> dict[str, Any]:

@@ -231,3 +231,17 @@ def test_paths_that_were_written_on_windows(
     assert f"{tmp_path}: 2 videos, 3 labels (falling: 1, walking: 2); times 0 to 4.5 s" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(
+    ("other", "warns"),
+    [("Falling", True), ("fall-ing", True), ("falling ", False), ("fallen", False)],
+)
+def test_labels_that_hardly_differ_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str, warns: bool
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    lines = ["video,start,end,label", "a.mp4,0,1,falling", f"a.mp4,1,2,{other}"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    read_annotations(tmp_path)
+    assert ("are 2 classes: write them alike" in capsys.readouterr().err) == warns

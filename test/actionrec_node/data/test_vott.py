@@ -207,7 +207,7 @@ def test_exports_of_version_1_count_frames(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("{", "cannot be read as JSON"),
-        ("[]", "is not a VoTT export"),
+        ("[]", "is no export that is known"),
         ('{"assets": {"a": {}}}', "is not a VoTT export"),
         ('{"frames": {"1": [{"tags": ["a"]}]}, "framerate": 0}', "is not a VoTT export"),
         (

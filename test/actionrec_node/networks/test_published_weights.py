@@ -50,13 +50,19 @@ class _Code:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no checkpoint", pickle.dumps(_Code())], ids=["empty", "text", "code"]
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"no checkpoint", "is no checkpoint of PyTorch"),
+        (pickle.dumps(_Code()), "is not a checkpoint of tensors"),
+    ],
+    ids=["empty", "text", "code"],
 )
 def test_a_file_that_is_no_checkpoint_is_named_and_its_code_does_not_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, reason: str
 ) -> None:
     (tmp_path / "odd.pth").write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"odd\.pth' is not a checkpoint of tensors"):
+    with pytest.raises(ModelFileError, match=rf"odd\.pth' {reason}"):
         read_tensors(tmp_path / "odd.pth")
     assert "runs" not in capsys.readouterr().out
 

@@ -152,6 +152,11 @@ SPOILT = {
         lambda frames: frames["7"][0].update(cam_t_m2c=[0, 0, 0.9]),
         "is 0.0009 m away",
     ),
+    "an object behind the camera": (
+        "scene_gt",
+        lambda frames: frames["7"][0].update(cam_t_m2c=[10, 20, -900]),
+        "is seen, but lies behind the camera",
+    ),
     "too many instances": (
         "scene_gt",
         lambda frames: frames.update({"7": frames["7"] * 128}),

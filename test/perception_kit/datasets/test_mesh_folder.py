@@ -201,3 +201,33 @@ def test_real_meshes_of_both_kinds(shared_dir: Path) -> None:
         assert entry.mesh.colors is not None
         mean = entry.mesh.colors.mean(axis=(0, 1)) / 255
         np.testing.assert_allclose(colors.mean(axis=0), mean, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        (["part/cup.step"], "part: expected one mesh .*found 'cup.step': convert it to one of"),
+        (["part/CUP.DAE"], "found 'CUP.DAE': convert it"),
+        (
+            ["part/meshes/cup.stl"],
+            r"part: expected one mesh .*found \['meshes'\]: put the mesh there",
+        ),
+        (["part/.keep"], "part: expected one mesh .*found nothing: put the mesh there"),
+        (["cup.gltf"], "one sub-folder or one mesh per object .*found 'cup.gltf': convert it"),
+        (["notes.txt"], r"found \['notes.txt'\]: put the mesh there"),
+    ],
+)
+def test_a_folder_without_a_mesh_says_what_it_holds(
+    files: list[str], complaint: str, tmp_path: Path
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(MeshError, match=complaint):
+        find_objects(tmp_path)
+
+
+def test_hidden_folders_are_no_objects(tmp_path: Path) -> None:
+    for name in ("cup", ".git", "__MACOSX"):
+        write_obj(tmp_path / name / "a.obj")
+    assert [item.name for item in find_objects(tmp_path)] == ["cup"]

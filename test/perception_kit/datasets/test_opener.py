@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bop_rectangles import write_rectangles
 from dataset_layouts import (
     write_linemod,
     write_mesh,
@@ -136,3 +137,17 @@ def test_splits_are_chosen_by_name(
                 choose_split(Path("data"), splits, preferred)
         else:
             assert choose_split(Path("data"), splits, preferred) == chosen
+
+
+@pytest.mark.parametrize("part", ["train", "train/000000"])
+def test_a_part_of_a_dataset_names_the_whole(tmp_path: Path, part: str) -> None:
+    write_rectangles(tmp_path / "boxes", frames=1)
+    with pytest.raises(DatasetError, match=r"give the whole data set, '.*/boxes', and its split"):
+        open_dataset(tmp_path / "boxes" / part)
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "train_pbr").mkdir()
+    (tmp_path / "train_pbr/shard-000000.tar").touch()
+    with pytest.raises(DatasetError, match=r"known layout.*; unpack 'shard-000000\.tar'"):
+        open_dataset(tmp_path)

@@ -176,3 +176,29 @@ def test_a_checkpoint_without_a_state_dict_is_named(tmp_path: Path, content: Any
     torch.save(content, tmp_path / "c.pth")
     with pytest.raises(ModelFileError, match=r"c\.pth' holds no state dict"):
         read_state_dict(tmp_path / "c.pth")
+
+
+def _half_of_a_checkpoint(path: Path) -> bytes:
+    torch.save({"a": torch.zeros(1000)}, path)
+    return path.read_bytes()[:2000]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html>", "is a web page, so its download failed"),
+        (None, "was cut off"),
+        (b"\x08\x07onnx", "is no checkpoint of PyTorch .*ONNX"),
+        (b"\x80\x02garbage", "is not a checkpoint of tensors alone"),
+    ],
+    ids=["empty", "LFS", "HTML", "cut off", "ONNX", "pickle"],
+)
+def test_files_that_are_no_checkpoint_are_named(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(_half_of_a_checkpoint(path) if content is None else content)
+    with pytest.raises(ModelFileError, match=f"weights.pth' {reason}"):
+        read_state_dict(path)
