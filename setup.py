@@ -14,7 +14,7 @@ setup(
     packages=find_packages(
         include=[
             f"{name}{sub}"
-            for name in ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node")
+            for name in ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node", "video_search")
             for sub in ("", ".*")
         ]
     ),

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tags that one phrase or one descriptor finds, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from video_search.query import Query
+from video_search.relations import LabelHit, Relations
+from video_search.schema import padded, quoted
+from video_search.words import Phrase
+
+if TYPE_CHECKING:
+    from video_search.library import Library
+
+_COLUMNS = ["source", "start_ns", "end_ns", "confidence", "label", "text", "box", "position"]
+# What is said counts less than what is seen, and at most so many texts are looked at.
+TEXT_WEIGHT, MOST_TEXTS = 0.7, 2000
+# Of tags that look alike; below this cosine they do not.
+MOST_ALIKE, MIN_COSINE = 200, 0.6
+_QUOTE_LENGTH = 60
+
+
+@dataclass
+class Candidates:
+    """N tags by row id, with source, times in nanoseconds, score 0 to 1 and reason.
+
+    ``box`` (N, 4) pixels and ``position`` (N, 3) metres are NaN where unknown.
+    """
+
+    rows: np.ndarray
+    source: np.ndarray
+    start_ns: np.ndarray
+    end_ns: np.ndarray
+    score: np.ndarray
+    reasons: list[str]
+    box: np.ndarray
+    position: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def distance(self, chosen: np.ndarray, other: Candidates, number: int) -> np.ndarray:
+        """(len(chosen),) distances to one tag of ``other`` in units of what counts as near.
+
+        In space where both positions are known, else in the image; infinite where neither is.
+        """
+        from video_search.search import NEAR_BOXES, NEAR_M
+
+        space = np.linalg.norm(self.position[chosen] - other.position[number], axis=1) / NEAR_M
+        mine, its = self.box[chosen], other.box[number]
+        gap = np.maximum(np.maximum(mine[:, :2] - its[2:], its[:2] - mine[:, 2:]), 0)
+        sides = np.maximum((mine[:, 2:] - mine[:, :2]).max(axis=1), (its[2:] - its[:2]).max())
+        image = np.linalg.norm(gap, axis=1) / np.maximum(sides, 1) / NEAR_BOXES
+        return np.nan_to_num(np.where(np.isnan(space), image, space), nan=np.inf)
+
+
+class Finder:
+    """Candidates in one library under the filters of one query."""
+
+    def __init__(self, library: Library, query: Query) -> None:
+        self._table = library.tags_table
+        self._library = library
+        self._relations: Relations = library.relations
+        self._filter = " AND ".join(_conditions(library, query))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """All labels of the library."""
+        return self._library.labels()
+
+    def parts(self, phrase: Phrase) -> list[Phrase]:
+        """The phrase, or the parts of it that mean something; the color goes with the last."""
+        words, parts = phrase.words, []
+        while words:
+            length = next(
+                (n for n in range(len(words), 0, -1) if self._hits(words[:n])), len(words)
+            )
+            # Words that are no label stay together until one is.
+            if not self._hits(words[:length]):
+                length = next((n for n in range(1, len(words)) if self._hits(words[n:])), length)
+            parts.append(Phrase(words[:length]))
+            words = words[length:]
+        if not parts:
+            return [phrase]
+        return [*parts[:-1], Phrase(parts[-1].words, phrase.color)]
+
+    def _hits(self, words: tuple[str, ...]) -> list[LabelHit]:
+        return self._relations.hits(words, self.labels)
+
+    def of_words(self, phrase: Phrase) -> Candidates:
+        """What is called so, means it, or where it was said."""
+        conditions = [f"color = '{phrase.color}'"] if phrase.color else []
+        hits = {hit.label: hit for hit in reversed(self._hits(phrase.words))}
+        found = []
+        if hits or not phrase.words:
+            if hits:
+                conditions.append(_one_of("label", hits))
+            found.append(self._by_label(self._rows(self._where(*conditions)), hits, phrase.color))
+        if phrase.words and not phrase.color:
+            found.append(self._by_text(phrase.words))
+        return _concatenated(found)
+
+    def _by_label(self, table: pa.Table, hits: dict[str, LabelHit], color: str) -> Candidates:
+        labels = table["label"].combine_chunks().dictionary_encode()
+        names = labels.dictionary.to_pylist()
+        codes = labels.indices.to_numpy(zero_copy_only=False)
+        weights = np.array([hits[name].weight if hits else 1.0 for name in names])
+        colored = f"{color} " if color else ""
+        reasons = [colored + (hits[name].reason if hits else name) for name in names]
+        score = _numbers(table, "confidence") * (weights[codes] if len(names) else 1.0)
+        return _candidates(table, score, [reasons[code] for code in codes])
+
+    def _by_text(self, words: tuple[str, ...]) -> Candidates:
+        """Texts that hold all the words, by the full-text index."""
+        from lancedb.query import FullTextOperator, MatchQuery
+
+        query = MatchQuery(" ".join(words), "text", operator=FullTextOperator.AND)
+        search = self._table.search(query, query_type="fts").limit(MOST_TEXTS)
+        table = self._rows(self._where("text != ''"), search)
+        relevance = _numbers(table, "_score")
+        score = TEXT_WEIGHT * relevance / max(float(relevance.max(initial=0.0)), 1e-9)
+        said = [f"says “{_shortened(text)}”" for text in table["text"].to_pylist()]
+        return _candidates(table, score * _numbers(table, "confidence"), said)
+
+    def of_descriptor(self, descriptor: np.ndarray, space: str) -> Candidates:
+        """What looks alike: the nearest by cosine among the descriptors of one space."""
+        search = self._table.search(padded(descriptor), vector_column_name="descriptor")
+        search = search.distance_type("cosine").limit(MOST_ALIKE)
+        table = self._rows(self._where(f"space = '{space}'"), search)
+        cosine = 1 - _numbers(table, "_distance")
+        table, cosine = table.filter(pa.array(cosine >= MIN_COSINE)), cosine[cosine >= MIN_COSINE]
+        return _candidates(table, cosine, [f"looks like the image ({c:.2f})" for c in cosine])
+
+    def of_filters(self) -> Candidates:
+        """All tags that the filters leave."""
+        return self._by_label(self._rows(self._where()), {}, "")
+
+    def _where(self, *conditions: str) -> str:
+        return " AND ".join(filter(None, (self._filter, *conditions)))
+
+    def _rows(self, where: str, search: Any = None) -> pa.Table:
+        extra = [] if search is None else [_rank_column(search)]
+        search = self._table.search() if search is None else search
+        search = search.select([*_COLUMNS, *extra]).with_row_id(True)
+        return (search.where(where, prefilter=True) if where else search).to_arrow()
+
+
+def _rank_column(search: Any) -> str:
+    return "_distance" if hasattr(search, "distance_type") else "_score"
+
+
+def _conditions(library: Library, query: Query) -> list[str]:
+    """The filters of a query in SQL."""
+    conditions = []
+    sources = set(query.sources)
+    if query.since_ns is not None or query.until_ns is not None:
+        timed = {source.id for source in library.sources() if source.clock == "wall"}
+        sources = sources & timed if sources else timed
+        sources = sources or {""}
+    if query.kinds:
+        conditions.append(_one_of("kind", query.kinds))
+    if sources:
+        conditions.append(_one_of("source", sorted(sources)))
+    if query.since_ns is not None:
+        conditions.append(f"end_ns >= {query.since_ns}")
+    if query.until_ns is not None:
+        conditions.append(f"start_ns <= {query.until_ns}")
+    if query.track_id is not None:
+        conditions.append(f"track_id = {query.track_id}")
+    if query.min_confidence:
+        conditions.append(f"confidence >= {query.min_confidence}")
+    return conditions
+
+
+def _one_of(column: str, values: Any) -> str:
+    return f"{column} IN ({', '.join(quoted(value) for value in values)})"
+
+
+def _numbers(table: pa.Table, column: str) -> np.ndarray:
+    return np.asarray(table[column].to_numpy(), dtype=np.float64)
+
+
+def _vectors(table: pa.Table, column: str, length: int) -> np.ndarray:
+    """(N, length), NaN where there is none."""
+    vectors = np.full((table.num_rows, length), np.nan, np.float32)
+    values = table[column].combine_chunks()
+    known = pc.is_valid(values).to_numpy(zero_copy_only=False)
+    if known.any():
+        vectors[known] = values.drop_null().flatten().to_numpy().reshape(-1, length)
+    return vectors
+
+
+def _candidates(table: pa.Table, score: np.ndarray, reasons: list[str]) -> Candidates:
+    return Candidates(
+        table["_rowid"].to_numpy(),
+        np.array(table["source"].to_pylist(), dtype=str),
+        table["start_ns"].to_numpy(),
+        table["end_ns"].to_numpy(),
+        score,
+        reasons,
+        _vectors(table, "box", 4),
+        _vectors(table, "position", 3),
+    )
+
+
+def _concatenated(found: list[Candidates]) -> Candidates:
+    """All candidates; of a tag found twice, the better score."""
+    names = ("rows", "source", "start_ns", "end_ns", "score", "box", "position")
+    arrays = {name: np.concatenate([getattr(entry, name) for entry in found]) for name in names}
+    reasons = [reason for entry in found for reason in entry.reasons]
+    order = np.lexsort((-arrays["score"], arrays["rows"]))
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = np.diff(arrays["rows"][order]) != 0
+    kept = order[is_first]
+    return Candidates(
+        **{name: values[kept] for name, values in arrays.items()},
+        reasons=[reasons[number] for number in kept],
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _QUOTE_LENGTH else text[: _QUOTE_LENGTH - 1] + "…"
