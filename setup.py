@@ -3,6 +3,8 @@
 
 from setuptools import find_packages, setup
 
+PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node", "video_search")
+
 setup(
     name="assistant-perception",
     version="0.1.0",
@@ -14,7 +16,13 @@ setup(
     packages=find_packages(
         include=[
             f"{name}{sub}"
-            for name in ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node", "video_search")
+            for name in (
+                "perception_kit",
+                "pose6d_node",
+                "tracker_node",
+                "actionrec_node",
+                "video_search",
+            )
             for sub in ("", ".*")
         ]
     ),

@@ -19,8 +19,6 @@ import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.data.crops import crop_clip
-from actionrec_node.data.pictures import add_folder_arguments
-from actionrec_node.data.video import VideoError, VideoFormat, video_frames
 from actionrec_node.evaluation.clip_scores import CLIPS_AT_ONCE
 from actionrec_node.evaluation.model_loading import (
     add_model_arguments,
@@ -33,6 +31,8 @@ from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
+from perception_kit.videos.pictures import add_folder_arguments
+from perception_kit.videos.video import VideoError, VideoFormat, video_frames
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -23,11 +23,11 @@ import numpy as np
 
 from actionrec_node.data.annotations import DataError, Segment, read_table, video_path
 from actionrec_node.data.exports import read_export
-from actionrec_node.data.video import is_video
-from actionrec_node.data.video_file import STRICT_DECODING, VideoError, upright
 from perception_kit.arguments import bounded_float, positive_float
 from perception_kit.partial_file import replacing
 from perception_kit.processes import run_command
+from perception_kit.videos.video import is_video
+from perception_kit.videos.video_file import STRICT_DECODING, VideoError, upright
 
 # An end tag may be this much later than the last frame: VoTT rounds, and a video's rate may not be
 # steady.

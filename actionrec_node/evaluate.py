@@ -23,8 +23,6 @@ from actionrec_node.data.annotations import Annotations, DataError, check_labels
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_video
 from actionrec_node.data.person_boxes import BoxTrack, read_boxes
-from actionrec_node.data.pictures import add_folder_arguments
-from actionrec_node.data.video import VideoError, VideoFormat
 from actionrec_node.evaluation.clip_scores import (
     PredictedVideo,
     clip_scores,
@@ -47,6 +45,8 @@ from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
+from perception_kit.videos.pictures import add_folder_arguments
+from perception_kit.videos.video import VideoError, VideoFormat
 
 _SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 

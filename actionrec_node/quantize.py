@@ -21,7 +21,6 @@ import numpy as np
 
 from actionrec_node.data.annotations import DataError, check_disjoint
 from actionrec_node.data.labeled_videos import LabeledVideo
-from actionrec_node.data.video import VideoError
 from actionrec_node.evaluate import add_video_arguments, find_videos, read_videos
 from actionrec_node.evaluation.clip_scores import clip_scores, predict_video
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
@@ -32,6 +31,7 @@ from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError, import_package
 from perception_kit.processes import run_command
 from perception_kit.resources import INT8_RUNTIME
+from perception_kit.videos.video import VideoError
 
 EXIT_BAD_INPUT = 2
 _STRIDE = 4  # frames between two windows that are compared, as evaluate and the live node have it

@@ -29,7 +29,6 @@ from actionrec_node.data.augmentation import Mode
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
-from actionrec_node.data.pictures import PICTURES_HELP
 from actionrec_node.data.training_clips import (
     MAX_SPEED_CHANGE,
     Balance,
@@ -38,7 +37,6 @@ from actionrec_node.data.training_clips import (
     batches,
     inverse_frequency_weights,
 )
-from actionrec_node.data.video import VideoFormat
 from actionrec_node.evaluation.clip_scores import evaluate_clips, format_scores
 from actionrec_node.networks.action_model import (
     ActionModel,
@@ -58,6 +56,8 @@ from perception_kit.training.clock import TrainingClock
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
 from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
 from perception_kit.training.run import TrainingError, create_fabric, exit_on, write_record
+from perception_kit.videos.pictures import PICTURES_HELP
+from perception_kit.videos.video import VideoFormat
 
 Batch: TypeAlias = tuple[tuple[Tensor, ...], Tensor]
 CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops

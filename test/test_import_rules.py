@@ -26,7 +26,7 @@ LAYERS = (
     ),
     ("camera_config", "depth_scale"),
     ("arguments", "drawing", "metrics", "networks"),
-    ("datasets", "training"),
+    ("datasets", "training", "videos"),
     ("bags", "ros"),
     ("synth", "evaluation"),
     ("report", "view"),

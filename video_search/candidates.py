@@ -121,7 +121,9 @@ class Finder:
         """Texts that hold all the words, by the full-text index."""
         from lancedb.query import FullTextOperator, MatchQuery
 
-        query = MatchQuery(" ".join(words), "text", operator=FullTextOperator.AND)
+        query = MatchQuery(  # type: ignore[call-arg]  # mypy takes its defaults for none
+            " ".join(words), "text", operator=FullTextOperator.AND
+        )
         search = self._table.search(query, query_type="fts").limit(MOST_TEXTS)
         table = self._rows(self._where("text != ''"), search)
         relevance = _numbers(table, "_score")

@@ -13,6 +13,7 @@ import pyarrow as pa
 from video_search.candidates import Candidates, Finder
 from video_search.query import Moment, Query, SearchResult
 from video_search.schema import TAGS, tag_from_row
+from video_search.tag import Tag
 from video_search.words import Phrase, parse
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _moments(library: Library, joined: _Joined, limit: int, newest_first: bool) 
     return moments
 
 
-def _read_tags(library: Library, rows: Sequence[int]) -> dict[int, object]:
+def _read_tags(library: Library, rows: Sequence[int]) -> dict[int, Tag]:
     unique = sorted(set(rows))
     if not unique:
         return {}

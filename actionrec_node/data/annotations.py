@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actionrec_node.data.video import VIDEO_SUFFIXES, is_video
+from perception_kit.videos.video import VIDEO_SUFFIXES, is_video
 
 
 class DataError(ValueError):

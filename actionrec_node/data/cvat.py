@@ -14,8 +14,8 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from actionrec_node.data.annotations import DataError, Segment
-from actionrec_node.data.video_file import file_frames
 from actionrec_node.data.vott import find_video
+from perception_kit.videos.video_file import file_frames
 
 _ACTION = "action"
 

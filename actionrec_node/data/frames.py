@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from actionrec_node.data.video import VideoError, VideoFormat, video_frames
+from perception_kit.videos.video import VideoError, VideoFormat, video_frames
 
 # A video of more bytes is decoded again for the clips: 26 s of 448x252 pixels at 15 fps.
 MAX_HELD_BYTES = 128 * 1024**2

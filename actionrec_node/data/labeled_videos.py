@@ -16,7 +16,7 @@ from actionrec_node.data.annotations import Annotations, DataError, Segment, che
 from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.frames import FrameFile, Frames, read_frames
 from actionrec_node.data.person_boxes import BoxTrack
-from actionrec_node.data.video import VideoError, VideoFormat, frame_size
+from perception_kit.videos.video import VideoError, VideoFormat, frame_size
 
 UNLABELED = -1
 # A window whose last action began more recently is too ambiguous to train on.

@@ -19,13 +19,13 @@ import numpy as np
 
 from actionrec_node.config import ActionConfig, RecognizerConfig
 from actionrec_node.data.crops import PersonBox, crop_clip
-from actionrec_node.data.video import shrink
 from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
 from perception_kit.image_checks import check_color
 from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate
+from perception_kit.videos.video import shrink
 
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
 # Pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip.

@@ -10,9 +10,9 @@ import pytest
 
 from actionrec_node import classify
 from actionrec_node.data.labeled_videos import LabeledVideo
-from actionrec_node.data.video import VideoFormat, read_video
 from actionrec_node.evaluation.clip_scores import predict_video
 from actionrec_node.networks.action_model import load_action_model
+from perception_kit.videos.video import VideoFormat, read_video
 
 
 def test_windows_of_a_video_as_json(

@@ -21,9 +21,9 @@ from actionrec_node.data.labeled_videos import (
     load_videos,
 )
 from actionrec_node.data.person_boxes import BoxTrack
-from actionrec_node.data.video import VideoError, VideoFormat, read_video
 from actionrec_node.evaluation.clip_scores import predict_video
 from actionrec_node.networks.action_model import load_action_model
+from perception_kit.videos.video import VideoError, VideoFormat, read_video
 
 
 def test_frame_labels_at_the_clip_rate() -> None:

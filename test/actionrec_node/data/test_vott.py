@@ -13,8 +13,8 @@ from actionrec_node import clips, train
 from actionrec_node.data.annotations import DataError, Segment, read_annotations
 from actionrec_node.data.exports import read_export
 from actionrec_node.data.labeled_videos import load_video
-from actionrec_node.data.video import VideoFormat, read_video
 from actionrec_node.data.vott import TaggedFrame, segments_from_tags
+from perception_kit.videos.video import VideoFormat, read_video
 
 
 def _frames(text: str) -> list[TaggedFrame]:

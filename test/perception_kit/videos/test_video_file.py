@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from actionrec_node.data.video import VideoError, VideoFormat, read_video
+from perception_kit.videos.video import VideoError, VideoFormat, read_video
 
 FORM = VideoFormat(fps=15, max_side=32)
 KEEP = VideoFormat(fps=15, max_side=32, keep_damaged=True)

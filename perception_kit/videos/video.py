@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from actionrec_node.data.pictures import folder_frames, has_pictures
-from actionrec_node.data.video_file import Pixels, VideoError, file_frames
+from perception_kit.videos.pictures import folder_frames, has_pictures
+from perception_kit.videos.video_file import Pixels, VideoError, file_frames
 
 VIDEO_SUFFIXES = (
     ".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v",

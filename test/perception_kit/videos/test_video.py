@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from actionrec_node.data.video import VideoError, VideoFormat, frame_size, read_video, shrink
 from actionrec_node.networks.resizing import resize_frame
+from perception_kit.videos.video import VideoError, VideoFormat, frame_size, read_video, shrink
 
 
 @pytest.mark.parametrize(("rate", "count"), [(30, 60), (15, 30), (10, 20)])

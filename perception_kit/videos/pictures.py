@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 from PIL import Image, UnidentifiedImageError
 
-from actionrec_node.data.video_file import Pixels, VideoError
 from perception_kit.arguments import positive_float
+from perception_kit.videos.video_file import Pixels, VideoError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 # Pillow's modes of pictures without color, by how they are called here; all others have color.

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from actionrec_node.data.video import VideoError, VideoFormat, is_video, read_video
+from perception_kit.videos.video import VideoError, VideoFormat, is_video, read_video
 
 FORM = VideoFormat(fps=10, max_side=8, folder_fps=10)
 COLOR, GREY = np.full((6, 8, 3), (10, 20, 30), np.uint8), np.full((6, 8), 40, np.uint8)
