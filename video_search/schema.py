@@ -40,6 +40,7 @@ TAGS = pa.schema(
         ("space", pa.string()),
         ("thumbnail", pa.binary()),
         ("producer", pa.string()),
+        ("number", pa.int64()),
     ],
     metadata=_METADATA,
 )

@@ -51,7 +51,8 @@ class Tag:
     frame, ``position`` (3,) float32 metres in ``frame_id``, ``descriptor`` (D,) float32 of norm 1
     in the ``space`` of the network that made it; all three None where unknown. ``text`` holds
     further words to be found by, such as what was said; ``color`` is that of the object by name.
-    ``thumbnail`` is a JPEG or empty. ``producer`` names the topic, matcher or reader that found it.
+    ``thumbnail`` is a JPEG or empty. ``producer`` names the topic, matcher or reader that found it;
+    ``number`` tells apart what is the same in all that (bowls that come into view at once).
 
     Raises ValueError for a kind that is not known, an end before the start, and values of another
     shape or that are not finite.
@@ -74,6 +75,7 @@ class Tag:
     space: str = ""
     thumbnail: bytes = b""
     producer: str = ""
+    number: int = 0
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +101,6 @@ class Tag:
 
     def _identity(self) -> str:
         """The same for the same appearance found again, also while it is still going on."""
-        box = "" if self.box is None or self.track_id >= 0 else np.round(self.box).tolist()
         parts = (
             self.source,
             self.producer,
@@ -108,7 +109,7 @@ class Tag:
             self.start_ns,
             self.track_id,
             self.text if self.kind == "text" else "",
-            box,
+            self.number,
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 

@@ -61,12 +61,12 @@ def run_batch(
         make_output(task.out)
 
     codes: dict[Path, int] = {}
-    with _client(workers, scheduler) as client:
+    with cluster_client(workers, scheduler) as client:
         bag_of = {
             client.submit(_replay, replay_command(task), str(task.out / LOG), pure=False): bag
             for bag, task in tasks.items()
         }
-        ended = _as_ended(client, bag_of)
+        ended = as_ended(client, bag_of)
         for future in tqdm(ended, total=len(bag_of), unit="bag", desc="replays"):
             bag = bag_of[future]
             codes[bag] = _exit_code(future, bag, tasks[bag])
@@ -75,7 +75,7 @@ def run_batch(
     return codes
 
 
-def _as_ended(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
+def as_ended(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
     """Yields each of ``futures`` when it has ended, and logs a lack of workers."""
     running = set(futures)
     while running:
@@ -159,18 +159,24 @@ def replay_command(task: ReplaySettings) -> list[str]:
 
 
 @contextmanager
-def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
-    """Client of the Dask cluster at ``scheduler``, or of a local one. Raises OutputError."""
+def cluster_client(
+    workers: int, scheduler: str | None, processes: bool = False
+) -> Iterator[Client]:
+    """Client of the Dask cluster at ``scheduler``, or of a local one. Raises OutputError.
+
+    The ``workers`` of a local one are threads or ``processes``, which nobody else can reach.
+    """
     # Failures are logged in words of this package.
     for handler in logging.getLogger("distributed").handlers:
         handler.setLevel(logging.CRITICAL)
 
     if scheduler is None:
-        # Threads are enough, since each replay is a process.
+        # Threads are enough where each task starts a process.
         local = LocalCluster(
-            n_workers=1,
-            threads_per_worker=workers,
-            processes=False,
+            n_workers=workers if processes else 1,
+            threads_per_worker=1 if processes else workers,
+            processes=processes,
+            host="127.0.0.1" if processes else None,
             dashboard_address=None,
             silence_logs=False,
         )
