@@ -29,9 +29,10 @@ _SECONDS, _FPS = 6.0, 8.0
 
 @dataclass(frozen=True)
 class Planting:
-    """A logo that is seen from ``start_ns`` to ``end_ns``; side and blur in pixels, tilt in degrees.
+    """A logo that is seen from ``start_ns`` to ``end_ns``.
 
-    ``hidden`` is the fraction that something covers.
+    ``side`` and ``blur`` in pixels, ``tilt`` in degrees; ``hidden`` is the fraction that something
+    covers.
     """
 
     label: str
@@ -162,8 +163,9 @@ def _draw(rgb: np.ndarray, planting: Planting, quad: np.ndarray, rng: np.random.
     if planting.hidden:
         mask[:, : round(planting.hidden * _LOGO_SIDE)] = 0
     big_mask = cv2.warpPerspective(mask, scale @ homography, (4 * width, 4 * height))
-    drawn = cv2.resize(big, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-    opacity = cv2.resize(big_mask, (width, height), interpolation=cv2.INTER_AREA) / 255.0
+    small = (width, height)
+    drawn: np.ndarray = cv2.resize(big, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    opacity: np.ndarray = cv2.resize(big_mask, small, interpolation=cv2.INTER_AREA) / 255.0
     if planting.blur > 0.3:
         drawn = cv2.GaussianBlur(drawn, (0, 0), planting.blur)
         opacity = cv2.GaussianBlur(opacity, (0, 0), planting.blur)

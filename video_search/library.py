@@ -31,6 +31,8 @@ from video_search.schema import (
     tags_to_table,
 )
 from video_search.tag import Source, Tag
+from video_search.vocabulary import LIBRARY_FILE, Vocabulary, read_vocabulary
+from video_search.wordnet import installed_wordnet
 
 _TAGS, _SOURCES, _LOCK = "tags", "sources", ".lock"
 # Words as they are: singular and plural, and what they mean, are up to the search.
@@ -63,7 +65,7 @@ class Library:
         self._connection = connection
         self.tags_table = self._opened(_TAGS)
         self.sources_table = self._opened(_SOURCES)
-        self.relations = Relations()
+        self.relations = Relations(_own_vocabulary(uri), installed_wordnet())
         self._labels: tuple[int, tuple[str, ...]] = (-1, ())
 
     @classmethod
@@ -276,6 +278,12 @@ class Library:
 
         with _reported(self.uri, "searched"):
             return search(self, Query(text=query) if isinstance(query, str) else query)
+
+
+def _own_vocabulary(uri: str) -> Vocabulary:
+    """The words in the folder of a library, where it has some."""
+    path = Path(uri) / LIBRARY_FILE
+    return read_vocabulary(path) if _is_local(uri) and path.is_file() else {}
 
 
 def _index(tags_table: Any) -> None:

@@ -26,14 +26,14 @@ VIEWS = (
     (256, 1.0, 0.0),
     (128, 1.0, 0.0),
     (64, 1.0, 0.0),
-    *((side, 1.6, turn) for side in (192, 96) for turn in (0.0, 45.0, 90.0, 135.0)),
+    *((side, 1.8, turn) for side in (192, 96) for turn in (0.0, 45.0, 90.0, 135.0)),
 )
 CONTRAST, EDGE = 0.02, 0.02
 # A frame is enlarged or reduced by this at most, and to a side of so many pixels.
 FRAME_SCALE = 1.0
 MAX_FRAME_SIDE = 1600
 # A pattern needs this many features of its own, and must be seen by so many that agree.
-MIN_FEATURES, MIN_INLIERS, SURE_INLIERS = 12, 8, 25
+MIN_FEATURES, MIN_INLIERS, SURE_INLIERS = 12, 7, 25
 LOWE_RATIO, REPROJECTION_PX = 0.85, 3.0
 # The quadrilateral: not folded, larger than this, and no side is shortened more than this.
 MIN_SIDE_PX, MAX_SIDE_RATIO = 16.0, 8.0
@@ -102,7 +102,7 @@ def _seen(
     found: list[Sighting] = []
     matcher = cv2.BFMatcher(cv2.NORM_L2)
     while len(features) >= MIN_INLIERS and len(found) < MOST_PLACES:
-        pairs = [pair for pair in matcher.knnMatch(pattern.features, features, k=2)]
+        pairs = matcher.knnMatch(pattern.features, features, k=2)
         matches = np.array(
             [
                 (first.queryIdx, first.trainIdx)
@@ -116,7 +116,9 @@ def _seen(
             break
         quad, confidence = plane
         box = np.clip([*quad.min(axis=0), *quad.max(axis=0)], 0, [*size, *size])
-        found.append(Sighting("pattern", pattern.name, confidence, NAME, box=np.float32(box)))
+        found.append(
+            Sighting("pattern", pattern.name, confidence, NAME, box=box.astype(np.float32))
+        )
         outside = np.array([not _is_inside(quad, place) for place in places])
         places, features = places[outside], features[outside]
     return found
@@ -224,7 +226,8 @@ def _is_sound(quad: np.ndarray) -> bool:
     """Whether a (4, 2) quadrilateral can be a rectangle seen from its front."""
     sides = np.roll(quad, -1, axis=0) - quad
     lengths = np.linalg.norm(sides, axis=1)
-    turns = np.cross(sides, np.roll(sides, -1, axis=0))
+    following = np.roll(sides, -1, axis=0)
+    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
     return bool(
         np.isfinite(quad).all()
         and (turns > 0).all()
