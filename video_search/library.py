@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import lancedb
 import pyarrow as pa
 import pyarrow.compute as pc
-from lancedb.index import FTS, Bitmap, BTree
+from lancedb.index import FTS, Bitmap, BTree, IvfFlat
 
 from video_search.query import Query, SearchResult
 from video_search.relations import Relations
@@ -40,8 +40,12 @@ _INDICES: dict[str, Any] = {
     "text": FTS(stem=False, remove_stop_words=False),
     "label": Bitmap(),
     "source": Bitmap(),
+    "space": Bitmap(),
     "id": BTree(),
 }
+# Fewer descriptors are compared one by one, which is as fast. The partitions suit millions.
+MIN_INDEXED = 50_000
+_NEAREST = IvfFlat(distance_type="cosine", num_partitions=256, sample_rate=64, max_iterations=15)
 # Writers of other processes may be faster; each try starts from what they wrote.
 _TRIES, _PAUSE_S = 8, 0.05
 _CONFLICT = ("conflict", "Retryable")
@@ -160,6 +164,10 @@ class Library:
     def optimize(self) -> None:
         """Index what was added since, and merge small files; searches get faster by it."""
         with _reported(self.uri, "optimized"), _locked(self.uri, exclusive=False):
+            indexed = {name for index in self.tags_table.list_indices() for name in index.columns}
+            described = self.tags_table.count_rows("descriptor_size > 0")
+            if described >= MIN_INDEXED and "descriptor" not in indexed:
+                self.tags_table.create_index("descriptor", config=_NEAREST)
             for table in (self.tags_table, self.sources_table):
                 table.optimize(cleanup_older_than=timedelta(days=1))
 

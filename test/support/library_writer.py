@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tags into a library without end, to be killed at any time: LIBRARY SOURCE [TAGS AT A TIME].
+"""Writes tags into a library, to be killed at any time: LIBRARY SOURCE TAGS_AT_A_TIME TIMES.
 
 Prints the number of tags after each write.
 """

@@ -13,9 +13,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk
 from python_imports import ROOT
 
-from video_search import Library
+from video_search import Library, LibraryError, Tag
 
 WRITER = ROOT / "test" / "support" / "library_writer.py"
 BATCH = 5
@@ -73,3 +74,14 @@ def test_two_writers_at_once(tmp_path: Path) -> None:
     for source in "ab":
         check_whole(Library.open(library.uri), source, 6 * BATCH)
     assert len(Library.open(library.uri).sources()) == 2
+
+
+def test_a_full_disk_is_named_and_changes_nothing(tmp_path: Path) -> None:
+    library = Library.create(tmp_path / "library")
+    library.add([Tag("a", 0, 1, "object", "mug")])
+    large = [Tag("a", n, n + 1, "object", "bowl", thumbnail=os.urandom(3000)) for n in range(1, 99)]
+    with full_disk(), pytest.raises(LibraryError, match="could not be written"):
+        library.add(large)
+    assert Library.open(library.uri).count() == 1
+    library.add(large)
+    assert library.count() == 99
