@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
-PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node")
+PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node", "video_search")
 # Folders that perception_kit.resources.package_folder() finds in a wheel.
 SHARE = "perception_kit.share"
 DATA = ("config", "launch", "models", "msg")
@@ -27,7 +27,7 @@ setup(
     ],
     package_dir={f"{SHARE}.{name}": name for name in DATA},
     package_data={
-        "": ["*.pyi", "py.typed", "*.css", "*.html", "*.js"],
+        "": ["*.pyi", "py.typed", "*.css", "*.html", "*.js", "*.yaml"],
         **{f"{SHARE}.{'.'.join(folder.parts)}": ["*"] for folder in folders},
     },
 )

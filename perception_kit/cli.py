@@ -57,6 +57,10 @@ COMMANDS: Entries = {
         "pose": Entry("pose6d_node.convert", "Published segmentation and pose weights."),
         "actions": Entry("actionrec_node.convert", "Published action weights, and alarm classes."),
     },
+    "search": {
+        "index": Entry("video_search.index", "Make recordings, videos and texts searchable."),
+        "find": Entry("video_search.find", "Find moments by words, pictures and relations."),
+    },
     "average": Entry("perception_kit.average", "Average models that were fine-tuned from another."),
     "quantize": Entry("actionrec_node.quantize", "Make an 8-bit action model for CPUs."),
     "update-objects": Entry(
@@ -72,6 +76,7 @@ GROUPS = {
     "train": "Train networks on your own objects and actions.",
     "evaluate": "Score models on annotated data.",
     "convert": "Convert published weights to model files.",
+    "search": "Find moments in recordings.",
 }
 
 # The extra of pyproject.toml that brings a module which plain `pip install` does not.
@@ -82,6 +87,9 @@ EXTRAS = {
     "openvino": "openvino",
     "nncf": "openvino",
     "rerun": "view",
+    "lancedb": "search",
+    "pyarrow": "search",
+    "webvtt": "search",
 }
 COMPLETION = 'Completion in bash: eval "$(_PERCEPTION_COMPLETE=bash_source perception)"'
 

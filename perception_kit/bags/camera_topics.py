@@ -87,8 +87,7 @@ def find_camera_topics(
 
     # Colour
     not_depth = [name for name in images if name != depth]
-    colors = _of_role("color", free, encoding_of)
-    colors = [name for name in colors if not _is_below_depth(name)] or colors
+    colors = _colors(free, encoding_of)
     chosen_color = _choose("colour image", "--color-topic", color, not_depth, colors, topics)
 
     # Depth, best aligned to colour and of the same camera
@@ -116,6 +115,28 @@ def find_camera_topics(
         "camera information", "--camera-info-topic", camera_info, infos, candidates, topics
     )
     return CameraTopics(chosen_color, chosen_depth, chosen_info)
+
+
+def find_color_topic(
+    recorded: Mapping[str, BagTopic],
+    encoding_of: Callable[[str], str | None] = lambda topic: None,
+) -> str:
+    """The topic of the colour images alone, found as ``find_camera_topics`` does."""
+    topics = camera_streams(recorded)
+    images = _images(topics)
+    colors = _colors(images, encoding_of)
+    return _choose("colour image", "--color-topic", None, images, colors, topics)
+
+
+def has_images(recorded: Mapping[str, BagTopic]) -> bool:
+    """Whether a bag holds images of a camera."""
+    return bool(_images(camera_streams(recorded)))
+
+
+def _colors(names: Sequence[str], encoding_of: Callable[[str], str | None]) -> list[str]:
+    """The colour images among ``names``."""
+    colors = _of_role("color", names, encoding_of)
+    return [name for name in colors if not _is_below_depth(name)] or colors
 
 
 def _images(topics: Mapping[str, BagTopic]) -> list[str]:

@@ -3,26 +3,17 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from distributed import (
-    CancelledError,
-    Client,
-    Future,
-    KilledWorker,
-    TimeoutError,
-    get_worker,
-    wait,
-)
+from distributed import CancelledError, Future, KilledWorker, get_worker
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -33,6 +24,7 @@ from perception_kit.evaluation.run_folder import OutputError, make_output
 from perception_kit.evaluation.scores import main_scores
 from perception_kit.json_output import write_json
 from perception_kit.processes import ends_with_parent
+from perception_kit.replay.cluster import as_ended, cluster_client
 from perception_kit.replay.log import log
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.report.summary_page import summary_page, summary_table
@@ -42,8 +34,6 @@ SUMMARY, SUMMARY_PAGE, LOG = "summary.json", "summary.html", "replay.log"
 # Exit codes: of replays that have scores, and of those that a worker could not run.
 FINISHED = (0, 3)
 NOT_STARTED = 2
-_CONNECT_S = 30
-_REPORT_EVERY_S = 15
 _POLL_S = 0.5
 
 # Bags with the exit codes of their replays, as these end.
@@ -98,34 +88,14 @@ def _run_here(tasks: Mapping[Path, ReplaySettings], workers: int) -> Ended:
 
 def _run_on_cluster(tasks: Mapping[Path, ReplaySettings], scheduler: str) -> Ended:
     """Each bag with its exit code as its replay ends, on the Dask cluster at ``scheduler``."""
-    with _client(scheduler) as client:
+    with cluster_client(scheduler) as client:
         bag_of = {
             client.submit(_replay_on_worker, replay_command(task), task.out / LOG, pure=False): bag
             for bag, task in tasks.items()
         }
-        for future in _as_ended(client, bag_of):
+        for future in as_ended(client, bag_of):
             bag = bag_of[future]
             yield bag, _exit_code(future, bag, tasks[bag])
-
-
-def _as_ended(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
-    """Yields each of ``futures`` when it has ended, and logs a lack of workers."""
-    running = set(futures)
-    while running:
-        try:
-            ended, running = wait(running, timeout=_REPORT_EVERY_S, return_when="FIRST_COMPLETED")
-        except TimeoutError:
-            if not client.scheduler_info()["workers"]:
-                log(
-                    "the scheduler has no workers: start one with"
-                    f" 'dask worker {client.scheduler.address} --nthreads 1'; waiting"
-                )
-            continue
-        except CancelledError:
-            # The scheduler is gone, and every future with it.
-            ended, running = running, set()
-
-        yield from ended
 
 
 def _exit_code(future: Future, bag: Path, task: ReplaySettings) -> int:
@@ -185,22 +155,6 @@ def replay_command(task: ReplaySettings) -> list[str]:
         elif value is not None and value is not False:
             command += [option, str(value.absolute() if isinstance(value, Path) else value)]
     return command
-
-
-@contextmanager
-def _client(scheduler: str) -> Iterator[Client]:
-    """Client of the Dask cluster at ``scheduler``. Raises OutputError."""
-    # Failures are logged in words of this package.
-    for handler in logging.getLogger("distributed").handlers:
-        handler.setLevel(logging.CRITICAL)
-    try:
-        client = Client(scheduler, timeout=_CONNECT_S)
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            f"no Dask scheduler answers at '{scheduler}' ({error}): start one with 'dask scheduler'"
-        ) from error
-    with client:
-        yield client
 
 
 def _replay_on_worker(command: list[str], log_path: Path) -> int:

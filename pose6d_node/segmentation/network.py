@@ -23,6 +23,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from perception_kit.networks.efficientnet_lite import STAGE_CHANNELS, efficientnet_lite0
 from pose6d_node.segmentation.depth_input import (
     DEPTH_MEAN,
     DEPTH_STD,
@@ -31,7 +32,6 @@ from pose6d_node.segmentation.depth_input import (
     SizedRoIAlign,
 )
 from pose6d_node.segmentation.descriptor import Descriptor
-from pose6d_node.segmentation.efficientnet_lite import STAGE_CHANNELS, efficientnet_lite0
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node")
+PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node", "video_search")
 
 
 @cache

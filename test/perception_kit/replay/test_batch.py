@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_made_is_named(no_models: ReplaySettings, tmp_pa
 def test_scheduler_that_nobody_runs(
     no_models: ReplaySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perception_kit.replay.batch._CONNECT_S", 1)
+    monkeypatch.setattr("perception_kit.replay.cluster._CONNECT_S", 1)
     with pytest.raises(OutputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         run_batch([tmp_path / "kitchen"], no_models, scheduler="tcp://127.0.0.1:9")
 

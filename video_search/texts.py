@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts with times: subtitles (SRT, WebVTT), JSON lines and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import webvtt
+from webvtt.errors import MalformedCaptionError, MalformedFileError
+from webvtt.models import Timestamp
+
+from video_search.tag import FILE_CLOCK, KINDS, WALL_CLOCK, Tag
+
+TEXT_SUFFIXES = (".srt", ".vtt", ".jsonl", ".csv")
+# Seconds from here on count from 1970: no file lasts for 30 years.
+_EPOCH_S = 1e9
+_START, _END = ("start", "time", "stamp"), ("end", "stop")
+_COLUMNS = "start (or time), and text or label; end, kind and confidence may be there"
+
+
+class TextError(ValueError):
+    """A text with times cannot be read; the message names the file and the line."""
+
+
+@dataclass(frozen=True)
+class TimedText:
+    """One entry; times in nanoseconds of the ``clock``."""
+
+    start_ns: int
+    end_ns: int
+    text: str
+    label: str = ""
+    kind: str = "text"
+    confidence: float = 1.0
+    clock: str = FILE_CLOCK
+
+    def tag(self, source: str, producer: str) -> Tag:
+        """The entry as a tag."""
+        return Tag(
+            source,
+            self.start_ns,
+            self.end_ns,
+            self.kind,
+            self.label,
+            self.confidence,
+            text=self.text,
+            producer=producer,
+        )
+
+
+def read_texts(path: Path) -> list[TimedText]:
+    """The entries of a file by its suffix, in the order of time. Raises TextError."""
+    readers = {".srt": _subtitles, ".vtt": _subtitles, ".jsonl": _json_lines, ".csv": _csv}
+    try:
+        texts = sorted(readers[path.suffix.lower()](path), key=lambda entry: entry.start_ns)
+    except UnicodeDecodeError as error:
+        raise TextError(f"'{path}' is not UTF-8 text ({error}): convert it by iconv") from error
+    except OSError as error:
+        raise TextError(f"'{path}' cannot be read: {error}") from error
+    if len({entry.clock for entry in texts}) > 1:
+        raise TextError(
+            f"'{path}' has seconds from its start and times of day: give one kind of time"
+        )
+    return texts
+
+
+def _subtitles(path: Path) -> Iterator[TimedText]:
+    read = webvtt.from_srt if path.suffix.lower() == ".srt" else webvtt.read
+    try:
+        captions = read(str(path), encoding="utf-8-sig").captions
+        for caption in captions:
+            start, end = _stamp(caption.start_time), _stamp(caption.end_time)
+            yield _checked(path, caption.text, start, end, text=" ".join(caption.text.split()))
+    except (MalformedFileError, MalformedCaptionError) as error:
+        form = "SubRip" if path.suffix.lower() == ".srt" else "WebVTT"
+        raise TextError(f"'{path}' is no {form} file: {error}") from error
+    if not captions:
+        raise TextError(f"'{path}' has no subtitle: expected blocks with START --> END times")
+
+
+def _stamp(time: Timestamp) -> int:
+    hours, minutes, seconds, milliseconds = time.to_tuple()
+    return (((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds) * 1_000_000
+
+
+def _json_lines(path: Path) -> Iterator[TimedText]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line)
+            except ValueError as error:
+                raise TextError(f"'{path}', line {number}, is no JSON: {error}") from error
+            if not isinstance(values, dict):
+                raise TextError(f"'{path}', line {number}: expected an object with {_COLUMNS}")
+            yield _entry(path, number, values)
+
+
+def _csv(path: Path) -> Iterator[TimedText]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        columns = [str(name).strip().lower() for name in rows.fieldnames or ()]
+        if not set(columns) & set(_START) or not set(columns) & {"text", "label"}:
+            raise TextError(f"'{path}' has the columns {columns}, expected {_COLUMNS}")
+        rows.fieldnames = columns
+        for row in rows:
+            yield _entry(path, rows.line_num, row)
+
+
+def _entry(path: Path, number: int, values: Mapping[str, Any]) -> TimedText:
+    """An object of JSON or a row."""
+    where = f"line {number}"
+    start = next((values[name] for name in _START if values.get(name) not in (None, "")), None)
+    if start is None:
+        raise TextError(f"'{path}', {where}, has no time: expected {_COLUMNS}")
+    start_ns, clock = _nanoseconds(path, where, start)
+    end = next((values[name] for name in _END if values.get(name) not in (None, "")), None)
+    end_ns = start_ns if end is None else _nanoseconds(path, where, end)[0]
+
+    text, label = (str(values.get(name) or "").strip() for name in ("text", "label"))
+    kind = str(values.get("kind") or ("event" if label else "text"))
+    if kind not in KINDS:
+        raise TextError(f"'{path}', {where}: unknown kind '{kind}', expected {', '.join(KINDS)}")
+    try:
+        confidence = float(values.get("confidence") or 1.0)
+    except (TypeError, ValueError) as error:
+        raise TextError(f"'{path}', {where}: the confidence is no number") from error
+    return _checked(path, where, start_ns, end_ns, text, label, kind, confidence, clock)
+
+
+def _checked(
+    path: Path,
+    where: str,
+    start_ns: int,
+    end_ns: int,
+    text: str,
+    label: str = "",
+    kind: str = "text",
+    confidence: float = 1.0,
+    clock: str = FILE_CLOCK,
+) -> TimedText:
+    if end_ns < start_ns:
+        raise TextError(f"'{path}', {where}: the end lies before the start")
+    if not text and not label:
+        raise TextError(f"'{path}', {where}: has neither text nor label")
+    if not 0.0 <= confidence <= 1.0:
+        raise TextError(f"'{path}', {where}: the confidence is 0 to 1, got {confidence:g}")
+    return TimedText(start_ns, end_ns, text, label, kind, confidence, clock)
+
+
+def _nanoseconds(path: Path, where: str, value: object) -> tuple[int, str]:
+    """Nanoseconds and their clock, of seconds or of an ISO 8601 time (UTC unless it says)."""
+    try:
+        seconds = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        try:
+            moment = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+        except ValueError as error:
+            raise TextError(
+                f"'{path}', {where}: '{value}' is no time: expected seconds or ISO 8601"
+            ) from error
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return round(moment.timestamp() * 1e9), WALL_CLOCK
+    if not 0 <= seconds < 1e11:
+        raise TextError(f"'{path}', {where}: '{value}' is no time: expected seconds from 0 on")
+    return round(seconds * 1e9), WALL_CLOCK if seconds >= _EPOCH_S else FILE_CLOCK
