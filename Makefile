@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The few commands a person needs. All set everything up first.
-.PHONY: setup demo test check bench lint docs pictures lock
+.PHONY: setup demo test check bench chaos soak lint docs pictures lock
 
 setup:
 	@scripts/setup.sh
@@ -25,6 +25,16 @@ bench: setup
 	@./run python -m bench.memory
 	@./run python -m bench.drawing --json out/bench/drawing.json
 	@./run python -m bench.search_speed --json out/bench/search_speed.json
+
+# Ten minutes of killed, frozen and starved nodes on the scene of the demo, and an hour without.
+chaos: out/demo/scene
+	@./run python -m bench.chaos --bag out/demo/scene --json out/chaos/chaos.json
+
+soak: out/demo/scene
+	@./run python -m bench.soak --bag out/demo/scene --out out/soak
+
+out/demo/scene: setup
+	@test -d $@ || ./run python -m perception_kit.synth --split test --seed 7 --seconds 20 --out $@
 
 lint: setup
 	@./run ruff check .

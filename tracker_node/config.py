@@ -192,6 +192,12 @@ class TrackerNodeConfig(TrackerConfig):
     min_missed_frames: int = with_default(TrackerConfig, "min_missed_frames", 8)
     recall_s: float = with_default(TrackerConfig, "recall_s", 60.0)
 
+    early_poses: bool = parameter(
+        True,
+        "poses that come before their detections are used for the tracks of the same frame; false:"
+        " for the next ones, as late poses are, so that results do not depend on what comes first",
+        fixed=True,
+    )
     state_file: str = parameter(
         "",
         "file with the last tracks, from which a node that was restarted goes on; empty: none",

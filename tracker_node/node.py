@@ -88,10 +88,14 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
         self._tracker.reset()
 
     def inputs(self) -> Sequence[Input]:
-        """Detections make the frames; poses may be missing."""
+        """Detections make the frames; poses may be missing.
+
+        Of messages that wait together the executor takes those of the first input first: poses of
+        the last frame come before the detections of the next, also on a busy machine.
+        """
         return [
-            Input("detections", InstanceDetectionArray, "detections"),
             Input("poses", ObjectPoseArray, "poses", required=False),
+            Input("detections", InstanceDetectionArray, "detections"),
         ]
 
     def process(self, frame: SynchronizedFrame) -> None:
@@ -125,11 +129,12 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
         instances = detections_from_message(message, with_masks=False)
 
         # Poses that came before their detections; older ones will not be needed any more.
-        poses: list[PoseEstimate] = []
+        early: list[PoseEstimate] = []
         if self._early is not None and self._early.stamp_ns <= frame.stamp_ns:
             if self._early.stamp_ns == frame.stamp_ns:
-                poses = self._early.poses
+                early = self._early.poses
             self._early = None
+        poses = early if self.config.early_poses else []
 
         with self.statistics.stage("tracking"):
             camera = self._camera(message.header)
@@ -148,6 +153,9 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             self.results.publish("markers", markers)
 
         self.report_rejected("detection", self._tracker.rejected)
+        if early and not self.config.early_poses:
+            self._tracker.add_poses(frame.stamp_ns, early, camera)
+
         if monotonic() - self._kept_s >= _KEEP_PERIOD_S:
             self._kept.keep(self._tracker.state())
             self._kept_s = monotonic()

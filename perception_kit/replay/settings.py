@@ -95,7 +95,11 @@ class ReplaySettings:
                 "intrinsics": "P" if self.camera(color_topic).projection else "K",
                 "color_encoding": self.color_encoding,
             },
-            "tracker_node": {**inputs, "pose_model": pose},
+            "tracker_node": {
+                **inputs,
+                "pose_model": pose,
+                "early_poses": self.realtime is not None,
+            },
             "actionrec_node": {
                 **inputs,
                 "model": action,

@@ -194,7 +194,8 @@ class NodeWatch:
                 continue
 
             state = _value(status, "state")
-            links = self._player.missing_links([stage for stage in STAGES if stage.node == node])
+            stages = [stage for stage in STAGES if stage.node == node]
+            links = self._player.missing_links(stages) + self._unmatched(stages, status)
             if state == "unconfigured" and status.level == DiagnosticStatus.ERROR:
                 # The first line is enough: the node's log has all of them.
                 self._mark_gone(node, f"stays {status.message.splitlines()[0]}")
@@ -203,6 +204,19 @@ class NodeWatch:
             elif links:
                 waiting[node] = f"is active, but {'; '.join(links)}"
         return waiting
+
+    def _unmatched(self, stages: Collection[Stage], status: DiagnosticStatus) -> list[str]:
+        """Results whose publisher has not found all of its subscribers yet, in words.
+
+        They would miss what is published first.
+        """
+        unmatched = []
+        for stage in stages:
+            name = stage.topic.rpartition("/")[2]
+            found = int(_value(status, f"subscribers/{name}") or 0)
+            if found < self._player.client.count_subscribers(stage.topic):
+                unmatched.append(f"not all subscribers of {stage.topic} are found")
+        return unmatched
 
     def _check_processes(self) -> None:
         for node, code in self._group.poll().items():

@@ -67,6 +67,10 @@ class GraphClient(GraphNode):
         """Publishers of a topic that DDS has discovered."""
         return self._node.count_publishers(topic)
 
+    def count_subscribers(self, topic: str) -> int:
+        """Subscribers of a topic that DDS has discovered, this client included."""
+        return self._node.count_subscribers(topic)
+
     def count_listeners(self, topic: str) -> int:
         """Subscriptions that DDS has matched with this client's publisher of ``topic``."""
         return self._publishers[topic].get_subscription_count()

@@ -100,6 +100,11 @@ class FrameInputs:
         """Number of frames dropped because the worker was busy, or because no partner came."""
         return self._worker.dropped + (self._joiner.dropped if self._joiner is not None else 0)
 
+    @property
+    def quiet_s(self) -> float:
+        """Seconds without a complete frame; 0 while one is worked on."""
+        return 0.0 if self._worker.busy else monotonic() - self._last_frame_s
+
     def check(self) -> None:
         """Watchdog: reports what is missing when there was no frame for 2 seconds.
 

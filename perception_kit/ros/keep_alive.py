@@ -8,7 +8,7 @@ from time import monotonic
 
 from perception_kit.ros.node_processes import NodeGroup
 from perception_kit.ros.restarts import UNUSABLE_PARAMETERS, RestartPolicy, Restarts
-from perception_kit.ros.supervision import HANG_S, Supervision
+from perception_kit.ros.supervision import Supervision
 
 
 class GaveUp(Exception):
@@ -49,7 +49,7 @@ class KeepAlive:
 
     def _end_if_hanging(self, name: str) -> None:
         if self._supervision.hangs(name):
-            self._log(f"{name} gave no sign of life for {HANG_S:.0f} s: it is ended and restarted")
+            self._log(f"{name} gave no sign of life for too long: it is ended and restarted")
             self._group.processes[name].kill()
             self._group.processes[name].wait()
 

@@ -294,6 +294,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
             self.problems.report("stamp", judgement.reason)
 
         if judgement.verdict is Verdict.DROP:
+            self._results_due.met()  # there will be none of this frame
             self.statistics.count("dropped")
             return False
         if judgement.verdict is Verdict.RESET:
@@ -314,6 +315,13 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         self.config = updated_config(self.config, parameters, configured=False)
 
     @property
+    def _lacks_frames(self) -> bool:
+        """Whether no frame has come for ``result_deadline``; the watchdog says why."""
+        return self._inputs is not None and (
+            self._inputs.quiet_s >= self.node_config.result_deadline
+        )
+
+    @property
     def state(self) -> str:
         """State of the life cycle."""
         return self._state_machine.current_state[1]
@@ -328,13 +336,14 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         level, message = DiagnosticStatus.OK, self.state
         if self._configure_error:
             level, message = DiagnosticStatus.ERROR, f"{self.state}: {self._configure_error}"
-        elif overdue:
+        elif overdue or self._lacks_frames:
             level, message = DiagnosticStatus.ERROR, "; ".join([*overdue, *problems])
         elif problems:
             level, message = DiagnosticStatus.WARN, "; ".join(problems)
 
         # Values, with the drops of the inputs that are open now
         values = {"state": self.state} | self.diagnostic_values() | self.statistics.values()
+        values |= self.results.values()
         if self._inputs is not None:
             dropped = int(values.get("frames_dropped", 0)) + self._inputs.dropped
             values["frames_dropped"] = str(dropped)

@@ -20,6 +20,7 @@ import yaml
 from perception_kit.budgets import parse_yaml
 from perception_kit.processes import ends_with_parent
 from perception_kit.resources import package_folder
+from perception_kit.ros.shared_memory import remove_orphaned_segments
 
 NODES = {
     "pose6d_node": "pose6d_node.node",
@@ -162,6 +163,7 @@ class NodeGroup:
 
     def restart(self, name: str) -> None:
         """Start a node that has ended again, as it was started; its log goes on."""
+        remove_orphaned_segments()
         command = self.processes[name].args
         self.processes[name] = _start(command, self._environments[name], self.log_path(name), "a")
 

@@ -42,6 +42,16 @@ class ResultPublishers:
         """Whether the result was added and has subscribers."""
         return name in self._publishers and self._publishers[name].get_subscription_count() > 0
 
+    def values(self) -> dict[str, str]:
+        """Values for the diagnostics: the matched subscribers of each result, by its name.
+
+        What is published earlier than a subscriber is matched does not reach it.
+        """
+        return {
+            f"subscribers/{name}": str(publisher.get_subscription_count())
+            for name, publisher in list(self._publishers.items())
+        }
+
     def publish(self, name: str, message: Any) -> None:
         """Publish a result.
 

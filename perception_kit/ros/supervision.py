@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 HEARTBEAT_S = 1.0  # period of each node's diagnostics
 SILENCE_S = 5.0  # without diagnostics, after which a node is called gone
 START_S = 60.0  # for loading the models, in which the executor is busy
+START_HANG_S = 300.0  # for that on a busy machine, after which a node that starts is ended
 HANG_S = 30.0  # without diagnostics, after which a process that still runs is ended
 
 _STATUS = "perception"  # the status of a node's own, beside those of its inputs
@@ -70,7 +71,7 @@ class Supervision:
         if node.ended:
             return False
         if node.heard_s is None:
-            return now_s - node.since_s > START_S + HANG_S
+            return now_s - node.since_s > START_HANG_S
         return now_s - node.heard_s > HANG_S
 
     def judge(self, name: str) -> tuple[bytes, str]:

@@ -24,7 +24,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from perception_kit.ros.image import array_to_image
-from perception_kit.ros.node_processes import NodeGroup, start_nodes
+from perception_kit.ros.node_processes import NODES, NodeGroup, start_nodes
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.to_messages import ns_to_stamp
 
@@ -89,7 +89,10 @@ class RosGraph:
         raise AssertionError(f"waited {_LIMIT_S:.0f} s for: {what}")
 
     def record(self, message_type: type, topic: str) -> list[Any]:
-        """List that fills with the messages of ``topic``; returns when somebody publishes it."""
+        """List that fills with the messages of ``topic``; returns when nothing is missed any more.
+
+        A publisher must be there, and one of our nodes must have found this subscription.
+        """
         messages: list[Any] = []
         subscription = self.node.create_subscription(
             message_type, topic, messages.append, result_qos()
@@ -97,7 +100,21 @@ class RosGraph:
         self.wait(
             lambda: self.node.count_publishers(subscription.topic_name), f"a publisher of {topic}"
         )
+        node, _, name = topic.strip("/").rpartition("/")
+        if node in NODES:
+            self.status(lambda status: self._is_matched(status, topic, name), f"a match of {topic}")
         return messages
+
+    def _is_matched(self, status: DiagnosticStatus, topic: str, name: str) -> bool:
+        """Whether the status of a node says that all subscribers of its result are found.
+
+        What is no result is not counted there.
+        """
+        if not status.name.startswith(topic.rpartition("/")[0]):
+            return False
+        values = {pair.key: pair.value for pair in status.values}
+        found = values.get(f"subscribers/{name}")
+        return found is None or int(found) >= self.node.count_subscribers(topic)
 
     def publisher(self, message_type: type, topic: str) -> Publisher:
         """Publisher of ``topic``; returns when somebody listens."""

@@ -252,3 +252,17 @@ def test_sigint_ends_the_node_cleanly(graph: RosGraph, group: NodeGroup) -> None
     group.processes[NODE].send_signal(signal.SIGINT)
     assert group.stop() == {NODE: 0}
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()
+
+
+def test_in_a_replay_poses_count_from_the_next_frame_on_whenever_they_come(
+    graph: RosGraph, tmp_path: Path
+) -> None:
+    with graph.start(NODE, {"early_poses": False}, tmp_path):
+        camera = Camera(graph)
+        start = 900 * 10**9
+        camera.poses.publish(poses_to_message([cup_pose(0.7)], header(start)))
+        graph.spin(0.3)
+        (track,) = camera.send(start, [cup(10)]).tracks
+        assert not track.has_position
+        (track,) = camera.send(start + FRAME_NS, [cup(10)]).tracks
+        assert track.pose.pose.position.z == pytest.approx(0.7, abs=0.01)

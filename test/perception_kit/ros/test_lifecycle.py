@@ -87,7 +87,8 @@ def test_an_optional_input_whose_publisher_is_gone_is_stale(graph: RosGraph) -> 
     stamps_ns = iter(range(10**9, 10**12, FRAME_NS))
     graph.background = lambda: extra.publish(color_message(next(stamps_ns)))
     graph.status(lambda status: status.level == DiagnosticStatus.OK, "an input", ending)
-    graph.problem("nothing received on '/color'")  # the other one has come for 2 s
+    status = graph.problem("nothing received on '/color'")  # the other one has come for 2 s
+    assert status.level == DiagnosticStatus.ERROR
     graph.background = None
     graph.node.destroy_publisher(extra)
     status = graph.status(
