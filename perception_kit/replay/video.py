@@ -22,11 +22,14 @@ class VideoWriter:
     """MP4 file of RGB frames shown at their stamps.
 
     The size is that of the first frame, rounded down to even numbers; a smaller frame is shown in
-    its upper left, a larger one reduced. Use as a context manager.
+    its upper left, a larger one reduced. Use as a context manager. ``container_format`` is needed
+    where the name of the file does not end in .mp4.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._container = av.open(str(path), "w", options={"movflags": "faststart"})
+    def __init__(self, path: str | Path, container_format: str | None = None) -> None:
+        self._container = av.open(
+            str(path), "w", format=container_format, options={"movflags": "faststart"}
+        )
         self._stream = self._container.add_stream("libx264", rate=_NOMINAL_RATE)
         self._stream.pix_fmt = "yuv420p"
         self._stream.options = {"crf": "23", "preset": "veryfast"}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cuts moments out of their sources, as videos and as Rerun recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import rerun as rr
+
+from perception_kit.partial_file import replacing
+from perception_kit.replay.video import VideoWriter
+from perception_kit.ros.image import ImageError
+from video_search.frames import Frame, frames_of
+from video_search.query import Moment
+
+MARGIN_S = 1.0
+"""Seconds that a clip has before and after its moment."""
+
+
+class ClipError(ValueError):
+    """A moment cannot be cut out; the message says why."""
+
+
+def moment_frames(moment: Moment, margin_s: float = MARGIN_S) -> Iterator[Frame]:
+    """The frames of a moment's source from ``margin_s`` before to as long after it.
+
+    What reaches over the ends of the source is left out. Raises ClipError for a source without
+    images, or one that is not where it was; BagError and VideoError as reading does.
+    """
+    source = moment.source
+    if source.kind not in ("bag", "video", "pictures"):
+        raise ClipError(f"'{source.uri}' is a {source.kind}, which has no images to cut out")
+    path = Path(source.uri)
+    if not path.exists():
+        raise ClipError(f"'{source.uri}' is not there any more: move it back, or index it again")
+
+    margin_ns = round(margin_s * 1e9)
+    for frame in frames_of(path, source.kind):
+        if frame.stamp_ns > moment.end_ns + margin_ns:
+            return
+        if frame.stamp_ns >= moment.start_ns - margin_ns:
+            yield frame
+
+
+def write_clip(moment: Moment, path: Path, margin_s: float = MARGIN_S) -> int:
+    """Write a moment as an MP4 file; returns the number of its frames. Raises ClipError."""
+    count = 0
+    with replacing(path) as partial, VideoWriter(partial, "mp4") as writer:
+        for frame in moment_frames(moment, margin_s):
+            try:
+                rgb = frame.rgb
+            except ImageError:
+                continue
+            writer.write(rgb, frame.stamp_ns)
+            count += 1
+        if not count:
+            raise ClipError(f"'{moment.source.uri}' has no frame that can be read at this moment")
+    return count
+
+
+def write_rerun(moments: list[Moment], path: Path, margin_s: float = MARGIN_S) -> None:
+    """Write moments for the Rerun viewer: images with the boxes of the tags, one after the other.
+
+    Each has a timeline of its own seconds. Raises ClipError.
+    """
+    with replacing(path) as partial:
+        recording = rr.RecordingStream("video_search")
+        recording.save(str(partial))
+        for number, moment in enumerate(moments, start=1):
+            entity = f"moment_{number:02}"
+            title = f"{moment.source.uri}: {'; '.join(moment.reasons)}"
+            recording.log(entity, rr.TextDocument(title), static=True)
+            for frame in moment_frames(moment, margin_s):
+                recording.set_time("moment", duration=(frame.stamp_ns - moment.start_ns) * 1e-9)
+                image = rr.Image(frame.rgb).compress(jpeg_quality=80)
+                recording.log(f"{entity}/image", image)
+            for tag in moment.tags:
+                if tag.box is not None:
+                    recording.set_time("moment", duration=(tag.best_ns - moment.start_ns) * 1e-9)
+                    box = rr.Boxes2D(
+                        array=tag.box, array_format=rr.Box2DFormat.XYXY, labels=tag.label
+                    )
+                    recording.log(f"{entity}/image/{tag.kind}_{tag.label}", box)
+        recording.flush()
+        recording.disconnect()

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Search by a picture: of a flat pattern, of a thing, or of a face that is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from video_search.describer import SPACE, Describer
+from video_search.pictures import read_picture
+from video_search.query import Query
+
+
+def image_query(picture: np.ndarray | str | Path, query: Query | None = None) -> Query:
+    """``query`` with what looks like a picture: a file, or (H, W, 3) uint8 RGB pixels.
+
+    The picture should show the thing alone, as a crop. Raises PictureError for what is no picture.
+    """
+    rgb = picture if isinstance(picture, np.ndarray) else read_picture(picture)
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
+        raise ValueError(f"a picture is (H, W, 3) uint8 RGB, got {rgb.shape} {rgb.dtype}")
+    return replace(query or Query(), descriptor=Describer()([rgb])[0], space=SPACE)
