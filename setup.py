@@ -26,5 +26,5 @@ setup(
             for sub in ("", ".*")
         ]
     ),
-    package_data={"": ["*.pyi", "py.typed", "*.css", "*.html", "*.js"]},
+    package_data={"": ["*.pyi", "py.typed", "*.css", "*.html", "*.js", "*.yaml"]},
 )

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from .images import image_query as image_query
 from .library import Library as Library
 from .library import LibraryError as LibraryError
 from .query import Moment as Moment

@@ -19,7 +19,10 @@ from video_search.words import Phrase
 if TYPE_CHECKING:
     from video_search.library import Library
 
-_COLUMNS = ["source", "start_ns", "end_ns", "confidence", "label", "text", "box", "position"]
+_COLUMNS = ("source", "start_ns", "end_ns", "confidence")
+_PLACES = ("box", "position")
+# Near: at most so far apart in space, or, without positions, so many sizes of the larger box.
+NEAR_M, NEAR_BOXES = 1.0, 1.0
 # What is said counts less than what is seen, and at most so many texts are looked at.
 TEXT_WEIGHT, MOST_TEXTS = 0.7, 2000
 # Of tags that look alike; below this cosine they do not.
@@ -27,11 +30,17 @@ MOST_ALIKE, MIN_COSINE = 200, 0.6
 _QUOTE_LENGTH = 60
 
 
+_ARRAYS = (
+    "rows", "source", "start_ns", "end_ns", "score", "reason_codes", "box", "position",
+)  # fmt: skip
+
+
 @dataclass
 class Candidates:
-    """N tags by row id, with source, times in nanoseconds, score 0 to 1 and reason.
+    """N tags by row id, with source, times in nanoseconds and score 0 to 1.
 
-    ``box`` (N, 4) pixels and ``position`` (N, 3) metres are NaN where unknown.
+    ``source`` and ``reason_codes`` are numbers, the latter of ``reasons``. ``box`` (N, 4) pixels
+    and ``position`` (N, 3) metres are NaN where unknown or not asked for.
     """
 
     rows: np.ndarray
@@ -39,6 +48,7 @@ class Candidates:
     start_ns: np.ndarray
     end_ns: np.ndarray
     score: np.ndarray
+    reason_codes: np.ndarray
     reasons: list[str]
     box: np.ndarray
     position: np.ndarray
@@ -46,13 +56,26 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def reason(self, place: int) -> str:
+        """Why a tag was found."""
+        return self.reasons[self.reason_codes[place]]
+
+    def best(self, count: int) -> Candidates:
+        """Those of the highest scores."""
+        if len(self) <= count:
+            return self
+        return self.chosen(np.argpartition(-self.score, count)[:count])
+
+    def chosen(self, places: np.ndarray) -> Candidates:
+        """Those at some places."""
+        arrays = {name: getattr(self, name)[places] for name in _ARRAYS}
+        return Candidates(**arrays, reasons=self.reasons)
+
     def distance(self, chosen: np.ndarray, other: Candidates, number: int) -> np.ndarray:
         """(len(chosen),) distances to one tag of ``other`` in units of what counts as near.
 
         In space where both positions are known, else in the image; infinite where neither is.
         """
-        from video_search.search import NEAR_BOXES, NEAR_M
-
         space = np.linalg.norm(self.position[chosen] - other.position[number], axis=1) / NEAR_M
         mine, its = self.box[chosen], other.box[number]
         gap = np.maximum(np.maximum(mine[:, :2] - its[2:], its[:2] - mine[:, 2:]), 0)
@@ -64,11 +87,13 @@ class Candidates:
 class Finder:
     """Candidates in one library under the filters of one query."""
 
-    def __init__(self, library: Library, query: Query) -> None:
+    def __init__(self, library: Library, query: Query, with_places: bool = False) -> None:
         self._table = library.tags_table
         self._library = library
         self._relations: Relations = library.relations
         self._filter = " AND ".join(_conditions(library, query))
+        self._columns = [*_COLUMNS, *(_PLACES if with_places else ())]
+        self._sources: dict[str, int] = {}
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -102,7 +127,8 @@ class Finder:
         if hits or not phrase.words:
             if hits:
                 conditions.append(_one_of("label", hits))
-            found.append(self._by_label(self._rows(self._where(*conditions)), hits, phrase.color))
+            table = self._rows(self._where(*conditions), "label")
+            found.append(self._by_label(table, hits, phrase.color))
         if phrase.words and not phrase.color:
             found.append(self._by_text(phrase.words))
         return _concatenated(found)
@@ -115,7 +141,7 @@ class Finder:
         colored = f"{color} " if color else ""
         reasons = [colored + (hits[name].reason if hits else name) for name in names]
         score = _numbers(table, "confidence") * (weights[codes] if len(names) else 1.0)
-        return _candidates(table, score, [reasons[code] for code in codes])
+        return self._candidates(table, score, reasons, codes)
 
     def _by_text(self, words: tuple[str, ...]) -> Candidates:
         """Texts that hold all the words, by the full-text index."""
@@ -125,37 +151,59 @@ class Finder:
             " ".join(words), "text", operator=FullTextOperator.AND
         )
         search = self._table.search(query, query_type="fts").limit(MOST_TEXTS)
-        table = self._rows(self._where("text != ''"), search)
+        table = self._rows(self._where("text != ''"), "text", "_score", search=search)
         relevance = _numbers(table, "_score")
         score = TEXT_WEIGHT * relevance / max(float(relevance.max(initial=0.0)), 1e-9)
         said = [f"says “{_shortened(text)}”" for text in table["text"].to_pylist()]
-        return _candidates(table, score * _numbers(table, "confidence"), said)
+        return self._candidates(table, score * _numbers(table, "confidence"), said)
 
     def of_descriptor(self, descriptor: np.ndarray, space: str) -> Candidates:
         """What looks alike: the nearest by cosine among the descriptors of one space."""
         search = self._table.search(padded(descriptor), vector_column_name="descriptor")
         search = search.distance_type("cosine").limit(MOST_ALIKE)
-        table = self._rows(self._where(f"space = '{space}'"), search)
+        table = self._rows(self._where(f"space = {quoted(space)}"), "_distance", search=search)
         cosine = 1 - _numbers(table, "_distance")
         table, cosine = table.filter(pa.array(cosine >= MIN_COSINE)), cosine[cosine >= MIN_COSINE]
-        return _candidates(table, cosine, [f"looks like the image ({c:.2f})" for c in cosine])
+        alike = [f"looks like the image ({value:.2f})" for value in cosine]
+        return self._candidates(table, cosine, alike)
 
     def of_filters(self) -> Candidates:
         """All tags that the filters leave."""
-        return self._by_label(self._rows(self._where()), {}, "")
+        return self._by_label(self._rows(self._where(), "label"), {}, "")
 
     def _where(self, *conditions: str) -> str:
         return " AND ".join(filter(None, (self._filter, *conditions)))
 
-    def _rows(self, where: str, search: Any = None) -> pa.Table:
-        extra = [] if search is None else [_rank_column(search)]
+    def _rows(self, where: str, *more: str, search: Any = None) -> pa.Table:
         search = self._table.search() if search is None else search
-        search = search.select([*_COLUMNS, *extra]).with_row_id(True)
+        search = search.select([*self._columns, *more]).with_row_id(True)
         return (search.where(where, prefilter=True) if where else search).to_arrow()
 
-
-def _rank_column(search: Any) -> str:
-    return "_distance" if hasattr(search, "distance_type") else "_score"
+    def _candidates(
+        self,
+        table: pa.Table,
+        score: np.ndarray,
+        reasons: list[str],
+        codes: np.ndarray | None = None,
+    ) -> Candidates:
+        """Candidates of a table; without ``codes``, each row has a reason of its own."""
+        named = table["source"].combine_chunks().dictionary_encode()
+        numbers = [
+            self._sources.setdefault(name, len(self._sources))
+            for name in named.dictionary.to_pylist()
+        ]
+        places = named.indices.to_numpy(zero_copy_only=False)
+        return Candidates(
+            table["_rowid"].to_numpy(),
+            np.array(numbers, dtype=int)[places] if numbers else np.zeros(0, int),
+            table["start_ns"].to_numpy(),
+            table["end_ns"].to_numpy(),
+            score,
+            np.arange(len(score)) if codes is None else codes,
+            reasons,
+            _vectors(table, "box", 4),
+            _vectors(table, "position", 3),
+        )
 
 
 def _conditions(library: Library, query: Query) -> list[str]:
@@ -192,6 +240,8 @@ def _numbers(table: pa.Table, column: str) -> np.ndarray:
 def _vectors(table: pa.Table, column: str, length: int) -> np.ndarray:
     """(N, length), NaN where there is none."""
     vectors = np.full((table.num_rows, length), np.nan, np.float32)
+    if column not in table.column_names:
+        return vectors
     values = table[column].combine_chunks()
     known = pc.is_valid(values).to_numpy(zero_copy_only=False)
     if known.any():
@@ -199,32 +249,21 @@ def _vectors(table: pa.Table, column: str, length: int) -> np.ndarray:
     return vectors
 
 
-def _candidates(table: pa.Table, score: np.ndarray, reasons: list[str]) -> Candidates:
-    return Candidates(
-        table["_rowid"].to_numpy(),
-        np.array(table["source"].to_pylist(), dtype=str),
-        table["start_ns"].to_numpy(),
-        table["end_ns"].to_numpy(),
-        score,
-        reasons,
-        _vectors(table, "box", 4),
-        _vectors(table, "position", 3),
-    )
-
-
 def _concatenated(found: list[Candidates]) -> Candidates:
     """All candidates; of a tag found twice, the better score."""
-    names = ("rows", "source", "start_ns", "end_ns", "score", "box", "position")
-    arrays = {name: np.concatenate([getattr(entry, name) for entry in found]) for name in names}
-    reasons = [reason for entry in found for reason in entry.reasons]
-    order = np.lexsort((-arrays["score"], arrays["rows"]))
-    is_first = np.ones(len(order), bool)
-    is_first[1:] = np.diff(arrays["rows"][order]) != 0
-    kept = order[is_first]
-    return Candidates(
-        **{name: values[kept] for name, values in arrays.items()},
-        reasons=[reasons[number] for number in kept],
+    if len(found) == 1:
+        return found[0]
+    offsets = np.cumsum([0, *(len(entry.reasons) for entry in found)])[:-1]
+    arrays = {name: np.concatenate([getattr(entry, name) for entry in found]) for name in _ARRAYS}
+    arrays["reason_codes"] = np.concatenate(
+        [entry.reason_codes + offset for entry, offset in zip(found, offsets, strict=True)]
     )
+    every = Candidates(**arrays, reasons=[text for entry in found for text in entry.reasons])
+
+    order = np.lexsort((-every.score, every.rows))
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = np.diff(every.rows[order]) != 0
+    return every.chosen(order[is_first])
 
 
 def _shortened(text: str) -> str:

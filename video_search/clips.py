@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import rerun as rr
-
 from perception_kit.partial_file import replacing
 from perception_kit.replay.video import VideoWriter
 from perception_kit.ros.image import ImageError
@@ -64,6 +62,8 @@ def write_rerun(moments: list[Moment], path: Path, margin_s: float = MARGIN_S) -
 
     Each has a timeline of its own seconds. Raises ClipError.
     """
+    import rerun as rr  # here because importing it takes a second
+
     with replacing(path) as partial:
         recording = rr.RecordingStream("video_search")
         recording.save(str(partial))

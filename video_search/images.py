@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from video_search.describer import SPACE, Describer
 from video_search.pictures import read_picture
 from video_search.query import Query
 
@@ -21,4 +20,7 @@ def image_query(picture: np.ndarray | str | Path, query: Query | None = None) ->
     rgb = picture if isinstance(picture, np.ndarray) else read_picture(picture)
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or 0 in rgb.shape:
         raise ValueError(f"a picture is (H, W, 3) uint8 RGB, got {rgb.shape} {rgb.dtype}")
+    # Here because importing PyTorch takes seconds, and searches by word do without.
+    from video_search.describer import SPACE, Describer
+
     return replace(query or Query(), descriptor=Describer()([rgb])[0], space=SPACE)

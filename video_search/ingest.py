@@ -121,6 +121,11 @@ class Ingestion:
     ) -> list[Tag]:
         """Tags of the results and of what the matchers see."""
         if not results and not self.matchers:
+            if file.kind != "bag":
+                self.remarks.append(
+                    f"nothing has looked at '{file.path}': give --patterns, a --matcher or --models"
+                    " all"
+                )
             return []
         appearances = Appearances(file.id, thumbnails=self.thumbnails)
         tags: list[Tag] = []

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import lancedb
 import pyarrow as pa
 import pyarrow.compute as pc
-from lancedb.index import FTS, Bitmap, BTree
+from lancedb.index import FTS, Bitmap, BTree, IvfFlat
 
 from video_search.query import Query, SearchResult
 from video_search.relations import Relations
@@ -31,6 +31,8 @@ from video_search.schema import (
     tags_to_table,
 )
 from video_search.tag import Source, Tag
+from video_search.vocabulary import LIBRARY_FILE, Vocabulary, read_vocabulary
+from video_search.wordnet import installed_wordnet
 
 _TAGS, _SOURCES, _LOCK = "tags", "sources", ".lock"
 # Words as they are: singular and plural, and what they mean, are up to the search.
@@ -38,8 +40,12 @@ _INDICES: dict[str, Any] = {
     "text": FTS(stem=False, remove_stop_words=False),
     "label": Bitmap(),
     "source": Bitmap(),
+    "space": Bitmap(),
     "id": BTree(),
 }
+# Fewer descriptors are compared one by one, which is as fast. The partitions suit millions.
+MIN_INDEXED = 50_000
+_NEAREST = IvfFlat(distance_type="cosine", num_partitions=256, sample_rate=64, max_iterations=15)
 # Writers of other processes may be faster; each try starts from what they wrote.
 _TRIES, _PAUSE_S = 8, 0.05
 _CONFLICT = ("conflict", "Retryable")
@@ -63,7 +69,7 @@ class Library:
         self._connection = connection
         self.tags_table = self._opened(_TAGS)
         self.sources_table = self._opened(_SOURCES)
-        self.relations = Relations()
+        self.relations = Relations(_own_vocabulary(uri), installed_wordnet())
         self._labels: tuple[int, tuple[str, ...]] = (-1, ())
 
     @classmethod
@@ -162,6 +168,10 @@ class Library:
         for longer without ``refresh`` must open it again.
         """
         with _reported(self.uri, "optimized"), _locked(self.uri, exclusive=False):
+            indexed = {name for index in self.tags_table.list_indices() for name in index.columns}
+            described = self.tags_table.count_rows("descriptor_size > 0")
+            if described >= MIN_INDEXED and "descriptor" not in indexed:
+                self.tags_table.create_index("descriptor", config=_NEAREST)
             for table in (self.tags_table, self.sources_table):
                 table.optimize(cleanup_older_than=history)
 
@@ -284,6 +294,12 @@ class Library:
 
         with _reported(self.uri, "searched"):
             return search(self, Query(text=query) if isinstance(query, str) else query)
+
+
+def _own_vocabulary(uri: str) -> Vocabulary:
+    """The words in the folder of a library, where it has some."""
+    path = Path(uri) / LIBRARY_FILE
+    return read_vocabulary(path) if _is_local(uri) and path.is_file() else {}
 
 
 def _index(tags_table: Any) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from video_search.candidates import Candidates, Finder
 from video_search.query import Moment, Query, SearchResult
 from video_search.schema import TAGS, tag_from_row
-from video_search.tag import Tag
+from video_search.tag import Source, Tag
 from video_search.words import Phrase, parse
 
 if TYPE_CHECKING:
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 # Two things belong together when they are seen at most this long after each other.
 TOGETHER_NS = 500_000_000
-# Near: at most so far apart in space, or, without positions, so many sizes of the larger box.
-NEAR_M, NEAR_BOXES = 1.0, 1.0
-_MOST_PAIRS = 20_000
+# Of what is joined, the best of each phrase, and for each of them the best partners.
+MOST_JOINED, MOST_PARTNERS, _MOST_PAIRS = 20_000, 4, 20_000
 
 
 @dataclass
 class _Joined:
-    """Tags that hold together; ``rows`` (N, phrases) are row ids, times in nanoseconds."""
+    """Tags that hold together; times in nanoseconds.
 
-    rows: np.ndarray
-    reasons: list[tuple[str, ...]]
+    ``members`` (N, phrases) are the places of each phrase's tag among its candidates.
+    """
+
+    members: np.ndarray
     start_ns: np.ndarray
     end_ns: np.ndarray
     score: np.ndarray
@@ -39,15 +40,14 @@ class _Joined:
 
 def search(library: Library, query: Query) -> SearchResult:
     """The moments at which ``query`` holds; ValueError where nothing is asked for."""
-    finder = Finder(library, query)
     question = parse(query.text)
+    finder = Finder(library, query, with_places=bool(question.near))
     newest_first = query.newest_first or question.newest_first
 
     # What each phrase means in this library.
     remarks: list[str] = []
     found: list[Candidates] = []
     near: set[int] = set()
-    last_of_phrase: dict[int, int] = {}
     for number, phrase in enumerate(question.phrases):
         is_near = any(pair[1] == number for pair in question.near)
         for part in finder.parts(phrase):
@@ -58,7 +58,6 @@ def search(library: Library, query: Query) -> SearchResult:
                 near.add(len(found))
                 is_near = False
             found.append(candidates)
-        last_of_phrase[number] = len(found) - 1
     if query.descriptor is not None:
         found.append(finder.of_descriptor(query.descriptor, query.space))
         if not len(found[-1]):
@@ -71,12 +70,15 @@ def search(library: Library, query: Query) -> SearchResult:
     if not all(len(candidates) for candidates in found):
         return SearchResult([], remarks)
 
-    joined = _one(found[0])
-    for number, candidates in enumerate(found[1:], start=1):
-        joined = _join(joined, candidates, number in near, found[number - 1])
+    if len(found) > 1:
+        found = [candidates.best(MOST_JOINED) for candidates in found]
+    first = found[0]
+    joined = _Joined(np.arange(len(first))[:, None], first.start_ns, first.end_ns, first.score)
+    for number in range(1, len(found)):
+        joined = _join(joined, found[number - 1], found[number], number in near)
     if not len(joined.score):
         remarks.append("each is known, but never at the same time" + (" and near" if near else ""))
-    return SearchResult(_moments(library, joined, query.limit, newest_first), remarks)
+    return SearchResult(_moments(library, found, near, joined, query.limit, newest_first), remarks)
 
 
 def _nothing(phrase: Phrase) -> str:
@@ -84,25 +86,14 @@ def _nothing(phrase: Phrase) -> str:
     return f"nothing here is called '{words}', means it or says it"
 
 
-def _one(candidates: Candidates) -> _Joined:
-    return _Joined(
-        candidates.rows[:, None],
-        [(reason,) for reason in candidates.reasons],
-        candidates.start_ns,
-        candidates.end_ns,
-        candidates.score,
-    )
-
-
-def _join(joined: _Joined, other: Candidates, near: bool, previous: Candidates) -> _Joined:
+def _join(joined: _Joined, previous: Candidates, other: Candidates, near: bool) -> _Joined:
     """Pairs of what was joined before and of other candidates that hold at one time."""
-    place = {int(row): number for number, row in enumerate(previous.rows)}
-    last = np.array([place[int(row)] for row in joined.rows[:, -1]], dtype=int)
+    last = joined.members[:, -1]
+    pairs: list[tuple[int, int]] = []
+    longest = int((other.end_ns - other.start_ns).max(initial=0))
 
     # By source and in the order of start, a run of the others can overlap each.
     order = np.lexsort((other.start_ns, other.source))
-    pairs: list[tuple[int, int]] = []
-    longest = int((other.end_ns - other.start_ns).max(initial=0))
     for source in np.unique(previous.source[last]):
         mine = np.flatnonzero(previous.source[last] == source)
         theirs = order[other.source[order] == source]
@@ -112,10 +103,10 @@ def _join(joined: _Joined, other: Candidates, near: bool, previous: Candidates) 
         for number, first, end in zip(mine, low, high, strict=True):
             run = theirs[first:end]
             run = run[other.end_ns[run] + TOGETHER_NS >= joined.start_ns[number]]
-            if near:
+            if near:  # to something else
+                run = run[other.rows[run] != previous.rows[last[number]]]
                 run = run[other.distance(run, previous, int(last[number])) <= 1.0]
-            run = run[other.rows[run] != joined.rows[number, -1]] if near else run
-            best = run[np.argsort(-other.score[run], kind="stable")][:4]
+            best = run[np.argsort(-other.score[run], kind="stable")][:MOST_PARTNERS]
             pairs.extend((int(number), int(choice)) for choice in best)
         if len(pairs) > _MOST_PAIRS:
             break
@@ -125,44 +116,56 @@ def _join(joined: _Joined, other: Candidates, near: bool, previous: Candidates) 
     start = np.maximum(joined.start_ns[left], other.start_ns[right])
     end = np.minimum(joined.end_ns[left], other.end_ns[right])
     return _Joined(
-        np.column_stack([joined.rows[left], other.rows[right]]),
-        [
-            (*joined.reasons[a], other.reasons[b] + (", near it" if near else ""))
-            for a, b in zip(left, right, strict=True)
-        ],
+        np.column_stack([joined.members[left], right]),
         np.minimum(start, end),
         np.maximum(start, end),
         np.minimum(joined.score[left], other.score[right]),
     )
 
 
-def _moments(library: Library, joined: _Joined, limit: int, newest_first: bool) -> list[Moment]:
+def _moments(
+    library: Library,
+    found: list[Candidates],
+    near: set[int],
+    joined: _Joined,
+    limit: int,
+    newest_first: bool,
+) -> list[Moment]:
     """The best moments with their tags read; of one tag found in several ways, the best way."""
     keys = (-joined.score, -joined.start_ns) if newest_first else (-joined.start_ns, -joined.score)
     chosen: list[int] = []
     seen: set[int] = set()
     for number in np.lexsort(keys):
-        first = int(joined.rows[number, 0])
+        first = int(joined.members[number, 0])
         if first not in seen:
             seen.add(first)
             chosen.append(int(number))
         if len(chosen) == limit:
             break
 
-    tags = _read_tags(library, [int(row) for number in chosen for row in joined.rows[number]])
+    rows = {
+        number: [int(entry.rows[place]) for entry, place in zip(found, places, strict=True)]
+        for number in chosen
+        for places in [joined.members[number]]
+    }
+    tags = _read_tags(library, [row for members in rows.values() for row in members])
     sources = {source.id: source for source in library.sources()}
     moments = []
     for number in chosen:
-        members = tuple({row: tags[int(row)] for row in joined.rows[number]}.values())
+        members = tuple(tags[row] for row in dict.fromkeys(rows[number]))
+        reasons = [
+            entry.reason(int(place)) + (", near it" if phrase in near else "")
+            for phrase, (entry, place) in enumerate(zip(found, joined.members[number], strict=True))
+        ]
         start, end = int(joined.start_ns[number]), int(joined.end_ns[number])
         moments.append(
             Moment(
-                sources[members[0].source],
+                sources.get(members[0].source) or Source(members[0].source, "", "unknown"),
                 start,
                 end,
                 min(max(members[0].best_ns, start), end),
                 float(joined.score[number]),
-                tuple(dict.fromkeys(joined.reasons[number])),
+                tuple(dict.fromkeys(reasons)),
                 members,
             )
         )

@@ -20,6 +20,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from perception_kit.bags.bag import BagError
 from perception_kit.videos.video_file import VideoError
+from video_search.images import image_query
 from video_search.library import Library, LibraryError
 from video_search.pictures import PictureError
 from video_search.query import Query
@@ -158,8 +159,6 @@ async def search_image(
     request: Request, shelf: OfRequest, query: Annotated[Query, Depends(asked)]
 ) -> dict[str, Any]:
     """The moments that look like the picture in the body, as far as the query holds, too."""
-    from video_search.images import image_query  # PyTorch takes seconds to import
-
     picture = decode_picture(await read_body(request.stream()))
 
     def find() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from video_search.clips import write_clip
 from video_search.query import Moment
 from video_search.tag import Source
 
@@ -34,8 +35,6 @@ class Clips:
 
         Raises ClipRequestError, and what ``write_clip`` raises.
         """
-        from video_search.clips import write_clip  # Rerun takes seconds to import
-
         check_clip(source, start_ns, end_ns)
         asked = f"{source.id} {source.digest} {start_ns} {end_ns} {margin_s:g}"
         name = f"{hashlib.sha256(asked.encode()).hexdigest()}.mp4"

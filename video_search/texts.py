@@ -13,6 +13,7 @@ from typing import Any
 
 import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
+from webvtt.models import Timestamp
 
 from video_search.tag import FILE_CLOCK, KINDS, WALL_CLOCK, Tag
 
@@ -74,16 +75,18 @@ def _subtitles(path: Path) -> Iterator[TimedText]:
     try:
         captions = read(str(path), encoding="utf-8-sig").captions
         for caption in captions:
-            start, end = (
-                round(1e9 * seconds)
-                for seconds in (caption.start_in_seconds, caption.end_in_seconds)
-            )
+            start, end = _stamp(caption.start_time), _stamp(caption.end_time)
             yield _checked(path, caption.text, start, end, text=" ".join(caption.text.split()))
     except (MalformedFileError, MalformedCaptionError) as error:
         form = "SubRip" if path.suffix.lower() == ".srt" else "WebVTT"
         raise TextError(f"'{path}' is no {form} file: {error}") from error
     if not captions:
         raise TextError(f"'{path}' has no subtitle: expected blocks with START --> END times")
+
+
+def _stamp(time: Timestamp) -> int:
+    hours, minutes, seconds, milliseconds = time.to_tuple()
+    return (((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds) * 1_000_000
 
 
 def _json_lines(path: Path) -> Iterator[TimedText]:

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from video_search import Library, Query, Source, Tag, images, serve_app
+from video_search import Library, Query, Source, Tag, serve_app
 from video_search.serve_app import make_app
 from video_search.serve_upload import MAX_BYTES
 
@@ -214,7 +214,7 @@ def test_a_picture_and_filters_make_one_query(
         asked.update(picture=picture, query=query)
         return Query(text="mug", kinds=("track",))
 
-    monkeypatch.setattr(images, "image_query", image_query)
+    monkeypatch.setattr(serve_app, "image_query", image_query)
     parameters = {"q": "red", "kind": "track", "limit": 5}
     found = client.post("/api/search", params=parameters, content=png()).json()
     assert [moment["label"] for moment in found["moments"]] == ["mug"]

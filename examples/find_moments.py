@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds moments: python examples/find_moments.py LIBRARY "mug near the person"."""
+
+import sys
+
+from video_search import Library, Query
+
+library = Library.open(sys.argv[1])
+result = library.find(Query(sys.argv[2], limit=5))
+for moment in result:
+    seconds = (moment.start_ns - moment.source.start_ns) * 1e-9
+    print(f"{moment.score:.2f} {moment.source.uri} at {seconds:.1f} s: {'; '.join(moment.reasons)}")
+print(*result.remarks, sep="\n")

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts with times are read as they are meant, or named with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from video_search.tag import FILE_CLOCK, WALL_CLOCK
+from video_search.texts import TextError, TimedText, read_texts
+
+S = 1_000_000_000
+
+
+def written(tmp_path: Path, name: str, content: str) -> Path:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,500\nWhere is\nthe mug?\n"),
+        ("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.500\nWhere is\nthe mug?\n"),
+        ("a.jsonl", '{"start": 1, "end": 2.5, "text": "Where is the mug?"}\n\n'),
+        ("a.csv", 'start,end,text\n1,2.5,"Where is the mug?"\n'),
+    ],
+)
+def test_one_text_in_every_form(tmp_path: Path, name: str, content: str) -> None:
+    (entry,) = read_texts(written(tmp_path, name, content))
+    assert entry == TimedText(S, round(2.5 * S), "Where is the mug?", clock=FILE_CLOCK)
+
+
+def test_times_of_day_are_on_the_wall_clock(tmp_path: Path) -> None:
+    path = written(tmp_path, "feed.csv", "time,label\n2026-11-28T10:00:00Z,goal\n")
+    (entry,) = read_texts(path)
+    assert (entry.clock, entry.kind, entry.label) == (WALL_CLOCK, "event", "goal")
+    assert entry.start_ns == entry.end_ns == 1795860000 * S
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.srt", "no times here\n", "no SubRip file|has no subtitle"),
+        ("a.vtt", "1\n00:00:01.000 --> 00:00:02.000\nhi\n", "no WebVTT file"),
+        ("a.jsonl", '{"start": 1, "text": "a"}\n{"start": \n', "line 2, is no JSON"),
+        ("a.jsonl", '{"text": "a"}\n', "line 1, has no time"),
+        ("a.jsonl", '{"start": "noon", "text": "a"}\n', "'noon' is no time"),
+        ("a.jsonl", '{"start": 3, "end": 1, "text": "a"}\n', "end lies before"),
+        ("a.csv", "begin,words\n1,a\n", r"has the columns \['begin', 'words'\]"),
+        ("a.csv", "start,label,kind\n1,a,smell\n", "unknown kind 'smell'"),
+        ("a.csv", "start,label,confidence\n1,a,7\n", "confidence is 0 to 1"),
+        ("a.csv", "time,text\n1,a\n2026-11-28T10:00:00,b\n", "one kind of time"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    with pytest.raises(TextError, match=message):
+        read_texts(written(tmp_path, name, content))
+
+
+def test_other_encodings_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("start,text\n1,caffè\n".encode("latin-1"))
+    with pytest.raises(TextError, match="not UTF-8"):
+        read_texts(tmp_path / "a.csv")
