@@ -51,7 +51,9 @@ def demo_tags() -> list[Tag]:
     )
     walking = Tag("video", SECOND, 6 * SECOND, "action", "walking", 0.7, track_id=2)
     falling = Tag("video", 7 * SECOND, 8 * SECOND, "action", "falling", 0.9, track_id=2)
-    said = Tag("video", 2 * SECOND, 4 * SECOND, "text", "", text="where is my <b>red</b> mug")
+    said = Tag(
+        "video", 2 * SECOND, 4 * SECOND, "text", "", text="please bring the <b>blue</b> kettle"
+    )
     live = Tag("live", NOON_NS, NOON_NS + 9 * SECOND, "object", "mug", 0.5, track_id=4)
     return [mug, walking, falling, said, live]
 
