@@ -15,7 +15,7 @@ import numpy as np
 
 from perception_kit.colors import FALL_LABEL
 from video_search.config import MemoryConfig
-from video_search.library import Library
+from video_search.library import Library, LibraryError
 from video_search.query import Query, SearchResult
 from video_search.retention import Retention, folder_size
 from video_search.schema import quoted
@@ -139,11 +139,20 @@ class Memory:
     # Reading and forgetting
 
     def find(self, query: Query) -> SearchResult:
-        """The moments at which a query holds, up to now."""
+        """The moments at which a query holds, up to now.
+
+        Where the newest cannot be written, those that are written, and a remark.
+        """
         with self._lock:
-            self.flush()
+            remarks = []
+            try:
+                self.flush()
+            except LibraryError as error:
+                remarks = [f"the newest is missing: {error}"]
             self._library.refresh()
-            return self._library.find(query)
+            result = self._library.find(query)
+            result.remarks.extend(remarks)
+            return result
 
     def forget(
         self,

@@ -36,7 +36,7 @@ function clockTime(seconds, clock) {
   return `${minutes}:${(whole - 60 * minutes).toFixed(1).padStart(4, "0")}`;
 }
 
-const lasts = (moment) => `${(moment.end_s - moment.start_s).toFixed(1)} s`;
+const lasts = (moment) => `${(moment.end_s - moment.start_s).toFixed(1)}\u00a0s`;
 const kindClass = (kind) => (kind === "track" ? "track-kind" : kind);
 const title = (moment) => [moment.color, moment.label || moment.text, ...moment.others.map((other) => `· ${other}`)].filter(Boolean).join(" ");
 const fromInput = (id) => (byId(id).value ? new Date(byId(id).value).getTime() / 1000 : null);

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from perception_kit.resources import package_folder
-from video_search import Library, Query
+from video_search import Library, LibraryError, Query
 from video_search.config import MemoryConfig, SearchNodeConfig
 from video_search.memory import Memory
 from video_search.retention import folder_size
@@ -122,6 +122,26 @@ def test_a_forgotten_session_goes_on_as_another(library: Library) -> None:
     memory.see(NOON + SECOND, [mug()])
     (moment,) = memory.find(Query(text="mug"))
     assert moment.source.id != source.id
+
+
+def test_what_cannot_be_written_waits_and_the_rest_is_found(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tags: object) -> None:
+        raise LibraryError("make room on its disk")
+
+    memory = Memory(library, "/node", CONFIG)
+    memory.see(NOON, [mug()])
+    memory.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "add", full)
+        memory.see(NOON + SECOND, [mug(track_id=4)])
+        result = memory.find(Query(text="mug"))
+        assert [moment.tags[0].track_id for moment in result] == [3]
+        assert "make room on its disk" in result.remarks[-1]
+    memory.end_session()
+    assert sorted(tag.track_id for tag in library.tags()) == [3, 4]
+    assert memory.lost == 0
 
 
 def test_age_deletes_and_falls_stay_longest(library: Library) -> None:
