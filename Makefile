@@ -24,6 +24,7 @@ bench: setup
 	@./run python -m bench.actions --json out/bench/actions.json
 	@./run python -m bench.memory
 	@./run python -m bench.drawing --json out/bench/drawing.json
+	@./run python -m bench.search_speed --json out/bench/search_speed.json
 
 lint: setup
 	@./run ruff check .

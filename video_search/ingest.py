@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from perception_kit.bags.bag import BagReader
+from perception_kit.bags.camera_topics import has_images
 from perception_kit.evaluation.results import STAGES, read_results
 from perception_kit.ros.image import ImageError
 from perception_kit.types import FrameResults
@@ -133,7 +134,7 @@ class Ingestion:
         length_ns = max(1, duration_ns(file.path, file.kind))
         first_ns, next_ns, faults, seen = None, 0, 0, set()
 
-        for frame in frames_of(file.path, file.kind):
+        for frame in _frames(file):
             first_ns = frame.stamp_ns if first_ns is None else first_ns
             result = results.get(frame.stamp_ns)
             is_due = bool(self.matchers) and frame.stamp_ns >= next_ns
@@ -183,6 +184,16 @@ class Ingestion:
             replace(tag, descriptor=of_tag[tag.id], space=SPACE) if tag.id in of_tag else tag
             for tag in tags
         ]
+
+
+def _frames(file: SourceFile) -> Iterator[Frame]:
+    """The frames of a source; none of a bag of results that were recorded without images."""
+    if file.kind == "bag":
+        with BagReader(file.path) as reader:
+            recorded = reader.topics
+        if set(recorded) & {stage.topic for stage in STAGES} and not has_images(recorded):
+            return
+    yield from frames_of(file.path, file.kind)
 
 
 def _at_rate(frames: Iterator[Frame], rate: float) -> Iterator[Frame]:

@@ -70,7 +70,9 @@ class Library:
         self.tags_table = self._opened(_TAGS)
         self.sources_table = self._opened(_SOURCES)
         self.relations = Relations(_own_vocabulary(uri), installed_wordnet())
+        # What every search needs, by the version of the table that it was read from.
         self._labels: tuple[int, tuple[str, ...]] = (-1, ())
+        self._sources: tuple[int, list[Source]] = (-1, [])
 
     @classmethod
     def open(cls, uri: str | Path) -> Library:
@@ -257,8 +259,12 @@ class Library:
     def sources(self) -> list[Source]:
         """All sources by address, also those that failed."""
         with _reported(self.uri, "read"):
-            rows = self.sources_table.search().to_arrow().to_pylist()
-        return sorted((Source(**row) for row in rows), key=lambda source: source.uri)
+            version = self.sources_table.version
+            if self._sources[0] != version:
+                rows = self.sources_table.search().to_arrow().to_pylist()
+                read = sorted((Source(**row) for row in rows), key=lambda source: source.uri)
+                self._sources = version, read
+        return list(self._sources[1])
 
     def count(self, where: str = "") -> int:
         """Number of tags, of those that hold to an SQL condition on the columns of ``TAGS``."""

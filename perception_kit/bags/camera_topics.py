@@ -119,6 +119,11 @@ def find_color_topic(
     return _choose("colour image", "--color-topic", None, images, colors, topics)
 
 
+def has_images(recorded: Mapping[str, BagTopic]) -> bool:
+    """Whether a bag holds images of a camera."""
+    return bool(_images(camera_streams(recorded)))
+
+
 def _colors(names: Sequence[str], encoding_of: Callable[[str], str | None]) -> list[str]:
     """The colour images among ``names``."""
     colors = _of_role("color", names, encoding_of)

@@ -63,6 +63,19 @@ def test_actions_of_a_video(tmp_path: Path) -> None:
     assert all(" s: " in line for line in lines)
 
 
+def test_moments_of_a_library(tmp_path: Path) -> None:
+    write = (
+        "from video_search import Library, Source, Tag\n"
+        "library = Library.create('library')\n"
+        "library.put_source(Source('a', 'a.mp4', 'video'))\n"
+        "library.add([Tag('a', 2_000_000_000, 3_000_000_000, 'object', 'mug')])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", write], cwd=tmp_path, env=environment, check=True)
+    lines = run("find_moments", tmp_path, Path("library"), Path("cup"))
+    assert lines[0] == "0.95 a.mp4 at 2.0 s: mug is meant by “cup” (vocabulary)"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
 def test_an_example_is_short(path: Path) -> None:
     code = [

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the nodes have published becomes tags that are found by what, where, when and color."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from result_bags import START_NS, STEP_NS, write_result_bag
+
+from video_search import Library, Query
+from video_search.index import main as index
+
+FAST = ("--models", "none", "--no-descriptors")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    bag = write_result_bag(tmp_path / "bag")
+    assert index([str(tmp_path / "library"), str(bag), *FAST]) == 0
+    return Library.open(tmp_path / "library")
+
+
+def test_a_track_has_its_place_and_color(library: Library) -> None:
+    (moment,) = library.find("red mug")
+    (tag,) = moment.tags
+    assert (tag.kind, tag.track_id, tag.frame_id) == ("track", 4, "camera")
+    np.testing.assert_allclose(tag.position, [0.1, 0.0, 0.8], atol=1e-6)
+    assert (tag.start_ns, tag.end_ns) == (START_NS, START_NS + 9 * STEP_NS)
+    assert tag.thumbnail[:2] == b"\xff\xd8"
+    assert not library.find("blue mug").moments
+
+
+def test_the_fall_is_found_with_its_person(library: Library) -> None:
+    (moment,) = library.find(Query("when did she last fall", kinds=("action",)))
+    assert (moment.tags[0].track_id, moment.start_ns) == (9, START_NS + 5 * STEP_NS)
+    assert len(library.find("mug near fall")) == 1
+
+
+def test_without_images_there_are_tags_without_pictures(tmp_path: Path) -> None:
+    bag = write_result_bag(tmp_path / "bag", with_images=False)
+    assert index([str(tmp_path / "library"), str(bag), *FAST]) == 0
+    (moment,) = Library.open(tmp_path / "library").find("mug")
+    assert moment.thumbnail == b""
+
+
+def test_several_workers_read_as_one(tmp_path: Path) -> None:
+    bags = [write_result_bag(tmp_path / f"bag{number}") for number in range(3)]
+    arguments = [str(tmp_path / "library"), *map(str, bags), *FAST, "--workers", "2"]
+    assert index(arguments) == 0
+    library = Library.open(tmp_path / "library")
+    assert {Path(source.uri).name for source in library.sources()} == {"bag0", "bag1", "bag2"}
+    assert len(library.find("mug")) == 3
