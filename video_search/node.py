@@ -81,7 +81,7 @@ class SearchNode(PerceptionNode[SearchNodeConfig]):
             queue_length=_QUEUE_LENGTH,
         )
         self._memory: Memory | None = None
-        self._services: list[Service] = []
+        self._memory_services: list[Service] = []
         self._join = ResultJoin(_RESULTS)
         self._joining = threading.Lock()
         self._last_result_s = monotonic()
@@ -96,16 +96,16 @@ class SearchNode(PerceptionNode[SearchNodeConfig]):
             self._camera_motion.check()
         library = Library.create(resolve_path(self.config.library))
         self._memory = Memory(library, self.get_fully_qualified_name(), self.config)
-        self._services = [
+        self._memory_services = [
             self.create_service(Find, "~/find", self._find),
             self.create_service(Forget, "~/forget", self._forget_tags),
         ]
 
     def unload(self) -> None:
         """Write what is not written yet, and close the library."""
-        for service in self._services:
+        for service in self._memory_services:
             self.destroy_service(service)
-        self._services = []
+        self._memory_services = []
         if self._memory is not None:
             self._end_session()
         self._memory = None
