@@ -15,7 +15,6 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParameters
-from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -33,7 +32,6 @@ DOMAIN_ID = 10 + os.getpid() % 90  # runs of the tests beside each other do not 
 FRAME_ID = "camera_color_optical_frame"
 WIDTH, HEIGHT = 96, 72
 _LIMIT_S = 180.0
-_ANSWER_S = 30.0
 
 
 class RosGraph:
@@ -49,7 +47,6 @@ class RosGraph:
         self.node = Node("test", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self._clients: dict[str, Client] = {}
         self._diagnostics: list[DiagnosticStatus] = []
         self.node.create_subscription(
             DiagnosticArray,
@@ -133,22 +130,12 @@ class RosGraph:
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """Response of a service."""
-        if name not in self._clients:
-            self._clients[name] = self.node.create_client(service_type, name)
-        client = self._clients[name]
+        client = self.node.create_client(service_type, name)
         self.wait(client.service_is_ready, f"service {name}")
-        futures: list[Any] = []
-        asked_s = float("-inf")
-
-        def answered() -> Any:
-            # A server that has not found this client yet misses the request: ask again.
-            nonlocal asked_s
-            if monotonic() - asked_s > _ANSWER_S:
-                asked_s = monotonic()
-                futures.append(client.call_async(request))
-            return next((future for future in futures if future.done()), None)
-
-        return self.wait(answered, f"response of {name}").result()
+        future = client.call_async(request)
+        self.wait(future.done, f"response of {name}")
+        self.node.destroy_client(client)
+        return future.result()
 
 
 def value_of(status: DiagnosticStatus, key: str) -> str:
