@@ -116,8 +116,15 @@ class Memory:
         if self._session is None or self._appearances is None:
             source_id = f"live-{uuid.uuid4().hex[:12]}"
             uri = f"live:{self._name} {np.datetime64(stamp_ns, 'ns').astype('datetime64[s]')}"
-            times = {"start_ns": stamp_ns, "end_ns": stamp_ns}
-            session = Source(source_id, uri, "live", state="live", clock=WALL_CLOCK, **times)
+            session = Source(
+                source_id,
+                uri,
+                "live",
+                state="live",
+                clock=WALL_CLOCK,
+                start_ns=stamp_ns,
+                end_ns=stamp_ns,
+            )
             self._library.put_source(session)
             self._session = session
             self._appearances = self._new_appearances(source_id)
