@@ -19,7 +19,8 @@ from video_search.words import Phrase
 if TYPE_CHECKING:
     from video_search.library import Library
 
-_COLUMNS = ("source", "start_ns", "end_ns", "confidence")
+# What ranks tags, what joins them to others, and what tells how near they are.
+_RANKING, _JOINING = ("start_ns", "confidence"), ("source", "end_ns")
 _PLACES = ("box", "position")
 # Near: at most so far apart in space, or, without positions, so many sizes of the larger box.
 NEAR_M, NEAR_BOXES = 1.0, 1.0
@@ -39,6 +40,7 @@ _ARRAYS = (
 class Candidates:
     """N tags by row id, with source, times in nanoseconds and score 0 to 1.
 
+    Unless they are to be joined, sources and ends are left out, as they cost most to read.
     ``source`` and ``reason_codes`` are numbers, the latter of ``reasons``. ``box`` (N, 4) pixels
     and ``position`` (N, 3) metres are NaN where unknown or not asked for.
     """
@@ -92,8 +94,13 @@ class Finder:
         self._library = library
         self._relations: Relations = library.relations
         self._filter = " AND ".join(_conditions(library, query))
-        self._columns = [*_COLUMNS, *(_PLACES if with_places else ())]
+        self._columns = [*_RANKING]
+        self._with_places = with_places
         self._sources: dict[str, int] = {}
+
+    def prepare_joins(self) -> None:
+        """Read what candidates need to be joined with others, too."""
+        self._columns = [*_RANKING, *_JOINING, *(_PLACES if self._with_places else ())]
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -127,18 +134,26 @@ class Finder:
         if hits or not phrase.words:
             if hits:
                 conditions.append(_one_of("label", hits))
-            table = self._rows(self._where(*conditions), "label")
+            # A label that is the only one need not be read of a million rows.
+            more = () if len(hits) == 1 else ("label",)
+            table = self._rows(self._where(*conditions), *more)
             found.append(self._by_label(table, hits, phrase.color))
         if phrase.words and not phrase.color:
             found.append(self._by_text(phrase.words))
         return _concatenated(found)
 
     def _by_label(self, table: pa.Table, hits: dict[str, LabelHit], color: str) -> Candidates:
+        colored = f"{color} " if color else ""
+        if "label" not in table.column_names:
+            (hit,) = hits.values()
+            codes = np.zeros(table.num_rows, int)
+            score = hit.weight * _numbers(table, "confidence")
+            return self._candidates(table, score, [colored + hit.reason], codes)
+
         labels = table["label"].combine_chunks().dictionary_encode()
         names = labels.dictionary.to_pylist()
         codes = labels.indices.to_numpy(zero_copy_only=False)
         weights = np.array([hits[name].weight if hits else 1.0 for name in names])
-        colored = f"{color} " if color else ""
         reasons = [colored + (hits[name].reason if hits else name) for name in names]
         score = _numbers(table, "confidence") * (weights[codes] if len(names) else 1.0)
         return self._candidates(table, score, reasons, codes)
@@ -187,17 +202,13 @@ class Finder:
         codes: np.ndarray | None = None,
     ) -> Candidates:
         """Candidates of a table; without ``codes``, each row has a reason of its own."""
-        named = table["source"].combine_chunks().dictionary_encode()
-        numbers = [
-            self._sources.setdefault(name, len(self._sources))
-            for name in named.dictionary.to_pylist()
-        ]
-        places = named.indices.to_numpy(zero_copy_only=False)
+        start_ns = table["start_ns"].to_numpy()
+        is_joined = "source" in table.column_names
         return Candidates(
             table["_rowid"].to_numpy(),
-            np.array(numbers, dtype=int)[places] if numbers else np.zeros(0, int),
-            table["start_ns"].to_numpy(),
-            table["end_ns"].to_numpy(),
+            self._source_numbers(table) if is_joined else np.zeros(len(start_ns), int),
+            start_ns,
+            table["end_ns"].to_numpy() if is_joined else start_ns,
             score,
             np.arange(len(score)) if codes is None else codes,
             reasons,
@@ -205,15 +216,26 @@ class Finder:
             _vectors(table, "position", 3),
         )
 
+    def _source_numbers(self, table: pa.Table) -> np.ndarray:
+        """(N,) numbers of the sources, the same for all candidates of this query."""
+        named = table["source"].combine_chunks().dictionary_encode()
+        numbers = [
+            self._sources.setdefault(name, len(self._sources))
+            for name in named.dictionary.to_pylist()
+        ]
+        places = named.indices.to_numpy(zero_copy_only=False)
+        return np.array(numbers, dtype=int)[places] if numbers else np.zeros(0, int)
+
 
 def _conditions(library: Library, query: Query) -> list[str]:
     """The filters of a query in SQL."""
     conditions = []
     sources = set(query.sources)
     if query.since_ns is not None or query.until_ns is not None:
-        timed = {source.id for source in library.sources() if source.clock == "wall"}
-        sources = sources & timed if sources else timed
-        sources = sources or {""}
+        known = library.sources()
+        timed = {source.id for source in known if source.clock == "wall"}
+        if sources or len(timed) < len(known):
+            sources = (sources & timed if sources else timed) or {""}
     if query.kinds:
         conditions.append(_one_of("kind", query.kinds))
     if sources:

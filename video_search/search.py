@@ -48,9 +48,12 @@ def search(library: Library, query: Query) -> SearchResult:
     remarks: list[str] = []
     found: list[Candidates] = []
     near: set[int] = set()
-    for number, phrase in enumerate(question.phrases):
+    parts = [finder.parts(phrase) for phrase in question.phrases]
+    if sum(map(len, parts)) + (query.descriptor is not None) > 1:
+        finder.prepare_joins()
+    for number, phrase_parts in enumerate(parts):
         is_near = any(pair[1] == number for pair in question.near)
-        for part in finder.parts(phrase):
+        for part in phrase_parts:
             candidates = finder.of_words(part)
             if not len(candidates):
                 remarks.append(_nothing(part))
@@ -158,6 +161,8 @@ def _moments(
             for phrase, (entry, place) in enumerate(zip(found, joined.members[number], strict=True))
         ]
         start, end = int(joined.start_ns[number]), int(joined.end_ns[number])
+        if len(found) == 1:
+            start, end = members[0].start_ns, members[0].end_ns
         moments.append(
             Moment(
                 sources.get(members[0].source) or Source(members[0].source, "", "unknown"),
