@@ -37,6 +37,7 @@ for second in range(1000):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_library_survives_kills_of_its_writer(tmp_path: Path) -> None:
     acknowledged = 0  # as many tags at least, for all that was written before a line came
     for kill in range(_KILLS):
@@ -53,4 +54,4 @@ def test_a_library_survives_kills_of_its_writer(tmp_path: Path) -> None:
         assert all(tag.thumbnail for tag in tags)
         assert len(tags) >= acknowledged
         assert len(tags) % 2 == 0, "the two of an image are written together"
-        assert len(library.find("mug").moments) == 10
+        assert len(library.find("mug").moments) == min(10, len(tags))

@@ -120,6 +120,7 @@ def test_a_clip_is_downloaded(page: Page, tmp_path: Path) -> None:
     page.fill("#q", "falling")
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_have_text("1 moment")
+    expect(page.locator(".track button")).to_have_count(1)
     page.locator(".track button").click()
     with page.expect_download() as waiting:
         page.click("#download")
