@@ -2,9 +2,10 @@
 """Recall and precision of searches in rendered recordings: ``python -m bench.search_retrieval``.
 
 Renders recordings of the test split with planted logos, runs the three nodes over them, indexes
-all, and asks for every label, action and logo, for objects by a picture of one, and for pairs. A
-moment is right where the ground truth has it at its best frame; recall counts true appearances that
-a moment within the answer overlaps. ``--out`` keeps recordings and results: a run goes on there.
+all, and asks for every label, action and logo, for objects by the descriptor of a tag of one (which
+is itself an answer), and for pairs. A moment is right where it overlaps a true appearance in time;
+boxes are not compared. Recall counts true appearances that some moment overlaps. ``--out`` keeps
+recordings and results: a run goes on there.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ def evaluate(library: Library, bags: Sequence[Path]) -> dict[str, dict[str, floa
         pairs = _overlap(_planted(plantings, logo), of("person"))
         score_query(scores["pairs"], asked(f"{logo} with person"), pairs)
 
-    # A picture of each object: the best one of a track of the first recording.
+    # What looks like the best track of each object.
     for label in (label for label in labels if label not in actions | {"person"}):
         first = asked(label, kinds=("track",))[:1]
         if first and first[0].tags[0].descriptor is not None:

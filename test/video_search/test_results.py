@@ -45,6 +45,7 @@ def test_without_images_there_are_tags_without_pictures(tmp_path: Path) -> None:
     assert moment.thumbnail == b""
 
 
+@pytest.mark.slow
 def test_several_workers_read_as_one(tmp_path: Path) -> None:
     bags = [write_result_bag(tmp_path / f"bag{number}") for number in range(3)]
     arguments = [str(tmp_path / "library"), *map(str, bags), *FAST, "--workers", "2"]
