@@ -9,7 +9,7 @@ from setuptools import find_packages, setup
 PACKAGES = ("perception_kit", "pose6d_node", "tracker_node", "actionrec_node", "video_search")
 # Folders that perception_kit.resources.package_folder() finds in a wheel.
 SHARE = "perception_kit.share"
-DATA = ("config", "launch", "models", "msg")
+DATA = ("config", "launch", "models", "msg", "srv")
 
 root = Path(__file__).parent
 folders = [

@@ -30,6 +30,7 @@ from perception_kit.ros.node_processes import (
     LINKS,
     NODE_ENVIRONMENT,
     NODES,
+    OPTIONAL_NODES,
     BringupError,
     camera_remappings,
     process_environment,
@@ -68,6 +69,7 @@ ARGUMENTS = {
     "action_model": ("", "action model file; empty: as in config/"),
 }
 SWITCHES = {
+    "video_search": "remember what is seen: video_search_node",
     "rviz": "show the results in RViz",
     "use_sim_time": "take the time from /clock",
 }
@@ -124,7 +126,8 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     end = OnShutdown(on_shutdown=lambda event, context: folders.close())
 
     nodes: list[LaunchDescriptionEntity] = [RegisterEventHandler(end)]
-    for name in NODES:
+    chosen = [*NODES, *(OPTIONAL_NODES if given["video_search"] == "true" else ())]
+    for name in chosen:
         parameters = {parameter: value for parameter, value in own.get(name, {}).items() if value}
         config = package_folder() / "config" / f"{name}.yaml"
         node = Node(

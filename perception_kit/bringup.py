@@ -17,6 +17,7 @@ from perception_kit.processes import run_command
 from perception_kit.ros.keep_alive import GaveUp, KeepAlive
 from perception_kit.ros.node_processes import (
     NODES,
+    OPTIONAL_NODES,
     BringupError,
     NodeGroup,
     camera_remappings,
@@ -59,7 +60,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--nodes",
         nargs="+",
-        choices=sorted(NODES),
+        choices=sorted(NODES | OPTIONAL_NODES),
         default=list(NODES),
         metavar="NODE",
         help="only these nodes",
@@ -128,6 +129,7 @@ def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]
         },
         "tracker_node": {"pose_model": options.pose_model},
         "actionrec_node": {"model": options.action_model, "device": options.device},
+        "video_search_node": {},
     }
     for parameters in given.values():
         parameters["use_sim_time"] = True if options.use_sim_time else None

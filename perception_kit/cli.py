@@ -60,6 +60,7 @@ COMMANDS: Entries = {
     "search": {
         "index": Entry("video_search.index", "Make recordings, videos and texts searchable."),
         "find": Entry("video_search.find", "Find moments by words, pictures and relations."),
+        "serve": Entry("video_search.serve", "Serve a page to search a library."),
     },
     "average": Entry("perception_kit.average", "Average models that were fine-tuned from another."),
     "quantize": Entry("actionrec_node.quantize", "Make an 8-bit action model for CPUs."),
@@ -90,6 +91,8 @@ EXTRAS = {
     "lancedb": "search",
     "pyarrow": "search",
     "webvtt": "search",
+    "fastapi": "search",
+    "uvicorn": "search",
 }
 COMPLETION = 'Completion in bash: eval "$(_PERCEPTION_COMPLETE=bash_source perception)"'
 

@@ -80,7 +80,7 @@ install_browser() { # for the tests of reports and viewers, which are skipped wi
 
 build_package() {
   local mark=install/.built wanted
-  wanted=$(cat msg/*.msg CMakeLists.txt package.xml setup.cfg "$venv/.installed" | sha256sum | cut -c1-16)
+  wanted=$(cat msg/*.msg srv/*.srv CMakeLists.txt package.xml setup.cfg "$venv/.installed" | sha256sum | cut -c1-16)
   [ -f "$mark" ] && [ "$(cat "$mark")" = "$wanted" ] && { say "the package is built"; return; }
   say "building the messages and the package with colcon (about a minute)"
   mkdir -p log

@@ -24,6 +24,7 @@ WITHOUT_IMPORT = {
     "setuptools": "builds the package",
     "tensorboard": "torch.utils.tensorboard writes with it",
     "nncf": "loaded by name where OpenVINO quantizes",
+    "httpx2": "sends the requests of FastAPI's TestClient",
     "pytest-timeout": "plugin: ends a test that hangs",
     "ruff": "command of make lint",
     "mypy": "command of make lint",

@@ -145,6 +145,12 @@ class TestLaunchFiles:
     def test_a_node_that_cannot_live_ends_the_launch_with_an_error(self) -> None:
         assert run_launch("perception.launch.py", {"device": "abacus"}, lambda *_: None) == 1
 
+    def test_the_memory_is_started_when_asked_for(self) -> None:
+        commands = launch("perception.launch.py", 4, video_search="true")
+        memory = commands["video_search_node"]
+        assert "actions:=actionrec_node/actions" in memory
+        assert str(LAUNCH.parent / "config" / "video_search_node.yaml") in memory
+
     def test_replay_plays_the_bag_in_simulated_time(self) -> None:
         commands = launch("replay.launch.py", 5, bag="/data/bag", rate="0.5", loop="true")
         expected = "bag play /data/bag --clock --rate 0.5 --loop"

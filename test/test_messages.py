@@ -10,13 +10,15 @@ import pytest
 
 from perception_kit.types import TrackState
 
-MESSAGES = sorted((Path(__file__).parents[1] / "msg").glob("*.msg"))
+ROOT = Path(__file__).parents[1]
+MESSAGES = sorted((ROOT / "msg").glob("*.msg"))
+SERVICES = sorted((ROOT / "srv").glob("*.srv"))
 
 
-@pytest.mark.parametrize("path", MESSAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*MESSAGES, *SERVICES], ids=lambda path: path.stem)
 def test_every_field_has_a_comment(path: Path) -> None:
     lines = path.read_text().splitlines()
-    fields = [line for line in lines if line.strip() and not line.startswith("#")]
+    fields = [line for line in lines if line.strip() and not line.startswith(("#", "---"))]
     assert fields
     assert [line for line in fields if not re.search(r"#\s*\w", line)] == []
 
@@ -29,6 +31,7 @@ def test_track_states_are_those_of_the_message() -> None:
     }
 
 
-def test_every_message_is_built() -> None:
-    built = re.findall(r"msg/(\w+)\.msg", (MESSAGES[0].parents[1] / "CMakeLists.txt").read_text())
-    assert sorted(built) == [path.stem for path in MESSAGES]
+def test_every_message_and_service_is_built() -> None:
+    text = (ROOT / "CMakeLists.txt").read_text()
+    assert sorted(re.findall(r"msg/(\w+)\.msg", text)) == [path.stem for path in MESSAGES]
+    assert sorted(re.findall(r"srv/(\w+)\.srv", text)) == [path.stem for path in SERVICES]

@@ -44,7 +44,7 @@ def test_models_and_configuration_are_installed(
     monkeypatch.setattr(resources, "__file__", str(built / "perception_kit" / "resources.py"))
     share = resources.package_folder()
     assert share == built / "perception_kit" / "share"
-    for name in ("config", "launch", "models", "msg"):
+    for name in ("config", "launch", "models", "msg", "srv"):
         wanted = {
             path.relative_to(ROOT)
             for path in (ROOT / name).rglob("*")

@@ -163,15 +163,19 @@ class Library:
         merge = merge.when_matched_update_all().when_not_matched_insert_all()
         self._write(lambda: merge.execute(rows, on_bad_vectors="null"))
 
-    def optimize(self) -> None:
-        """Index what was added since, and merge small files; searches get faster by it."""
+    def optimize(self, history: timedelta = timedelta(days=1)) -> None:
+        """Index what was added since, and merge small files; searches get faster by it.
+
+        Files that only states older than ``history`` need are deleted: whoever reads a library
+        for longer without ``refresh`` must open it again.
+        """
         with _reported(self.uri, "optimized"), _locked(self.uri, exclusive=False):
             indexed = {name for index in self.tags_table.list_indices() for name in index.columns}
             described = self.tags_table.count_rows("descriptor_size > 0")
             if described >= MIN_INDEXED and "descriptor" not in indexed:
                 self.tags_table.create_index("descriptor", config=_NEAREST)
             for table in (self.tags_table, self.sources_table):
-                table.optimize(cleanup_older_than=timedelta(days=1))
+                table.optimize(cleanup_older_than=history)
 
     def forget(
         self,
@@ -181,12 +185,14 @@ class Library:
         since_ns: int | None = None,
         until_ns: int | None = None,
         before_ns: int | None = None,
+        keep_labels: Sequence[str] = (),
     ) -> int:
         """Delete the tags for which all that is given holds, and every trace of them.
 
         Tags that touch the time from ``since_ns`` to ``until_ns``, or that ended before
-        ``before_ns``. A source that is named alone is forgotten itself. Returns how many tags there
-        were. Other processes wait meanwhile; their open libraries must be opened again.
+        ``before_ns``; those with one of ``keep_labels`` stay. A source that is named alone is
+        forgotten itself. Returns how many tags there were. Other processes wait meanwhile; their
+        open libraries must be opened again.
         """
         conditions = []
         if source is not None:
@@ -201,6 +207,8 @@ class Library:
             conditions.append(f"end_ns < {int(before_ns)}")
         if not conditions:
             raise LibraryError("say what to forget: a source, a track or a time")
+        if keep_labels:
+            conditions.append(f"label NOT IN ({', '.join(map(quoted, keep_labels))})")
 
         where = " AND ".join(conditions)
         with _reported(self.uri, "cleaned"), _locked(self.uri, exclusive=True):

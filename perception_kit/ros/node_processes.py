@@ -27,11 +27,20 @@ NODES = {
     "tracker_node": "tracker_node.node",
     "actionrec_node": "actionrec_node.node",
 }
+# Started only where they are asked for: they keep what they see.
+OPTIONAL_NODES = {"video_search_node": "video_search.node"}
+_MODULES = NODES | OPTIONAL_NODES
 
 # Inputs of a node that are results of another, relative to the namespace of both.
 LINKS = {
     "tracker_node": {"detections": "pose6d_node/detections", "poses": "pose6d_node/poses"},
     "actionrec_node": {"tracks": "tracker_node/tracks"},
+    "video_search_node": {
+        "detections": "pose6d_node/detections",
+        "poses": "pose6d_node/poses",
+        "tracks": "tracker_node/tracks",
+        "actions": "actionrec_node/actions",
+    },
 }
 
 # Nodes that keep a state for the process that takes their place.
@@ -218,9 +227,9 @@ def start_nodes(
     Raises BringupError for an unknown node.
     """
     parameters, remappings = parameters or {}, remappings or {}
-    unknown = {*nodes, *parameters} - set(NODES)
+    unknown = {*nodes, *parameters} - set(_MODULES)
     if unknown:
-        raise BringupError(f"unknown nodes {sorted(unknown)}, expected some of {sorted(NODES)}")
+        raise BringupError(f"unknown nodes {sorted(unknown)}, expected some of {sorted(_MODULES)}")
 
     environment = os.environ | process_environment()
     if domain_id is not None:
@@ -255,7 +264,7 @@ def _command(
 ) -> list[str]:
     """Command line of one node, as ``ros2 launch`` would write it."""
     config = package_folder() / "config" / f"{name}.yaml"
-    command = [sys.executable, "-m", NODES[name], "--ros-args", "--params-file", str(config)]
+    command = [sys.executable, "-m", _MODULES[name], "--ros-args", "--params-file", str(config)]
 
     # JSON is YAML, with every string in quotes.
     for parameter, value in parameters.items():

@@ -127,17 +127,17 @@ class RosGraph:
         request = SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg()]
         )
-        return self._call(SetParameters, f"/{node}/set_parameters", request).results[0]
+        return self.call(SetParameters, f"/{node}/set_parameters", request).results[0]
 
     def state(self, node: str) -> str:
         """Life-cycle state."""
-        return self._call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label
+        return self.call(GetState, f"/{node}/get_state", GetState.Request()).current_state.label
 
     def change_state(self, node: str, transition: str) -> bool:
         """Whether a transition succeeded, as ``ros2 lifecycle set``."""
         request = ChangeState.Request()
         request.transition.label = transition
-        return self._call(ChangeState, f"/{node}/change_state", request).success
+        return self.call(ChangeState, f"/{node}/change_state", request).success
 
     def status(
         self,
@@ -161,7 +161,8 @@ class RosGraph:
         """The first diagnostic status from now on whose message contains ``text``."""
         return self.status(lambda status: text in status.message, f"diagnostics that say '{text}'")
 
-    def _call(self, service_type: type, name: str, request: Any) -> Any:
+    def call(self, service_type: type, name: str, request: Any) -> Any:
+        """Response of a service."""
         client = self.node.create_client(service_type, name)
         self.wait(client.service_is_ready, f"service {name}")
         future = client.call_async(request)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small videos and pictures to index."""
+"""Small videos and pictures to index, and a small library that tests only read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import cv2
 import pytest
+from kitchen_library import demo_library
 from poster_videos import frames_with, poster, write_video
+
+from video_search import Library
 
 
 @pytest.fixture
@@ -26,3 +29,9 @@ def video(tmp_path: Path) -> Path:
         "1\n00:00:00,500 --> 00:00:01,500\nDo you see the sign?\n", encoding="utf-8"
     )
     return write_video(tmp_path / "shop.mp4", frames_with(poster(), range(10, 20)))
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A video, what was said in it, and a live source."""
+    return demo_library(tmp_path_factory.mktemp("kitchen"))

@@ -104,6 +104,7 @@ def test_command_line_overrides_only_what_is_given() -> None:
         "pose6d_node": {"pose_model": "p.safetensors", "device": "cpu", "use_sim_time": True},
         "tracker_node": {"pose_model": "p.safetensors", "use_sim_time": True},
         "actionrec_node": {"device": "cpu", "use_sim_time": True},
+        "video_search_node": {"use_sim_time": True},
     }
 
 
