@@ -43,6 +43,8 @@ from pose6d_node.segmentation.evaluation import evaluate_segmentation
 from pose6d_node.segmentation.input_size import unused_input
 from pose6d_node.segmentation.network import (
     ARCHITECTURES,
+    FIRST_LAYER,
+    LAYERS,
     build_network,
     freeze_first_layers,
     with_depth,
@@ -75,8 +77,13 @@ class SegmentationTrainingOptions(TrainingOptions):
     weights: str = option(
         "",
         "start from a .safetensors or .pth file, 'imagenet' (default of efficientnet_lite0), 'coco'"
-        " (resnet50: torchvision's download) or 'none'; stem and first layer then keep these"
-        " weights",
+        " (resnet50: torchvision's download) or 'none'",
+    )
+    freeze_through: str = option(
+        FIRST_LAYER,
+        "given weights stay up to and with this layer of the backbone; the more, the fewer your"
+        " images are",
+        choices=LAYERS,
     )
     input_size: list[int] = option(
         [320, 240],
@@ -179,7 +186,7 @@ class SegmentationTrainer(Trainer[MaskRCNN, list[Tensor]]):
         self.frames, self.held_out = frames, held_out
         self.network = network.to(memory_format=torch.channels_last).train()
         if options.weights != "none":
-            freeze_first_layers(network)
+            freeze_first_layers(network, options.freeze_through)
 
         # Biases and the scales of normalization layers do not decay.
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -201,6 +208,7 @@ class SegmentationTrainer(Trainer[MaskRCNN, list[Tensor]]):
             "--weights": options.weights,
             "--input-size": [*options.input_size],
             "--augmentation": options.augmentation,
+            "--freeze-through": options.freeze_through,
             "frames": len(frames.classes),
         }
 

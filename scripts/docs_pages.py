@@ -106,14 +106,17 @@ def _parameters(node: str) -> Iterator[tuple[str, str, str]]:
 
 
 def messages_page() -> str:
-    """All messages, with the comments of their fields."""
+    """All messages and services, with the comments of their fields."""
     parts = ["# Messages\n"]
-    for path in sorted((ROOT / "msg").glob("*.msg")):
+    for path in sorted([*(ROOT / "msg").glob("*.msg"), *(ROOT / "srv").glob("*.srv")]):
         lines = path.read_text(encoding="utf-8").splitlines()
         head = [line.strip("# ") for line in lines if line.startswith("#") and "SPDX" not in line]
         fields = [line for line in lines if line.strip() and not line.startswith("#")]
         parts += [f"## {path.stem}\n", " ".join(head) + "\n", "| field | | |\n| --- | --- | --- |"]
         for field in fields:
+            if field == "---":  # of a service: what follows is its answer
+                parts.append("| **answer** | | |")
+                continue
             code, _, comment = field.partition("#")
             kind, name = code.split(None, 1)
             parts.append(f"| `{name.strip()}` | `{kind}` | {comment.strip()} |".replace("||", "|"))

@@ -47,6 +47,8 @@ BOX_BINS, MASK_BINS = 7, 14
 
 # The light networks.
 PYRAMID_CHANNELS = 64
+LAYERS = ("layer1", "layer2", "layer3", "layer4")  # of the backbone, after its stem
+FIRST_LAYER = LAYERS[0]
 BOX_FEATURES = 256
 COMPACT_WIDTHS = (32, 64, 128, 256)
 ANCHOR_SIZES = ((16, 24), (36, 54), (80, 120), (180, 260))  # pixels, for strides 8, 16, 32 and 64
@@ -188,18 +190,18 @@ def _add_depth(network: MaskRCNN) -> None:
     heads.box_head.fc6 = nn.Linear(inputs, first.out_features)
 
 
-def freeze_first_layers(network: MaskRCNN) -> None:
-    """Keep the pre-trained stem and first layer as they are, normalisation included.
+def freeze_first_layers(network: MaskRCNN, last: str = FIRST_LAYER) -> None:
+    """Keep the pre-trained layers up to and with ``last`` as they are, normalisation included.
 
     Low-level features of photographs carry over from renders to real images better than those
     learnt from renders (Hinterstoisser et al., "On Pre-Trained Image Features and Synthetic Images
-    for Deep Learning", 2017).
+    for Deep Learning", 2017); and few photographs teach less than they make forget.
     """
     backbone = network.backbone
     color = backbone.colour if isinstance(backbone, ColorDepthBackbone) else backbone
     for name, module in color.body.named_children():
         module.requires_grad_(False).eval()
-        if name == "layer1":
+        if name == last:
             break
 
 

@@ -17,7 +17,12 @@ from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.training.run import load_matching
 from pose6d_node import train_segmentation
 from pose6d_node.published_weights import imagenet_weights
-from pose6d_node.segmentation.network import build_network, without_depth
+from pose6d_node.segmentation.network import (
+    LAYERS,
+    build_network,
+    freeze_first_layers,
+    without_depth,
+)
 from pose6d_node.segmentation.predictor import Segmenter
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 from pose6d_node.train_segmentation import read_weights
@@ -154,6 +159,21 @@ def test_weights_are_those_of_the_architecture_that_is_trained(tmp_path: Path) -
         ModelFileError, match=r"has the architecture 'compact', but 'resnet50' is to be trained"
     ):
         read_weights(path, "resnet50")
+
+
+@pytest.mark.parametrize("architecture", ["compact", "efficientnet_lite0", "resnet50"])
+@pytest.mark.parametrize("last", LAYERS)
+def test_layers_of_given_weights_are_kept(architecture: str, last: str) -> None:
+    network = build_network(architecture, 1)
+    freeze_first_layers(network, last)
+    for name, parameter in network.named_parameters():
+        layer = next((layer for layer in LAYERS if f"body.{layer}." in name), None)
+        if layer is not None and LAYERS.index(layer) > LAYERS.index(last):
+            assert parameter.requires_grad, name
+        elif "backbone.body." in name:
+            assert not parameter.requires_grad, name
+        elif "backbone" not in name:
+            assert parameter.requires_grad, name
 
 
 def test_colors_of_a_network_that_sees_depth_are_taken_over(tmp_path: Path) -> None:
