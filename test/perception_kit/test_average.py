@@ -29,7 +29,7 @@ def write(
         {
             "architecture": "compact",
             "class_names": ["mug"],
-            "input_size": [8, int(value)],
+            "input_size": [64, 64 + int(value)],
             **metadata,
         },
     )
@@ -44,7 +44,7 @@ def test_mean_of_three(tmp_path: Path) -> None:
     tensors, metadata = read_model(out, "segmentation")
     assert tensors["weight"].tolist() == [3.0, 3.0]
     assert int(tensors["count"]) == 1, "whole numbers and the metadata are the first one's"
-    assert metadata["input_size"] == [8, 1]
+    assert metadata["input_size"] == [64, 65]
     record = json.loads((tmp_path / "mean.safetensors.json").read_text())
     assert [source["record"] for source in record["mean_of"]] == [None, {"steps": 7}, None]
 

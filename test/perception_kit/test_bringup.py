@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,17 +29,19 @@ def ignored_interrupt() -> Iterator[None]:
 def test_a_signal_ends_it_also_in_the_background(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    polled: list[int] = []
+    checked: list[int] = []
 
-    def poll() -> dict[str, None]:
-        if not polled:
+    def check() -> None:
+        if not checked:
             os.kill(os.getpid(), number)
-        polled.append(1)
-        assert len(polled) < 3, "the signal did not end the command"
-        return {"pose6d_node": None}
+        checked.append(1)
+        assert len(checked) < 3, "the signal did not end the command"
 
-    group = nullcontext()
-    group.poll = poll  # type: ignore[attr-defined]
+    group = nullcontext(SimpleNamespace(processes={}))
+    group.processes = {}  # type: ignore[attr-defined]
+    supervisor = SimpleNamespace(supervision=None, spin=lambda seconds: None)
+    keeper = SimpleNamespace(check=check)
     monkeypatch.setattr(bringup, "start_nodes", lambda *arguments, **options: group)
-    monkeypatch.setattr(bringup, "sleep", lambda seconds: None)
+    monkeypatch.setattr(bringup, "Supervisor", lambda *arguments: nullcontext(supervisor))
+    monkeypatch.setattr(bringup, "KeepAlive", lambda *arguments: keeper)
     assert bringup.main([]) == 0

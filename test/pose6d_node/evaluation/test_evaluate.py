@@ -57,13 +57,14 @@ def test_files_of_a_whole_evaluation(
     assert {"map", "map50", "box_map"} <= metrics["segmentation"].keys()
     assert metrics["instances"]["total"] == 3
     assert metrics["per_class"]["box"].keys() == {"segmentation", "instances", "pose"}
-    assert {masks: list(stages) for masks, stages in metrics["poses"].items()} == {
-        "given_masks": ["unrefined", "refined", "refined + ICP"],
-        "predicted_masks": ["unrefined", "refined", "refined + ICP"],
+    stages = ["unrefined", "refined", "refined + ICP", "registered", "+ turns", "+ views"]
+    assert {masks: list(found) for masks, found in metrics["poses"].items()} == {
+        "given_masks": stages,
+        "predicted_masks": stages,
     }
     with (tmp_path / "instances.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 6 * 3
+    assert len(rows) == 12 * 3
     assert {float(row["visible_fraction"]) for row in rows} == {1.0}
     assert all(0 <= float(row["confidence"]) <= 1 for row in rows)
     config = json.loads((tmp_path / "config.json").read_text())
