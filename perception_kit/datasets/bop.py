@@ -312,7 +312,9 @@ class BopDataset(FrameDataset):
                     f"frame {key} in '{path}' shows an object {instance.class_id},"
                     f" but the models are {self.class_names}"
                 )
-            if infos is not None and instance.visible_fraction > 0 >= instance.translation[2]:
+            is_posed = instance.class_id not in self._articulated
+            is_seen = infos is not None and instance.visible_fraction > 0
+            if is_posed and is_seen and instance.translation[2] <= 0:
                 raise DatasetError(
                     f"frame {key} in '{path}': an object {instance.class_id} is seen, but lies"
                     f" behind the camera (z = {instance.translation[2]:.3g} m): expected poses in"
