@@ -24,8 +24,8 @@ Frame = tuple[np.ndarray, np.ndarray, np.ndarray]
 def copy_paste(frame: Frame, donors: list[Frame], rng: np.random.Generator) -> Frame:
     """``frame`` with a large enough instance of each of the ``donors`` pasted in.
 
-    Each is mirrored, scaled and turned at random, and covers what it is pasted over. Donors of the
-    same size as the frame that show no such instance are passed over.
+    Each is mirrored, scaled and turned at random, and covers what it is pasted over. Donors
+    have the frame's size; those that show no such instance are passed over.
     """
     rgb, labels, classes = (array.copy() for array in frame)
     for donor in donors:
