@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains and compares several runs, as the article on real-time action recognition does.
 
-``python -m actionrec_node.sweep SWEEP.yaml --out DIR``; see ``config/actionrec_sweep.yaml``.
+``python -m actionrec_node.sweep SWEEP.yaml --out DIR``; see ``config/actionrec_sweep.yaml``. With
+``--folds N`` each run is cross-validated: trained N times, every subject once held out.
 """
 
 from __future__ import annotations
@@ -17,11 +18,19 @@ from typing import Any
 
 import yaml
 
+from actionrec_node.data.annotations import DataError, read_folders
+from actionrec_node.evaluation.cross_validation import format_folds, score_folds
+from actionrec_node.evaluation.fall_alarm import format_alarm
 from actionrec_node.evaluation.plots import MEASURES, plot_per_class
 from actionrec_node.train import parse_arguments as parse_training_arguments
-from perception_kit.arguments import program_name
+from actionrec_node.train import split_data
+from perception_kit.arguments import bounded_int, program_name
 from perception_kit.budgets import parse_yaml
+from perception_kit.json_output import write_json
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
+
+MODEL = "model.safetensors"
 
 
 class SweepError(ValueError):
@@ -44,7 +53,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         help="data folder of all runs, in place of the file's; may be given several times",
     )
-    parser.add_argument("--val", help="held-out data folder of all runs, in place of the file's")
+    held_out = parser.add_mutually_exclusive_group()
+    held_out.add_argument("--val", help="held-out data folder of all runs, in place of the file's")
+    held_out.add_argument(
+        "--folds", type=bounded_int(2), help="train every run in so many folds of the subjects"
+    )
     return parser.parse_args(arguments)
 
 
@@ -84,7 +97,7 @@ def write_config(folder: Path, options: dict[str, Any]) -> None:
     error, and where the run has begun with others.
     """
     path = folder / "run.yaml"
-    outputs = {"out": str(folder / "model.safetensors"), "run-dir": str(folder)}
+    outputs = {"out": str(folder / MODEL), "run-dir": str(folder)}
     text = yaml.safe_dump({**options, **outputs}, sort_keys=False)
     if path.is_file() and (folder / "last.ckpt").is_file() and path.read_text() != text:
         raise SweepError(
@@ -107,7 +120,7 @@ def train_run(folder: Path) -> dict[str, Any]:
 
     Returns its record. Raises SweepError.
     """
-    record = folder / "model.safetensors.json"
+    record = folder / f"{MODEL}.json"
     if record.is_file():
         return json.loads(record.read_text())
 
@@ -120,6 +133,34 @@ def train_run(folder: Path) -> dict[str, Any]:
             " what is done is kept: start the sweep again to go on"
         )
     return json.loads(record.read_text())
+
+
+def train_folds(folder: Path, count: int) -> dict[str, Any]:
+    """Train the folds of one run in ``folder``, and score them together; returns the scores.
+
+    Says them on the terminal, and writes ``folder/scores.json``. Raises SweepError.
+    """
+    parts = fold_folders(folder, count)
+    for part in parts:
+        train_run(part)
+    options = [parse_training_arguments(["--config", str(part / "run.yaml")]) for part in parts]
+    try:
+        scores = score_folds(
+            [part / MODEL for part in parts],
+            [split_data(each, read_folders(each.data))[1] for each in options],
+            options[0].data,
+        )
+    except (DataError, ModelFileError) as error:
+        raise SweepError(f"run '{folder.name}': {error}") from error
+
+    write_json(folder / "scores.json", {"rows": scores.rows, "alarm": scores.alarm})
+    print(f"{folder.name}\n{format_folds(scores.rows)}\n{format_alarm(scores.alarm)}")
+    return {"held_out": scores.rows["all"]}
+
+
+def fold_folders(folder: Path, count: int) -> list[Path]:
+    """Folders of the folds of one run."""
+    return [folder / f"fold_{number}" for number in range(1, count + 1)]
 
 
 def write_comparison(
@@ -169,9 +210,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         # All before the first is trained: a mistake in the last must not cost days.
         for name, options in runs.items():
-            write_config(args.out / name, options)
+            if args.folds is None:
+                write_config(args.out / name, options)
+                continue
+            for number, part in enumerate(fold_folders(args.out / name, args.folds), start=1):
+                write_config(part, options | {"fold": f"{number}/{args.folds}"})
 
-        records = {name: train_run(args.out / name) for name in runs}
+        records = {
+            name: train_folds(args.out / name, args.folds)
+            if args.folds
+            else train_run(args.out / name)
+            for name in runs
+        }
     except (SweepError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

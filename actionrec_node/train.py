@@ -19,9 +19,12 @@ from torch.nn import functional
 
 from actionrec_node.config_file import parse_with_yaml, save_options
 from actionrec_node.data.annotations import (
+    Annotations,
     DataError,
     check_disjoint,
     class_names_of,
+    hold_out_fold,
+    parse_fold,
     read_folders,
     split,
 )
@@ -73,6 +76,15 @@ SPEC_OPTIONS = {
 NEW_NAMES = {"--val-share": "--val-fraction"}
 
 
+def _fold(text: str) -> str:
+    """Type of ``--fold``, which stays text as in files of options."""
+    try:
+        parse_fold(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 @dataclass(kw_only=True)
 class ActionTrainingOptions(TrainingOptions):
     """Options of the command."""
@@ -86,9 +98,23 @@ class ActionTrainingOptions(TrainingOptions):
     val_fraction: float | None = option(
         None, "hold out this fraction of --data instead, whole videos or subjects", positive_float
     )
+    fold: str | None = option(
+        None,
+        "hold out fold K of N of the subjects (or videos) of --data instead, for cross-validation",
+        _fold,
+        metavar="K/N",
+    )
+    also_train: list[Path] = option(
+        [],
+        "data folder of which nothing is held out, such as renders; may be given several times",
+        Path,
+        action="append",
+        metavar="DATA",
+    )
     group_pattern: str | None = option(
         None,
-        "with --val-fraction: regular expression for the part of a path that names the subject",
+        "with --val-fraction or --fold: regular expression for the part of a path that names the"
+        " subject",
     )
     clip_length: int | None = option(None, "frames of a clip (default: 16)", bounded_int(2))
     clip_fps: float | None = option(
@@ -175,10 +201,11 @@ def _check_together(parser: argparse.ArgumentParser, options: ActionTrainingOpti
             "--freeze-through needs --weights: stages that were never trained would be frozen"
         )
 
-    if (options.val is None) == (options.val_fraction is None):
+    ways = (options.val, options.val_fraction, options.fold)
+    if sum(way is not None for way in ways) != 1:
         parser.error(
-            "give either --val or --val-fraction: the model is scored on videos that it was not"
-            " trained on"
+            "give one of --val, --val-fraction and --fold: the model is scored on videos that it"
+            " was not trained on"
         )
 
     if options.precision == "bf16-mixed" and not options.uses_gpu:
@@ -187,9 +214,10 @@ def _check_together(parser: argparse.ArgumentParser, options: ActionTrainingOpti
             " convolutions are at times infinite"
         )
 
-    if options.group_pattern is not None and options.val_fraction is None:
+    if options.group_pattern is not None and options.val is not None:
         parser.error(
-            "--group-pattern needs --val-fraction: it says what of --data stays on one side"
+            "--group-pattern needs --val-fraction or --fold: it says what of --data stays on one"
+            " side"
         )
     if options.lr_steps and options.optimizer != "sgd":
         parser.error("--lr-steps needs --optimizer sgd: the rate of adamw falls by itself")
@@ -328,21 +356,30 @@ def _alarm_classes(
     return tuple(options.alarm_class)
 
 
+def split_data(
+    options: ActionTrainingOptions, annotations: Annotations
+) -> tuple[Annotations, Annotations]:
+    """What of --data is trained on, and what is held out. Raises DataError."""
+    if options.fold is not None:
+        return hold_out_fold(annotations, *parse_fold(options.fold), options.group_pattern)
+    if options.val_fraction is not None:
+        return split(annotations, options.val_fraction, options.seed, options.group_pattern)
+    assert options.val is not None  # one of the three, see _check_together
+    held_out = read_folders([options.val])
+    check_disjoint(annotations, held_out)
+    return annotations, held_out
+
+
 def load_data(
     options: ActionTrainingOptions,
 ) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
     """Model specification, training videos and held-out videos. Raises DataError."""
-    annotations = read_folders(options.data)
-    folders = list(options.data)
-    if options.val is not None:
-        held_out = read_folders([options.val])
-        check_disjoint(annotations, held_out)
-        folders.append(options.val)
-    else:
-        assert options.val_fraction is not None  # one of both, see _check_together
-        annotations, held_out = split(
-            annotations, options.val_fraction, options.seed, options.group_pattern
-        )
+    annotations, held_out = split_data(options, read_folders(options.data))
+    if options.also_train:
+        also = read_folders(options.also_train)
+        check_disjoint(also, {**annotations, **held_out})
+        annotations |= also
+    folders = [*options.data, *options.also_train, *([options.val] if options.val else [])]
 
     side = options.input_size
     spec = new_spec(
@@ -385,7 +422,8 @@ def run(options: ActionTrainingOptions) -> None:
     if warning and fabric.is_global_zero:
         print(f"warning: {warning}", file=sys.stderr)
     settings = ClipSettings(options.augmentation, options.balance, options.seed)
-    clips = TrainingClips(train_videos, spec, settings)
+    folders = [*options.data, *options.also_train]
+    clips = TrainingClips(train_videos, spec, settings, folders)
     data: dict[str, Any] = {
         "train_videos": len(train_videos),
         "held_out_videos": len(val_videos),

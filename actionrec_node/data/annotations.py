@@ -262,7 +262,7 @@ def check_disjoint(train: Annotations, held_out: Annotations) -> None:
     shared = sorted(train.keys() & held_out.keys())
     if shared:
         raise DataError(
-            f"{len(shared)} videos are in both --data and --val, for example '{shared[0]}':"
+            f"{len(shared)} videos are in two of the data folders, for example '{shared[0]}':"
             " a held-out video must not be trained on"
         )
 
@@ -275,7 +275,8 @@ def group_of(path: Path, segments: Sequence[Segment], pattern: str | None = None
     path without the pattern.
     """
     if pattern is None:
-        return segments[0].subject or str(path)
+        # "P8?" is somebody who may be P8.
+        return segments[0].subject.rstrip("?") or str(path)
     try:
         match = re.search(pattern, str(path))
     except re.error as error:
@@ -324,6 +325,45 @@ def split(
     held_out = {path: segments for path, segments in annotations.items() if group[path] in held}
     train = {path: segments for path, segments in annotations.items() if path not in held_out}
     return train, held_out
+
+
+def parse_fold(text: str) -> tuple[int, int]:
+    """The numbers of ``K/N``, fold K of N. Raises ValueError for another text."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    number, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= number <= count or count < 2:
+        raise ValueError(f"expected K/N with K from 1 to N, such as 2/5, got '{text}'")
+    return number, count
+
+
+def hold_out_fold(
+    annotations: Annotations, number: int, count: int, pattern: str | None = None
+) -> tuple[Annotations, Annotations]:
+    """Annotations to train on and to score on, in fold ``number`` (from 1) of ``count``.
+
+    Every group is held out in one fold. The rarest classes are spread first, each over the folds
+    that have the least of it. Raises DataError for fewer groups than folds.
+    """
+    group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}
+    totals = Counter(segment.label for segments in annotations.values() for segment in segments)
+    shares: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for path, segments in annotations.items():
+        for segment in segments:
+            shares[group[path]][segment.label] += 1 / totals[segment.label]
+    if len(shares) < count:
+        raise DataError(f"{len(shares)} subjects or videos cannot be {count} folds")
+
+    # Those with the largest share of a class come first: the small ones fill the gaps.
+    held = np.zeros((count, len(totals)))
+    fold_of = {}
+    for name, share in sorted(shares.items(), key=lambda item: (-max(item[1].values()), item[0])):
+        parts = np.array([share.get(label, 0.0) for label in sorted(totals)])
+        chosen = int((((held + parts) ** 2 - held**2).sum(axis=1)).argmin())
+        held[chosen] += parts
+        fold_of[name] = chosen + 1
+
+    held_out = {path: each for path, each in annotations.items() if fold_of[group[path]] == number}
+    return {path: each for path, each in annotations.items() if path not in held_out}, held_out
 
 
 def _leaves_every_class(name: str, held: set[str], counts: dict[str, dict[str, int]]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -51,12 +52,17 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
     The clip (T, S, S, 3) is cropped, re-timed and augmented by draws that depend on (seed, n)
     alone; flow, where the network sees it, is made from the augmented clip. It shows the whole
     image, or the person as the live node crops them where their boxes are known. With
-    ``balance="sampling"`` every class is drawn equally often, otherwise every window is. Raises
-    DataError where a class has no window to train on.
+    ``balance="sampling"`` every class is drawn equally often, and of a class every one of the
+    ``folders`` that has it: a few real people count as much as many rendered ones. Otherwise every
+    window is. Raises DataError where a class has no window to train on.
     """
 
     def __init__(
-        self, videos: Sequence[LabeledVideo], spec: ActionModelSpec, settings: ClipSettings
+        self,
+        videos: Sequence[LabeledVideo],
+        spec: ActionModelSpec,
+        settings: ClipSettings,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._videos, self._spec, self._settings = videos, spec, settings
         self._windows = list_windows(
@@ -75,8 +81,10 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
                 f"no training window of {spec.clip_length} frames ends in {empty}:"
                 " add videos of these classes"
             )
+        folder = np.array([_folder_of(video.path, folders) for video in videos])
         self._of_class = [
-            np.flatnonzero(self._windows.label == index) for index in range(len(spec.class_names))
+            _by_value(np.flatnonzero(self._windows.label == index), folder[self._windows.video])
+            for index in range(len(spec.class_names))
         ]
 
     @property
@@ -92,7 +100,8 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
 
         # A window: of a random class, or any.
         if self._settings.balance == "sampling":
-            choices = self._of_class[rng.integers(len(self._of_class))]
+            in_folders = self._of_class[rng.integers(len(self._of_class))]
+            choices = in_folders[rng.integers(len(in_folders))]
             index = choices[rng.integers(len(choices))]
         else:
             index = rng.integers(len(self._windows))
@@ -123,6 +132,17 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
         return crop_clip(
             video.frames[indices], detected, self._spec.size, self._spec.resize, context
         )
+
+
+def _folder_of(path: Path, folders: Sequence[Path]) -> int:
+    """Number of the data folder that a video lies in; -1 for none of them."""
+    inside = (number for number, folder in enumerate(folders) if folder.resolve() in path.parents)
+    return next(inside, -1)
+
+
+def _by_value(indices: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
+    """``indices`` (N,) into ``values``, in a group for each value that occurs."""
+    return [indices[values[indices] == value] for value in np.unique(values[indices])]
 
 
 def inverse_frequency_weights(counts: np.ndarray) -> Tensor:

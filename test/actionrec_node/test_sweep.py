@@ -4,13 +4,16 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
 from actionrec_node import sweep, train
+from actionrec_node.networks.action_model import ActionModel, new_spec, save_action_model
 from perception_kit.resources import package_folder
 
 SWEEP = """
@@ -76,6 +79,37 @@ def test_every_run_is_trained_once_and_compared(
 
     assert sweep.main(arguments) == 0
     assert len(trained) == 2, "runs that are done are not trained again"
+
+
+def test_folds_are_trained_and_scored_together(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    write_video: Callable[..., Path],
+) -> None:
+    for number, name in enumerate(("falling", "walking") * 2):
+        write_video(f"data/{name}/{number}.mkv", np.arange(24) / 15, speed=0.0)
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    folds = []
+
+    def run(command: list[str], check: bool) -> SimpleNamespace:
+        options = yaml.safe_load(Path(command[command.index("--config") + 1]).read_text())
+        folds.append(options["fold"])
+        spec = new_spec("resnext3d_compact", ("falling", "walking"), input_size=(16, 16))
+        save_action_model(Path(options["out"]), ActionModel(spec))
+        Path(options["out"] + ".json").write_text("{}")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    out = tmp_path / "out"
+    paths = [str(tmp_path / "sweep.yaml"), "--out", str(out), "--data", str(tmp_path / "data")]
+    assert sweep.main([*paths, "--folds", "2"]) == 0
+    assert folds == ["1/2", "2/2"] * 2
+    scores = json.loads((out / "T1" / "scores.json").read_text())
+    assert set(scores["rows"]) == {"data", "all"}
+    assert scores["rows"]["all"]["clips"] == 4, "every video once"
+    assert scores["rows"]["all"]["people"] == {"falling": 2, "walking": 2}
+    assert "fall alarm: 2 falls" in capsys.readouterr().out
 
 
 def test_a_run_that_fails_is_named(

@@ -177,16 +177,32 @@ def test_held_out_fraction_of_one_folder_by_subject(data_folder: Path) -> None:
     )
 
 
+def test_nothing_of_data_that_is_only_trained_on_is_held_out(
+    data_folder: Path, tmp_path: Path
+) -> None:
+    arguments = _arguments(data_folder, "--fold", "1/2", "--also-train", str(tmp_path / "more"))
+    at = arguments.index("--val")
+    arguments = [*arguments[:at], *arguments[at + 2 :]]
+    shutil.copytree(arguments[arguments.index("--data") + 1], tmp_path / "more")
+
+    args = train.parse_arguments(arguments)
+    args.run_dir.mkdir()
+    _, trained, held_out = train.load_data(args)
+    assert (len(trained), len(held_out)) == (6, 2)
+    assert sum("more" in video.path.parts for video in trained) == 4
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         (["--freeze-through", "layer1"], "--freeze-through needs --weights"),
-        (["--val-fraction", "0.1"], "give either --val or --val-fraction"),
+        (["--val-fraction", "0.1"], "give one of --val, --val-fraction and --fold"),
         (
             ["--accelerator", "cpu", "--precision", "bf16-mixed"],
             "--precision bf16-mixed needs a GPU here",
         ),
-        (["--group-pattern", "S1"], "--group-pattern needs --val-fraction"),
+        (["--group-pattern", "S1"], "--group-pattern needs --val-fraction or --fold"),
+        (["--fold", "3/2"], "argument --fold: expected K/N with K from 1 to N"),
         (["--lr-steps", "3"], "--lr-steps needs --optimizer sgd"),
         (["--steps", "0"], "argument --steps: must be a whole number of at least 1, got '0'"),
         (
@@ -216,7 +232,7 @@ def test_options_that_do_not_go_together(
     ("case", "message"),
     [
         ("one class", "show the one class ['standing']"),
-        ("both sides", "2 videos are in both --data and --val"),
+        ("both sides", "2 videos are in two of the data folders"),
         ("no checkpoint", "there is no checkpoint"),
         ("no stage", "cannot freeze up to 'layer9', expected one of conv1, layer1"),
         ("no fraction", "the fraction to hold out must be above 0 and below 1, got 2"),

@@ -15,7 +15,9 @@ from actionrec_node.data.annotations import (
     check_disjoint,
     class_names_of,
     group_of,
+    hold_out_fold,
     known_labels,
+    parse_fold,
     read_annotations,
     read_folders,
     split,
@@ -159,7 +161,7 @@ def test_what_a_model_does_not_know_is_other_to_it() -> None:
 def test_a_video_on_both_sides_is_refused() -> None:
     videos = {Path("a.mp4"): [Segment(0, 1, "x")]}
     with pytest.raises(
-        DataError, match=r"1 videos are in both --data and --val, for example 'a\.mp4'"
+        DataError, match=r"1 videos are in two of the data folders, for example 'a\.mp4'"
     ):
         check_disjoint(videos, videos)
 
@@ -245,3 +247,53 @@ def test_labels_that_hardly_differ_are_warned_of(
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     read_annotations(tmp_path)
     assert ("are 2 classes: write them alike" in capsys.readouterr().err) == warns
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 60).map(lambda number: Path(f"{number}.mp4")),
+        st.lists(st.sampled_from(("falling", "walking", "lying")), min_size=1, max_size=4),
+        min_size=8,
+    ),
+    st.integers(2, 4),
+)
+def test_every_subject_is_held_out_in_one_fold(labels: dict[Path, list[str]], count: int) -> None:
+    annotations: Annotations = {
+        path: [Segment(k, k + 1, label, f"P{number % 5}") for k, label in enumerate(names)]
+        for number, (path, names) in enumerate(labels.items())
+    }
+    held_out = []
+    for number in range(1, count + 1):
+        train, held = hold_out_fold(annotations, number, count)
+        assert train | held == annotations
+        assert not {group_of(*each) for each in train.items()} & {
+            group_of(*each) for each in held.items()
+        }
+        held_out += list(held)
+    assert sorted(held_out) == sorted(annotations)
+
+
+def test_a_rare_class_is_spread_over_the_folds() -> None:
+    annotations: Annotations = {
+        Path(f"{number}.mp4"): [Segment(0, 1, "running" if number < 4 else "walking")]
+        for number in range(40)
+    }
+    for number in range(1, 5):
+        held = hold_out_fold(annotations, number, 4)[1]
+        labels = [segments[0].label for segments in held.values()]
+        assert (labels.count("running"), labels.count("walking")) == (1, 9)
+
+
+def test_more_folds_than_subjects_are_refused() -> None:
+    annotations: Annotations = {
+        Path(f"{number}.mp4"): [Segment(0, 1, "walking", "P1" if number else "P1?")]
+        for number in range(3)
+    }
+    with pytest.raises(DataError, match="1 subjects or videos cannot be 2 folds"):
+        hold_out_fold(annotations, 1, 2)
+
+
+@pytest.mark.parametrize("text", ["", "3", "0/5", "6/5", "1/1", "a/b", "1/2/3"])
+def test_what_is_no_fold_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match=f"such as 2/5, got '{text}'"):
+        parse_fold(text)

@@ -36,6 +36,19 @@ def test_classes_are_drawn_equally_often() -> None:
     assert counts["none"][1] < 20
 
 
+def test_folders_of_a_class_are_drawn_equally_often(tmp_path: Path) -> None:
+    folders = [tmp_path / "rendered", tmp_path / "real"]
+    videos = [_labeled([0] * 200), _labeled([0] * 20), _labeled([1] * 20)]
+    for video, folder in zip(videos, (*folders, folders[0]), strict=True):
+        video.path = folder / "v.mp4"
+        video.frames = np.full((len(video.labels), 10, 10, 3), folder is folders[1], np.uint8)
+    clips = TrainingClips(videos, SPEC, ClipSettings("none"), folders)
+    drawn = [clips[number] for number in range(400)]
+    of_class = [float(clip[0].max()) for clip, label in drawn if label == 0]
+    is_real = [value > min(of_class) for value in of_class]
+    assert 0.35 < np.mean(is_real) < 0.65
+
+
 def test_a_clip_depends_on_seed_and_number_alone() -> None:
     videos = [_labeled([0] * 30), _labeled([1] * 30)]
     clips, again, of_another_seed = (

@@ -96,7 +96,7 @@ def test_the_loss_by_int8_is_measured_on_held_out_clips(
     assert "accuracy of clips" in printed
     assert record["calibration_clips"] == 4
     assert quantize([*arguments, "--val", train]) == 2
-    assert "are in both --data and --val" in capsys.readouterr().err
+    assert "are in two of the data folders" in capsys.readouterr().err
 
 
 def test_the_comparison_sets_both_models_side_by_side() -> None:

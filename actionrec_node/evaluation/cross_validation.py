@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores over the folds of a cross-validation: every subject by the model that never saw them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from actionrec_node.data.annotations import Annotations, group_of, read_folders
+from actionrec_node.data.crops import CONTEXT
+from actionrec_node.data.labeled_videos import load_videos
+from actionrec_node.data.person_boxes import read_boxes
+from actionrec_node.evaluation.clip_scores import PredictedVideo, clip_scores, predict_videos
+from actionrec_node.evaluation.fall_alarm import alarm_scores
+from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
+from perception_kit.videos.video import VideoFormat
+
+_SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """``rows`` of ``clip_scores`` by data folder, and over ``all`` of them together.
+
+    Each row also has ``people``: how many subjects (or videos) show a class. ``alarm`` is
+    ``alarm_scores`` over all of them.
+    """
+
+    rows: dict[str, dict[str, Any]]
+    alarm: dict[str, Any]
+
+
+def score_folds(
+    models: Sequence[Path], held_out: Sequence[Annotations], folders: Sequence[Path]
+) -> FoldScores:
+    """Score each model on what its fold held out of the data ``folders``, and put that together.
+
+    Clips show the person where boxes.csv knows them, as the live node does. Raises DataError and
+    ModelFileError.
+    """
+    predicted: dict[str, list[PredictedVideo]] = defaultdict(list)
+    labels: dict[str, Annotations] = defaultdict(dict)
+    places = {path: folder.name for folder in folders for path in read_folders([folder])}
+    tracks = read_boxes(folders)
+    spec: ActionModelSpec | None = None
+    for model_path, labeled in zip(models, held_out, strict=True):
+        model = load_action_model(model_path)
+        spec = model.spec
+        form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size)
+        videos = load_videos(
+            labeled, spec.class_names, form, spec.clip_length, skip_bad=True, tracks=tracks
+        )
+        for video, result in zip(videos, _predict(model, videos), strict=True):
+            predicted[places[video.path]].append(result)
+            labels[places[video.path]][video.path] = labeled[video.path]
+    assert spec is not None
+
+    everything = [video for videos in predicted.values() for video in videos]
+    merged = {path: each for part in labels.values() for path, each in part.items()}
+    rows = {
+        name: _row(videos, labels[name], spec) for name, videos in sorted(predicted.items())
+    } | {"all": _row(everything, merged, spec)}
+    return FoldScores(rows, alarm_scores(everything, spec.class_names, spec.clip_fps, spec.alarms))
+
+
+def _predict(model: ActionModel, videos: Sequence[Any]) -> list[PredictedVideo]:
+    with torch.inference_mode():
+        return predict_videos(model, videos, context=CONTEXT)
+
+
+def _row(
+    videos: Sequence[PredictedVideo], annotations: Annotations, spec: ActionModelSpec
+) -> dict[str, Any]:
+    scores = clip_scores(videos, spec.class_names, spec.clip_length, spec.clip_fps, spec.alarms)
+    return scores | {"people": _people(annotations)}
+
+
+def _people(annotations: Annotations) -> dict[str, int]:
+    """How many subjects (or videos, where they are not named) show each label."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for path, segments in annotations.items():
+        for segment in segments:
+            seen[segment.label].add(group_of(path, segments))
+    return {label: len(groups) for label, groups in sorted(seen.items())}
+
+
+def format_folds(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """A table for the terminal: F-score, clips and people of each class, a row per data folder."""
+    classes = list(next(iter(rows.values()))["per_class"])
+    header = ["data", *classes, "accuracy"]
+    lines = [header]
+    for name, row in rows.items():
+        cells = []
+        for label in classes:
+            score = row["per_class"][label]
+            value = "-" if score["f1"] is None else f"{score['f1']:.2f}"
+            cells.append(f"{value} ({score['support']}, {row['people'].get(label, 0)})")
+        accuracy = "-" if row["accuracy"] is None else f"{row['accuracy']:.2f}"
+        lines.append([name, *cells, accuracy])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    ]
+    return "\n".join(["F-score (clips, people) of held-out people:", *table])
