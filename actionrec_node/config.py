@@ -69,7 +69,11 @@ class RecognizerConfig:
         1.0,
     )
     fall_off: float = parameter(
-        0.3, "the fall alarm goes off below this score of falling", 0.0, 1.0
+        0.3,
+        "the fall alarm goes off below this score of falling, or after the fall of falling and"
+        " lying together",
+        0.0,
+        1.0,
     )
 
     def __post_init__(self) -> None:

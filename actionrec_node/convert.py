@@ -58,6 +58,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="class that raises the fall alarm; may be given several times (default: 'falling', or"
         " those of a model file)",
     )
+    parser.add_argument(
+        "--lying-class",
+        action="append",
+        metavar="NAME",
+        help="class that confirms a fall and holds its alarm; may be given several times (default:"
+        " 'lying', or those of a model file)",
+    )
     parser.add_argument("--clip-length", type=bounded_int(2), help="frames of a clip (default: 16)")
     parser.add_argument(
         "--clip-fps",
@@ -111,6 +118,7 @@ def convert(args: argparse.Namespace) -> ActionModel:
         "clip_length": args.clip_length,
         "clip_fps": args.clip_fps,
         "alarm_classes": tuple(args.alarm_class) if args.alarm_class else None,
+        "lying_classes": tuple(args.lying_class) if args.lying_class else None,
     }
     try:
         if _is_model_file(args):

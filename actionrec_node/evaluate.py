@@ -35,7 +35,7 @@ from actionrec_node.evaluation.model_loading import (
     load_chosen_model,
     time_per_clip,
 )
-from actionrec_node.evaluation.plots import plot_confusion, plot_per_class, plot_roc
+from actionrec_node.evaluation.plots import plot_alarm, plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model import ActionModelSpec
 from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import bounded_float, program_name
@@ -176,16 +176,19 @@ def check_folder_is_writable(folder: Path) -> None:
 def write_plots(
     out: Path, metrics: dict[str, Any], videos: list[PredictedVideo], spec: ActionModelSpec
 ) -> None:
-    """``confusion.png``, ``per_class.png``, and where falls are known ``roc_falling.png``.
+    """``confusion.png``, ``per_class.png``, ``fall_alarm.png`` and ``roc_falling.png``.
 
-    The curve of the last also goes into ``metrics``.
+    The last two need falls; the curve of the very last also goes into ``metrics``.
     """
     plot_confusion(out / "confusion.png", np.array(metrics["confusion"]), spec.class_names)
     per_class = {"clips": metrics["per_class"], "frames": metrics["frames"]["per_class"]}
     plot_per_class(out / "per_class.png", per_class)
 
     metrics["roc_falling"] = None
-    (out / "roc_falling.png").unlink(missing_ok=True)  # of an earlier evaluation
+    for name in ("fall_alarm.png", "roc_falling.png"):  # of an earlier evaluation
+        (out / name).unlink(missing_ok=True)
+    if metrics["fall_alarm"] and metrics["fall_alarm"]["falls"]:
+        plot_alarm(out / "fall_alarm.png", metrics["fall_alarm"])
     if not spec.alarms:
         return
     ground_truth, scores = window_scores(videos, spec.alarm_indices)
@@ -231,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # What was scored, how fast, and what the fall alarm makes of it.
     clip_time = time_per_clip(model)
-    alarm = alarm_scores(videos, spec.class_names, spec.clip_fps, spec.alarms)
+    alarm = alarm_scores(videos, spec.class_names, spec.clip_fps, spec.alarms, spec.confirmations)
     metrics |= {
         "class_names": list(spec.class_names),
         "videos": len(videos),

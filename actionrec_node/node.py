@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from assistant_perception.msg import ActionArray, AlarmHealth, TrackArray
+from assistant_perception.msg import ActionArray, AlarmHealth, FallAlarmArray, TrackArray
 from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -29,7 +29,7 @@ from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.model_notes import log_model
 from perception_kit.ros.qos import heartbeat_qos
 from perception_kit.ros.run_node import run_node
-from perception_kit.ros.to_messages import actions_to_message
+from perception_kit.ros.to_messages import actions_to_message, fall_alarms_to_message
 from perception_kit.ros.worker import FrameWorker
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ def listed_people(track_ids: Sequence[int]) -> str:
 class ActionrecNode(PerceptionNode[ActionConfig]):
     """Publishes ``~/actions`` for every received image, the newest actions of everybody.
 
-    It is empty before the first full clip. With best-effort input a second thread runs the network,
-    always on everybody's newest clip; ``clips_skipped`` counts those it had no time for. With
-    reliable input, the one of a replay, each image waits for its own prediction.
+    It is empty before the first full clip. ``~/fall_alarms`` has the alarms that are on. With
+    best-effort input a second thread runs the network, always on everybody's newest
+    clip; ``clips_skipped`` counts those it had no time for. With reliable input, the one of a
+    replay, each image waits for its own prediction.
 
     ``~/alarm_health`` says twice a second, in every state, whether a fall would be noticed.
     """
@@ -118,6 +119,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             self._waiting = NewestClips()
             self._predictor = FrameWorker(self._predict_newest)
         self.results.add(ActionArray, "actions")
+        self.results.add(FallAlarmArray, "fall_alarms")
 
     def unload(self) -> None:
         """Free the model."""
@@ -198,6 +200,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
 
         actions = actions_to_message(recognizer.actions(), recognizer.class_names, header)
         self.results.publish("actions", actions)
+        alarms = fall_alarms_to_message(recognizer.alarms(), header)
+        self.results.publish("fall_alarms", alarms)
 
     def _predict_newest(self, waiting: NewestClips) -> None:
         """Classify what waits; nothing where the batch before took it along."""
@@ -225,7 +229,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
 
         for alarm in alarms:
             # By the camera's clock from the first sign to the alarm, by ours until now.
-            delay_s = (alarm.alarm_ns - alarm.first_sign_ns) * 1e-9
+            delay_s = (alarm.raised_ns - alarm.first_sign_ns) * 1e-9
             now_s = self.get_clock().now().nanoseconds * 1e-9
             self.statistics.stamp_latency("fall_alarm", now_s - alarm.first_sign_ns * 1e-9)
             self._falls = {

@@ -21,7 +21,7 @@ import yaml
 from actionrec_node.data.annotations import DataError, read_folders
 from actionrec_node.evaluation.cross_validation import format_folds, score_folds
 from actionrec_node.evaluation.fall_alarm import format_alarm
-from actionrec_node.evaluation.plots import MEASURES, plot_per_class
+from actionrec_node.evaluation.plots import MEASURES, plot_alarm, plot_per_class
 from actionrec_node.train import parse_arguments as parse_training_arguments
 from actionrec_node.train import split_data
 from perception_kit.arguments import bounded_int, program_name
@@ -154,6 +154,8 @@ def train_folds(folder: Path, count: int) -> dict[str, Any]:
         raise SweepError(f"run '{folder.name}': {error}") from error
 
     write_json(folder / "scores.json", {"rows": scores.rows, "alarm": scores.alarm})
+    if scores.alarm["falls"]:
+        plot_alarm(folder / "fall_alarm.png", scores.alarm)
     print(f"{folder.name}\n{format_folds(scores.rows)}\n{format_alarm(scores.alarm)}")
     return {"held_out": scores.rows["all"]}
 

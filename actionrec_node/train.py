@@ -51,7 +51,11 @@ from actionrec_node.networks.action_model import (
 from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
-from perception_kit.alarm_classes import alarm_warning, check_alarm_classes
+from perception_kit.alarm_classes import (
+    alarm_warning,
+    check_alarm_classes,
+    check_lying_classes,
+)
 from perception_kit.arguments import bounded_float, bounded_int, positive_float, program_name
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -127,6 +131,13 @@ class ActionTrainingOptions(TrainingOptions):
         None,
         "class that raises the fall alarm; may be given several times (default: 'falling', or those"
         " of --weights with the same classes)",
+        action="append",
+        metavar="NAME",
+    )
+    lying_class: list[str] | None = option(
+        None,
+        "class that confirms a fall and holds its alarm; may be given several times (default:"
+        " 'lying', or those of --weights with the same classes)",
         action="append",
         metavar="NAME",
     )
@@ -266,7 +277,7 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         )
 
         spec = asdict(model.spec)
-        del spec["alarm_classes"]  # which no tensor depends on
+        del spec["alarm_classes"], spec["lying_classes"]  # which no tensor depends on
         windows = dict(zip(model.spec.class_names, clips.counts.tolist(), strict=True))
         self.identity = {
             **{SPEC_OPTIONS.get(name, name): str(value) for name, value in spec.items()},
@@ -342,18 +353,29 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         }
 
 
-def _alarm_classes(
+def _classes_of_falls(
     options: ActionTrainingOptions, class_names: Sequence[str]
-) -> tuple[str, ...] | None:
-    """The classes that raise the fall alarm; None: the default ones. Raises DataError."""
-    if options.alarm_class is None:
-        same_classes = options.weights and are_of_classes(options.weights, class_names)
-        return read_spec(options.weights[0]).alarms if options.weights and same_classes else None
+) -> dict[str, tuple[str, ...] | None]:
+    """The classes that raise and confirm the fall alarm; None: the default ones.
+
+    Raises DataError.
+    """
+    same_classes = options.weights and are_of_classes(options.weights, class_names)
+    before = read_spec(options.weights[0]) if options.weights and same_classes else None
+
+    def choose(given: list[str] | None, earlier: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return earlier if given is None else tuple(given)
+
+    alarms = choose(options.alarm_class, before.alarms if before else None)
+    lying = choose(options.lying_class, before.confirmations if before else None)
     try:
-        check_alarm_classes(class_names, options.alarm_class)
+        if alarms is not None:
+            check_alarm_classes(class_names, alarms)
+        if lying is not None:
+            check_lying_classes(class_names, lying, alarms or ())
     except ValueError as error:
-        raise DataError(f"--alarm-class: {error}") from error
-    return tuple(options.alarm_class)
+        raise DataError(f"--alarm-class, --lying-class: {error}") from error
+    return {"alarm_classes": alarms, "lying_classes": lying}
 
 
 def split_data(
@@ -388,7 +410,7 @@ def load_data(
         clip_length=options.clip_length,
         clip_fps=options.clip_fps,
         input_size=(side, side) if side else None,
-        alarm_classes=_alarm_classes(options, class_names_of(annotations)),
+        **_classes_of_falls(options, class_names_of(annotations)),
     )
     load = partial(
         load_videos,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from perception_kit.colors import FALL_LABEL
+from perception_kit.colors import FALL_LABEL, LYING_LABEL
 
 _FALL = re.compile(r"fall|fell", re.IGNORECASE)
 _NO_FALL = re.compile(r"\b(no|not|non|never|without)[ _-]*fall", re.IGNORECASE)
@@ -16,6 +16,23 @@ _NAMED_CLASSES = 8
 def default_alarm_classes(class_names: Iterable[str]) -> tuple[str, ...]:
     """Those of a model that does not name any: the class "falling", where there is one."""
     return tuple(name for name in class_names if name == FALL_LABEL)
+
+
+def default_lying_classes(class_names: Iterable[str]) -> tuple[str, ...]:
+    """Those of a model that does not name any: the class "lying", where there is one."""
+    return tuple(name for name in class_names if name == LYING_LABEL)
+
+
+def check_lying_classes(
+    class_names: Sequence[str], lying_classes: Sequence[str], alarm_classes: Sequence[str]
+) -> None:
+    """Raises ValueError where a class that confirms a fall is none of the model, or raises it."""
+    if unknown := [name for name in lying_classes if name not in class_names]:
+        raise ValueError(
+            f"the lying classes {unknown} are none of the classes {_listed(class_names)}"
+        )
+    if both := [name for name in lying_classes if name in alarm_classes]:
+        raise ValueError(f"{both} cannot both raise the fall alarm and confirm it")
 
 
 def check_alarm_classes(class_names: Sequence[str], alarm_classes: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from zlib import crc32
 Color = tuple[int, int, int]
 
 FALL_LABEL = "falling"
+LYING_LABEL = "lying"
 OTHER_LABEL = "other"  # of an action model: everything that is none of its other classes
 NOBODY_LABEL = "nobody"  # of an action model: nobody is in the clip, so there is no action
 FALL_COLOR: Color = (226, 20, 32)

@@ -160,6 +160,21 @@ class ActionEstimate:
     track_id: int = -1
 
 
+@dataclass(frozen=True)
+class FallAlarm:
+    """A fall alarm that is on; times are ends of clips in nanoseconds.
+
+    The first clip that spoke for the fall, the one that raised the alarm, and the first one after
+    it that showed the person lying, which confirms it; None so far. ``track_id`` -1 is the whole
+    image.
+    """
+
+    first_sign_ns: int
+    raised_ns: int
+    confirmed_ns: int | None = None
+    track_id: int = -1
+
+
 @dataclass
 class FrameResults:
     """All results for one image.

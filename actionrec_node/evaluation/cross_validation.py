@@ -65,7 +65,10 @@ def score_folds(
     rows = {
         name: _row(videos, labels[name], spec) for name, videos in sorted(predicted.items())
     } | {"all": _row(everything, merged, spec)}
-    return FoldScores(rows, alarm_scores(everything, spec.class_names, spec.clip_fps, spec.alarms))
+    return FoldScores(
+        rows,
+        alarm_scores(everything, spec.class_names, spec.clip_fps, spec.alarms, spec.confirmations),
+    )
 
 
 def _predict(model: ActionModel, videos: Sequence[Any]) -> list[PredictedVideo]:

@@ -24,29 +24,42 @@ def alarm_scores(
     class_names: Sequence[str],
     clip_fps: float,
     alarm_classes: Sequence[str] | None = None,
+    lying_classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """How the alarm does for each of ``CHOICES``, over the frames that a robot sees.
 
-    Falls are the ``alarm_classes``, None the default ones. The node's other parameters have their
-    defaults. ``minutes`` and ``falls`` of the videos, and lists with a value for each ``fall_on``:
-    falls ``missed``, ``false_alarms``, ``mean_delay_s`` and ``max_delay_s`` (``fall_reports``).
+    Falls are the ``alarm_classes``, confirmed by the ``lying_classes``; None: the default ones. The
+    node's other parameters have their defaults. ``minutes`` and ``falls`` of the videos, and lists
+    with a value for each ``fall_on``: falls ``missed``, ``recall``,
+    ``false_alarms``, ``false_alarms_per_hour``, ``mean_delay_s`` and ``max_delay_s``
+    (``fall_reports``).
     """
     if alarm_classes is None:
         alarm_classes = default_alarm_classes(class_names)
-    reports = [
-        actions.joined(
-            _reports(video, class_names, alarm_classes, clip_fps, RecognizerConfig(fall_on=fall_on))
-            for video in videos
+    called = fall_names(class_names, alarm_classes)
+    reports = []
+    for fall_on in CHOICES:
+        config = RecognizerConfig(fall_on=fall_on)
+        decisions = [Decision(class_names, alarm_classes, lying_classes) for _ in videos]
+        reports.append(
+            actions.joined(
+                _reports(video, decision, called, clip_fps, config)
+                for video, decision in zip(videos, decisions, strict=True)
+            )
         )
-        for fall_on in CHOICES
-    ]
 
+    minutes = sum(len(video.live_frames()[0]) for video in videos) / clip_fps / 60
+    falls = len(reports[0].delays_s)
     return {
-        "minutes": sum(len(video.live_frames()[0]) for video in videos) / clip_fps / 60,
-        "falls": len(reports[0].delays_s),
+        "minutes": minutes,
+        "falls": falls,
         "fall_on": list(CHOICES),
         "missed": [report.missed for report in reports],
+        "recall": [1 - report.missed / falls if falls else None for report in reports],
         "false_alarms": [report.false_alarms for report in reports],
+        "false_alarms_per_hour": [
+            report.false_alarms / minutes * 60 if minutes else None for report in reports
+        ],
         "mean_delay_s": [report.mean_s for report in reports],
         "max_delay_s": [
             max((delay for delay in report.delays_s if delay is not None), default=None)
@@ -57,25 +70,24 @@ def alarm_scores(
 
 def _reports(
     video: PredictedVideo,
-    class_names: Sequence[str],
-    alarm_classes: Sequence[str],
+    decision: Decision,
+    called: np.ndarray,
     clip_fps: float,
     config: RecognizerConfig,
 ) -> actions.FallReports:
-    """The alarm's reports of one video."""
+    """The alarm's reports of one video; ``called`` are the classes' names by ``fall_names``."""
     # Whether the alarm is on after each window.
-    decision = Decision(class_names, alarm_classes)
     alarms = np.zeros(len(video.ends), bool)
     for index, (end, scores) in enumerate(zip(video.ends.tolist(), video.scores, strict=True)):
         decision.update(scores, round(end / clip_fps * 1e9), config)
-        alarms[index] = decision.alarm
+        alarms[index] = decision.alarm is not None
 
     # It holds until the next window.
     frames, ground_truth, newest = video.live_frames()
     reported = np.where(alarms[newest], FALL_LABEL, actions.NONE)
     return actions.fall_reports(
         (frames / clip_fps).tolist(),
-        fall_names(class_names, alarm_classes)[ground_truth].tolist(),
+        called[ground_truth].tolist(),
         reported.tolist(),
         FALL_LABEL,
     )
@@ -85,12 +97,22 @@ def format_alarm(scores: dict[str, Any]) -> str:
     """``alarm_scores`` as a table for the terminal."""
     lines = [
         f"fall alarm: {scores['falls']} falls in {scores['minutes']:.1f} min",
-        "fall_on  missed  false alarms  mean, max delay in s",
+        "fall_on  missed  false alarms  an hour  mean, max delay in s",
     ]
-    columns = ("fall_on", "missed", "false_alarms", "mean_delay_s", "max_delay_s")
+    columns = (
+        "fall_on",
+        "missed",
+        "false_alarms",
+        "false_alarms_per_hour",
+        "mean_delay_s",
+        "max_delay_s",
+    )
     rows = zip(*(scores[column] for column in columns), strict=True)
 
-    for fall_on, missed, false_alarms, *delays_s in rows:
+    for fall_on, missed, false_alarms, hourly, *delays_s in rows:
+        per_hour = "-" if hourly is None else f"{hourly:.1f}"
         delays = ", ".join("-" if delay is None else f"{delay:.2f}" for delay in delays_s)
-        lines.append(f"{fall_on:7.2f}  {missed:6d}  {false_alarms:12d}  {delays:>20}")
+        lines.append(
+            f"{fall_on:7.2f}  {missed:6d}  {false_alarms:12d}  {per_hour:>7}  {delays:>20}"
+        )
     return "\n".join(lines)

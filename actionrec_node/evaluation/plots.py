@@ -51,6 +51,25 @@ def plot_roc(path: Path, curve: Roc, label: str) -> None:
     figure.savefig(path, dpi=120)
 
 
+def plot_alarm(path: Path, scores: Mapping[str, Any]) -> None:
+    """Recall of the falls over false alarms per hour, by ``alarm_scores`` that have falls.
+
+    Each point is a value of ``fall_on``.
+    """
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(scores["false_alarms_per_hour"], scores["recall"], marker="o")
+    points = zip(scores["false_alarms_per_hour"], scores["recall"], scores["fall_on"], strict=True)
+    for x, y, fall_on in points:
+        axes.annotate(f"{fall_on:.2f}", (x, y), textcoords="offset points", xytext=(4, -10))
+    axes.set_xlabel("false alarms per hour")
+    axes.set_ylabel("recall of falls")
+    axes.set_ylim(0, 1.05)
+    axes.set_title(f"{scores['falls']} falls in {scores['minutes']:.1f} min, by fall_on")
+    axes.grid(alpha=0.4)
+    figure.savefig(path, dpi=120)
+
+
 def plot_per_class(path: Path, runs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Precision, recall and F-score of each class, side by side for each run.
 

@@ -18,7 +18,12 @@ from torch import Tensor, nn
 from actionrec_node.networks.architectures import find_architecture
 from actionrec_node.networks.optical_flow import clip_flow
 from actionrec_node.networks.resizing import RESIZE_FRACTIONS
-from perception_kit.alarm_classes import check_alarm_classes, default_alarm_classes
+from perception_kit.alarm_classes import (
+    check_alarm_classes,
+    check_lying_classes,
+    default_alarm_classes,
+    default_lying_classes,
+)
 from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 
@@ -32,8 +37,8 @@ class ActionModelSpec:
     A clip has ``clip_length`` frames at ``clip_fps`` per second, each brought to ``input_size`` =
     (width, height) pixels by the method ``resize`` of ``resize_frame``; ``mean`` and ``std`` are
     per RGB channel of values 0 to 1. The fall alarm is raised by the classes ``alarm_classes``,
-    which are by default the class "falling" where there is one. Raises ValueError for values that
-    no model has.
+    which are by default the class "falling" where there is one, and confirmed by the
+    ``lying_classes``, by default "lying". Raises ValueError for values that no model has.
     """
 
     architecture: str
@@ -45,11 +50,15 @@ class ActionModelSpec:
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
     resize: str = "stretch"
     alarm_classes: tuple[str, ...] | None = None
+    lying_classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.alarm_classes is None:
             object.__setattr__(self, "alarm_classes", default_alarm_classes(self.class_names))
         check_alarm_classes(self.class_names, self.alarms)
+        if self.lying_classes is None:
+            object.__setattr__(self, "lying_classes", default_lying_classes(self.class_names))
+        check_lying_classes(self.class_names, self.confirmations, self.alarms)
         find_architecture(self.architecture)
         if self.resize not in RESIZE_FRACTIONS:
             raise ValueError(
@@ -67,6 +76,11 @@ class ActionModelSpec:
     def alarms(self) -> tuple[str, ...]:
         """``alarm_classes``, which are never None in a specification that was made."""
         return self.alarm_classes or ()
+
+    @property
+    def confirmations(self) -> tuple[str, ...]:
+        """``lying_classes``, which are never None in a specification that was made."""
+        return self.lying_classes or ()
 
     @property
     def alarm_indices(self) -> list[int]:
@@ -164,6 +178,8 @@ def save_action_model(path: str | Path, model: ActionModel) -> None:
     # The default goes without saying: such files are averaged with those of earlier versions.
     if model.spec.alarms == default_alarm_classes(model.spec.class_names):
         del metadata["alarm_classes"]
+    if model.spec.confirmations == default_lying_classes(model.spec.class_names):
+        del metadata["lying_classes"]
     save_model(path, KIND, model.network.state_dict(), metadata)
 
 

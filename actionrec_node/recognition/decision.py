@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decides on a person's action from the class probabilities of one clip after another.
 
-Scores are smoothed over time, a weak best class is "none of these", and falls raise an alarm.
+Scores are smoothed over time, a weak best class is "none of these", and falls raise an alarm, which
+lasts while the person lies.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from actionrec_node.config import RecognizerConfig
-from perception_kit.alarm_classes import default_alarm_classes
+from perception_kit.alarm_classes import default_alarm_classes, default_lying_classes
 from perception_kit.colors import FALL_LABEL, NOBODY_LABEL
+from perception_kit.types import FallAlarm
 
 NONE = ""  # the label where no class scores high enough
 
@@ -21,34 +24,44 @@ NONE = ""  # the label where no class scores high enough
 class Decision:
     """The label of one person (or of the whole image) over time.
 
-    The alarm has hysteresis: it is on, and the label is "falling" whatever the model calls it, from
-    the clip that scores a fall at least ``fall_on`` until one scores it below ``fall_off``. A fall
-    scores the sum of the ``alarm_classes``. While the alarm is off the label is the best of the
-    other classes, or ``NONE`` where that scores below ``score_threshold``. A model without alarm
-    classes has no alarm, one with the class "nobody" has no label where that is the best.
+    The alarm has hysteresis: it goes on with the clip that scores a fall at least ``fall_on``, and
+    off with one that scores falling and lying together below ``fall_off``: not before the person
+    gets up. A fall scores the sum of the ``alarm_classes``, lying that of the ``lying_classes``.
+    While the alarm is on, the label is that of lying where this scores higher than the fall, which
+    confirms the alarm, and else "falling" whatever the model calls it. While it is off, the label
+    is the best of the classes that raise no alarm, or ``NONE`` where that scores below
+    ``score_threshold``. A model without alarm classes has no alarm, one with the class "nobody" has
+    no label where that is the best.
 
-    ``scores`` (C,) are the smoothed probabilities, empty before the first clip. ``fall_sign_ns`` is
-    the end of the first clip of this fall that scored at least ``fall_off``.
+    ``scores`` (C,) are the smoothed probabilities, empty before the first clip; ``alarm`` is the
+    alarm that is on. Its first sign is the first clip of the fall that scored at least
+    ``fall_off``.
     """
 
     def __init__(
-        self, class_names: Sequence[str], alarm_classes: Sequence[str] | None = None
+        self,
+        class_names: Sequence[str],
+        alarm_classes: Sequence[str] | None = None,
+        lying_classes: Sequence[str] | None = None,
     ) -> None:
         self.scores = np.zeros(0)
-        self.fall_sign_ns: int | None = None
-        self.alarm = False
+        self.alarm: FallAlarm | None = None
 
         self._names = tuple(class_names)
         if alarm_classes is None:
             alarm_classes = default_alarm_classes(self._names)
+        if lying_classes is None:
+            lying_classes = default_lying_classes(self._names)
         self._nobody = self._names.index(NOBODY_LABEL) if NOBODY_LABEL in self._names else None
         self._falls = [self._names.index(name) for name in alarm_classes]
+        self._lying = [self._names.index(name) for name in lying_classes]
+        self._first_sign_ns: int | None = None
         self._stamp_ns = 0
 
-    def hold(self, fall_sign_ns: int) -> None:
+    def hold(self, alarm: FallAlarm) -> None:
         """Go on with an alarm that was on; it ends as any other, by the scores of clips."""
         if self._falls:
-            self.alarm, self.fall_sign_ns = True, fall_sign_ns
+            self.alarm, self._first_sign_ns = alarm, alarm.first_sign_ns
 
     def update(
         self, probabilities: np.ndarray, stamp_ns: int, config: RecognizerConfig
@@ -71,32 +84,38 @@ class Decision:
     @property
     def is_nobody(self) -> bool:
         """Whether the clips show nobody."""
-        if self._nobody is None or self.alarm or not len(self.scores):
+        if self._nobody is None or self.alarm is not None or not len(self.scores):
             return False
         return int(self.scores.argmax()) == self._nobody
 
     def _update_alarm(self, stamp_ns: int, config: RecognizerConfig) -> None:
         if not self._falls:
             return
-        score = self._fall_score()
+        fall, lying = self._score(self._falls), self._score(self._lying)
 
         # Below the lower threshold the fall, if there was one, is over.
-        if score < config.fall_off:
-            self.alarm, self.fall_sign_ns = False, None
+        if (fall if self.alarm is None else fall + lying) < config.fall_off:
+            self.alarm = self._first_sign_ns = None
             return
 
         # Between the two the alarm stays as it is, but a fall may have begun.
-        if self.fall_sign_ns is None:
-            self.fall_sign_ns = stamp_ns
-        self.alarm = self.alarm or bool(score >= config.fall_on)
+        if self._first_sign_ns is None:
+            self._first_sign_ns = stamp_ns
+        if self.alarm is None and fall >= config.fall_on:
+            self.alarm = FallAlarm(self._first_sign_ns, stamp_ns)
+        elif self.alarm is not None and self.alarm.confirmed_ns is None and lying > fall:
+            self.alarm = replace(self.alarm, confirmed_ns=stamp_ns)
 
-    def _fall_score(self) -> float:
-        """Probability of a fall: the classes exclude each other."""
-        return min(float(self.scores[self._falls].sum()), 1.0)
+    def _score(self, classes: list[int]) -> float:
+        """Probability that it is one of the classes, which exclude each other."""
+        return min(float(self.scores[classes].sum()), 1.0)
 
     def _label(self, score_threshold: float) -> tuple[str, float]:
-        if self.alarm:
-            return FALL_LABEL, self._fall_score()
+        if self.alarm is not None:
+            fall, lying = self._score(self._falls), self._score(self._lying)
+            if fall >= lying:
+                return FALL_LABEL, fall
+            return self._names[max(self._lying, key=lambda index: self.scores[index])], lying
 
         # Without an alarm a fall is not a choice.
         candidates = self.scores.copy()

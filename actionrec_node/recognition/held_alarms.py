@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from perception_kit.types import ActionEstimate
+from perception_kit.types import ActionEstimate, FallAlarm
 
 # An alarm is taken up again after so long at the most: by then somebody else may lie there.
 HOLD_NS = 60 * 1_000_000_000
@@ -17,16 +17,16 @@ HOLD_NS = 60 * 1_000_000_000
 
 @dataclass(frozen=True)
 class HeldAlarm:
-    """The newest action of somebody whose alarm is on, and the first sign of the fall."""
+    """The newest action of somebody whose alarm is on, and the alarm."""
 
     action: ActionEstimate
-    fall_sign_ns: int
+    alarm: FallAlarm
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a state file."""
         scores = [float(score) for score in self.action.class_scores]
         action = {**vars(self.action), "class_scores": scores}
-        return {"action": action, "fall_sign_ns": self.fall_sign_ns}
+        return {"action": action, "alarm": vars(self.alarm)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> HeldAlarm:
@@ -44,7 +44,14 @@ class HeldAlarm:
             clip_end_ns=int(given["clip_end_ns"]),
             track_id=int(given["track_id"]),
         )
-        return cls(action, int(values["fall_sign_ns"]))
+        times = values["alarm"]
+        confirmed_ns = times["confirmed_ns"]
+        alarm = FallAlarm(
+            int(times["first_sign_ns"]),
+            int(times["raised_ns"]),
+            None if confirmed_ns is None else int(confirmed_ns),
+        )
+        return cls(action, alarm)
 
 
 class HeldAlarms:
@@ -53,12 +60,12 @@ class HeldAlarms:
     def __init__(self) -> None:
         self._alarms: dict[int, HeldAlarm] = {}
 
-    def update(self, action: ActionEstimate, fall_sign_ns: int | None) -> None:
-        """A clip was classified; ``fall_sign_ns`` is None where its alarm is off."""
-        if fall_sign_ns is None:
+    def update(self, action: ActionEstimate, alarm: FallAlarm | None) -> None:
+        """A clip was classified; ``alarm`` is None where it is off."""
+        if alarm is None:
             self._alarms.pop(action.track_id, None)
         else:
-            self._alarms[action.track_id] = HeldAlarm(action, fall_sign_ns)
+            self._alarms[action.track_id] = HeldAlarm(action, alarm)
 
     def end(self, track_id: int) -> None:
         """The alarm of somebody is over, whatever the scores."""
@@ -75,6 +82,14 @@ class HeldAlarms:
         if held is None or not 0 <= stamp_ns - held.action.clip_end_ns <= HOLD_NS:
             return None
         return held
+
+    def on(self, track_ids: Collection[int]) -> list[FallAlarm]:
+        """The alarms of these, by track id."""
+        return [
+            replace(held.alarm, track_id=track_id)
+            for track_id, held in sorted(self._alarms.items())
+            if track_id in track_ids
+        ]
 
     def clear(self) -> None:
         """No alarm is on."""

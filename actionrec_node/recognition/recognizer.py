@@ -29,7 +29,7 @@ from perception_kit.boxes import box_iou
 from perception_kit.image_checks import check_color
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import resolve_path
-from perception_kit.types import ActionEstimate
+from perception_kit.types import ActionEstimate, FallAlarm
 from perception_kit.videos.video import shrink
 
 WHOLE_IMAGE = -1  # the track id of an action of the whole image
@@ -70,19 +70,6 @@ class ClipRequest:
     track_id: int
     subject: _Subject
     clip: Clip[_View]
-
-
-@dataclass(frozen=True)
-class FallAlarm:
-    """An alarm that has just gone on.
-
-    ``first_sign_ns`` is the end of the first clip that spoke for the fall, ``alarm_ns`` the end of
-    the one that raised the alarm.
-    """
-
-    track_id: int
-    first_sign_ns: int
-    alarm_ns: int
 
 
 class NewestClips:
@@ -219,9 +206,7 @@ class ActionRecognizer:
                 # An alarm of the whole image, or a result still to come, must not outlive that
                 # somebody is found, or that nobody is.
                 self._alarms.end(WHOLE_IMAGE)
-                self._subjects[WHOLE_IMAGE] = _Subject(
-                    whole.buffer, Decision(self.class_names, self.spec.alarms)
-                )
+                self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, self._new_decision())
 
             return [
                 ClipRequest(track_id, watched[track_id], clip)
@@ -256,18 +241,17 @@ class ActionRecognizer:
                 if not self._is_watched(request):
                     continue
                 track_id, subject, clip = request.track_id, request.subject, request.clip
-                decision, alarmed = subject.decision, subject.decision.alarm
+                decision, alarm_before = subject.decision, subject.decision.alarm
 
                 label, score = decision.update(probabilities, clip.end_ns, self.config)
                 action = ActionEstimate(
                     label, score, decision.scores, clip.start_ns, clip.end_ns, track_id
                 )
                 subject.action = None if decision.is_nobody else action
-                sign_ns = decision.fall_sign_ns if decision.alarm else None
-                self._alarms.update(action, sign_ns)
+                self._alarms.update(action, decision.alarm)
 
-                if decision.alarm and not alarmed and decision.fall_sign_ns is not None:
-                    alarms.append(FallAlarm(track_id, decision.fall_sign_ns, clip.end_ns))
+                if decision.alarm is not None and alarm_before is None:
+                    alarms.append(replace(decision.alarm, track_id=track_id))
         return alarms
 
     def actions(self) -> list[ActionEstimate]:
@@ -287,8 +271,18 @@ class ActionRecognizer:
                 subject.action
                 for subject in present
                 if subject.action is not None
-                and (subject.requested_ns is not None or subject.decision.alarm)
+                and (subject.requested_ns is not None or subject.decision.alarm is not None)
             ]
+
+    def alarms(self) -> list[FallAlarm]:
+        """The fall alarms of those who are watched in the newest image, by track id."""
+        with self._lock:
+            present = {
+                track_id
+                for track_id, subject in self._subjects.items()
+                if subject.buffer.newest_ns == self._stamp_ns
+            }
+            return self._alarms.on(present)
 
     def reset(self) -> None:
         """Forget the stream: the next result needs a full clip again."""
@@ -357,7 +351,7 @@ class ActionRecognizer:
             is_taken = any(float(box_iou(box, other)) >= _SAME_PLACE for other in boxes.values())
             left = box[0] <= _SIDE_MARGIN or box[2] >= 1 - _SIDE_MARGIN
             is_recent = stamp_ns - subject.found_ns <= self.config.keep_watching * NANOSECONDS
-            if not is_taken and (subject.decision.alarm or (is_recent and not left)):
+            if not is_taken and (subject.decision.alarm is not None or (is_recent and not left)):
                 kept[track_id] = box
         return kept
 
@@ -370,7 +364,8 @@ class ActionRecognizer:
         def rank(track_id: int) -> tuple[bool, float]:
             subject = self._subjects.get(track_id)
             low, high = np.clip(boxes[track_id].reshape(2, 2), 0.0, 1.0)
-            return subject is not None and subject.decision.alarm, float((high - low).prod())
+            alarmed = subject is not None and subject.decision.alarm is not None
+            return alarmed, float((high - low).prod())
 
         ranked = sorted(boxes, key=rank, reverse=True)
         self.left_out = sorted(ranked[self.config.max_people :])
@@ -392,13 +387,14 @@ class ActionRecognizer:
                 self.spec.clip_length, self.spec.clip_fps, self.config.max_gap
             )
             buffer.push(view, stamp_ns)
-            subject = self._subjects[track_id] = _Subject(
-                buffer, Decision(self.class_names, self.spec.alarms)
-            )
+            subject = self._subjects[track_id] = _Subject(buffer, self._new_decision())
             if (held := self._alarms.of(track_id, stamp_ns)) is not None:
-                subject.decision.hold(held.fall_sign_ns)
+                subject.decision.hold(held.alarm)
                 subject.action = held.action
         return subject
+
+    def _new_decision(self) -> Decision:
+        return Decision(self.class_names, self.spec.alarms, self.spec.confirmations)
 
     def _is_watched(self, request: ClipRequest) -> bool:
         """Whether the one whose clip it is was not forgotten since."""

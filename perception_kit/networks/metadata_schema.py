@@ -119,6 +119,7 @@ _SCHEMA: dict[str, Check] = {
     "clip_fps": _number(0.01, 1000.0),
     "resize": _name,
     "alarm_classes": _some_names,
+    "lying_classes": _some_names,
     # Objects.
     "diameters": _list_of(_LENGTH, 1, _MAX_CLASSES),
     "sizes": _list_of(_list_of(_number(0.0, 100.0), 3, 3), 1, _MAX_CLASSES),

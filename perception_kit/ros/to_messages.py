@@ -13,6 +13,8 @@ import numpy as np
 from assistant_perception.msg import (
     Action,
     ActionArray,
+    FallAlarm,
+    FallAlarmArray,
     InstanceDetection,
     InstanceDetectionArray,
     ObjectPose,
@@ -26,6 +28,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
+from perception_kit import types
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate
 
 
@@ -149,6 +152,19 @@ def _covariance_message(linear: np.ndarray | None, angular: np.ndarray | None) -
     if angular is not None:
         full[3:, 3:] = angular
     return full.reshape(-1)
+
+
+def fall_alarms_to_message(alarms: Sequence[types.FallAlarm], header: Header) -> FallAlarmArray:
+    """The fall alarms that are on in one image."""
+    message = FallAlarmArray(header=header)
+    for alarm in alarms:
+        item = FallAlarm(track_id=alarm.track_id, confirmed=alarm.confirmed_ns is not None)
+        item.first_sign = ns_to_stamp(alarm.first_sign_ns)
+        item.raised = ns_to_stamp(alarm.raised_ns)
+        if alarm.confirmed_ns is not None:
+            item.confirmed_at = ns_to_stamp(alarm.confirmed_ns)
+        message.alarms.append(item)
+    return message
 
 
 def actions_to_message(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assistant_perception.msg import ActionArray, AlarmHealth, TrackArray
+from assistant_perception.msg import ActionArray, AlarmHealth, FallAlarmArray, TrackArray
 from rclpy.event_handler import SubscriptionEventCallbacks
 from ros_graph import RosGraph, color_message, header, value_of
 from sensor_msgs.msg import Image
@@ -160,6 +160,23 @@ def test_the_health_of_the_alarm_follows_the_images(graph: RosGraph, camera: Cam
     assert message.image_age > 3.0
 
 
+def test_alarms_that_are_on_are_published(graph: RosGraph, camera: Camera) -> None:
+    published = graph.record(FallAlarmArray, f"/{NODE}/fall_alarms")
+    assert graph.set_parameter(NODE, "fall_off", 0.0).successful
+    assert graph.set_parameter(NODE, "fall_on", 0.01).successful
+    for number in range(17):
+        camera.send(230 * 10**9 + number * FRAME_NS)
+    alarms = graph.wait(
+        lambda: next((message.alarms for message in published if message.alarms), None),
+        "a fall alarm",
+    )
+    assert [(alarm.track_id, alarm.confirmed) for alarm in alarms] == [(-1, False)]
+    assert alarms[0].first_sign == alarms[0].raised
+    graph.problem("fall of somebody")
+    assert graph.set_parameter(NODE, "fall_on", 0.75).successful
+    assert graph.set_parameter(NODE, "fall_off", 0.3).successful
+
+
 def test_stamps_that_go_back_start_a_new_clip(graph: RosGraph, camera: Camera) -> None:
     for number in range(17):
         response = camera.send(270 * 10**9 + number * FRAME_NS)
@@ -190,7 +207,7 @@ def test_life_cycle_parameters_and_diagnostics(
     assert value_of(status, "alarm_classes") == "falling"
     assert value_of(status, "people_left_out") == "0"
     assert float(value_of(status, "latency_ms/action max")) > 0
-    assert (value_of(status, "clips_skipped"), value_of(status, "fall_alarms")) == ("0", "0")
+    assert (value_of(status, "clips_skipped"), value_of(status, "fall_alarms")) == ("0", "1")
     assert graph.set_parameter(NODE, "score_threshold", 0.9).successful
     assert "fall_off must not be above fall_on" in graph.set_parameter(NODE, "fall_on", 0.1).reason
     assert graph.change_state(NODE, "deactivate")

@@ -122,6 +122,7 @@ def test_the_command_writes_metrics_and_plots(write_video, tmp_path: Path) -> No
         "confusion.png",
         "per_class.png",
         "roc_falling.png",
+        "fall_alarm.png",
     }
 
     shutil.rmtree(tmp_path / "data" / "falling")

@@ -20,13 +20,15 @@ def test_each_threshold_has_its_misses_and_false_alarms() -> None:
     assert (scores["falls"], scores["fall_on"]) == (1, list(CHOICES))
     assert scores["missed"] == [int(fall_on > 0.72) for fall_on in CHOICES]
     assert scores["false_alarms"] == [int(fall_on < 0.52) for fall_on in CHOICES]
+    assert scores["recall"] == [float(fall_on < 0.72) for fall_on in CHOICES]
+    assert scores["false_alarms_per_hour"][0] == pytest.approx(400)
     delays = [1.0 if fall_on < 0.72 else None for fall_on in CHOICES]
     assert scores["mean_delay_s"] == scores["max_delay_s"] == delays
 
     lines = format_alarm(scores).splitlines()
     assert lines[0] == f"fall alarm: 1 falls in {9 / 60:.1f} min"
-    assert lines[2].split() == ["0.30", "0", "1", "1.00,", "1.00"]
-    assert lines[-1].split() == ["0.95", "1", "0", "-,", "-"]
+    assert lines[2].split() == ["0.30", "0", "1", "400.0", "1.00,", "1.00"]
+    assert lines[-1].split() == ["0.95", "1", "0", "0.0", "-,", "-"]
 
 
 def test_the_alarm_is_scored_for_the_alarm_classes_of_the_model() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from actionrec_node.config import RecognizerConfig
 from actionrec_node.recognition.decision import NONE, Decision
+from perception_kit.types import FallAlarm
 
 NAMES = ("falling", "running", "walking")
 STEP_NS = 200_000_000
@@ -70,7 +71,7 @@ def test_classes_of_any_name_raise_the_alarm_together() -> None:
     decision = Decision(("Fall Down", "Slip", "walking"), ("Fall Down", "Slip"))
     assert decision.update(np.array([0.3, 0.3, 0.4]), 0, config) == ("walking", 0.4)
     label, score = decision.update(np.array([0.4, 0.4, 0.2]), STEP_NS, config)
-    assert (label, decision.alarm) == ("falling", True)
+    assert (label, decision.alarm) == ("falling", FallAlarm(0, STEP_NS))
     assert score == pytest.approx(0.8)
 
 
@@ -90,12 +91,49 @@ def test_smoothing_is_a_moving_average_over_time() -> None:
 
 
 def test_first_sign_of_a_fall_is_kept_until_it_is_over() -> None:
-    config = RecognizerConfig(smoothing=0.0)
+    config = RecognizerConfig(smoothing=0.0, fall_on=0.6)
     decision, signs = Decision(NAMES), []
     for index, score in enumerate([0.1, 0.4, 0.7, 0.35, 0.1, 0.4]):
         decision.update(np.array([score, 0.0, 1 - score]), index * STEP_NS, config)
-        signs.append(decision.fall_sign_ns)
-    assert signs == [None, STEP_NS, STEP_NS, STEP_NS, None, 5 * STEP_NS]
+        signs.append(decision.alarm and decision.alarm.first_sign_ns)
+    assert signs == [None, None, STEP_NS, STEP_NS, None, None]
+
+
+def test_an_alarm_lasts_while_the_person_lies_which_confirms_it() -> None:
+    config = RecognizerConfig(smoothing=0.0, fall_on=0.6, fall_off=0.3)
+    decision = Decision(("falling", "lying", "walking"))
+    found = []
+    for index, scores in enumerate(
+        [
+            [0.1, 0.8, 0.1],  # nobody fell
+            [0.7, 0.2, 0.1],
+            [0.3, 0.6, 0.1],
+            [0.0, 0.9, 0.1],
+            [0.1, 0.25, 0.65],  # somebody helps
+            [0.0, 0.1, 0.9],
+            [0.0, 0.9, 0.1],
+        ]
+    ):
+        label, score = decision.update(np.array(scores), index * STEP_NS, config)
+        found.append((label, score, decision.alarm))
+    raised, confirmed = FallAlarm(STEP_NS, STEP_NS), FallAlarm(STEP_NS, STEP_NS, 2 * STEP_NS)
+    assert found == [
+        ("lying", 0.8, None),
+        ("falling", 0.7, raised),
+        ("lying", 0.6, confirmed),
+        ("lying", 0.9, confirmed),
+        ("lying", 0.25, confirmed),
+        ("walking", 0.9, None),
+        ("lying", 0.9, None),
+    ]
+
+
+def test_classes_of_any_name_confirm_the_alarm() -> None:
+    config = RecognizerConfig(smoothing=0.0, fall_on=0.6)
+    decision = Decision(("Fall Down", "On Floor", "walking"), ["Fall Down"], ["On Floor"])
+    decision.update(np.array([0.8, 0.1, 0.1]), 0, config)
+    assert decision.update(np.array([0.1, 0.8, 0.1]), STEP_NS, config) == ("On Floor", 0.8)
+    assert decision.alarm == FallAlarm(0, 0, STEP_NS)
 
 
 @given(

@@ -50,8 +50,11 @@ def test_an_alarm_goes_on_after_a_gap_from_the_first_image_on(
 ) -> None:
     recognizer = make()
     assert labels(watch(recognizer, START_NS)) == {4: "falling"}
+    raised = recognizer.alarms()
+    assert [(alarm.track_id, alarm.confirmed_ns) for alarm in raised] == [(4, None)]
     after = watch(recognizer, START_NS + 10 * 10**9, frames=1)
     assert labels(after) == {4: "falling"}
+    assert recognizer.alarms() == raised
 
 
 def test_an_alarm_goes_on_in_a_new_process_and_ends_by_its_clips(
@@ -87,7 +90,7 @@ def test_without_an_alarm_nothing_is_held(make: Callable[..., ActionRecognizer])
 
 @pytest.mark.parametrize(
     "state",
-    [{}, {"alarms": 3}, {"alarms": [{}]}, {"alarms": [{"action": [], "fall_sign_ns": 1}]}],
+    [{}, {"alarms": 3}, {"alarms": [{}]}, {"alarms": [{"action": [], "alarm": {}}]}],
 )
 def test_anything_else_is_refused(make: Callable[..., ActionRecognizer], state: dict) -> None:
     with pytest.raises(ValueError, match="these are no alarms"):

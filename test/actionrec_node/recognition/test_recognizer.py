@@ -337,7 +337,10 @@ def test_an_alarm_of_the_whole_image_ends_where_somebody_is_found(model_path: Pa
         requests = recognizer.add(_image(index), index * STEP_NS, people)
         alarms += recognizer.predict(requests)
         labels.append([action.label for action in recognizer.actions() if action.track_id == -1])
-    assert [(alarm.track_id, alarm.alarm_ns // STEP_NS) for alarm in alarms] == [(-1, 15), (-1, 42)]
+    assert [(alarm.track_id, alarm.raised_ns // STEP_NS) for alarm in alarms] == [
+        (-1, 15),
+        (-1, 42),
+    ]
     assert labels[15] == ["falling"]
     assert labels[40:43] == [["walking"], ["walking"], ["falling"]]
 
@@ -350,7 +353,7 @@ def test_a_fall_is_reported_once_with_its_first_sign(model_path: Path) -> None:
     alarms = []
     for index in range(20):
         alarms += recognizer.predict(recognizer.add(_image(index), index * STEP_NS))
-    assert alarms == [FallAlarm(-1, first_sign_ns=16 * STEP_NS, alarm_ns=17 * STEP_NS)]
+    assert alarms == [FallAlarm(first_sign_ns=16 * STEP_NS, raised_ns=17 * STEP_NS)]
 
 
 def test_everybodys_newest_clip_waits_for_a_network_slower_than_the_stream(

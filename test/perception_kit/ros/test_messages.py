@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from perception_kit.ros.from_messages import (
 from perception_kit.ros.to_messages import (
     actions_to_message,
     detections_to_message,
+    fall_alarms_to_message,
     ns_to_stamp,
     poses_to_message,
     quaternion_message,
@@ -33,6 +35,7 @@ from perception_kit.ros.to_messages import (
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import (
     ActionEstimate,
+    FallAlarm,
     FrameResults,
     Instance,
     PoseEstimate,
@@ -323,3 +326,15 @@ def test_any_action_is_converted(scores: list[float], label: str, sec: int) -> N
     message.actions[0].label = label
     message.actions[0].clip_start.sec = sec
     assert len(actions_from_message(message)) == 2
+
+
+def test_fall_alarms_keep_their_times() -> None:
+    raised = FallAlarm(2_000_000_003, 3_000_000_000)
+    confirmed = FallAlarm(1_000_000_000, 2_000_000_000, 5_000_000_001, track_id=7)
+    message = wired(fall_alarms_to_message([raised, confirmed], HEADER))
+    assert message.header == HEADER
+    first, second = message.alarms
+    assert (first.track_id, first.confirmed, first.confirmed_at) == (-1, False, Time())
+    assert (first.first_sign, first.raised) == (Time(sec=2, nanosec=3), Time(sec=3))
+    assert (second.track_id, second.confirmed) == (7, True)
+    assert second.confirmed_at == Time(sec=5, nanosec=1)
