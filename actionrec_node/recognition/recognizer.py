@@ -402,9 +402,9 @@ class ActionRecognizer:
 
     def _due_clip(self, subject: _Subject, stamp_ns: int) -> Clip[_View] | None:
         """Somebody's clip, if it is complete and time for it."""
-        # Half a frame less: a camera's stamps jitter, and a frame that comes a little early must
-        # not wait for the next one.
-        min_interval_ns = round((self.config.stride - 0.5) / self.spec.clip_fps * NANOSECONDS)
+        # A quarter of a frame less: a camera's stamps jitter, and a frame that comes a little early
+        # must not wait for the next one; of a camera twice as fast as the clips every other counts.
+        min_interval_ns = round((self.config.stride - 0.25) / self.spec.clip_fps * NANOSECONDS)
         if subject.requested_ns is not None and stamp_ns - subject.requested_ns < min_interval_ns:
             return None
 

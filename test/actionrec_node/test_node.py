@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +14,19 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from ros_graph import RosGraph, color_message, header, value_of
 from sensor_msgs.msg import Image
 
+from actionrec_node.classify import classify
 from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import PersonBox
+from actionrec_node.networks.action_model import load_action_model
 from actionrec_node.recognition.recognizer import ActionRecognizer
 from perception_kit.ros.from_messages import actions_from_message
-from perception_kit.ros.image import color_image
+from perception_kit.ros.image import array_to_image, color_image
 from perception_kit.ros.node_processes import NodeGroup
 from perception_kit.ros.qos import heartbeat_qos
 from perception_kit.ros.to_messages import tracks_to_message
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import TrackEstimate, TrackState
+from perception_kit.videos.video_file import file_frames
 
 pytestmark = pytest.mark.ros
 NODE = "actionrec_node"
@@ -160,12 +163,34 @@ def test_the_health_of_the_alarm_follows_the_images(graph: RosGraph, camera: Cam
     assert message.image_age > 3.0
 
 
+def test_a_video_played_as_a_topic_is_classified_as_by_the_command(
+    graph: RosGraph, camera: Camera, model_path: Path, write_video: Callable[..., Path]
+) -> None:
+    video = write_video("v.mkv", np.arange(100) / 30, speed=20.0)
+    windows = classify(load_action_model(model_path), video, stride=8)["windows"]
+    assert len(windows) == 5
+
+    assert graph.set_parameter(NODE, "smoothing", 0.0).successful
+    start_ns, live = 240 * 10**9, {}
+    for time, pixels in file_frames(video):
+        stamp_ns = start_ns + round(time * 1e9)
+        camera.actions.clear()
+        camera.color.publish(array_to_image(pixels(), "rgb8", header(stamp_ns)))
+        (response,) = graph.wait(lambda: list(camera.actions), f"actions at {time} s")
+        for action in actions_from_message(response):
+            live[round((action.clip_end_ns - start_ns) * 1e-9, 3)] = action
+    assert list(live) == pytest.approx([window["end"] for window in windows], abs=0.04)
+    for action, window in zip(live.values(), windows, strict=True):
+        np.testing.assert_allclose(action.class_scores, list(window["scores"].values()), atol=0.01)
+    assert graph.set_parameter(NODE, "smoothing", 0.15).successful
+
+
 def test_alarms_that_are_on_are_published(graph: RosGraph, camera: Camera) -> None:
     published = graph.record(FallAlarmArray, f"/{NODE}/fall_alarms")
     assert graph.set_parameter(NODE, "fall_off", 0.0).successful
     assert graph.set_parameter(NODE, "fall_on", 0.01).successful
     for number in range(17):
-        camera.send(230 * 10**9 + number * FRAME_NS)
+        camera.send(250 * 10**9 + number * FRAME_NS)
     alarms = graph.wait(
         lambda: next((message.alarms for message in published if message.alarms), None),
         "a fall alarm",
