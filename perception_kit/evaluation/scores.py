@@ -84,6 +84,15 @@ MASK_MAP50 = ScoreKind(
     class_name="AP 0.5",
     heading="mask\nmAP50",
 )
+MASK_MAP_LARGER = ScoreKind(
+    "map_medium_large",
+    "segmentation",
+    "mask mAP from 32x32 pixels on",
+    "{:.3f}",
+    1,
+    class_name="AP 32+",
+    heading="mask mAP\n32x32+",
+)
 BOX_MAP = ScoreKind("box_map", "segmentation", "box mAP", "{:.3f}", 1, heading="box\nmAP")
 VISIBLE = ScoreKind("total", "segmentation", "visible", "{:.0f}", 0)
 FOUND = ScoreKind("found", "segmentation", "found objects", "{:.1%}", 1, class_name="found")

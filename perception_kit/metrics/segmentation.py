@@ -16,6 +16,9 @@ from pycocotools.cocoeval import COCOeval
 from perception_kit.metrics.instances import is_evaluated
 from perception_kit.types import Instance
 
+SMALL = 32**2  # pixels of a mask: COCO's instances of less are small
+LARGEST = 10**10  # pixels, more than any image has
+
 
 def mask_average_precision(
     ground_truth: Iterable[Sequence[Instance]],
@@ -26,10 +29,10 @@ def mask_average_precision(
     """COCO mask AP over frames of ``height`` x ``width`` pixels.
 
     Both iterables give one list of instances a frame. Returns ``map`` (mean over IoU 0.5:0.05:0.95
-    and classes), ``map50`` (IoU 0.5) and ``per_class`` {name: {"map", "map50"}} of the classes in
-    the ground truth. Without any ground-truth instance that counts (``is_evaluated``), ``map`` and
-    ``map50`` are None; one that does not count is COCO's crowd region, neither a miss nor a false
-    positive. Raises ValueError if the iterables have different lengths.
+    and classes), ``map50`` (IoU 0.5), ``map_medium_large`` (instances from ``SMALL`` pixels on) and
+    ``per_class``, the same of the classes in the ground truth. Without any ground-truth instance
+    that counts (``is_evaluated``) they are None; one that does not count is COCO's crowd region,
+    neither a miss nor a false positive. Raises ValueError if the iterables have different lengths.
     """
     return _average_precision(ground_truth, predictions, height, width, "segm")
 
@@ -67,7 +70,7 @@ def _average_precision(
             predicted_annotations.append(_annotation(instance, image_id, *size))
 
     if all(annotation["iscrowd"] for annotation in true_annotations):
-        return {"map": None, "map50": None, "per_class": {}}
+        return {"map": None, "map50": None, "map_medium_large": None, "per_class": {}}
 
     # Means over IoU thresholds, recalls and classes.
     names = sorted({annotation["class_name"] for annotation in true_annotations})
@@ -76,11 +79,16 @@ def _average_precision(
         _dataset(predicted_annotations, names, images),
         iou_type,
     )
-    per_class = {
-        name: {"map": _mean(precision[:, :, k]), "map50": _mean(precision[0, :, k])}
-        for k, name in enumerate(names)
+    per_class = {name: _means(precision[:, :, [k]]) for k, name in enumerate(names)}
+    return {**_means(precision), "per_class": per_class}
+
+
+def _means(precision: np.ndarray) -> dict[str, float | None]:
+    return {
+        "map": _mean(precision[..., 0]),
+        "map50": _mean(precision[0, ..., 0]),
+        "map_medium_large": _mean(precision[..., 1]),
     }
-    return {"map": _mean(precision), "map50": _mean(precision[0]), "per_class": per_class}
 
 
 def _annotation(instance: Instance, image_id: int, height: int, width: int) -> dict[str, Any]:
@@ -122,16 +130,19 @@ def _dataset(
 
 
 def _precision(ground_truth: COCO, predictions: COCO, iou_type: str) -> np.ndarray:
-    """(10 IoU thresholds, 101 recalls, classes) interpolated precision.
+    """(10 IoU thresholds, 101 recalls, classes, 2) interpolated precision.
 
-    -1 for a class without ground-truth instances that count.
+    Of all instances, and of those that are no smaller than ``SMALL``. -1 for a class without
+    ground-truth instances that count.
     """
     evaluation = COCOeval(ground_truth, predictions, iouType=iou_type)
+    evaluation.params.areaRng = [[0, LARGEST], [SMALL, LARGEST]]
+    evaluation.params.areaRngLbl = ["all", "medium and large"]
     with redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()
-    all_areas, most_detections = 0, -1
-    return evaluation.eval["precision"][:, :, :, all_areas, most_detections]
+    most_detections = -1
+    return evaluation.eval["precision"][..., most_detections]
 
 
 def _mean(precision: np.ndarray) -> float | None:

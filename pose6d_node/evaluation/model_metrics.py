@@ -97,7 +97,7 @@ def _segmentation(results: ModelResults) -> dict[str, Any]:
 
 def _with_boxes(masks: dict[str, Any], boxes: dict[str, Any]) -> dict[str, Any]:
     return {
-        **{key: masks[key] for key in ("map", "map50")},
+        **{key: masks[key] for key in ("map", "map50", "map_medium_large")},
         **{f"box_{key}": boxes[key] for key in ("map", "map50")},
     }
 

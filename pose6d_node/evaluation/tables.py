@@ -30,7 +30,7 @@ POSE_COLUMNS = (
     scores.BOP_AR,
     scores.CONFIDENCE_AUROC,
 )
-MASK_COLUMNS = (scores.MASK_MAP, scores.MASK_MAP50, scores.BOX_MAP)
+MASK_COLUMNS = (scores.MASK_MAP, scores.MASK_MAP50, scores.MASK_MAP_LARGER, scores.BOX_MAP)
 _TEXT_COLUMNS = ("masks", "poses", "class", "scene")
 MAX_SCENES = 30  # more are in metrics.json only
 _CSV_COLUMNS = (

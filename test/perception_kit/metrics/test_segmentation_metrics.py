@@ -75,10 +75,22 @@ def test_per_class() -> None:
     ground_truth = [[rectangle(*BOX), rectangle(40, 5, 10, 10, "bowl")]]
     metrics = mask_average_precision(ground_truth, [[rectangle(*BOX)]], HEIGHT, WIDTH)
     assert metrics["per_class"] == {
-        "bowl": {"map": 0.0, "map50": 0.0},
-        "mug": {"map": pytest.approx(1.0), "map50": pytest.approx(1.0)},
+        "bowl": {"map": 0.0, "map50": 0.0, "map_medium_large": None},
+        "mug": {
+            "map": pytest.approx(1.0),
+            "map50": pytest.approx(1.0),
+            "map_medium_large": None,
+        },
     }
     assert metrics["map"] == pytest.approx(0.5)
+
+
+def test_small_instances_are_neither_missed_nor_false_among_the_larger_ones() -> None:
+    truth = [rectangle(0, 0, 40, 40), rectangle(50, 5, 10, 10)]
+    found = [rectangle(0, 0, 40, 40), rectangle(50, 30, 10, 10, score=0.95)]
+    metrics = mask_average_precision([truth], [found], HEIGHT, WIDTH)
+    assert metrics["map"] < 0.6
+    assert metrics["map_medium_large"] == pytest.approx(1.0)
 
 
 def test_boxes_are_judged_apart_from_masks() -> None:

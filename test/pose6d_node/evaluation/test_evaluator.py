@@ -96,7 +96,7 @@ def test_true_answers_have_full_scores(dataset: FrameDataset, box_views) -> None
     assert metrics["frames"] == 4
     assert metrics["instances"] == {"total": 4, "found": 4}
     assert metrics["segmentation"] == pytest.approx(
-        {"map": 1.0, "map50": 1.0, "box_map": 1.0, "box_map50": 1.0}
+        {"map": 1.0, "map50": 1.0, "map_medium_large": 1.0, "box_map": 1.0, "box_map50": 1.0}
     )
     assert metrics["poses"].keys() == {GIVEN, PREDICTED}
     for masks in (GIVEN, PREDICTED):
