@@ -22,8 +22,8 @@ from perception_kit.processes import run_command
 
 _NAME = re.compile(r"A(?P<activity>\d\d)_\w+_(?P<subject>S\d+)_T\d+_(?P<camera>C\d+)\.mp4")
 _FALLS = range(1, 6)
-# Standing, sitting, picking up and jumping are none of the actions that are told apart.
-_LABELS = {6: "walking", 7: "other", 8: "other", 9: "other", 10: "other", 11: "lying"}
+# Picking up and jumping are none of the actions that are told apart.
+_LABELS = {6: "walking", 7: "standing", 8: "sitting", 9: "other", 10: "other", 11: "lying"}
 
 Row = tuple[str, str, str, str, str]
 HEADER: Row = ("video", "start", "end", "label", "subject")
@@ -47,9 +47,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def label_videos(folder: Path, camera: str) -> list[Row]:
-    """Lines of ``labels.csv`` for a camera's videos: before a fall "other", after it "lying".
+    """Lines of ``labels.csv`` for a camera's videos: after a fall "lying".
 
-    Raises DataError where there is no such video, or a fall without a window.
+    Before a fall people stand, walk or sit, which nobody has labelled. Raises DataError where
+    there is no such video, or a fall without a window.
     """
     windows = _read_windows(folder / "fall_windows_auto.csv")
     rows: list[Row] = []
@@ -83,7 +84,7 @@ def _segments(
     if path.name not in windows:
         raise DataError(f"'{path}' shows a fall, but fall_windows_auto.csv does not say when")
     start, end = windows[path.name]
-    return [(0.0, start, "other"), (start, end, "falling"), (end, float("inf"), "lying")]
+    return [(start, end, "falling"), (end, float("inf"), "lying")]
 
 
 def _read_windows(path: Path) -> dict[str, tuple[float, float]]:

@@ -28,7 +28,6 @@ def test_a_data_folder_of_one_camera(folder: Path, tmp_path: Path) -> None:
     annotations = read_annotations(tmp_path / "data")
     assert {path.name for path in annotations} == {FALL, WALK}
     assert annotations[folder / FALL] == [
-        Segment(0, 1, "other", "S02"),
         Segment(1, 2, "falling", "S02"),
         Segment(2, float("inf"), "lying", "S02"),
     ]
