@@ -148,8 +148,8 @@ def evaluate(library: Library, bags: Sequence[Path]) -> dict[str, dict[str, floa
     # What looks like the best track of each object.
     for label in (label for label in labels if label not in actions | {"person"}):
         first = asked(label, kinds=("track",))[:1]
-        if first and first[0].tags[0].descriptor is not None:
-            tag = first[0].tags[0]
+        tag = next(library.tags(f"id = '{first[0].tags[0].id}'")) if first else None
+        if tag is not None and tag.descriptor is not None:
             query = Query(descriptor=tag.descriptor, space=tag.space, kinds=("track",), limit=10)
             score_query(scores["pictures"], library.find(query).moments, of(label))
     return {name: score.figures() for name, score in scores.items()}
