@@ -32,7 +32,7 @@ from video_search.schema import (
     tag_from_row,
     tags_to_table,
 )
-from video_search.tag import Source, Tag
+from video_search.tag import WALL_CLOCK, Source, Tag
 from video_search.vocabulary import LIBRARY_FILE, Vocabulary, read_vocabulary
 from video_search.wordnet import installed_wordnet
 
@@ -191,8 +191,9 @@ class Library:
         """Delete the tags for which all that is given holds, and every trace of them.
 
         Tags that touch the time from ``since_ns`` to ``until_ns``, or that ended before
-        ``before_ns``; those with one of ``keep_labels`` stay. A source that is named alone is
-        forgotten itself. Returns how many tags there were. Other processes wait meanwhile; their
+        ``before_ns``; those with one of ``keep_labels`` stay. Unless a source is named, times leave
+        out sources whose stamps count from their start. A source that is named alone is forgotten
+        itself. Returns how many tags there were. Other processes wait meanwhile; their
         open libraries must be opened again.
         """
         conditions = []
@@ -208,6 +209,13 @@ class Library:
             conditions.append(f"end_ns < {int(before_ns)}")
         if not conditions:
             raise LibraryError("say what to forget: a source, a track or a time")
+        untimed = [known.id for known in self.sources() if known.clock != WALL_CLOCK]
+        if (
+            source is None
+            and untimed
+            and any(t is not None for t in (since_ns, until_ns, before_ns))
+        ):
+            conditions.append(f"source NOT IN ({', '.join(map(quoted, untimed))})")
         if keep_labels:
             conditions.append(f"label NOT IN ({', '.join(map(quoted, keep_labels))})")
 

@@ -221,7 +221,7 @@ def test_searches_see_what_another_process_has_changed(library: Library) -> None
     library.replace_source(Source("a", "a.mp4", "video"), [tag(7)])
     assert starts() == [7]
     library.add([tag(8)])
-    library.forget(before_ns=8 * SECOND + 1)
+    library.forget(source="a", before_ns=8 * SECOND + 1)
     library.add([tag(9)])  # as many as before, in rows of the same numbers
     assert starts() == [8, 9]
 
