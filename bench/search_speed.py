@@ -87,14 +87,14 @@ class LibraryStore:
 
     def by_label(self, label: int, since: int) -> list[str]:
         found = self.library.find(Query(f"label{label}", since_ns=since, limit=TOP))
-        return [moment.tags[0].producer for moment in found]
+        return [str(moment.tags[0].number) for moment in found]
 
     def by_text(self, word: str) -> list[str]:
-        return [moment.tags[0].producer for moment in self.library.find(Query(word, limit=TOP))]
+        return [str(moment.tags[0].number) for moment in self.library.find(Query(word, limit=TOP))]
 
     def by_vector(self, vector: np.ndarray) -> list[str]:
         found = self.library.find(Query(descriptor=vector, space="bench", limit=TOP))
-        return [moment.tags[0].producer for moment in found]
+        return [str(moment.tags[0].number) for moment in found]
 
 
 class SqliteStore:
@@ -196,7 +196,7 @@ class ScanStore:
 
 
 def _table(tags: Tags, rows: slice, first: int) -> pa.Table:
-    """Rows of the library's table; the producer holds the number of the tag."""
+    """Rows of the library's table."""
     count = len(tags.label[rows])
     values = pa.array(tags.descriptor[rows].reshape(-1))
     columns = {
@@ -212,9 +212,9 @@ def _table(tags: Tags, rows: slice, first: int) -> pa.Table:
         "descriptor": pa.FixedSizeListArray.from_arrays(values, DESCRIPTOR_SIZE),
         "descriptor_size": np.full(count, DESCRIPTOR_SIZE, np.int32),
         "space": ["bench"] * count,
-        "producer": [str(number) for number in range(first, first + count)],
+        "producer": ["bench"] * count,
         "track_id": np.full(count, -1),
-        "number": np.zeros(count, np.int64),
+        "number": np.arange(first, first + count),
         "frame_id": [""] * count,
         "color": [""] * count,
         "thumbnail": [b""] * count,

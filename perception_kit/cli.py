@@ -61,6 +61,7 @@ COMMANDS: Entries = {
         "index": Entry("video_search.index", "Make recordings, videos and texts searchable."),
         "find": Entry("video_search.find", "Find moments by words, pictures and relations."),
         "serve": Entry("video_search.serve", "Serve a page to search a library."),
+        "forget": Entry("video_search.forget", "Delete by source, track or time, from every file."),
     },
     "average": Entry("perception_kit.average", "Average models that were fine-tuned from another."),
     "quantize": Entry("actionrec_node.quantize", "Make an 8-bit action model for CPUs."),

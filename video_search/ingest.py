@@ -13,12 +13,13 @@ import numpy as np
 from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_topics import has_images
 from perception_kit.evaluation.results import STAGES, read_results
+from perception_kit.evaluation.run_folder import RESULTS
 from perception_kit.ros.image import ImageError
 from perception_kit.types import FrameResults
 from video_search.describer import SPACE, Describer, cropped
 from video_search.frames import Frame, duration_ns, frames_of
 from video_search.matchers import Matcher
-from video_search.models import Models, run_models, write_color_bag
+from video_search.models import Models, missing_nodes, run_models, write_color_bag
 from video_search.results import sightings_of
 from video_search.sightings import Appearances
 from video_search.sources import SourceFile
@@ -95,6 +96,9 @@ class Ingestion:
         self, file: SourceFile, scratch: Path, progress: Progress
     ) -> tuple[dict[int, FrameResults], str]:
         """Results of the nodes by stamp, recorded or made now, and the space of descriptors."""
+        recorded_by = file.path if file.results is None else file.results
+        if recorded_by.name == RESULTS and (missing := missing_nodes(recorded_by.parent)):
+            self.remarks.append(f"'{recorded_by}' lacks what a node would have seen: {missing}")
         if file.results is not None:
             return read_results(file.results)[0], ""
         if file.kind == "bag":

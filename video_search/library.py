@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +16,14 @@ from typing import Any, TypeVar
 
 import lancedb
 import pyarrow as pa
-import pyarrow.compute as pc
 from lancedb.index import FTS, Bitmap, BTree, IvfFlat
 
+from video_search.columns import ColumnCache, Columns
 from video_search.query import Query, SearchResult
 from video_search.relations import Relations
 from video_search.schema import (
     FORMAT_VERSION,
+    REWRITTEN_KEY,
     SOURCES,
     TAGS,
     VERSION_KEY,
@@ -30,7 +32,7 @@ from video_search.schema import (
     tag_from_row,
     tags_to_table,
 )
-from video_search.tag import Source, Tag
+from video_search.tag import WALL_CLOCK, Source, Tag
 from video_search.vocabulary import LIBRARY_FILE, Vocabulary, read_vocabulary
 from video_search.wordnet import installed_wordnet
 
@@ -38,7 +40,6 @@ _TAGS, _SOURCES, _LOCK = "tags", "sources", ".lock"
 # Words as they are: singular and plural, and what they mean, are up to the search.
 _INDICES: dict[str, Any] = {
     "text": FTS(stem=False, remove_stop_words=False),
-    "label": Bitmap(),
     "source": Bitmap(),
     "space": Bitmap(),
     "id": BTree(),
@@ -71,7 +72,7 @@ class Library:
         self.sources_table = self._opened(_SOURCES)
         self.relations = Relations(_own_vocabulary(uri), installed_wordnet())
         # What every search needs, by the version of the table that it was read from.
-        self._labels: tuple[int, tuple[str, ...]] = (-1, ())
+        self._cache = ColumnCache(self.tags_table)
         self._sources: tuple[int, list[Source]] = (-1, [])
 
     @classmethod
@@ -190,8 +191,9 @@ class Library:
         """Delete the tags for which all that is given holds, and every trace of them.
 
         Tags that touch the time from ``since_ns`` to ``until_ns``, or that ended before
-        ``before_ns``; those with one of ``keep_labels`` stay. A source that is named alone is
-        forgotten itself. Returns how many tags there were. Other processes wait meanwhile; their
+        ``before_ns``; those with one of ``keep_labels`` stay. Unless a source is named, times leave
+        out sources whose stamps count from their start. A source that is named alone is forgotten
+        itself. Returns how many tags there were. Other processes wait meanwhile; their
         open libraries must be opened again.
         """
         conditions = []
@@ -207,6 +209,13 @@ class Library:
             conditions.append(f"end_ns < {int(before_ns)}")
         if not conditions:
             raise LibraryError("say what to forget: a source, a track or a time")
+        untimed = [known.id for known in self.sources() if known.clock != WALL_CLOCK]
+        if (
+            source is None
+            and untimed
+            and any(t is not None for t in (since_ns, until_ns, before_ns))
+        ):
+            conditions.append(f"source NOT IN ({', '.join(map(quoted, untimed))})")
         if keep_labels:
             conditions.append(f"label NOT IN ({', '.join(map(quoted, keep_labels))})")
 
@@ -216,6 +225,7 @@ class Library:
             count = int(self.tags_table.count_rows(where))
             if count:
                 self.tags_table = self._rewritten(_TAGS, f"NOT ({where})")
+                self._cache = ColumnCache(self.tags_table)
             if source is not None and len(conditions) == 1:
                 self.sources_table = self._rewritten(_SOURCES, f"id != {quoted(source)}")
         return count
@@ -224,7 +234,8 @@ class Library:
         """The table without the other rows, which are in no file any more."""
         table = self._connection.open_table(name)
         rows = table.search().where(keep).to_batches()
-        reader = pa.RecordBatchReader.from_batches(table.schema, rows)
+        metadata = {**(table.schema.metadata or {}), REWRITTEN_KEY: uuid.uuid4().hex.encode()}
+        reader = pa.RecordBatchReader.from_batches(table.schema.with_metadata(metadata), rows)
         written = self._connection.create_table(
             name, reader, mode="overwrite", on_bad_vectors="null"
         )
@@ -282,17 +293,14 @@ class Library:
         for row in rows.sort_by("start_ns").to_pylist():
             yield tag_from_row(row)
 
+    def columns(self) -> Columns:
+        """What searches filter and rank by, of all tags."""
+        with _reported(self.uri, "read"):
+            return self._cache.columns()
+
     def labels(self) -> tuple[str, ...]:
         """All labels, in order; the empty one of plain texts is left out."""
-        version = self.tags_table.version
-        if self._labels[0] != version:
-            with _reported(self.uri, "read"):
-                batches = self.tags_table.search().select(["label"]).to_batches()
-                names = {
-                    name for batch in batches for name in pc.unique(batch["label"]).to_pylist()
-                }
-            self._labels = (version, tuple(sorted(names - {""})))
-        return self._labels[1]
+        return self.columns().labels()
 
     def find(self, query: Query | str) -> SearchResult:
         """The moments at which a query holds, the best first."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from perception_kit.bags.bag import BagWriter, open_typestore
-from perception_kit.evaluation.run_folder import RESULTS
+from perception_kit.evaluation.run_folder import METRICS, RESULTS
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.processes import ends_with_parent
 from perception_kit.replay.batch import replay_command
@@ -29,7 +30,7 @@ _WITH_RESULTS = (0, 3)
 
 
 class ModelRunError(ValueError):
-    """The nodes could not run over a source; the message holds the end of their log."""
+    """The nodes could not run over a source, or not all of them; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class Models:
 
 
 def run_models(bag: Path, models: Models, out: Path) -> Path:
-    """The bag of the results of a replay of ``bag`` into ``out``. Raises ModelRunError."""
+    """The bag of the results of a replay of ``bag`` into ``out``.
+
+    Raises ModelRunError, also where a node was not there to the end: half of the results would pass
+    for all of them.
+    """
     settings = ReplaySettings(
         bag, out, models.segmentation, models.pose, models.action, device=models.device
     )
@@ -76,7 +81,27 @@ def run_models(bag: Path, models: Models, out: Path) -> Path:
     if done.returncode not in _WITH_RESULTS or not (out / RESULTS).is_dir():
         last = " ".join(log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:])
         raise ModelRunError(f"the models could not run over '{bag}': {last[-600:]}")
+    if missing := missing_nodes(out):
+        raise ModelRunError(
+            f"'{bag}' was not looked at by all nodes ({missing}): index it again while the machine"
+            " has less to do"
+        )
     return out / RESULTS
+
+
+def missing_nodes(replay: Path) -> str:
+    """Which nodes were not there to the end of a replay, and why; empty where all were.
+
+    ``replay`` is its folder. Raises ModelRunError for scores that cannot be read.
+    """
+    path = replay / METRICS
+    if not path.is_file():
+        return ""
+    try:
+        gone = json.loads(path.read_text()).get("nodes_gone", {})
+        return ", ".join(f"{node} {reason}" for node, reason in gone.items())
+    except (ValueError, AttributeError) as error:
+        raise ModelRunError(f"'{path}' does not hold the scores of a replay: {error}") from error
 
 
 def write_color_bag(path: Path, frames: Iterable[Frame]) -> None:

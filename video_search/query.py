@@ -56,7 +56,7 @@ class Moment:
     """A time of a source at which the query holds.
 
     ``score`` is 0 to 1, ``reasons`` say why it was found, ``tags`` are the appearances that it is
-    made of, the first the one that was asked for first. Times as in ``Tag``.
+    made of, the first the one that was asked for first, without descriptors. Times as in ``Tag``.
     """
 
     source: Source

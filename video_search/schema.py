@@ -15,6 +15,8 @@ from video_search.tag import Source, Tag
 FORMAT_VERSION = "1"
 """Of the tables; another version is refused by name."""
 VERSION_KEY = b"video_search_format"
+REWRITTEN_KEY = b"video_search_rewritten"
+"""Of a table that was written anew, whose row ids mean other rows than before: a random value."""
 DESCRIPTOR_SIZE = 128
 """Values of a stored descriptor; shorter ones are filled up with zeros, which changes no angle."""
 

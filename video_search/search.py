@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from video_search.candidates import Candidates, Finder
+from video_search.candidates import Candidates
+from video_search.finder import Finder
 from video_search.query import Moment, Query, SearchResult
-from video_search.schema import TAGS, tag_from_row
+from video_search.schema import tag_from_row
 from video_search.tag import Source, Tag
 from video_search.words import Phrase, parse
 
 if TYPE_CHECKING:
     from video_search.library import Library
 
+# What a moment shows of its tags and searches do not keep in memory.
+_READ = ["box", "position", "text", "thumbnail"]
 # Two things belong together when they are seen at most this long after each other.
 TOGETHER_NS = 500_000_000
 # Of what is joined, the best of each phrase, and for each of them the best partners.
@@ -29,7 +31,7 @@ MOST_JOINED, MOST_PARTNERS, _MOST_PAIRS = 20_000, 4, 20_000
 class _Joined:
     """Tags that hold together; times in nanoseconds.
 
-    ``members`` (N, phrases) are the places of each phrase's tag among its candidates.
+    ``members`` (N, phrases) are the numbers of each phrase's tag among its candidates.
     """
 
     members: np.ndarray
@@ -41,7 +43,7 @@ class _Joined:
 def search(library: Library, query: Query) -> SearchResult:
     """The moments at which ``query`` holds; ValueError where nothing is asked for."""
     question = parse(query.text)
-    finder = Finder(library, query, with_places=bool(question.near))
+    finder = Finder(library, query)
     newest_first = query.newest_first or question.newest_first
 
     # What each phrase means in this library.
@@ -49,8 +51,8 @@ def search(library: Library, query: Query) -> SearchResult:
     found: list[Candidates] = []
     near: set[int] = set()
     parts = [finder.parts(phrase) for phrase in question.phrases]
-    if sum(map(len, parts)) + (query.descriptor is not None) > 1:
-        finder.prepare_joins()
+    is_joined = sum(map(len, parts)) + (query.descriptor is not None) > 1
+    finder.ranked_only = not is_joined and not newest_first
     for number, phrase_parts in enumerate(parts):
         is_near = any(pair[1] == number for pair in question.near)
         for part in phrase_parts:
@@ -70,11 +72,19 @@ def search(library: Library, query: Query) -> SearchResult:
         if query.text:
             remarks.append(f"'{query.text}' has no word to search for: all moments are listed")
 
+    remarks += finder.remarks
     if not all(len(candidates) for candidates in found):
         return SearchResult([], remarks)
 
+    # Of what is joined, the best; of the rest, what is asked for.
     if len(found) > 1:
         found = [candidates.best(MOST_JOINED) for candidates in found]
+    elif newest_first:
+        found = [found[0].newest(query.limit)]
+    else:
+        found = [found[0].best(query.limit)]
+    if near:
+        found = [candidates.with_geometry(library.tags_table) for candidates in found]
     first = found[0]
     joined = _Joined(np.arange(len(first))[:, None], first.start_ns, first.end_ns, first.score)
     for number in range(1, len(found)):
@@ -96,18 +106,20 @@ def _join(joined: _Joined, previous: Candidates, other: Candidates, near: bool) 
     longest = int((other.end_ns - other.start_ns).max(initial=0))
 
     # By source and in the order of start, a run of the others can overlap each.
-    order = np.lexsort((other.start_ns, other.source))
-    for source in np.unique(previous.source[last]):
-        mine = np.flatnonzero(previous.source[last] == source)
-        theirs = order[other.source[order] == source]
-        starts = other.start_ns[theirs]
+    other_source, other_start, other_end = other.source, other.start_ns, other.end_ns
+    order = np.lexsort((other_start, other_source))
+    last_source = previous.source[last]
+    for source in np.unique(last_source):
+        mine = np.flatnonzero(last_source == source)
+        theirs = order[other_source[order] == source]
+        starts = other_start[theirs]
         low = np.searchsorted(starts, joined.start_ns[mine] - longest - TOGETHER_NS)
         high = np.searchsorted(starts, joined.end_ns[mine] + TOGETHER_NS, side="right")
         for number, first, end in zip(mine, low, high, strict=True):
             run = theirs[first:end]
-            run = run[other.end_ns[run] + TOGETHER_NS >= joined.start_ns[number]]
+            run = run[other_end[run] + TOGETHER_NS >= joined.start_ns[number]]
             if near:  # to something else
-                run = run[other.rows[run] != previous.rows[last[number]]]
+                run = run[other.places[run] != previous.places[last[number]]]
                 run = run[other.distance(run, previous, int(last[number])) <= 1.0]
             best = run[np.argsort(-other.score[run], kind="stable")][:MOST_PARTNERS]
             pairs.extend((int(number), int(choice)) for choice in best)
@@ -116,8 +128,8 @@ def _join(joined: _Joined, previous: Candidates, other: Candidates, near: bool) 
 
     left = np.array([pair[0] for pair in pairs], dtype=int)
     right = np.array([pair[1] for pair in pairs], dtype=int)
-    start = np.maximum(joined.start_ns[left], other.start_ns[right])
-    end = np.minimum(joined.end_ns[left], other.end_ns[right])
+    start = np.maximum(joined.start_ns[left], other_start[right])
+    end = np.minimum(joined.end_ns[left], other_end[right])
     return _Joined(
         np.column_stack([joined.members[left], right]),
         np.minimum(start, end),
@@ -146,19 +158,23 @@ def _moments(
         if len(chosen) == limit:
             break
 
-    rows = {
-        number: [int(entry.rows[place]) for entry, place in zip(found, places, strict=True)]
+    places = {
+        number: [
+            int(entry.places[member])
+            for entry, member in zip(found, joined.members[number], strict=True)
+        ]
         for number in chosen
-        for places in [joined.members[number]]
     }
-    tags = _read_tags(library, [row for members in rows.values() for row in members])
+    tags = _read_tags(library, [place for members in places.values() for place in members])
     sources = {source.id: source for source in library.sources()}
     moments = []
     for number in chosen:
-        members = tuple(tags[row] for row in dict.fromkeys(rows[number]))
+        members = tuple(tags[place] for place in dict.fromkeys(places[number]))
         reasons = [
-            entry.reason(int(place)) + (", near it" if phrase in near else "")
-            for phrase, (entry, place) in enumerate(zip(found, joined.members[number], strict=True))
+            entry.reason(int(member), tags[place]) + (", near it" if phrase in near else "")
+            for phrase, (entry, member, place) in enumerate(
+                zip(found, joined.members[number], places[number], strict=True)
+            )
         ]
         start, end = int(joined.start_ns[number]), int(joined.end_ns[number])
         if len(found) == 1:
@@ -177,10 +193,16 @@ def _moments(
     return moments
 
 
-def _read_tags(library: Library, rows: Sequence[int]) -> dict[int, Tag]:
-    unique = sorted(set(rows))
+def _read_tags(library: Library, places: Sequence[int]) -> dict[int, Tag]:
+    """The tags at some places, of which only what is not in memory is read."""
+    columns = library.columns()
+    unique = sorted(set(places))
     if not unique:
         return {}
-    query = library.tags_table.take_row_ids(unique).select(TAGS.names).with_row_id()
-    table: pa.Table = query.to_arrow()
-    return {row["_rowid"]: tag_from_row(row) for row in table.to_pylist()}
+    row_ids = columns.row_ids[unique].tolist()
+    query = library.tags_table.take_row_ids(row_ids).select(_READ).with_row_id()
+    rows = {row.pop("_rowid"): row for row in query.to_arrow().to_pylist()}
+    return {
+        place: tag_from_row(columns.values(place) | rows[row_id])
+        for place, row_id in zip(unique, row_ids, strict=True)
+    }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,49 @@ def test_tags_that_mean_nothing_are_refused(changes: dict[str, object], message:
     values: dict[str, object] = {"source": "a", "start_ns": 0, "end_ns": 1, "kind": "object"}
     with pytest.raises(ValueError, match=message):
         Tag(**{"label": "mug", **values, **changes})  # type: ignore[arg-type]
+
+
+def test_searches_see_what_another_process_has_changed(library: Library) -> None:
+    library.add([tag(n, track_id=n) for n in range(3)])
+    other = Library.open(library.uri)
+
+    def starts() -> list[int]:
+        other.refresh()
+        return sorted(moment.start_ns // SECOND for moment in other.find("mug"))
+
+    assert starts() == [0, 1, 2]
+    library.add([tag(1, track_id=1, end_ns=9 * SECOND), tag(5, track_id=5)])
+    assert starts() == [0, 1, 2, 5]
+    library.optimize()
+    assert starts() == [0, 1, 2, 5]
+    library.replace_source(Source("a", "a.mp4", "video"), [tag(7)])
+    assert starts() == [7]
+    library.add([tag(8)])
+    library.forget(source="a", before_ns=8 * SECOND + 1)
+    library.add([tag(9)])  # as many as before, in rows of the same numbers
+    assert starts() == [8, 9]
+
+
+def test_the_newest_of_many_equals_come_first(library: Library) -> None:
+    library.add([tag(n, track_id=n) for n in np.random.default_rng(0).permutation(300)])
+    found = library.find(Query("mug", limit=3))
+    assert [moment.start_ns // SECOND for moment in found] == [299, 298, 297]
+
+
+def test_the_last_are_the_newest_whatever_their_score(library: Library) -> None:
+    library.add([tag(n, track_id=n, confidence=1 - n / 400) for n in range(300)])
+    found = library.find(Query("last mug", limit=2))
+    assert [moment.start_ns // SECOND for moment in found] == [299, 298]
+
+
+def test_filters_leave_what_ranks_behind_others(library: Library) -> None:
+    """Of texts and descriptors, also what is not among the nearest of all."""
+    east = np.array([1, 0], np.float32)
+    north_east = np.array([0.8, 0.6], np.float32)
+    near = [tag(n, "bowl", descriptor=east, space="a", text="a mug", number=n) for n in range(300)]
+    far = tag(500, "cup", descriptor=north_east, space="a", text="the mug is far away from here")
+    library.add([*near, far])
+    since = Query("", since_ns=400 * SECOND)
+    library.put_source(Source("a", "/videos/a.mp4", "video", clock="wall"))
+    for query in (replace(since, text="mug"), replace(since, descriptor=east, space="a")):
+        assert [moment.tags[0].label for moment in library.find(query)] == ["cup"]

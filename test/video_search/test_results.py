@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from result_bags import START_NS, STEP_NS, write_result_bag
 
 from video_search import Library, Query
 from video_search.index import main as index
+from video_search.models import ModelRunError, Models, run_models
 
 FAST = ("--models", "none", "--no-descriptors")
 
@@ -53,3 +57,27 @@ def test_several_workers_read_as_one(tmp_path: Path) -> None:
     library = Library.open(tmp_path / "library")
     assert {Path(source.uri).name for source in library.sources()} == {"bag0", "bag1", "bag2"}
     assert len(library.find("mug")) == 3
+
+
+def test_a_replay_without_a_node_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_result_bag(tmp_path / "replay" / "results")
+    gone = {"nodes_gone": {"tracker_node": "has ended"}}
+    (tmp_path / "replay" / "metrics.json").write_text(json.dumps(gone))
+    assert index([str(tmp_path / "library"), str(tmp_path / "replay" / "results"), *FAST]) == 0
+    assert "lacks what a node would have seen: tracker_node has ended" in capsys.readouterr().err
+
+
+def test_models_that_did_not_all_run_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their results would count as all there is to see, and never be made again."""
+    out = tmp_path / "out"
+
+    def replay(*arguments: object, **options: object) -> CompletedProcess[str]:
+        (out / "results").mkdir()
+        (out / "metrics.json").write_text('{"nodes_gone": {"pose6d_node": "is starting"}}')
+        return CompletedProcess([], 3)
+
+    monkeypatch.setattr(subprocess, "run", replay)
+    with pytest.raises(ModelRunError, match=r"not looked at by all nodes \(pose6d_node is"):
+        run_models(tmp_path / "bag", Models.demo(), out)
