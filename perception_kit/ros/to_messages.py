@@ -7,12 +7,13 @@ Units and frames are those of ``msg/*.msg``.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from assistant_perception.msg import (
     Action,
     ActionArray,
+    FusedTrackArray,
     InstanceDetection,
     InstanceDetectionArray,
     ObjectPose,
@@ -20,12 +21,16 @@ from assistant_perception.msg import (
     Track,
     TrackArray,
 )
+from assistant_perception.msg import (
+    FusedTrack as FusedTrackMessage,
+)
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Quaternion, Vector3
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
+from perception_kit.fusion.track_fusion import FusedTrack
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate
 
 
@@ -149,6 +154,41 @@ def _covariance_message(linear: np.ndarray | None, angular: np.ndarray | None) -
     if angular is not None:
         full[3:, 3:] = angular
     return full.reshape(-1)
+
+
+def fused_tracks_to_message(
+    tracks: Sequence[FusedTrack], header: Header, camera: str, alone: Mapping[str, str]
+) -> FusedTrackArray:
+    """All identities after a frame of ``camera``; ``alone`` has the reason by camera."""
+    message = FusedTrackArray(header=header, camera=camera)
+    message.alone, message.reasons = list(alone), list(alone.values())
+    message.tracks = [_fused_track_to_message(track) for track in tracks]
+    return message
+
+
+def _fused_track_to_message(track: FusedTrack) -> FusedTrackMessage:
+    message = FusedTrackMessage(
+        id=track.id,
+        class_id=track.class_id,
+        class_name=track.class_name,
+        score=float(track.score),
+        time_since_update=float(track.time_since_update),
+        cameras=list(track.tracks),
+        track_ids=list(track.tracks.values()),
+        has_position=track.position is not None,
+        has_orientation=track.rotation is not None,
+    )
+
+    # What is not known stays at the message's default.
+    if track.position is not None:
+        message.pose.pose.position = point_message(track.position)
+    if track.velocity is not None:
+        message.velocity = vector_message(track.velocity)
+    if track.rotation is not None:
+        message.pose.pose.orientation = quaternion_message(track.rotation)
+    if track.variance is not None:
+        message.pose.covariance = _covariance_message(np.eye(3) * track.variance, None)
+    return message
 
 
 def actions_to_message(
