@@ -27,15 +27,18 @@ class ViewFrame:
 
 @dataclass(frozen=True)
 class HandOver:
-    """A ground-truth identity that came into the view of ``camera`` when another had shown it.
+    """A ground-truth identity that came into the view of ``camera`` after it was seen before.
 
-    ``before`` and ``after`` are its fused ids.
+    ``source`` is the camera that had followed it last, until ``seen_ns``; it is the same one where
+    the identity has returned. ``before`` and ``after`` are its fused ids.
     """
 
     ground_truth_id: int
     class_name: str
     stamp_ns: int
     camera: str
+    source: str
+    seen_ns: int
     before: int
     after: int
 
@@ -46,7 +49,7 @@ class HandOver:
 
 
 def evaluate_views(views: Sequence[ViewFrame]) -> tuple[dict[str, Any], list[HandOver]]:
-    """Scores of the fused identities, and every hand-over; ``views`` in the order of time.
+    """Scores of the fused identities, every hand-over and every return; ``views`` by time.
 
     The frames of all cameras are one sequence, so that an identity that changes from one view to
     the next is a switch. A track without an identity counts as none.
@@ -57,11 +60,14 @@ def evaluate_views(views: Sequence[ViewFrame]) -> tuple[dict[str, Any], list[Han
     metrics = tracking_metrics(ground_truth, tracks)
     events = identity_events(ground_truth, tracks)
     hand_overs = _hand_overs(known, events)
-    kept = sum(hand_over.is_kept for hand_over in hand_overs)
+    between = [entry for entry in hand_overs if entry.source != entry.camera]
+    returns = [entry for entry in hand_overs if entry.source == entry.camera]
     return {
         **{name: metrics[name] for name in _SCORES},
-        "hand_overs": len(hand_overs),
-        "hand_overs_kept": kept,
+        "hand_overs": len(between),
+        "hand_overs_kept": sum(entry.is_kept for entry in between),
+        "returns": len(returns),
+        "returns_kept": sum(entry.is_kept for entry in returns),
     }, hand_overs
 
 
@@ -78,10 +84,10 @@ def _with_fused_ids(view: ViewFrame) -> EvaluatedFrame:
 def _hand_overs(
     views: Sequence[ViewFrame], events: Sequence[Sequence[IdentityEvent]]
 ) -> list[HandOver]:
-    """The first match of each appearance in a view, where the last one before was in another."""
+    """The first match of each appearance in a view but the very first."""
     shown_ns: dict[tuple[int, str], int] = {}
     is_open: set[tuple[int, str]] = set()  # appearances without a match so far
-    last: dict[int, tuple[str, int]] = {}  # camera and fused id of the last match
+    last: dict[int, tuple[str, int, int]] = {}  # camera, stamp and fused id of the last match
     found = []
     for view, frame_events in zip(views, events, strict=True):
         stamp_ns, camera = view.frame.stamp_ns, view.camera
@@ -94,10 +100,9 @@ def _hand_overs(
             if event.track_id is None:
                 continue
             before = last.get(identity)
-            if key in is_open and before is not None and before[0] != camera:
-                found.append(
-                    HandOver(identity, names[identity], stamp_ns, camera, before[1], event.track_id)
-                )
+            if key in is_open and before is not None:
+                name, track_id = names[identity], event.track_id
+                found.append(HandOver(identity, name, stamp_ns, camera, *before, track_id))
             is_open.discard(key)
-            last[identity] = (camera, event.track_id)
+            last[identity] = (camera, stamp_ns, event.track_id)
     return found

@@ -6,7 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from heapq import merge
 from pathlib import Path
@@ -32,6 +32,7 @@ from perception_kit.replay.batch import LOG, replay_command
 from perception_kit.replay.log import log
 from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.settings import ReplaySettings
+from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.image import ImageError
 from perception_kit.types import FrameResults, TrackState
 
@@ -74,15 +75,24 @@ def run_cameras(settings: ReplaySettings, cameras: Sequence[str], fixed_frame: s
 
 def fused_report(tasks: dict[str, ReplaySettings], fixed_frame: str) -> dict[str, Any]:
     """Scores over all views from the results that the replays ``tasks`` have written."""
-    config = FusionConfig()
     with BagReader(next(iter(tasks.values())).bag) as reader:
         transforms = RecordedTransforms.of_bag(reader)
+    streams = {camera: _recorded_frames(camera, task) for camera, task in tasks.items()}
+    return fuse_views(streams, transforms, fixed_frame)
+
+
+def fuse_views(
+    streams: Mapping[str, Iterable[RecordedView]],
+    transforms: RecordedTransforms,
+    fixed_frame: str,
+) -> dict[str, Any]:
+    """Fuse the frames of each camera, which come in the order of their stamps, and score them."""
+    config = FusionConfig()
     fusion, jumps = TrackFusion(config), JumpCheck()
-    alone: dict[str, Counter[str]] = {camera: Counter() for camera in tasks}
+    alone: dict[str, Counter[str]] = {camera: Counter() for camera in streams}
 
     views = []
-    streams = [_recorded_frames(camera, task) for camera, task in tasks.items()]
-    for recorded in merge(*streams, key=lambda entry: entry.frame.stamp_ns):
+    for recorded in merge(*streams.values(), key=lambda entry: entry.frame.stamp_ns):
         stamp_ns, pose = recorded.frame.stamp_ns, None
         try:
             pose = transforms.pose_in(fixed_frame, recorded.frame_id, stamp_ns)
@@ -101,13 +111,13 @@ def fused_report(tasks: dict[str, ReplaySettings], fixed_frame: str) -> dict[str
         }
         views.append(ViewFrame(recorded.camera, recorded.frame, identities))
 
-    scores, hand_overs = evaluate_views(views)
+    scores, seen_again = evaluate_views(views)
     return {
-        "cameras": list(tasks),
+        "cameras": list(streams),
         "fixed_frame": fixed_frame,
         **scores,
         "identities": len({identity for view in views for identity in view.identities.values()}),
-        "lost": [asdict(entry) for entry in hand_overs if not entry.is_kept],
+        "seen_again": [asdict(entry) | {"is_kept": entry.is_kept} for entry in seen_again],
         "alone": {camera: dict(reasons) for camera, reasons in alone.items() if reasons},
         "config": asdict(config),
     }
@@ -126,14 +136,14 @@ def print_cameras(report: dict[str, Any], path: Path) -> None:
     print(f"Look at:\n  {path}")
 
 
-class _RecordedFrame:
-    """One frame of a camera with the results of its nodes."""
+class RecordedView:
+    """One frame of a camera, whose images are read by ``reader``, with the results for it."""
 
     def __init__(
-        self, camera: str, source: ReplayInput, message: CameraFrame, frame: EvaluatedFrame
+        self, camera: str, reader: CameraReader, message: CameraFrame, frame: EvaluatedFrame
     ) -> None:
         self.camera, self.frame = camera, frame
-        self._source, self._message = source, message
+        self._reader, self._message = reader, message
         color = message.color.message
         self.frame_id = "" if color is None else color.header.frame_id
 
@@ -152,16 +162,15 @@ class _RecordedFrame:
             and message.depth is not None
             and message.camera_info is not None
         ):
-            reader = self._source.camera_reader()
             try:
-                depth = reader.depth(message.depth.message)
-                intrinsics = reader.intrinsics(message.camera_info.message, color)
+                depth = self._reader.depth(message.depth.message)
+                intrinsics = self._reader.intrinsics(message.camera_info.message, color)
             except ImageError as error:
                 log(f"'{self.camera}': a frame has no depth: {error}")
         return camera_tracks(results.tracks, results.instances, depth, intrinsics, camera_to_common)
 
 
-def _recorded_frames(camera: str, task: ReplaySettings) -> Iterator[_RecordedFrame]:
+def _recorded_frames(camera: str, task: ReplaySettings) -> Iterator[RecordedView]:
     """The frames of one camera in the order of their stamps."""
     results, _ = read_results(task.out / RESULTS)
     with ReplayInput(task) as source:
@@ -174,6 +183,5 @@ def _recorded_frames(camera: str, task: ReplaySettings) -> Iterator[_RecordedFra
             truths = ground_truth.frames(keys)
         for message, truth in zip(source.frames(), truths, strict=True):
             found = results.get(message.stamp_ns, FrameResults())
-            yield _RecordedFrame(
-                camera, source, message, EvaluatedFrame(message.stamp_ns, truth, found)
-            )
+            frame = EvaluatedFrame(message.stamp_ns, truth, found)
+            yield RecordedView(camera, source.camera_reader(), message, frame)

@@ -75,6 +75,8 @@ def test_a_view_in_which_it_stays_takes_over_nothing() -> None:
 
 def test_a_return_into_the_same_view_is_no_hand_over() -> None:
     away = [GONE] * 8
-    assert scored(LEFT, *away, LEFT)[0]["hand_overs"] == 0
+    scores, (back,) = scored(LEFT, *away, LEFT)
+    assert (scores["hand_overs"], scores["returns"], scores["returns_kept"]) == (0, 1, 1)
+    assert (back.seen_ns, back.stamp_ns) == (0, 9 * FRAME_NS)
     again = scored(LEFT, ("right", True, 9, 4), *away, ("left", True, 2, 4))[0]
     assert again["hand_overs"] == 2
