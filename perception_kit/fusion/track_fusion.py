@@ -24,6 +24,9 @@ from perception_kit.fusion.identity import Identity
 # A new track waits so long for a position before it becomes an identity without one; and what has
 # no pose for so long belongs to a class without poses.
 WAIT_NS = 500_000_000
+# The same where it may be something that is known already: what is cut off by the border of a view,
+# as all that comes into it, is seen in its place a little later.
+JOIN_WAIT_NS = 1_000_000_000
 # Frames in a row in which two cameras must contradict each other on one identity, or agree on two.
 _FRAMES = 5
 
@@ -183,8 +186,14 @@ class TrackFusion:
         """A new identity for a track that has none, once its place is known or does not come."""
         if self._identity_of(camera, track.id) is not None:
             return
-        since_ns = self._waiting.setdefault((camera, track.id), stamp_ns)
-        if track.position is None and stamp_ns - since_ns < WAIT_NS:
+        waited_ns = stamp_ns - self._waiting.setdefault((camera, track.id), stamp_ns)
+        may_be_known = any(
+            entry.class_name == track.class_name and camera not in entry.matched
+            for entry in self._identities.values()
+        )
+        if waited_ns < (JOIN_WAIT_NS if may_be_known else 0):
+            return
+        if track.position is None and waited_ns < WAIT_NS:
             return
         identity = Identity(self._next_id, track.class_id, track.class_name, stamp_ns)
         self._identities[identity.id] = identity
