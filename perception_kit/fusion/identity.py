@@ -16,7 +16,8 @@ _SPEEDS = {True: 0.1, False: 1.0}
 # Metres a second by which the distance to what was not seen may grow, and for how long.
 _GROWTH = {True: 0.05, False: 1.5}
 _GROWTH_S = 2.0
-_APPEARANCES = 5  # newest descriptors of each camera that are kept
+_APPEARANCES = 10  # looks of each camera that are kept, the newest
+_NEW_LOOK = 0.05  # cosine distance from which on one differs from the others
 _FRESH_NS = 300_000_000  # positions of two cameras this far apart in time are compared
 # Parts of the largest distance beyond which two cameras contradict each other.
 _CONTRADICTION = 2.5
@@ -62,8 +63,7 @@ class Identity:
         self.matched.add(camera)
         self.seen_ns, self.score = max(self.seen_ns, stamp_ns), track.score
         if track.descriptor.size:
-            kept = self.appearances.setdefault(camera, [])
-            self.appearances[camera] = [*kept, track.descriptor][-_APPEARANCES:]
+            self._remember_look(camera, track.descriptor)
 
         # Once its poses are known, what is merely visible says less.
         if track.position is None or (self.is_posed and not track.is_posed):
@@ -79,6 +79,13 @@ class Identity:
             self.motion.update(track.position, track.deviation, stamp_ns)
         if track.rotation is not None:
             self.rotation = track.rotation
+
+    def _remember_look(self, camera: str, descriptor: np.ndarray) -> None:
+        """Keep a descriptor that differs from those that are kept of the camera."""
+        kept = self.appearances.setdefault(camera, [])
+        alike = [look @ descriptor for look in kept if look.shape == descriptor.shape]
+        if max(alike, default=-1.0) < 1 - _NEW_LOOK:
+            self.appearances[camera] = [*kept, descriptor][-_APPEARANCES:]
 
     def distance(self, track: CameraTrack, stamp_ns: int, config: FusionConfig) -> float:
         """Distance to a track in parts of the largest one; infinite for something else."""
