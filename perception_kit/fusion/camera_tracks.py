@@ -12,9 +12,11 @@ from perception_kit.geometry import instance_position, transform
 from perception_kit.types import Instance, Intrinsics, TrackEstimate, TrackState
 
 # Standard deviations, m: of poses beside their filter's (of TF and calibration), and of the visible
-# side of somebody from their middle.
+# side of somebody from their middle. The pose of what the border of the image cuts off is worse.
 _POSE_DEVIATION = 0.01
+_CUT_OFF_DEVIATION = 0.1
 _SURFACE_DEVIATION = 0.15
+_BORDER = 3  # pixels from it that touch it
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,17 @@ def camera_tracks(
     depth: np.ndarray | None,
     intrinsics: Intrinsics | None,
     camera_to_common: np.ndarray | None,
+    image_size: tuple[int, int],
 ) -> list[CameraTrack]:
     """The confirmed ones of the ``tracks`` after a frame, whose detections are ``instances``.
+
+    ``image_size`` is (width, height) of the color image in pixels.
 
     ``depth`` (H, W) metres and ``intrinsics`` give what is seen, but has no pose, a position;
     ``camera_to_common`` (4, 4) is the camera's pose. What is None costs positions only.
     """
     return [
-        _camera_track(track, instances, depth, intrinsics, camera_to_common)
+        _camera_track(track, instances, depth, intrinsics, camera_to_common, image_size)
         for track in tracks
         if track.state != TrackState.TENTATIVE
     ]
@@ -63,6 +68,7 @@ def _camera_track(
     depth: np.ndarray | None,
     intrinsics: Intrinsics | None,
     camera_to_common: np.ndarray | None,
+    image_size: tuple[int, int],
 ) -> CameraTrack:
     # What its detection knows
     instance = None
@@ -70,7 +76,8 @@ def _camera_track(
         instance = instances[track.detection_index]
     position, deviation = track.position, _POSE_DEVIATION
     if position is not None and track.position_covariance is not None:
-        deviation = float(np.sqrt(_POSE_DEVIATION**2 + track.position_covariance[0, 0]))
+        own = _CUT_OFF_DEVIATION if _is_cut_off(track.box, image_size) else _POSE_DEVIATION
+        deviation = float(np.sqrt(own**2 + track.position_covariance[0, 0]))
     elif position is None and instance is not None and depth is not None and intrinsics is not None:
         position, deviation = instance_position(instance, depth, intrinsics), _SURFACE_DEVIATION
 
@@ -94,3 +101,8 @@ def _camera_track(
         is_posed=track.position is not None,
         descriptor=np.zeros(0, np.float32) if instance is None else instance.descriptor,
     )
+
+
+def _is_cut_off(box: np.ndarray, image_size: tuple[int, int]) -> bool:
+    """Whether a box (4,) touches the border of its image."""
+    return bool((box[:2] < _BORDER).any() or (box[2:] > np.array(image_size) - _BORDER).any())

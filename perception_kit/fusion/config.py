@@ -30,9 +30,9 @@ class FusionConfig:
         10.0,
     )
     max_cosine_distance: float = parameter(
-        0.5,
+        0.8,
         "largest cosine distance between the appearance of one thing in two cameras, which see it"
-        " from two sides",
+        " from two sides, or a part of it",
         0.0,
         2.0,
     )

@@ -167,7 +167,10 @@ class RecordedView:
                 intrinsics = self._reader.intrinsics(message.camera_info.message, color)
             except ImageError as error:
                 log(f"'{self.camera}': a frame has no depth: {error}")
-        return camera_tracks(results.tracks, results.instances, depth, intrinsics, camera_to_common)
+        size = (color.width, color.height) if color is not None else (2**31, 2**31)
+        return camera_tracks(
+            results.tracks, results.instances, depth, intrinsics, camera_to_common, size
+        )
 
 
 def _recorded_frames(camera: str, task: ReplaySettings) -> Iterator[RecordedView]:

@@ -25,7 +25,7 @@ from perception_kit.ros.from_messages import (
 from perception_kit.ros.image import ImageError
 from perception_kit.ros.qos import input_qos, result_qos
 from perception_kit.stamps import stamp_to_ns
-from perception_kit.types import Instance, Intrinsics, TrackState
+from perception_kit.types import Intrinsics, TrackState
 
 _KEPT = 30  # newest messages of a topic that wait for the tracks of their frame
 _SLOP_NS = 30_000_000  # of depth
@@ -78,11 +78,13 @@ class CameraInput:
         # Masks and depth are needed only for what has no pose.
         confirmed = [track for track in tracks if track.state == TrackState.CONFIRMED]
         needs_depth = any(track.position is None for track in confirmed)
-        instances = self._instances(frame.stamp_ns, needs_depth)
+        detections = self._detections_at(frame.stamp_ns)
+        instances = detections_from_message(detections, needs_depth, [])
         depth, intrinsics = None, None
         if needs_depth and camera_to_common is not None:
             depth, intrinsics = self._depth_at(frame.stamp_ns, config)
-        return camera_tracks(tracks, instances, depth, intrinsics, camera_to_common)
+        size = detections.image_width, detections.image_height
+        return camera_tracks(tracks, instances, depth, intrinsics, camera_to_common, size)
 
     def _take_tracks(self, message: TrackArray) -> None:
         self.last_arrival_ns = monotonic_ns()
@@ -98,13 +100,12 @@ class CameraInput:
     def _take_info(self, message: CameraInfo) -> None:
         self._info = message  # holds until the next
 
-    def _instances(self, stamp_ns: int, with_masks: bool) -> list[Instance]:
+    def _detections_at(self, stamp_ns: int) -> InstanceDetectionArray:
         """The detections of a frame; none where they did not come."""
         for message in reversed(self._detections):
             if stamp_to_ns(message.header.stamp) == stamp_ns:
-                rejected: Rejected = []
-                return detections_from_message(message, with_masks, rejected)
-        return []
+                return message
+        return InstanceDetectionArray(image_width=2**31, image_height=2**31)
 
     def _depth_at(
         self, stamp_ns: int, config: CameraConfig

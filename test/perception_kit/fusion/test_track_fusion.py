@@ -241,13 +241,13 @@ def test_people_are_where_their_depth_is_in_the_common_frame() -> None:
     box = np.array([70, 40, 71, 41], np.float32)
     instance = Instance(9, "person", 0.8, box, np.ones((1, 1), bool), (70, 40))
     pose = np.array([[0, 0, 1, 5], [-1, 0, 0, 6], [0, -1, 0, 7], [0, 0, 0, 1]], float)
-    (seen,) = camera_tracks([track()], [instance], depth, camera, pose)
+    (seen,) = camera_tracks([track()], [instance], depth, camera, pose, (100, 80))
     np.testing.assert_allclose(seen.position, [7, 5.6, 7], atol=1e-9)
     assert (seen.is_posed, seen.rotation) == (False, None)
 
     # Without depth, or without TF, only the place is unknown.
     for missing in ((None, camera, pose), (depth, None, pose), (depth, camera, None)):
-        (seen,) = camera_tracks([track()], [instance], *missing)
+        (seen,) = camera_tracks([track()], [instance], *missing, (100, 80))
         assert (seen.position, seen.is_matched) == (None, True)
 
 
@@ -255,14 +255,38 @@ def test_objects_are_where_their_poses_are_in_the_common_frame() -> None:
     pose = np.array([[0, 0, 1, 5], [-1, 0, 0, 6], [0, -1, 0, 7], [0, 0, 0, 1]], float)
     posed = track(
         -1,
+        box=np.array([40.0, 20, 60, 50]),
         state=TrackState.LOST,
         position=np.array([0.0, 0, 2]),
         position_covariance=np.eye(3) * 0.0003,
         rotation=np.eye(3),
     )
     tentative = track(state=TrackState.TENTATIVE)
-    (seen,) = camera_tracks([tentative, posed], [], None, None, pose)
+    (seen,) = camera_tracks([tentative, posed], [], None, None, pose, (100, 80))
     np.testing.assert_allclose(seen.position, [7, 6, 7])
     np.testing.assert_allclose(seen.rotation, pose[:3, :3])
     assert seen.deviation == pytest.approx(0.02)
     assert (seen.is_posed, seen.is_matched) == (True, False)
+
+
+def test_the_pose_of_what_the_border_cuts_off_counts_less() -> None:
+    seen = [
+        camera_tracks(
+            [
+                track(
+                    -1,
+                    box=np.array(box, float),
+                    position=np.zeros(3),
+                    position_covariance=np.eye(3) * 1e-6,
+                )
+            ],
+            [],
+            None,
+            None,
+            np.eye(4),
+            (100, 80),
+        )[0].deviation
+        for box in ([40, 20, 60, 50], [0, 20, 20, 50], [80, 20, 99, 50], [40, 55, 60, 79])
+    ]
+    assert seen[0] < 0.02
+    assert min(seen[1:]) > 0.09
