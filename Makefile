@@ -25,6 +25,8 @@ bench: setup
 	@./run python -m bench.memory
 	@./run python -m bench.drawing --json out/bench/drawing.json
 	@./run python -m bench.search_speed --json out/bench/search_speed.json
+	@rm -rf out/bench/cameras && ./run python -m perception_kit.synth --cameras 2 --seconds 12 --fps 4 --out out/bench/cameras
+	@./run python -m bench.several_cameras out/bench/cameras --cameras left right --json out/bench/several_cameras.json
 
 # Ten minutes of killed, frozen and starved nodes on the scene of the demo, and an hour without.
 chaos: out/demo/scene

@@ -67,8 +67,14 @@ ARGUMENTS = {
     "segmentation_model": ("", "segmentation model file; empty: as in config/"),
     "pose_model": ("", "pose model file; empty: as in config/"),
     "action_model": ("", "action model file; empty: as in config/"),
+    "fixed_frame": (
+        "",
+        "TF frame that stands still, such as odom, where the camera moves; empty: as in config/",
+    ),
+    "tf_prefix": ("", "put before the names of TF frames of tracks; empty: as in config/"),
 }
 SWITCHES = {
+    "publish_tf": "a TF frame for each track with a pose",
     "video_search": "remember what is seen: video_search_node",
     "rviz": "show the results in RViz",
     "use_sim_time": "take the time from /clock",
@@ -116,7 +122,12 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "pose_model": given["pose_model"],
             "device": given["device"],
         },
-        "tracker_node": {"pose_model": given["pose_model"]},
+        "tracker_node": {
+            "pose_model": given["pose_model"],
+            "fixed_frame": given["fixed_frame"],
+            "tf_prefix": given["tf_prefix"],
+            "publish_tf": given["publish_tf"] == "true",
+        },
         "actionrec_node": {"model": given["action_model"], "device": given["device"]},
     }
 

@@ -28,7 +28,7 @@ LAYERS = (
     ),
     ("state_file", "temporary"),
     ("camera_config", "depth_scale"),
-    ("arguments", "drawing", "metrics", "networks"),
+    ("arguments", "drawing", "fusion", "metrics", "networks"),
     ("datasets", "training", "videos"),
     ("bags", "ros"),
     ("synth", "evaluation"),

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from perception_kit.camera_config import CameraConfig
 from perception_kit.resources import package_folder
-from perception_kit.ros.node_processes import NODES, BringupError, camera_remappings
+from perception_kit.ros.fusion_node import FusionNodeConfig
+from perception_kit.ros.node_processes import (
+    NODES,
+    BringupError,
+    camera_remappings,
+    fusion_remappings,
+    several_cameras,
+)
 
 try:
     from launch import LaunchDescription, LaunchService
@@ -151,6 +160,26 @@ class TestLaunchFiles:
         assert "actions:=actionrec_node/actions" in memory
         assert str(LAUNCH.parent / "config" / "video_search_node.yaml") in memory
 
+    def test_each_camera_has_nodes_of_its_own_and_all_have_one_fusion(self) -> None:
+        started: list[list[str]] = []
+
+        def note(event: Any, context: Any) -> EmitEvent | None:
+            started.append([argument_text(argument) for argument in event.cmd])
+            return EmitEvent(event=Shutdown()) if len(started) == 9 else None
+
+        arguments = {"cameras": "front,back", "robot": "robot1", "publish_tf": "true"}
+        assert run_launch("cameras.launch.py", arguments, note) == 0
+        trackers = [" ".join(cmd) for cmd in started if Path(cmd[0]).name == "tracker_node"]
+        assert sorted("__ns:=/robot1/front" in text for text in trackers) == [False, True]
+        assert all("publish_tf: true" in text for text in trackers)
+        assert all("fixed_frame: odom" in text for text in trackers)
+        assert sorted("tf_prefix: front/" in text for text in trackers) == [False, True]
+        (fusion,) = (cmd for cmd in started if Path(cmd[0]).name == "fusion_node")
+        assert "__ns:=/robot1" in fusion
+        assert (
+            "back/depth/image_raw:=/robot1/back/camera/aligned_depth_to_color/image_raw" in fusion
+        )
+
     def test_replay_plays_the_bag_in_simulated_time(self) -> None:
         commands = launch("replay.launch.py", 5, bag="/data/bag", rate="0.5", loop="true")
         expected = "bag play /data/bag --clock --rate 0.5 --loop"
@@ -206,6 +235,29 @@ def test_an_unknown_camera_is_refused_with_the_choices() -> None:
     expected = r"camera 'webcam' is neither a preset \(azure_kinect, orbbec, realsense\) nor"
     with pytest.raises(BringupError, match=expected):
         camera_remappings("webcam")
+
+
+def test_the_fusion_listens_to_the_depth_of_each_camera() -> None:
+    topics = fusion_remappings("orbbec", "", ["front", "back"])
+    assert len(topics) == 6
+    assert topics["back/depth/image_raw"] == "/back/camera/depth/image_raw"
+
+
+@pytest.mark.parametrize("names", ["front", "front,front,back", "front,,back", ""])
+def test_fewer_than_two_cameras_are_refused(names: str) -> None:
+    with pytest.raises(BringupError, match="expected two different names or more"):
+        several_cameras(names)
+
+
+def test_the_fusion_has_the_parameters_of_its_file() -> None:
+    path = package_folder() / "config" / "fusion_node.yaml"
+    given = yaml.safe_load(path.read_text())["/**/fusion_node"]["ros__parameters"]
+    known = {
+        entry.name: entry.default
+        for config in (FusionNodeConfig, CameraConfig)
+        for entry in fields(config)
+    }
+    assert given == known
 
 
 def test_rviz_shows_topics_that_the_nodes_publish() -> None:

@@ -22,7 +22,8 @@ from tracker_node.gallery import Gallery
 from tracker_node.history import OpenFrame
 from tracker_node.tracks import NO_SLOT, Tracks
 
-KEPT_DESCRIPTORS = 10  # newest ones of each track
+# Of each track, over all of its gallery: what leaves the view is cut off by its border in the end.
+KEPT_DESCRIPTORS = 10
 _NO_DESCRIPTORS = np.zeros((0, 0), np.float32)
 # Overlap in the image from which on two boxes are in the same place.
 MIN_IOU = 0.5
@@ -72,13 +73,13 @@ class SeenObject:
 
 
 def seen_objects(tracks: Tracks, rows: np.ndarray, gallery: Gallery) -> list[SeenObject]:
-    """The confirmed ones of the tracks ``rows``, with the newest descriptors of their galleries."""
+    """The confirmed ones of the tracks ``rows``, with descriptors of their galleries."""
     boxes = measurements_to_boxes(tracks.boxes.position)
     seen = []
     for row in rows[tracks.records["confirmed"][rows]].tolist():
         record, descriptors, position = tracks.records[row], _NO_DESCRIPTORS, None
         if record["slot"] != NO_SLOT:
-            descriptors = gallery.newest(int(record["slot"]), KEPT_DESCRIPTORS)
+            descriptors = gallery.sample(int(record["slot"]), KEPT_DESCRIPTORS)
         if record["has_pose"]:
             position = tracks.poses.positions.position[row].copy()
 

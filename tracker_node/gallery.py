@@ -80,10 +80,11 @@ class Gallery:
         self._descriptors[slots, self._added[slots] % size] = descriptors
         self._added[slots] += 1
 
-    def newest(self, slot: int, count: int) -> np.ndarray:
-        """(N, length) the newest descriptors of a slot, at most ``count``, in any order."""
+    def sample(self, slot: int, count: int) -> np.ndarray:
+        """(N, length) descriptors of a slot, at most ``count``, evenly from oldest to newest."""
         size, added = self._descriptors.shape[1], int(self._added[slot])
-        places = np.arange(max(0, added - min(count, size)), added) % size
+        held = min(added, size)
+        places = np.linspace(added - held, added - 1, min(count, held)).round().astype(int) % size
         return self._descriptors[slot, places].copy()
 
     def has_descriptors(self, slots: np.ndarray) -> np.ndarray:

@@ -117,6 +117,24 @@ def find_camera_topics(
     return CameraTopics(chosen_color, chosen_depth, chosen_info)
 
 
+def topics_of_camera(recorded: Mapping[str, BagTopic], namespace: str) -> dict[str, BagTopic]:
+    """The topics of one of several cameras; all without a ``namespace``.
+
+    Raises BagError where none is in that namespace.
+    """
+    name = namespace.strip("/")
+    inside = {topic: kind for topic, kind in recorded.items() if topic.startswith(f"/{name}/")}
+    if not name:
+        return dict(recorded)
+    if not inside:
+        spaces = sorted({topic.split("/")[1] for topic in recorded})
+        raise BagError(
+            f"no topic of the bag is in the namespace '/{name}', expected one of"
+            f" {', '.join(spaces)}"
+        )
+    return inside
+
+
 def find_color_topic(
     recorded: Mapping[str, BagTopic],
     encoding_of: Callable[[str], str | None] = lambda topic: None,

@@ -25,12 +25,17 @@ _TOPICS = (DETECTIONS, POSES, TRACKS, ACTIONS)
 
 
 class BagGroundTruth:
-    """Ground-truth topics of the bag at ``path``; ``is_empty`` where it has none."""
+    """Ground-truth topics of the bag at ``path``; ``is_empty`` where it has none.
 
-    def __init__(self, path: str | Path) -> None:
+    Those of one of several cameras are in its ``namespace``.
+    """
+
+    def __init__(self, path: str | Path, namespace: str = "") -> None:
         self.path = Path(path)
+        self._prefix = f"/{namespace.strip('/')}" if namespace.strip("/") else ""
+        self._topics = [f"{self._prefix}{topic}" for topic in _TOPICS]
         with BagReader(self.path) as reader:
-            self.is_empty = not any(topic in reader.topics for topic in _TOPICS)
+            self.is_empty = not any(topic in reader.topics for topic in self._topics)
 
     def frames(self, keys: Sequence[FrameKey]) -> Iterator[FrameGroundTruth]:
         """Ground truth of each frame, joined by stamp; unknown where there is no message.
@@ -39,7 +44,8 @@ class BagGroundTruth:
         """
         with BagReader(self.path) as reader:
             groups = groupby(
-                reader.messages(_TOPICS), key=lambda item: stamp_to_ns(item.message.header.stamp)
+                reader.messages(self._topics),
+                key=lambda item: stamp_to_ns(item.message.header.stamp),
             )
             stamp_ns, messages = next(groups, (None, ()))
             for _, wanted_ns in keys:
@@ -48,7 +54,9 @@ class BagGroundTruth:
 
                 by_topic = {}
                 if stamp_ns == wanted_ns:
-                    by_topic = {item.topic: item.message for item in messages}
+                    by_topic = {
+                        item.topic.removeprefix(self._prefix): item.message for item in messages
+                    }
                 yield _frame_ground_truth(by_topic)
 
 

@@ -29,6 +29,7 @@ from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
 from perception_kit.replay.batch import print_summary, run_batch
+from perception_kit.replay.cameras import run_cameras
 from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import DeviceError, package_folder
@@ -100,6 +101,26 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--action-model", type=Path, default=demo / "action.safetensors")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
 
+    # Several cameras of one bag.
+    parser.add_argument(
+        "--cameras",
+        nargs="+",
+        metavar="NAME",
+        help="namespaces of the topics of several cameras: each is replayed into OUT/NAME, and"
+        " their tracks are fused by the bag's TF",
+    )
+    parser.add_argument(
+        "--fixed-frame",
+        default="odom",
+        help="TF frame in which several cameras are compared (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--camera-namespace",
+        default="",
+        metavar="NAME",
+        help="namespace of the topics of the one camera to replay (default: none)",
+    )
+
     # Topics.
     parser.add_argument("--color-topic", help="colour images (default: found by name and type)")
     parser.add_argument(
@@ -146,11 +167,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = vars(parse_arguments(arguments))
     bags, workers, scheduler = (options.pop(name) for name in ("bags", "workers", "scheduler"))
+    cameras, fixed_frame = options.pop("cameras"), options.pop("fixed_frame")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
 
     try:
         settings = ReplaySettings(bag=bags[0], **options)
+        if cameras is not None:
+            if len(bags) > 1 or scheduler is not None or len(set(cameras)) < 2:
+                raise BagError("--cameras takes two names or more, and one bag on this machine")
+            return run_cameras(settings, cameras, fixed_frame)
         if len(bags) > 1 or scheduler is not None:
             codes = run_batch(bags, settings, workers, scheduler)
             print_summary(settings.out, codes)

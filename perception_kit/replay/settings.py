@@ -17,6 +17,7 @@ from perception_kit.ros.camera_reader import CameraReader
 class ReplaySettings:
     """Files, topics (None: found in the bag) and limits of one replay.
 
+    ``camera_namespace`` is that of the topics of one of several cameras, ground truth included.
     ``models`` None: those of the bag or of the pose model file; ``mesh_unit`` is that of their
     meshes. ``realtime`` None: in lock step, else the rate relative to the recording. ``slop`` and
     ``timeout`` in seconds. Raises DeviceError for a ``device`` that no machine has.
@@ -31,6 +32,7 @@ class ReplaySettings:
     actions: Path | None = None
     models: Path | None = None
     mesh_unit: MeshUnit = "auto"
+    camera_namespace: str = ""
     color_topic: str | None = None
     depth_topic: str | None = None
     camera_info_topic: str | None = None

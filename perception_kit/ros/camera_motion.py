@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from geometry_msgs.msg import Transform
@@ -15,8 +16,8 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 from perception_kit.geometry import pose_matrix
+from perception_kit.ros.diagnostics import ProblemLog
 from perception_kit.ros.from_messages import rotation_from_message, xyz
-from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.types import PoseEstimate
 
 try:
@@ -25,13 +26,23 @@ except ImportError:
     Buffer = None
 
 
+class UnknownCameraPose(ValueError):
+    """TF does not know where a camera was; the message says why."""
+
+
+class ReportingNode(Protocol):
+    """A ROS node that keeps a log of its problems."""
+
+    problems: ProblemLog
+
+
 class CameraMotion:
     """Looks up the camera pose in TF. The listener starts on first use and lookups never block.
 
     Messages name the ``parameter`` that asks for it, and what is ``lost`` without it.
     """
 
-    def __init__(self, node: PerceptionNode, parameter: str, lost: str) -> None:
+    def __init__(self, node: ReportingNode, parameter: str, lost: str) -> None:
         self._node, self._lost = node, lost
         self._no_tf = (
             f"'{parameter}' needs tf2_ros, which is not installed: source a full ROS 2, or leave"
@@ -48,16 +59,21 @@ class CameraMotion:
 
         None where TF does not know it, which is reported.
         """
-        if Buffer is None:
-            self._report(self._no_tf)
+        try:
+            return self.known_camera_in(frame, header)
+        except UnknownCameraPose as error:
+            self._node.problems.report("camera motion", f"{self._lost}: {error}")
             return None
 
+    def known_camera_in(self, frame: str, header: Header) -> np.ndarray:
+        """The same, for callers who wait for TF. Raises UnknownCameraPose."""
+        if Buffer is None:
+            raise UnknownCameraPose(self._no_tf)
         time = Time.from_msg(header.stamp)
         try:
             found = self._started_buffer().lookup_transform(frame, header.frame_id, time)
         except TransformException as error:
-            self._report(str(error))
-            return None
+            raise UnknownCameraPose(str(error)) from error
         return transform_matrix(found.transform)
 
     def _started_buffer(self) -> Buffer:
@@ -68,9 +84,6 @@ class CameraMotion:
             self._buffer = Buffer()
             self._listener = TransformListener(self._buffer, self._node)
         return self._buffer
-
-    def _report(self, reason: str) -> None:
-        self._node.problems.report("camera motion", f"{self._lost}: {reason}")
 
 
 def poses_in(frame_from_camera: np.ndarray, poses: Sequence[PoseEstimate]) -> list[PoseEstimate]:

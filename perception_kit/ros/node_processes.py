@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, sleep
@@ -113,6 +113,29 @@ def camera_remappings(
     prefix = f"/{prefix}/" if prefix else "/"
     return {
         name: topic if topic.startswith("/") else prefix + topic for name, topic in topics.items()
+    }
+
+
+def several_cameras(names: str) -> list[str]:
+    """The names of several cameras, from a list with commas. Raises BringupError for fewer."""
+    cameras = [name.strip().strip("/") for name in names.split(",")]
+    if len(set(cameras)) < 2 or len(set(cameras)) < len(cameras) or not all(cameras):
+        raise BringupError(
+            f"cameras is '{names}', expected two different names or more, such as 'front,back'"
+        )
+    return cameras
+
+
+def fusion_remappings(camera: str, robot: str, names: Sequence[str]) -> dict[str, str]:
+    """Remappings of fusion_node's inputs to the topics of the cameras ``names``.
+
+    Each has the driver of the preset ``camera`` in its own namespace below that of the ``robot``.
+    Raises BringupError for an unknown preset.
+    """
+    return {
+        f"{name}/{topic}": target
+        for name in names
+        for topic, target in camera_remappings(camera, f"{robot}/{name}").items()
     }
 
 

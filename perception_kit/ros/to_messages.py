@@ -7,7 +7,7 @@ Units and frames are those of ``msg/*.msg``.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from assistant_perception.msg import (
@@ -15,12 +15,16 @@ from assistant_perception.msg import (
     ActionArray,
     FallAlarm,
     FallAlarmArray,
+    FusedTrackArray,
     InstanceDetection,
     InstanceDetectionArray,
     ObjectPose,
     ObjectPoseArray,
     Track,
     TrackArray,
+)
+from assistant_perception.msg import (
+    FusedTrack as FusedTrackMessage,
 )
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Quaternion, Vector3
@@ -29,6 +33,7 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from perception_kit import types
+from perception_kit.fusion.track_fusion import FusedTrack
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate
 
 
@@ -164,6 +169,41 @@ def fall_alarms_to_message(alarms: Sequence[types.FallAlarm], header: Header) ->
         if alarm.confirmed_ns is not None:
             item.confirmed_at = ns_to_stamp(alarm.confirmed_ns)
         message.alarms.append(item)
+    return message
+
+
+def fused_tracks_to_message(
+    tracks: Sequence[FusedTrack], header: Header, camera: str, alone: Mapping[str, str]
+) -> FusedTrackArray:
+    """All identities after a frame of ``camera``; ``alone`` has the reason by camera."""
+    message = FusedTrackArray(header=header, camera=camera)
+    message.alone, message.reasons = list(alone), list(alone.values())
+    message.tracks = [_fused_track_to_message(track) for track in tracks]
+    return message
+
+
+def _fused_track_to_message(track: FusedTrack) -> FusedTrackMessage:
+    message = FusedTrackMessage(
+        id=track.id,
+        class_id=track.class_id,
+        class_name=track.class_name,
+        score=float(track.score),
+        time_since_update=float(track.time_since_update),
+        cameras=list(track.tracks),
+        track_ids=list(track.tracks.values()),
+        has_position=track.position is not None,
+        has_orientation=track.rotation is not None,
+    )
+
+    # What is not known stays at the message's default.
+    if track.position is not None:
+        message.pose.pose.position = point_message(track.position)
+    if track.velocity is not None:
+        message.velocity = vector_message(track.velocity)
+    if track.rotation is not None:
+        message.pose.pose.orientation = quaternion_message(track.rotation)
+    if track.variance is not None:
+        message.pose.covariance = _covariance_message(np.eye(3) * track.variance, None)
     return message
 
 

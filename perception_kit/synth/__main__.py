@@ -25,6 +25,7 @@ from perception_kit.synth.clips import View, write_clips
 from perception_kit.synth.people_photographs import write_photographs
 from perception_kit.synth.pool import render_frames
 from perception_kit.synth.recording import SyntheticRecording
+from perception_kit.synth.robot_path import CAMERA_NAMES, PathKind
 from perception_kit.synth.room import find_photos
 from perception_kit.synth.scene import pinhole
 from perception_kit.synth.splits import SPLITS
@@ -81,6 +82,26 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--focal-length",
         type=bounded_int(1),
         help="bag and bop: of your camera, pixels (default: 610 at a width of 640)",
+    )
+
+    add(
+        "--cameras",
+        type=int,
+        choices=(1, len(CAMERA_NAMES)),
+        default=1,
+        help=(
+            "bag: of a robot that looks from side to side; two are recorded in the namespaces"
+            f" {' and '.join(CAMERA_NAMES)}, with TF {default}"
+        ),
+    )
+    add(
+        "--path",
+        choices=get_args(PathKind),
+        default="table",
+        help=(
+            "bag: of the camera, before the table, or on a drive through the room until it sees the"
+            f" table again, with TF {default}"
+        ),
     )
 
     # What is in the scenes.
@@ -149,14 +170,20 @@ def _write_bop(args: argparse.Namespace, world: WorldConfig) -> None:
 
 
 def _write_bag(args: argparse.Namespace, world: WorldConfig) -> None:
-    recording = SyntheticRecording(world, args.seed, args.seconds, args.fps)
-    frames = render_frames(recording.renderer, recording.num_frames, args.workers)
-    with SceneBagWriter(args.out, world.intrinsics, args.fps, world.classes()) as writer:
-        writer.write(tqdm(frames, total=recording.num_frames, unit="frame"))
+    recording = SyntheticRecording(
+        world, args.seed, args.seconds, args.fps, args.cameras, args.path
+    )
+    cameras = CAMERA_NAMES if args.cameras > 1 else ()
+    with_tf = args.cameras > 1 or args.path == "drive"
+    frames = render_frames(recording.renderer, recording.num_images, args.workers)
+    with SceneBagWriter(
+        args.out, world.intrinsics, args.fps, world.classes(), cameras, with_tf
+    ) as writer:
+        writer.write(tqdm(frames, total=recording.num_images, unit="frame"))
     write_models(args.out / "models", world.classes(), world.with_person)
 
 
-def describe_render(out: Path, form: str, split: str) -> list[str]:
+def describe_render(out: Path, form: str, split: str, cameras: int = 1) -> list[str]:
     """What the command wrote, and the command that uses it."""
     if form == "clips":
         use = f"perception train actions --data {out} --val-fraction 0.2 --out MODEL.safetensors"
@@ -171,10 +198,11 @@ def describe_render(out: Path, form: str, split: str) -> list[str]:
             f"wrote {out / 'models'}: meshes of the objects",
             f"next: {use}",
         ]
+    of_cameras = f" --cameras {' '.join(CAMERA_NAMES)}" if cameras > 1 else ""
     return [
         f"wrote {out}: rosbag2 with its ground truth",
         f"wrote {out / 'models'}: meshes of the objects",
-        f"next: perception replay {out} --out OUT",
+        f"next: perception replay {out} --out OUT{of_cameras}",
     ]
 
 
@@ -207,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\ninterrupted; '{args.out}' is not complete: remove it", file=sys.stderr)
         return EXIT_INTERRUPTED
 
-    for line in describe_render(args.out, args.format, args.split):
+    for line in describe_render(args.out, args.format, args.split, args.cameras):
         print(line)
     return 0
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from perception_kit.bags.bag import BagWriter
 from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.motion import ACTIONS
 from perception_kit.synth.recording import RecordedFrame
+from perception_kit.synth.robot_path import COMMON_FRAME
 from perception_kit.synth.scene import RenderedInstance
 from perception_kit.types import Intrinsics, TrackState
 
@@ -39,37 +40,50 @@ class _Track:
 class SceneBagWriter:
     """Turns recorded frames into messages and writes them.
 
-    Use as a context manager; ``path`` must not exist yet.
+    With ``cameras``, the topics of each are in the namespace of its name. ``with_tf`` also writes
+    the way of the cameras. Use as a context manager; ``path`` must not exist yet.
     """
 
     def __init__(
-        self, path: Path, intrinsics: Intrinsics, fps: float, classes: list[ObjectClass]
+        self,
+        path: Path,
+        intrinsics: Intrinsics,
+        fps: float,
+        classes: list[ObjectClass],
+        cameras: Sequence[str] = (),
+        with_tf: bool = False,
     ) -> None:
         self.bag = BagWriter(path)
         self.types = self.bag.typestore.types
         self.intrinsics, self.fps = intrinsics, fps
+        self.cameras, self.with_tf = list(cameras), with_tf
         self.sizes = {
             object_class.class_id: np.ptp(object_class.mesh.vertices, axis=0).astype(float)
             for object_class in classes
         }
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[tuple[int, int], _Track] = {}
 
     def write(self, frames: Iterable[RecordedFrame]) -> None:
         """Write frames in order."""
         for recorded in frames:
-            stamp = START_NS + round(recorded.index * 1e9 / self.fps)
-            header = self._make("std_msgs/msg/Header", stamp=self._time(stamp), frame_id=FRAME_ID)
+            moment = recorded.index + recorded.camera / max(1, len(self.cameras))
+            stamp = START_NS + round(moment * 1e9 / self.fps)
+            name = self.cameras[recorded.camera] if self.cameras else ""
+            space, frame_id = (f"/{name}", f"{name}_{FRAME_ID}") if name else ("", FRAME_ID)
+            header = self._make("std_msgs/msg/Header", stamp=self._time(stamp), frame_id=frame_id)
+            if self.with_tf:
+                self.bag.write("/tf", self._transform(header, recorded.camera_to_world), stamp)
 
             # What the camera driver publishes.
             rgb, depth = recorded.frame.rgb, recorded.frame.depth_mm
-            self.bag.write(f"{COLOR}/image_raw", self._image(header, rgb, "rgb8"), stamp)
-            self.bag.write(f"{DEPTH}/image_raw", self._image(header, depth, "16UC1"), stamp)
+            self.bag.write(f"{space}{COLOR}/image_raw", self._image(header, rgb, "rgb8"), stamp)
+            self.bag.write(f"{space}{DEPTH}/image_raw", self._image(header, depth, "16UC1"), stamp)
             for topic in (COLOR, DEPTH):
-                self.bag.write(f"{topic}/camera_info", self._camera_info(header), stamp)
+                self.bag.write(f"{space}{topic}/camera_info", self._camera_info(header), stamp)
 
             # What the nodes would publish if they made no mistake.
-            for name, message in self._ground_truth(header, recorded).items():
-                self.bag.write(f"/ground_truth/{name}", message, stamp)
+            for kind, message in self._ground_truth(header, recorded).items():
+                self.bag.write(f"{space}/ground_truth/{kind}", message, stamp)
 
     def __enter__(self) -> SceneBagWriter:
         return self
@@ -83,6 +97,22 @@ class SceneBagWriter:
     def _time(self, stamp_ns: int) -> Any:
         seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
         return self._make("builtin_interfaces/msg/Time", sec=seconds, nanosec=nanoseconds)
+
+    def _transform(self, header: Any, camera_to_world: np.ndarray) -> Any:
+        """TF from the world to the optical frame of the header."""
+        world = self._make("std_msgs/msg/Header", stamp=header.stamp, frame_id=COMMON_FRAME)
+        pose = self._pose(camera_to_world)
+        transform = self._make(
+            "geometry_msgs/msg/TransformStamped",
+            header=world,
+            child_frame_id=header.frame_id,
+            transform=self._make(
+                "geometry_msgs/msg/Transform",
+                translation=self._vector(camera_to_world[:3, 3]),
+                rotation=pose.orientation,
+            ),
+        )
+        return self._make("tf2_msgs/msg/TFMessage", transforms=[transform])
 
     def _image(self, header: Any, image: np.ndarray, encoding: str) -> Any:
         height, width = image.shape[:2]
@@ -217,7 +247,7 @@ class SceneBagWriter:
         box: np.ndarray,
         recorded: RecordedFrame,
     ) -> Any:
-        track = self._tracks.setdefault(number, _Track())
+        track = self._tracks.setdefault((recorded.camera, number), _Track())
 
         # The box moves from frame to frame; after a gap nothing is known about its velocity.
         box_velocity = np.zeros(4, np.float32)

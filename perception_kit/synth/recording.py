@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from perception_kit.synth.actor import Actor
 from perception_kit.synth.camera_path import CameraPath
 from perception_kit.synth.motion import ActionScript, Bounds
 from perception_kit.synth.person import Person
+from perception_kit.synth.robot_path import DrivePath, Path, PathKind, RigPath
 from perception_kit.synth.room import Room
 from perception_kit.synth.sampling import bag_scene
 from perception_kit.synth.scene import RenderedFrame, SyntheticScene, observe
@@ -60,9 +61,10 @@ class Velocity:
 
 @dataclass
 class RecordedFrame:
-    """One frame with its ground truth.
+    """One frame of one ``camera``, by number, with its ground truth.
 
-    ``action`` is None when there is no person; velocities by instance number.
+    ``camera_to_world`` (4, 4); ``action`` is None when there is no person; velocities by instance
+    number.
     """
 
     index: int
@@ -70,20 +72,24 @@ class RecordedFrame:
     velocities: dict[int, Velocity]
     action: str | None
     person_instance: int
+    camera_to_world: np.ndarray
+    camera: int = 0
 
 
 @dataclass
 class SyntheticRecording:
-    """Frame ``index`` is taken ``index / fps`` seconds after the start.
+    """Frame ``index`` of each camera is taken ``index / fps`` seconds after the start.
 
-    Any frame can be rendered by itself. Raises ValueError for a length or rate that is not
-    positive.
+    Of several ``cameras`` each takes its frames a little later than the one before. Any image can
+    be rendered by itself. Raises ValueError for a length or rate that is not positive.
     """
 
     world: WorldConfig
     seed: int
     seconds: float
     fps: float
+    cameras: int = 1
+    path: PathKind = "table"
 
     def __post_init__(self) -> None:
         if not (self.seconds > 0 and self.fps > 0):
@@ -94,11 +100,23 @@ class SyntheticRecording:
 
     @property
     def num_frames(self) -> int:
-        """Frames of the whole recording."""
+        """Frames of one camera in the whole recording."""
         return max(1, round(self.seconds * self.fps))
 
+    @property
+    def num_images(self) -> int:
+        """Frames of all cameras."""
+        return self.num_frames * self.cameras
+
+    def moment(self, index: int, camera: int) -> float:
+        """Seconds after the start of frame ``index`` of a camera."""
+        return (index + camera / self.cameras) / self.fps
+
     def renderer(self) -> Callable[[int], RecordedFrame]:
-        """The function that renders one frame. Builds the scene, so each worker calls it once."""
+        """The function that renders one image of all, frame by frame, in each camera by camera.
+
+        Builds the scene, so each worker calls it once.
+        """
         rng = seeded(self.world.split, self.seed)
         classes = self.world.classes()
         scene = bag_scene(rng, classes, self.world.textures())
@@ -110,7 +128,16 @@ class SyntheticRecording:
             segments, area = action_segments(self.seconds), walking_area(scene.room)
             script = ActionScript(rng, segments, area, skeleton=person.skeleton)
             actor = Actor(person, script)
-        return RecordingRenderer(self, scene, path, actor, len(classes) + 1).frame
+        paths = self._paths(path, seeded(self.world.split, self.seed, 0, 0))
+        return RecordingRenderer(self, scene, paths, actor, len(classes) + 1).frame
+
+    def _paths(self, hand: CameraPath, rng: np.random.Generator) -> list[Path]:
+        """The path of each camera; a single one before the table is held by a ``hand``."""
+        base: Path = DrivePath(self.seconds, rng) if self.path == "drive" else hand
+        if self.cameras == 1:
+            return [base]
+        phase = float(rng.uniform(0, 2 * np.pi))
+        return [RigPath(base, number, phase) for number in range(self.cameras)]
 
 
 @dataclass
@@ -119,27 +146,31 @@ class RecordingRenderer:
 
     recording: SyntheticRecording
     scene: SyntheticScene
-    path: CameraPath
+    paths: Sequence[Path]
     actor: Actor | None
     person_class_id: int
 
-    def frame(self, index: int) -> RecordedFrame:
-        """Render frame ``index``."""
-        seconds = index / self.recording.fps
-        world = self.recording.world
-        camera = self.path.at(seconds)
+    def frame(self, number: int) -> RecordedFrame:
+        """Render image ``number`` of all."""
+        index, camera_number = divmod(number, self.recording.cameras)
+        seconds = self.recording.moment(index, camera_number)
+        world, path = self.recording.world, self.paths[camera_number]
+        camera = path.at(seconds)
         body, action = (None, None) if self.actor is None else self.actor.at(seconds)
 
-        rng = seeded(world.split, self.recording.seed, index)
+        rng = seeded(world.split, self.recording.seed, number)
         frame = observe(self.scene, camera, world.intrinsics, rng, body, self.person_class_id)
 
         # Objects stand still, so they move in the camera frame because the camera does.
-        after = self.path.at(seconds + VELOCITY_STEP)
+        after = path.at(seconds + VELOCITY_STEP)
         velocities = {
-            number: _velocity(placed.pose, camera, after)
-            for number, placed in enumerate(self.scene.objects, start=1)
+            instance: _velocity(placed.pose, camera, after)
+            for instance, placed in enumerate(self.scene.objects, start=1)
         }
-        return RecordedFrame(index, frame, velocities, action, len(self.scene.objects) + 1)
+        person_instance = len(self.scene.objects) + 1
+        return RecordedFrame(
+            index, frame, velocities, action, person_instance, camera, camera_number
+        )
 
 
 def walking_area(room: Room) -> Bounds:

@@ -17,7 +17,10 @@ from perception_kit.arguments import program_name
 from perception_kit.resources import package_version
 
 # Commands that others start: the nodes, and the settings of trainers.
-NOT_FOR_PEOPLE = {"perception_kit.ros.scene_node", *(f"{name}.node" for name in PACKAGES)}
+NOT_FOR_PEOPLE = {
+    *(f"perception_kit.ros.{name}_node" for name in ("scene", "fusion")),
+    *(f"{name}.node" for name in PACKAGES),
+}
 
 
 def invoke(*arguments: str) -> Result:

@@ -99,6 +99,16 @@ def test_positions_in_space_decide_where_the_camera_has_moved(
     assert ids_by_x(look(5.0, [right, left])) == [2, 1]
 
 
+def test_the_last_looks_of_what_leaves_the_view_are_not_all_that_is_known(
+    detection: Detection,
+) -> None:
+    tracker = DeepSort(CONFIG)
+    whole, cut_off = (detection(MUG, descriptor=LOOKS[name]) for name in ("mug", "bowl"))
+    watch(tracker, [whole], 0.0, frames=30)
+    assert ids_by_x(watch(tracker, [cut_off], 2.0, frames=15)) == [1], "by its overlap"
+    assert ids_by_x(watch(tracker, [whole], 10.0)) == [1]
+
+
 @pytest.mark.parametrize(
     ("box", "look", "class_id"),
     [(BOWL, "mug", 1), (MUG, "bowl", 1), (MUG, "mug", 2)],

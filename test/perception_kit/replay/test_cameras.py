@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two rendered cameras: their topics and TF, and the fusion of what their replays have written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perception_kit.bags.bag import BagError, BagReader, BagWriter, read_messages
+from perception_kit.bags.camera_topics import find_camera_topics, topics_of_camera
+from perception_kit.bags.transforms import RecordedTransforms
+from perception_kit.evaluation.run_folder import RESULTS
+from perception_kit.replay.__main__ import main
+from perception_kit.replay.batch import replay_command
+from perception_kit.replay.cameras import fused_report
+from perception_kit.replay.settings import ReplaySettings
+from perception_kit.ros.from_messages import poses_from_message
+from perception_kit.synth.__main__ import main as synth
+from perception_kit.synth.robot_path import CAMERA_NAMES, DrivePath
+
+FPS, SECONDS = 2, 7
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cameras") / "scene"
+    length = ["--cameras", "2", "--seconds", str(SECONDS), "--fps", str(FPS), "--seed", "3"]
+    size = ["--width", "160", "--height", "120", "--workers", "1"]
+    assert synth([*length, *size, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture
+def tasks(bag: Path, tmp_path: Path) -> dict[str, ReplaySettings]:
+    """Settings of the two replays, which have found all that there is, with tracks of their own."""
+    tasks = {}
+    for number, camera in enumerate(CAMERA_NAMES):
+        model = Path("none.safetensors")
+        task = ReplaySettings(bag, tmp_path / camera, model, model, model, camera_namespace=camera)
+        tasks[camera] = task
+        with BagWriter(task.out / RESULTS) as results:
+            topics = {
+                f"/{camera}/ground_truth/detections": "/pose6d_node/detections",
+                f"/{camera}/ground_truth/tracks": "/tracker_node/tracks",
+            }
+            for topic, stamp_ns, message in read_messages(bag, topics):
+                for track in message.tracks if topic.endswith("tracks") else []:
+                    track.id += 100 * number
+                results.write(topics[topic], message, stamp_ns)
+    return tasks
+
+
+def test_each_camera_has_its_topics(bag: Path) -> None:
+    with BagReader(bag) as reader:
+        for name in CAMERA_NAMES:
+            topics = find_camera_topics(topics_of_camera(reader.topics, name))
+            assert topics.color == f"/{name}/camera/camera/color/image_raw"
+            assert topics.depth.startswith(f"/{name}/camera/camera/aligned_depth_to_color")
+        with pytest.raises(BagError, match="namespace '/middle', expected one of left, right, tf"):
+            topics_of_camera(reader.topics, "middle")
+
+
+def test_objects_stand_still_in_the_common_frame_for_both_cameras(bag: Path) -> None:
+    with BagReader(bag) as reader:
+        transforms = RecordedTransforms.of_bag(reader)
+    places: dict[str, list[np.ndarray]] = {}
+    for name in CAMERA_NAMES:
+        for message in read_messages(bag, [f"/{name}/ground_truth/poses"]):
+            header = message.message.header
+            pose = transforms.pose_in("odom", header.frame_id, message.stamp_ns)
+            for found in poses_from_message(message.message):
+                place = pose[:3, :3] @ found.translation + pose[:3, 3]
+                places.setdefault(found.class_name, []).append(place)
+    assert len(places) > 2
+    once = [np.array(seen) for seen in places.values() if np.ptp(seen, axis=0).max() < 0.01]
+    assert len(once) > 2, "those of which there is one"
+
+
+def test_identities_are_kept_from_one_view_to_the_next(tasks: dict[str, ReplaySettings]) -> None:
+    report = fused_report(tasks, "odom")
+    assert report["hand_overs"] >= 2
+    assert report["hand_overs_kept"] == report["hand_overs"]
+    assert (report["id_switches"], report["alone"]) == (0, {})
+    assert all(entry["is_kept"] for entry in report["seen_again"])
+
+
+def test_without_tf_each_camera_is_alone(tasks: dict[str, ReplaySettings]) -> None:
+    report = fused_report(tasks, "map")
+    assert set(report["alone"]) == set(CAMERA_NAMES)
+    assert "does not connect 'left_camera_color_optical_frame' with 'map'" in str(report["alone"])
+    assert report["hand_overs_kept"] == 0
+
+
+def test_one_bag_and_two_cameras_are_expected(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(bag), "--out", str(tmp_path), "--cameras", "left"]) == 2
+    assert "--cameras takes two names or more" in capsys.readouterr().err
+
+
+def test_the_replay_of_one_camera_knows_its_namespace(tasks: dict[str, ReplaySettings]) -> None:
+    command = replay_command(tasks["right"])
+    assert command[command.index("--camera-namespace") + 1] == "right"
+    assert "--camera-namespace" in replay_command(replace(tasks["right"], camera_namespace=""))
+
+
+def test_a_drive_leaves_the_table_and_comes_back() -> None:
+    path, seconds = DrivePath(50.0, np.random.default_rng(0)), np.linspace(0, 50, 500)
+    cosine = []
+    for moment in seconds:
+        pose = path.at(moment)
+        to_table = np.array([0.0, 0.0, 0.4]) - pose[:3, 3]
+        cosine.append(pose[:3, 2] @ to_table / np.linalg.norm(to_table))
+    out_of_sight = seconds[np.array(cosine) < np.cos(0.7)]
+    assert np.ptp(out_of_sight) > 30
+    assert min(cosine[0], cosine[-1]) > 0.95
