@@ -277,7 +277,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             self._join.reset()
 
     def diagnostic_values(self) -> dict[str, str]:
-        """Device, model, what was left out, and the last fall alarm.
+        """Device, runtime, model, what was left out, and the last fall alarm.
 
         ``alarm_classes`` raise the fall alarm; "none" is a model without one. Left out are clips
         without a prediction, tracks that came too late for their image, boxes of people that show
@@ -291,6 +291,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         alarms = self._recognizer.spec.alarms if self._recognizer is not None else ()
         return {
             "device": self._device,
+            "runtime": str(self._recognizer.runtime) if self._recognizer is not None else "",
             "model": self.config.model,
             "alarm_classes": ", ".join(alarms) or "none",
             "clips_skipped": str(clips_replaced),

@@ -39,8 +39,9 @@ class Pose6dConfig(CameraConfig):
         "auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True
     )
     runtime: str = parameter(
-        "pytorch",
-        "what runs the segmentation on a CPU; openvino is faster",
+        "auto",
+        "what runs the networks on a CPU; auto is openvino, which is faster, where it is installed"
+        " and works",
         choices=RUNTIMES,
         fixed=True,
     )

@@ -68,7 +68,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self._meshes: dict[str, MeshResource] = {}
         self._diameters: dict[str, float] = {}
         self._size_ratios: deque[float] = deque(maxlen=_SIZES)
-        self._device = self._rejected = ""
+        self._device = self._runtime = self._rejected = ""
         self._last: tuple[int, Sequence[PoseEstimate]] = 0, ()
         self._target = CameraMotion(self, "target_frame", lost="no poses in the target frame")
 
@@ -96,10 +96,11 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             config.max_detections,
             config.runtime,
         )
+        self._runtime = f"segmentation: {self._loaded_segmenter.runtime}"
         names = self._loaded_segmenter.class_names
         log_model(self.get_logger(), "segmentation_model", config.segmentation_model, names)
         if config.pose_model:
-            estimator = PoseEstimator(config.pose_model, self._device)
+            estimator = PoseEstimator(config.pose_model, self._device, runtime=config.runtime)
             points = estimator.model.model_points.cpu().numpy()
             self._model_points = dict(zip(estimator.class_names, points, strict=True))
             self._diameters = dict(
@@ -111,6 +112,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             if config.target_frame:
                 self._target.check()
                 self.results.add(ObjectPoseArray, "target_poses")
+            self._runtime += f", poses: {estimator.runtime}"
 
         # The results.
         self.results.add(InstanceDetectionArray, "detections")
@@ -269,9 +271,10 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self.results.publish("markers", delete_all(Header()))
 
     def diagnostic_values(self) -> dict[str, str]:
-        """Device, models, and which detections of the last frame got no pose."""
+        """Device, runtime, models, and which detections of the last frame got no pose."""
         return {
             "device": self._device,
+            "runtime": self._runtime,
             "segmentation_model": self.config.segmentation_model,
             "pose_model": self.config.pose_model,
             "detections_without_pose": self._rejected,

@@ -135,7 +135,7 @@ class ActionRecognizer:
         self.left_out: list[int] = []
         self.is_empty = False
 
-        self._model = load_runtime_model(resolve_path(model_path), device, runtime)
+        self._model, self.runtime = load_runtime_model(resolve_path(model_path), device, runtime)
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
 
