@@ -99,6 +99,9 @@ class ActionConfig(RecognizerConfig):
         choices=(*RUNTIMES, INT8_RUNTIME),
         fixed=True,
     )
+    threads: int = parameter(
+        0, "CPU threads of each network, 0: one for each core", 0, 256, fixed=True
+    )
 
     state_file: str = parameter(
         "",

@@ -74,6 +74,14 @@ def resolve_path(path: str | Path) -> Path:
     return package_folder() / inside
 
 
+def use_threads(count: int) -> None:
+    """Let networks that are loaded from now on run in ``count`` CPU threads; 0: no change."""
+    import torch  # as in choose_device
+
+    if count:
+        torch.set_num_threads(count)
+
+
 def check_device_name(name: str) -> None:
     """Raise DeviceError unless ``name`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
 

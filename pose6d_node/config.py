@@ -45,6 +45,9 @@ class Pose6dConfig(CameraConfig):
         choices=RUNTIMES,
         fixed=True,
     )
+    threads: int = parameter(
+        0, "CPU threads of each network, 0: one for each core", 0, 256, fixed=True
+    )
 
     # Segmentation.
     score_threshold: float = parameter(

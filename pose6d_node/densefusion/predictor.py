@@ -24,8 +24,8 @@ from pose6d_node.densefusion.crops import (
     NetworkInputs,
     cut_crop,
     make_inputs,
+    point_order,
 )
-from pose6d_node.densefusion.evaluation import point_order
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.openvino import compile_networks
 from pose6d_node.densefusion.pose_model import PoseModel
