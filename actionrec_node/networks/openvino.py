@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actionrec_node.networks.action_model import ActionModel, load_action_model, prepare_clip
+from actionrec_node.networks.action_model import (
+    ActionModel,
+    load_action_model,
+    prepare_clip,
+    refuse_nonsense,
+)
 from perception_kit.networks.graph_cache import cached_graph
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.openvino_runtime import (
@@ -68,6 +73,9 @@ def load_runtime_model(
     """
     chosen = choose_runtime(runtime, device)
     model = load_action_model(path, chosen.device)
+    if chosen.name != "pytorch":
+        # OpenVINO's activations make 0 of what is not a number.
+        refuse_nonsense(model, path)
 
     def compile_network() -> None:
         graph = _read_int8(Path(path)) if runtime == INT8_RUNTIME else network_graph(model)

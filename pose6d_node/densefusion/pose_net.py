@@ -54,7 +54,7 @@ class PoseVotes:
         ``cloud`` (B, N, 3) are the points that vote.
         """
         best = self.confidence.argmax(dim=1)
-        row = torch.arange(best.shape[0], device=best.device)  # len() is fixed in a traced graph
+        row = torch.arange(len(best), device=best.device)
         rotation = quaternion_to_matrix(self.quaternions[row, best])
         return rotation, cloud[row, best] + self.offsets[row, best], self.confidence[row, best]
 
@@ -185,7 +185,7 @@ class PoseNet(nn.Module):
         # computed once per instance.
         weight = layers[0].weight
         of_pooled = F.linear(pooled, weight[:, self.local_size :, 0], layers[0].bias)
-        of_local = weight[:, : self.local_size, 0].expand(local.shape[0], -1, -1)
+        of_local = weight[:, : self.local_size, 0].expand(len(local), -1, -1)
         x = F.relu_(torch.baddbmm(of_pooled.unsqueeze(2), of_local, local))
 
         x = F.relu_(layers[2](F.relu_(layers[1](x))))

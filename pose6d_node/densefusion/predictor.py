@@ -27,7 +27,7 @@ from pose6d_node.densefusion.crops import (
     point_order,
 )
 from pose6d_node.densefusion.inference import estimate
-from pose6d_node.densefusion.openvino import compile_networks
+from pose6d_node.densefusion.openvino import can_be_compiled, compile_networks
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.verification import pose_verification_score
 from pose6d_node.registration.hypotheses import previous_poses
@@ -98,8 +98,14 @@ class PoseEstimator:
         surfaces = self.model.surfaces
         self._near_symmetries = NearSymmetries(surfaces) if surfaces else None
         self._order = point_order(self.model.spec.crop_size, seed, self.device)
-        self.runtime.compile(lambda: compile_networks(self.model))
+
+        # PyTorch sees it first: OpenVINO's activations make 0 of what is not a number.
         self._refuse_nonsense(model_path)
+        if not can_be_compiled(self.model):
+            self.runtime.name = "pytorch"
+        self.runtime.compile(lambda: compile_networks(self.model))
+        if self.runtime.name != "pytorch":
+            self._refuse_nonsense(model_path)
 
     def _refuse_nonsense(self, model_path: str | Path) -> None:
         """Look at a first object, a wall. Raises ModelFileError where its pose is not finite."""

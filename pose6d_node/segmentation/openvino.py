@@ -72,8 +72,8 @@ def compile_parts(network: MaskRCNN) -> OpenVINOFirstStage:
         heads.mask_roi_pool.output_size,
     )
 
-    heads.box_head, heads.mask_head = box_head, mask_head
-    heads.mask_predictor = network.backbone = network.rpn.head = nn.Identity()
+    heads.box_head, heads.mask_head, heads.mask_predictor = box_head, nn.Identity(), mask_head
+    network.backbone = network.rpn.head = nn.Identity()
     return first_stage
 
 

@@ -76,22 +76,30 @@ class Segmenter:
         self._mean, self._std = mean.to(self.device), std.to(self.device)
         self._proposals = Proposals(self.network)
         self._first_stage: FirstStage | OpenVINOFirstStage = FirstStage(self.network)
-        self.runtime.compile(self._compile)
+
+        # PyTorch sees it first: OpenVINO's activations make 0 of what is not a number.
+        self._check_parts()
         self._refuse_nonsense(model_path)
+        self.runtime.compile(self._compile)
+        if self.runtime.name != "pytorch":
+            self._refuse_nonsense(model_path)
 
     def _compile(self) -> None:
         self._first_stage = compile_parts(self.network)
+        refuse_non_finite(self.network.roi_heads.mask_predictor, "masks")
 
-    def _refuse_nonsense(self, model_path: str | Path) -> None:
-        """Check the values of each part from now on, and see a first image, of noise.
-
-        The first image takes longest. Raises ModelFileError where the network makes no sense of it.
-        """
+    def _check_parts(self) -> None:
+        """Check the values of each part from now on; those of the first stage always are."""
         heads = self.network.roi_heads
         refuse_non_finite(heads.box_predictor, "classes and boxes")
         refuse_non_finite(heads.mask_predictor, "masks")
         refuse_non_finite(self.network.descriptor, "descriptors")
 
+    def _refuse_nonsense(self, model_path: str | Path) -> None:
+        """See a first image, of noise.
+
+        The first image takes longest. Raises ModelFileError where the network makes no sense of it.
+        """
         width, height = self.input_size
         noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
         try:
