@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The few commands a person needs. All set everything up first.
-.PHONY: setup demo test check bench chaos soak lint docs pictures lock
+.PHONY: setup demo test check bench chain chaos soak lint docs pictures lock
 
 setup:
 	@scripts/setup.sh
@@ -27,6 +27,10 @@ bench: setup
 	@./run python -m bench.search_speed --json out/bench/search_speed.json
 	@rm -rf out/bench/cameras && ./run python -m perception_kit.synth --cameras 2 --seconds 12 --fps 4 --out out/bench/cameras
 	@./run python -m bench.several_cameras out/bench/cameras --cameras left right --json out/bench/several_cameras.json
+
+# The live chain at 15 and 30 Hz, with PyTorch and with the fastest runtime.
+chain: out/demo/scene
+	@./run python -m bench.chain --bag out/demo/scene --out out/chain --json out/chain/chain.json
 
 # Ten minutes of killed, frozen and starved nodes on the scene of the demo, and an hour without.
 chaos: out/demo/scene

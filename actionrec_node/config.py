@@ -97,11 +97,14 @@ class ActionConfig(RecognizerConfig):
         "auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True
     )
     runtime: str = parameter(
-        "pytorch",
-        "what runs the network on a CPU; openvino is faster, openvino_int8 (after"
-        " actionrec_node.quantize) faster still and less exact",
+        "auto",
+        "what runs the network on a CPU; auto is openvino, which is faster, where it is installed"
+        " and works; openvino_int8 (after actionrec_node.quantize) is faster still and less exact",
         choices=(*RUNTIMES, INT8_RUNTIME),
         fixed=True,
+    )
+    threads: int = parameter(
+        0, "CPU threads of each network, 0: one for each core", 0, 256, fixed=True
     )
 
     state_file: str = parameter(

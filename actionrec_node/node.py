@@ -18,7 +18,7 @@ from actionrec_node.config import ActionConfig
 from actionrec_node.recognition.alarm_health import AlarmFacts, alarm_health
 from actionrec_node.recognition.track_join import JoinedImage, TrackJoin
 from perception_kit.alarm_classes import alarm_warning
-from perception_kit.resources import choose_device
+from perception_kit.resources import choose_device, use_threads
 from perception_kit.ros.deadline import ResultDeadline
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.from_messages import Rejected, tracks_from_message
@@ -104,6 +104,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 "no model is set: set the parameter 'model' to a .safetensors file, for example "
                 "package://assistant_perception/models/demo/action.safetensors"
             )
+        use_threads(config.threads)
         self._device = choose_device(config.device)
         self._recognizer = ActionRecognizer(config.model, self._device, config, config.runtime)
         spec = self._recognizer.spec
@@ -281,7 +282,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             self._join.reset()
 
     def diagnostic_values(self) -> dict[str, str]:
-        """Device, model, what was left out, and the last fall alarm.
+        """Device, runtime, model, what was left out, and the last fall alarm.
 
         ``alarm_classes`` raise the fall alarm; "none" is a model without one. Left out are clips
         without a prediction, tracks that came too late for their image, boxes of people that show
@@ -295,6 +296,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         alarms = self._recognizer.spec.alarms if self._recognizer is not None else ()
         return {
             "device": self._device,
+            "runtime": str(self._recognizer.runtime) if self._recognizer is not None else "",
             "model": self.config.model,
             "alarm_classes": ", ".join(alarms) or "none",
             "clips_skipped": str(clips_replaced),

@@ -197,7 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = ("pose6d_node", "tracker_node")
     config = package_folder() / "config"
     files = [text for name in names for text in ("--params-file", f"{config}/{name}.yaml")]
-    rclpy.init(args=["--ros-args", *files])
+    # With a live camera the poses would be estimated in a thread of their own.
+    rclpy.init(args=["--ros-args", *files, "-p", "input_reliability:=reliable"])
     pose6d, tracker = active(Pose6dNode()), active(TrackerNode())
     frames = node_inputs(camera_messages(), pose6d)
 

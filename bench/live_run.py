@@ -68,13 +68,14 @@ class LiveRun:
     """Publishes ``frames`` at ``rate_hz`` with present stamps, and keeps what the nodes say.
 
     ``heard`` holds the newest messages by topic; ``camera_on`` False stops the camera, whose world
-    then stands still.
+    then stands still; ``rate_hz`` may change.
     """
 
     def __init__(self, frames: Sequence[CameraFrame], rate_hz: float, domain_id: int) -> None:
         self.camera_on = True
         self.heard: dict[str, list[Heard]] = defaultdict(list)
-        self._frames, self._period_s = frames, 1 / rate_hz
+        self.rate_hz = rate_hz
+        self._frames = frames
         self._indices, self._next_s = there_and_back(len(frames)), monotonic()
         self._index_of: dict[int, int] = {}
 
@@ -90,10 +91,15 @@ class LiveRun:
         end_s = monotonic() + seconds
         while (now_s := monotonic()) < end_s:
             if now_s >= self._next_s:
-                self._next_s = max(self._next_s + self._period_s, now_s)
+                self._next_s = max(self._next_s + 1 / self.rate_hz, now_s)
                 if self.camera_on:
                     self._publish()
             self.client.spin_once(max(0.0, min(self._next_s, end_s) - monotonic()))
+
+    @property
+    def published(self) -> int:
+        """Number of frames so far."""
+        return len(self._index_of)
 
     def since(self, topic: str, time_s: float) -> list[Heard]:
         """What came on a topic after a time."""

@@ -89,7 +89,9 @@ def perceive(frames: int, runtime: str) -> Iterator[str]:
     """Estimates the poses of what the demo models find in noise, which they do at any score."""
     path = MODELS / "segmentation.safetensors"
     segmenter = Segmenter(path, "cpu", score_threshold=0.0, max_detections=10, runtime=runtime)
-    estimator = PoseEstimator(MODELS / "pose.safetensors", "cpu", min_confidence=0.0)
+    estimator = PoseEstimator(
+        MODELS / "pose.safetensors", "cpu", min_confidence=0.0, runtime=runtime
+    )
     width, height = IMAGE_SIZE
     camera = Intrinsics(525.0, 525.0, (width - 1) / 2, (height - 1) / 2, width, height)
 
@@ -157,7 +159,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--runtime",
         choices=RUNTIMES,
-        default="pytorch",
+        default="auto",
         help="of the networks (default: %(default)s)",
     )
     return parser.parse_args(arguments)

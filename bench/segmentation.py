@@ -31,7 +31,6 @@ from bench.timing import (
     relative_difference,
     write_figures,
 )
-from perception_kit.resources import RUNTIMES
 from pose6d_node.segmentation.network import (
     IMAGE_MEAN,
     IMAGE_STD,
@@ -86,7 +85,10 @@ def segmenters(architecture: str, detections: int) -> dict[str, Segmenter]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "segmentation.safetensors"
         save_segmentation(path, network, architecture, names, [WIDTH, HEIGHT])
-        return {name: Segmenter(path, "cpu", 0.0, detections, runtime=name) for name in RUNTIMES}
+        return {
+            name: Segmenter(path, "cpu", 0.0, detections, runtime=name)
+            for name in ("pytorch", "openvino")
+        }
 
 
 def roi_align_times(repetitions: int) -> tuple[dict[str, float], float]:

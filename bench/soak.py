@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     number = domain()
     run = LiveRun(read_frames(options.bag, options.frames), options.rate, number)
     with running_nodes(number, options.out / "logs", {}) as bringup:
-        _wait_for_results(run)
+        wait_for_results(run)
         processes = node_processes(bringup)
         samples = _sample_all(run, processes, options)
         alive = node_processes(bringup) == processes
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if alive and flat else 1
 
 
-def _wait_for_results(run: LiveRun) -> None:
+def wait_for_results(run: LiveRun) -> None:
     """Return when every node has given a result."""
     end_s = monotonic() + START_LIMIT_S
     topics = ("pose6d_node/poses", "tracker_node/tracks", "actionrec_node/actions")

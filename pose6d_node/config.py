@@ -39,10 +39,14 @@ class Pose6dConfig(CameraConfig):
         "auto", "cpu, cuda, cuda:N, or auto: the GPU where there is one", fixed=True
     )
     runtime: str = parameter(
-        "pytorch",
-        "what runs the segmentation on a CPU; openvino is faster",
+        "auto",
+        "what runs the networks on a CPU; auto is openvino, which is faster, where it is installed"
+        " and works",
         choices=RUNTIMES,
         fixed=True,
+    )
+    threads: int = parameter(
+        0, "CPU threads of each network, 0: one for each core", 0, 256, fixed=True
     )
 
     # Segmentation.

@@ -36,7 +36,7 @@ from pose6d_node.published_weights import (
     torchvision_tensors,
 )
 from pose6d_node.segmentation.dataset import load_frames
-from pose6d_node.segmentation.descriptor import fit_descriptor
+from pose6d_node.segmentation.descriptor_fitting import fit_descriptor
 from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 

@@ -34,7 +34,7 @@ from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
-from perception_kit.resources import RUNTIMES
+from perception_kit.resources import AUTO_RUNTIME, RUNTIMES
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
@@ -119,8 +119,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--runtime",
         choices=RUNTIMES,
-        default="pytorch",
-        help="what runs the segmentation on a CPU (default %(default)s)",
+        default=AUTO_RUNTIME,
+        help="what runs the networks on a CPU (default %(default)s, the fastest)",
     )
     return parser.parse_args(with_new_names(arguments, NEW_NAMES))
 
@@ -225,7 +225,7 @@ def _segmenter(models: Mapping[str, Path], args: argparse.Namespace) -> Segmente
 def _estimators(models: Mapping[str, Path], args: argparse.Namespace) -> dict[str, PoseEstimator]:
     if "pose" not in models:
         return {}
-    return pose_stages(models["pose"], args.device, args.refine_iterations)
+    return pose_stages(models["pose"], args.device, args.refine_iterations, args.runtime)
 
 
 def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
@@ -255,14 +255,16 @@ def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
     return models
 
 
-def pose_stages(path: Path, device: str, refine_iterations: int) -> dict[str, PoseEstimator]:
+def pose_stages(
+    path: Path, device: str, refine_iterations: int, runtime: str = AUTO_RUNTIME
+) -> dict[str, PoseEstimator]:
     """Ways to estimate poses, by name.
 
     Those after ICP need a model with surfaces, all but the last one with trained classes.
 
     They keep poses of any confidence: how well it tells right from wrong ones is scored, too.
     """
-    estimator = partial(PoseEstimator, path, device, min_confidence=0.0)
+    estimator = partial(PoseEstimator, path, device, min_confidence=0.0, runtime=runtime)
     views = estimator(refine_iterations)
     stages = {}
     if views.model.spec.num_trained:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +17,12 @@ from visualization_msgs.msg import MarkerArray
 
 from perception_kit.depth_scale import metric_width, scale_warning
 from perception_kit.drawing import draw_overlay
-from perception_kit.resources import choose_device
+from perception_kit.networks.torchvision_import import import_torchvision
+from perception_kit.resources import choose_device, use_threads
 from perception_kit.ros.camera_motion import CameraMotion, poses_in
 from perception_kit.ros.camera_reader import CameraReader
+from perception_kit.ros.deadline import ResultDeadline
+from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.image import (
     ImageError,
     array_to_image,
@@ -37,6 +41,7 @@ from perception_kit.ros.standard import (
 )
 from perception_kit.ros.sync import FrameJoiner
 from perception_kit.ros.to_messages import detections_to_message, poses_to_message
+from perception_kit.ros.worker import FrameWorker
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import FrameResults, Instance, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
@@ -51,8 +56,24 @@ MAX_AGE_NS = 1_000_000_000  # of the last poses: what moves is elsewhere by then
 _SIZES = 50  # newest objects by which the unit of the depth is judged
 
 
+@dataclass(frozen=True)
+class SegmentedFrame:
+    """A frame whose instances are published, and whose poses are not yet.
+
+    ``geometry`` is its depth in metres and its camera, None where there are no poses.
+    """
+
+    header: Header
+    rgb: np.ndarray
+    geometry: tuple[np.ndarray, Intrinsics] | None
+    results: FrameResults
+
+
 class Pose6dNode(PerceptionNode[Pose6dConfig]):
     """Publishes ``~/detections`` before pose estimation starts, then ``~/poses``.
+
+    With a live camera, the next frame is segmented while the poses of one are estimated: of the
+    segmented frames that wait for that, only the newest gets poses.
 
     Where depth or camera information cannot be used, the detections are still published, but no
     poses: an empty array would say that none was found. ``~/markers`` and ``~/overlay`` are made
@@ -68,13 +89,16 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self._meshes: dict[str, MeshResource] = {}
         self._diameters: dict[str, float] = {}
         self._size_ratios: deque[float] = deque(maxlen=_SIZES)
-        self._device = self._rejected = ""
+        self._device = self._runtime = self._rejected = ""
         self._last: tuple[int, Sequence[PoseEstimate]] = 0, ()
+        self._pose_worker: FrameWorker | None = None
+        self._poses_due = ResultDeadline()
         self._target = CameraMotion(self, "target_frame", lost="no poses in the target frame")
 
     def load(self) -> None:
         """Load the models that the parameters name. Raises ValueError where there is none."""
-        # PyTorch takes seconds to import.
+        # PyTorch takes seconds to import, and its compiler, which does not run here, more.
+        import_torchvision()
         from pose6d_node.densefusion.predictor import PoseEstimator
         from pose6d_node.segmentation.predictor import Segmenter
 
@@ -88,6 +112,7 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         # The models.
         if config.mesh_folder:
             self._meshes = mesh_resources(config.mesh_folder, config.mesh_unit)
+        use_threads(config.threads)
         self._device = choose_device(config.device)
         self._loaded_segmenter = Segmenter(
             config.segmentation_model,
@@ -96,10 +121,11 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
             config.max_detections,
             config.runtime,
         )
+        self._runtime = f"segmentation: {self._loaded_segmenter.runtime}"
         names = self._loaded_segmenter.class_names
         log_model(self.get_logger(), "segmentation_model", config.segmentation_model, names)
         if config.pose_model:
-            estimator = PoseEstimator(config.pose_model, self._device)
+            estimator = PoseEstimator(config.pose_model, self._device, runtime=config.runtime)
             points = estimator.model.model_points.cpu().numpy()
             self._model_points = dict(zip(estimator.class_names, points, strict=True))
             self._diameters = dict(
@@ -112,6 +138,10 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
                 self._target.check()
                 self.results.add(ObjectPoseArray, "target_poses")
 
+            self._runtime += f", poses: {estimator.runtime}"
+            if self.node_config.input_reliability == "best_effort":
+                self._pose_worker = FrameWorker(self._finish_live)
+
         # The results.
         self.results.add(InstanceDetectionArray, "detections")
         self.results.add(MarkerArray, "markers")
@@ -122,6 +152,9 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
 
     def unload(self) -> None:
         """Free the models."""
+        if self._pose_worker is not None:
+            self._pose_worker.stop()
+            self._pose_worker = None
         self._loaded_segmenter = self._estimator = None
 
     def inputs(self) -> Sequence[Input]:
@@ -146,10 +179,8 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
 
         Raises ImageError for a colour image that cannot be used.
         """
-        segmenter, estimator, config = self._segmenter, self._estimator, self.config
+        segmenter, config = self._segmenter, self.config
         segmenter.configure(config)
-        if estimator is not None:
-            estimator.configure(config)
 
         color = frame.messages["color"]
         camera = CameraReader(config, self.resolve_topic_name("color/image_raw"))
@@ -164,12 +195,31 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         if self.results.has_subscribers("detections_2d"):
             self.results.publish("detections_2d", detections_2d(instances, color.header))
 
-        results = FrameResults(instances)
-        if estimator is not None and geometry is not None:
-            self._add_poses(estimator, color.header, rgb, geometry, results)
+        segmented = SegmentedFrame(color.header, rgb, geometry, FrameResults(instances))
+        if self._pose_worker is None:
+            self._finish(segmented)
+        else:
+            self._poses_due.expect()
+            self._pose_worker.submit(segmented)
 
+    def _finish_live(self, frame: SegmentedFrame) -> None:
+        """``_finish`` in a thread of its own, which an error must not end."""
+        try:
+            self._finish(frame)
+        except Exception as error:
+            self.statistics.count("failed")
+            message = f"the poses of a frame failed: {describe_error(error)}"
+            self.problems.report(f"poses {type(error).__name__}", message)
+            return
+        self._poses_due.met()
+
+    def _finish(self, frame: SegmentedFrame) -> None:
+        """Estimate and publish the poses of a frame, and draw it."""
+        if self._estimator is not None and frame.geometry is not None:
+            self._estimator.configure(self.config)
+            self._add_poses(self._estimator, frame.header, frame.rgb, frame.geometry, frame.results)
         if self.results.has_subscribers("overlay"):
-            overlay = array_to_image(draw_overlay(rgb, results), "rgb8", color.header)
+            overlay = array_to_image(draw_overlay(frame.rgb, frame.results), "rgb8", frame.header)
             self.results.publish("overlay", overlay)
 
     @property
@@ -264,16 +314,32 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
 
     def reset(self) -> None:
         """Forget the last frames, and remove what RViz still shows."""
+        if self._pose_worker is not None:
+            self._pose_worker.flush()
+        self._poses_due.met()
         self._size_ratios.clear()
         self._last = 0, ()
         self.results.publish("markers", delete_all(Header()))
 
+    def overdue(self) -> list[str]:
+        """What has not come in time, poses included."""
+        waiting_s = self._poses_due.waiting_s()
+        if waiting_s < self.node_config.result_deadline:
+            return super().overdue()
+        return [*super().overdue(), f"no poses for {waiting_s:.0f} s although frames come"]
+
     def diagnostic_values(self) -> dict[str, str]:
-        """Device, models, and which detections of the last frame got no pose."""
+        """Device, runtime, models, and which detections of the last frame got no pose.
+
+        ``poses_skipped`` counts frames without poses because those of others took longer.
+        """
+        skipped = self._pose_worker.dropped if self._pose_worker is not None else 0
         return {
             "device": self._device,
+            "runtime": self._runtime,
             "segmentation_model": self.config.segmentation_model,
             "pose_model": self.config.pose_model,
+            "poses_skipped": str(skipped),
             "detections_without_pose": self._rejected,
         }
 

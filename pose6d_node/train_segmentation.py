@@ -38,7 +38,7 @@ from pose6d_node.segmentation.dataset import (
     load_frames,
     network_image,
 )
-from pose6d_node.segmentation.descriptor import fit_descriptor
+from pose6d_node.segmentation.descriptor_fitting import fit_descriptor
 from pose6d_node.segmentation.evaluation import evaluate_segmentation
 from pose6d_node.segmentation.input_size import unused_input
 from pose6d_node.segmentation.network import (

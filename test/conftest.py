@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from ros_graph import RosGraph
+
+# Compiled networks stay in the checkout, where the next session finds them.
+os.environ["XDG_CACHE_HOME"] = str(Path(__file__).resolve().parents[1] / "out" / "cache")
 
 settings.register_profile("no_deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no_deadline")

@@ -15,8 +15,8 @@ from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.openvino import load_runtime_model
 from perception_kit.arguments import bounded_int, device
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.networks.openvino_runtime import choose_runtime_device
-from perception_kit.resources import INT8_RUNTIME, RUNTIMES
+from perception_kit.networks.openvino_runtime import choose_runtime
+from perception_kit.resources import AUTO_RUNTIME, INT8_RUNTIME, RUNTIMES
 
 _TIMED_CLIPS = 5
 
@@ -45,8 +45,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
         choices=(*RUNTIMES, INT8_RUNTIME),
-        default="pytorch",
-        help="what runs the network (default %(default)s)",
+        default=AUTO_RUNTIME,
+        help="what runs the network (default %(default)s: the fastest that gives the same)",
     )
 
 
@@ -63,9 +63,9 @@ def load_chosen_model(args: argparse.Namespace) -> ActionModel:
         )
 
     if args.device is None:
-        args.device = choose_runtime_device(args.runtime, "auto")
+        args.device = choose_runtime(args.runtime, "auto").device
 
-    model = load_runtime_model(args.model, args.device, args.runtime)
+    model, _ = load_runtime_model(args.model, args.device, args.runtime)
     if args.architecture not in (None, model.spec.architecture):
         raise ModelFileError(
             f"'{args.model}' holds the network '{model.spec.architecture}',"

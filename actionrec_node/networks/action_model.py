@@ -172,6 +172,19 @@ class ActionModel(nn.Module):
         return self.classify([prepare_clip(clip, self.spec) for clip in clips])
 
 
+def refuse_nonsense(model: ActionModel, path: str | Path) -> None:
+    """Classify a clip of noise by the ``model`` of the file ``path``.
+
+    Raises ModelFileError where the scores are not finite.
+    """
+    shape = (model.spec.clip_length, model.spec.size, model.spec.size, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    if not np.isfinite(model.probabilities([noise])).all():
+        raise ModelFileError(
+            f"'{path}' is of no use: its network gave scores that are not finite; train it again"
+        )
+
+
 def save_action_model(path: str | Path, model: ActionModel) -> None:
     """Write one self-describing ``.safetensors`` file."""
     metadata = asdict(model.spec)

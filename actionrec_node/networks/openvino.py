@@ -11,19 +11,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actionrec_node.networks.action_model import ActionModel, load_action_model, prepare_clip
+from actionrec_node.networks.action_model import (
+    ActionModel,
+    load_action_model,
+    prepare_clip,
+    refuse_nonsense,
+)
+from perception_kit.networks.graph_cache import cached_graph
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.openvino_runtime import (
     DYNAMIC,
     OpenVINOModule,
+    Runtime,
     RuntimeUnavailableError,
-    choose_runtime_device,
+    choose_runtime,
     import_package,
     read_graph,
     save_graph,
-    to_graph,
 )
-from perception_kit.resources import INT8_RUNTIME
+from perception_kit.resources import AUTO_RUNTIME, INT8_RUNTIME
 
 if TYPE_CHECKING:
     import openvino
@@ -57,19 +63,26 @@ class OpenVINONetwork(nn.Module):
 
 
 def load_runtime_model(
-    path: str | Path, device: str = "cpu", runtime: str = "pytorch"
-) -> ActionModel:
-    """The model of a file in evaluation mode, its network run by ``runtime``.
+    path: str | Path, device: str = "cpu", runtime: str = AUTO_RUNTIME
+) -> tuple[ActionModel, Runtime]:
+    """The model of a file in evaluation mode, and what runs its network.
 
-    That is one of ``RUNTIMES``, or ``INT8_RUNTIME``. Raises ModelFileError for a file that is not a
-    usable action model, RuntimeUnavailableError where the runtime is not installed or not for
-    ``device``, and where ``write_int8`` has not been run for the file.
+    ``runtime`` is one of ``RUNTIMES``, or ``INT8_RUNTIME``. Raises ModelFileError for a file that
+    is not a usable action model, RuntimeUnavailableError where the runtime is not installed or not
+    for ``device``, and where ``write_int8`` has not been run for the file.
     """
-    model = load_action_model(path, choose_runtime_device(runtime, device))
-    if runtime != "pytorch":
+    chosen = choose_runtime(runtime, device)
+    model = load_action_model(path, chosen.device)
+    if chosen.name != "pytorch":
+        # OpenVINO's activations make 0 of what is not a number.
+        refuse_nonsense(model, path)
+
+    def compile_network() -> None:
         graph = _read_int8(Path(path)) if runtime == INT8_RUNTIME else network_graph(model)
         model.network = OpenVINONetwork(graph, model.inputs)
-    return model
+
+    chosen.compile(compile_network)
+    return model, chosen
 
 
 def network_graph(model: ActionModel) -> openvino.Model:
@@ -77,7 +90,7 @@ def network_graph(model: ActionModel) -> openvino.Model:
     shape = (model.spec.clip_length, model.spec.size, model.spec.size, 3)
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     examples = list(network_inputs(model, noise).values())
-    return to_graph(
+    return cached_graph(
         _Positional(model.network, model.inputs),
         examples,
         [(DYNAMIC, *example.shape[1:]) for example in examples],

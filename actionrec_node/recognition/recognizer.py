@@ -21,13 +21,13 @@ import numpy as np
 
 from actionrec_node.config import ActionConfig, RecognizerConfig
 from actionrec_node.data.crops import PersonBox, crop_clip
+from actionrec_node.networks.action_model import refuse_nonsense
 from actionrec_node.networks.openvino import load_runtime_model
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
 from actionrec_node.recognition.held_alarms import HeldAlarms
 from perception_kit.boxes import box_iou
 from perception_kit.image_checks import check_color
-from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate, FallAlarm
 from perception_kit.videos.video import shrink
@@ -122,7 +122,7 @@ class ActionRecognizer:
         self.left_out: list[int] = []
         self.is_empty = False
 
-        self._model = load_runtime_model(resolve_path(model_path), device, runtime)
+        self._model, self.runtime = load_runtime_model(resolve_path(model_path), device, runtime)
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
 
@@ -130,20 +130,7 @@ class ActionRecognizer:
         self._alarms = HeldAlarms()
         self._stamp_ns = 0
         self._lock = threading.Lock()
-        self._refuse_nonsense(model_path)
-
-    def _refuse_nonsense(self, model_path: str | Path) -> None:
-        """Classify a first clip, of noise, which takes longest.
-
-        Raises ModelFileError where the scores are not finite.
-        """
-        shape = (self.spec.clip_length, self.spec.size, self.spec.size, 3)
-        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        if not np.isfinite(self._model.probabilities([noise])).all():
-            raise ModelFileError(
-                f"'{model_path}' is of no use: its network gave scores that are not finite; train"
-                " it again"
-            )
+        refuse_nonsense(self._model, model_path)  # the first clip takes longest
 
     def configure(self, config: RecognizerConfig) -> None:
         """Use other parameters from the next image on; ``max_gap`` from the next new clip on."""

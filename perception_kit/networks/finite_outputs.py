@@ -20,16 +20,22 @@ def refuse_non_finite(part: nn.Module, name: str) -> None:
     What follows would hide it: no comparison with NaN is true, so that nothing seems to be found.
     """
 
-    def check(module: nn.Module, inputs: Any, output: Any) -> None:
-        if not all(map(_is_finite, _tensors(output))):
-            raise NonFiniteError(f"the {name} of the network gave values that are not finite")
+    part.register_forward_hook(lambda module, inputs, output: check_finite(output, name))
 
-    part.register_forward_hook(check)
+
+def check_finite(output: Any, name: str) -> None:
+    """Raise NonFiniteError where a tensor of ``output``, of the part ``name``, is not finite."""
+    if not all(map(_is_finite, _tensors(output))):
+        raise NonFiniteError(f"the {name} of the network gave values that are not finite")
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    # One sum instead of a comparison of each value.
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum(dtype=torch.float64)))
+    if not tensor.is_floating_point():
+        return True
+    # One sum instead of a comparison of each value; the faster one may overflow.
+    return bool(tensor.sum(dtype=torch.float32).isfinite()) or bool(
+        tensor.sum(dtype=torch.float64).isfinite()
+    )
 
 
 def _tensors(output: Any) -> list[Tensor]:

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs networks by OpenVINO, which is faster than PyTorch on most CPUs.
 
-It is optional: PyTorch is the reference and the default.
+It is optional: PyTorch is the reference, and runs what OpenVINO cannot.
 """
 
 from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 
 from perception_kit.partial_file import replacing
 from perception_kit.resources import (
+    AUTO_RUNTIME,
     INT8_RUNTIME,
     RUNTIMES,
     check_device_name,
@@ -50,13 +53,51 @@ def import_package(name: str) -> ModuleType:
         ) from error
 
 
-def choose_runtime_device(runtime: str, device: str) -> str:
-    """PyTorch device that ``device`` means for a ``runtime``; see ``choose_device``.
+@dataclass
+class Runtime:
+    """What runs a network and on which PyTorch device; ``problem`` says why PyTorch had to."""
 
-    ``auto`` is the CPU for a runtime that runs nowhere else. Raises RuntimeUnavailableError where
-    there is no such runtime or it does not run on the device, DeviceError where there is no such
-    device.
+    name: str
+    device: str
+    is_automatic: bool = False
+    problem: str = ""
+
+    def compile(self, compile_network: Callable[[], None]) -> None:
+        """Call ``compile_network``, unless PyTorch runs the network.
+
+        Where the runtime was chosen automatically and fails, PyTorch takes its place with a
+        RuntimeWarning; ``compile_network`` must have changed nothing then. Else its errors pass.
+        """
+        if self.name == "pytorch":
+            return
+        try:
+            compile_network()
+        except Exception as error:  # of whatever kind: PyTorch gives the same results
+            if not self.is_automatic:
+                raise
+            self.problem = f"{self.name} failed: {error}"
+            warnings.warn(f"{self.problem}; PyTorch runs the network", RuntimeWarning, 2)
+            self.name = "pytorch"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.problem})" if self.problem else self.name
+
+
+def choose_runtime(runtime: str, device: str) -> Runtime:
+    """What runs a network for a ``runtime`` of ``RUNTIMES`` on ``device``; see ``choose_device``.
+
+    ``auto`` is OpenVINO on a CPU where it is installed, else PyTorch. The device ``auto`` is the
+    CPU for a runtime that runs nowhere else. Raises RuntimeUnavailableError where there is no such
+    runtime or it does not run on the device, DeviceError where there is no such device.
     """
+    if runtime != AUTO_RUNTIME:
+        return Runtime(runtime, _runtime_device(runtime, device))
+    chosen = choose_device(device)
+    is_faster = chosen == "cpu" and find_spec("openvino") is not None
+    return Runtime("openvino" if is_faster else "pytorch", chosen, is_automatic=True)
+
+
+def _runtime_device(runtime: str, device: str) -> str:
     runtimes = (*RUNTIMES, INT8_RUNTIME)
     if runtime not in runtimes:
         raise RuntimeUnavailableError(
@@ -127,13 +168,6 @@ def to_graph(
         # OpenVINO reads modules through torch.jit, which is deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
         return openvino.convert_model(module, example_input=tuple(examples), input=inputs)
-
-
-def compile_module(
-    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
-) -> OpenVINOModule:
-    """``module`` compiled; see ``to_graph``."""
-    return OpenVINOModule(to_graph(module, examples, shapes))
 
 
 def save_graph(graph: openvino.Model, path: Path) -> None:

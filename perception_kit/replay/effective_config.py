@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,11 @@ def write_effective_config(
     topics: CameraTopics,
     client: GraphClient,
     nodes: Collection[str],
+    reported: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Write everything that decides the results into the YAML file ``path``.
 
-    ``nodes`` are those that run.
+    ``nodes`` are those that run; ``reported`` the values of their diagnostics.
     """
     content = {
         "settings": {
@@ -50,6 +52,9 @@ def write_effective_config(
         },
         "topics": asdict(topics),
         "parameters": {node: client.parameters(node) for node in nodes},
+        "runtimes": {
+            node: values["runtime"] for node, values in reported.items() if "runtime" in values
+        },
         "model_sha256": {
             kind: file_sha256(model)
             for kind, model in settings.model_files().items()
@@ -63,10 +68,11 @@ def write_effective_config(
 
 def _versions() -> dict[str, str]:
     """Versions of this package, Python and the libraries."""
+    optional = ["openvino"] if find_spec("openvino") is not None else []
     return {
         PACKAGE: package_version(),
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **{name: version(name) for name in (*_LIBRARIES, *optional)},
     }
 
 

@@ -127,7 +127,8 @@ def _play(
 
             running = [node for node in NODES if node not in watch.gone]
             path = settings.out / CONFIG
-            write_effective_config(path, settings, source.topics, player.client, running)
+            reported = watch.reported_values()
+            write_effective_config(path, settings, source.topics, player.client, running, reported)
             _play_frames(settings, source, player, watch, recorder)
     return recorder, watch
 

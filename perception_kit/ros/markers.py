@@ -19,7 +19,6 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from perception_kit.colors import FALL_LABEL, class_color
 from perception_kit.datasets.mesh_units import MeshUnit
-from perception_kit.datasets.opener import open_models
 from perception_kit.resources import resolve_path
 from perception_kit.ros.to_messages import point_message, quaternion_message, vector_message
 from perception_kit.stamps import stamp_to_ns
@@ -60,6 +59,8 @@ def mesh_resources(folder: str, mesh_unit: MeshUnit = "auto") -> dict[str, MeshR
     ``folder`` is a path or ``package://PACKAGE/PATH``, ``mesh_unit`` that of the meshes. Raises
     DatasetError for a folder that cannot be read.
     """
+    from perception_kit.datasets.opener import open_models  # few nodes read data sets
+
     root = resolve_path(folder)
     resources = {}
     for model in open_models(root, mesh_unit).values():

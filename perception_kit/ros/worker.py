@@ -40,6 +40,12 @@ class FrameWorker:
             self._items.append(item)
             self._changed.notify()
 
+    def flush(self) -> None:
+        """Forget the waiting items and return once the one in progress is done."""
+        with self._changed:
+            self._items.clear()
+            self._changed.wait_for(lambda: not self.busy)
+
     def stop(self) -> None:
         """Forget the waiting items and return once the one in progress is done."""
         with self._changed:
@@ -54,7 +60,9 @@ class FrameWorker:
                 if self._stopping:
                     return
                 item = self._items.popleft()
+                self.busy = True
 
-            self.busy = True
             self._process(item)
-            self.busy = False
+            with self._changed:
+                self.busy = False
+                self._changed.notify_all()

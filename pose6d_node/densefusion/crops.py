@@ -231,6 +231,11 @@ def make_inputs(
     )
 
 
+def point_order(crop_size: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
+    """(1, crop_size ** 2) random numbers that say in which order a crop's points are taken."""
+    return torch.rand(1, crop_size**2, generator=torch.Generator().manual_seed(seed)).to(device)
+
+
 def _choose_points(valid: Tensor, count: int, order: Tensor) -> Tensor:
     """(B, count) indices of true entries of (B, P) ``valid``, those with the largest ``order``.
 

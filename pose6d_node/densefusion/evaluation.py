@@ -7,18 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from perception_kit.metrics.pose import PoseError, add, adds, pose_metrics
-from pose6d_node.densefusion.crops import make_inputs
+from pose6d_node.densefusion.crops import make_inputs, point_order
 from pose6d_node.densefusion.dataset import PoseDataset
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
-
-
-def point_order(crop_size: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
-    """(1, crop_size ** 2) random numbers that say in which order a crop's points are taken."""
-    return torch.rand(1, crop_size**2, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 def predict_poses(

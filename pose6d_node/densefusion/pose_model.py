@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from perception_kit.datasets.mesh_folder import read_all
-from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.densefusion.compact_color_net import CompactColorNet
@@ -23,6 +22,9 @@ from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
 from pose6d_node.registration.placement import Surfaces
+
+if TYPE_CHECKING:
+    from perception_kit.datasets.object_model import ObjectModel
 
 KIND = "pose"
 MODEL_POINTS = 1000  # points on the surface of each object that a model file holds

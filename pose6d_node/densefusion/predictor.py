@@ -13,7 +13,8 @@ from torch import Tensor
 
 from perception_kit.image_checks import check_color, check_depth
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.resources import choose_device, resolve_path
+from perception_kit.networks.openvino_runtime import choose_runtime
+from perception_kit.resources import resolve_path
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion.crops import (
@@ -23,9 +24,10 @@ from pose6d_node.densefusion.crops import (
     NetworkInputs,
     cut_crop,
     make_inputs,
+    point_order,
 )
-from pose6d_node.densefusion.evaluation import point_order
 from pose6d_node.densefusion.inference import estimate
+from pose6d_node.densefusion.openvino import can_be_compiled, compile_networks
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.verification import pose_verification_score
 from pose6d_node.registration.hypotheses import previous_poses
@@ -43,7 +45,9 @@ class PoseEstimator:
 
     ``model_path`` is a file or ``package://assistant_perception/PATH``. The other arguments, except
     for ``seed``, are those of ``Pose6dConfig``. Raises ModelFileError where the file is not a pose
-    model, DeviceError for a device that is missing, ValueError for a value out of range.
+    model, DeviceError for a device that is missing, RuntimeUnavailableError where the runtime is
+    not installed or not for the device, ValueError for a value out of range. ``runtime`` says what
+    runs the networks.
 
     After each call ``rejected`` lists (index, reason) of the instances that got no pose: a class
     that the model does not know (classes are matched by name) or, with ``hypotheses`` "none", that
@@ -72,6 +76,7 @@ class PoseEstimator:
         min_confidence: float = Pose6dConfig.min_confidence,
         seed: int = 0,
         hypotheses: str = Pose6dConfig.hypotheses,
+        runtime: str = Pose6dConfig.runtime,
     ) -> None:
         config = Pose6dConfig(
             device=device,
@@ -79,9 +84,11 @@ class PoseEstimator:
             icp=icp,
             min_confidence=min_confidence,
             hypotheses=hypotheses,
+            runtime=runtime,
         )
         self.configure(config)
-        self.device = torch.device(choose_device(device))
+        self.runtime = choose_runtime(runtime, device)
+        self.device = torch.device(self.runtime.device)
         self.model = PoseModel.load(resolve_path(model_path)).to(self.device)
 
         self.class_names = self.model.spec.class_names
@@ -91,7 +98,14 @@ class PoseEstimator:
         surfaces = self.model.surfaces
         self._near_symmetries = NearSymmetries(surfaces) if surfaces else None
         self._order = point_order(self.model.spec.crop_size, seed, self.device)
+
+        # PyTorch sees it first: OpenVINO's activations make 0 of what is not a number.
         self._refuse_nonsense(model_path)
+        if not can_be_compiled(self.model):
+            self.runtime.name = "pytorch"
+        self.runtime.compile(lambda: compile_networks(self.model))
+        if self.runtime.name != "pytorch":
+            self._refuse_nonsense(model_path)
 
     def _refuse_nonsense(self, model_path: str | Path) -> None:
         """Look at a first object, a wall. Raises ModelFileError where its pose is not finite."""

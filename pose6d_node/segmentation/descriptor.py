@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
-from torchvision.models.detection import MaskRCNN
-
-from pose6d_node.segmentation.dataset import AnnotatedFrames, detection_target
 
 DESCRIPTOR_SIZE = 32  # principal components that are kept
 RIDGE = 1e-3  # of the mean variance; keeps directions that hardly vary from being blown up
@@ -58,30 +54,3 @@ class Descriptor(nn.Module):
         ridge = RIDGE * variances.mean().clamp(min=1e-12)
         largest = variances[-self.size :].clamp(min=0)
         self.projection = directions[:, -self.size :] / (largest + ridge).sqrt()
-
-
-@torch.inference_mode()
-def fit_descriptor(network: MaskRCNN, frames: AnnotatedFrames, max_frames: int = 300) -> None:
-    """Fit ``network.descriptor`` to the annotated boxes of at most ``max_frames`` of ``frames``.
-
-    One of these must show an instance.
-    """
-    device = next(network.parameters()).device
-    network.eval()
-
-    averages: list[Tensor] = []
-    for index in np.random.default_rng(0).permutation(len(frames.classes)):
-        labels = torch.from_numpy(frames.labels[index])
-        classes = torch.from_numpy(frames.classes[index])
-        boxes = detection_target(labels, classes)["boxes"].to(device)
-        if len(boxes) == 0:
-            continue
-
-        images, _ = network.transform([frames.image(index).to(device)])
-        features = network.backbone(images.tensors)
-        pooled = network.roi_heads.box_roi_pool(features, [boxes], images.image_sizes)
-        averages.append(network.descriptor.average(pooled))
-        if len(averages) == max_frames:
-            break
-
-    network.descriptor.fit(torch.cat(averages))

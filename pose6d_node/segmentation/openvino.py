@@ -12,86 +12,69 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
-from perception_kit.networks.openvino_runtime import DYNAMIC, compile_module
+from perception_kit.networks.graph_cache import compile_module
+from perception_kit.networks.openvino_runtime import DYNAMIC
+from pose6d_node.segmentation.first_stage import FirstStageOutputs
 
 _SIDE = 256  # pixels of the image that the networks are traced with
 
 
-class _Pyramid(nn.Module):
-    """The values of the dictionary that a backbone gives."""
+class _Stage(nn.Module):
+    """Backbone and region proposal head, whose outputs follow one another."""
 
-    def __init__(self, backbone: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.head = backbone, head
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.backbone(image).values())
+        levels = list(self.backbone(image).values())
+        objectness, deltas = self.head(levels)
+        return (*levels, *objectness, *deltas)
 
 
-class _Proposals(nn.Module):
-    """The two lists that a region proposal head gives, concatenated.
+class OpenVINOFirstStage:
+    """``FirstStage`` as one graph, for images of any size."""
 
-    It takes the levels as arguments.
-    """
-
-    def __init__(self, head: nn.Module) -> None:
-        super().__init__()
-        self.head = head
-
-    def forward(self, *levels: Tensor) -> tuple[Tensor, ...]:
-        objectness, deltas = self.head(list(levels))
-        return (*objectness, *deltas)
-
-
-class OpenVINOBackbone(nn.Module):
-    """A backbone with its feature pyramid, for images of any size."""
-
-    def __init__(self, backbone: nn.Module, image: Tensor) -> None:
-        super().__init__()
-        self.names = list(backbone(image))
-        self.out_channels = backbone.out_channels
+    def __init__(self, network: MaskRCNN, image: Tensor) -> None:
+        self._names = list(network.backbone(image))
         shape = (1, image.shape[1], DYNAMIC, DYNAMIC)
-        self.pyramid = compile_module(_Pyramid(backbone), [image], [shape])
+        stage = _Stage(network.backbone, network.rpn.head).eval()
+        self._compiled = compile_module(stage, [image], [shape])
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Levels by name of a (1, C, H, W) image."""
-        return dict(zip(self.names, self.pyramid(image), strict=True))
-
-
-class OpenVINORPNHead(nn.Module):
-    """A region proposal head for levels of any size."""
-
-    def __init__(self, head: nn.Module, levels: list[Tensor]) -> None:
-        super().__init__()
-        shapes = [(1, level.shape[1], DYNAMIC, DYNAMIC) for level in levels]
-        self.proposals = compile_module(_Proposals(head), levels, shapes)
-
-    def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Objectness and box deltas of each level."""
-        outputs = list(self.proposals(*levels))
-        half = len(outputs) // 2
-        return outputs[:half], outputs[half:]
+    def __call__(self, image: Tensor) -> FirstStageOutputs:
+        """Of a normalized (1, C, H, W) image; see ``FirstStage``."""
+        outputs = list(self._compiled(image))
+        count = len(self._names)
+        middle = (count + len(outputs)) // 2
+        levels = dict(zip(self._names, outputs[:count], strict=True))
+        return FirstStageOutputs(levels, outputs[count:middle], outputs[middle:])
 
 
 @torch.no_grad()
-def compile_parts(network: MaskRCNN) -> None:
-    """Replace backbone, region proposal head, box head and mask head by compiled ones.
+def compile_parts(network: MaskRCNN) -> OpenVINOFirstStage:
+    """The compiled first stage; compiled heads take the place of those of ``network``.
 
-    The network is in evaluation mode. Raises RuntimeUnavailableError without OpenVINO.
+    Backbone and region proposal head, which are no longer needed, give their memory back. The
+    network is in evaluation mode, and changed only where all of it can be compiled. Raises
+    RuntimeUnavailableError without OpenVINO.
     """
     image = torch.zeros(1, len(network.transform.image_mean), _SIDE, _SIDE)
-    levels = list(network.backbone(image).values())
-    network.backbone = OpenVINOBackbone(network.backbone, image)
-    network.rpn.head = OpenVINORPNHead(network.rpn.head, levels)
+    channels = next(iter(network.backbone(image).values())).shape[1]
+    first_stage = OpenVINOFirstStage(network, image)
 
     heads = network.roi_heads
     size = heads.box_roi_pool.output_size
-    channels = heads.box_head.fc6.in_features // math.prod(size)
-    heads.box_head = _compile_head(heads.box_head, channels, size)
+    inputs = heads.box_head.fc6.in_features // math.prod(size)
+    box_head = _compile_head(heads.box_head, inputs, size)
+    mask_head = _compile_head(
+        nn.Sequential(heads.mask_head, heads.mask_predictor),
+        channels,
+        heads.mask_roi_pool.output_size,
+    )
 
-    mask_head = nn.Sequential(heads.mask_head, heads.mask_predictor)
-    heads.mask_head = _compile_head(mask_head, levels[0].shape[1], heads.mask_roi_pool.output_size)
-    heads.mask_predictor = nn.Identity()
+    heads.box_head, heads.mask_head, heads.mask_predictor = box_head, nn.Identity(), mask_head
+    network.backbone = network.rpn.head = nn.Identity()
+    return first_stage
 
 
 def _compile_head(head: nn.Module, channels: int, size: tuple[int, int]) -> nn.Module:

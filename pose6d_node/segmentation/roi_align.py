@@ -9,10 +9,22 @@ own operator walks through each channel separately.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import MultiScaleRoIAlign
+
+_TABLE = "table"  # what a pyramid may hold beside its levels
+
+
+def with_table(levels: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
+    """The pyramid ``levels`` with the table of those that ``names`` lists.
+
+    Each ``GatherRoIAlign`` over these levels makes the table by itself where it is not there.
+    """
+    return {**levels, _TABLE: _feature_table([levels[name] for name in names])}
 
 
 class GatherRoIAlign(MultiScaleRoIAlign):
@@ -44,13 +56,21 @@ class GatherRoIAlign(MultiScaleRoIAlign):
         else:
             levels = boxes[0].new_zeros(len(boxes[0]), dtype=torch.long)
 
+        table = x[_TABLE] if _TABLE in x else _feature_table(features)
+        shapes = [level.shape[2:] for level in features]
         return gather_roi_align(
-            features, boxes[0], levels, self.scales, self.output_size[0], self.sampling_ratio
+            table, shapes, boxes[0], levels, self.scales, self.output_size[0], self.sampling_ratio
         )
 
 
+def _feature_table(features: Sequence[Tensor]) -> Tensor:
+    """(K, C) features of all pixels of the pyramid [(1, C, H, W), ...], level after level."""
+    return torch.cat([level[0].flatten(1).T for level in features])
+
+
 def gather_roi_align(
-    features: list[Tensor],
+    table: Tensor,
+    shapes: Sequence[torch.Size],
     boxes: Tensor,
     levels: Tensor,
     scales: list[float],
@@ -59,18 +79,16 @@ def gather_roi_align(
 ) -> Tensor:
     """(R, C, size, size) features of ``boxes`` (R, 4) pixels, each from its level of the pyramid.
 
-    ``features`` [(1, C, H, W), ...] is the pyramid; ``levels`` (R,) number of each box's level;
-    ``scales`` feature pixels per image pixel of each level; ``ratio`` sample points along a bin.
+    ``table`` (K, C) are the features of all levels, whose ``shapes`` are (H, W); ``levels`` (R,)
+    number of each box's level; ``scales`` feature pixels per image pixel of each level; ``ratio``
+    sample points along a bin.
     The result is that of ``torchvision.ops.roi_align`` with ``aligned=False``.
     """
-    # The table, level after level, and where in it the level of each box begins.
-    table = torch.cat([level[0].flatten(1).T for level in features])
-    sizes = [level[0, 0].numel() for level in features]
-    first_row = torch.tensor([0, *sizes]).cumsum(0)[levels]
+    # Where in the table the level of each box begins.
+    first_row = torch.tensor([0, *(shape.numel() for shape in shapes)]).cumsum(0)[levels]
 
     # The pixels of each bin along both axes.
-    shapes = torch.tensor([level.shape[2:] for level in features])
-    height, width = shapes[levels].unbind(1)
+    height, width = torch.tensor([*map(list, shapes)])[levels].unbind(1)
     placed = boxes * torch.tensor(scales)[levels].unsqueeze(1)
     rows, row_weights = _taps(placed[:, 1], placed[:, 3], height, size, ratio)
     columns, column_weights = _taps(placed[:, 0], placed[:, 2], width, size, ratio)

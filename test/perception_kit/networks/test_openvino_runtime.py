@@ -9,12 +9,13 @@ from full_disk import full_disk
 from torch import nn
 
 from perception_kit.networks import openvino_runtime as runtime
+from perception_kit.networks.graph_cache import compile_module
 from perception_kit.networks.openvino_runtime import (
     DYNAMIC,
     OpenVINOModule,
+    Runtime,
     RuntimeUnavailableError,
-    choose_runtime_device,
-    compile_module,
+    choose_runtime,
     read_graph,
     save_graph,
     to_graph,
@@ -102,22 +103,55 @@ def test_a_missing_package_is_named(network: nn.Module, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("runtime", "device", "chosen"),
-    [("pytorch", "auto", "cuda"), ("openvino", "auto", "cpu"), ("openvino", "cpu", "cpu")],
+    [
+        ("pytorch", "auto", "cuda"),
+        ("openvino", "auto", "cpu"),
+        ("openvino", "cpu", "cpu"),
+        ("auto", "auto", "cuda"),
+        ("auto", "cpu", "cpu"),
+    ],
 )
 def test_auto_is_the_best_device_that_a_runtime_runs_on(
     runtime: str, device: str, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_runtime_device(runtime, device) == chosen
+    assert choose_runtime(runtime, device).device == chosen
 
 
 def test_a_runtime_that_does_not_exist_is_named() -> None:
-    with pytest.raises(RuntimeUnavailableError, match="unknown runtime 'onnx', expected one of py"):
-        choose_runtime_device("onnx", "cpu")
+    with pytest.raises(
+        RuntimeUnavailableError, match="unknown runtime 'onnx', expected one of auto"
+    ):
+        choose_runtime("onnx", "cpu")
 
 
 def test_openvino_is_refused_on_another_device() -> None:
     with pytest.raises(
         RuntimeUnavailableError, match="device is 'cuda:0': set the device to 'cpu'"
     ):
-        choose_runtime_device("openvino", "cuda:0")
+        choose_runtime("openvino", "cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("is_installed", "device", "chosen"),
+    [(True, "cpu", "openvino"), (False, "cpu", "pytorch"), (True, "cuda", "pytorch")],
+)
+def test_auto_is_openvino_on_a_cpu_where_it_is_installed(
+    is_installed: bool, device: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "find_spec", lambda name: object() if is_installed else None)
+    monkeypatch.setattr(runtime, "choose_device", lambda name: name)
+    assert choose_runtime("auto", device).name == chosen
+
+
+def test_a_runtime_that_fails_gives_way_to_pytorch_only_where_it_was_not_asked_for() -> None:
+    def fail() -> None:
+        raise RuntimeError("no such instruction")
+
+    chosen = Runtime("openvino", "cpu", is_automatic=True)
+    with pytest.warns(RuntimeWarning, match="no such instruction; PyTorch runs the network"):
+        chosen.compile(fail)
+    assert str(chosen) == "pytorch (openvino failed: no such instruction)"
+
+    with pytest.raises(RuntimeError, match="no such instruction"):
+        Runtime("openvino", "cpu").compile(fail)

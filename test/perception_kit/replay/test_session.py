@@ -107,6 +107,10 @@ def test_replay_is_complete_and_repeatable(
         node: effective["parameters"][node]["input_reliability"] for node in NODES
     } == dict.fromkeys(NODES, "reliable")
     assert effective["topics"]["color"] == "/camera/camera/color/image_raw"
+    assert effective["runtimes"] == {
+        "actionrec_node": "openvino",
+        "pose6d_node": "segmentation: openvino, poses: openvino",
+    }
     assert set(effective["model_sha256"]) == {"segmentation", "pose", "action"}
 
 

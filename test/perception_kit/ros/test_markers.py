@@ -14,6 +14,7 @@ import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
+from perception_kit.datasets import opener
 from perception_kit.ros import markers as markers_module
 from perception_kit.ros.markers import (
     MeshResource,
@@ -169,7 +170,7 @@ def test_meshes_of_a_package_are_named_by_the_package(
     model = SimpleNamespace(
         name="cup", mesh_path=tmp_path / "cup" / "cup.obj", meters_per_unit=0.01
     )
-    monkeypatch.setattr(markers_module, "open_models", lambda folder, unit: {7: model})
+    monkeypatch.setattr(opener, "open_models", lambda folder, unit: {7: model})
     monkeypatch.setattr(markers_module, "resolve_path", lambda folder: tmp_path)
     assert mesh_resources("package://assistant_perception/meshes/") == {
         "cup": MeshResource("package://assistant_perception/meshes/cup/cup.obj", 0.01)

@@ -68,3 +68,23 @@ def test_stop_finishes_the_item_in_progress_and_forgets_the_rest() -> None:
 def test_a_capacity_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="got 0"):
         FrameWorker(print, capacity=0)
+
+
+def test_flush_finishes_the_item_in_progress_and_forgets_the_rest() -> None:
+    slow = Slow()
+    worker = FrameWorker(slow, capacity=5)
+    for item in range(3):
+        worker.submit(item)
+    assert slow.started.acquire(timeout=LIMIT_S)
+    flusher = threading.Thread(target=worker.flush)
+    flusher.start()
+    flusher.join(timeout=0.05)
+    assert flusher.is_alive(), "item 0 is still in progress"
+    slow.go.release()
+    flusher.join(timeout=LIMIT_S)
+
+    slow.go.release()
+    worker.submit(3)
+    assert slow.started.acquire(timeout=LIMIT_S)
+    worker.stop()
+    assert slow.done == [0, 3]

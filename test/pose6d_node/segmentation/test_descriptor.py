@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pose6d_node.segmentation.dataset import AnnotatedFrames
-from pose6d_node.segmentation.descriptor import Descriptor, fit_descriptor
+from pose6d_node.segmentation.descriptor import Descriptor
+from pose6d_node.segmentation.descriptor_fitting import fit_descriptor
 from pose6d_node.segmentation.network import build_network
 
 

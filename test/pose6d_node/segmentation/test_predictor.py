@@ -126,7 +126,7 @@ def test_depth_in_millimetres_is_refused(untrained: Path) -> None:
 def test_values_out_of_range_are_refused(untrained: Path) -> None:
     with pytest.raises(ValueError, match=r"score_threshold is 1\.5, expected 0\.0 to 1\.0"):
         Segmenter(untrained, score_threshold=1.5)
-    with pytest.raises(ValueError, match="runtime is 'onnx', expected one of 'pytorch'"):
+    with pytest.raises(ValueError, match="runtime is 'onnx', expected one of 'auto'"):
         Segmenter(untrained, runtime="onnx")
 
 

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live chain from camera to results: ``python -m bench.chain --bag BAG``.
+
+A recording is played as a camera to the three nodes, which run as on a robot; once for each runtime
+of the networks, at one rate after the other. Latencies are those from the stamp of an image to the
+arrival of its result; a frame that a result does not come for was dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic, time
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import yaml
+
+from bench.live_run import LiveRun, domain, node_processes, read_frames, running_nodes
+from bench.soak import sample, wait_for_results
+from bench.timing import add_json_option, write_figures
+from perception_kit.stamps import stamp_to_ns
+from perception_kit.temporary import temporary_folder
+
+RESULTS = {
+    "detections": "pose6d_node/detections",
+    "tracks": "tracker_node/tracks",
+    "poses": "pose6d_node/poses",
+    "actions": "actionrec_node/actions",
+}
+PERCENTILES = (50, 95, 99)
+SETTLE_S = 5.0  # after a change of the rate
+LAST_RESULTS_S = 2.0  # for those of the last frames
+RUNTIMES = ("pytorch", "auto")
+_NODES_WITH_NETWORKS = ("pose6d_node", "actionrec_node")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.chain", description=__doc__)
+    parser.add_argument("--bag", type=Path, required=True, help="recording with color and depth")
+    parser.add_argument("--frames", type=int, default=200, help="that are played back and forth")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[15.0, 30.0], help="frames a second"
+    )
+    parser.add_argument("--runtimes", nargs="+", default=RUNTIMES, help="of the networks")
+    parser.add_argument("--seconds", type=float, default=30.0, help="at each rate")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the logs and the chart")
+    add_json_option(parser)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the chain, print a table, write JSON and the chart."""
+    options = parse_arguments(arguments)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    frames = read_frames(options.bag, options.frames)
+
+    figures: dict[str, dict[str, Any]] = {}
+    for runtime in options.runtimes:
+        number = domain()
+        run = LiveRun(frames, options.rates[0], number)
+        with temporary_folder("parameters") as folder:
+            parameters = {"--params-file": _write_parameters(folder, runtime)}
+            started_s = monotonic()
+            with running_nodes(number, options.out / f"logs_{runtime}", parameters) as bringup:
+                wait_for_results(run)
+                start_s = monotonic() - started_s
+                processes = node_processes(bringup)
+                for rate in options.rates:
+                    measured = measure(run, processes, rate, options.seconds)
+                    figures[f"{runtime} at {rate:g} Hz"] = {"start_s": start_s, **measured}
+        run.client.close()
+
+    _print_table(figures)
+    options.out.mkdir(parents=True, exist_ok=True)
+    _chart(figures).write_html(options.out / "chain.html")
+    write_figures(options.json, {"results": figures})
+    return 0
+
+
+def measure(
+    run: LiveRun, processes: Mapping[str, int], rate_hz: float, seconds: float
+) -> dict[str, Any]:
+    """Play for so long and describe what came for the frames of that time."""
+    run.rate_hz = rate_hz
+    run.spin(SETTLE_S)
+
+    cpu_s = {node: cpu_seconds(process) for node, process in processes.items()}
+    begin, published = time(), run.published
+    run.spin(seconds)
+    end, published = time(), run.published - published
+    used_s = {node: cpu_seconds(process) - cpu_s[node] for node, process in processes.items()}
+    resident = {node: sample(process)["resident_mib"] for node, process in processes.items()}
+    run.spin(LAST_RESULTS_S)
+
+    return {
+        "published": published,
+        "cpu_s_per_frame": {node: value / published for node, value in used_s.items()},
+        "resident_mib": resident,
+        "results": {
+            name: _result(run, topic, begin, end, published) for name, topic in RESULTS.items()
+        },
+    }
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU time that a process has used, of user and system."""
+    fields = Path("/proc", str(process), "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _result(run: LiveRun, topic: str, begin: float, end: float, published: int) -> dict[str, Any]:
+    """Rate, drops and latency of one result of the frames stamped from ``begin`` to ``end``."""
+    clock = time() - monotonic()
+    latencies_ms = []
+    for entry in run.heard[topic]:
+        stamp = stamp_to_ns(entry.message.header.stamp) * 1e-9
+        if begin <= stamp < end:
+            latencies_ms.append(1e3 * (entry.time_s + clock - stamp))
+    percentiles: Sequence[float] = []
+    if latencies_ms:
+        percentiles = np.percentile(latencies_ms, PERCENTILES).tolist()
+    return {
+        "rate_hz": len(latencies_ms) / (end - begin),
+        "dropped": published - len(latencies_ms),
+        "latency_ms": {f"p{p}": v for p, v in zip(PERCENTILES, percentiles, strict=False)},
+    }
+
+
+def _write_parameters(folder: Path, runtime: str) -> Path:
+    """A file of parameters that sets the runtime of the networks."""
+    path = folder / "parameters.yaml"
+    entries = {
+        f"/**/{node}": {"ros__parameters": {"runtime": runtime}} for node in _NODES_WITH_NETWORKS
+    }
+    path.write_text(yaml.safe_dump(entries))
+    return path
+
+
+def _print_table(figures: Mapping[str, dict[str, Any]]) -> None:
+    print(f"{'':24}{'result':12}{'Hz':>7}{'dropped':>9}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}")
+    for name, measured in figures.items():
+        for result, values in measured["results"].items():
+            latency = "".join(f"{value:>9.0f}" for value in values["latency_ms"].values())
+            print(f"{name:24}{result:12}{values['rate_hz']:>7.1f}{values['dropped']:>9}{latency}")
+        cpu_ms = 1e3 * sum(measured["cpu_s_per_frame"].values())
+        resident = sum(measured["resident_mib"].values())
+        print(
+            f"{name:24}{cpu_ms:.0f} ms CPU time per published frame, {resident:.0f} MiB resident,"
+            f" {measured['start_s']:.1f} s from start to the first results"
+        )
+
+
+def _chart(figures: Mapping[str, dict[str, Any]]) -> go.Figure:
+    """Bars of the median latency of each result, with whiskers up to the 95th percentile."""
+    figure = go.Figure(
+        layout={
+            "title": "From the stamp of an image to its result",
+            "yaxis": {"title": "ms, median and 95th percentile"},
+            "barmode": "group",
+        }
+    )
+    for name, measured in figures.items():
+        latency = {
+            result: values["latency_ms"]
+            for result, values in measured["results"].items()
+            if values["latency_ms"]
+        }
+        median = [values["p50"] for values in latency.values()]
+        above = [values["p95"] - values["p50"] for values in latency.values()]
+        error = {"type": "data", "array": above, "arrayminus": [0] * len(above)}
+        figure.add_bar(x=list(latency), y=median, error_y=error, name=name)
+    return figure
+
+
+if __name__ == "__main__":
+    sys.exit(main())
