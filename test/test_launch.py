@@ -134,6 +134,19 @@ class TestLaunchFiles:
         assert str(LAUNCH.parent / "config" / "perception.rviz") in rviz
         assert "/tracker_node/markers:=/robot/tracker_node/markers" in rviz
 
+    def test_images_may_come_compressed(self) -> None:
+        commands = launch(
+            "perception.launch.py",
+            7,
+            rviz="true",
+            video_search="true",
+            image_transport="compressed",
+        )
+        receivers = ("pose6d_node", "actionrec_node", "video_search_node", "scene_node")
+        for name in receivers:
+            assert "image_transport: compressed" in "".join(commands[name])
+        assert "image_transport" not in "".join(commands["tracker_node"])
+
     def test_without_rviz_nothing_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rest = os.environ["AMENT_PREFIX_PATH"].partition(":")[2]
         monkeypatch.setenv("AMENT_PREFIX_PATH", rest)
