@@ -35,7 +35,7 @@ COMMANDS: Entries = {
     "view": Entry("perception_kit.view.__main__", "Show camera and results in a browser."),
     "doctor": Entry("perception_kit.doctor.__main__", "Find faults of cameras and bags."),
     "replay": Entry("perception_kit.replay.__main__", "Play bags through the nodes and score."),
-    "compare": Entry("perception_kit.compare", "Compare two replays of a bag."),
+    "compare": Entry("perception_kit.compare", "Compare replays of a bag."),
     "classify": Entry("actionrec_node.classify", "Recognize the actions in a video."),
     "track": {
         "mot": Entry("tracker_node.mot", "Track detections of MOTChallenge, VisDrone, … files."),

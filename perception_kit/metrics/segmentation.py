@@ -27,9 +27,11 @@ def mask_average_precision(
 
     Both iterables give one list of instances a frame. Returns ``map`` (mean over IoU 0.5:0.05:0.95
     and classes), ``map50`` (IoU 0.5) and ``per_class`` {name: {"map", "map50"}} of the classes in
-    the ground truth. Without any ground-truth instance that counts (``is_evaluated``), ``map`` and
-    ``map50`` are None; one that does not count is COCO's crowd region, neither a miss nor a false
-    positive. Raises ValueError if the iterables have different lengths.
+    the ground truth. ``precision_recall`` {name: 101 values} is the interpolated precision of each
+    class at IoU 0.5 and the recalls 0, 0.01, … 1. Without any ground-truth instance that counts
+    (``is_evaluated``), ``map`` and ``map50`` are None; one that does not count is COCO's crowd
+    region, neither a miss nor a false positive. Raises ValueError if the iterables have
+    different lengths.
     """
     return _average_precision(ground_truth, predictions, height, width, "segm")
 
@@ -67,7 +69,7 @@ def _average_precision(
             predicted_annotations.append(_annotation(instance, image_id, *size))
 
     if all(annotation["iscrowd"] for annotation in true_annotations):
-        return {"map": None, "map50": None, "per_class": {}}
+        return {"map": None, "map50": None, "per_class": {}, "precision_recall": {}}
 
     # Means over IoU thresholds, recalls and classes.
     names = sorted({annotation["class_name"] for annotation in true_annotations})
@@ -80,7 +82,17 @@ def _average_precision(
         name: {"map": _mean(precision[:, :, k]), "map50": _mean(precision[0, :, k])}
         for k, name in enumerate(names)
     }
-    return {"map": _mean(precision), "map50": _mean(precision[0]), "per_class": per_class}
+    curves = {
+        name: precision[0, :, k].round(4).tolist()
+        for k, name in enumerate(names)
+        if (precision[0, :, k] > -1).any()
+    }
+    return {
+        "map": _mean(precision),
+        "map50": _mean(precision[0]),
+        "per_class": per_class,
+        "precision_recall": curves,
+    }
 
 
 def _annotation(instance: Instance, image_id: int, height: int, width: int) -> dict[str, Any]:
