@@ -57,6 +57,10 @@ COMMANDS: Entries = {
         "pose": Entry("pose6d_node.convert", "Published segmentation and pose weights."),
         "actions": Entry("actionrec_node.convert", "Published action weights, and alarm classes."),
     },
+    "export": {
+        "pose": Entry("pose6d_node.export", "Segmentation and pose networks as ONNX files."),
+        "actions": Entry("actionrec_node.export", "An action network as an ONNX file."),
+    },
     "search": {
         "index": Entry("video_search.index", "Make recordings, videos and texts searchable."),
         "find": Entry("video_search.find", "Find moments by words, pictures and relations."),
@@ -77,6 +81,7 @@ GROUPS = {
     "train": "Train networks on your own objects and actions.",
     "evaluate": "Score models on annotated data.",
     "convert": "Convert published weights to model files.",
+    "export": "Write networks as ONNX files, checked against PyTorch.",
     "search": "Find moments in recordings.",
 }
 

@@ -17,7 +17,7 @@ from perception_kit.networks.openvino_runtime import DYNAMIC, compile_module
 _SIDE = 256  # pixels of the image that the networks are traced with
 
 
-class _Pyramid(nn.Module):
+class Pyramid(nn.Module):
     """The values of the dictionary that a backbone gives."""
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -28,7 +28,7 @@ class _Pyramid(nn.Module):
         return tuple(self.backbone(image).values())
 
 
-class _Proposals(nn.Module):
+class Proposals(nn.Module):
     """The two lists that a region proposal head gives, concatenated.
 
     It takes the levels as arguments.
@@ -51,7 +51,7 @@ class OpenVINOBackbone(nn.Module):
         self.names = list(backbone(image))
         self.out_channels = backbone.out_channels
         shape = (1, image.shape[1], DYNAMIC, DYNAMIC)
-        self.pyramid = compile_module(_Pyramid(backbone), [image], [shape])
+        self.pyramid = compile_module(Pyramid(backbone), [image], [shape])
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Levels by name of a (1, C, H, W) image."""
@@ -64,7 +64,7 @@ class OpenVINORPNHead(nn.Module):
     def __init__(self, head: nn.Module, levels: list[Tensor]) -> None:
         super().__init__()
         shapes = [(1, level.shape[1], DYNAMIC, DYNAMIC) for level in levels]
-        self.proposals = compile_module(_Proposals(head), levels, shapes)
+        self.proposals = compile_module(Proposals(head), levels, shapes)
 
     def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Objectness and box deltas of each level."""
