@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recognizes the actions in one video.
+"""Recognizes the actions in one video, or in the images of a camera while they come.
 
-``python -m actionrec_node.classify VIDEO --model FILE [--json PATH]``
+``python -m actionrec_node.classify VIDEO --model FILE [--json PATH]``, where ``VIDEO`` may be the
+number of a camera (``0`` is ``/dev/video0``) or a URL (``rtsp://…``); Ctrl-C ends those.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import crop_clip
 from actionrec_node.evaluation.clip_scores import CLIPS_AT_ONCE
 from actionrec_node.evaluation.model_loading import (
@@ -25,7 +27,9 @@ from actionrec_node.evaluation.model_loading import (
     load_chosen_model,
     time_per_clip,
 )
+from actionrec_node.live import is_stream, live_actions
 from actionrec_node.networks.action_model import ActionModel
+from actionrec_node.recognition.recognizer import ActionRecognizer
 from perception_kit.arguments import program_name, with_json_path
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
@@ -38,9 +42,14 @@ from perception_kit.videos.video import VideoError, VideoFormat, video_frames
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog=program_name("actionrec_node.classify"), description="Say what happens in one video."
+        prog=program_name("actionrec_node.classify"),
+        description="Say what happens in one video, or before a camera.",
     )
-    parser.add_argument("video", type=Path, help="video file, or folder of pictures; no camera")
+    parser.add_argument(
+        "video",
+        help="video file or folder of pictures; or number of a camera (0: /dev/video0) or URL"
+        " (rtsp://…), until Ctrl-C",
+    )
     add_model_arguments(parser)
 
     add_folder_arguments(parser)
@@ -132,13 +141,48 @@ def _clips(
         )
 
 
+def classify_live(args: argparse.Namespace) -> dict[str, Any]:
+    """Actions of a camera or URL, printed as they come, until the stream ends or Ctrl-C.
+
+    The same as of ``classify``; scores are smoothed as the node does. Raises VideoError for a
+    stream that cannot be read.
+    """
+    config = RecognizerConfig(stride=args.stride)
+    recognizer = ActionRecognizer(args.model, args.device, config, args.runtime)
+    windows: list[dict[str, Any]] = []
+    total = np.zeros(len(recognizer.class_names))
+    try:
+        for action in live_actions(recognizer, args.video):
+            scores = dict(zip(recognizer.class_names, action.class_scores.tolist(), strict=True))
+            window = {
+                "start": round(action.clip_start_ns * 1e-9, 3),
+                "end": round(action.clip_end_ns * 1e-9, 3),
+                "label": action.label,
+                "scores": {name: round(score, 4) for name, score in scores.items()},
+            }
+            windows.append(window)
+            total += action.class_scores
+            if not is_stdout(args.json):
+                print_window(window)
+    except KeyboardInterrupt:
+        pass  # the usual end
+    label = recognizer.class_names[int(total.argmax())] if windows else ""
+    return {"video": args.video, "label": label, "windows": windows}
+
+
+def print_window(window: dict[str, Any]) -> None:
+    """A line for a window, at once."""
+    score = max(window["scores"].values())
+    print(
+        f"{window['start']:7.2f} to {window['end']:6.2f} s  {window['label']:<12} {score:.2f}",
+        flush=True,
+    )
+
+
 def print_windows(result: dict[str, Any]) -> None:
     """A line for each window, and the label of the video."""
     for window in result["windows"]:
-        print(
-            f"{window['start']:7.2f} to {window['end']:6.2f} s"
-            f"  {window['label']:<12} {window['scores'][window['label']]:.2f}"
-        )
+        print_window(window)
     print(f"{result['video']}: {result['label']}")
 
 
@@ -149,8 +193,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.json is not None:
             prepare_file(args.json)
         model = load_chosen_model(args)
-        result = classify(
-            model, args.video, args.stride, args.folder_fps, args.pictures, args.skip_bad
+        is_live = is_stream(args.video)
+        result = (
+            classify_live(args)
+            if is_live
+            else classify(
+                model, Path(args.video), args.stride, args.folder_fps, args.pictures, args.skip_bad
+            )
         )
         clip_time = time_per_clip(model)
         result |= {"architecture": model.spec.architecture, "seconds_per_clip": asdict(clip_time)}
@@ -161,7 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
     if not is_stdout(args.json):
-        print_windows(result)
+        if not is_live:
+            print_windows(result)
         print(f"{model.spec.architecture}: {clip_time}")
     return 0
 

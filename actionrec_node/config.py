@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actionrec_node.data.crops import CONTEXT
-from perception_kit.camera_config import color_encoding_parameter
+from perception_kit.camera_config import color_encoding_parameter, image_transport_parameter
 from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import INT8_RUNTIME, RUNTIMES, check_device_name
 
@@ -122,6 +122,7 @@ class ActionConfig(RecognizerConfig):
     )
 
     color_encoding: str = color_encoding_parameter()
+    image_transport: str = image_transport_parameter()
 
     # Tracks of people.
     per_person: bool = parameter(

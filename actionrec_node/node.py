@@ -131,7 +131,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
 
     def inputs(self) -> Sequence[Input]:
         """Color images; tracks may be missing."""
-        color = Input("color", Image, "color/image_raw")
+        transport = self.config.image_transport
+        color = Input("color", Image, "color/image_raw", transport=transport)
         tracks = Input("tracks", TrackArray, "tracks", required=False)
         return [color, tracks] if self.config.per_person else [color]
 

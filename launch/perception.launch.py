@@ -63,6 +63,11 @@ ARGUMENTS = {
         "YAML file of node parameters, of all that config/ has; what it leaves out stays as in"
         " config/, and the arguments below override it",
     ),
+    "image_transport": (
+        "",
+        "raw, or compressed: colour on …/compressed, depth on …/compressedDepth; empty: as in"
+        " config/",
+    ),
     "device": ("", "cpu, cuda, cuda:N or auto; empty: as in config/"),
     "segmentation_model": ("", "segmentation model file; empty: as in config/"),
     "pose_model": ("", "pose model file; empty: as in config/"),
@@ -129,7 +134,11 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "publish_tf": given["publish_tf"] == "true",
         },
         "actionrec_node": {"model": given["action_model"], "device": given["device"]},
+        "video_search_node": {},
     }
+    transport = {"image_transport": given["image_transport"]} if given["image_transport"] else {}
+    for name in ("pose6d_node", "actionrec_node", "video_search_node"):
+        own[name] |= transport
 
     # Restarted nodes go on from their last state.
     folders = ExitStack()
@@ -178,7 +187,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         executable="scene_node",
         name="scene_node",
         namespace=namespace,
-        parameters=[{"use_sim_time": use_sim_time}],
+        parameters=[{"use_sim_time": use_sim_time} | transport],
         remappings=list(camera.items()),
         output="screen",
     )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perception_kit.arguments import program_name
+from perception_kit.camera_config import IMAGE_TRANSPORTS
 from perception_kit.processes import run_command
 from perception_kit.ros.keep_alive import GaveUp, KeepAlive
 from perception_kit.ros.node_processes import (
@@ -76,6 +77,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", help="cpu, cuda, cuda:N or auto (default: as in config/)")
     for kind in ("segmentation", "pose", "action"):
         parser.add_argument(f"--{kind}-model", help=f"{kind} model file (default: as in config/)")
+    parser.add_argument(
+        "--image-transport",
+        choices=IMAGE_TRANSPORTS,
+        help="compressed: receive color on …/compressed, depth on …/compressedDepth"
+        " (default: as in config/)",
+    )
     parser.add_argument("--use-sim-time", action="store_true", help="take the time from /clock")
 
     parser.add_argument(
@@ -131,6 +138,8 @@ def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]
         "actionrec_node": {"model": options.action_model, "device": options.device},
         "video_search_node": {},
     }
+    for node in ("pose6d_node", "actionrec_node", "video_search_node"):
+        given[node]["image_transport"] = options.image_transport
     for parameters in given.values():
         parameters["use_sim_time"] = True if options.use_sim_time else None
 

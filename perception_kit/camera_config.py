@@ -9,6 +9,7 @@ from typing import Any
 from perception_kit.parameters import parameter
 
 INTRINSICS = ("auto", "K", "P")
+IMAGE_TRANSPORTS = ("raw", "compressed")
 UNNAMED_ENCODINGS = ("", "bgr8", "rgb8", "bgra8", "rgba8", "mono8")
 
 
@@ -19,6 +20,17 @@ def color_encoding_parameter() -> Any:
         "channels of colour images whose encoding does not name them (8UC3, 8UC4, 8UC1), such as"
         " bgr8; empty: they are refused",
         choices=UNNAMED_ENCODINGS,
+    )
+
+
+def image_transport_parameter() -> Any:
+    """The parameter of every node that receives images."""
+    return parameter(
+        "raw",
+        "how the images come. raw: as they are; compressed: colour on the topic of raw images with"
+        " /compressed (JPEG or PNG) behind it, depth with /compressedDepth (PNG or RVL)",
+        choices=IMAGE_TRANSPORTS,
+        fixed=True,
     )
 
 
@@ -40,3 +52,4 @@ class CameraConfig:
         choices=INTRINSICS,
     )
     color_encoding: str = color_encoding_parameter()
+    image_transport: str = image_transport_parameter()

@@ -35,7 +35,7 @@ COMMANDS: Entries = {
     "view": Entry("perception_kit.view.__main__", "Show camera and results in a browser."),
     "doctor": Entry("perception_kit.doctor.__main__", "Find faults of cameras and bags."),
     "replay": Entry("perception_kit.replay.__main__", "Play bags through the nodes and score."),
-    "compare": Entry("perception_kit.compare", "Compare two replays of a bag."),
+    "compare": Entry("perception_kit.compare", "Compare replays of a bag."),
     "classify": Entry("actionrec_node.classify", "Recognize the actions in a video."),
     "track": {
         "mot": Entry("tracker_node.mot", "Track detections of MOTChallenge, VisDrone, … files."),
@@ -56,6 +56,10 @@ COMMANDS: Entries = {
     "convert": {
         "pose": Entry("pose6d_node.convert", "Published segmentation and pose weights."),
         "actions": Entry("actionrec_node.convert", "Published action weights, and alarm classes."),
+    },
+    "export": {
+        "pose": Entry("pose6d_node.export", "Segmentation and pose networks as ONNX files."),
+        "actions": Entry("actionrec_node.export", "An action network as an ONNX file."),
     },
     "search": {
         "index": Entry("video_search.index", "Make recordings, videos and texts searchable."),
@@ -78,6 +82,7 @@ GROUPS = {
     "train": "Train networks on your own objects and actions.",
     "evaluate": "Score models on annotated data.",
     "convert": "Convert published weights to model files.",
+    "export": "Write networks as ONNX files, checked against PyTorch.",
     "search": "Find moments in recordings.",
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares two replays of a bag: what got better and worse, by class, and in which frames.
+"""Compares replays of a bag with the first: what got better and worse, by class and by frame.
 
 Exit code: 0; 2 for folders that do not hold replays of the same bag.
 """
@@ -19,8 +19,9 @@ from perception_kit.arguments import program_name
 from perception_kit.evaluation.run import RunError, read_run
 from perception_kit.json_output import write_json
 from perception_kit.processes import run_command
-from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_runs
+from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_with_first
 from perception_kit.report.comparison_page import comparison_page
+from perception_kit.report.many_runs_page import many_runs_page
 
 EXIT_BAD_INPUT = 2
 PAGE, DATA = "compare.html", "compare.json"
@@ -36,9 +37,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("first", type=Path, help="--out folder of a replay")
-    parser.add_argument("second", type=Path, help="--out folder of another replay of the same bag")
     parser.add_argument(
-        "--out", type=Path, help=f"folder for {PAGE} and {DATA} (default: the second one)"
+        "others", type=Path, nargs="+", help="--out folders of other replays of the same bag"
+    )
+    parser.add_argument(
+        "--out", type=Path, help=f"folder for {PAGE} and {DATA} (default: the last one)"
     )
     return parser.parse_args(arguments)
 
@@ -46,24 +49,28 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
-    out = args.out or args.second
+    out = args.out or args.others[-1]
     try:
-        comparison = compare_runs(read_run(args.first), read_run(args.second))
-        page = comparison_page(comparison)
+        comparisons = compare_with_first([read_run(path) for path in (args.first, *args.others)])
+        first = comparisons[0]
+        is_pair = len(comparisons) == 1
+        page = comparison_page(first) if is_pair else many_runs_page(comparisons)
+        written = [comparison.as_json() for comparison in comparisons]
         out.mkdir(parents=True, exist_ok=True)
-        write_json(out / DATA, comparison.as_json())
+        write_json(out / DATA, written[0] if is_pair else {"comparisons": written})
         (out / PAGE).write_text(page)
     except (RunError, OSError) as error:
         print(f"compare: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
 
-    _print(comparison, out)
+    console = Console(highlight=False, soft_wrap=True)
+    for comparison in comparisons:
+        _print(console, comparison)
+    console.print(f"Look at:\n  {escape(str(out / PAGE))}\n  {escape(str(out / DATA))}")
     return 0
 
 
-def _print(comparison: Comparison, out: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-
+def _print(console: Console, comparison: Comparison) -> None:
     # What was compared, and what they ran with where it differs.
     console.print(f"first:  {escape(str(comparison.first.folder))}")
     console.print(f"second: {escape(str(comparison.second.folder))}")
@@ -82,7 +89,6 @@ def _print(comparison: Comparison, out: Path) -> None:
         console.print("Frames that differ most:")
     for frame in comparison.frames[:_FRAMES_PRINTED]:
         console.print(_describe_frame(frame))
-    console.print(f"Look at:\n  {escape(str(out / PAGE))}\n  {escape(str(out / DATA))}")
 
 
 def _describe_frame(frame: FrameChange) -> str:

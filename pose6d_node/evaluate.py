@@ -29,6 +29,7 @@ from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.datasets.opener import LAYOUTS_HELP, open_dataset
 from perception_kit.datasets.scale_check import scale_note
+from perception_kit.evaluation.run_folder import REPORT
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
@@ -39,6 +40,7 @@ from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
 from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, scene_scores
+from pose6d_node.evaluation.page import evaluation_page
 from pose6d_node.evaluation.reliability import draw_reliability
 from pose6d_node.evaluation.tables import print_tables, write_instances
 from pose6d_node.evaluation.worst_poses import worst_poses, write_pictures
@@ -85,7 +87,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--out",
         type=Path,
         required=True,
-        help="folder for metrics.json, instances.csv, config.json, reliability.png and worst/",
+        help="folder for report.html, metrics.json, instances.csv, config.json, reliability.png and"
+        " worst/",
     )
 
     parser.add_argument(
@@ -170,6 +173,7 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
         *class_notes(dataset, evaluator, results),
     ]
     metrics = {**model_metrics(results, headline), "notes": notes}
+    precision_recall = (metrics["segmentation"] or {}).pop("precision_recall", {})
     matches = headline_matches(results, headline)
     metrics["per_scene"] = scene_scores(matches, dataset.scene)
     if args.sequences:
@@ -190,10 +194,13 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
         curves = {masks.replace("_", " "): by[headline] for masks, by in results.poses.items()}
         draw_reliability(args.out / "reliability.png", curves)
 
+    page = evaluation_page(args.out, metrics, precision_recall, config, dataset, matches, pictures)
+    (args.out / REPORT).write_text(page)
+
     print_tables(metrics, headline, notes)
     print(
-        f"wrote {args.out / 'metrics.json'}, {', '.join(written)} and {len(pictures)} pictures in"
-        " worst/"
+        f"wrote {args.out / REPORT}, metrics.json, {', '.join(written)} and {len(pictures)}"
+        " pictures in worst/"
     )
     return metrics
 

@@ -159,12 +159,13 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
 
     def inputs(self) -> Sequence[Input]:
         """Colour, and what the poses need beside it."""
-        color = Input("color", Image, "color/image_raw")
+        transport = self.config.image_transport
+        color = Input("color", Image, "color/image_raw", transport=transport)
         if not self._needs_depth:
             return [color]
         return [
             Input("info", CameraInfo, "color/camera_info"),
-            Input("depth", Image, "depth/image_raw"),
+            Input("depth", Image, "depth/image_raw", transport=transport),
             color,
         ]
 
@@ -237,8 +238,9 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
         self, camera: CameraReader, frame: SynchronizedFrame
     ) -> tuple[np.ndarray, Intrinsics] | None:
         """Depth in metres and the camera, or None, reported, where they cannot be used."""
-        color, depth, info = (frame.messages[name] for name in ("color", "depth", "info"))
+        color, info = frame.messages["color"], frame.messages["info"]
         try:
+            depth = frame.messages["depth"]
             check_same_size(color, depth)
             geometry = camera.depth(depth), camera.intrinsics(info, color)
         except ImageError as error:

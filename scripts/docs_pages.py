@@ -58,6 +58,7 @@ def page_of(source: str, text: str) -> str:
     if source.endswith(".rst"):
         text = re.sub(r"^\^+\n(.*)\n\^+$", r"# \1", text, count=1, flags=re.MULTILINE)
         text = re.sub(r"^(.+)\n-+$", r"## \1", text, flags=re.MULTILINE)
+        text = re.sub(r"^( +)", r"\1\1", text, flags=re.MULTILINE)  # as Markdown nests lists
         return text.replace("``", "`")
     text = text.replace("](../../docs/", "](").replace("](docs/", "](")
     return re.sub(r"\]\(\.\./(\w+)/README\.md", r"](models_\1.md", text)

@@ -119,7 +119,8 @@ converts, where it is installed.
 `compressed` holds JPEG or PNG, also with 16 bits for depth; `compressedDepth` PNG or RVL; `ffmpeg`
 {", ".join(sorted(set(CODECS.values())))}. A message
 whose type ends in `{RGBD_SUFFIX}` (RealSense, Orbbec) is taken apart: {_words(RGBD_FIELDS)} are
-topics below its own. Live, the nodes subscribe to raw images:
+topics below its own. Live, the nodes subscribe to raw images, with `image_transport` `compressed`
+to `…/compressed` for colour and `…/compressedDepth` for depth;
 `ros2 run image_transport republish` decompresses the others.
 
 Refused: depth as JPEG, which has lost the distances; video ({_words(VIDEO_FORMATS)}) as

@@ -25,6 +25,8 @@ WITHOUT_IMPORT = {
     "tensorboard": "torch.utils.tensorboard writes with it",
     "nncf": "loaded by name where OpenVINO quantizes",
     "httpx2": "sends the requests of FastAPI's TestClient",
+    "onnx": "PyTorch writes ONNX files with it",
+    "onnxruntime": "loaded by name where exported networks are checked",
     "pytest-timeout": "plugin: ends a test that hangs",
     "ruff": "command of make lint",
     "mypy": "command of make lint",

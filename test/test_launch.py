@@ -7,6 +7,7 @@ The former run under the real ``launch`` and ``launch_ros``, where a full ROS 2 
 from __future__ import annotations
 
 import os
+import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -36,7 +37,10 @@ try:
 except ImportError:
     Node = None
 
-NO_LAUNCH = "launch and launch_ros are not installed: source a full ROS 2 to check the launch files"
+NO_LAUNCH = (
+    "launch and launch_ros are not installed: source a full ROS 2, or run"
+    " scripts/install_launch.sh, to check the launch files"
+)
 needs_launch = [pytest.mark.ros, pytest.mark.skipif(Node is None, reason=NO_LAUNCH)]
 LAUNCH = package_folder() / "launch"
 
@@ -142,6 +146,57 @@ class TestLaunchFiles:
         rviz = commands["rviz2"]
         assert str(LAUNCH.parent / "config" / "perception.rviz") in rviz
         assert "/tracker_node/markers:=/robot/tracker_node/markers" in rviz
+
+    def test_every_argument_reaches_its_nodes(self, tmp_path: Path) -> None:
+        own = tmp_path / "own.yaml"
+        own.write_text("/**/pose6d_node: {ros__parameters: {icp: true}}\n")
+        given = {
+            "camera": "realsense",
+            "namespace": "robot",
+            "camera_namespace": "head",
+            "camera_name": "eye",
+            "image_transport": "compressed",
+            "params_file": str(own),
+            "device": "cpu",
+            "segmentation_model": "/own/segmentation.safetensors",
+            "pose_model": "/own/pose.safetensors",
+            "action_model": "/own/action.safetensors",
+            "video_search": "true",
+            "rviz": "true",
+            "use_sim_time": "true",
+        }
+        declared = runpy.run_path(str(LAUNCH / "perception.launch.py"))
+        assert set(given) == set(declared["ARGUMENTS"]) | set(declared["SWITCHES"])
+
+        commands = launch("perception.launch.py", 7, **given)
+        words = {name: " ".join(command) for name, command in commands.items()}
+        receivers = {"pose6d_node", "actionrec_node", "video_search_node", "scene_node"}
+        expected = {
+            "color/image_raw:=/head/eye/color/image_raw": receivers,
+            "image_transport: compressed": receivers,
+            "__ns:=/robot": set(words) - {"rviz2"},
+            "use_sim_time: true": set(words),
+            str(own): {*NODES, "video_search_node"},
+            "device: cpu": {"pose6d_node", "actionrec_node"},
+            "segmentation_model: /own/segmentation.safetensors": {"pose6d_node"},
+            "pose_model: /own/pose.safetensors": {"pose6d_node", "tracker_node"},
+            "model: /own/action.safetensors": {"actionrec_node"},
+        }
+        for text, nodes in expected.items():
+            assert nodes <= {name for name, command in words.items() if text in command}, text
+
+    def test_images_may_come_compressed(self) -> None:
+        commands = launch(
+            "perception.launch.py",
+            7,
+            rviz="true",
+            video_search="true",
+            image_transport="compressed",
+        )
+        receivers = ("pose6d_node", "actionrec_node", "video_search_node", "scene_node")
+        for name in receivers:
+            assert "image_transport: compressed" in "".join(commands[name])
+        assert "image_transport" not in "".join(commands["tracker_node"])
 
     def test_without_rviz_nothing_is_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rest = os.environ["AMENT_PREFIX_PATH"].partition(":")[2]

@@ -6,10 +6,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 from python_imports import ROOT
+
+from perception_kit.resources import package_version
 
 YAML = sorted([*(ROOT / ".github").rglob("*.yaml"), ROOT / "docker/compose.yaml"])
 STEPS = [ROOT / ".github/workflows/ci.yaml", ROOT / "docker/Dockerfile"]
@@ -23,6 +26,14 @@ def test_a_file_is_yaml(path: Path) -> None:
 def test_the_citation_has_what_its_format_asks_for() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_the_newest_release_is_the_version_of_the_package() -> None:
+    releases = re.findall(
+        r"^(\d+\.\d+\.\d+) \(", (ROOT / "CHANGELOG.rst").read_text(), re.MULTILINE
+    )
+    version = ElementTree.parse(ROOT / "package.xml").findtext("version")
+    assert releases[0] == version == package_version()
 
 
 def test_the_dev_container_is_json() -> None:

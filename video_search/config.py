@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perception_kit.camera_config import color_encoding_parameter
+from perception_kit.camera_config import color_encoding_parameter, image_transport_parameter
 from perception_kit.parameters import check_parameters, parameter
 
 STORED = ("tags", "thumbnails")
@@ -70,6 +70,7 @@ class SearchNodeConfig(MemoryConfig):
         fixed=True,
     )
     color_encoding: str = color_encoding_parameter()
+    image_transport: str = image_transport_parameter()
     fixed_frame: str = parameter(
         "",
         "TF frame that stands still, such as map, in which positions are stored; empty: the"

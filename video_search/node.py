@@ -117,7 +117,7 @@ class SearchNode(PerceptionNode[SearchNodeConfig]):
             Input("poses", ObjectPoseArray, "poses", required=False),
             Input("tracks", TrackArray, "tracks", required=False),
             Input("actions", ActionArray, "actions", required=False),
-            Input("color", Image, "color/image_raw", required=False),
+            Input("color", Image, "color/image_raw", False, self.config.image_transport),
         ]
 
     def process(self, frame: SynchronizedFrame) -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MODEL_HASH = ("assistant_perception", "model_sha256")
 
 
-class _Positional(nn.Module):
+class Positional(nn.Module):
     """A network that takes its inputs, which have names, in the order of ``names``."""
 
     def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
@@ -91,7 +91,7 @@ def network_graph(model: ActionModel) -> openvino.Model:
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     examples = list(network_inputs(model, noise).values())
     return cached_graph(
-        _Positional(model.network, model.inputs),
+        Positional(model.network, model.inputs),
         examples,
         [(DYNAMIC, *example.shape[1:]) for example in examples],
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decompresses recorded ``CompressedImage`` messages to the ``Image`` messages of the nodes.
+"""Decompresses ``CompressedImage`` messages to the ``Image`` messages of the nodes.
 
 Colour and 16-bit images are those of image_transport's ``compressed`` (JPEG or PNG), depth also
 those of its ``compressedDepth``: a header of 12 bytes (an int32 and the float32 quantisation
@@ -101,7 +101,7 @@ def _raw_image(message: Any, topic: str) -> Any:
     except (struct.error, zlib.error, ValueError) as error:
         raise BagError(
             f"'{topic}' holds {len(data)} bytes of format 'zstd' that are cut off or damaged"
-            f" ({error}): record it again"
+            f" ({error}): they were so when they were published, or lost on the way"
         ) from error
     return open_typestore().types[_IMAGE](
         header=message.header,
@@ -175,6 +175,6 @@ def _picture(data: np.ndarray, form: str, topic: str) -> np.ndarray:
     if pixels is None:
         raise BagError(
             f"'{topic}' holds {len(data)} bytes of format '{form}' that are no whole JPEG or PNG"
-            " image: record it again"
+            " image: it was cut short when it was published, or on the way"
         )
     return pixels

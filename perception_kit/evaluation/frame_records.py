@@ -16,6 +16,7 @@ from perception_kit.evaluation.ground_truth import FrameKey
 from perception_kit.evaluation.matching import EvaluatedFrame, ObjectMatch
 from perception_kit.evaluation.metrics_schema import from_json
 from perception_kit.metrics.instances import detection_verdicts
+from perception_kit.metrics.pose import PoseError
 from perception_kit.metrics.tracking import IdentityEvent
 from perception_kit.types import TrackState
 
@@ -38,9 +39,10 @@ class DetectionRecord:
 class ObjectRecord:
     """One ground-truth object that counts: whether it was ``found``, and with which mask ``iou``.
 
-    ``error`` is ADD, or ADD-S for a symmetric object, and ``adds`` ADD-S, in metres; both are None
-    where the object got no pose. ``diameter`` in metres is None where its true pose or its model is
-    not known, so that there is nothing to measure.
+    ``error`` is ADD, or ADD-S for a symmetric object, ``adds`` ADD-S and ``translation`` the
+    distance of the origins, in metres, ``rotation`` the angle between the poses in degrees, up to
+    symmetries; all are None where the object got no pose. ``diameter`` in metres is None where its
+    true pose or its model is not known, so that there is nothing to measure.
     """
 
     class_name: str
@@ -50,6 +52,8 @@ class ObjectRecord:
     diameter: float | None = None
     error: float | None = None
     adds: float | None = None
+    rotation: float | None = None
+    translation: float | None = None
 
     @property
     def error_in_diameters(self) -> float | None:
@@ -187,9 +191,7 @@ def _objects(
         instance = instances[match.ground_truth_index]
         pose: dict[str, float | None] = {}
         if match.pose is not None:
-            pose["diameter"] = match.pose.diameter
-            pose["error"] = _finite(match.pose.error)
-            pose["adds"] = _finite(match.pose.adds)
+            pose = pose_fields(match.pose)
         records.append(
             ObjectRecord(
                 instance.class_name,
@@ -200,6 +202,17 @@ def _objects(
             )
         )
     return records
+
+
+def pose_fields(error: PoseError) -> dict[str, float | None]:
+    """The fields of an ``ObjectRecord`` that tell of its pose."""
+    return {
+        "diameter": error.diameter,
+        "error": _finite(error.error),
+        "adds": _finite(error.adds),
+        "rotation": _finite(error.rotation),
+        "translation": _finite(error.translation),
+    }
 
 
 def _identities(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,14 @@ from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import open_models
-from perception_kit.metrics.pose import Pose, PoseError, add, adds
+from perception_kit.datasets.symmetries import symmetry_transforms
+from perception_kit.metrics.pose import (
+    Pose,
+    PoseError,
+    add,
+    adds,
+    rotation_and_translation_error,
+)
 from perception_kit.networks.model_file import read_model
 
 _POINTS = 1000  # of a mesh, over which ADD and ADD-S are means
@@ -20,16 +27,21 @@ _POINTS = 1000  # of a mesh, over which ADD and ADD-S are means
 
 @dataclass(frozen=True)
 class PointModel:
-    """(N, 3) surface points and diameter in metres, and whether ADD-S is the object's measure."""
+    """(N, 3) surface points and diameter in metres, and whether ADD-S is the object's measure.
+
+    ``symmetries`` are (K, 4, 4) transforms of the model onto itself, in metres.
+    """
 
     points: np.ndarray
     diameter: float
     symmetric: bool
+    symmetries: np.ndarray = field(default_factory=lambda: np.eye(4)[None])
 
     @classmethod
     def of_object(cls, model: ObjectModel) -> PointModel:
         """Points on the mesh of a rigid object."""
-        return cls(model.points(_POINTS), model.diameter, model.symmetric)
+        symmetries = np.stack(symmetry_transforms(model.symmetry))
+        return cls(model.points(_POINTS), model.diameter, model.symmetric, symmetries)
 
     def pose_error(self, class_name: str, ground_truth: Pose, estimate: Pose | None) -> PoseError:
         """Errors of an estimated pose, infinite ones without an estimate."""
@@ -38,7 +50,12 @@ class PointModel:
             return PoseError(*described)
 
         poses = *estimate, *ground_truth
-        return PoseError(*described, add(self.points, *poses), adds(self.points, *poses))
+        return PoseError(
+            *described,
+            add(self.points, *poses),
+            adds(self.points, *poses),
+            *rotation_and_translation_error(estimate, ground_truth, self.symmetries),
+        )
 
 
 def load_point_models(
@@ -63,6 +80,11 @@ def load_point_models(
         metadata["class_names"], metadata["diameters"], metadata["symmetries"], strict=True
     )
     return {
-        name: PointModel(tensors["model_points"][k].numpy(), diameter, len(symmetries) > 1)
+        name: PointModel(
+            tensors["model_points"][k].numpy(),
+            diameter,
+            len(symmetries) > 1,
+            np.asarray(symmetries, float),
+        )
         for k, (name, diameter, symmetries) in enumerate(described)
     }

@@ -57,6 +57,23 @@ def adds(
     return float(distances.mean())
 
 
+def rotation_and_translation_error(
+    estimate: Pose, ground_truth: Pose, symmetries: np.ndarray
+) -> tuple[float, float]:
+    """Angle in degrees and distance in metres between two poses.
+
+    They are at the one of the (K, 4, 4) ``symmetries`` of the model (metres, the identity among
+    them) that leaves the smallest angle.
+    """
+    rotation, translation = ground_truth
+    rotations = rotation @ symmetries[:, :3, :3]
+    cosines = (np.einsum("ij,kij->k", estimate[0], rotations) - 1) / 2
+    nearest = int(cosines.argmax())
+    moved = rotation @ symmetries[nearest, :3, 3] + translation
+    angle = np.degrees(np.arccos(np.clip(cosines[nearest], -1.0, 1.0)))
+    return float(angle), float(np.linalg.norm(estimate[1] - moved))
+
+
 def recall(errors: Sequence[float], thresholds: np.ndarray | float) -> float | None:
     """Fraction of the N ``errors`` below ``thresholds`` ((N,) or one for all); None without errors.
 
@@ -78,13 +95,18 @@ def auc(errors: Sequence[float], max_error: float = AUC_MAX_ERROR) -> float | No
 
 @dataclass(frozen=True)
 class PoseError:
-    """Errors of one ground-truth instance in metres; they are infinite for a miss."""
+    """Errors of one ground-truth instance in metres; they are infinite for a miss.
+
+    ``rotation`` (degrees) and ``translation`` are those of ``rotation_and_translation_error``.
+    """
 
     class_name: str
     diameter: float
     symmetric: bool
     add: float = np.inf
     adds: float = np.inf
+    rotation: float = np.inf
+    translation: float = np.inf
 
     @property
     def error(self) -> float:

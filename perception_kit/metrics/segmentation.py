@@ -30,9 +30,11 @@ def mask_average_precision(
 
     Both iterables give one list of instances a frame. Returns ``map`` (mean over IoU 0.5:0.05:0.95
     and classes), ``map50`` (IoU 0.5), ``map_medium_large`` (instances from ``SMALL`` pixels on) and
-    ``per_class``, the same of the classes in the ground truth. Without any ground-truth instance
-    that counts (``is_evaluated``) they are None; one that does not count is COCO's crowd region,
-    neither a miss nor a false positive. Raises ValueError if the iterables have different lengths.
+    ``per_class``, the same of the classes in the ground truth. ``precision_recall`` {name: 101
+    values} is the interpolated precision of each class at IoU 0.5 and the recalls 0, 0.01, … 1.
+    Without any ground-truth instance that counts (``is_evaluated``) the means are None; one that
+    does not count is COCO's crowd region, neither a miss nor a false positive. Raises ValueError
+    if the iterables have different lengths.
     """
     return _average_precision(ground_truth, predictions, height, width, "segm")
 
@@ -70,7 +72,8 @@ def _average_precision(
             predicted_annotations.append(_annotation(instance, image_id, *size))
 
     if all(annotation["iscrowd"] for annotation in true_annotations):
-        return {"map": None, "map50": None, "map_medium_large": None, "per_class": {}}
+        nothing = dict.fromkeys(("map", "map50", "map_medium_large"))
+        return {**nothing, "per_class": {}, "precision_recall": {}}
 
     # Means over IoU thresholds, recalls and classes.
     names = sorted({annotation["class_name"] for annotation in true_annotations})
@@ -80,7 +83,12 @@ def _average_precision(
         iou_type,
     )
     per_class = {name: _means(precision[:, :, [k]]) for k, name in enumerate(names)}
-    return {**_means(precision), "per_class": per_class}
+    curves = {
+        name: precision[0, :, k, 0].round(4).tolist()
+        for k, name in enumerate(names)
+        if (precision[0, :, k, 0] > -1).any()
+    }
+    return {**_means(precision), "per_class": per_class, "precision_recall": curves}
 
 
 def _means(precision: np.ndarray) -> dict[str, float | None]:

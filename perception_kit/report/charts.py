@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of a whole replay: pose recall, average precision, action confusion and latencies."""
+"""Figures of a whole replay: those of its objects, action confusion and latencies."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from perception_kit.evaluation.frame_records import ObjectRecord
 from perception_kit.evaluation.run import ReplayRun
-from perception_kit.metrics.pose import AUC_MAX_ERROR, RECALL_DIAMETER_FRACTION, recall
-from perception_kit.report.style import GRID, NEUTRAL, STAGE_COLORS, WARN, finish, name_color
+from perception_kit.report.object_charts import pose_figures, segmentation_figures
+from perception_kit.report.style import CHART_HEIGHT, GRID, NEUTRAL, STAGE_COLORS, finish
 
-_DIAMETERS = np.linspace(0, 0.5, 101)
-_METERS = np.linspace(0, AUC_MAX_ERROR, 101)
 _BINS = 30
-_HEIGHT = 360  # pixels
 
 
 def chart_figures(run: ReplayRun) -> dict[str, go.Figure]:
@@ -26,91 +22,16 @@ def chart_figures(run: ReplayRun) -> dict[str, go.Figure]:
     details = run.details
     figures: dict[str, go.Figure] = {}
     if "pose" in details:
-        figures["Pose: fraction of objects below a threshold, a miss counts"] = _pose_recall(run)
+        figures |= pose_figures([record for frame in run.frames for record in frame.objects or []])
     if "segmentation" in details:
-        figures["Segmentation: mask average precision"] = _average_precision(
-            details["segmentation"]["per_class"]
+        figures |= segmentation_figures(
+            details["segmentation"]["per_class"],
+            details["segmentation"].get("precision_recall", {}),  # runs before 0.2 have none
         )
     if "actions" in details:
         figures["Actions: confusion, frames"] = _confusion(details["actions"])
     figures["Latency from publishing a frame to its result"] = _latency(run)
     return figures
-
-
-def _pose_recall(run: ReplayRun) -> go.Figure:
-    """Recall over the threshold: of ADD(-S) in diameters, and of ADD-S in metres.
-
-    The area below the second curve is the AUC.
-    """
-    objects = [
-        record
-        for frame in run.frames
-        for record in frame.objects or []
-        if record.diameter is not None
-    ]
-    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.05)
-
-    # A curve in each plot for every class, and for all.
-    for name in [*sorted({record.class_name for record in objects}), "all"]:
-        chosen = [record for record in objects if name in (record.class_name, "all")]
-        curves = ((_in_diameters(chosen), _DIAMETERS), (_adds(chosen), _METERS))
-        for column, (errors, thresholds) in enumerate(curves, start=1):
-            curve = _recall_curve(name, errors, thresholds)
-            figure.add_trace(curve.update(showlegend=column == 1), row=1, col=column)
-
-    figure.add_vline(
-        RECALL_DIAMETER_FRACTION, line={"color": WARN, "dash": "dot", "width": 1}, row=1, col=1
-    )
-    figure.update_xaxes(title_text="ADD(-S), diameters", row=1, col=1)
-    figure.update_xaxes(title_text="ADD-S, m", row=1, col=2)
-    figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
-    return finish(figure, _HEIGHT)
-
-
-def _recall_curve(name: str, errors: Sequence[float], thresholds: np.ndarray) -> go.Scatter:
-    is_total = name == "all"
-    return go.Scatter(
-        x=thresholds,
-        y=[recall(errors, threshold) for threshold in thresholds],
-        mode="lines",
-        line={
-            "color": NEUTRAL if is_total else name_color(name),
-            "width": 3 if is_total else 1.5,
-        },
-        name=name,
-        legendgroup=name,
-        hovertemplate=f"{name}: %{{y:.1%}} below %{{x:.3f}}<extra></extra>",
-    )
-
-
-def _in_diameters(objects: Sequence[ObjectRecord]) -> list[float]:
-    relative = [record.error_in_diameters for record in objects]
-    return [np.inf if error is None else error for error in relative]
-
-
-def _adds(objects: Sequence[ObjectRecord]) -> list[float]:
-    return [np.inf if record.adds is None else record.adds for record in objects]
-
-
-def _average_precision(per_class: Mapping[str, Mapping[str, float | None]]) -> go.Figure:
-    """Two bars for each class."""
-    names = sorted(per_class)
-    figure = go.Figure()
-    for key, title, opacity in (("map50", "IoU 0.5", 0.45), ("map", "all IoU", 1.0)):
-        values = [per_class[name][key] for name in names]
-        bars = go.Bar(
-            x=names,
-            y=values,
-            name=title,
-            marker={"color": [name_color(name, opacity) for name in names]},
-            text=["" if value is None else f"{value:.2f}" for value in values],
-            textposition="outside",
-            hovertemplate=f"%{{x}}: %{{y:.3f}} ({title})<extra></extra>",
-        )
-        figure.add_trace(bars)
-
-    figure.update_yaxes(range=[0, 1.12])
-    return finish(figure, _HEIGHT, barmode="group", showlegend=False)
 
 
 def _confusion(actions: Mapping[str, Any]) -> go.Figure:
@@ -135,7 +56,7 @@ def _confusion(actions: Mapping[str, Any]) -> go.Figure:
     figure = go.Figure(heatmap)
     figure.update_xaxes(title_text="recognised", showgrid=False)
     figure.update_yaxes(title_text="true", autorange="reversed", showgrid=False)
-    return finish(figure, _HEIGHT)
+    return finish(figure, CHART_HEIGHT)
 
 
 def _latency(run: ReplayRun) -> go.Figure:

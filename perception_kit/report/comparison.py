@@ -153,6 +153,15 @@ def compare_runs(first: ReplayRun, second: ReplayRun) -> Comparison:
     )
 
 
+def compare_with_first(runs: Sequence[ReplayRun]) -> list[Comparison]:
+    """Every run but the first compared with the first.
+
+    Raises RunError as ``compare_runs`` does.
+    """
+    first, *others = runs
+    return [compare_runs(first, other) for other in others]
+
+
 def _causes(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     before, after = dict(_flat(first)), dict(_flat(second))
     names = [

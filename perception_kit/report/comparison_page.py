@@ -26,7 +26,7 @@ def comparison_page(comparison: Comparison) -> str:
     by_class = [change for change in comparison.changes if change.of]
     changed = [change for change in by_class if change.verdict in _VERDICT_COLORS]
 
-    figures = {"mistakes": _mistakes(first, second)}
+    figures = {"mistakes": mistakes_figure({"first": first, "second": second}, _RUN_COLORS)}
     if changed:
         figures["classes"] = _class_changes(changed)
 
@@ -63,12 +63,16 @@ def _score_table(changes: Sequence[Change], with_class: bool) -> str:
     for change in changes:
         first, second = change.first, change.second
         texts = [escape(text) for text in (first.part, first.name, first.text, second.text)]
-        # The verdict in words, too: not everybody tells red from green.
-        verdict = change.verdict if change.verdict in _VERDICT_COLORS else ""
-        difference = f'<span class="{verdict}">{escape(change.difference_text)} {verdict}</span>'
-        rows.append([*([class_cell(change.of)] if with_class else []), *texts, difference])
+        rows.append([*([class_cell(change.of)] if with_class else []), *texts, difference(change)])
 
     return table(header, rows, text_columns=header.index("first"))
+
+
+def difference(change: Change) -> str:
+    """The difference in the color of its verdict, which it also names: red and green alone would
+    not tell everybody."""
+    verdict = change.verdict if change.verdict in _VERDICT_COLORS else ""
+    return f'<span class="{verdict}">{escape(change.difference_text)} {verdict}</span>'
 
 
 def _cause_table(comparison: Comparison) -> str:
@@ -78,23 +82,22 @@ def _cause_table(comparison: Comparison) -> str:
     return table(["", "first", "second"], rows, text_columns=3)
 
 
-def _mistakes(first: ReplayRun, second: ReplayRun) -> go.Figure:
-    """A line for each run."""
+def mistakes_figure(runs: Mapping[str, ReplayRun], colors: Mapping[str, str]) -> go.Figure:
+    """A line for each run, by its name in the legend."""
     figure = go.Figure()
-    for run, (name, color) in zip((first, second), _RUN_COLORS.items(), strict=True):
+    for name, run in runs.items():
         line = go.Scatter(
             x=run.seconds,
             y=[badness(frame) for frame in run.frames],
             mode="lines",
-            line={"color": color, "width": 1.5, "shape": "hv"},
-            name=name,
-            hovertemplate=f"{name}: %{{y}} at %{{x:.2f}} s<extra></extra>",
+            line={"color": colors[name], "width": 1.5, "shape": "hv"},
+            hovertemplate=f"{escape(name)}: %{{y:.0f}} mistakes at %{{x:.2f}} s<extra></extra>",
         )
         figure.add_trace(line)
 
     figure.update_yaxes(title_text="mistakes", rangemode="tozero")
     figure.update_xaxes(title_text="seconds")
-    title = {"text": legend(_RUN_COLORS), "font": {"size": 13}, "x": 0.05}
+    title = {"text": legend(colors), "font": {"size": 13}, "x": 0.05}
     return finish(figure, 260, showlegend=False, title=title)
 
 

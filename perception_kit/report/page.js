@@ -29,8 +29,7 @@ function pictureSource(index) {
 function markBoxes(frame) {
   const svg = element("boxes");
   svg.replaceChildren();
-  if (!element("mark").checked) return;
-  for (const [box, color, text] of frame.boxes) {
+  for (const [box, color, text] of frame.boxes[element("mark").value] || []) {
     const [left, top, right, bottom] = box;
     const shape = document.createElementNS(svg.namespaceURI, "rect");
     for (const [name, value] of Object.entries({
@@ -63,7 +62,7 @@ function show(index) {
     item.className = data.has_truth && !frame.problems.length ? "fine" : "";
     return item;
   }));
-  markBoxes(picture === chosen ? frame : { boxes: [] });
+  markBoxes(picture === chosen ? frame : { boxes: {} });
   if (timeline.layout) { // drawn already
     Plotly.relayout(timeline, { [`shapes[${data.cursor}].x0`]: frame.seconds, [`shapes[${data.cursor}].x1`]: frame.seconds });
   }
@@ -81,7 +80,7 @@ function connect() {
   });
   element("mark").addEventListener("change", () => show(chosen));
   document.addEventListener("keydown", (event) => {
-    if (event.target.matches("input")) return;
+    if (event.target.matches("input, select")) return;
     if (event.key === "ArrowLeft") show(chosen - 1);
     if (event.key === "ArrowRight") show(chosen + 1);
   });
@@ -146,6 +145,54 @@ function sortTable(header) {
   body.append(...[...body.rows].sort((a, b) => (descending ? compare(b, a) : compare(a, b))));
 }
 
+// The list of all objects. Long ones are drawn in part at first: a browser takes long for thousands of rows.
+const FEW = 100;
+function listInstances() {
+  const { columns, rows, frames, sorted_by } = data.instances;
+  let [column, descending, count] = [columns.indexOf(sorted_by), true, FEW];
+  const cell = (kind, text) => Object.assign(document.createElement(kind), { textContent: text ?? "–", className: typeof text === "string" ? "text" : "" });
+  const compare = (a, b) => {
+    const [first, second] = [rows[a][column], rows[b][column]];
+    if (first === null || second === null) return (first === null) - (second === null);
+    const order = typeof first === "number" ? first - second : first.localeCompare(second, undefined, { numeric: true });
+    return descending ? -order : order;
+  };
+  const fill = () => {
+    const head = document.createElement("tr");
+    head.append(...columns.map((name, index) => {
+      const header = cell("th", name);
+      header.className = rows.every((row) => typeof row[index] === "string") ? "text" : "";
+      if (index === column) header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      header.addEventListener("click", () => {
+        [descending, column] = [index === column ? !descending : true, index];
+        fill();
+      });
+      return header;
+    }));
+    const lines = [...rows.keys()].sort(compare).slice(0, count).map((index) => {
+      const line = document.createElement("tr");
+      line.append(...rows[index].map((value) => cell("td", value)));
+      if (frames) line.addEventListener("click", () => {
+        show(frames[index]);
+        element("viewer").scrollIntoView({ block: "nearest" });
+      });
+      return line;
+    });
+    const [table, header, body] = ["table", "thead", "tbody"].map((name) => document.createElement(name));
+    header.append(head);
+    body.append(...lines);
+    table.append(header, body);
+    element("instances").replaceChildren(table);
+    element("all").hidden = count >= rows.length;
+    element("all").textContent = `show all ${rows.length}, not only the first ${count}`;
+  };
+  element("all").addEventListener("click", () => {
+    count = rows.length;
+    fill();
+  });
+  fill();
+}
+
 async function draw() {
   await loadPlotly();
   for (const [id, figure] of Object.entries(data.figures)) {
@@ -161,6 +208,7 @@ setTheme(matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark")
 element("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme === "light" ? "dark" : "light"));
 addEventListener("beforeprint", () => setTheme("light"));
 for (const header of document.querySelectorAll("thead th")) header.addEventListener("click", () => sortTable(header));
+if (element("instances")) listInstances();
 if (data.frames) {
   connect();
   show(data.start);

@@ -69,6 +69,11 @@ def encode_pictures(
     return {index: base64.b64encode(data).decode() for index, data in pictures}
 
 
+def encode_picture(rgb: np.ndarray) -> str:
+    """Base64 JPEG of one (H, W, 3) picture."""
+    return base64.b64encode(_jpeg(_shrink(rgb, _LARGE_WIDTH), _LARGE_QUALITY)).decode()
+
+
 def _video_frames(video: Path) -> Iterator[np.ndarray]:
     """(H, W, 3) RGB images. Raises RunError."""
     try:

@@ -16,6 +16,12 @@ from perception_kit.evaluation.run_folder import CONFIG, METRICS, REPORT, VIDEO
 from perception_kit.evaluation.scores import action_scores, class_scores, main_scores
 from perception_kit.report.charts import chart_figures
 from perception_kit.report.html import assemble_page, class_table, notes, panel, plot, score_groups
+from perception_kit.report.instance_list import (
+    COLUMNS,
+    instance_data,
+    instance_panel,
+    record_row,
+)
 from perception_kit.report.pictures import choose_pictures, encode_pictures
 from perception_kit.report.problems import (
     badness,
@@ -24,11 +30,13 @@ from perception_kit.report.problems import (
     verdict,
     worst_frames,
 )
-from perception_kit.report.style import BAD, WARN
+from perception_kit.report.style import BAD, GOOD, WARN
 from perception_kit.report.timeline import timeline_figure
 
 _WORST = 12
-_WRONG_DETECTION = "#ff7bd5"
+_WRONG_DETECTION, _DETECTED = "#ff7bd5", "#58a6ff"
+# Boxes over the picture
+WRONG, TRUTH, DETECTED, NOTHING = "of mistakes", "of the truth", "of detections", "none"
 _VIEWER = """
 <section class="panel viewer" id="viewer">
 <div class="picture"><img id="picture" alt="the chosen frame" title="click: whole screen">
@@ -37,7 +45,7 @@ _VIEWER = """
 <input type="range" id="slider" min="0" aria-label="frame">
 <button id="later">▶</button></div>
 <div class="row"><button id="play">▶ play</button><span id="when"></span>\
-<label><input type="checkbox" id="mark" checked> mark what is wrong</label></div>
+<label>boxes <select id="mark">{marks}</select></label></div>
 <ul id="problems"></ul>
 </section>"""
 
@@ -77,10 +85,14 @@ def replay_page(run: ReplayRun) -> str:
     figures = {"timeline": timeline}
     figures |= {f"chart{k}": figure for k, figure in enumerate(charts.values())}
 
+    objects = [
+        (index, record) for index, frame in enumerate(run.frames) for record in frame.objects or []
+    ]
     # What the page shows, from top to bottom.
     width, height = run.details["image_size"]
     timelines = panel("Over time: click to see the frame", plot("timeline"))
-    viewer = _VIEWER.format(width=width, height=height)
+    has_truth = _has_ground_truth(run)
+    viewer = _VIEWER.format(width=width, height=height, marks=_marks(has_truth))
     chart_panels = "".join(panel(title, plot(f"chart{k}")) for k, title in enumerate(charts))
     cards = "".join(_card(run, index) for index in worst)
     sections = [
@@ -91,6 +103,7 @@ def replay_page(run: ReplayRun) -> str:
         f'<div class="charts">{chart_panels}</div><br>',
         panel(worst_title, f'<div class="worst">{cards}</div>'),
         *_tables(run),
+        *([instance_panel()] if objects else []),
         _configuration(run),
     ]
 
@@ -102,7 +115,12 @@ def replay_page(run: ReplayRun) -> str:
         "start": worst[0],
         "cursor": len(timeline.layout.shapes) - 1,
         "image_height": height,
-        "has_truth": _has_ground_truth(run),
+        "has_truth": has_truth,
+        "instances": instance_data(
+            COLUMNS,
+            [record_row(str(run.frames[index].number), record) for index, record in objects],
+            [index for index, _ in objects],
+        ),
     }
     return assemble_page(f"Replay of {run.bag_name}", "".join(sections), data, figures)
 
@@ -133,6 +151,12 @@ def _header(run: ReplayRun) -> str:
     )
 
 
+def _marks(has_truth: bool) -> str:
+    """What boxes there are to choose from, the first at the start."""
+    kinds = [WRONG, TRUTH, DETECTED, NOTHING] if has_truth else [NOTHING, DETECTED]
+    return "".join(f"<option>{kind}</option>" for kind in kinds)
+
+
 def _has_ground_truth(run: ReplayRun) -> bool:
     return any(
         frame.objects is not None or frame.identities is not None or frame.true_label
@@ -158,25 +182,30 @@ def _slowest_ms(frame: FrameRecord) -> float:
 def _frame_data(frame: FrameRecord, seconds: float) -> dict[str, Any]:
     """For the page's script: sentences, and boxes of what is wrong with their colors."""
     objects = frame.objects or []
-    boxes = [
+    wrong = [
         (record.box, BAD, f"missed {record.class_name}") for record in objects if not record.found
     ]
-    boxes += [
+    wrong += [
         (record.box, WARN, f"pose off: {record.class_name}")
         for record in objects
         if is_pose_wrong(record)
     ]
-    boxes += [
+    wrong += [
         (detection.box, _WRONG_DETECTION, f"wrong: {detection.class_name}")
         for detection in frame.detections
         if detection.right is False
+    ]
+    truth = [(record.box, GOOD, record.class_name) for record in objects]
+    detected = [
+        (detection.box, _DETECTED, f"{detection.class_name} {detection.score:.2f}")
+        for detection in frame.detections
     ]
 
     return {
         "number": frame.number,
         "seconds": round(seconds, 4),
         "problems": describe_problems(frame),
-        "boxes": boxes,
+        "boxes": {WRONG: wrong, TRUTH: truth, DETECTED: detected},
     }
 
 

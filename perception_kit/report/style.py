@@ -34,6 +34,7 @@ TRACK_COLORS = (
     "#a5d6a7",
 )
 
+CHART_HEIGHT = 360  # pixels
 _LEGEND_CHARACTERS = 44  # so many fit beside the words before them on half a page
 
 

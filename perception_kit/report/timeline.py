@@ -71,7 +71,7 @@ def _object_rows(run: ReplayRun) -> list[_Row]:
 
     measured = _colors({record.class_name for _, record in _measured_objects(run)})
     if measured:
-        title = f"pose error, diameters, × none: {legend(measured)}"
+        title = f"pose error, diameters (cut at {_WORST_SHOWN:g}), × none: {legend(measured)}"
         rows.append(_Row(title, _POSE_PIXELS, partial(_draw_poses, run=run, names=measured)))
     return rows
 

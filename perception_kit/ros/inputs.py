@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -16,6 +16,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.ros.diagnostics import ProblemLog
+from perception_kit.ros.image_transport import RawMessages, image_topic
 from perception_kit.ros.qos import has_latched_publisher, input_events, input_qos, latched_qos
 from perception_kit.ros.statistics import FrameStatistics
 from perception_kit.ros.sync import KEPT_S, LATE_S, FrameJoiner
@@ -30,12 +31,16 @@ _BYTES_PER_PIXEL = 3  # of a colour image, the largest message
 
 @dataclass(frozen=True)
 class Input:
-    """A topic to receive; there is no frame without a message on each ``required`` one."""
+    """A topic to receive; there is no frame without a message on each ``required`` one.
+
+    Images come by the ``transport``, one of ``IMAGE_TRANSPORTS``, and are raw in the frames.
+    """
 
     name: str
     message_type: type
     topic: str
     required: bool = True
+    transport: str = "raw"
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,11 @@ class SynchronizedFrame:
     """Messages that belong together, by input name.
 
     ``stamp_ns`` is the stamp of the first one, ``received_s`` the time of the monotonic clock.
+    Looking up an image raises ImageError where it came compressed and cannot be read.
     """
 
     stamp_ns: int
-    messages: dict[str, Any]
+    messages: Mapping[str, Any]
     received_s: float
 
 
@@ -70,7 +76,9 @@ class FrameInputs:
         reliability: str,
         queue_length: int,
     ) -> None:
-        self._node, self._inputs, self._joiner = node, tuple(inputs), joiner
+        self._node, self._joiner = node, joiner
+        self._inputs = tuple(_transported(node, entry) for entry in inputs)
+        self._topics = {entry.name: entry.topic for entry in self._inputs}
         self._statistics, self._problems = statistics, problems
         self._submitted = submitted
 
@@ -81,7 +89,7 @@ class FrameInputs:
 
         self._worker = FrameWorker(process, queue_length)
         qos = input_qos(reliability)
-        self._subscriptions = {entry.name: self._subscribe(entry, qos) for entry in inputs}
+        self._subscriptions = {entry.name: self._subscribe(entry, qos) for entry in self._inputs}
 
     def close(self) -> None:
         """Stop receiving, forget waiting frames, and return when the one in progress is done."""
@@ -223,7 +231,8 @@ class FrameInputs:
 
         leading = next(iter(messages.values()))
         stamp_ns = stamp_to_ns(leading.header.stamp)
-        self._worker.submit(SynchronizedFrame(stamp_ns, messages, now_s))
+        raw = RawMessages(messages, self._topics)
+        self._worker.submit(SynchronizedFrame(stamp_ns, raw, now_s))
 
     def _quiet_for(self, entry: Input) -> float:
         """Seconds without a message, at most those since the inputs were opened.
@@ -278,6 +287,14 @@ class FrameInputs:
                 " segment_size in config/fastdds.xml"
             )
         return "see 'python -m perception_kit.doctor'"
+
+
+def _transported(node: Node, entry: Input) -> Input:
+    """``entry`` with the topic and type of its transport."""
+    if entry.message_type is not Image:
+        return entry
+    kind, topic = image_topic(node.resolve_topic_name(entry.topic), entry.name, entry.transport)
+    return replace(entry, message_type=kind, topic=topic)
 
 
 def _mismatch(joiner: FrameJoiner) -> str:

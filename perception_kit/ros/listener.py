@@ -29,6 +29,7 @@ from perception_kit.ros.from_messages import (
     poses_from_message,
     tracks_from_message,
 )
+from perception_kit.ros.image_transport import image_topic, raw_image
 from perception_kit.ros.qos import has_latched_publisher, input_qos, latched_qos, result_qos
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import (
@@ -125,6 +126,8 @@ class SceneListener(Node):
         }
         for entry, (kind, topic) in _INPUTS.items():
             topic = remappings.get(topic, topic)
+            if kind is Image:
+                kind, topic = image_topic(topic, entry, camera.image_transport)
             self._subscribe(entry, kind, topic, handlers[entry], input_qos("best_effort"))
         for entry, (kind, topic) in _RESULTS.items():
             self._subscribe(entry, kind, topic, handlers[entry], result_qos())
@@ -165,13 +168,14 @@ class SceneListener(Node):
     def _color(self, stamp_ns: int, message: Image) -> None:
         if not self._is_due(stamp_ns):
             return
+        message = raw_image(message, "color")
         self._sink.color(stamp_ns, self._camera.color(message))
         if self._camera_info is not None:
             self._sink.camera(stamp_ns, self._camera.intrinsics(self._camera_info, message))
 
     def _depth(self, stamp_ns: int, message: Image) -> None:
         if self._is_due(stamp_ns):
-            self._sink.depth(stamp_ns, self._camera.depth(message))
+            self._sink.depth(stamp_ns, self._camera.depth(raw_image(message, "depth")))
 
     def _info(self, stamp_ns: int, message: CameraInfo) -> None:
         self._camera_info = message  # of the picture that comes next

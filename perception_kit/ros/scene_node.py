@@ -43,6 +43,7 @@ from perception_kit.ros.from_messages import (
     tracks_from_message,
 )
 from perception_kit.ros.image import ImageError, array_to_image
+from perception_kit.ros.image_transport import image_topic, raw_image
 from perception_kit.ros.markers import action_markers, delete_all
 from perception_kit.ros.parameters import declare_parameters, updated_config
 from perception_kit.ros.qos import has_latched_publisher, input_qos, latched_qos, result_qos
@@ -124,6 +125,9 @@ class SceneNode(Node):
 
     def _subscribe(self, name: str, qos: QoSProfile | None = None) -> Subscription:
         kind, topic = _INPUTS[name]
+        if kind is Image:
+            transport = self._camera.image_transport
+            kind, topic = image_topic(self.resolve_topic_name(topic), name, transport)
         if qos is None:
             qos = result_qos() if name in _RESULTS else input_qos("best_effort")
         return self.create_subscription(
@@ -131,6 +135,11 @@ class SceneNode(Node):
         )
 
     def _receive(self, name: str, message: Any) -> None:
+        try:
+            message = raw_image(message, name)
+        except ImageError as error:
+            self._problems.report(name, f"a {name} image is not drawn: {error}")
+            return
         if name == "info":
             self._camera_info = message  # holds until the next
         awaited = [

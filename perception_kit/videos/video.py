@@ -130,8 +130,8 @@ def _frames(path: Path, form: VideoFormat) -> Iterator[tuple[float, Pixels]]:
         address = re.sub(r":/+", "://", str(path), count=1)
         raise VideoError(
             f"'{address}' is a camera or an address, and what is read here are files: record or"
-            " download it, for example ffmpeg -i ADDRESS -t 60 -c copy video.mp4; live, start the"
-            " camera's ROS 2 driver and actionrec_node"
+            " download it, for example ffmpeg -i ADDRESS -t 60 -c copy video.mp4; live there are"
+            " 'perception classify' and, with the camera's ROS 2 driver, actionrec_node"
         )
     if not path.exists():
         raise VideoError(f"video '{path}' does not exist")

@@ -13,9 +13,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from perception_kit.arguments import add_camera_options, camera_config, positive_float, program_name
+from perception_kit.camera_config import IMAGE_TRANSPORTS
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.networks.model_metadata import ModelFileError
@@ -78,6 +80,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
 
     add_camera_options(parser)
+    parser.add_argument(
+        "--image-transport",
+        choices=IMAGE_TRANSPORTS,
+        default="raw",
+        help="compressed: receive color on …/compressed, depth on …/compressedDepth"
+        " (default %(default)s)",
+    )
 
     # The page
     parser.add_argument(
@@ -126,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 remappings,
                 options.namespace,
                 options.max_rate,
-                camera_config(options),
+                replace(camera_config(options), image_transport=options.image_transport),
             )
         finally:
             scene.close()

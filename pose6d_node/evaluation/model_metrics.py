@@ -92,7 +92,8 @@ def _segmentation(results: ModelResults) -> dict[str, Any]:
     per_class = {
         name: _with_boxes(row, boxes["per_class"][name]) for name, row in masks["per_class"].items()
     }
-    return {**_with_boxes(masks, boxes), "per_class": per_class}
+    curves = {"precision_recall": masks["precision_recall"]}
+    return {**_with_boxes(masks, boxes), **curves, "per_class": per_class}
 
 
 def _with_boxes(masks: dict[str, Any], boxes: dict[str, Any]) -> dict[str, Any]:

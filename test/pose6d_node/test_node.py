@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import signal
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ from ros_graph import (
     info_message,
     value_of,
 )
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from perception_kit.networks.model_file import save_model
@@ -100,7 +102,7 @@ class Camera:
         self._depth = graph.publisher(Image, "/depth/image_raw")
         self._info = graph.publisher(CameraInfo, "/color/camera_info")
 
-    def send(self, color: Image, depth: Image | None, info: CameraInfo | None) -> None:
+    def send(self, color: Image | None, depth: Image | None, info: CameraInfo | None) -> None:
         self.detections.clear()
         self.poses.clear()
         for publisher, message in ((self._info, info), (self._depth, depth), (self._color, color)):
@@ -398,6 +400,54 @@ def test_overlay_and_markers_are_made_for_subscribers(graph: RosGraph, camera: C
         for marker in array.markers
         if marker.action == Marker.ADD
     )
+
+
+def set_transport(graph: RosGraph, transport: str) -> None:
+    """Configure the node anew, for images that come so."""
+    assert graph.change_state(NODE, "deactivate")
+    assert graph.change_state(NODE, "cleanup")
+    assert graph.set_parameter(NODE, "image_transport", transport).successful
+    assert graph.change_state(NODE, "configure")
+    assert graph.change_state(NODE, "activate")
+
+
+def compressed(message: Image, form: str, header_bytes: int = 0) -> CompressedImage:
+    """The image as a PNG, red last, behind the header of compressedDepth."""
+    pixels = image_to_array(message)
+    picture = pixels if pixels.ndim == 2 else pixels[..., ::-1]
+    data = bytes(header_bytes) + cv2.imencode(".png", picture)[1].tobytes()
+    return CompressedImage(header=message.header, format=form, data=array("B", data))
+
+
+def test_compressed_images_give_the_same_results(graph: RosGraph, camera: Camera) -> None:
+    expected = camera.send_good(camera_time(graph))
+    set_transport(graph, "compressed")
+    color = graph.publisher(CompressedImage, "/color/image_raw/compressed")
+    depth = graph.publisher(CompressedImage, "/depth/image_raw/compressedDepth")
+
+    def send(is_damaged: bool) -> None:
+        stamp_ns = camera_time(graph)
+        camera.send(color=None, depth=None, info=info_message(stamp_ns))
+        message = compressed(depth_message(stamp_ns), "16UC1; compressedDepth png", 12)
+        if is_damaged:
+            message.data = message.data[:40]
+        depth.publish(message)
+        color.publish(compressed(color_message(stamp_ns), "rgb8; png compressed bgr8"))
+
+    def sent() -> bool:
+        send(is_damaged=False)
+        graph.spin(1.0)
+        return bool(camera.detections and camera.poses)
+
+    graph.wait(sent, "results of compressed images")
+    assert camera.detections[-1].detections == expected[0].detections
+    assert len(camera.poses[-1].poses) == len(expected[1].poses)
+
+    send(is_damaged=True)
+    graph.problem("no poses: '/depth/image_raw/compressedDepth' holds 28 bytes of format")
+    graph.wait(lambda: camera.detections, "the detections without depth")
+    assert camera.poses == []
+    set_transport(graph, "raw")
 
 
 def test_life_cycle_and_diagnostics(

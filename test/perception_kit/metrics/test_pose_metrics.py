@@ -17,6 +17,7 @@ from perception_kit.metrics.pose import (
     confidence_auroc,
     pose_metrics,
     recall,
+    rotation_and_translation_error,
 )
 
 SQUARE = np.array([[1.0, 1, 0], [1, -1, 0], [-1, -1, 0], [-1, 1, 0]])
@@ -36,6 +37,33 @@ def test_add_and_adds(case: str) -> None:
     rotation, translation, expected_add, expected_adds = ERROR_CASES[case]
     assert add(SQUARE, rotation, translation, IDENTITY, ORIGIN) == pytest.approx(expected_add)
     assert adds(SQUARE, rotation, translation, IDENTITY, ORIGIN) == pytest.approx(expected_adds)
+
+
+@given(st.integers(0, 2**31), st.floats(0.0, 179.0), st.integers(0, 3))
+def test_rotation_and_translation_are_apart(seed: int, degrees: float, turns: int) -> None:
+    """The estimate is turned and moved by known amounts, from any symmetric one of the truth."""
+    rng = np.random.default_rng(seed)
+    quarters = np.stack([np.eye(4)] * 4)
+    for k in range(4):
+        quarters[k, :3, :3] = np.linalg.matrix_power(QUARTER_TURN.astype(int), k)
+        quarters[k, :3, 3] = (0.1 * k, 0.0, 0.0)
+    ground_truth = Rotation.random(random_state=seed).as_matrix(), rng.normal(size=3)
+    moved, direction = rng.normal(size=3), rng.normal(size=3)
+    turn = Rotation.from_rotvec(np.radians(degrees) * direction / np.linalg.norm(direction))
+    symmetry = quarters[turns]
+    estimate = (
+        turn.as_matrix() @ ground_truth[0] @ symmetry[:3, :3],
+        ground_truth[0] @ symmetry[:3, 3] + ground_truth[1] + moved,
+    )
+
+    only_this = symmetry[None]
+    angle, distance = rotation_and_translation_error(estimate, ground_truth, only_this)
+    assert angle == pytest.approx(degrees, abs=1e-4)
+    assert distance == pytest.approx(np.linalg.norm(moved))
+    nearest, of_nearest = rotation_and_translation_error(estimate, ground_truth, quarters)
+    assert nearest <= angle + 1e-4
+    if degrees < 44:  # no other quarter turn is nearer
+        assert (nearest, of_nearest) == pytest.approx((angle, distance), abs=1e-4)
 
 
 @given(st.integers(0, 2**31))

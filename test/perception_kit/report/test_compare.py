@@ -119,6 +119,23 @@ def test_command(runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) ->
     }
 
 
+def test_several_runs_are_compared_with_the_first(
+    runs: tuple[Path, Path], write_run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    third = write_run("third", [frame(index) for index in range(4)], metrics(recall=0.75))
+    assert main([*map(str, runs), str(third)]) == 0
+    assert capsys.readouterr().out.count("second: ") >= 2
+    written = json.loads((third / "compare.json").read_text())["comparisons"]
+    assert [Path(entry["second"]).name for entry in written] == ["second", "third"]
+    page = (third / "compare.html").read_text()
+    cells = page.partition("ADD(-S) below 0.1 d</td>")[2].partition("</tr>")[0]
+    assert cells.replace("<td>", "").split("</td>")[:3] == [
+        "50.0%",
+        '25.0%<br><span class="worse">−25.0% worse</span>',
+        '75.0%<br><span class="better">+25.0% better</span>',
+    ]
+
+
 def test_command_refuses_what_is_no_replay(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,8 +99,35 @@ def test_keys_slider_and_cards_choose_frames(report: Path, browser: Browser) -> 
     page.locator(".worst figure").click()
     assert page.inner_text("#when").startswith("frame 4")
     assert page.locator("#boxes rect").count() == 1
-    page.locator("#mark").uncheck()
+    page.locator("#mark").select_option("of the truth")
+    assert page.locator("#boxes text").all_text_contents() == ["mug"]
+    page.locator("#mark").select_option("of detections")
     assert page.locator("#boxes rect").count() == 0
+    page.locator("#slider").fill("1")
+    assert page.locator("#boxes text").all_text_contents() == ["mug 0.90"]
+    page.locator("#mark").select_option("none")
+    assert page.locator("#boxes rect").count() == 0
+    assert errors == []
+    page.close()
+
+
+@pytest.mark.slow
+def test_the_list_of_objects_is_sorted_and_leads_to_their_frames(
+    report: Path, browser: Browser
+) -> None:
+    page, errors = opened(browser, report)
+    rows = page.locator("#instances tbody tr")
+    assert rows.count() == COUNT
+    found = page.locator("#instances thead th").nth(2)
+    found.click()
+    assert rows.first.locator("td").nth(2).inner_text() == "yes"
+    found.click()
+    assert found.get_attribute("aria-sort") == "ascending"
+    assert rows.first.locator("td").all_inner_texts()[:3] == ["4", "mug", "no"]
+    assert rows.first.locator("td").nth(4).inner_text() == "–"
+    page.locator("#slider").fill("0")
+    rows.first.click()
+    assert page.inner_text("#when").startswith("frame 4")
     assert errors == []
     page.close()
 

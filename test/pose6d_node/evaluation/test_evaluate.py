@@ -73,6 +73,14 @@ def test_files_of_a_whole_evaluation(
     assert len(pictures) == 2
     assert all(cv2.imread(str(path)).shape == (120, 160, 3) for path in pictures)
     assert "given masks" in capsys.readouterr().out
+    assert "precision_recall" not in metrics["segmentation"], "curves are of the page alone"
+
+    page = (tmp_path / "report.html").read_text()
+    for expected in ("Evaluation on", "0 of 3 objects are found", "average recalls of BOP"):
+        assert expected in page
+    assert page.count('<figure><img alt="0') == 2
+    listed = json.loads(page.partition('id="data">')[2].partition("</script>")[0])["instances"]
+    assert [len(row) == len(listed["columns"]) for row in listed["rows"]] == [True] * 3
 
 
 def test_class_that_the_pose_model_does_not_know_is_named(

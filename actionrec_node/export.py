@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the network of an action model as an ONNX file, checked against PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actionrec_node.networks.action_model import load_action_model
+from actionrec_node.networks.openvino import Positional, network_inputs
+from perception_kit.arguments import program_name
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.onnx_export import ExportError, Part, export_parts
+from perception_kit.processes import run_command
+from perception_kit.resources import resolve_path
+
+EXIT_BAD_INPUT = 2
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog=program_name("actionrec_node.export"), description=__doc__
+    )
+    parser.add_argument("model", type=resolve_path, help="action model file")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for network.onnx and model.json"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    args = parse_arguments(arguments)
+    try:
+        parts, about = action_parts(args.model)
+        (difference,) = export_parts(args.out, parts, about).values()
+    except (ModelFileError, ExportError, OSError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    print(f"{args.out / 'network.onnx'}: equal to PyTorch within {difference:.1g}")
+    return 0
+
+
+def action_parts(path: Path) -> tuple[list[Part], dict[str, Any]]:
+    """The network of an action model, and its specification. Raises ModelFileError."""
+    model = load_action_model(path)
+    shape = (model.spec.clip_length, model.spec.size, model.spec.size, 3)
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    examples = network_inputs(model, noise)
+    part = Part(
+        "network",
+        Positional(model.network, model.inputs),
+        tuple(value.contiguous() for value in examples.values()),
+        tuple(model.inputs),
+        ("logits",),
+        {name: {0: "clips"} for name in model.inputs},
+    )
+    return [part], {"kind": "action", **asdict(model.spec)}
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
