@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Photographs of nobody become videos that action models are trained on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from actionrec_node.data.annotations import read_annotations
+from actionrec_node.data.person_boxes import read_boxes
+from perception_kit.videos.video import VideoFormat, read_video
+
+
+@pytest.fixture
+def script() -> ModuleType:
+    path = Path(__file__).parents[2] / "scripts" / "still_videos.py"
+    spec = importlib.util.spec_from_file_location("still_videos", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """One of a person, two of nobody."""
+    folder = tmp_path / "photographs"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "val").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 8, 3), np.uint8)
+    for number, image in enumerate(pixels):
+        large = cv2.resize(image, (80, 60), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / "val" / f"{number}.png"), large)
+    outline = {"segmentation": [[5, 5, 30, 5, 30, 30, 5, 30]], "iscrowd": 0}
+    content = {
+        "images": [{"id": k, "file_name": f"{k}.png", "width": 80, "height": 60} for k in range(3)],
+        "annotations": [{"id": 1, "image_id": 0, "category_id": 1, **outline}],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    (folder / "annotations" / "instances_val.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_photographs_of_nobody_become_videos_with_a_box(
+    script: ModuleType, photographs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert script.main(["--data", str(photographs), "--out", str(out)]) == 0
+    annotations = read_annotations(out)
+    assert [segments[0].label for segments in annotations.values()] == ["nobody"] * 2
+
+    tracks = read_boxes([out])
+    for path in annotations:
+        assert read_video(path, VideoFormat(15.0, 80)).shape == (30, 60, 80, 3)
+        boxes = tracks[path.resolve()].boxes
+        assert len(boxes) == 30
+        assert (boxes >= 0).all()
+        assert (boxes <= [80, 60, 80, 60]).all()
+
+
+def test_the_best_false_detection_is_the_box(script: ModuleType) -> None:
+    found = [
+        type("Found", (), {"class_name": name, "score": score, "box": np.array(box)})
+        for name, score, box in [
+            ("person", 0.2, [1, 2, 3, 4]),
+            ("person", 0.4, [5, 6, 7, 8]),
+            ("cup", 0.9, [0, 0, 1, 1]),
+        ]
+    ]
+    rgb = np.zeros((60, 80, 3), np.uint8)
+    box = script.choose_box(rgb, lambda image: found, np.random.default_rng(0))
+    assert box.tolist() == [5, 6, 7, 8]
+
+
+def test_no_dataset_is_named(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert script.main(["--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
+    assert "still_videos: " in capsys.readouterr().err
