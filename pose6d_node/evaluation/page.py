@@ -82,7 +82,7 @@ def evaluation_page(
         notes(metrics["notes"]),
         score_groups(_scores(metrics, short=False)),
         f'<div class="charts">{charts}</div><br>',
-        panel("By class", class_table({name: _scores(per_class[name]) for name in per_class})),
+        *_classes(per_class),
         *_stages(metrics["poses"]),
         *_worst(pictures),
         *([instance_panel()] if records else []),
@@ -144,6 +144,12 @@ def _scores(values: Mapping[str, Any], short: bool = True) -> list[Score]:
         *((kind, pose.get(kind.key)) for kind in POSE_COLUMNS),
     ]
     return [kind.of_class(value) if short else kind.of(value) for kind, value in kinds]
+
+
+def _classes(per_class: Mapping[str, Any]) -> list[str]:
+    """A row for each class; nothing where none is scored."""
+    rows = {name: _scores(scores) for name, scores in per_class.items()}
+    return [panel("By class", class_table(rows))] if rows else []
 
 
 def _stages(poses: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
