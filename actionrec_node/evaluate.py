@@ -20,7 +20,7 @@ from tqdm import tqdm
 from actionrec_node.config_file import save_options
 from actionrec_node.data.annotations import Annotations, DataError, known_labels, read_folders
 from actionrec_node.data.crops import CONTEXT
-from actionrec_node.data.labeled_videos import LabeledVideo, load_video
+from actionrec_node.data.labeled_videos import SHARPNESS, LabeledVideo, load_video
 from actionrec_node.data.person_boxes import BoxTrack, read_boxes
 from actionrec_node.evaluation.clip_scores import (
     PredictedVideo,
@@ -47,8 +47,6 @@ from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
 from perception_kit.videos.pictures import add_folder_arguments
 from perception_kit.videos.video import VideoError, VideoFormat
-
-_SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -130,7 +128,7 @@ def read_videos(
     ``--skip-bad`` prints it; DataError where no video is left, and for clips of people where nobody
     is shown.
     """
-    form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size, args.folder_fps, args.pictures)
+    form = VideoFormat(spec.clip_fps, SHARPNESS * spec.size, args.folder_fps, args.pictures)
 
     # Not only after the hours that the videos before it take.
     missing = [path for path in annotations if not path.exists()]

@@ -149,6 +149,9 @@ def train_folds(folder: Path, count: int) -> dict[str, Any]:
             [part / MODEL for part in parts],
             [split_data(each, read_folders(each.data))[1] for each in options],
             options[0].data,
+            options[0].folder_fps,
+            options[0].pictures,
+            options[0].skip_bad,
         )
     except (DataError, ModelFileError) as error:
         raise SweepError(f"run '{folder.name}': {error}") from error

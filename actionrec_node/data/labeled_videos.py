@@ -22,6 +22,8 @@ UNLABELED = -1
 # A window whose last action began more recently is too ambiguous to train on.
 MIN_ACTION_FRAMES = 3
 _NAMED_PROBLEMS = 10
+# Videos to score on are read up to this much larger than the network's input, for sharp crops.
+SHARPNESS = 4
 MAX_END_S = 1.0  # a label may end this much after its video: people round up
 
 

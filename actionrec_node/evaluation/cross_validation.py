@@ -13,14 +13,12 @@ import torch
 
 from actionrec_node.data.annotations import Annotations, group_of, read_folders
 from actionrec_node.data.crops import CONTEXT
-from actionrec_node.data.labeled_videos import load_videos
+from actionrec_node.data.labeled_videos import SHARPNESS, load_videos
 from actionrec_node.data.person_boxes import read_boxes
 from actionrec_node.evaluation.clip_scores import PredictedVideo, clip_scores, predict_videos
 from actionrec_node.evaluation.fall_alarm import alarm_scores
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
 from perception_kit.videos.video import VideoFormat
-
-_SHARPNESS = 4  # videos are read up to this much larger than the network's input, for sharp crops
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,17 @@ class FoldScores:
 
 
 def score_folds(
-    models: Sequence[Path], held_out: Sequence[Annotations], folders: Sequence[Path]
+    models: Sequence[Path],
+    held_out: Sequence[Annotations],
+    folders: Sequence[Path],
+    folder_fps: float,
+    pictures: str | None,
+    skip_bad: bool,
 ) -> FoldScores:
     """Score each model on what its fold held out of the data ``folders``, and put that together.
 
-    Clips show the person where boxes.csv knows them, as the live node does. Raises DataError and
-    ModelFileError.
+    Clips show the person where boxes.csv knows them, as the live node does. ``folder_fps``,
+    ``pictures`` and ``skip_bad`` are those of the training. Raises DataError and ModelFileError.
     """
     predicted: dict[str, list[PredictedVideo]] = defaultdict(list)
     labels: dict[str, Annotations] = defaultdict(dict)
@@ -51,9 +54,9 @@ def score_folds(
     for model_path, labeled in zip(models, held_out, strict=True):
         model = load_action_model(model_path)
         spec = model.spec
-        form = VideoFormat(spec.clip_fps, _SHARPNESS * spec.size)
+        form = VideoFormat(spec.clip_fps, SHARPNESS * spec.size, folder_fps, pictures)
         videos = load_videos(
-            labeled, spec.class_names, form, spec.clip_length, skip_bad=True, tracks=tracks
+            labeled, spec.class_names, form, spec.clip_length, skip_bad=skip_bad, tracks=tracks
         )
         for video, result in zip(videos, _predict(model, videos), strict=True):
             predicted[places[video.path]].append(result)
