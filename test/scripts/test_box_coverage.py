@@ -3,22 +3,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from script_files import load_script
 
 
 @pytest.fixture
 def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "box_coverage.py"
-    spec = importlib.util.spec_from_file_location("box_coverage", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("box_coverage")
 
 
 @pytest.fixture

@@ -3,29 +3,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "label_people.py"
-
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("label_people", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
+from script_files import load_script
 
 pytest.importorskip("openvino")
-script = _load()
+script = load_script("label_people")
 
 
 @given(
@@ -62,7 +47,7 @@ def test_a_mask_that_does_not_fit_its_box_is_none(box: list[float]) -> None:
     assert script._fitting(mask, np.array(box)) is None
 
 
-class _Labeler(script.PeopleLabeler):  # type: ignore[name-defined,misc]
+class _Labeler(script.PeopleLabeler):  # type: ignore[name-defined]
     """Without networks: scores and boxes as given, and masks that fill their boxes."""
 
     def __init__(self, found: list[tuple[float, list[float]]], fits: bool = True) -> None:

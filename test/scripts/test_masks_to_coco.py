@@ -3,26 +3,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+from script_files import load_script
 
 from perception_kit.datasets.opener import open_dataset
 
 
 @pytest.fixture
 def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "masks_to_coco.py"
-    spec = importlib.util.spec_from_file_location("masks_to_coco", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("masks_to_coco")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
+from script_files import load_script
 
 from actionrec_node.data.annotations import read_annotations
 from actionrec_node.data.person_boxes import read_boxes
@@ -19,13 +19,7 @@ from perception_kit.videos.video import VideoFormat, read_video
 
 @pytest.fixture
 def script() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "still_videos.py"
-    spec = importlib.util.spec_from_file_location("still_videos", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("still_videos")
 
 
 @pytest.fixture

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the files of ``scripts/``, which are no package."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+
+def load_script(name: str) -> ModuleType:
+    """``scripts/NAME.py`` as a module."""
+    path = Path(__file__).parents[2] / "scripts" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
