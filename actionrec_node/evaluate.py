@@ -150,7 +150,7 @@ def read_videos(
             print(f"left out: {error}", file=sys.stderr)
             left_out += 1
         else:
-            if args.per_person and video.known_boxes(np.arange(len(video.frames))) is None:
+            if args.per_person and video.boxes_at(np.arange(len(video.frames))) is None:
                 without_person.append(path)
             yield video
 

@@ -80,9 +80,7 @@ def spread_clips(
         ends = np.unique(
             np.linspace(spec.clip_length - 1, len(video.frames) - 1, per_video).astype(int)
         )
-        clips += [
-            video.clip(end, spec.clip_length, spec.size, spec.resize, context) for end in ends
-        ]
+        clips += [video.clip(end, spec, context) for end in ends]
     return clips
 
 

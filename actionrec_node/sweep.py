@@ -22,8 +22,8 @@ from actionrec_node.data.annotations import DataError, read_folders
 from actionrec_node.evaluation.cross_validation import format_folds, score_folds
 from actionrec_node.evaluation.fall_alarm import format_alarm
 from actionrec_node.evaluation.plots import MEASURES, plot_alarm, plot_per_class
-from actionrec_node.train import parse_arguments as parse_training_arguments
-from actionrec_node.train import split_data
+from actionrec_node.training_data import split_data
+from actionrec_node.training_options import parse_arguments as parse_training_arguments
 from perception_kit.arguments import bounded_int, program_name
 from perception_kit.budgets import parse_yaml
 from perception_kit.json_output import write_json

@@ -7,231 +7,47 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar, TypeAlias, get_args
+from dataclasses import asdict
+from typing import Any, TypeAlias
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 
-from actionrec_node.config_file import parse_with_yaml, save_options
-from actionrec_node.data.annotations import (
-    Annotations,
-    DataError,
-    check_disjoint,
-    class_names_of,
-    hold_out_fold,
-    parse_fold,
-    read_folders,
-    split,
-)
-from actionrec_node.data.augmentation import Mode
+from actionrec_node.config_file import save_options
+from actionrec_node.data.annotations import DataError
+from actionrec_node.data.backgrounds import Backgrounds
 from actionrec_node.data.crops import CONTEXT
-from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
-from actionrec_node.data.person_boxes import read_boxes
+from actionrec_node.data.labeled_videos import LabeledVideo
 from actionrec_node.data.training_clips import (
-    MAX_SPEED_CHANGE,
-    Balance,
     ClipSettings,
     TrainingClips,
     batches,
     inverse_frequency_weights,
 )
 from actionrec_node.evaluation.clip_scores import evaluate_clips, format_scores
-from actionrec_node.networks.action_model import (
-    ActionModel,
-    ActionModelSpec,
-    new_spec,
-    read_spec,
-    save_action_model,
-)
-from actionrec_node.networks.architectures import ARCHITECTURES
+from actionrec_node.networks.action_model import ActionModel, save_action_model
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
-from perception_kit.alarm_classes import (
-    alarm_warning,
-    check_alarm_classes,
-    check_lying_classes,
+from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
+from actionrec_node.training_data import load_data
+from actionrec_node.training_options import (
+    LEARNING_RATES,
+    SPEC_OPTIONS,
+    ActionTrainingOptions,
+    parse_arguments,
 )
-from perception_kit.arguments import bounded_float, bounded_int, positive_float, program_name
+from perception_kit.alarm_classes import alarm_warning
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
+from perception_kit.synth.room import find_photos
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
-from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
 from perception_kit.training.run import TrainingError, create_fabric, exit_on, write_record
-from perception_kit.videos.pictures import PICTURES_HELP
-from perception_kit.videos.video import VideoFormat
 
 Batch: TypeAlias = tuple[tuple[Tensor, ...], Tensor]
-CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
-LEARNING_RATES = {"adamw": 2e-3, "sgd": 1e-2}
 STEP_FACTOR = 0.1  # of the rate of SGD at each of --lr-steps
-# Fields of the model's specification that are options of the command.
-SPEC_OPTIONS = {
-    "architecture": "--architecture",
-    "clip_length": "--clip-length",
-    "clip_fps": "--clip-fps",
-    "input_size": "--input-size",
-}
-NEW_NAMES = {"--val-share": "--val-fraction"}
-
-
-def _fold(text: str) -> str:
-    """Type of ``--fold``, which stays text as in files of options."""
-    try:
-        parse_fold(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return text
-
-
-@dataclass(kw_only=True)
-class ActionTrainingOptions(TrainingOptions):
-    """Options of the command."""
-
-    default_minutes: ClassVar[float] = 25
-
-    data: list[Path] = option(
-        help="training data folder; may be given several times", type=Path, action="append"
-    )
-    val: Path | None = option(None, "held-out data folder, never trained on", Path)
-    val_fraction: float | None = option(
-        None, "hold out this fraction of --data instead, whole videos or subjects", positive_float
-    )
-    fold: str | None = option(
-        None,
-        "hold out fold K of N of the subjects (or videos) of --data instead, for cross-validation",
-        _fold,
-        metavar="K/N",
-    )
-    also_train: list[Path] = option(
-        [],
-        "data folder of which nothing is held out, such as renders; may be given several times",
-        Path,
-        action="append",
-        metavar="DATA",
-    )
-    group_pattern: str | None = option(
-        None,
-        "with --val-fraction or --fold: regular expression for the part of a path that names the"
-        " subject",
-    )
-    clip_length: int | None = option(None, "frames of a clip (default: 16)", bounded_int(2))
-    clip_fps: float | None = option(
-        None, "frames per second of a clip (default: the architecture's)", positive_float
-    )
-    input_size: int | None = option(
-        None, "side of a clip's frames in pixels (default: the architecture's)", bounded_int(1)
-    )
-    alarm_class: list[str] | None = option(
-        None,
-        "class that raises the fall alarm; may be given several times (default: 'falling', or those"
-        " of --weights with the same classes)",
-        action="append",
-        metavar="NAME",
-    )
-    lying_class: list[str] | None = option(
-        None,
-        "class that confirms a fall and holds its alarm; may be given several times (default:"
-        " 'lying', or those of --weights with the same classes)",
-        action="append",
-        metavar="NAME",
-    )
-    folder_fps: float = option(30.0, "rate of the pictures in folders of frames", positive_float)
-    pictures: str | None = option(None, PICTURES_HELP, metavar="GLOB")
-    skip_bad: bool = option(False, "leave videos out that cannot be used, instead of stopping")
-
-    architecture: str = option("resnext3d_compact", "of the network", choices=list(ARCHITECTURES))
-    weights: list[Path] | None = option(
-        None,
-        "fine-tune: a model file or a published checkpoint; I3D: one per stream",
-        Path,
-        nargs="+",
-    )
-    freeze_through: str | None = option(
-        None, "with --weights, do not train the network up to and with this stage", metavar="STAGE"
-    )
-    augmentation: Mode = option("some", "filters applied to a clip", choices=get_args(Mode))
-    balance: Balance = option(
-        "sampling",
-        "draw all classes equally often, or weighted cross entropy by inverse class frequency, or"
-        " neither",
-        choices=get_args(Balance),
-    )
-
-    batch_size: int = option(16, **BATCH_SIZE)
-    label_smoothing: float = option(0.05, "of the cross entropy", bounded_float(0.0, below=1.0))
-    optimizer: str = option(
-        "adamw", "adamw: warm-up and cosine; sgd: --lr-steps", choices=list(LEARNING_RATES)
-    )
-    learning_rate: float | None = option(
-        None, f"at the peak (default: {LEARNING_RATES})", positive_float
-    )
-    lr_steps: list[int] = option(
-        [],
-        "sgd: epochs after which the rate is a tenth",
-        bounded_int(1),
-        nargs="*",
-        metavar="EPOCH",
-    )
-    epochs: int | None = option(
-        None,
-        "instead of --steps and --max-minutes: epochs of one clip per labelled segment",
-        bounded_int(1),
-    )
-    evaluate_every: int = option(
-        0, "held-out scores for TensorBoard; 0: at the end", bounded_int(0), metavar="STEPS"
-    )
-    workers: int = option(1, "processes that prepare clips", bounded_int(0))
-    devices: int = option(1, "GPUs, or processes on a CPU, each with its own batch", bounded_int(1))
-    config: Path | None = None
-
-
-def parse_arguments(arguments: Sequence[str] | None = None) -> ActionTrainingOptions:
-    """Options of the command line and of the YAML file that it may name."""
-    parser = argparse.ArgumentParser(
-        prog=program_name("actionrec_node.train"),
-        description="Train an action model on labelled videos.",
-    )
-    add_options(parser, ActionTrainingOptions)
-
-    args = parse_with_yaml(parser, arguments, NEW_NAMES)
-    options = ActionTrainingOptions(**vars(args))
-    _check_together(parser, options)
-    return options
-
-
-def _check_together(parser: argparse.ArgumentParser, options: ActionTrainingOptions) -> None:
-    """End the program with a message for options of which one needs, or rules out, another."""
-    if options.freeze_through and not options.weights:
-        parser.error(
-            "--freeze-through needs --weights: stages that were never trained would be frozen"
-        )
-
-    ways = (options.val, options.val_fraction, options.fold)
-    if sum(way is not None for way in ways) != 1:
-        parser.error(
-            "give one of --val, --val-fraction and --fold: the model is scored on videos that it"
-            " was not trained on"
-        )
-
-    if options.precision == "bf16-mixed" and not options.uses_gpu:
-        parser.error(
-            "--precision bf16-mixed needs a GPU here: on CPUs, bfloat16 gradients of grouped 3D"
-            " convolutions are at times infinite"
-        )
-
-    if options.group_pattern is not None and options.val is not None:
-        parser.error(
-            "--group-pattern needs --val-fraction or --fold: it says what of --data stays on one"
-            " side"
-        )
-    if options.lr_steps and options.optimizer != "sgd":
-        parser.error("--lr-steps needs --optimizer sgd: the rate of adamw falls by itself")
 
 
 def create_optimizer(name: str, model: ActionModel, learning_rate: float) -> torch.optim.Optimizer:
@@ -353,81 +169,6 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         }
 
 
-def _classes_of_falls(
-    options: ActionTrainingOptions, class_names: Sequence[str]
-) -> dict[str, tuple[str, ...] | None]:
-    """The classes that raise and confirm the fall alarm; None: the default ones.
-
-    Raises DataError.
-    """
-    same_classes = options.weights and are_of_classes(options.weights, class_names)
-    before = read_spec(options.weights[0]) if options.weights and same_classes else None
-
-    def choose(given: list[str] | None, earlier: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return earlier if given is None else tuple(given)
-
-    alarms = choose(options.alarm_class, before.alarms if before else None)
-    lying = choose(options.lying_class, before.confirmations if before else None)
-    try:
-        if alarms is not None:
-            check_alarm_classes(class_names, alarms)
-        if lying is not None:
-            check_lying_classes(class_names, lying, alarms or ())
-    except ValueError as error:
-        raise DataError(f"--alarm-class, --lying-class: {error}") from error
-    return {"alarm_classes": alarms, "lying_classes": lying}
-
-
-def split_data(
-    options: ActionTrainingOptions, annotations: Annotations
-) -> tuple[Annotations, Annotations]:
-    """What of --data is trained on, and what is held out. Raises DataError."""
-    if options.fold is not None:
-        return hold_out_fold(annotations, *parse_fold(options.fold), options.group_pattern)
-    if options.val_fraction is not None:
-        return split(annotations, options.val_fraction, options.seed, options.group_pattern)
-    assert options.val is not None  # one of the three, see _check_together
-    held_out = read_folders([options.val])
-    check_disjoint(annotations, held_out)
-    return annotations, held_out
-
-
-def load_data(
-    options: ActionTrainingOptions,
-) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
-    """Model specification, training videos and held-out videos. Raises DataError."""
-    annotations, held_out = split_data(options, read_folders(options.data))
-    if options.also_train:
-        also = read_folders(options.also_train)
-        check_disjoint(also, {**annotations, **held_out})
-        annotations |= also
-    folders = [*options.data, *options.also_train, *([options.val] if options.val else [])]
-
-    side = options.input_size
-    spec = new_spec(
-        options.architecture,
-        class_names_of(annotations),
-        clip_length=options.clip_length,
-        clip_fps=options.clip_fps,
-        input_size=(side, side) if side else None,
-        **_classes_of_falls(options, class_names_of(annotations)),
-    )
-    load = partial(
-        load_videos,
-        class_names=spec.class_names,
-        form=VideoFormat(
-            spec.clip_fps, round(CACHED_SIDE * spec.size), options.folder_fps, options.pictures
-        ),
-        min_frames=spec.clip_length,
-        skip_bad=options.skip_bad,
-        tracks=read_boxes(folders),
-        folder=options.run_dir,
-    )
-    # Clips that are drawn end in a label; held-out videos are seen as a robot sees them.
-    lead_frames = math.ceil(spec.clip_length * (1 + MAX_SPEED_CHANGE))
-    return spec, load(annotations, lead_frames=lead_frames), load(held_out)
-
-
 def run(options: ActionTrainingOptions) -> None:
     """Train, score on the held-out videos, write the model and its record.
 
@@ -445,7 +186,8 @@ def run(options: ActionTrainingOptions) -> None:
         print(f"warning: {warning}", file=sys.stderr)
     settings = ClipSettings(options.augmentation, options.balance, options.seed)
     folders = [*options.data, *options.also_train]
-    clips = TrainingClips(train_videos, spec, settings, folders)
+    photographs = Backgrounds(find_photos(options.backgrounds)) if options.backgrounds else None
+    clips = TrainingClips(train_videos, spec, settings, folders, photographs)
     data: dict[str, Any] = {
         "train_videos": len(train_videos),
         "held_out_videos": len(val_videos),
@@ -454,6 +196,8 @@ def run(options: ActionTrainingOptions) -> None:
     }
 
     model = ActionModel(spec)
+    if isinstance(model.network, ResNeXt3dLite0):
+        model.network.load_imagenet(spec.mean, spec.std)
     if options.weights:
         same_classes = are_of_classes(options.weights, spec.class_names)
         load_pretrained(model.network, options.weights, keep_classifier=same_classes)

@@ -46,6 +46,7 @@ SAME = 0.5  # overlap of boxes of one person
 MASK_FITS = 0.55  # overlap of the mask's box with the detector's
 MIN_AREA = 0.25  # of a box that its mask covers
 MAX_SIDE = 1280
+TRIES = 3  # frames looked at of a video for each that is kept, at most
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--fps",
         type=bounded_float(0.1, 30.0),
         default=2.0,
-        help="frames looked at per second of video (default: %(default)s)",
+        help="frames looked at per second of video, three times --max-frames at most"
+        " (default: %(default)s)",
     )
     add(
         "--max-frames",
@@ -211,6 +213,11 @@ def _annotation(number: int, image: int, mask: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _spread(count: int, most: int) -> list[int]:
+    """At most ``most`` of ``count`` indices, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
+
+
 def label_videos(args: argparse.Namespace) -> tuple[int, int]:
     """Write the dataset; returns how many frames it has, and how many were looked at."""
     left_out = [end for path in args.leave_out for end in path.read_text().split()]
@@ -227,17 +234,17 @@ def label_videos(args: argparse.Namespace) -> tuple[int, int]:
     annotations: list[dict[str, Any]] = []
     seen = 0
     for number, path in enumerate(tqdm(videos, unit="video")):
-        found = []
+        found: list[tuple[str, np.ndarray, list[Person]]] = []
         try:
-            for k, rgb in enumerate(video_frames(path, VideoFormat(args.fps, MAX_SIDE))):
-                seen += 1
-                if people := labeler.label(rgb):
-                    found.append((f"{number:04}_{path.stem}_{k:04}.jpg", rgb, people))
+            frames = list(video_frames(path, VideoFormat(args.fps, MAX_SIDE)))
         except VideoError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
-        chosen = np.linspace(0, len(found) - 1, min(len(found), args.max_frames)).round()
-        for name, rgb, people in (found[int(k)] for k in chosen):
+        for k in _spread(len(frames), TRIES * args.max_frames):
+            seen += 1
+            if people := labeler.label(frames[k]):
+                found.append((f"{number:04}_{path.stem}_{k:04}.jpg", frames[k], people))
+        for name, rgb, people in (found[k] for k in _spread(len(found), args.max_frames)):
             cv2.imwrite(str(args.out / "train" / name), rgb[:, :, ::-1])
             height, width = rgb.shape[:2]
             images.append({"id": len(images), "file_name": name, "width": width, "height": height})

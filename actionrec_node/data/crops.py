@@ -15,6 +15,9 @@ import numpy as np
 from actionrec_node.networks.resizing import resize_frame
 
 CONTEXT = 1.5  # side of the square that a person's clip shows / larger side of the boxes
+# What is kept around a person's box, and where it fades out, as fractions of the box's sides.
+_MARGIN, _FEATHER = 0.06, 0.12
+_GRAY = 114.0  # what surroundings fade into
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,38 @@ def crop(rgb: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
     return resize_frame(rgb[top : max(bottom, top + 1), left : max(right, left + 1)], size)
 
 
+def box_weights(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(K, height, width) float32: 1 in and near each of ``boxes`` (K, 4), falling to 0 around it.
+
+    The boxes are fractions of the image's sides.
+    """
+
+    def along(low: np.ndarray, high: np.ndarray, pixels: int) -> np.ndarray:
+        """(K, pixels) of one axis."""
+        centers = (np.arange(pixels) + 0.5) / pixels
+        side = np.maximum(high - low, 1e-6)[:, None]
+        depth = np.minimum(centers - low[:, None], high[:, None] - centers) / side
+        return np.clip((depth + _MARGIN + _FEATHER) / _FEATHER, 0.0, 1.0)
+
+    rows = along(boxes[:, 1], boxes[:, 3], height)
+    columns = along(boxes[:, 0], boxes[:, 2], width)
+    return (rows[:, :, None] * columns[:, None, :]).astype(np.float32)
+
+
 def crop_clip(
     frames: Sequence[np.ndarray] | np.ndarray,
-    boxes: Sequence[np.ndarray] | np.ndarray | None,
+    boxes: np.ndarray | None,
     size: int,
     resize: str,
     context: float = CONTEXT,
+    surroundings: float = 1.0,
 ) -> np.ndarray:
     """(K, size, size, 3) uint8 that the network sees of K images (H, W, 3): one region of them all.
 
     Without ``boxes`` it is the whole image, brought to the size by ``resize`` of ``resize_frame``;
-    else the ``clip_region`` of the boxes (4,), one for each image in which the person is seen.
+    else the ``clip_region`` of the boxes (K, 4) of the person. What is outside of an image's box
+    keeps the fraction ``surroundings`` of its contrast: a room tells little about what somebody
+    does in it, and the box stands out as they move.
     Training, evaluation and the live node all see clips through this function.
     """
     if boxes is None:
@@ -85,4 +109,10 @@ def crop_clip(
 
     height, width = frames[-1].shape[:2]
     region = clip_region(boxes, width / height, context)
-    return np.stack([crop(rgb, region, size) for rgb in frames])
+    clip = np.stack([crop(rgb, region, size) for rgb in frames])
+    if surroundings == 1.0:
+        return clip
+
+    inside = (boxes - np.tile(region[:2], 2)) / np.tile(region[2:] - region[:2], 2)
+    weights = surroundings + (1.0 - surroundings) * box_weights(inside, size, size)[..., None]
+    return np.round(_GRAY + weights * (clip - np.float32(_GRAY))).astype(np.uint8)

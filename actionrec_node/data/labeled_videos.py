@@ -16,6 +16,7 @@ from actionrec_node.data.annotations import Annotations, DataError, Segment, kno
 from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.frames import FrameFile, Frames, read_frames
 from actionrec_node.data.person_boxes import BoxTrack
+from actionrec_node.networks.action_model import ActionModelSpec
 from perception_kit.videos.video import VideoError, VideoFormat, frame_size
 
 UNLABELED = -1
@@ -42,26 +43,35 @@ class LabeledVideo:
     labels: np.ndarray
     boxes: np.ndarray | None = None
 
-    def known_boxes(self, indices: np.ndarray) -> np.ndarray | None:
-        """(M, 4) boxes of those frames of ``indices`` (K,) that show the person; None for none."""
+    def boxes_at(self, indices: np.ndarray) -> np.ndarray | None:
+        """(K, 4) the person's box in the frames ``indices`` (K,); None where none shows them.
+
+        A frame in which they are not seen has the box of the frame nearest to it.
+        """
         if self.boxes is None:
             return None
         boxes = self.boxes[indices]
-        known = boxes[np.isfinite(boxes[:, 0])]
-        return known if len(known) else None
+        known = np.flatnonzero(np.isfinite(boxes[:, 0]))
+        if not len(known):
+            return None
+        distances = np.abs(known[None, :] - np.arange(len(boxes))[:, None])
+        return boxes[known[distances.argmin(axis=1)]]
 
-    def clip(
-        self, end: int, clip_length: int, size: int, resize: str, context: float | None
-    ) -> np.ndarray:
-        """(K, size, size, 3): the clip that ends at frame ``end``.
+    def is_seen_in(self, indices: np.ndarray) -> bool:
+        """Whether each of the frames shows the person, as far as known."""
+        return self.boxes is not None and bool(np.isfinite(self.boxes[indices]).all())
+
+    def clip(self, end: int, spec: ActionModelSpec, context: float | None) -> np.ndarray:
+        """(K, size, size, 3): the clip of a model of ``spec`` that ends at frame ``end``.
 
         It shows the person where they are seen; without ``context`` it shows the whole image.
         """
-        indices = clip_indices(end, clip_length)
+        indices = clip_indices(end, spec.clip_length)
         frames = self.frames[indices]
         if context is None:
-            return crop_clip(frames, None, size, resize)
-        return crop_clip(frames, self.known_boxes(indices), size, resize, context)
+            return crop_clip(frames, None, spec.size, spec.resize)
+        boxes = self.boxes_at(indices)
+        return crop_clip(frames, boxes, spec.size, spec.resize, context, spec.surroundings)
 
 
 def frame_labels(

@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from actionrec_node.data import backgrounds
 from actionrec_node.data.annotations import DataError
 from actionrec_node.data.augmentation import Mode, augment, random_crop
+from actionrec_node.data.backgrounds import Backgrounds
 from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.labeled_videos import (
     MIN_ACTION_FRAMES,
@@ -63,8 +65,10 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
         spec: ActionModelSpec,
         settings: ClipSettings,
         folders: Sequence[Path] = (),
+        photographs: Backgrounds | None = None,
     ) -> None:
         self._videos, self._spec, self._settings = videos, spec, settings
+        self._backgrounds = photographs
         self._windows = list_windows(
             [video.labels for video in videos],
             spec.clip_length,
@@ -119,19 +123,25 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
     ) -> np.ndarray:
         """(K, S, S, 3): these frames of the video, cropped at random.
 
-        They show most of the image, or a person whose box a detector found.
+        They show most of the image, or a person whose box a detector found, at times elsewhere.
         """
-        boxes = video.known_boxes(indices)
+        frames, boxes = video.frames[indices], video.boxes_at(indices)
+        if (
+            self._backgrounds is not None
+            and boxes is not None
+            and video.is_seen_in(indices)
+            and rng.random() < backgrounds.FRACTION
+        ):
+            frames = self._backgrounds.move(frames, boxes, rng)
         if boxes is None or rng.random() >= PERSON_FRACTION:
-            return random_crop(video.frames[indices], self._spec.size, rng)
+            return random_crop(frames, self._spec.size, rng)
 
         # One draw for all boxes of a clip, so that the noise of the detector adds no motion.
         sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
         detected = boxes + sides * rng.normal(0.0, BOX_NOISE, 4)
         context = rng.uniform(*CONTEXTS)
-        return crop_clip(
-            video.frames[indices], detected, self._spec.size, self._spec.resize, context
-        )
+        spec = self._spec
+        return crop_clip(frames, detected, spec.size, spec.resize, context, spec.surroundings)
 
 
 def _folder_of(path: Path, folders: Sequence[Path]) -> int:

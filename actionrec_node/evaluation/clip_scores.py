@@ -63,10 +63,7 @@ def predict_video(
     ends = np.arange(spec.clip_length - 1, len(video.frames), stride)
     scores = [np.zeros((0, len(spec.class_names)), np.float32)]
     for first in range(0, len(ends), CLIPS_AT_ONCE):
-        clips = [
-            video.clip(end, spec.clip_length, spec.size, spec.resize, context)
-            for end in ends[first : first + CLIPS_AT_ONCE]
-        ]
+        clips = [video.clip(end, spec, context) for end in ends[first : first + CLIPS_AT_ONCE]]
         scores.append(model.probabilities(clips))
     return PredictedVideo(video.labels, ends, np.concatenate(scores))
 

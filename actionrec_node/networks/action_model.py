@@ -38,7 +38,8 @@ class ActionModelSpec:
     (width, height) pixels by the method ``resize`` of ``resize_frame``; ``mean`` and ``std`` are
     per RGB channel of values 0 to 1. The fall alarm is raised by the classes ``alarm_classes``,
     which are by default the class "falling" where there is one, and confirmed by the
-    ``lying_classes``, by default "lying". Raises ValueError for values that no model has.
+    ``lying_classes``, by default "lying". Of what is around a person's box, clips show the fraction
+    ``surroundings`` of the contrast. Raises ValueError for values that no model has.
     """
 
     architecture: str
@@ -51,6 +52,7 @@ class ActionModelSpec:
     resize: str = "stretch"
     alarm_classes: tuple[str, ...] | None = None
     lying_classes: tuple[str, ...] | None = None
+    surroundings: float = 1.0
 
     def __post_init__(self) -> None:
         if self.alarm_classes is None:
@@ -134,10 +136,12 @@ class ActionModel(nn.Module):
         architecture = find_architecture(spec.architecture)
         self.inputs = architecture.inputs
 
-        network = architecture.build(len(spec.class_names))
-        self.network = network.to(
-            memory_format=torch.channels_last_3d  # type: ignore[call-overload] # stubs lack it
-        )
+        self.network = architecture.build(len(spec.class_names))
+        for module in self.network.modules():
+            if isinstance(module, nn.Conv3d):  # images' convolutions have no such layout
+                module.to(
+                    memory_format=torch.channels_last_3d  # type: ignore[call-overload] # stubs lack it
+                )
 
         # Of pixel values from 0 to 255.
         mean, std = (

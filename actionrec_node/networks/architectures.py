@@ -10,6 +10,7 @@ from typing import Literal
 
 from actionrec_node.networks.i3d import I3d
 from actionrec_node.networks.resnext3d import CONFIGS, ResNeXt3d
+from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
 from actionrec_node.networks.stages import StagedNetwork
 
 InputKind = Literal["rgb", "flow"]
@@ -60,6 +61,7 @@ def _i3d(*streams: InputKind) -> Architecture:
 
 ARCHITECTURES: dict[str, Architecture] = {
     **{name: _resnext3d(name) for name in CONFIGS},
+    "resnext3d_lite0": Architecture(ResNeXt3dLite0),
     "i3d": _i3d("rgb", "flow"),
     "i3d_rgb": _i3d("rgb"),
     "i3d_flow": _i3d("flow"),

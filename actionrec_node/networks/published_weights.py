@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from actionrec_node.networks.action_model import KIND
+from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
 from actionrec_node.networks.stages import stages_of
 from perception_kit.networks.model_file import misfit, read_model, read_state_dict
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
@@ -121,6 +122,11 @@ def load_pretrained(network: nn.Module, paths: Sequence[str | Path], keep_classi
         kept = {name: tensor for name, tensor in own.items() if name.startswith(classifier)}
         body = {name: tensor for name, tensor in tensors.items() if not name.startswith(classifier)}
         tensors = body | kept
+
+    # The weights of a fast path alone leave the slow path as it is.
+    added = ResNeXt3dLite0.ADDED if isinstance(network, ResNeXt3dLite0) else ()
+    if added and not any(name.startswith(added) for name in tensors):
+        tensors |= {name: tensor for name, tensor in own.items() if name.startswith(added)}
 
     # Checkpoints older than PyTorch 0.4.1 have no batch counters; nothing here reads them.
     counters = {

@@ -186,10 +186,16 @@ class ResNeXt3d(StagedNetwork):
         return nn.Sequential(first, *following)
 
     def forward(self, rgb: Tensor) -> Tensor:
+        return self.classify(self.layer2(self.layer1(self.stem(rgb))))
+
+    def stem(self, rgb: Tensor) -> Tensor:
+        """What ``layer1`` is given."""
         if self.config.frame_differences:
             before = torch.cat([rgb[:, :, :1], rgb[:, :, :-1]], dim=2)
             rgb = torch.cat([rgb, DIFFERENCE_GAIN * (rgb - before)], dim=1)
+        return self.maxpool(self.relu(self.bn1(self.conv1(rgb))))
 
-        x = self.maxpool(self.relu(self.bn1(self.conv1(rgb))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits (N, num_classes) of what ``layer2`` made of the clips."""
+        x = self.layer4(self.layer3(x))
         return self.fc(self.avgpool(x).flatten(1))

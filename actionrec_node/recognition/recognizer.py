@@ -405,8 +405,9 @@ class ActionRecognizer:
         boxes = [view.box for view in clip.frames if view.box is not None]
         return crop_clip(
             [view.rgb for view in clip.frames],
-            boxes or None,
+            np.stack(boxes) if boxes else None,
             self.spec.size,
             self.spec.resize,
             self.config.context,
+            self.spec.surroundings,
         )

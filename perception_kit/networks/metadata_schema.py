@@ -120,6 +120,7 @@ _SCHEMA: dict[str, Check] = {
     "resize": _name,
     "alarm_classes": _some_names,
     "lying_classes": _some_names,
+    "surroundings": _number(0.0, 1.0),
     # Objects.
     "diameters": _list_of(_LENGTH, 1, _MAX_CLASSES),
     "sizes": _list_of(_list_of(_number(0.0, 100.0), 3, 3), 1, _MAX_CLASSES),

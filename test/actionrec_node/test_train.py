@@ -14,7 +14,7 @@ from interrupted_training import assert_resume_is_exact
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from actionrec_node import evaluate, train
-from actionrec_node.networks.action_model import load_action_model
+from actionrec_node.networks.action_model import ActionModel, load_action_model, new_spec
 
 TINY = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
 
@@ -72,8 +72,8 @@ def test_learning_rate_of_sgd_falls_to_a_tenth_at_chosen_epochs(
 
 def test_fine_tuning_replaces_the_head_and_leaves_frozen_stages_alone(data_folder: Path) -> None:
     torch.manual_seed(5)
-    published = train.ActionModel(
-        train.new_spec("resnext3d_compact", [f"class {index}" for index in range(7)])
+    published = ActionModel(
+        new_spec("resnext3d_compact", [f"class {index}" for index in range(7)])
     ).network.state_dict()
     torch.save(
         {"state_dict": {f"module.{name}": tensor for name, tensor in published.items()}},
@@ -101,7 +101,7 @@ def test_fine_tuning_replaces_the_head_and_leaves_frozen_stages_alone(data_folde
 
 def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: Path) -> None:
     torch.manual_seed(5)
-    before = train.ActionModel(train.new_spec("resnext3d_compact", ["running", "standing"]))
+    before = ActionModel(new_spec("resnext3d_compact", ["running", "standing"]))
     train.save_action_model(data_folder / "before.safetensors", before)
     train.main(
         _arguments(
@@ -261,7 +261,7 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
     elif case == "no checkpoint":
         arguments += ["--resume"]
     elif case == "no stage":
-        model = train.ActionModel(train.new_spec("resnext3d_compact", ["a", "b"]))
+        model = ActionModel(new_spec("resnext3d_compact", ["a", "b"]))
         train.save_action_model(data_folder / "w.safetensors", model)
         arguments += ["--weights", str(data_folder / "w.safetensors"), "--freeze-through", "layer9"]
     elif case in ("no fraction", "no pattern"):
@@ -332,7 +332,7 @@ def test_a_run_does_not_go_on_as_another(
             data_folder / "train" / "running" / "0.mkv", data_folder / "train" / "running" / "2.mkv"
         )
     elif case == "--weights":
-        model = train.ActionModel(train.new_spec("resnext3d_compact", ["running", "standing"]))
+        model = ActionModel(new_spec("resnext3d_compact", ["running", "standing"]))
         train.save_action_model(data_folder / "w.safetensors", model)
         arguments += [case, str(data_folder / "w.safetensors")]
     elif case.startswith("--"):

@@ -48,10 +48,25 @@ def test_a_clip_shows_the_same_region_of_all_images() -> None:
     images = np.zeros((2, 20, 40, 3), np.uint8)
     images[0, 5:15, 10:20] = 200
     images[1, 5:15, 20:30] = 200
-    boxes = [np.array([0.25, 0.25, 0.5, 0.75]), np.array([0.5, 0.25, 0.75, 0.75])]
+    boxes = np.array([[0.25, 0.25, 0.5, 0.75], [0.5, 0.25, 0.75, 0.75]])
     clip = crop_clip(images, boxes, 8, "stretch", context=1.0)  # 20 x 20 pixels in the middle
     assert (clip[0, 4, :, 0] > 100).tolist() == [True] * 4 + [False] * 4
     assert (clip[1, 4, :, 0] > 100).tolist() == [False] * 4 + [True] * 4
     whole = crop_clip(images, None, 8, "center")
     assert whole.shape == (2, 8, 8, 3)
     assert whole[0, 4, 0, 0] == 200, "the square in the middle begins at column 10"
+
+
+@pytest.mark.parametrize("surroundings", [0.0, 0.25, 1.0])
+def test_what_is_around_a_box_fades_and_what_is_in_it_stays(surroundings: float) -> None:
+    images = np.full((1, 100, 100, 3), 214, np.uint8)
+    boxes = np.array([[0.4, 0.4, 0.6, 0.6]])
+    clip = crop_clip(images, boxes, 50, "stretch", 2.5, surroundings)  # 50 x 50 pixels
+    assert (clip[0, 15:35, 15:35] == 214).all()
+    corner = round(114 + 100 * surroundings)
+    assert (clip[0, :8, :8] == corner).all()
+
+
+def test_an_image_without_a_box_keeps_its_surroundings() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    assert (crop_clip(images, None, 8, "stretch", surroundings=0.0) == images).all()

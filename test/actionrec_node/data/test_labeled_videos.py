@@ -22,7 +22,7 @@ from actionrec_node.data.labeled_videos import (
 )
 from actionrec_node.data.person_boxes import BoxTrack
 from actionrec_node.evaluation.clip_scores import predict_video
-from actionrec_node.networks.action_model import load_action_model
+from actionrec_node.networks.action_model import ActionModelSpec, load_action_model
 from perception_kit.videos.video import VideoError, VideoFormat, read_video
 
 
@@ -60,10 +60,11 @@ def test_a_clip_shows_the_person_where_they_are_seen_and_else_the_whole_image() 
     boxes = np.full((8, 4), np.nan)
     boxes[6] = [0.25, 0.25, 0.5, 0.5]
     video = LabeledVideo(Path("v"), frames, np.zeros(8, np.int64), boxes)
-    person, nobody = (video.clip(end, 4, 10, "stretch", context=1.0) for end in (7, 5))
+    spec = ActionModelSpec("resnext3d_compact", ("a",), clip_length=4, input_size=(10, 10))
+    person, nobody = (video.clip(end, spec, context=1.0) for end in (7, 5))
     assert person.min() == 255, "the box of one frame is enough"
     assert nobody.min() == 0, "nobody is seen"
-    assert video.clip(7, 4, 10, "stretch", context=None).min() == 0
+    assert video.clip(7, spec, context=None).min() == 0
 
 
 def test_windows_of_one_labeled_stretch_have_its_number() -> None:
