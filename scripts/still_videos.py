@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns photographs of nobody into videos labelled "nobody", as training data of action models.
+"""Turns photographs into videos, as training data of action models.
 
-The camera stands still or moves slowly. ``boxes.csv`` has in each video a region that a detector
-may take for a person: the best false detection of --model, where there is one, else any.
+Those of nobody become videos labelled "nobody", whose ``boxes.csv`` has a region that a detector
+may take for a person: the best false detection of --model, where there is one, else any. With
+--people they are of people who keep still: a table with the columns photograph (its name without
+the ending), x_min, y_min, x_max, y_max (pixels) and label, such as models/people/postures.csv.
+The camera stands still or moves slowly.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import argparse
 import csv
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -20,13 +24,15 @@ from tqdm import tqdm
 
 from perception_kit.arguments import bounded_int
 from perception_kit.colors import NOBODY_LABEL
-from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.files import DatasetError, read_color
 from perception_kit.datasets.opener import open_dataset
+from perception_kit.datasets.photographs import PICTURES
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
 from pose6d_node import Segmenter
 
 PERSON = "person"
+EDGES = ("x_min", "y_min", "x_max", "y_max")
 FPS, SECONDS = 15, 2
 MIN_SCORE = 0.1  # of a false detection
 MAX_SIDE = 480  # pixels
@@ -40,23 +46,58 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(prog="python scripts/still_videos.py", description=__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, action="append", help="photographs; repeatable")
+    add("--people", type=Path, help="table of people and what they do")
     add("--model", type=Path, help="segmentation model with the class 'person'")
     add("--seed", type=bounded_int(0), default=0, help="of boxes and motions (default: 0)")
     add("--out", type=Path, required=True, help="folder to write; it must not exist")
     return parser.parse_args(arguments)
 
 
-def photographs_of_nobody(folders: Sequence[Path]) -> Iterator[np.ndarray]:
-    """Images (H, W, 3) uint8 in which no person is annotated. Raises DatasetError."""
+@dataclass(frozen=True)
+class Shot:
+    """A photograph ``rgb`` (H, W, 3) uint8, a ``box`` (4,) in pixels, and what the box shows."""
+
+    rgb: np.ndarray
+    box: np.ndarray
+    label: str
+
+
+def shots_of_nobody(
+    folders: Sequence[Path], segmenter: Segmenter | None, rng: np.random.Generator
+) -> Iterator[Shot]:
+    """Photographs in which no person is annotated. Raises DatasetError."""
     for folder in folders:
         dataset = open_dataset(folder)
         for index in range(len(dataset)):
             names = {dataset.class_names[each.class_id] for each in dataset.instances(index)}
             if PERSON in dataset.annotated_classes(index) and PERSON not in names:
-                rgb = dataset.rgb(index)
-                scale = min(1.0, MAX_SIDE / max(rgb.shape[:2]))
-                size = [round(side * scale) // 2 * 2 for side in rgb.shape[1::-1]]
-                yield cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+                rgb = shrink_evenly(dataset.rgb(index))
+                yield Shot(rgb, choose_box(rgb, segmenter, rng), NOBODY_LABEL)
+
+
+def shots_of_people(folders: Sequence[Path], table: Path) -> Iterator[Shot]:
+    """The people of a table. Raises DatasetError for one whose photograph is not there."""
+    pictures = {
+        path.stem: path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PICTURES
+    }
+    with table.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["photograph"] not in pictures:
+                raise DatasetError(f"no --data has the photograph '{row['photograph']}' of {table}")
+            photo = read_color(pictures[row["photograph"]])
+            rgb = shrink_evenly(photo)
+            box = np.array([float(row[edge]) for edge in EDGES])
+            yield Shot(rgb, box * rgb.shape[1] / photo.shape[1], row["label"])
+
+
+def shrink_evenly(rgb: np.ndarray) -> np.ndarray:
+    """The image at most MAX_SIDE large, with even sides, as video codecs want them."""
+    scale = min(1.0, MAX_SIDE / max(rgb.shape[:2]))
+    size = [round(side * scale) // 2 * 2 for side in rgb.shape[1::-1]]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def choose_box(
@@ -92,21 +133,27 @@ def convert(args: argparse.Namespace) -> int:
     """Write the data folder; returns the number of videos. Raises DatasetError, ModelFileError."""
     rng = np.random.default_rng(args.seed)
     segmenter = Segmenter(args.model, score_threshold=MIN_SCORE) if args.model else None
+    shots = (
+        shots_of_people(args.data, args.people)
+        if args.people
+        else shots_of_nobody(args.data, segmenter, rng)
+    )
     (args.out / "videos").mkdir(parents=True)
     labels, boxes, count = [], [], 0
-    for rgb in tqdm(photographs_of_nobody(args.data), unit="video"):
+    for shot in tqdm(shots, unit="video"):
         name = f"videos/{count:04}.mp4"
         is_moving = rng.random() < MOVING_FRACTION
-        motion = is_moving * rng.uniform(-MAX_MOTION, MAX_MOTION, 2) * rgb.shape[1::-1]
-        write_video(args.out / name, rgb, motion)
-        labels.append((name, 0, "inf", NOBODY_LABEL))
-        box = choose_box(rgb, segmenter, rng).round(1)
-        boxes += [(name, round(k / FPS, 3), *box) for k in range(FPS * SECONDS)]
+        motion = is_moving * rng.uniform(-MAX_MOTION, MAX_MOTION, 2) * shot.rgb.shape[1::-1]
+        write_video(args.out / name, shot.rgb, motion)
+        labels.append((name, 0, "inf", shot.label))
+        for k in range(FPS * SECONDS):
+            box = shot.box + np.tile(motion * k / (FPS * SECONDS), 2)
+            box = np.clip(box, 0, np.tile(shot.rgb.shape[1::-1], 2))
+            boxes.append((name, round(k / FPS, 3), *box.round(1)))
         count += 1
 
     _write(args.out / "labels.csv", ("video", "start", "end", "label"), labels)
-    columns = ("video", "time", "x_min", "y_min", "x_max", "y_max")
-    _write(args.out / "boxes.csv", columns, boxes)
+    _write(args.out / "boxes.csv", ("video", "time", *EDGES), boxes)
     return count
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photographs of nobody become videos that action models are trained on."""
+"""Photographs become videos that action models are trained on."""
 
 from __future__ import annotations
 
@@ -78,3 +78,25 @@ def test_no_dataset_is_named(
 ) -> None:
     assert script.main(["--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
     assert "still_videos: " in capsys.readouterr().err
+
+
+def test_people_of_a_table_keep_still(
+    script: ModuleType, photographs: Path, tmp_path: Path
+) -> None:
+    table, out = tmp_path / "people.csv", tmp_path / "out"
+    table.write_text("photograph,x_min,y_min,x_max,y_max,label\n0,5,5,30,30,standing\n")
+    arguments = ["--data", str(photographs), "--people", str(table), "--out", str(out)]
+    assert script.main(arguments) == 0
+    ((path, segments),) = read_annotations(out).items()
+    assert segments[0].label == "standing"
+    assert read_boxes([out])[path.resolve()].boxes[0].tolist() == [5, 5, 30, 30]
+
+
+def test_a_photograph_that_is_not_there_is_named(
+    script: ModuleType, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = tmp_path / "people.csv", tmp_path / "out"
+    table.write_text("photograph,x_min,y_min,x_max,y_max,label\nmissing,5,5,30,30,standing\n")
+    arguments = ["--data", str(photographs), "--people", str(table), "--out", str(out)]
+    assert script.main(arguments) == 2
+    assert "'missing'" in capsys.readouterr().err
