@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from actionrec_node.data.annotations import DataError, read_folders
-from actionrec_node.evaluation.cross_validation import format_folds, score_folds
+from actionrec_node.evaluation.cross_validation import ALL, format_folds, score_folds
 from actionrec_node.evaluation.fall_alarm import format_alarm
 from actionrec_node.evaluation.plots import MEASURES, plot_alarm, plot_per_class
 from actionrec_node.training_data import split_data
@@ -58,7 +58,18 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     held_out.add_argument(
         "--folds", type=bounded_int(2), help="train every run in so many folds of the subjects"
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--apart",
+        type=Path,
+        action="append",
+        default=[],
+        help="with --folds: data folder that has a row of its own and is no part of the row 'all',"
+        " such as a night; may be given several times",
+    )
+    args = parser.parse_args(arguments)
+    if args.apart and not args.folds:
+        parser.error("--apart needs --folds: it says how their scores are put together")
+    return args
 
 
 def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
@@ -135,7 +146,7 @@ def train_run(folder: Path) -> dict[str, Any]:
     return json.loads(record.read_text())
 
 
-def train_folds(folder: Path, count: int) -> dict[str, Any]:
+def train_folds(folder: Path, count: int, apart: Sequence[Path] = ()) -> dict[str, Any]:
     """Train the folds of one run in ``folder``, and score them together; returns the scores.
 
     Says them on the terminal, and writes ``folder/scores.json``. Raises SweepError.
@@ -144,6 +155,8 @@ def train_folds(folder: Path, count: int) -> dict[str, Any]:
     for part in parts:
         train_run(part)
     options = [parse_training_arguments(["--config", str(part / "run.yaml")]) for part in parts]
+    if unknown := set(apart) - set(options[0].data):
+        raise SweepError(f"--apart names {sorted(map(str, unknown))}, which is no data of a run")
     try:
         scores = score_folds(
             [part / MODEL for part in parts],
@@ -152,6 +165,8 @@ def train_folds(folder: Path, count: int) -> dict[str, Any]:
             options[0].folder_fps,
             options[0].pictures,
             options[0].skip_bad,
+            options[0].group_pattern,
+            apart,
         )
     except (DataError, ModelFileError) as error:
         raise SweepError(f"run '{folder.name}': {error}") from error
@@ -160,7 +175,7 @@ def train_folds(folder: Path, count: int) -> dict[str, Any]:
     if scores.alarm["falls"]:
         plot_alarm(folder / "fall_alarm.png", scores.alarm)
     print(f"{folder.name}\n{format_folds(scores.rows)}\n{format_alarm(scores.alarm)}")
-    return {"held_out": scores.rows["all"]}
+    return {"held_out": scores.rows[ALL]}
 
 
 def fold_folders(folder: Path, count: int) -> list[Path]:
@@ -222,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 write_config(part, options | {"fold": f"{number}/{args.folds}"})
 
         records = {
-            name: train_folds(args.out / name, args.folds)
+            name: train_folds(args.out / name, args.folds, args.apart)
             if args.folds
             else train_run(args.out / name)
             for name in runs

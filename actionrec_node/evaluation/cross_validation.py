@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from actionrec_node.evaluation.fall_alarm import alarm_scores
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
 from perception_kit.videos.video import VideoFormat
 
+ALL = "all"
+"""Name of the row of all folders together."""
+
 
 @dataclass(frozen=True)
 class FoldScores:
     """``rows`` of ``clip_scores`` by data folder, and over ``all`` of them together.
 
     Each row also has ``people``: how many subjects (or videos) show a class. ``alarm`` is
-    ``alarm_scores`` over all of them.
+    ``alarm_scores`` over ``all``.
     """
 
     rows: dict[str, dict[str, Any]]
@@ -40,15 +43,19 @@ def score_folds(
     folder_fps: float,
     pictures: str | None,
     skip_bad: bool,
+    group_pattern: str | None = None,
+    apart: Collection[Path] = (),
 ) -> FoldScores:
     """Score each model on what its fold held out of the data ``folders``, and put that together.
 
     Clips show the person where boxes.csv knows them, as the live node does. ``folder_fps``,
-    ``pictures`` and ``skip_bad`` are those of the training. Raises DataError and ModelFileError.
+    ``pictures``, ``skip_bad`` and ``group_pattern`` are those of the training. Folders that are
+    ``apart`` have rows and are no part of ``all``. Raises DataError and ModelFileError.
     """
     predicted: dict[str, list[PredictedVideo]] = defaultdict(list)
     labels: dict[str, Annotations] = defaultdict(dict)
-    places = {path: folder.name for folder in folders for path in read_folders([folder])}
+    row_of = _row_names(folders)
+    places = {path: row_of[folder] for folder in folders for path in read_folders([folder])}
     tracks = read_boxes(folders)
     spec: ActionModelSpec | None = None
     for model_path, labeled in zip(models, held_out, strict=True):
@@ -63,15 +70,27 @@ def score_folds(
             labels[places[video.path]][video.path] = labeled[video.path]
     assert spec is not None
 
-    everything = [video for videos in predicted.values() for video in videos]
-    merged = {path: each for part in labels.values() for path, each in part.items()}
     rows = {
-        name: _row(videos, labels[name], spec) for name, videos in sorted(predicted.items())
-    } | {"all": _row(everything, merged, spec)}
+        name: _row(videos, labels[name], spec, group_pattern)
+        for name, videos in sorted(predicted.items())
+    }
+    together = predicted.keys() - {row_of[folder] for folder in apart}
+    everything = [video for name in sorted(together) for video in predicted[name]]
+    merged = {path: each for name in together for path, each in labels[name].items()}
+    rows[ALL] = _row(everything, merged, spec, group_pattern)
     return FoldScores(
         rows,
         alarm_scores(everything, spec.class_names, spec.clip_fps, spec.alarms, spec.confirmations),
     )
+
+
+def _row_names(folders: Sequence[Path]) -> dict[Path, str]:
+    """The name of each folder's row: the folder's, or its path where two have the same."""
+    count = Counter(folder.name for folder in folders)
+    return {
+        folder: folder.name if count[folder.name] == 1 and folder.name != ALL else str(folder)
+        for folder in folders
+    }
 
 
 def _predict(model: ActionModel, videos: Sequence[Any]) -> list[PredictedVideo]:
@@ -80,18 +99,21 @@ def _predict(model: ActionModel, videos: Sequence[Any]) -> list[PredictedVideo]:
 
 
 def _row(
-    videos: Sequence[PredictedVideo], annotations: Annotations, spec: ActionModelSpec
+    videos: Sequence[PredictedVideo],
+    annotations: Annotations,
+    spec: ActionModelSpec,
+    pattern: str | None,
 ) -> dict[str, Any]:
     scores = clip_scores(videos, spec.class_names, spec.clip_length, spec.clip_fps, spec.alarms)
-    return scores | {"people": _people(annotations)}
+    return scores | {"people": _people(annotations, pattern)}
 
 
-def _people(annotations: Annotations) -> dict[str, int]:
+def _people(annotations: Annotations, pattern: str | None) -> dict[str, int]:
     """How many subjects (or videos, where they are not named) show each label."""
     seen: dict[str, set[str]] = defaultdict(set)
     for path, segments in annotations.items():
         for segment in segments:
-            seen[segment.label].add(group_of(path, segments))
+            seen[segment.label].add(group_of(path, segments, pattern))
     return {label: len(groups) for label, groups in sorted(seen.items())}
 
 

@@ -112,6 +112,34 @@ def test_folds_are_trained_and_scored_together(
     assert "fall alarm: 2 falls" in capsys.readouterr().out
 
 
+def test_a_folder_apart_has_a_row_and_is_no_part_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_video: Callable[..., Path]
+) -> None:
+    for folder in ("day/clips", "night/clips"):
+        for number, name in enumerate(("falling", "walking") * 2):
+            write_video(f"{folder}/{name}/{number}.mkv", np.arange(24) / 15, speed=0.0)
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+
+    def run(command: list[str], check: bool) -> SimpleNamespace:
+        options = yaml.safe_load(Path(command[command.index("--config") + 1]).read_text())
+        spec = new_spec("resnext3d_compact", ("falling", "walking"), input_size=(16, 16))
+        save_action_model(Path(options["out"]), ActionModel(spec))
+        Path(options["out"] + ".json").write_text("{}")
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    day, night = (str(tmp_path / name / "clips") for name in ("day", "night"))
+    out = tmp_path / "out"
+    paths = [str(tmp_path / "sweep.yaml"), "--out", str(out), "--data", day, "--data", night]
+    assert sweep.main([*paths, "--folds", "2", "--apart", night]) == 0
+    rows = json.loads((out / "T1" / "scores.json").read_text())["rows"]
+    assert {name: row["clips"] for name, row in rows.items()} == {day: 4, night: 4, "all": 4}
+
+    assert sweep.main([*paths, "--folds", "2", "--apart", str(tmp_path / "dusk")]) == 2
+    with pytest.raises(SystemExit):
+        sweep.main([*paths, "--apart", night])
+
+
 def test_a_run_that_fails_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
