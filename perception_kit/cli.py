@@ -69,6 +69,9 @@ COMMANDS: Entries = {
     },
     "average": Entry("perception_kit.average", "Average models that were fine-tuned from another."),
     "quantize": Entry("actionrec_node.quantize", "Make an 8-bit action model for CPUs."),
+    "allow-bfloat16": Entry(
+        "pose6d_node.allow_bfloat16", "Let a model run faster where that costs nothing."
+    ),
     "update-objects": Entry(
         "pose6d_node.update_objects", "Add surfaces and new objects to a pose model."
     ),

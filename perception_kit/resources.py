@@ -12,10 +12,12 @@ PACKAGE = "assistant_perception"
 DISTRIBUTION = "assistant-perception"
 
 # What runs a network on a CPU: auto is the fastest that is installed and gives the same results.
-# The last is for quantized networks.
+# The last two are for networks whose values are rounded, and for quantized networks.
 AUTO_RUNTIME = "auto"
 RUNTIMES = (AUTO_RUNTIME, "pytorch", "openvino")
+BFLOAT16_RUNTIME = "openvino_bfloat16"
 INT8_RUNTIME = "openvino_int8"
+ROUNDING_RUNTIMES = (*RUNTIMES, BFLOAT16_RUNTIME)
 
 _SCHEME = "package://"
 _DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d+)?")

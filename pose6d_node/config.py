@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from perception_kit.camera_config import CameraConfig
 from perception_kit.datasets.mesh_units import MESH_UNITS, MeshUnit
 from perception_kit.parameters import check_parameters, parameter
-from perception_kit.resources import RUNTIMES, check_device_name
+from perception_kit.resources import ROUNDING_RUNTIMES, check_device_name
 
 HYPOTHESES = ("none", "network", "turns", "views")
 
@@ -41,8 +41,8 @@ class Pose6dConfig(CameraConfig):
     runtime: str = parameter(
         "auto",
         "what runs the networks on a CPU; auto is openvino, which is faster, where it is installed"
-        " and works",
-        choices=RUNTIMES,
+        " and works, for networks that were measured with it in bfloat16",
+        choices=ROUNDING_RUNTIMES,
         fixed=True,
     )
     threads: int = parameter(

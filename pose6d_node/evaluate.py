@@ -35,7 +35,7 @@ from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
-from perception_kit.resources import AUTO_RUNTIME, RUNTIMES
+from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
@@ -121,7 +121,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--runtime",
-        choices=RUNTIMES,
+        choices=ROUNDING_RUNTIMES,
         default=AUTO_RUNTIME,
         help="what runs the networks on a CPU (default %(default)s, the fastest)",
     )

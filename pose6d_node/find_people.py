@@ -22,7 +22,7 @@ from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.partial_file import replacing
 from perception_kit.processes import run_command
-from perception_kit.resources import AUTO_RUNTIME, RUNTIMES
+from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
 from perception_kit.videos.person_path import Candidates, find_path
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 from pose6d_node.segmentation.predictor import Segmenter
@@ -57,7 +57,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="of a detection that a person's way may go through (default: %(default)s)",
     )
     add("--device", type=device, default="auto", help="cpu, cuda, cuda:N or auto (default)")
-    add("--runtime", choices=RUNTIMES, default=AUTO_RUNTIME, help="on a CPU (default: %(default)s)")
+    add(
+        "--runtime",
+        choices=ROUNDING_RUNTIMES,
+        default=AUTO_RUNTIME,
+        help="on a CPU (default: %(default)s)",
+    )
     args = parser.parse_args(arguments)
     args.out = args.out or args.data / "boxes.csv"
     return args

@@ -66,10 +66,13 @@ def cached_graph(
 
 
 def compile_module(
-    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
+    module: nn.Module,
+    examples: Sequence[Tensor],
+    shapes: Sequence[Sequence[int]],
+    rounds: bool = False,
 ) -> OpenVINOModule:
-    """``module`` compiled; see ``cached_graph``."""
-    return OpenVINOModule(cached_graph(module, examples, shapes))
+    """``module`` compiled; see ``cached_graph`` and ``OpenVINOModule``."""
+    return OpenVINOModule(cached_graph(module, examples, shapes), rounds)
 
 
 def graphs_folder() -> Path:

@@ -113,6 +113,7 @@ _SCHEMA: dict[str, Check] = {
     "mean": _list_of(_number(-10.0, 10.0), 3, 3),
     "std": _list_of(_number(1e-3, 10.0), 3, 3),
     "depth": _flag,
+    "bfloat16": _flag,
     "descriptor_size": _integer(1, 65536),
     # Clips.
     "clip_length": _integer(2, 1024),

@@ -10,6 +10,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from perception_kit.partial_file import replacing
 from perception_kit.resources import (
     AUTO_RUNTIME,
+    BFLOAT16_RUNTIME,
     INT8_RUNTIME,
     RUNTIMES,
     check_device_name,
@@ -79,14 +81,20 @@ class Runtime:
             warnings.warn(f"{self.problem}; PyTorch runs the network", RuntimeWarning, 2)
             self.name = "pytorch"
 
+    @property
+    def rounds(self) -> bool:
+        """Whether it computes in bfloat16, which keeps 8 bits of each value."""
+        return self.name == BFLOAT16_RUNTIME
+
     def __str__(self) -> str:
         return f"{self.name} ({self.problem})" if self.problem else self.name
 
 
-def choose_runtime(runtime: str, device: str) -> Runtime:
+def choose_runtime(runtime: str, device: str, may_round: bool = False) -> Runtime:
     """What runs a network for a ``runtime`` of ``RUNTIMES`` on ``device``; see ``choose_device``.
 
-    ``auto`` is OpenVINO on a CPU where it is installed, else PyTorch. The device ``auto`` is the
+    ``auto`` is OpenVINO on a CPU where it is installed, in bfloat16 where the network ``may_round``
+    and the CPU has instructions for it; else PyTorch. The device ``auto`` is the
     CPU for a runtime that runs nowhere else. Raises RuntimeUnavailableError where there is no such
     runtime or it does not run on the device, DeviceError where there is no such device.
     """
@@ -94,11 +102,21 @@ def choose_runtime(runtime: str, device: str) -> Runtime:
         return Runtime(runtime, _runtime_device(runtime, device))
     chosen = choose_device(device)
     is_faster = chosen == "cpu" and find_spec("openvino") is not None
-    return Runtime("openvino" if is_faster else "pytorch", chosen, is_automatic=True)
+    name = "pytorch"
+    if is_faster:
+        name = BFLOAT16_RUNTIME if may_round and has_bfloat16() else "openvino"
+    return Runtime(name, chosen, is_automatic=True)
+
+
+@cache
+def has_bfloat16() -> bool:
+    """Whether the CPU computes in bfloat16 by itself. Raises RuntimeUnavailableError."""
+    core = import_package("openvino").Core()
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _runtime_device(runtime: str, device: str) -> str:
-    runtimes = (*RUNTIMES, INT8_RUNTIME)
+    runtimes = (*RUNTIMES, BFLOAT16_RUNTIME, INT8_RUNTIME)
     if runtime not in runtimes:
         raise RuntimeUnavailableError(
             f"unknown runtime '{runtime}', expected one of {', '.join(runtimes)}"
@@ -111,6 +129,11 @@ def _runtime_device(runtime: str, device: str) -> str:
             f"runtime '{runtime}' runs on the CPU, but the device is '{device}':"
             " set the device to 'cpu'"
         )
+    if runtime == BFLOAT16_RUNTIME and not has_bfloat16():
+        raise RuntimeUnavailableError(
+            f"runtime '{runtime}' needs a CPU with instructions for bfloat16 (AVX512-BF16 or AMX):"
+            " set the runtime to 'auto'"
+        )
     return "cpu"
 
 
@@ -118,15 +141,15 @@ class OpenVINOModule(nn.Module):
     """An OpenVINO graph that is called like the module it was made of.
 
     It takes CPU tensors, returns a tensor or a tuple of tensors, and holds no parameters. It
-    computes in float32 (OpenVINO's own choice would be bfloat16 on some CPUs) in as many threads as
-    PyTorch has at its construction. Only one thread may call it at a time.
+    computes in float32, or in bfloat16 where it ``rounds`` (OpenVINO's own choice on some CPUs), in
+    as many threads as PyTorch has at its construction. Only one thread may call it at a time.
     """
 
-    def __init__(self, graph: openvino.Model) -> None:
+    def __init__(self, graph: openvino.Model, rounds: bool = False) -> None:
         super().__init__()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if rounds else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             # Nodes that all pin themselves to the first cores would wait for each other.
             "ENABLE_CPU_PINNING": False,

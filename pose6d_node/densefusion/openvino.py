@@ -27,9 +27,9 @@ class _Votes(nn.Module):
 class OpenVINOCoordinateNet(nn.Module):
     """A ``CoordinateNet`` for any number of instances; PyTorch fits the pose to the votes."""
 
-    def __init__(self, network: CoordinateNet, inputs: list[Tensor]) -> None:
+    def __init__(self, network: CoordinateNet, inputs: list[Tensor], rounds: bool) -> None:
         super().__init__()
-        self._compiled = _compile(_Votes(network).eval(), inputs)
+        self._compiled = _compile(_Votes(network).eval(), inputs, rounds)
 
     def best_pose(
         self, image: Tensor, cloud: Tensor, pixels: Tensor, class_index: Tensor
@@ -45,11 +45,12 @@ def can_be_compiled(model: PoseModel) -> bool:
 
 
 @torch.no_grad()
-def compile_networks(model: PoseModel) -> None:
+def compile_networks(model: PoseModel, rounds: bool = False) -> None:
     """Replace both networks of ``model``, which is in evaluation mode, by compiled ones.
 
-    It is changed only where both can be compiled. Raises RuntimeUnavailableError without OpenVINO,
-    TypeError for networks that ``can_be_compiled`` denies.
+    It is changed only where both can be compiled. They compute in bfloat16 where they ``rounds``.
+    Raises RuntimeUnavailableError without OpenVINO, TypeError for networks that ``can_be_compiled``
+    denies.
     """
     spec, size, network = model.spec, model.spec.crop_size, model.estimator
     if not isinstance(network, CoordinateNet):
@@ -59,12 +60,13 @@ def compile_networks(model: PoseModel) -> None:
     pixels, class_index = torch.zeros(2, spec.num_points, 2), torch.zeros(2, dtype=torch.long)
     features = torch.rand(2, network.refiner_inputs, spec.num_points)
 
-    estimator = OpenVINOCoordinateNet(network, [image, cloud, pixels, class_index])
-    refiner = _compile(model.refiner, [cloud, features, class_index])
+    estimator = OpenVINOCoordinateNet(network, [image, cloud, pixels, class_index], rounds)
+    refiner = _compile(model.refiner, [cloud, features, class_index], rounds)
     model.add_module("estimator", estimator)
     model.add_module("refiner", refiner)
 
 
-def _compile(network: nn.Module, inputs: list[Tensor]) -> nn.Module:
+def _compile(network: nn.Module, inputs: list[Tensor], rounds: bool) -> nn.Module:
     """A network for any number of instances."""
-    return compile_module(network, inputs, [(DYNAMIC, *value.shape[1:]) for value in inputs])
+    shapes = [(DYNAMIC, *value.shape[1:]) for value in inputs]
+    return compile_module(network, inputs, shapes, rounds)

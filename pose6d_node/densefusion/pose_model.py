@@ -53,8 +53,9 @@ class PoseModelSpec:
     ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the
     identity first. ``crop_size`` (a multiple of 8) and ``crop_margin`` say how instances are cut
     out, ``num_points`` how many points of each the networks see, ``input_frame`` in which frame
-    (see ``make_inputs``). The networks know all classes but the last ``num_untrained``. Raises
-    ValueError for values that no model has.
+    (see ``make_inputs``). The networks know all classes but the last ``num_untrained``.
+    ``bfloat16``: it was measured that poses are as good in bfloat16. Raises ValueError for values
+    that no model has.
     """
 
     class_names: list[str]
@@ -67,6 +68,7 @@ class PoseModelSpec:
     num_points: int = 256
     input_frame: str = OBJECT_FRAME
     num_untrained: int = 0
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.class_names)

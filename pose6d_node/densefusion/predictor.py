@@ -87,9 +87,10 @@ class PoseEstimator:
             runtime=runtime,
         )
         self.configure(config)
-        self.runtime = choose_runtime(runtime, device)
+        model = PoseModel.load(resolve_path(model_path))
+        self.runtime = choose_runtime(runtime, device, model.spec.bfloat16)
         self.device = torch.device(self.runtime.device)
-        self.model = PoseModel.load(resolve_path(model_path)).to(self.device)
+        self.model = model.to(self.device)
 
         self.class_names = self.model.spec.class_names
         self.rejected: list[tuple[int, str]] = []
@@ -103,7 +104,7 @@ class PoseEstimator:
         self._refuse_nonsense(model_path)
         if not can_be_compiled(self.model):
             self.runtime.name = "pytorch"
-        self.runtime.compile(lambda: compile_networks(self.model))
+        self.runtime.compile(lambda: compile_networks(self.model, self.runtime.rounds))
         if self.runtime.name != "pytorch":
             self._refuse_nonsense(model_path)
 

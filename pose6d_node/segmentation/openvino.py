@@ -35,11 +35,11 @@ class _Stage(nn.Module):
 class OpenVINOFirstStage:
     """``FirstStage`` as one graph, for images of any size."""
 
-    def __init__(self, network: MaskRCNN, image: Tensor) -> None:
+    def __init__(self, network: MaskRCNN, image: Tensor, rounds: bool) -> None:
         self._names = list(network.backbone(image))
         shape = (1, image.shape[1], DYNAMIC, DYNAMIC)
         stage = _Stage(network.backbone, network.rpn.head).eval()
-        self._compiled = compile_module(stage, [image], [shape])
+        self._compiled = compile_module(stage, [image], [shape], rounds)
 
     def __call__(self, image: Tensor) -> FirstStageOutputs:
         """Of a normalized (1, C, H, W) image; see ``FirstStage``."""
@@ -51,25 +51,26 @@ class OpenVINOFirstStage:
 
 
 @torch.no_grad()
-def compile_parts(network: MaskRCNN) -> OpenVINOFirstStage:
+def compile_parts(network: MaskRCNN, rounds: bool = False) -> OpenVINOFirstStage:
     """The compiled first stage; compiled heads take the place of those of ``network``.
 
     Backbone and region proposal head, which are no longer needed, give their memory back. The
-    network is in evaluation mode, and changed only where all of it can be compiled. Raises
-    RuntimeUnavailableError without OpenVINO.
+    network is in evaluation mode, and changed only where all of it can be compiled. It computes in
+    bfloat16 where it ``rounds``. Raises RuntimeUnavailableError without OpenVINO.
     """
     image = torch.zeros(1, len(network.transform.image_mean), _SIDE, _SIDE)
     channels = next(iter(network.backbone(image).values())).shape[1]
-    first_stage = OpenVINOFirstStage(network, image)
+    first_stage = OpenVINOFirstStage(network, image, rounds)
 
     heads = network.roi_heads
     size = heads.box_roi_pool.output_size
     inputs = heads.box_head.fc6.in_features // math.prod(size)
-    box_head = _compile_head(heads.box_head, inputs, size)
+    box_head = _compile_head(heads.box_head, inputs, size, rounds)
     mask_head = _compile_head(
         nn.Sequential(heads.mask_head, heads.mask_predictor),
         channels,
         heads.mask_roi_pool.output_size,
+        rounds,
     )
 
     heads.box_head, heads.mask_head, heads.mask_predictor = box_head, nn.Identity(), mask_head
@@ -77,6 +78,7 @@ def compile_parts(network: MaskRCNN) -> OpenVINOFirstStage:
     return first_stage
 
 
-def _compile_head(head: nn.Module, channels: int, size: tuple[int, int]) -> nn.Module:
+def _compile_head(head: nn.Module, channels: int, size: tuple[int, int], rounds: bool) -> nn.Module:
     """A head for any number of regions with (channels, *size) features."""
-    return compile_module(head, [torch.zeros(2, channels, *size)], [(DYNAMIC, channels, *size)])
+    example, shape = torch.zeros(2, channels, *size), (DYNAMIC, channels, *size)
+    return compile_module(head, [example], [shape], rounds)

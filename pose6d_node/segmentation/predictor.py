@@ -55,9 +55,9 @@ class Segmenter:
             score_threshold=score_threshold,
             max_detections=max_detections,
         )
-        self.runtime = choose_runtime(runtime, device)
-        self.device = torch.device(self.runtime.device)
         network, spec = load_segmentation(resolve_path(model_path))
+        self.runtime = choose_runtime(runtime, device, spec.bfloat16)
+        self.device = torch.device(self.runtime.device)
         self.class_names = spec.class_names
         self.input_size = spec.input_size
         self.uses_depth = spec.depth
@@ -85,7 +85,7 @@ class Segmenter:
             self._refuse_nonsense(model_path)
 
     def _compile(self) -> None:
-        self._first_stage = compile_parts(self.network)
+        self._first_stage = compile_parts(self.network, self.runtime.rounds)
         refuse_non_finite(self.network.roi_heads.mask_predictor, "masks")
 
     def _check_parts(self) -> None:

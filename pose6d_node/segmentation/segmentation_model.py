@@ -25,7 +25,8 @@ class SegmentationModelSpec:
 
     ``class_names`` belong to the labels 1, 2, …; images are fitted into ``input_size`` = (width,
     height) pixels; ``mean`` and ``std`` per RGB channel of values 0 to 1; with ``depth``, the
-    network sees a fourth channel. Raises ValueError for values that no model has.
+    network sees a fourth channel. ``bfloat16``: it was measured that the network finds as much in
+    bfloat16. Raises ValueError for values that no model has.
     """
 
     architecture: str
@@ -35,6 +36,7 @@ class SegmentationModelSpec:
     std: Sequence[float] = IMAGE_STD
     descriptor_size: int = DESCRIPTOR_SIZE
     depth: bool = False
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         if min(self.input_size) < 1:
@@ -55,6 +57,7 @@ class SegmentationModelSpec:
             std=metadata["std"],
             descriptor_size=metadata.get("descriptor_size", DESCRIPTOR_SIZE),
             depth=metadata.get("depth", False),
+            bfloat16=metadata.get("bfloat16", False),
         )
 
 

@@ -20,6 +20,7 @@ from perception_kit.networks.openvino_runtime import (
     save_graph,
     to_graph,
 )
+from perception_kit.resources import BFLOAT16_RUNTIME
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,41 @@ def test_auto_is_openvino_on_a_cpu_where_it_is_installed(
     monkeypatch.setattr(runtime, "find_spec", lambda name: object() if is_installed else None)
     monkeypatch.setattr(runtime, "choose_device", lambda name: name)
     assert choose_runtime("auto", device).name == chosen
+
+
+@pytest.mark.parametrize(
+    ("may_round", "can_round", "chosen"),
+    [
+        (True, True, BFLOAT16_RUNTIME),
+        (True, False, "openvino"),
+        (False, True, "openvino"),
+    ],
+)
+def test_auto_rounds_where_the_network_may_and_the_cpu_can(
+    may_round: bool, can_round: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "has_bfloat16", lambda: can_round)
+    picked = choose_runtime("auto", "cpu", may_round)
+    assert picked.name == chosen
+    assert picked.rounds == (chosen == BFLOAT16_RUNTIME)
+
+
+def test_bfloat16_is_refused_on_a_cpu_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "has_bfloat16", lambda: False)
+    with pytest.raises(RuntimeUnavailableError, match="AVX512-BF16 or AMX"):
+        choose_runtime(BFLOAT16_RUNTIME, "cpu")
+
+
+@pytest.mark.skipif(not runtime.has_bfloat16(), reason="this CPU has no bfloat16")
+def test_bfloat16_is_near_and_not_the_same() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Linear(64, 64).eval()
+    value = torch.randn(8, 64)
+    exact, rounded = (
+        compile_module(network, [value], [value.shape], rounds)(value) for rounds in (False, True)
+    )
+    assert not torch.equal(exact, rounded)
+    torch.testing.assert_close(exact, rounded, atol=0.05, rtol=0.05)
 
 
 def test_a_runtime_that_fails_gives_way_to_pytorch_only_where_it_was_not_asked_for() -> None:
