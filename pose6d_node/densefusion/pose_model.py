@@ -265,6 +265,7 @@ class PoseModel(nn.Module):
         # What the files of earlier versions do not say, because there was nothing else.
         metadata.setdefault("input_frame", OBJECT_FRAME)
         metadata.setdefault("num_untrained", 0)
+        metadata.setdefault("bfloat16", False)
 
         try:
             names = [entry.name for entry in fields(PoseModelSpec)]
