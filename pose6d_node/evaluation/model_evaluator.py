@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, visible_instances
 from perception_kit.metrics.instances import InstanceMatch, is_evaluated, match_counted
-from perception_kit.types import Instance, PoseEstimate
+from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.pose_targets import PoseMatch, PoseTarget, TargetModel, distances
 from pose6d_node.segmentation.evaluation import FOUND_SCORE
@@ -90,20 +89,12 @@ class ModelEvaluator:
         self.target_models = {model.name: TargetModel(model) for model in needed}
 
     def run(self, indices: Iterable[int]) -> ModelResults:
-        """Results on the frames at ``indices``.
-
-        Raises DatasetError for a damaged frame, or for frames of several sizes.
-        """
+        """Results on the frames at ``indices``. Raises DatasetError for a damaged frame."""
         results = ModelResults()
         for index in tqdm(indices, desc="evaluating", unit="frame"):
-            frame = self.dataset[index]
-            height, width = frame.depth.shape
-            if results.ground_truth and (height, width) != results.image_size:
-                raise DatasetError(
-                    f"'{self.dataset.folder}' has frames of {frame.depth.shape} and"
-                    f" {results.image_size} pixels: evaluate them separately"
-                )
-            results.image_size = height, width
+            frame = self._frame(index)
+            height, width = np.maximum(frame.depth.shape, results.image_size).tolist()
+            results.image_size = height, width  # room for the largest frame
 
             annotated = self._annotated(index, frame)
             results.ground_truth.append(annotated.instances)
@@ -111,6 +102,17 @@ class ModelEvaluator:
             if self.segmenter is not None:
                 self._run_with_predicted_masks(results, annotated, self.segmenter)
         return results
+
+    def _frame(self, index: int) -> AnnotatedFrame:
+        if self.dataset.has_depth or self.target_models:
+            return self.dataset[index]
+
+        # Without depth and models nobody asks for the camera, which photographs do not know.
+        rgb, labels = self.dataset.color_and_labels(index)
+        height, width = labels.shape
+        no_camera = Intrinsics(1.0, 1.0, 0.0, 0.0, width, height)
+        no_depth = np.zeros(labels.shape, np.float32)
+        return AnnotatedFrame(rgb, no_depth, no_camera, labels, self.dataset.instances(index))
 
     def _annotated(self, index: int, frame: AnnotatedFrame) -> _Annotated:
         measured = distances(frame.depth, frame.intrinsics)

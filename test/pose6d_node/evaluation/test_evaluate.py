@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from bop_rectangles import write_rectangles
@@ -177,6 +178,23 @@ def test_without_depth_images_the_segmentation_alone_is_scored(
     capsys.readouterr()
     assert run(folder, out, models["pose"]) == EXIT_BAD_INPUT
     assert "only a segmentation model can be scored on it" in capsys.readouterr().err
+
+
+def test_photographs_of_several_sizes_and_unknown_cameras_are_scored(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "photographs", tmp_path / "out"
+    for split in ("labels", "images"):
+        (folder / split / "val").mkdir(parents=True)
+    (folder / "data.yaml").write_text("names: [box, ball]\n")
+    for number, size in enumerate([(40, 60, 3), (64, 48, 3)]):
+        cv2.imwrite(str(folder / "images" / "val" / f"{number}.png"), np.zeros(size, np.uint8))
+        outline = f"{number} 0.2 0.2 0.8 0.2 0.8 0.8 0.2 0.8\n"
+        (folder / "labels" / "val" / f"{number}.txt").write_text(outline)
+    assert run(folder, out, models["segmentation"]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["instances"]["total"] == 2
+    assert metrics["segmentation"].keys() >= {"map", "box_map"}
 
 
 def test_classes_that_are_not_chosen_are_not_scored(
