@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from actionrec_node.data.annotations import DataError, check_disjoint
+from actionrec_node.data.annotations import DataError
 from actionrec_node.data.labeled_videos import LabeledVideo
+from actionrec_node.data.splits import check_disjoint
 from actionrec_node.evaluate import add_video_arguments, find_videos, read_videos
 from actionrec_node.evaluation.clip_scores import clip_scores, predict_video
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model

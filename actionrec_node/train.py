@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from actionrec_node.config_file import save_options
-from actionrec_node.data.annotations import DataError
+from actionrec_node.data.annotations import DataError, folder_numbers
 from actionrec_node.data.backgrounds import Backgrounds
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import LabeledVideo
@@ -185,7 +185,7 @@ def run(options: ActionTrainingOptions) -> None:
     if warning and fabric.is_global_zero:
         print(f"warning: {warning}", file=sys.stderr)
     settings = ClipSettings(options.augmentation, options.balance, options.seed)
-    folders = [*options.data, *options.also_train]
+    folders = folder_numbers([*options.data, *options.also_train])
     photographs = Backgrounds(find_photos(options.backgrounds)) if options.backgrounds else None
     clips = TrainingClips(train_videos, spec, settings, folders, photographs)
     data: dict[str, Any] = {

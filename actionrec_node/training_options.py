@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar, get_args
 
 from actionrec_node.config_file import parse_with_yaml
-from actionrec_node.data.annotations import parse_fold
 from actionrec_node.data.augmentation import Mode
+from actionrec_node.data.splits import parse_fold
 from actionrec_node.data.training_clips import Balance
 from actionrec_node.networks.architectures import ARCHITECTURES
 from perception_kit.arguments import bounded_float, bounded_int, positive_float, program_name

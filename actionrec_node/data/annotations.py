@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
-import numpy as np
-
 from perception_kit.colors import OTHER_LABEL
 from perception_kit.videos.video import VIDEO_SUFFIXES, is_video
 
@@ -149,6 +147,15 @@ def read_folders(folders: Iterable[str | Path]) -> Annotations:
     return merged
 
 
+def folder_numbers(folders: Sequence[str | Path]) -> dict[Path, int]:
+    """In which of the data folders each video is labelled, by its absolute path."""
+    return {
+        path.resolve(): number
+        for number, folder in enumerate(folders)
+        for path in read_annotations(folder)
+    }
+
+
 def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Each line of a CSV file: where it stands (``'FILE' line N``), and its values by column.
 
@@ -255,117 +262,3 @@ def known_labels(annotations: Annotations, class_names: Sequence[str]) -> Annota
         ]
         for path, segments in annotations.items()
     }
-
-
-def check_disjoint(train: Annotations, held_out: Annotations) -> None:
-    """Raises DataError where a video is on both sides."""
-    shared = sorted(train.keys() & held_out.keys())
-    if shared:
-        raise DataError(
-            f"{len(shared)} videos are in two of the data folders, for example '{shared[0]}':"
-            " a held-out video must not be trained on"
-        )
-
-
-def group_of(path: Path, segments: Sequence[Segment], pattern: str | None = None) -> str:
-    """What must stay on one side of a split: a subject, or a video.
-
-    It is what the regular expression ``pattern`` finds in the video's path (its first group, if it
-    has one), else the subject that ``labels.csv`` names, else the video. Raises DataError for a
-    path without the pattern.
-    """
-    if pattern is None:
-        # "P8?" is somebody who may be P8.
-        return segments[0].subject.rstrip("?") or str(path)
-    try:
-        match = re.search(pattern, str(path))
-    except re.error as error:
-        raise DataError(f"'{pattern}' is no regular expression: {error}") from error
-    if match is None:
-        raise DataError(f"'{path}' does not match the pattern '{pattern}' of the groups")
-    return match.group(1) if match.re.groups else match.group()
-
-
-def split(
-    annotations: Annotations, fraction: float, seed: int, pattern: str | None = None
-) -> tuple[Annotations, Annotations]:
-    """Annotations to train on and to score on.
-
-    Of each class about ``fraction`` of its segments is held out, whole groups at a time. Groups are
-    drawn at random, for the rarest class first. Raises DataError for a class that would be on one
-    side alone, and for a fraction or a pattern that is none.
-    """
-    if not 0 < fraction < 1:
-        raise DataError(f"the fraction to hold out must be above 0 and below 1, got {fraction:g}")
-
-    # Segments of each label in each group.
-    group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for path, segments in annotations.items():
-        for segment in segments:
-            counts[segment.label][group[path]] += 1
-
-    # Groups in random order, held out until each class has enough segments.
-    order = np.random.default_rng(seed).permutation(sorted(set(group.values()))).tolist()
-    rarest_first = sorted(counts.items(), key=lambda item: (sum(item[1].values()), item[0]))
-    held: set[str] = set()
-    for label, by_group in rarest_first:
-        wanted = fraction * sum(by_group.values())
-        for name in order:
-            enough = sum(by_group.get(held_group, 0) for held_group in held) >= wanted
-            if not enough and name in by_group and _leaves_every_class(name, held, counts):
-                held.add(name)
-
-        if not held & by_group.keys():
-            raise DataError(
-                f"class '{label}' cannot be on both sides of a split:"
-                f" it occurs in the groups {sorted(by_group)} alone"
-            )
-
-    held_out = {path: segments for path, segments in annotations.items() if group[path] in held}
-    train = {path: segments for path, segments in annotations.items() if path not in held_out}
-    return train, held_out
-
-
-def parse_fold(text: str) -> tuple[int, int]:
-    """The numbers of ``K/N``, fold K of N. Raises ValueError for another text."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    number, count = map(int, match.groups()) if match else (0, 0)
-    if not 1 <= number <= count or count < 2:
-        raise ValueError(f"expected K/N with K from 1 to N, such as 2/5, got '{text}'")
-    return number, count
-
-
-def hold_out_fold(
-    annotations: Annotations, number: int, count: int, pattern: str | None = None
-) -> tuple[Annotations, Annotations]:
-    """Annotations to train on and to score on, in fold ``number`` (from 1) of ``count``.
-
-    Every group is held out in one fold. The rarest classes are spread first, each over the folds
-    that have the least of it. Raises DataError for fewer groups than folds.
-    """
-    group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}
-    totals = Counter(segment.label for segments in annotations.values() for segment in segments)
-    shares: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    for path, segments in annotations.items():
-        for segment in segments:
-            shares[group[path]][segment.label] += 1 / totals[segment.label]
-    if len(shares) < count:
-        raise DataError(f"{len(shares)} subjects or videos cannot be {count} folds")
-
-    # Those with the largest share of a class come first: the small ones fill the gaps.
-    held = np.zeros((count, len(totals)))
-    fold_of = {}
-    for name, share in sorted(shares.items(), key=lambda item: (-max(item[1].values()), item[0])):
-        parts = np.array([share.get(label, 0.0) for label in sorted(totals)])
-        chosen = int((((held + parts) ** 2 - held**2).sum(axis=1)).argmin())
-        held[chosen] += parts
-        fold_of[name] = chosen + 1
-
-    held_out = {path: each for path, each in annotations.items() if fold_of[group[path]] == number}
-    return {path: each for path, each in annotations.items() if path not in held_out}, held_out
-
-
-def _leaves_every_class(name: str, held: set[str], counts: dict[str, dict[str, int]]) -> bool:
-    """Whether every class of group ``name`` also occurs in another group that is not ``held``."""
-    return all(by_group.keys() - held - {name} for by_group in counts.values() if name in by_group)

@@ -6,7 +6,7 @@ Clip number n of a seed is always the same, so that a resumed run goes on exactl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -54,9 +54,10 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
     The clip (T, S, S, 3) is cropped, re-timed and augmented by draws that depend on (seed, n)
     alone; flow, where the network sees it, is made from the augmented clip. It shows the whole
     image, or the person as the live node crops them where their boxes are known. With
-    ``balance="sampling"`` every class is drawn equally often, and of a class every one of the
-    ``folders`` that has it: a few real people count as much as many rendered ones. Otherwise every
-    window is. Raises DataError where a class has no window to train on.
+    ``balance="sampling"`` every class is drawn equally often, and of a class every data folder
+    (``folders`` has its number by the path of the video) that has it: a few real people count as
+    much as many rendered ones. Otherwise every window is. Raises DataError where a class has no
+    window to train on.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
         videos: Sequence[LabeledVideo],
         spec: ActionModelSpec,
         settings: ClipSettings,
-        folders: Sequence[Path] = (),
+        folders: Mapping[Path, int] | None = None,
         photographs: Backgrounds | None = None,
     ) -> None:
         self._videos, self._spec, self._settings = videos, spec, settings
@@ -85,7 +86,7 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
                 f"no training window of {spec.clip_length} frames ends in {empty}:"
                 " add videos of these classes"
             )
-        folder = np.array([_folder_of(video.path, folders) for video in videos])
+        folder = np.array([(folders or {}).get(video.path, -1) for video in videos])
         self._of_class = [
             _by_value(np.flatnonzero(self._windows.label == index), folder[self._windows.video])
             for index in range(len(spec.class_names))
@@ -142,12 +143,6 @@ class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):
         context = rng.uniform(*CONTEXTS)
         spec = self._spec
         return crop_clip(frames, detected, spec.size, spec.resize, context, spec.surroundings)
-
-
-def _folder_of(path: Path, folders: Sequence[Path]) -> int:
-    """Number of the data folder that a video lies in; -1 for none of them."""
-    inside = (number for number, folder in enumerate(folders) if folder.resolve() in path.parents)
-    return next(inside, -1)
 
 
 def _by_value(indices: np.ndarray, values: np.ndarray) -> list[np.ndarray]:

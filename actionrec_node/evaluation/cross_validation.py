@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from actionrec_node.data.annotations import Annotations, group_of, read_folders
+from actionrec_node.data.annotations import Annotations, folder_numbers
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import SHARPNESS, load_videos
 from actionrec_node.data.person_boxes import read_boxes
+from actionrec_node.data.splits import group_of
 from actionrec_node.evaluation.clip_scores import PredictedVideo, clip_scores, predict_videos
 from actionrec_node.evaluation.fall_alarm import alarm_scores
 from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
@@ -55,7 +56,7 @@ def score_folds(
     predicted: dict[str, list[PredictedVideo]] = defaultdict(list)
     labels: dict[str, Annotations] = defaultdict(dict)
     row_of = _row_names(folders)
-    places = {path: row_of[folder] for folder in folders for path in read_folders([folder])}
+    places = {path: row_of[folders[k]] for path, k in folder_numbers(folders).items()}
     tracks = read_boxes(folders)
     spec: ActionModelSpec | None = None
     for model_path, labeled in zip(models, held_out, strict=True):

@@ -42,7 +42,8 @@ def test_folders_of_a_class_are_drawn_equally_often(tmp_path: Path) -> None:
     for video, folder in zip(videos, (*folders, folders[0]), strict=True):
         video.path = folder / "v.mp4"
         video.frames = np.full((len(video.labels), 10, 10, 3), folder is folders[1], np.uint8)
-    clips = TrainingClips(videos, SPEC, ClipSettings("none"), folders)
+    numbers = {folder / "v.mp4": number for number, folder in enumerate(folders)}
+    clips = TrainingClips(videos, SPEC, ClipSettings("none"), numbers)
     drawn = [clips[number] for number in range(400)]
     of_class = [float(clip[0].max()) for clip, label in drawn if label == 0]
     is_real = [value > min(of_class) for value in of_class]
