@@ -51,8 +51,7 @@ def photographs_of_nobody(folders: Sequence[Path]) -> Iterator[np.ndarray]:
     for folder in folders:
         dataset = open_dataset(folder)
         for index in range(len(dataset)):
-            names = {dataset.class_names[each.class_id] for each in dataset.instances(index)}
-            if PERSON in dataset.annotated_classes(index) and PERSON not in names:
+            if dataset.shows_none(PERSON, index):
                 rgb = dataset.rgb(index)
                 scale = min(1.0, MAX_SIDE / max(rgb.shape[:2]))
                 size = [round(side * scale) // 2 * 2 for side in rgb.shape[1::-1]]
