@@ -47,7 +47,7 @@ def options_of(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         raise FoundParser(parser)
 
     with monkeypatch.context() as patch:
-        patch.setattr(argparse.ArgumentParser, "parse_known_args", stop)
+        patch.setattr(argparse.ArgumentParser, "parse_args", stop)
         parse = getattr(module, "parse_arguments", None) or module.main
         with pytest.raises(FoundParser) as found:
             parse([])

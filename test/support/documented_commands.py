@@ -13,6 +13,7 @@ from perception_kit import cli
 
 _BLOCK = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
+_OPTION = re.compile(r"--[a-z][\w-]*")
 _VARIABLE = re.compile(r"^([A-Z]+)=(.*)$")
 _ENDS = {"&&", "||", "|", ";", "&", ">"}
 # Shown to be filled in
@@ -34,7 +35,8 @@ class DocumentedCommand:
     @property
     def options(self) -> set[str]:
         """Names of its options."""
-        return {word.partition("=")[0] for word in self.arguments if word.startswith("--")}
+        names = {word.partition("=")[0] for word in self.arguments}
+        return {name for name in names if _OPTION.fullmatch(name)}
 
 
 def commands_of(page: Path) -> list[DocumentedCommand]:
