@@ -14,38 +14,19 @@ import numpy as np
 
 from actionrec_node.networks.action_model import load_action_model
 from actionrec_node.networks.openvino import Positional, network_inputs
-from perception_kit.arguments import program_name
-from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.networks.onnx_export import ExportError, Part, export_parts
+from perception_kit.networks.export_command import parse_export_arguments, run_export
+from perception_kit.networks.onnx_export import Part
 from perception_kit.processes import run_command
-from perception_kit.resources import resolve_path
-
-EXIT_BAD_INPUT = 2
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog=program_name("actionrec_node.export"), description=__doc__
-    )
-    parser.add_argument("model", type=resolve_path, help="action model file")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for network.onnx and model.json"
-    )
-    return parser.parse_args(arguments)
+    return parse_export_arguments("actionrec_node.export", __doc__, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    args = parse_arguments(arguments)
-    try:
-        parts, about = action_parts(args.model)
-        (difference,) = export_parts(args.out, parts, about).values()
-    except (ModelFileError, ExportError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    print(f"{args.out / 'network.onnx'}: equal to PyTorch within {difference:.1g}")
-    return 0
+    return run_export(parse_arguments(arguments), {"action": action_parts})
 
 
 def action_parts(path: Path) -> tuple[list[Part], dict[str, Any]]:

@@ -20,7 +20,6 @@ from actionrec_node import ActionRecognizer
 from actionrec_node.data.crops import PersonBox
 from bench.timing import add_json_option, write_figures
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.resources import resolve_path
@@ -41,12 +40,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--action", type=resolve_path, required=True, help="action model")
     add_json_option(parser)
     return parser.parse_args(arguments)
-
-
-def shows_nobody(dataset: FrameDataset, index: int) -> bool:
-    """Whether no person is annotated in a photograph whose people are annotated."""
-    found = {dataset.class_names[instance.class_id] for instance in dataset.instances(index)}
-    return PERSON in dataset.annotated_classes(index) and PERSON not in found
 
 
 class Watcher:
@@ -80,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watcher = Watcher(args.segmentation, args.action)
         for folder in args.data:
             dataset = open_dataset(folder)
-            nobody = [index for index in range(len(dataset)) if shows_nobody(dataset, index)]
+            nobody = [k for k in range(len(dataset)) if dataset.shows_none(PERSON, k)]
             seen = [watcher.watch(dataset.rgb(index)) for index in tqdm(nobody, unit="image")]
             figures[str(folder)] = {
                 "without people": len(nobody),

@@ -9,6 +9,7 @@ the arguments of ``perception.launch.py``, which then hold for all cameras.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -27,6 +28,11 @@ ARGUMENTS = {
     "robot": ("", "namespace of all that, for several robots"),
     "camera": ("realsense", "preset in config/cameras, or a .yaml file like those"),
     "fixed_frame": ("odom", "TF frame in which positions of all cameras are compared"),
+    "image_transport": (
+        "",
+        "raw, or compressed: colour on …/compressed, depth on …/compressedDepth; empty: as in"
+        " config/",
+    ),
     "use_sim_time": ("false", "take the time from /clock"),
 }
 
@@ -47,22 +53,26 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     cameras, robot = several_cameras(given["cameras"]), given["robot"].strip("/")
+    return [*(_camera(name, robot, given) for name in cameras), _fusion(cameras, robot, given)]
+
+
+def _camera(name: str, robot: str, given: Mapping[str, str]) -> LaunchDescriptionEntity:
+    """The nodes of one camera."""
     source = PythonLaunchDescriptionSource(str(Path(__file__).with_name("perception.launch.py")))
+    own = {
+        "namespace": f"{robot}/{name}".strip("/"),
+        "camera_namespace": "",
+        # TF has no namespaces: the name of the camera comes before those of its tracks.
+        "tf_prefix": f"{name}/",
+        **{key: given[key] for key in ("camera", "fixed_frame", "image_transport", "use_sim_time")},
+    }
+    return IncludeLaunchDescription(source, launch_arguments=own.items())
 
-    # TF has no namespaces: the name of the camera comes before those of its tracks.
-    nodes: list[LaunchDescriptionEntity] = []
-    for camera in cameras:
-        own = {
-            "namespace": f"{robot}/{camera}".strip("/"),
-            "camera_namespace": "",
-            "tf_prefix": f"{camera}/",
-            "fixed_frame": given["fixed_frame"],
-            "camera": given["camera"],
-            "use_sim_time": given["use_sim_time"],
-        }
-        nodes.append(IncludeLaunchDescription(source, launch_arguments=own.items()))
 
-    fusion = Node(
+def _fusion(cameras: list[str], robot: str, given: Mapping[str, str]) -> Node:
+    """The node that joins the tracks of all cameras."""
+    transport = {"image_transport": given["image_transport"]} if given["image_transport"] else {}
+    return Node(
         package=PACKAGE,
         executable="fusion_node",
         name="fusion_node",
@@ -73,6 +83,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                 "cameras": cameras,
                 "fixed_frame": given["fixed_frame"],
                 "use_sim_time": given["use_sim_time"] == "true",
+                **transport,
             },
         ],
         remappings=list(fusion_remappings(given["camera"], robot, cameras).items()),
@@ -80,4 +91,3 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         respawn=True,
         respawn_delay=RESTART_DELAY_S,
     )
-    return [*nodes, fusion]

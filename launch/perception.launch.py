@@ -9,8 +9,9 @@ A node that dies is started again, up to a limit; then the launch ends with exit
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -112,20 +113,36 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     nothing is started then.
     """
     given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, *SWITCHES)}
-    namespace, use_sim_time = given["namespace"], given["use_sim_time"] == "true"
     if given["rviz"] == "true":
         _check_rviz()
     camera = camera_remappings(
-        given["camera"], namespace, given["camera_namespace"], given["camera_name"]
+        given["camera"], given["namespace"], given["camera_namespace"], given["camera_name"]
     )
-    own_file = [given["params_file"]] if given["params_file"] else []
 
-    # What is given overrides config/.
-    own = {
+    # Restarted nodes go on from their last state.
+    folders = ExitStack()
+    parameters = with_state_files(
+        _own_parameters(given), folders.enter_context(temporary_folder("state"))
+    )
+    end = OnShutdown(on_shutdown=lambda event, context: folders.close())
+
+    nodes: list[LaunchDescriptionEntity] = [RegisterEventHandler(end)]
+    for name in (*NODES, *(OPTIONAL_NODES if given["video_search"] == "true" else ())):
+        nodes += _perception_node(name, given, parameters.get(name, {}), camera)
+    nodes.append(_supervisor(given))
+    if given["rviz"] == "true":
+        nodes += [_scene(given, camera), _rviz(given, camera)]
+    return nodes
+
+
+def _own_parameters(given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """What the arguments give, by node: it overrides config/. What is empty is left out."""
+    own: dict[str, dict[str, Any]] = {
         "pose6d_node": {
             "segmentation_model": given["segmentation_model"],
             "pose_model": given["pose_model"],
             "device": given["device"],
+            "image_transport": given["image_transport"],
         },
         "tracker_node": {
             "pose_model": given["pose_model"],
@@ -133,65 +150,70 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "tf_prefix": given["tf_prefix"],
             "publish_tf": given["publish_tf"] == "true",
         },
-        "actionrec_node": {"model": given["action_model"], "device": given["device"]},
-        "video_search_node": {},
+        "actionrec_node": {
+            "model": given["action_model"],
+            "device": given["device"],
+            "image_transport": given["image_transport"],
+        },
+        "video_search_node": {"image_transport": given["image_transport"]},
     }
-    transport = {"image_transport": given["image_transport"]} if given["image_transport"] else {}
-    for name in ("pose6d_node", "actionrec_node", "video_search_node"):
-        own[name] |= transport
+    return {
+        node: {name: value for name, value in parameters.items() if value}
+        for node, parameters in own.items()
+    }
 
-    # Restarted nodes go on from their last state.
-    folders = ExitStack()
-    own = with_state_files(own, folders.enter_context(temporary_folder("state")))
-    end = OnShutdown(on_shutdown=lambda event, context: folders.close())
 
-    nodes: list[LaunchDescriptionEntity] = [RegisterEventHandler(end)]
-    chosen = [*NODES, *(OPTIONAL_NODES if given["video_search"] == "true" else ())]
-    for name in chosen:
-        parameters = {parameter: value for parameter, value in own.get(name, {}).items() if value}
-        config = package_folder() / "config" / f"{name}.yaml"
-        node = Node(
-            package=PACKAGE,
-            executable=name,
-            name=name,
-            namespace=namespace,
-            parameters=[str(config), *own_file, parameters | {"use_sim_time": use_sim_time}],
-            remappings=list((camera | LINKS.get(name, {})).items()),
-            additional_env=NODE_ENVIRONMENT.get(name, {}),
-            output="screen",
-            respawn=True,
-            respawn_delay=RESTART_DELAY_S,
-            respawn_max_retries=RESTARTS,
-        )
-        nodes += [
-            node,
-            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_limit(name))),
-        ]
+def _common(given: Mapping[str, str], name: str) -> dict[str, Any]:
+    """What all nodes of this package are started with."""
+    return {
+        "package": PACKAGE,
+        "executable": name,
+        "name": name,
+        "namespace": given["namespace"],
+        "output": "screen",
+    }
 
-    supervisor = Node(
-        package=PACKAGE,
-        executable="supervisor_node",
-        name="supervisor_node",
-        namespace=namespace,
-        parameters=[{"use_sim_time": use_sim_time}],
-        output="screen",
+
+def _sim_time(given: Mapping[str, str]) -> dict[str, bool]:
+    return {"use_sim_time": given["use_sim_time"] == "true"}
+
+
+def _perception_node(
+    name: str, given: Mapping[str, str], parameters: Mapping[str, Any], camera: Mapping[str, str]
+) -> list[LaunchDescriptionEntity]:
+    """A node that is restarted, and what ends the launch when that does not help."""
+    config = package_folder() / "config" / f"{name}.yaml"
+    own_file = [given["params_file"]] if given["params_file"] else []
+    node = Node(
+        **_common(given, name),
+        parameters=[str(config), *own_file, {**parameters, **_sim_time(given)}],
+        remappings=list({**camera, **LINKS.get(name, {})}.items()),
+        additional_env=NODE_ENVIRONMENT.get(name, {}),
+        respawn=True,
+        respawn_delay=RESTART_DELAY_S,
+        respawn_max_retries=RESTARTS,
+    )
+    return [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_limit(name)))]
+
+
+def _supervisor(given: Mapping[str, str]) -> Node:
+    """What says on ``/diagnostics`` which node is gone."""
+    return Node(
+        **_common(given, "supervisor_node"),
+        parameters=[_sim_time(given)],
         respawn=True,
         respawn_delay=RESTART_DELAY_S,
     )
-    nodes.append(supervisor)
-    if given["rviz"] != "true":
-        return nodes
 
-    scene = Node(
-        package=PACKAGE,
-        executable="scene_node",
-        name="scene_node",
-        namespace=namespace,
-        parameters=[{"use_sim_time": use_sim_time} | transport],
+
+def _scene(given: Mapping[str, str], camera: Mapping[str, str]) -> Node:
+    """What draws for RViz."""
+    transport = {"image_transport": given["image_transport"]} if given["image_transport"] else {}
+    return Node(
+        **_common(given, "scene_node"),
+        parameters=[{**transport, **_sim_time(given)}],
         remappings=list(camera.items()),
-        output="screen",
     )
-    return [*nodes, scene, _rviz(namespace, camera, use_sim_time)]
 
 
 def _limit(name: str) -> Callable[[ProcessExited, LaunchContext], None]:
@@ -224,16 +246,17 @@ def _check_rviz() -> None:
         ) from error
 
 
-def _rviz(namespace: str, camera: dict[str, str], use_sim_time: bool) -> Node:
+def _rviz(given: Mapping[str, str], camera: Mapping[str, str]) -> Node:
     """RViz, whose configuration names the nodes' topics without a namespace."""
-    prefix = f"/{namespace.strip('/')}" if namespace else ""
+    namespace = given["namespace"].strip("/")
+    prefix = f"/{namespace}" if namespace else ""
     results = [(f"/{topic}", f"{prefix}/{topic}") for topic in RVIZ_TOPICS]
     inputs = [(f"/{topic}", target) for topic, target in camera.items()]
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(package_folder() / "config" / "perception.rviz")],
-        parameters=[{"use_sim_time": use_sim_time}],
+        parameters=[_sim_time(given)],
         remappings=[*results, *inputs],
         output="screen",
     )

@@ -34,22 +34,32 @@ def image_transport_parameter() -> Any:
     )
 
 
-@dataclass(frozen=True)
-class CameraConfig:
-    """Parameters of nodes, and options of commands, that read a camera's images."""
-
-    depth_scale: float = parameter(
+def depth_scale_parameter() -> Any:
+    """The parameter of every node that receives depth."""
+    return parameter(
         0.0,
         "metres of one unit of the depth images, such as 0.0001 or 0.00025; 0: by their encoding,"
         " 16UC1 in millimetres and 32FC1 in metres",
         0.0,
         1.0,
     )
-    intrinsics: str = parameter(
+
+
+def intrinsics_parameter() -> Any:
+    """The parameter of every node that receives camera information."""
+    return parameter(
         "auto",
         "matrix of camera_info that the colour images fit: K raw images, P rectified ones; auto: P"
         " for topics called image_rect…, else K",
         choices=INTRINSICS,
     )
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Parameters of nodes, and options of commands, that read a camera's images."""
+
+    depth_scale: float = depth_scale_parameter()
+    intrinsics: str = intrinsics_parameter()
     color_encoding: str = color_encoding_parameter()
     image_transport: str = image_transport_parameter()

@@ -19,17 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from perception_kit.arguments import program_name
-from perception_kit.networks.model_metadata import ModelFileError, model_kind
-from perception_kit.networks.onnx_export import ExportError, Part, export_parts
+from perception_kit.networks.export_command import parse_export_arguments, run_export
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.networks.onnx_export import Part
 from perception_kit.processes import run_command
-from perception_kit.resources import resolve_path
 from pose6d_node.densefusion.coordinate_net import CoordinateVotes
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.pose_net import PoseVotes
 from pose6d_node.segmentation.segmentation_model import load_segmentation
 
-EXIT_BAD_INPUT = 2
 _INSTANCES = 2  # in the examples
 _SIDE = 32  # the sides of images are multiples of this
 
@@ -61,37 +59,13 @@ class _Pyramid(nn.Module):
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog=program_name("pose6d_node.export"),
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", type=resolve_path, help="segmentation or pose model file")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the .onnx files and model.json"
-    )
-    return parser.parse_args(arguments)
+    return parse_export_arguments("pose6d_node.export", __doc__, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    args = parse_arguments(arguments)
-    try:
-        kind = model_kind(args.model)
-        parts_of = {"segmentation": segmentation_parts, "pose": pose_parts}
-        if kind not in parts_of:
-            raise ModelFileError(
-                f"'{args.model}' holds a '{kind}' model, expected segmentation or pose; action"
-                " models are for 'perception export actions'"
-            )
-        parts, about = parts_of[kind](args.model)
-        differences = export_parts(args.out, parts, about)
-    except (ModelFileError, ExportError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    for name, difference in differences.items():
-        print(f"{args.out / name}.onnx: equal to PyTorch within {difference:.1g}")
-    return 0
+    kinds = {"segmentation": segmentation_parts, "pose": pose_parts}
+    return run_export(parse_arguments(arguments), kinds)
 
 
 @torch.no_grad()

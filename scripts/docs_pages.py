@@ -13,7 +13,7 @@ from mkdocs.structure.files import File, Files
 from perception_kit.cli import COMMANDS, Entries, Entry
 
 ROOT = Path(__file__).parents[1]
-NODES = ("pose6d_node", "tracker_node", "actionrec_node", "fusion_node")
+NODES = ("pose6d_node", "tracker_node", "actionrec_node", "fusion_node", "video_search_node")
 
 # Pages that are files elsewhere in the repository.
 PAGES = {

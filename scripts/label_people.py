@@ -14,7 +14,6 @@ network that it is background.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import zipfile
@@ -26,11 +25,11 @@ from typing import Any
 import cv2
 import numpy as np
 import openvino
-from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 from perception_kit.arguments import bounded_float, bounded_int
 from perception_kit.boxes import box_iou
+from perception_kit.datasets.coco_writer import coco_annotation, coco_image, write_coco
 from perception_kit.processes import run_command
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 
@@ -201,18 +200,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
-def _annotation(number: int, image: int, mask: np.ndarray) -> dict[str, Any]:
-    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    segmentation = {"size": encoded["size"], "counts": encoded["counts"].decode()}
-    return {
-        "id": number,
-        "image_id": image,
-        "category_id": 1,
-        "segmentation": segmentation,
-        "iscrowd": 0,
-    }
-
-
 def _spread(count: int, most: int) -> list[int]:
     """At most ``most`` of ``count`` indices, evenly spread."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
@@ -229,7 +216,6 @@ def label_videos(args: argparse.Namespace) -> tuple[int, int]:
     ]
     labeler = PeopleLabeler(args.detector, args.pose)
     (args.out / "train").mkdir(parents=True)
-    (args.out / "annotations").mkdir()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     seen = 0
@@ -247,12 +233,11 @@ def label_videos(args: argparse.Namespace) -> tuple[int, int]:
         for name, rgb, people in (found[k] for k in _spread(len(found), args.max_frames)):
             cv2.imwrite(str(args.out / "train" / name), rgb[:, :, ::-1])
             height, width = rgb.shape[:2]
-            images.append({"id": len(images), "file_name": name, "width": width, "height": height})
+            image = len(images)
+            images.append(coco_image(image, name, width, height))
             for person in people:
-                annotations.append(_annotation(len(annotations), len(images) - 1, person.mask))
-    categories = [{"id": 1, "name": "person"}]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (args.out / "annotations" / "instances_train.json").write_text(json.dumps(content))
+                annotations.append(coco_annotation(len(annotations), image, person.mask))
+    write_coco(args.out, "train", images, annotations, "person")
     return len(images), seen
 
 

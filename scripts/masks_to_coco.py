@@ -8,16 +8,14 @@ out (--leave-out): they would teach a network that a group is one person, or a b
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
-from pycocotools import mask as coco_mask
 
+from perception_kit.datasets.coco_writer import coco_annotation, coco_image, write_coco
 from perception_kit.datasets.files import DatasetError, read_color, read_image
 from perception_kit.datasets.photographs import PICTURES
 from perception_kit.processes import run_command
@@ -45,30 +43,18 @@ def convert(args: argparse.Namespace) -> int:
         raise DatasetError(f"--leave-out names pictures that are not there: {sorted(unknown)}")
 
     (args.out / "train").mkdir(parents=True)
-    (args.out / "annotations").mkdir()
     images, annotations = [], []
     for number, path in enumerate(path for path in pictures if path.stem not in left_out):
         height, width = read_color(path).shape[:2]
         mask = read_image(args.masks / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
         # Masks of another size than their pictures are meant to cover them.
         mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) > THRESHOLD
-        encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
 
         shutil.copy(path, args.out / "train" / path.name)
-        images.append({"id": number, "file_name": path.name, "width": width, "height": height})
-        annotations.append(
-            {
-                "id": number,
-                "image_id": number,
-                "category_id": 1,
-                "segmentation": {"size": encoded["size"], "counts": encoded["counts"].decode()},
-                "iscrowd": 0,
-            }
-        )
+        images.append(coco_image(number, path.name, width, height))
+        annotations.append(coco_annotation(number, number, mask))
 
-    categories = [{"id": 1, "name": args.class_name}]
-    content = {"images": images, "annotations": annotations, "categories": categories}
-    (args.out / "annotations" / "instances_train.json").write_text(json.dumps(content))
+    write_coco(args.out, "train", images, annotations, args.class_name)
     return len(images)
 
 

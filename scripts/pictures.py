@@ -25,7 +25,7 @@ FRAME_STEP, MAX_SECONDS, WIDTH = 3, 20.0, 480
 DIAGRAMS: dict[str, list[list[str]]] = {
     "graph": [
         ["camera", "pose6d_node\nmasks, 6D poses", "tracker_node\nidentities"],
-        ["camera", "actionrec_node\nactions of each person"],
+        ["camera\nand tracks", "actionrec_node\nactions of each person"],
     ],
     "pose": [
         ["color + depth", "Mask R-CNN\nmask, class", "DenseFusion\npose of each point"],

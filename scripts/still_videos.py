@@ -69,8 +69,7 @@ def shots_of_nobody(
     for folder in folders:
         dataset = open_dataset(folder)
         for index in range(len(dataset)):
-            names = {dataset.class_names[each.class_id] for each in dataset.instances(index)}
-            if PERSON in dataset.annotated_classes(index) and PERSON not in names:
+            if dataset.shows_none(PERSON, index):
                 rgb = shrink_evenly(dataset.rgb(index))
                 yield Shot(rgb, choose_box(rgb, segmenter, rng), NOBODY_LABEL)
 

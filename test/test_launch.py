@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import runpy
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from perception_kit.camera_config import CameraConfig
 from perception_kit.resources import package_folder
-from perception_kit.ros.fusion_node import FusionNodeConfig
 from perception_kit.ros.node_processes import (
     NODES,
     BringupError,
@@ -157,6 +154,9 @@ class TestLaunchFiles:
             "camera_name": "eye",
             "image_transport": "compressed",
             "params_file": str(own),
+            "fixed_frame": "odom",
+            "tf_prefix": "robot/",
+            "publish_tf": "true",
             "device": "cpu",
             "segmentation_model": "/own/segmentation.safetensors",
             "pose_model": "/own/pose.safetensors",
@@ -177,6 +177,9 @@ class TestLaunchFiles:
             "__ns:=/robot": set(words) - {"rviz2"},
             "use_sim_time: true": set(words),
             str(own): {*NODES, "video_search_node"},
+            "fixed_frame: odom": {"tracker_node"},
+            "tf_prefix: robot/": {"tracker_node"},
+            "publish_tf: true": {"tracker_node"},
             "device: cpu": {"pose6d_node", "actionrec_node"},
             "segmentation_model: /own/segmentation.safetensors": {"pose6d_node"},
             "pose_model: /own/pose.safetensors": {"pose6d_node", "tracker_node"},
@@ -223,6 +226,7 @@ class TestLaunchFiles:
             return EmitEvent(event=Shutdown()) if len(started) == 9 else None
 
         arguments = {"cameras": "front,back", "robot": "robot1", "publish_tf": "true"}
+        arguments["image_transport"] = "compressed"
         assert run_launch("cameras.launch.py", arguments, note) == 0
         trackers = [" ".join(cmd) for cmd in started if Path(cmd[0]).name == "tracker_node"]
         assert sorted("__ns:=/robot1/front" in text for text in trackers) == [False, True]
@@ -231,6 +235,7 @@ class TestLaunchFiles:
         assert sorted("tf_prefix: front/" in text for text in trackers) == [False, True]
         (fusion,) = (cmd for cmd in started if Path(cmd[0]).name == "fusion_node")
         assert "__ns:=/robot1" in fusion
+        assert "image_transport: compressed" in "".join(fusion)
         assert (
             "back/depth/image_raw:=/robot1/back/camera/aligned_depth_to_color/image_raw" in fusion
         )
@@ -302,17 +307,6 @@ def test_the_fusion_listens_to_the_depth_of_each_camera() -> None:
 def test_fewer_than_two_cameras_are_refused(names: str) -> None:
     with pytest.raises(BringupError, match="expected two different names or more"):
         several_cameras(names)
-
-
-def test_the_fusion_has_the_parameters_of_its_file() -> None:
-    path = package_folder() / "config" / "fusion_node.yaml"
-    given = yaml.safe_load(path.read_text())["/**/fusion_node"]["ros__parameters"]
-    known = {
-        entry.name: entry.default
-        for config in (FusionNodeConfig, CameraConfig)
-        for entry in fields(config)
-    }
-    assert given == known
 
 
 def test_rviz_shows_topics_that_the_nodes_publish() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -50,6 +51,30 @@ def test_steps_use_targets_scripts_and_extras_that_exist(path: Path) -> None:
     extras = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
     for arguments in re.findall(r"install_python\.sh \S*venv ([a-z ]+)", text):
         assert set(arguments.split()) <= extras
+
+
+def workflow_jobs() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())["jobs"]
+
+
+def test_the_workflow_runs_what_ci_runs() -> None:
+    """``.ci/run`` and the workflow have the same targets, on every Python that is supported."""
+    commands = [step.get("run", "") for job in workflow_jobs().values() for step in job["steps"]]
+    run_by_ci = re.findall(r"^make \w+", (ROOT / ".ci/run").read_text(), flags=re.MULTILINE)
+    assert len(run_by_ci) >= 4
+    assert set(run_by_ci) <= set(commands)
+
+    test = workflow_jobs()["test"]
+    assert test["strategy"]["matrix"]["python"] == ["3.10", "3.11", "3.12", "3.13"]
+    steps = [step.get("run", "") for step in test["steps"]]
+    assert steps.index("scripts/install_launch.sh") < steps.index("make test")
+
+
+def test_actions_are_pinned() -> None:
+    """To a commit, with the version in a comment: a tag may be moved to other code."""
+    used = re.findall(r"uses: (.*)", (ROOT / ".github/workflows/ci.yaml").read_text())
+    assert used
+    assert [use for use in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v[\d.]+", use)] == []
 
 
 def test_the_compose_file_starts_the_launch_file() -> None:

@@ -144,6 +144,11 @@ class FrameDataset(ABC):
         """Names of the classes all of whose instances in the frame are annotated."""
         return set(self.class_names.values())
 
+    def shows_none(self, class_name: str, index: int) -> bool:
+        """Whether the frame has no instance of a class, all of whose instances are annotated."""
+        names = {self.class_names[instance.class_id] for instance in self.instances(index)}
+        return class_name in self.annotated_classes(index) and class_name not in names
+
     def __getitem__(self, index: int) -> AnnotatedFrame:
         rgb, labels = self.color_and_labels(index)
         depth = self.depth(index) if self.has_depth else np.zeros(labels.shape, np.float32)

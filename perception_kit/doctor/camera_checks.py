@@ -15,6 +15,7 @@ from perception_kit.depth_scale import scale_warning
 from perception_kit.doctor.observation import EXPECTED_TYPES, Finding, Observation
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 from perception_kit.ros.image import DEPTH_ENCODINGS, ImageError, check_same_size
+from perception_kit.ros.image_transport import image_topic, raw_topic
 from perception_kit.ros.intrinsics import picture_size
 from perception_kit.types import Intrinsics
 
@@ -63,10 +64,12 @@ def check_topics(seen: Observation) -> Iterator[Finding]:
             found = ", ".join(topic.types)
             what = f"'{topic.topic}' is a {found}, expected {expected} as the {role}"
             advice = f"name another topic by {option}"
-            if found in IMAGE_MESSAGES:
+            if found in IMAGE_MESSAGES and role != "camera_info":
+                compressed = image_topic(raw_topic(topic.topic), role, "compressed")[1]
                 advice = (
-                    "give the topic of the raw images, or decompress: ros2 run image_transport"
-                    f" republish {IMAGE_MESSAGES[found][0]} raw"
+                    f"the nodes take raw images, or '{compressed}' (image_transport:=compressed):"
+                    " publish one of these, or decompress: ros2 run image_transport republish"
+                    f" {IMAGE_MESSAGES[found][0]} raw"
                 )
             yield Finding("topic-type", what, advice)
 

@@ -19,11 +19,17 @@ from perception_kit.doctor.timing_checks import (
     check_rate,
     check_stamps,
 )
-from perception_kit.doctor.transport_checks import check_links, check_reports, check_shared_memory
+from perception_kit.doctor.transport_checks import (
+    check_links,
+    check_reports,
+    check_shared_memory,
+    check_transport,
+)
 
 CHECKS = (
     check_topics,
     check_links,
+    check_transport,
     check_shared_memory,
     check_images,
     check_depth_values,

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from perception_kit.bags.camera_streams import played_type
 from perception_kit.camera_config import CameraConfig
 from perception_kit.doctor.observation import (
     EXPECTED_TYPES,
@@ -21,10 +22,12 @@ from perception_kit.doctor.observation import (
     camera_reader,
     observe_message,
 )
-from perception_kit.doctor.topics import choose_topics
+from perception_kit.doctor.topics import choose_topics, transported_topic
 from perception_kit.resources import resolve_path
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.graph import GraphInspector
+from perception_kit.ros.image import ImageError
+from perception_kit.ros.image_transport import raw_image
 from perception_kit.ros.node_processes import NODES
 from perception_kit.ros.supervision import status_name
 from perception_kit.stamps import stamp_to_ns
@@ -36,7 +39,11 @@ _MODEL_PARAMETERS = {
 }
 _TYPES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CameraInfo": CameraInfo}
 # Inputs that each of the nodes needs; poses and tracks may be missing.
-_REQUIRED = (*_TYPES, "assistant_perception/msg/InstanceDetectionArray")
+_REQUIRED = (
+    *_TYPES,
+    "sensor_msgs/msg/CompressedImage",
+    "assistant_perception/msg/InstanceDetectionArray",
+)
 
 
 def observe_graph(given: Mapping[str, str], seconds: float, config: CameraConfig) -> Observation:
@@ -73,6 +80,7 @@ def observe_graph(given: Mapping[str, str], seconds: float, config: CameraConfig
                 for entry in inputs
                 if entry.type_name in _REQUIRED and not graph.is_published(entry.topic)
             ],
+            published=graph.published_topics().keys(),
             reports=reports,
             models=_models(graph),
             environment=dict(os.environ),
@@ -99,22 +107,40 @@ def _find_topics(
                 f"all images are parts of one message ({', '.join(sorted(in_one))}), which the"
                 " nodes do not receive"
             )
-        topics = {role: TopicSeen(name, types.get(name, ())) for role, name in names.items()}
+        listened = {entry.topic for entry in graph.inputs(NODES)}
+        topics = {role: _seen(role, name, types, listened) for role, name in names.items()}
 
         all_found = not not_found and all(seen.types for seen in topics.values())
         if all_found or monotonic() > end_s:
             return topics, not_found
 
 
+def _seen(
+    role: str, name: str, types: Mapping[str, list[str]], listened: Collection[str]
+) -> TopicSeen:
+    """The topic by which the images of ``name`` come, of the types that are there when they are
+    decompressed."""
+    topic, transport = transported_topic(role, name, types, listened)
+    found = types.get(topic, [])
+    if transport == "compressed":
+        found = [played_type(kind) for kind in found]
+    return TopicSeen(topic, found, transport=transport)
+
+
 def _subscribe(graph: GraphInspector, camera: CameraReader, role: str, seen: TopicSeen) -> None:
     """Note the messages of a topic, and their age by this machine's clock."""
 
-    def receive(message: Image | CameraInfo) -> None:
+    def receive(message: Image | CompressedImage | CameraInfo) -> None:
         stamp_ns = stamp_to_ns(message.header.stamp)
-        observe_message(camera, role, seen, stamp_ns, message)
+        try:
+            observe_message(camera, role, seen, stamp_ns, raw_image(message, seen.topic))
+        except ImageError as error:  # of a compressed one
+            seen.add(stamp_ns, None, str(error))
         seen.delays_s.append((graph.now_ns() - stamp_ns) * 1e-9)
 
-    graph.subscribe_to_sensor(seen.topic, _TYPES[EXPECTED_TYPES[role]], receive)
+    is_compressed = seen.transport == "compressed"
+    kind = CompressedImage if is_compressed else _TYPES[EXPECTED_TYPES[role]]
+    graph.subscribe_to_sensor(seen.topic, kind, receive)
 
 
 def _keep_reports(reports: dict[str, str], message: DiagnosticArray) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,8 @@ class Example:
 class TopicSeen:
     """One camera topic.
 
-    ``types`` are the type names under which it is published, none where nobody publishes it.
+    ``types`` are the type names under which it is published, none where nobody publishes it; what
+    is decompressed counts as an ``Image``, and ``transport`` is then "compressed".
     ``stamps_ns`` are the headers' stamps in the order of arrival, ``delays_s`` the seconds from a
     message's stamp to its arrival, or to its recording. ``sample`` is the newest message that can
     be used, or else the first one; None where none came. ``examples`` has one message of each size,
@@ -64,6 +65,7 @@ class TopicSeen:
     sample: Any | None = None
     examples: dict[tuple[Any, ...], Example] = field(default_factory=dict)
     depths: list[tuple[float, float]] = field(default_factory=list)
+    transport: str = "raw"
 
     def add(self, stamp_ns: int, message: Any | None, fault: str = "") -> None:
         """Note one message, and why it cannot be used."""
@@ -155,8 +157,9 @@ class Observation:
 
     ``topics`` are by role (those of EXPECTED_TYPES); a role that could not be found is missing, and
     ``not_found`` says why. ``unconnected`` holds (node, topic) of inputs that nobody publishes,
-    ``reports`` the diagnostics of each node that is not well. ``models`` are files by kind,
-    ``ground_truth_classes`` the object classes of a bag's ground truth.
+    ``published`` the topics that somebody does, ``reports`` the diagnostics of each node that is
+    not well. ``models`` are files by kind, ``ground_truth_classes`` the object classes of a bag's
+    ground truth.
 
     ``environment`` is that of the processes that exchange the images. With ``simulated_time``
     (somebody publishes /clock, or it is a bag) stamps are not those of this machine's clock.
@@ -170,6 +173,7 @@ class Observation:
     not_found: str = ""
     links: Sequence[Link] = ()
     unconnected: Sequence[tuple[str, str]] = ()
+    published: Collection[str] = ()
     reports: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, Path] = field(default_factory=dict)
     ground_truth_classes: frozenset[str] = frozenset()

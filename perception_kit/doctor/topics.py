@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the topics of a camera by role."""
+"""Chooses the topics of a camera by role, and of a running one the transport of its images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from perception_kit.bags.bag import BagError, BagTopic
 from perception_kit.bags.camera_streams import played_type
 from perception_kit.bags.camera_topics import find_camera_topics
+from perception_kit.camera_config import IMAGE_TRANSPORTS
 from perception_kit.doctor.observation import EXPECTED_TYPES
+from perception_kit.ros.image_transport import image_topic, raw_topic
 
 
 def choose_topics(
@@ -43,3 +45,21 @@ def choose_topics(
         # Where a given topic is not usable, that is the fault, which other checks find.
         return dict(given), str(error) if len(usable) == len(given) else ""
     return vars(found) | dict(given), ""
+
+
+def transported_topic(
+    role: str, name: str, published: Collection[str], listened: Collection[str]
+) -> tuple[str, str]:
+    """Topic and transport by which the images of ``name`` (raw, or compressed of it) come.
+
+    Of the topics that are ``published``, the one that a node has ``listened`` to goes first, and
+    the raw one before the compressed one. Where none is, ``name`` is taken as it is, and so are
+    other roles than images.
+    """
+    if role == "camera_info":
+        return name, "raw"
+    raw = raw_topic(name)
+    topics = [(image_topic(raw, role, kind)[1], kind) for kind in IMAGE_TRANSPORTS]
+    there = [entry for entry in topics if entry[0] in published]
+    heard = [entry for entry in there if entry[0] in listened]
+    return (heard or there or [(name, "raw")])[0]

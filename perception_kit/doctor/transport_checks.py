@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from perception_kit.doctor.observation import Finding, Observation
 from perception_kit.resources import package_folder
+from perception_kit.ros.image_transport import compressed_topics, raw_topic
 from perception_kit.ros.transport import (
     PROFILE_VARIABLES,
     ProfileError,
@@ -16,6 +17,11 @@ from perception_kit.ros.transport import (
 
 _BYTES_PER_PIXEL = 3  # of a colour image, the largest message
 _MIB = 2**20
+_TAKE_COMPRESSED = (
+    "start the nodes with image_transport:=compressed (launch file), --image-transport compressed"
+    " (perception bringup and view), or the parameter image_transport: compressed"
+)
+_PLUGINS = "ros-jazzy-compressed-image-transport and ros-jazzy-compressed-depth-image-transport"
 
 
 def check_links(seen: Observation) -> Iterator[Finding]:
@@ -34,11 +40,48 @@ def check_links(seen: Observation) -> Iterator[Finding]:
 
     for node, topic in seen.unconnected:
         what = f"{node} listens to '{topic}', which nobody publishes"
-        advice = (
-            "start the driver or the node before it; where the topic has another name, give"
-            " camera:= to the launch file or remap it"
+        yield Finding("input-unconnected", what, _connect(topic, seen.published))
+
+
+def _connect(topic: str, published: Collection[str]) -> str:
+    """What to do about an input that nobody publishes: its images may come another way."""
+    raw = raw_topic(topic)
+    if raw == topic and any(name in published for name in compressed_topics(topic)):
+        return f"its images come compressed: {_TAKE_COMPRESSED}"
+    if raw != topic and raw in published:
+        return (
+            f"its images come raw, on '{raw}': let the camera's machine publish them compressed,"
+            f" too ({_PLUGINS}), or start the nodes without image_transport:=compressed"
         )
-        yield Finding("input-unconnected", what, advice)
+    return (
+        "start the driver or the node before it; where the topic has another name, give"
+        " camera:= to the launch file or remap it"
+    )
+
+
+def check_transport(seen: Observation) -> Iterator[Finding]:
+    """``image-transport``: images that come compressed, for nodes that would take raw ones."""
+    images = {role: seen.topics[role] for role in ("color", "depth") if role in seen.topics}
+    compressed = {role for role, topic in images.items() if topic.transport == "compressed"}
+    if not compressed:
+        return
+
+    # Colour one way, depth the other
+    for role in images.keys() - compressed:
+        what = (
+            f"the {role} comes raw, on '{images[role].topic}', and the other images compressed;"
+            " the nodes take both in one way"
+        )
+        advice = f"let the camera's machine publish both compressed ({_PLUGINS}), or both raw"
+        yield Finding("image-transport", what, advice)
+
+    # No node receives them: either none runs, or it takes raw images
+    received = {link.topic for link in seen.links}
+    alone = [role for role in sorted(compressed) if images[role].topic not in received]
+    if alone:
+        topics = ", ".join(f"the {role} on '{images[role].topic}'" for role in alone)
+        what = f"images come compressed alone: {topics}; the nodes take raw ones by default"
+        yield Finding("image-transport", what, _TAKE_COMPRESSED)
 
 
 def check_reports(seen: Observation) -> Iterator[Finding]:
@@ -91,7 +134,9 @@ def check_shared_memory(seen: Observation) -> Iterator[Finding]:
 
 
 def _image_bytes(seen: Observation) -> int:
-    """Size of a colour image; where none came, the one that the camera information states."""
+    """Size of a raw colour image; where none came, the one that the camera information states."""
+    if "color" in seen.topics and seen.topics["color"].transport == "compressed":
+        return 0
     color, info = seen.sample("color"), seen.sample("camera_info")
     if color is not None:
         return len(color.data)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from perception_kit.evaluation.run import ReplayRun
 from perception_kit.report.comparison import Change, Comparison, FrameChange
-from perception_kit.report.html import assemble_page, class_cell, panel, plot, table
+from perception_kit.report.html import assemble_page, class_cell, page_header, panel, plot, table
 from perception_kit.report.pictures import encode_pictures
 from perception_kit.report.problems import badness
 from perception_kit.report.style import BAD, GOOD, finish, legend
@@ -31,7 +31,7 @@ def comparison_page(comparison: Comparison) -> str:
         figures["classes"] = _class_changes(changed)
 
     sections = [
-        _header(first, second),
+        _header(first, second, totals),
         panel("Scores", _score_table(totals, with_class=False)),
         panel("What they ran with, where it differs", _cause_table(comparison)),
         panel(f"Mistakes by frame: {', '.join(_RUN_COLORS)}", plot("mistakes")),
@@ -47,14 +47,16 @@ def comparison_page(comparison: Comparison) -> str:
     return assemble_page(title, "".join(sections), {}, figures)
 
 
-def _header(first: ReplayRun, second: ReplayRun) -> str:
+def _header(first: ReplayRun, second: ReplayRun, totals: Sequence[Change]) -> str:
     folders = [escape(str(run.folder)) for run in (first, second)]
     is_same = first.bag_name == second.bag_name
     another_bag = "" if is_same else f" (another bag: {escape(second.bag_name)})"
-    return (
-        f"<h1>{escape(first.bag_name)}: two replays</h1>"
-        f'<p class="about">first: {folders[0]}<br>second: {folders[1]}{another_bag}</p>'
+    about = [f"first: {folders[0]}", f"second: {folders[1]}{another_bag}"]
+    better, worse = (
+        sum(change.verdict == verdict for change in totals) for verdict in ("better", "worse")
     )
+    verdict = f"In the second {better} scores are better and {worse} worse, of {len(totals)}."
+    return page_header(f"{first.bag_name}: two replays", about, verdict)
 
 
 def _score_table(changes: Sequence[Change], with_class: bool) -> str:

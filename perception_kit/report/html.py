@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import Any
 
 import plotly.graph_objects as go
+import yaml
 from plotly.offline import get_plotlyjs
 
 from perception_kit.evaluation.scores import Score
@@ -49,6 +51,40 @@ def assemble_page(
 def _packed_plotly() -> str:
     """Plotly's JavaScript, compressed to a third: browsers unpack it by themselves."""
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
+
+
+def page_header(title: str, about: Sequence[str], verdict: str = "") -> str:
+    """The top of a page: lines of HTML that say what it is ``about``, and a verdict in words."""
+    lines = "<br>".join(filter(None, about))
+    return (
+        f"<h1>{escape(title)}</h1>"
+        f'<p class="about">{lines}</p><p class="verdict">{escape(verdict)}</p>'
+    )
+
+
+def file_links(folder: Path, files: Mapping[str, str]) -> str:
+    """Links to those of the ``files`` (texts by name) that lie beside the page in ``folder``."""
+    return " · ".join(
+        f'<a href="{name}">{escape(text)}</a>'
+        for name, text in files.items()
+        if (folder / name).is_file()
+    )
+
+
+def chart_panels(charts: Mapping[str, go.Figure]) -> tuple[str, dict[str, go.Figure]]:
+    """Panels for figures by title, and the figures by the ids of their places in these."""
+    figures = {f"chart{k}": figure for k, figure in enumerate(charts.values())}
+    panels = "".join(panel(title, plot(name)) for title, name in zip(charts, figures, strict=True))
+    return f'<div class="charts">{panels}</div><br>', figures
+
+
+def configuration_panel(sections: Mapping[str, Any]) -> str:
+    """The parts of a configuration as YAML, to unfold."""
+    parts = []
+    for name, content in sections.items():
+        text = escape(yaml.safe_dump(content, sort_keys=False))
+        parts.append(f"<details><summary>{escape(name)}</summary><pre>{text}</pre></details>")
+    return panel("What it ran with", "".join(parts))
 
 
 def panel(title: str, content: str) -> str:

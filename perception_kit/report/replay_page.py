@@ -8,14 +8,23 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from perception_kit.evaluation.frame_records import FrameRecord
 from perception_kit.evaluation.run import ReplayRun, read_run
 from perception_kit.evaluation.run_folder import CONFIG, METRICS, REPORT, VIDEO
 from perception_kit.evaluation.scores import action_scores, class_scores, main_scores
 from perception_kit.report.charts import chart_figures
-from perception_kit.report.html import assemble_page, class_table, notes, panel, plot, score_groups
+from perception_kit.report.html import (
+    assemble_page,
+    chart_panels,
+    class_table,
+    configuration_panel,
+    file_links,
+    notes,
+    page_header,
+    panel,
+    plot,
+    score_groups,
+)
 from perception_kit.report.instance_list import (
     COLUMNS,
     instance_data,
@@ -34,6 +43,7 @@ from perception_kit.report.style import BAD, GOOD, WARN
 from perception_kit.report.timeline import timeline_figure
 
 _WORST = 12
+_FILES = {VIDEO: "video", METRICS: "scores", CONFIG: "configuration"}
 _WRONG_DETECTION, _DETECTED = "#ff7bd5", "#58a6ff"
 # Boxes over the picture
 WRONG, TRUTH, DETECTED, NOTHING = "of mistakes", "of the truth", "of detections", "none"
@@ -81,9 +91,8 @@ def replay_page(run: ReplayRun) -> str:
         y1=1,
         line={"color": "#ffffff", "width": 1},
     )
-    charts = chart_figures(run)
-    figures = {"timeline": timeline}
-    figures |= {f"chart{k}": figure for k, figure in enumerate(charts.values())}
+    charts, figures = chart_panels(chart_figures(run))
+    figures["timeline"] = timeline
 
     objects = [
         (index, record) for index, frame in enumerate(run.frames) for record in frame.objects or []
@@ -93,18 +102,17 @@ def replay_page(run: ReplayRun) -> str:
     timelines = panel("Over time: click to see the frame", plot("timeline"))
     has_truth = _has_ground_truth(run)
     viewer = _VIEWER.format(width=width, height=height, marks=_marks(has_truth))
-    chart_panels = "".join(panel(title, plot(f"chart{k}")) for k, title in enumerate(charts))
     cards = "".join(_card(run, index) for index in worst)
     sections = [
         _header(run),
         notes(run.details["notes"]),
         score_groups(main_scores(run)),
         f'<div class="split">{timelines}{viewer}</div>',
-        f'<div class="charts">{chart_panels}</div><br>',
+        charts,
         panel(worst_title, f'<div class="worst">{cards}</div>'),
         *_tables(run),
         *([instance_panel()] if objects else []),
-        _configuration(run),
+        configuration_panel(run.config),
     ]
 
     data = {
@@ -134,21 +142,13 @@ def _header(run: ReplayRun) -> str:
         for kind in ("segmentation", "pose", "action")
         if settings.get(f"{kind}_model")
     ]
-    links = [
-        f'<a href="{name}">{text}</a>'
-        for name, text in ((VIDEO, "video"), (METRICS, "scores"), (CONFIG, "configuration"))
-        if (run.folder / name).is_file()
-    ]
     about = [
         f"{escape(settings['bag'])}: {count} frames{duration}, played {played:%Y-%m-%d %H:%M}",
         escape(", ".join(models)),
-        " · ".join(links),
+        file_links(run.folder, _FILES),
     ]
-    return (
-        f"<h1>Replay of {escape(run.bag_name)}</h1>"
-        f'<p class="about">{"<br>".join(filter(None, about))}</p>'
-        f'<p class="verdict">{escape(verdict(run.frames)) if _has_ground_truth(run) else ""}</p>'
-    )
+    told = verdict(run.frames) if _has_ground_truth(run) else ""
+    return page_header(f"Replay of {run.bag_name}", about, told)
 
 
 def _marks(has_truth: bool) -> str:
@@ -226,12 +226,3 @@ def _card(run: ReplayRun, index: int) -> str:
 def _tables(run: ReplayRun) -> list[str]:
     tables = {"Objects by class": class_scores(run), "Actions by class": action_scores(run)}
     return [panel(title, class_table(rows)) for title, rows in tables.items() if rows]
-
-
-def _configuration(run: ReplayRun) -> str:
-    """The sections of the effective config, to unfold."""
-    sections = []
-    for name, content in run.config.items():
-        text = escape(yaml.safe_dump(content, sort_keys=False))
-        sections.append(f"<details><summary>{escape(name)}</summary><pre>{text}</pre></details>")
-    return panel("What it ran with", "".join(sections))

@@ -11,7 +11,7 @@ from time import monotonic_ns
 import numpy as np
 from assistant_perception.msg import InstanceDetectionArray, TrackArray
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from perception_kit.camera_config import CameraConfig
 from perception_kit.fusion.camera_tracks import CameraTrack, camera_tracks
@@ -23,6 +23,7 @@ from perception_kit.ros.from_messages import (
     tracks_from_message,
 )
 from perception_kit.ros.image import ImageError
+from perception_kit.ros.image_transport import image_topic, raw_image
 from perception_kit.ros.qos import input_qos, result_qos
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import Intrinsics, TrackState
@@ -42,29 +43,45 @@ class TrackFrame:
 
 
 class CameraInput:
-    """Subscriptions below the namespace ``camera``; ``receive`` is called for each frame."""
+    """Subscriptions below the namespace ``camera``; ``receive`` is called for each frame.
+
+    Depth comes by ``transport``, one of ``IMAGE_TRANSPORTS``.
+    """
 
     def __init__(
-        self, node: Node, camera: str, problems: ProblemLog, receive: Callable[[TrackFrame], None]
+        self,
+        node: Node,
+        camera: str,
+        transport: str,
+        problems: ProblemLog,
+        receive: Callable[[TrackFrame], None],
     ) -> None:
         self.camera, self._problems, self._receive = camera, problems, receive
         self.topic = node.resolve_topic_name(f"{camera}/tracker_node/tracks")
         self.color_topic = node.resolve_topic_name(f"{camera}/color/image_raw")
         self.last_arrival_ns: int | None = None
         self._detections: deque[InstanceDetectionArray] = deque(maxlen=_KEPT)
-        self._depth: deque[Image] = deque(maxlen=_KEPT)
+        self._depth: deque[Image | CompressedImage] = deque(maxlen=_KEPT)
         self._info: CameraInfo | None = None
 
-        inputs = {
-            "tracker_node/tracks": (TrackArray, self._take_tracks),
-            "pose6d_node/detections": (InstanceDetectionArray, self._take_detections),
-            "depth/image_raw": (Image, self._take_depth),
-            "color/camera_info": (CameraInfo, self._take_info),
-        }
-        for topic, (kind, callback) in inputs.items():
-            is_result = topic.partition("/")[0].endswith("_node")
-            qos = result_qos() if is_result else input_qos("best_effort")
-            node.create_subscription(kind, f"{camera}/{topic}", callback, qos)
+        # Remappings name raw topics; that of the transport is another.
+        raw = node.resolve_topic_name(f"{camera}/depth/image_raw")
+        depth_type, self._depth_topic = image_topic(raw, "depth", transport)
+
+        camera_qos = input_qos("best_effort")
+        inputs = (
+            (TrackArray, f"{camera}/tracker_node/tracks", self._take_tracks, result_qos()),
+            (
+                InstanceDetectionArray,
+                f"{camera}/pose6d_node/detections",
+                self._take_detections,
+                result_qos(),
+            ),
+            (depth_type, self._depth_topic, self._take_depth, camera_qos),
+            (CameraInfo, f"{camera}/color/camera_info", self._take_info, camera_qos),
+        )
+        for kind, topic, callback, qos in inputs:
+            node.create_subscription(kind, topic, callback, qos)
 
     def tracks(
         self, frame: TrackFrame, config: CameraConfig, camera_to_common: np.ndarray | None
@@ -94,7 +111,7 @@ class CameraInput:
     def _take_detections(self, message: InstanceDetectionArray) -> None:
         self._detections.append(message)
 
-    def _take_depth(self, message: Image) -> None:
+    def _take_depth(self, message: Image | CompressedImage) -> None:
         self._depth.append(message)
 
     def _take_info(self, message: CameraInfo) -> None:
@@ -112,7 +129,7 @@ class CameraInput:
     ) -> tuple[np.ndarray | None, Intrinsics | None]:
         """(H, W) metres nearest to a stamp, and the camera; None where one of them is missing."""
 
-        def gap_ns(message: Image) -> int:
+        def gap_ns(message: Image | CompressedImage) -> int:
             return abs(stamp_to_ns(message.header.stamp) - stamp_ns)
 
         nearest = min(self._depth, key=gap_ns, default=None)
@@ -122,7 +139,8 @@ class CameraInput:
             return None, None
         reader = CameraReader(config, self.color_topic)
         try:
-            return reader.depth(nearest), reader.intrinsics(self._info, nearest)
+            image = raw_image(nearest, self._depth_topic)
+            return reader.depth(image), reader.intrinsics(self._info, image)
         except ImageError as error:
             self._report(str(error))
             return None, None

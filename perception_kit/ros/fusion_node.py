@@ -18,7 +18,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
-from perception_kit.camera_config import CameraConfig
+from perception_kit.camera_config import (
+    CameraConfig,
+    depth_scale_parameter,
+    image_transport_parameter,
+    intrinsics_parameter,
+)
 from perception_kit.fusion.camera_checks import ClockCheck, JumpCheck
 from perception_kit.fusion.config import FusionConfig
 from perception_kit.fusion.track_fusion import TrackFusion
@@ -52,6 +57,14 @@ class FusionNodeConfig(FusionConfig):
     tf_wait: float = parameter(
         0.2, "tracks wait for TF of their stamp for so long; then their camera is alone, s", 0.0, 5
     )
+    depth_scale: float = depth_scale_parameter()
+    intrinsics: str = intrinsics_parameter()
+    image_transport: str = image_transport_parameter()
+
+    @property
+    def camera(self) -> CameraConfig:
+        """How the messages of the cameras are read."""
+        return CameraConfig(depth_scale=self.depth_scale, intrinsics=self.intrinsics)
 
 
 class FusionNode(Node):
@@ -70,7 +83,6 @@ class FusionNode(Node):
         if len(set(self.cameras)) < 2 or "" in self.cameras:
             raise ValueError(f"'cameras' is {self.cameras}, expected two names or more")
         self.config = declare_parameters(self, FusionNodeConfig)
-        self._camera_config = declare_parameters(self, CameraConfig)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 
@@ -92,7 +104,9 @@ class FusionNode(Node):
         self._tracks = self.create_publisher(FusedTrackArray, "~/tracks", result_qos())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", result_qos())
         self.inputs = {
-            camera: CameraInput(self, camera, self.problems, self._receive)
+            camera: CameraInput(
+                self, camera, self.config.image_transport, self.problems, self._receive
+            )
             for camera in self.cameras
         }
         self.create_timer(_RETRY_S, self._work, clock=steady)
@@ -100,15 +114,13 @@ class FusionNode(Node):
 
     def _check_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
-            for config in (self.config, self._camera_config):
-                updated_config(config, parameters, configured=True)
+            updated_config(self.config, parameters, configured=True)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _apply_parameters(self, parameters: list[Parameter]) -> None:
         self.config = updated_config(self.config, parameters, configured=True)
-        self._camera_config = updated_config(self._camera_config, parameters, configured=True)
         self._fusion.configure(self.config)
 
     def _receive(self, frame: TrackFrame) -> None:
@@ -168,7 +180,7 @@ class FusionNode(Node):
             self._alone.pop(camera, None)
 
         place = None if reason else pose
-        tracks = self.inputs[camera].tracks(frame, self._camera_config, place)
+        tracks = self.inputs[camera].tracks(frame, self.config.camera, place)
         fused = self._fusion.update(camera, stamp_ns, tracks)
         header = Header(stamp=frame.message.header.stamp, frame_id=self.config.fixed_frame)
         self._tracks.publish(fused_tracks_to_message(fused, header, camera, self._alone))

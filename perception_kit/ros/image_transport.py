@@ -27,6 +27,17 @@ def image_topic(topic: str, role: str, transport: str) -> tuple[type, str]:
     return CompressedImage, f"{topic}/{_SUFFIXES[role]}"
 
 
+def compressed_topics(topic: str) -> list[str]:
+    """Where the plugins publish the images of the raw ``topic``."""
+    return [f"{topic}/{plugin}" for plugin in _SUFFIXES.values()]
+
+
+def raw_topic(topic: str) -> str:
+    """The topic whose images a plugin publishes on ``topic``: ``image_topic`` undone."""
+    base, _, plugin = topic.rpartition("/")
+    return base if plugin in _SUFFIXES.values() else topic
+
+
 def raw_image(message: Any, topic: str) -> Any:
     """An image message as a raw one: itself, or the content of a ``CompressedImage``.
 

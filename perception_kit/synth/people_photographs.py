@@ -7,7 +7,6 @@ and sit as in the action clips.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
+from perception_kit.datasets.coco_writer import coco_annotation, coco_image, write_coco
 from perception_kit.synth.clips import EMPTY_FRACTION, FPS, SCRIPT_SECONDS, film, sample_segments
 from perception_kit.synth.clips_scene import sample_camera, stage
 from perception_kit.synth.pool import render_frames
@@ -27,7 +26,7 @@ from perception_kit.synth.splits import seeded
 JPEG_QUALITY = (70, 96)
 PER_SCENE = 8
 """Photographs of one scene: planning what a person does takes longer than to render it."""
-PERSON = {"id": 1, "name": "person"}
+PERSON = "person"
 _PHOTOGRAPHS_KEY = 4
 """Keeps these random numbers apart from those of the other formats."""
 
@@ -57,7 +56,7 @@ class PhotographJob:
                 rgb, mask = next(photographs)
                 _write(self.root / f"{index:06d}.jpg", rgb, int(rng.integers(*JPEG_QUALITY)))
                 if mask.any():
-                    annotations.append(_annotation(index, mask))
+                    annotations.append(coco_annotation(index, index, mask))
             return annotations
 
         return write
@@ -102,31 +101,10 @@ def write_photographs(
     found = tqdm(render_frames(job.renderer, scenes, workers), total=scenes, unit="scene")
     annotations = [entry for entries in found for entry in entries]
 
-    width, height = size
-    images = [
-        {"id": index, "file_name": f"{index:06d}.jpg", "width": width, "height": height}
-        for index in range(count)
-    ]
-    content = {"images": images, "annotations": annotations, "categories": [PERSON]}
-    path = out / "annotations" / f"instances_{split}.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps(content))
+    images = [coco_image(index, f"{index:06d}.jpg", *size) for index in range(count)]
+    write_coco(out, split, images, annotations, PERSON)
 
 
 def _write(path: Path, rgb: np.ndarray, quality: int) -> None:
     if not cv2.imwrite(str(path), rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality]):
         raise OSError(f"{path}: could not be written (disk full?)")
-
-
-def _annotation(index: int, mask: np.ndarray) -> dict[str, Any]:
-    """COCO's annotation of the person in photograph ``index``; there is one a photograph."""
-    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    return {
-        "id": index,
-        "image_id": index,
-        "category_id": PERSON["id"],
-        "segmentation": {"size": encoded["size"], "counts": encoded["counts"].decode()},
-        "bbox": coco_mask.toBbox(encoded).tolist(),
-        "area": float(coco_mask.area(encoded)),
-        "iscrowd": 0,
-    }

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-import yaml
 from PIL import Image
 
 from perception_kit.datasets.frame import FrameDataset
@@ -20,10 +19,13 @@ from perception_kit.evaluation.frame_records import ObjectRecord, pose_fields
 from perception_kit.evaluation.scores import Score
 from perception_kit.report.html import (
     assemble_page,
+    chart_panels,
     class_table,
+    configuration_panel,
+    file_links,
     notes,
+    page_header,
     panel,
-    plot,
     score_groups,
     table,
 )
@@ -74,19 +76,18 @@ def evaluation_page(
     if metrics["segmentation"]:
         masks = {name: row["segmentation"] for name, row in per_class.items()}
         figures |= segmentation_figures({name: row for name, row in masks.items() if row}, curves)
-    drawn = {f"chart{k}": figure for k, figure in enumerate(figures.values())}
-    charts = "".join(panel(title, plot(f"chart{k}")) for k, title in enumerate(figures))
+    charts, drawn = chart_panels(figures)
 
     sections = [
         _header(out, metrics, config),
         notes(metrics["notes"]),
         score_groups(_scores(metrics, short=False)),
-        f'<div class="charts">{charts}</div><br>',
+        charts,
         *_classes(per_class),
         *_stages(metrics["poses"]),
         *_worst(pictures),
         *([instance_panel()] if records else []),
-        _configuration(config),
+        configuration_panel({"arguments, models, versions": dict(config)}),
     ]
     rows = [
         [*_cells(dataset, match), *error_cells(record), *_bop_cells(match)]
@@ -100,19 +101,12 @@ def evaluation_page(
 def _header(out: Path, metrics: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     data = config["arguments"]["dataset"]
     models = [f"{kind} {model['file']}" for kind, model in config["models"].items()]
-    links = [
-        f'<a href="{name}">{text}</a>' for name, text in _FILES.items() if (out / name).is_file()
-    ]
     about = [
         f"{escape(data)}: {metrics['frames']} frames, scored {datetime.now():%Y-%m-%d %H:%M}",
         escape(", ".join(models)),
-        " · ".join(links),
+        file_links(out, _FILES),
     ]
-    return (
-        f"<h1>Evaluation on {escape(Path(data).name)}</h1>"
-        f'<p class="about">{"<br>".join(about)}</p>'
-        f'<p class="verdict">{escape(_verdict(metrics))}</p>'
-    )
+    return page_header(f"Evaluation on {Path(data).name}", about, _verdict(metrics))
 
 
 def _verdict(metrics: Mapping[str, Any]) -> str:
@@ -187,12 +181,6 @@ def _worst(pictures: Sequence[Path]) -> list[str]:
         )
     title = "Worst poses: the true outline green, the estimated one pink"
     return [panel(title, f'<div class="worst">{"".join(figures)}</div>')]
-
-
-def _configuration(config: Mapping[str, Any]) -> str:
-    text = escape(yaml.safe_dump(dict(config), sort_keys=False))
-    details = f"<details><summary>arguments, models, versions</summary><pre>{text}</pre></details>"
-    return panel("What it ran with", details)
 
 
 def _record(match: PoseMatch) -> ObjectRecord:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.nobody_in_view import main, shows_nobody
+from bench.nobody_in_view import PERSON, main
 from perception_kit.datasets.opener import open_dataset
 
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_photographs_of_nobody_are_those_without_a_person(folder: Path) -> None:
     dataset = open_dataset(folder)
-    assert [shows_nobody(dataset, index) for index in range(3)] == [False, True, True]
+    assert [dataset.shows_none(PERSON, index) for index in range(3)] == [False, True, True]
 
 
 def test_models_that_cannot_be_used_are_named(

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
-from perception_kit.resources import package_folder
 from video_search import Library, LibraryError, Query
 from video_search.config import MemoryConfig, SearchNodeConfig
 from video_search.memory import Memory
@@ -182,14 +180,6 @@ def test_retention_leaves_other_sources_alone(library: Library) -> None:
     memory.end_session()
     assert memory.retain(NOON + 10 * DAY) == 1
     assert [source.uri.split()[0] for source in library.sources()] == ["live:/other"]
-
-
-def test_the_yaml_has_all_parameters_and_their_defaults() -> None:
-    path = package_folder() / "config" / "video_search_node.yaml"
-    given = yaml.safe_load(path.read_text())["/**/video_search_node"]["ros__parameters"]
-    names = {field.name: field.default for field in fields(SearchNodeConfig)}
-    assert {name: given[name] for name in names} == names
-    assert set(given) - set(names) == {"autostart", "input_reliability"}
 
 
 def test_parameters_that_contradict_each_other_are_named() -> None:

@@ -87,6 +87,11 @@ def all_stamps(seen: Observation, change: Callable[[list[int]], list[int]]) -> N
         shift(seen, role, change)
 
 
+def compress(seen: Observation, *roles: str) -> None:
+    for role in roles:
+        seen.topics[role].transport = "compressed"
+
+
 def delayed(stamps: list[int], delay_ns: int) -> list[int]:
     return [stamp + delay_ns for stamp in stamps]
 
@@ -339,6 +344,8 @@ TRANSPORT_FAULTS = {
         "input-unconnected",
         lambda seen: setattr(seen, "unconnected", [("/pose6d_node", "/color/image_raw")]),
     ),
+    "compressed alone": ("image-transport", lambda seen: compress(seen, "color", "depth")),
+    "compressed colour, raw depth": ("image-transport", lambda seen: compress(seen, "color")),
     "no profile": ("dds-profile", lambda seen: setattr(seen, "environment", {})),
     "profile is gone": (
         "dds-profile",
@@ -379,6 +386,34 @@ def test_what_fits_is_not_found_incompatible(healthy: Observation) -> None:
         link("/info", "driver", "pose6d_node", LATCHED, RELIABLE),
     ]
     assert diagnose(healthy) == []
+
+
+def test_nodes_that_take_compressed_images_are_well(healthy: Observation) -> None:
+    compress(healthy, "color", "depth")
+    healthy.links = [
+        link(healthy.topics[role].topic, "camera", "pose6d_node", RELIABLE, BEST_EFFORT)
+        for role in ("color", "depth")
+    ]
+    assert diagnose(healthy) == []
+
+
+@pytest.mark.parametrize(
+    ("listened", "published", "advice"),
+    [
+        ("/image", "/image/compressed", "image_transport:=compressed (launch file)"),
+        ("/image/compressedDepth", "/image", "without image_transport:=compressed"),
+        ("/image", "/other/compressed", "start the driver"),
+    ],
+    ids=["compressed alone", "raw alone", "neither"],
+)
+def test_an_input_that_comes_another_way(
+    healthy: Observation, listened: str, published: str, advice: str
+) -> None:
+    healthy.unconnected = [("/pose6d_node", listened)]
+    healthy.published = [published]
+    (finding,) = diagnose(healthy)
+    assert finding.name == "input-unconnected"
+    assert advice in finding.advice
 
 
 def test_profiles_of_another_middleware_do_not_matter(healthy: Observation) -> None:

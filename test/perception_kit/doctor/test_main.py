@@ -36,12 +36,13 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from perception_kit.bags.bag import open_typestore
 from perception_kit.doctor.__main__ import main
 from perception_kit.resources import package_folder
 from perception_kit.ros.image import image_to_array
+from perception_kit.ros.image_transport import image_topic
 from perception_kit.ros.qos import input_qos, latched_qos
 from perception_kit.ros.to_messages import detections_to_message
 from perception_kit.ros.transport import PROFILE_VARIABLES
@@ -164,10 +165,17 @@ def test_findings_in_a_file_do_not_replace_the_text(
 
 def compressed(role: str, message: Any) -> Any:
     """The colour image as a JPEG."""
-    if role != "color":
-        return message
-    jpeg = cv2.imencode(".jpg", image_to_array(message))[1]
-    return CompressedImage(header=message.header, format="jpeg", data=array("B", jpeg.tobytes()))
+    return compressed_image(role, message) if role == "color" else message
+
+
+def compressed_image(role: str, message: Any) -> CompressedImage:
+    """Colour as a JPEG, depth as compressedDepth's PNG behind its header of 12 bytes."""
+    ending, kind, head = {
+        "color": (".jpg", "jpeg", b""),
+        "depth": (".png", "16UC1; compressedDepth png", bytes(12)),
+    }[role]
+    data = head + cv2.imencode(ending, image_to_array(message))[1].tobytes()
+    return CompressedImage(header=message.header, format=kind, data=array("B", data))
 
 
 def test_compressed_images_of_a_bag_are_read_as_a_replay_does(
@@ -247,15 +255,18 @@ def test_real_bags_are_well(shared_dir: Path, capsys: pytest.CaptureFixture[str]
 
 
 @contextmanager
-def driver(graph: RosGraph, broken: bool, is_info_latched: bool) -> Iterator[None]:
+def driver(
+    graph: RosGraph, broken: bool, is_info_latched: bool, transport: str = "raw"
+) -> Iterator[None]:
     """A camera that publishes at 20 Hz; the depth of a broken one is of zeros, and 7 s old.
 
     Latched camera information comes once.
     """
-    types = {"color": Image, "depth": Image, "camera_info": CameraInfo}
+    types = {role: image_topic(TOPICS[role], role, transport) for role in ("color", "depth")}
+    types["camera_info"] = CameraInfo, TOPICS["camera_info"]
     publishers = {
-        role: graph.node.create_publisher(types[role], TOPICS[role], input_qos("best_effort"))
-        for role in types
+        role: graph.node.create_publisher(kind, topic, input_qos("best_effort"))
+        for role, (kind, topic) in types.items()
     }
     sent_always = {**publishers}
     if is_info_latched:
@@ -273,6 +284,8 @@ def driver(graph: RosGraph, broken: bool, is_info_latched: bool) -> Iterator[Non
                 message = MAKERS[role](stamp_ns)
                 if broken and role == "depth":
                     message = depth_message(stamp_ns - 7 * 10**9, meters=0.0)
+                if transport == "compressed" and role != "camera_info":
+                    message = compressed_image(role, message)
                 sent_always[role].publish(message)
 
     thread = threading.Thread(target=publish)
@@ -310,6 +323,20 @@ def test_the_running_graph(
     assert set(found) - {"rate-uneven"} == expected, "the machine may be too busy for a steady rate"
     assert broken == bool(expected)
     assert code == bool(found)
+
+
+@pytest.mark.ros
+def test_compressed_images_of_the_running_graph(
+    graph: RosGraph, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN_ID))
+    with driver(graph, broken=False, is_info_latched=False, transport="compressed"):
+        assert main(["--seconds", "2"]) == 1
+    text = capsys.readouterr().out
+    assert "/cam/color/image_raw/compressed  96x72 bgr8" in text
+    assert "/cam/aligned_depth_to_color/image_raw/compressedDepth  96x72 16UC1" in text
+    assert "image-transport: images come compressed alone: the color on" in text
+    assert "--image-transport compressed" in text
 
 
 @pytest.mark.ros

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 import pytest
 from assistant_perception.msg import FusedTrackArray, InstanceDetectionArray, TrackArray
@@ -13,10 +15,11 @@ from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 from ros_graph import RosGraph, depth_message, header, info_message
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from perception_kit.ros import camera_motion
 from perception_kit.ros.fusion_node import FusionNode
+from perception_kit.ros.image import image_to_array
 from perception_kit.ros.to_messages import detections_to_message, tracks_to_message
 from perception_kit.types import Instance, TrackEstimate, TrackState
 
@@ -74,7 +77,10 @@ class Cameras:
 
 
 @pytest.fixture
-def cameras(graph: RosGraph, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cameras]:
+def cameras(
+    graph: RosGraph, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Cameras]:
+    """With the parameters that a test may give by its mark."""
     fakes = {
         "Buffer": FakeBuffer,
         "TransformListener": lambda buffer, node: None,
@@ -82,7 +88,8 @@ def cameras(graph: RosGraph, monkeypatch: pytest.MonkeyPatch) -> Iterator[Camera
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(camera_motion, name, fake, raising=False)
-    values = {"cameras": list(PLACES), "fixed_frame": "map", "tf_wait": 0.05}
+    given = getattr(request, "param", {})
+    values = {"cameras": list(PLACES), "fixed_frame": "map", "tf_wait": 0.05, **given}
     overrides = [Parameter(name, value=value) for name, value in values.items()]
     node = FusionNode(context=graph.node.context, parameter_overrides=overrides)
     graph.node.executor.add_node(node)
@@ -105,6 +112,7 @@ def test_two_cameras_share_identities_and_each_goes_on_alone(cameras: Cameras) -
     # A camera whose TF is not known is alone, by name; the other goes on.
     FakeBuffer.lost = {"right"}
     alone = cameras.send("right", stamp + SECOND // 10, cup(8, 0.02), cup(9, 0.4))
+    cameras.graph.problem("'right' goes on alone: TF: 'right' is not known")
     assert list(alone.alone) == ["right"]
     assert "'right' is not known in 'map'" in alone.reasons[0]
     assert [track.id for track in alone.tracks] == [1]
@@ -113,7 +121,6 @@ def test_two_cameras_share_identities_and_each_goes_on_alone(cameras: Cameras) -
         (1, ["left", "right"]),
         (2, ["left"]),
     ]
-    cameras.graph.problem("'right' goes on alone: TF: 'right' is not known")
 
     # Its place is known again: what it has followed meanwhile is what the other sees there.
     FakeBuffer.lost = set()
@@ -129,13 +136,36 @@ def test_two_cameras_share_identities_and_each_goes_on_alone(cameras: Cameras) -
     assert list(first.tracks[0].cameras) == ["left"]
 
 
-def test_people_have_places_by_depth(cameras: Cameras) -> None:
+def compressed_depth(stamp_ns: int) -> CompressedImage:
+    """A depth image as compressedDepth's PNG, behind its header."""
+    message = depth_message(stamp_ns)
+    png = cv2.imencode(".png", image_to_array(message))[1].tobytes()
+    data = array("B", bytes(12) + png)
+    return CompressedImage(header=message.header, format="16UC1; compressedDepth png", data=data)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "depth"),
+    [
+        ({}, (Image, "image_raw", depth_message)),
+        (
+            {"image_transport": "compressed"},
+            (CompressedImage, "image_raw/compressedDepth", compressed_depth),
+        ),
+    ],
+    ids=["raw", "compressed"],
+    indirect=["cameras"],
+)
+def test_people_have_places_by_depth(
+    cameras: Cameras, depth: tuple[type, str, Callable[[int], Any]]
+) -> None:
     graph, person_id = cameras.graph, {}
+    depth_type, topic, make_depth = depth
     detections = {
         name: graph.publisher(InstanceDetectionArray, f"/{name}/pose6d_node/detections")
         for name in PLACES
     }
-    depths = {name: graph.publisher(Image, f"/{name}/depth/image_raw") for name in PLACES}
+    depths = {name: graph.publisher(depth_type, f"/{name}/depth/{topic}") for name in PLACES}
     infos = {name: graph.publisher(CameraInfo, f"/{name}/color/camera_info") for name in PLACES}
     person = Instance(9, "person", 0.9, BOX, np.ones((30, 20), bool), (40, 20))
     track = TrackEstimate(5, 9, "person", TrackState.CONFIRMED, 0.9, 5, 5, 0.0, 0, BOX, STILL)
@@ -143,7 +173,7 @@ def test_people_have_places_by_depth(cameras: Cameras) -> None:
         for name in PLACES:
             stamp = 200 * SECOND + number * SECOND // 10
             detections[name].publish(detections_to_message([person], header(stamp), 96, 72))
-            depths[name].publish(depth_message(stamp))
+            depths[name].publish(make_depth(stamp))
             infos[name].publish(info_message(stamp))
             graph.spin(0.05)
             fused = cameras.send(name, stamp, track)

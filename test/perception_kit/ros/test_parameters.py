@@ -18,10 +18,12 @@ from rclpy.parameter import Parameter
 from actionrec_node.config import ActionConfig
 from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import package_folder
+from perception_kit.ros.fusion_node import FusionNodeConfig
 from perception_kit.ros.lifecycle import NodeConfig
 from perception_kit.ros.parameters import declare_parameters, updated_config
 from pose6d_node.config import Pose6dConfig
 from tracker_node.config import TrackerNodeConfig
+from video_search.config import SearchNodeConfig
 
 pytestmark = pytest.mark.ros
 
@@ -136,23 +138,21 @@ def test_a_fixed_parameter_may_change_while_unconfigured_or_to_the_value_it_has(
 
 
 @pytest.mark.parametrize(
-    ("name", "config_type"),
+    ("name", "config_types"),
     [
-        ("pose6d_node", Pose6dConfig),
-        ("tracker_node", TrackerNodeConfig),
-        ("actionrec_node", ActionConfig),
+        ("pose6d_node", [Pose6dConfig, NodeConfig]),
+        ("tracker_node", [TrackerNodeConfig, NodeConfig]),
+        ("actionrec_node", [ActionConfig, NodeConfig]),
+        ("video_search_node", [SearchNodeConfig, NodeConfig]),
+        ("fusion_node", [FusionNodeConfig]),
     ],
 )
 def test_the_yaml_of_a_node_has_every_parameter_and_only_those(
-    name: str, config_type: type
+    name: str, config_types: list[type]
 ) -> None:
     text = (package_folder() / "config" / f"{name}.yaml").read_text()
     values = yaml.safe_load(text)[f"/**/{name}"]["ros__parameters"]
-    known = {
-        field.name: field.default
-        for config in (config_type, NodeConfig)
-        for field in fields(config)
-    }
+    known = {field.name: field.default for config in config_types for field in fields(config)}
     assert set(values) == set(known)
 
     own = {"input_reliability": "reliable"} if name == "tracker_node" else {}
