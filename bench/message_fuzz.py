@@ -37,7 +37,7 @@ RESULTS = {topic: kind for kind, topic in LINKS.values()} | {
     "actionrec_node/actions": "ActionArray"
 }
 BURST = 8  # messages of a topic before the next; nodes keep the last 10
-ANSWER_S, LIMIT_S = 5.0, 300.0
+ANSWER_S, LIMIT_S = 5.0, 900.0  # a busy machine takes minutes to start
 TOLERANCE = 0.01  # of pixels, and of metres
 
 
@@ -164,9 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Attack, and print the figures; returns 1 where a node ended or answered something else."""
     options = parse_arguments(arguments)
     (frame,) = read_frames(options.bag, 1)
-    assert frame.depth is not None and frame.camera_info is not None  # as read_frames says
-    parts = (frame.color.data, frame.depth.data, frame.camera_info.data)
-    camera = dict(zip(CAMERA, map(bytes, parts), strict=True))
+    parts = (frame.color, frame.depth, frame.camera_info)
+    camera = {
+        name: bytes(part.data) for name, part in zip(CAMERA, parts, strict=True) if part is not None
+    }
     rng, number = np.random.default_rng(options.seed), domain()
     remappings = {name: f"/fuzz/{name}" for name in (*CAMERA, *LINKS)}
     parameters = {name: {"input_reliability": "reliable"} for name in NODES}
