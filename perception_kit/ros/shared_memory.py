@@ -23,7 +23,7 @@ _MIN_AGE_S = 10.0
 
 # The lock on a port of the process itself, among its open files, and a port among its memory, of
 # which the inode and, where the file is gone, "(deleted)" are told.
-_PORT_LOCK = re.compile(r"(.*/fast(?:rtps|dds)_port\d+)_el")
+_PORT_LOCK = re.compile(r"(.*/fast(?:rtps|dds)_port(\d+))_el")
 _MAPPED = re.compile(r"(\d+) +(\S*/fast(?:rtps|dds)_port\d+)( \(deleted\))?")
 # Fast DDS itself replaces a port that was not served for a second; that must have time.
 _CUT_OFF_S = 10.0
@@ -67,10 +67,11 @@ def port_name(domain: int, participant: int) -> str:
 def cut_off_ports() -> set[str]:
     """Ports of this process that others do not find: under their name there is other memory.
 
-    Nothing arrives there. For a moment this is so whenever Fast DDS replaces a port.
+    No message arrives there. For a moment this is so whenever Fast DDS replaces a port. The lower
+    ports, by which ROS tells the names of nodes, do not count.
     """
     locks = filter(None, map(_PORT_LOCK.fullmatch, _open_files()))
-    found = {lock[1]: False for lock in locks}
+    found = {lock[1]: False for lock in locks if int(lock[2]) >= _PORT_BASE}
     for match in _MAPPED.finditer(Path("/proc/self/maps").read_text()):
         inode, port, deleted = match.groups()
         if port in found and not deleted:

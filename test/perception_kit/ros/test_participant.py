@@ -62,7 +62,9 @@ def test_the_number_stands_in_the_default_participant_alone() -> None:
     root = ElementTree.fromstring(with_participant(PROFILE, 17))
     numbers = [e.text for e in root.iter() if e.tag.endswith("}participantID")]
     assert numbers == ["17"]
-    texts = [{e.tag: e.text for e in r.iter()} for r in (root, ElementTree.parse(PROFILE).getroot())]
+    texts = [
+        {e.tag: e.text for e in r.iter()} for r in (root, ElementTree.parse(PROFILE).getroot())
+    ]
     del texts[0][f"{root.tag[: root.tag.find('}') + 1]}participantID"]
     assert texts[0] == texts[1], "nothing else has changed"
 
@@ -130,7 +132,7 @@ def test_a_killed_node_gets_other_ports_and_images_again(graph: RosGraph, tmp_pa
     for number in range(3):
         listener = Process(tmp_path / f"{number}.log")
         graph.wait(lambda log=listener.log: "got" in log.read_text(), "an image")
-        user_ports = {port for port in listener.ports() if int(port[13:]) > 7400}
+        user_ports = {port for port in listener.ports() if int(port[13:]) >= 7400}
         assert len(user_ports) == 1
         assert not user_ports & seen
         seen |= user_ports
@@ -147,7 +149,7 @@ def test_a_node_that_is_cut_off_says_so_and_ends(graph: RosGraph, tmp_path: Path
     graph.wait(lambda: "got" in listener.log.read_text(), "an image")
     graph.background = None
 
-    for port in listener.ports():
+    for port in listener.ports():  # also that of ROS's names
         (SHARED_MEMORY / port).unlink()
     end_s = monotonic() + 120.0
     while listener.process.poll() is None and monotonic() < end_s:
