@@ -206,7 +206,10 @@ class NodeGroup:
         self._environments = environments or {}
 
     def restart(self, name: str) -> None:
-        """Start a node that has ended again, as it was started; its log goes on."""
+        """Start a node that has ended again, as it was started; its log goes on.
+
+        Raises OSError where the machine has no room for another process or for the log.
+        """
         remove_orphaned_segments()
         command = self.processes[name].args
         self.processes[name] = _start(command, self._environments[name], self.log_path(name), "a")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -49,24 +49,17 @@ def with_participant(profile: Path, number: int) -> bytes:
 def own_ports() -> Iterator[None]:
     """The participant that is made in the block has ports that no other process has or had.
 
-    Where no profile is set, or it cannot be read, Fast DDS chooses.
+    Where there is no profile, or it cannot be read or copied (a full disk), Fast DDS chooses.
     """
     profile = profile_path(os.environ)
-    if profile is None:
-        yield
-        return
-    number = free_participant(int(os.environ.get("ROS_DOMAIN_ID") or 0), os.getpid())
-    try:
-        content = with_participant(profile, number)
-    except (OSError, ElementTree.ParseError):  # the watchdog of the inputs says so
-        yield
-        return
-
     before = {name: os.environ[name] for name in PROFILE_VARIABLES if name in os.environ}
-    with temporary_folder("ports") as folder:
-        path = folder / profile.name
-        path.write_bytes(content)
-        os.environ.update(dict.fromkeys(before, str(path)))
+    with ExitStack() as files:
+        if profile is not None:
+            number = free_participant(int(os.environ.get("ROS_DOMAIN_ID") or 0), os.getpid())
+            with suppress(OSError, ElementTree.ParseError):
+                path = files.enter_context(temporary_folder("ports")) / profile.name
+                path.write_bytes(with_participant(profile, number))
+                os.environ.update(dict.fromkeys(before, str(path)))
         try:
             yield
         finally:

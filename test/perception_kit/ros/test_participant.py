@@ -12,6 +12,7 @@ from time import monotonic, sleep
 from xml.etree import ElementTree
 
 import pytest
+from full_disk import full_disk
 from ros_graph import DOMAIN_ID, RosGraph, color_message
 from sensor_msgs.msg import Image
 
@@ -89,6 +90,12 @@ def test_a_profile_that_cannot_be_read_stays(
     monkeypatch.setenv(PROFILE_VARIABLES[0], str(path))
     with own_ports():
         assert os.environ[PROFILE_VARIABLES[0]] == str(path)
+
+
+def test_a_full_disk_keeps_no_node_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PROFILE_VARIABLES[0], str(PROFILE))
+    with full_disk(room=0), own_ports():
+        assert os.environ[PROFILE_VARIABLES[0]] == str(PROFILE)
 
 
 def test_ports_must_be_cut_off_for_a_while() -> None:
