@@ -36,7 +36,8 @@ LINKS = {
 RESULTS = {topic: kind for kind, topic in LINKS.values()} | {
     "actionrec_node/actions": "ActionArray"
 }
-BURST = 8  # messages of a topic before the next; nodes keep the last 10
+BURST, BURST_S = 8, 0.1  # messages of a topic at a time, of which nodes keep the last 10
+BURSTS = 10  # between two good frames
 ANSWER_S, LIMIT_S = 5.0, 900.0  # a busy machine takes minutes to start
 TOLERANCE = 0.01  # of pixels, and of metres
 
@@ -102,12 +103,16 @@ class Attack:
         raise RuntimeError(f"no answer to the good frame in {LIMIT_S:.0f} s: {lacking}")
 
     def send(self, rng: np.random.Generator) -> int:
-        """A burst of malformed messages on every input; returns how many."""
-        for _ in range(BURST):
-            for name, message in self._messages.items():
-                self._publish(name, malformed(message, rng))
-            self.client.spin_once(0.0)
-        return BURST * len(self._messages)
+        """Bursts of malformed messages on every input; returns how many."""
+        for _ in range(BURSTS):
+            for _ in range(BURST):
+                for name, message in self._messages.items():
+                    self._publish(name, malformed(message, rng))
+            end_s = monotonic() + BURST_S
+            while (left_s := end_s - monotonic()) > 0:
+                self.client.spin_once(left_s)
+            self.check()
+        return BURSTS * BURST * len(self._messages)
 
     def check(self) -> None:
         """Raise RuntimeError where a node has ended."""
@@ -156,7 +161,7 @@ def elements(topic: str, message: Any) -> list[tuple[str, list[float]]]:
         places = [(p.class_name, p.pose.position) for p in message.poses]
         return [(name, [place.x, place.y, place.z]) for name, place in places]
     if topic.endswith("tracks"):
-        return sorted((t.class_name, []) for t in message.tracks if t.detection_index >= 0)
+        return sorted((t.class_name, []) for t in message.tracks if t.detection_id >= 0)
     return [(name, []) for name in message.class_names]
 
 
@@ -182,9 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             attack = Attack(client, group, camera)
             first = attack.answer()
             while sent < options.messages:
-                burst = attack.send(rng)
-                sent, answers = sent + burst, answers + 1
-                bar.update(burst)
+                number_sent = attack.send(rng)
+                sent, answers = sent + number_sent, answers + 1
+                bar.update(number_sent)
                 if text := difference(first, attack.answer()):
                     differences.append(f"after {sent} messages: {text}")
                     print(differences[-1], flush=True)

@@ -145,7 +145,8 @@ def read_dataset(levels: int) -> Callable[[Path], Any]:
     def read(path: Path) -> None:
         dataset = open_dataset(path.parents[levels])
         for index in range(len(dataset)):
-            dataset[index]
+            dataset.color_and_labels(index)
+            dataset.instances(index)
 
     return read
 
@@ -351,6 +352,7 @@ READERS = {
 def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
     reader = READERS[name]
     path = reader.write(tmp_path)
+    reader.read(path)
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
     for number in range(FILES):
