@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kills, freezes and starves the nodes while a camera runs: ``python -m bench.chaos --bag BAG``.
 
-For each outage it says after how many seconds every node gives results again, whether the outage
-was said on ``/diagnostics`` and ``alarm_health``, and whether the identities of the objects that
-stood still came back. At the end a frame must be answered as it was at the beginning.
+For each outage it says after how many seconds every node gives results again, how much computing
+that took and how busy the machine was, whether the outage was said on ``/diagnostics`` and
+``alarm_health``, and whether the identities of what stands still came back: all but people. At the
+end frames must be answered as they were at the beginning.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.chain import cpu_seconds
 from bench.live_run import (
     NODES,
     Heard,
@@ -34,6 +36,7 @@ from bench.live_run import (
 from bench.timing import add_json_option
 from perception_kit.json_output import write_json
 from perception_kit.resources import package_folder
+from perception_kit.ros.restarts import RestartPolicy
 from perception_kit.temporary import temporary_folder
 
 FIRST_RESULT = {
@@ -44,6 +47,9 @@ FIRST_RESULT = {
 HEALTH = "actionrec_node/alarm_health"
 HEALTH_DEADLINE_S = 1.0
 CONFIRMED, READY = 2, 2  # of Track.msg and AlarmHealth.msg
+PERSON = "person"
+SHORT_S = 10.0  # outages in which identities must be kept
+COMPARED_FRAMES = 5
 START_LIMIT_S, RECOVERY_LIMIT_S = 300.0, 180.0
 ACTION_MODEL = package_folder() / "models" / "demo" / "action.safetensors"
 
@@ -70,6 +76,7 @@ class Chaos:
 
     def __init__(self, run: LiveRun, bringup: int, model: Path, outage_s: float) -> None:
         self.run, self.bringup, self.model, self.outage_s = run, bringup, model, outage_s
+        self._kills_s: dict[str, list[float]] = {node: [] for node in NODES}
         self.outages: dict[str, Callable[[], str]] = {
             **{f"kill {node}": partial(self._kill, node) for node in NODES},
             **{f"freeze {node}": partial(self._freeze, node) for node in NODES},
@@ -80,20 +87,35 @@ class Chaos:
 
     def measure(self, name: str) -> dict[str, Any]:
         """Figures of one outage."""
+        self._let_nodes_settle()
         before, begin_s = self.identities(), monotonic()
         node = self.outages[name]()
         end_s = begin_s if name.startswith("kill") else monotonic()
         recovery_s = {other: self.first_result_s(other, end_s) for other in NODES}
+        cpu_s = cpu_seconds(self._process(node)) if self._kills_s.get(node) else None
+        outage_s = monotonic() - begin_s
         self.run.spin(3.0)
         after = self.identities()
         return {
             "outage": name,
             "recovery_s": recovery_s,
+            "cpu_s": cpu_s if "kill" in name else None,  # of the node that is new
+            "load": os.getloadavg()[0],
+            "outage_s": round(outage_s, 1),
             "said": self.run.errors(node, begin_s)[:1] if node else [],
             "unsaid_alarm_s": round(self._unsaid_s(begin_s, monotonic()), 2),
-            "identities": [sorted(before), sorted(after)],
-            "kept": bool(before & after) and before <= after,
+            "identities": len(before),
+            "lost": sorted(before - after),
         }
+
+    def _let_nodes_settle(self) -> None:
+        """Wait until no node is near the limit of its restarts: it would be given up."""
+        policy = RestartPolicy()
+        for kills_s in self._kills_s.values():
+            if len(kills_s) + 2 > policy.limit:  # an outage kills twice at most
+                quiet_s = policy.stable_s + policy.longest_delay_s
+                self.run.spin(max(0.0, kills_s[-1] + quiet_s - monotonic()))
+                kills_s.clear()
 
     def first_result_s(self, node: str, since_s: float) -> float | None:
         """Seconds from ``since_s`` to the first result of a node; None where none came."""
@@ -105,10 +127,14 @@ class Chaos:
         return None
 
     def identities(self) -> set[tuple[str, int]]:
-        """Class and id of the confirmed tracks of the last frames."""
+        """Class and id of the confirmed tracks of the last frames, without people."""
         newest = self.run.heard["tracker_node/tracks"][-5:]
         tracks = [track for entry in newest for track in entry.message.tracks]
-        return {(track.class_name, track.id) for track in tracks if track.state == CONFIRMED}
+        return {
+            (track.class_name, track.id)
+            for track in tracks
+            if track.state == CONFIRMED and track.class_name != PERSON
+        }
 
     def _unsaid_s(self, begin_s: float, end_s: float) -> float:
         """Seconds without new actions in which ``alarm_health`` still said READY."""
@@ -133,6 +159,7 @@ class Chaos:
 
     def _kill(self, node: str) -> str:
         os.kill(self._process(node), signal.SIGKILL)
+        self._kills_s[node].append(monotonic())
         return node
 
     def _freeze(self, node: str) -> str:
@@ -173,14 +200,19 @@ class Chaos:
         return ""
 
 
-def classes_of(entries: Sequence[Heard], index: int) -> list[tuple[str, np.ndarray]]:
-    """Class and box of the detections in the newest message of a frame."""
-    message = next(entry.message for entry in reversed(entries) if entry.frame == index)
-    return [(found.class_name, np.asarray(found.box)) for found in message.detections]
+def answers_of(entries: Sequence[Heard]) -> dict[int, list[tuple[str, np.ndarray]]]:
+    """Class and box of the detections by frame, as answered last."""
+    return {
+        entry.frame: [
+            (found.class_name, np.asarray(found.box)) for found in entry.message.detections
+        ]
+        for entry in entries
+        if entry.frame is not None
+    }
 
 
 def are_equal(first: Sequence[Any], second: Sequence[Any]) -> bool:
-    """Whether two lists of ``classes_of`` are the same to a hundredth of a pixel."""
+    """Whether two answers of ``answers_of`` are the same to a hundredth of a pixel."""
     return len(first) == len(second) and all(
         a[0] == b[0] and np.allclose(a[1], b[1], atol=0.01)
         for a, b in zip(first, second, strict=True)
@@ -201,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             begin_s = monotonic()
             started = {node: chaos.first_result_s(node, begin_s) for node in NODES}
             run.spin(10.0)
-            index, first = _answer(run)
+            first = answers_of(run.heard["pose6d_node/detections"])
 
             end_s = monotonic() + options.minutes * 60
             while monotonic() < end_s:
@@ -210,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         break
                     results.append(chaos.measure(name))
                     print(results[-1], flush=True)
-            equal = _is_answer(run, index, first)
+            equal = _are_answered_equally(run, first)
         run.client.close()
 
     summary = _summary(results, started, equal)
@@ -220,34 +252,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if summary["came_back"] == len(results) and equal else 1
 
 
-def _answer(run: LiveRun) -> tuple[int, list[Any]]:
-    """A frame that was answered, and its detections."""
-    entries = run.heard["pose6d_node/detections"]
-    index = next(entry.frame for entry in reversed(entries) if entry.frame is not None)
-    return index, classes_of(entries, index)
-
-
-def _is_answer(run: LiveRun, index: int, expected: Sequence[Any]) -> bool:
-    """Whether the frame is answered in the same way now; dropped frames are waited for."""
+def _are_answered_equally(run: LiveRun, first: dict[int, list[Any]]) -> bool:
+    """Whether frames are answered as they were at ``first``; some that were must come again."""
     since_s, limit_s = monotonic(), monotonic() + RECOVERY_LIMIT_S
-    while monotonic() < limit_s:
+    again: dict[int, list[Any]] = {}
+    while len(again) < min(COMPARED_FRAMES, len(first)) and monotonic() < limit_s:
         run.spin(0.5)
-        entries = run.since("pose6d_node/detections", since_s)
-        if any(entry.frame == index for entry in entries):
-            return are_equal(classes_of(entries, index), expected)
-    return False
+        found = answers_of(run.since("pose6d_node/detections", since_s))
+        again = {frame: found[frame] for frame in first if frame in found}
+    return bool(again) and all(are_equal(again[frame], first[frame]) for frame in again)
 
 
 def _summary(results: Sequence[Any], started: dict[str, Any], equal: bool) -> dict[str, Any]:
     """The figures of all outages."""
     recoveries = [r["recovery_s"] for r in results]
     kills = [r["recovery_s"][r["outage"].split()[1]] for r in results if "kill" in r["outage"]]
+    cpu_s = [r["cpu_s"] for r in results if r["cpu_s"] is not None]
+    short = [r for r in results if r["outage_s"] <= SHORT_S]
     return {
         "start_s": started,
         "outages": len(results),
         "came_back": sum(None not in recovery.values() for recovery in recoveries),
         "longest_recovery_after_kill_s": max((s for s in kills if s is not None), default=None),
-        "kept_identities": sum(r["kept"] for r in results),
+        "most_computing_after_kill_s": max(cpu_s, default=None),
+        "outages_with_identities_kept": sum(not r["lost"] for r in results),
+        "short_outages": len(short),
+        "short_outages_with_identities_kept": sum(not r["lost"] for r in short),
+        "identities_lost": [
+            sum(len(r["lost"]) for r in results),
+            sum(r["identities"] for r in results),
+        ],
         "longest_unsaid_alarm_s": max((r["unsaid_alarm_s"] for r in results), default=0.0),
         "answers_equal": equal,
     }

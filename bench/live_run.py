@@ -38,8 +38,8 @@ RESULTS = {
     "actionrec_node/actions": "ActionArray",
     "actionrec_node/alarm_health": "AlarmHealth",
 }
-_STAMP = struct.Struct("<iI")  # of a header, behind the 4 bytes that say how CDR is encoded
-_CDR_BYTES = 4
+STAMP = struct.Struct("<iI")  # of a header, behind the 4 bytes that say how CDR is encoded
+CDR_BYTES = 4
 
 
 def read_frames(bag: Path, count: int) -> list[CameraFrame]:
@@ -116,12 +116,12 @@ class LiveRun:
         index, stamp_ns = next(self._indices), time_ns()
         frame = self._frames[index]
         self._index_of[stamp_ns] = index
-        stamp = _STAMP.pack(*divmod(stamp_ns, 1_000_000_000))
+        stamp = STAMP.pack(*divmod(stamp_ns, 1_000_000_000))
         parts = (frame.camera_info, frame.depth, frame.color)
         for topic, part in zip(reversed(CAMERA), parts, strict=True):
             if part is not None:
                 data = bytearray(part.data)
-                data[_CDR_BYTES : _CDR_BYTES + _STAMP.size] = stamp
+                data[CDR_BYTES : CDR_BYTES + STAMP.size] = stamp
                 self.client.publish(f"/{topic}", bytes(data), monotonic() + 1.0)
 
     def _listen(self, type_name: str, topic: str) -> None:

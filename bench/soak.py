@@ -87,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in of_node[0]
         }
     flat = all(change <= TOLERANCE for values in figures.values() for change in values.values())
-    summary = {"minutes": options.minutes, "same_processes": alive, "flat": flat, "growth": figures}
+    minutes = round(float(times_s[-1]) / 60, 1)
+    summary = {"minutes": minutes, "same_processes": alive, "flat": flat, "growth": figures}
     write_json(options.out / "soak.json", {"summary": summary, "samples": samples})
     _draw(samples, options.out / "soak.html")
     print(summary)
@@ -107,13 +108,23 @@ def wait_for_results(run: LiveRun) -> None:
 def _sample_all(
     run: LiveRun, processes: dict[str, int], options: argparse.Namespace
 ) -> list[tuple[float, dict[str, dict[str, float]]]]:
-    """Samples of all nodes with their times in seconds, also as lines of ``soak.log``."""
+    """Samples of all nodes with their times in seconds, also as lines of ``soak.log``.
+
+    They are fewer where a node has ended.
+    """
     samples, start_s = [], monotonic()
     with (options.out / "soak.log").open("w") as log:
         while (time_s := monotonic() - start_s) < options.minutes * 60:
-            values = {node: sample(process) for node, process in processes.items()}
+            try:
+                values = {node: sample(process) for node, process in processes.items()}
+            except (OSError, KeyError):  # a process that ends loses its memory first
+                print(f"{time_s:.0f} s: a node has ended", file=log, flush=True)
+                break
             samples.append((time_s, values))
-            words = [f"{v['resident_mib']:.1f} MiB {v['descriptors']:.0f}" for v in values.values()]
+            words = [
+                f"{v['resident_mib']:.1f} MiB, {v['shared_mib']:.1f} shared, {v['descriptors']:.0f}"
+                for v in values.values()
+            ]
             print(f"{time_s:.0f} s: {'; '.join(words)}", file=log, flush=True)
             run.spin(options.every)
     return samples

@@ -10,6 +10,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from perception_kit.arguments import program_name
@@ -101,8 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # End the nodes, too; a script starts its background commands with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with temporary_folder("state") as state:
+    with ExitStack() as opened:
         try:
+            state = opened.enter_context(temporary_folder("state"))
             group = start_nodes(
                 with_state_files(node_parameters(options), state),
                 camera_remappings(
@@ -115,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 log_dir=options.log_dir,
                 nodes=options.nodes,
             )
-        except (BringupError, FileNotFoundError) as error:
+        except (BringupError, OSError) as error:
             _say(str(error))
             return 1
 

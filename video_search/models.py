@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from perception_kit.bags.bag import BagWriter, open_typestore
+from perception_kit.budgets import parse_json
 from perception_kit.evaluation.run_folder import METRICS, RESULTS
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.processes import ends_with_parent
@@ -98,9 +98,9 @@ def missing_nodes(replay: Path) -> str:
     if not path.is_file():
         return ""
     try:
-        gone = json.loads(path.read_text()).get("nodes_gone", {})
+        gone = parse_json(path.read_text()).get("nodes_gone", {})
         return ", ".join(f"{node} {reason}" for node, reason in gone.items())
-    except (ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise ModelRunError(f"'{path}' does not hold the scores of a replay: {error}") from error
 
 

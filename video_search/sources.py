@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from perception_kit.budgets import parse_yaml
 from perception_kit.evaluation.run_folder import CONFIG, RESULTS
 from perception_kit.videos.pictures import has_pictures
 from perception_kit.videos.video import VIDEO_SUFFIXES
@@ -113,9 +114,9 @@ def _sources_at(path: Path) -> Iterator[SourceFile]:
 def _replay(folder: Path) -> SourceFile:
     """The bag that a replay has played, with its results; the results alone where it is gone."""
     try:
-        settings = yaml.safe_load((folder / CONFIG).read_text())["settings"]
+        settings = parse_yaml((folder / CONFIG).read_text())["settings"]
         given = Path(settings["bag"])
-    except (yaml.YAMLError, KeyError, TypeError, OSError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, OSError) as error:
         raise SourceError(f"'{folder / CONFIG}' is not the file of a replay: {error}") from error
     results = folder / RESULTS
     # The path may be relative to where the replay ran, which was mostly above its folder.

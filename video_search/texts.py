@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,6 +14,7 @@ import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 from webvtt.models import Timestamp
 
+from perception_kit.budgets import parse_json
 from video_search.tag import FILE_CLOCK, KINDS, WALL_CLOCK, Tag
 
 TEXT_SUFFIXES = (".srt", ".vtt", ".jsonl", ".csv")
@@ -95,7 +95,7 @@ def _json_lines(path: Path) -> Iterator[TimedText]:
             if not line.strip():
                 continue
             try:
-                values = json.loads(line)
+                values = parse_json(line)
             except ValueError as error:
                 raise TextError(f"'{path}', line {number}, is no JSON: {error}") from error
             if not isinstance(values, dict):

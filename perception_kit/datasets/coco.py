@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from perception_kit.datasets.files import DatasetError, read_json, required, required_list
+from perception_kit.datasets.files import (
+    DatasetError,
+    read_json,
+    required,
+    required_list,
+    whole,
+)
 from perception_kit.datasets.photographs import OutlinedInstance, PhotographDataset
 
 PREFIX = "instances_"
@@ -43,15 +49,15 @@ class CocoDataset(PhotographDataset):
         # Annotations by image, and the pictures of the images.
         self._annotations: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for annotation in required_list(content, "annotations", self._path):
-            self._annotations[required(annotation, "image_id", self._path)].append(annotation)
+            self._annotations[whole(annotation, "image_id", self._path)].append(annotation)
         images = required_list(content, "images", self._path)
-        images.sort(key=lambda image: required(image, "id", self._path))
+        images.sort(key=lambda image: whole(image, "id", self._path))
         self._images = images
 
         root = self._picture_folder(folder, split)
         pictures = [root / str(required(image, "file_name", self._path)) for image in images]
         names = {
-            int(required(category, "id", self._path)): str(required(category, "name", self._path))
+            whole(category, "id", self._path): str(required(category, "name", self._path))
             for category in required_list(content, "categories", self._path)
         }
         super().__init__(folder, pictures, names)
@@ -59,7 +65,7 @@ class CocoDataset(PhotographDataset):
     def outlined(self, index: int, height: int, width: int) -> list[OutlinedInstance]:
         """The annotated instances of a photograph."""
         image = self._images[index]
-        size = required(image, "height", self._path), required(image, "width", self._path)
+        size = whole(image, "height", self._path), whole(image, "width", self._path)
         if size != (height, width):
             raise DatasetError(
                 f"'{self._pictures[index]}' is {width}x{height} pixels, but"
@@ -67,17 +73,18 @@ class CocoDataset(PhotographDataset):
             )
         return [
             OutlinedInstance(
-                int(required(annotation, "category_id", self._path)),
+                whole(annotation, "category_id", self._path),
                 self._mask(annotation, height, width),
                 bool(annotation.get("iscrowd", 0)),
             )
-            for annotation in self._annotations[image["id"]]
+            for annotation in self._annotations[whole(image, "id", self._path)]
         ]
 
     def _mask(self, annotation: dict[str, Any], height: int, width: int) -> np.ndarray:
         """(H, W) bool from polygons (lists) or run lengths (a dictionary)."""
         outline = required(annotation, "segmentation", self._path)
         try:
+            _check_extent(outline, height, width)
             if isinstance(outline, list):
                 encoded = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
             elif isinstance(outline["counts"], list):
@@ -111,3 +118,19 @@ class CocoDataset(PhotographDataset):
                 f"'{name}' of '{self._path}' lies in none of {', '.join(map(str, roots))}"
             )
         return found
+
+
+def _check_extent(outline: Any, height: int, width: int) -> None:
+    """Raise ValueError for an outline of a larger picture, for which memory would be taken.
+
+    Polygons may leave the picture by its size at most.
+    """
+    if not isinstance(outline, list):
+        if list(outline["size"]) != [height, width]:
+            raise ValueError(f"its size is {outline['size']!r:.60}")
+        return
+    for polygon in outline:
+        corners = np.array(polygon, float)
+        reach = max(height, width)
+        if corners.size and not (corners.min() >= -reach and corners.max() <= 2 * reach):
+            raise ValueError(f"it reaches from {corners.min():g} to {corners.max():g}")

@@ -46,7 +46,7 @@ def by_number(entries: Mapping[Any, Any], path: Path) -> list[tuple[int, Any]]:
     """
     try:
         return sorted(((int(key), content) for key, content in entries.items()), key=itemgetter(0))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
             f"'{path}' holds entries by number, but one of them has none ({error})"
         ) from error
@@ -77,7 +77,7 @@ def numbers(entry: Any, key: Any, count: int, path: Path) -> np.ndarray:
     content = required(entry, key, path)
     try:
         values = np.array(content, float).reshape(-1)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.zeros(0)
 
     if values.size != count or not np.isfinite(values).all():
@@ -94,6 +94,14 @@ def positive(entry: Any, key: Any, path: Path) -> float:
     if value <= 0:
         raise DatasetError(f"'{path}': '{key}' is {value}, expected a number above 0")
     return value
+
+
+def whole(entry: Any, key: Any, path: Path) -> int:
+    """``entry[key]``. Raises DatasetError where it is not a whole number."""
+    value = float(numbers(entry, key, 1, path)[0])
+    if not value.is_integer() or abs(value) >= 2**53:
+        raise DatasetError(f"'{path}': '{key}' is {value:g}, expected a whole number")
+    return int(value)
 
 
 def read_image(path: Path, flags: int) -> np.ndarray:

@@ -125,9 +125,12 @@ def find_file(folder: Path, name: str) -> Path | None:
     if not parts:
         return None
     absolute = Path(name.strip())
-    if absolute.is_absolute() and absolute.is_file():
-        return absolute
-    return _walk(folder, parts) or _walk(folder, parts[-1:])
+    try:
+        if absolute.is_absolute() and absolute.is_file():
+            return absolute
+        return _walk(folder, parts) or _walk(folder, parts[-1:])
+    except OSError:  # no file has so long a name
+        return None
 
 
 def _walk(folder: Path, parts: list[str]) -> Path | None:

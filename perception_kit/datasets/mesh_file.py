@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import trimesh
 from trimesh.exchange.load import mesh_loaders
 
+from perception_kit.budgets import parse_json
 from perception_kit.datasets.mesh import MESH_FORMATS, MeshError, TexturedMesh
 from perception_kit.datasets.mesh_assets import MATERIALS, ONLY_MATERIAL, Assets, read_content
 from perception_kit.datasets.mesh_parts import Part, part_of, union
@@ -57,6 +57,8 @@ def read_mesh(path: Path, appearance: bool = True) -> MeshFile:
         if str(path.parent) in str(error):
             raise
         raise MeshError(f"{path}: {error}") from error
+    except (ValueError, IndexError, OverflowError, MemoryError) as error:  # of a damaged header
+        raise MeshError(f"{path}: is damaged ({error}): copy or export it again") from error
 
     mesh = _checked(path, parts, prepared.triangles)
     notes = []
@@ -158,7 +160,7 @@ def _check_glb(content: bytes, appearance: bool) -> None:
     """Raises MeshError for what trimesh would leave out: compressed parts and damaged images."""
     size = int.from_bytes(content[12:16], "little")
     try:
-        header = json.loads(content[20 : 20 + size])
+        header = parse_json(content[20 : 20 + size])
     except ValueError as error:
         raise MeshError("is damaged or no GLB file: copy or export it again") from error
     if not (content.startswith(b"glTF") and isinstance(header, Mapping)):

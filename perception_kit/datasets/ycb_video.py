@@ -15,7 +15,6 @@ from typing import Any
 import cv2
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from perception_kit.datasets.bop import read_intrinsics
 from perception_kit.datasets.files import (
@@ -173,7 +172,7 @@ class YcbVideoDataset(FrameDataset):
         path = self._metas[index]
         try:
             return loadmat(path)
-        except (OSError, ValueError, TypeError, NotImplementedError, MatReadError) as error:
+        except Exception as error:  # what SciPy raises depends on where the file is damaged
             raise DatasetError(f"'{path}' is missing or not a MATLAB file ({error})") from error
 
     def _file(self, index: int, ending: str) -> Path:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from perception_kit.budgets import parse_json, parse_yaml
 from perception_kit.evaluation.frame_records import FrameRecord, read_frame_records
 from perception_kit.evaluation.metrics_schema import (
     PoseScores,
@@ -89,7 +89,7 @@ def _read(path: Path, read: Callable[[Path], Contents]) -> Contents:
 
 
 def _read_metrics(path: Path) -> ReplayMetrics:
-    return from_json(ReplayMetrics, json.loads(path.read_text()))
+    return from_json(ReplayMetrics, parse_json(path.read_text()))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class _Details:
 
 
 def _read_details(path: Path) -> dict[str, Any]:
-    details: dict[str, Any] = json.loads(path.read_text())
+    details: dict[str, Any] = parse_json(path.read_text())
     from_json(_Details, details)
     return details
 
@@ -136,6 +136,6 @@ class _Config:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load(path.read_text())
+    config: dict[str, Any] = parse_yaml(path.read_text())
     from_json(_Config, config)
     return config

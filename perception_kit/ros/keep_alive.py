@@ -43,9 +43,17 @@ class KeepAlive:
                 self._plan_restart(name, code)
             elif self._clock() >= self._due_s[name]:
                 del self._due_s[name]
-                self._group.restart(name)
-                self._restarts[name].started(self._clock())
-                self._supervision.started(name)
+                self._restart(name)
+
+    def _restart(self, name: str) -> None:
+        """Start a node again; where that fails it counts as a start that ended at once."""
+        self._restarts[name].started(self._clock())
+        try:
+            self._group.restart(name)
+        except OSError as error:
+            self._log(f"{name} cannot be started: {error}")
+        else:
+            self._supervision.started(name)
 
     def _end_if_hanging(self, name: str) -> None:
         if self._supervision.hangs(name):

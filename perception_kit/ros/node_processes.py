@@ -86,7 +86,7 @@ def camera_remappings(
     in the ``camera_namespace``: where none is given, in the ``namespace`` of the nodes, so that
     each of several robots listens to its own camera, and without one in that of the file. A
     ``camera_name`` takes the place of the file's in its topics. Raises BringupError where the file
-    does not exist or has no ``camera_name``.
+    does not exist, holds no topics or has no ``camera_name``.
     """
     if not camera:
         return {}
@@ -98,7 +98,7 @@ def camera_remappings(
         raise BringupError(
             f"camera '{camera}' is neither a preset ({presets}) nor a .yaml file with topic names"
         )
-    topics = parse_yaml(path.read_text())
+    topics = _camera_topics(path)
     default, own_name = topics.pop("camera_namespace", ""), topics.pop("camera_name", "")
     if camera_name:
         if not own_name:
@@ -114,6 +114,18 @@ def camera_remappings(
     return {
         name: topic if topic.startswith("/") else prefix + topic for name, topic in topics.items()
     }
+
+
+def _camera_topics(path: Path) -> dict[str, str]:
+    """What a file like those of ``config/cameras`` holds. Raises BringupError."""
+    try:
+        topics = parse_yaml(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise BringupError(f"camera '{path}' cannot be read: {error}") from error
+    texts = [*topics, *topics.values()] if isinstance(topics, dict) else []
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise BringupError(f"camera '{path}' has other things than lines of INPUT: TOPIC")
+    return topics
 
 
 def several_cameras(names: str) -> list[str]:
@@ -194,7 +206,10 @@ class NodeGroup:
         self._environments = environments or {}
 
     def restart(self, name: str) -> None:
-        """Start a node that has ended again, as it was started; its log goes on."""
+        """Start a node that has ended again, as it was started; its log goes on.
+
+        Raises OSError where the machine has no room for another process or for the log.
+        """
         remove_orphaned_segments()
         command = self.processes[name].args
         self.processes[name] = _start(command, self._environments[name], self.log_path(name), "a")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 # Exit code of a node whose parameters cannot be used: another try would end in the same way.
 UNUSABLE_PARAMETERS = os.EX_CONFIG
+# Exit code of a node that receives nothing any more: a new process does.
+CUT_OFF = os.EX_UNAVAILABLE
 
 
 @dataclass(frozen=True)

@@ -9,32 +9,49 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from perception_kit.ros.restarts import UNUSABLE_PARAMETERS
+from perception_kit.ros.participant import own_ports
+from perception_kit.ros.restarts import CUT_OFF, UNUSABLE_PARAMETERS
+from perception_kit.ros.shared_memory import CutOffError, PortWatch
+
+_WATCH_PERIOD_S = 5.0
+
+
+def watch_ports(node: Node) -> None:
+    """Let ``spin`` raise CutOffError when the process of ``node`` receives nothing any more."""
+    steady = Clock(clock_type=ClockType.STEADY_TIME)
+    node.create_timer(_WATCH_PERIOD_S, PortWatch().check, clock=steady)
 
 
 def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
     """Spin one node until SIGINT, SIGTERM or a shutdown of ROS.
 
     ``arguments`` is the command line after the program's name (None: of this process). Returns the
-    exit code: 0, or ``UNUSABLE_PARAMETERS``, after which a restart is of no use.
+    exit code: 0, ``UNUSABLE_PARAMETERS``, after which a restart is of no use, or ``CUT_OFF``, which
+    a restart mends.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
 
     node = None
     try:
-        rclpy.init(args=None if arguments is None else list(arguments))
-        try:
-            node = node_type()
-        except (ParameterException, ValueError) as error:
-            print(f"cannot start: {error}", file=sys.stderr)
-            return UNUSABLE_PARAMETERS
+        with own_ports():
+            rclpy.init(args=None if arguments is None else list(arguments))
+            try:
+                node = node_type()
+            except (ParameterException, ValueError) as error:
+                print(f"cannot start: {error}", file=sys.stderr)
+                return UNUSABLE_PARAMETERS
 
+        watch_ports(node)
         rclpy.spin(node)
+    except CutOffError as error:
+        print(f"ends: {error}", file=sys.stderr)
+        return CUT_OFF
     except (_Leave, ExternalShutdownException):
         pass  # asked to end: only the clean-up is left to do
     finally:

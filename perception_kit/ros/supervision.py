@@ -36,7 +36,8 @@ class _WatchedNode:
 class Supervision:
     """What is known of the nodes ``names``; times are of ``clock``.
 
-    ``changed`` is called when one ends or is started, which may be too short for a period.
+    ``changed``, which may be replaced, is called when one ends or is started: that may be too short
+    for a period.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Supervision:
         clock: Callable[[], float] = monotonic,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._clock, self._changed = clock, changed
+        self._clock, self.changed = clock, changed
         self._nodes = {name: _WatchedNode(clock()) for name in names}
 
     def heard(self, name: str, level: bytes, message: str) -> None:
@@ -57,13 +58,19 @@ class Supervision:
     def ended(self, name: str, reason: str) -> None:
         """The process of a node is not there."""
         self._nodes[name].ended = reason
-        self._changed()
+        self.changed()
 
     def started(self, name: str) -> None:
         """The process of a node was started again."""
         before = self._nodes[name]
         self._nodes[name] = _WatchedNode(self._clock(), restarts=before.restarts + 1)
-        self._changed()
+        self.changed()
+
+    def excuse_silence(self) -> None:
+        """Nothing could be heard until now, which was no fault of the nodes."""
+        for node in self._nodes.values():
+            if node.heard_s is not None:
+                node.heard_s = self._clock()
 
     def hangs(self, name: str) -> bool:
         """Whether a node whose process runs has been silent for so long that it must be ended."""

@@ -29,16 +29,17 @@ class SupervisorNode(Node):
     """Publishes a status for each node of the parameter ``nodes``, every second and on changes.
 
     The nodes are those of its own namespace. ``supervision`` also takes what is known of their
-    processes.
+    processes; it may be that of a node before this one.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, supervision: Supervision | None = None, **options: Any) -> None:
         super().__init__(NAME, **options)
         description = ParameterDescriptor(
             description="names of the nodes that must be alive", read_only=True
         )
         self._names = list(self.declare_parameter("nodes", list(NODES), description).value or [])
-        self.supervision = Supervision(self._names, changed=self._publish)
+        self.supervision = supervision or Supervision(self._names)
+        self.supervision.changed = self._publish
 
         prefix = self.get_namespace().rstrip("/")
         self._name_of = {status_name(f"{prefix}/{name}"): name for name in self._names}

@@ -24,7 +24,8 @@ def profile_path(environment: Mapping[str, str]) -> Path | None:
 def segment_bytes(environment: Mapping[str, str]) -> int:
     """Size of the shared memory segment of a process with this environment.
 
-    Raises ProfileError for a named file that does not exist or is not XML, which Fast DDS ignores.
+    Raises ProfileError for a named file that does not exist or is not XML, which Fast DDS ignores,
+    and for a size that is no number.
     """
     path = profile_path(environment)
     if path is None:
@@ -38,5 +39,14 @@ def segment_bytes(environment: Mapping[str, str]) -> int:
     # Tags come with their namespace: {http://…}segment_size
     for element in root.iter():
         if element.tag.rpartition("}")[2] == "segment_size" and element.text is not None:
-            return int(element.text)
+            return _size(path, element.text)
     return DEFAULT_SEGMENT_BYTES
+
+
+def _size(path: Path, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ProfileError(
+            f"the Fast DDS profile '{path}' has the segment_size {text[:80]!r}, expected bytes"
+        ) from error

@@ -96,6 +96,9 @@ def test_a_crowd_counts_as_invisible(tmp_path: Path) -> None:
         ([annotation(3, 1, [[1, 2, 3]])], {}, "outline of annotation 3 cannot be read"),
         ([annotation(3, 1, "x")], {}, "outline of annotation 3 cannot be read"),
         ([{"id": 1, "image_id": 7, "category_id": 1}], {}, "lacks the key 'segmentation'"),
+        # What would take gigabytes: far away corners, and run lengths of a larger picture.
+        ([annotation(1, 3, [[0, 0, 2e9, 0, 2e9, 2e9]])], {}, "it reaches from 0 to 2e"),
+        ([annotation(1, 3, {"size": [2**31, 2**31], "counts": [1]})], {}, "its size is"),
         ([], {"width": 10}, "is 60x40 pixels, but"),
         ([], {"file_name": "b.jpg"}, "'b.jpg' of .* lies in none of"),
     ],

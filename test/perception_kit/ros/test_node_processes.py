@@ -19,6 +19,7 @@ from perception_kit.ros.keep_alive import GaveUp, KeepAlive
 from perception_kit.ros.node_processes import (
     BringupError,
     NodeGroup,
+    camera_remappings,
     process_environment,
     read_parameters,
     start_nodes,
@@ -136,6 +137,22 @@ def test_a_file_without_parameters_is_refused(text: str, fault: str, tmp_path: P
         read_parameters(path)
 
 
+def test_a_folder_of_logs_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert command_line.main(["--log-dir", str(tmp_path / "file" / "logs")]) == 1
+    assert "bringup: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["[1", "", "a", "color/image_raw: 3", "\xff"])
+def test_a_camera_file_without_topics_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(BringupError, match=r"own\.yaml' (cannot be read|has other things)"):
+        camera_remappings(str(path))
+
+
 def test_command_line_names_an_unknown_camera(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["--camera", "webcam"]) == 1
     assert "camera 'webcam' is neither a preset" in capsys.readouterr().err
@@ -192,6 +209,29 @@ def test_a_node_that_always_dies_is_given_up_after_the_limit() -> None:
     assert plans == ["restart 1 of 3 in 1 s", "restart 2 of 3 in 2 s", "restart 3 of 3 in 4 s"]
     level, text = supervision.judge("node")
     assert (level, "node is " in text) == (DiagnosticStatus.WARN, True)
+
+
+def test_a_node_that_cannot_be_started_is_tried_again_up_to_the_limit(tmp_path: Path) -> None:
+    now, said = [0.0], []
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    group = NodeGroup({"node": ended}, tmp_path / "disk that is gone", {"node": {}})
+    supervision = Supervision(["node"], lambda: now[0])
+    policy = RestartPolicy(first_delay_s=1.0, limit=2)
+    keeper = KeepAlive(group, supervision, said.append, policy, lambda: now[0])
+
+    def run() -> None:
+        for _ in range(100):
+            keeper.check()
+            now[0] += 0.1
+
+    with pytest.raises(GaveUp, match="given up after 2 restarts"):
+        run()
+    failures = [line for line in said if line.startswith("node cannot be started: ")]
+    assert len(failures) == 2
+    assert "No such file" in failures[0]
+    assert supervision.judge("node")[0] == DiagnosticStatus.ERROR
+    assert supervision.restarts("node") == 0
 
 
 def test_a_node_that_hangs_is_ended_to_be_restarted(tmp_path: Path) -> None:

@@ -67,6 +67,17 @@ def test_silence_is_an_error_with_the_name_of_the_node(
     assert supervision.hangs(NODE)
 
 
+def test_silence_that_nobody_could_hear_is_excused(supervision: Supervision, clock: Clock) -> None:
+    supervision.excuse_silence()
+    assert supervision.judge(NODE)[0] == WARN, "it has not been heard of yet"
+    supervision.heard(NODE, OK, "active")
+    clock.now += HANG_S - 1.0
+    supervision.excuse_silence()
+    clock.now += 2.0
+    assert not supervision.hangs(NODE)
+    assert supervision.judge(NODE)[0] == OK
+
+
 def test_a_node_has_time_to_start_and_no_more(supervision: Supervision, clock: Clock) -> None:
     clock.now += START_S
     assert supervision.judge(NODE) == (WARN, "actionrec_node is starting, for 60 s")
