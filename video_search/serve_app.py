@@ -20,6 +20,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from perception_kit.bags.bag import BagError
 from perception_kit.videos.video_file import VideoError
+from video_search.clips import has_images
 from video_search.images import image_query
 from video_search.library import Library, LibraryError
 from video_search.pictures import PictureError
@@ -52,13 +53,28 @@ class Shelf:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.clips = Clips()
+        self.clips = Clips(library)
         self.lock = threading.Lock()
+
+    def refresh(self) -> None:
+        """See what was written and forgotten since; the lock must be held."""
+        self.library.refresh()
+        self.clips.forget()
+
+    def found(self, query: Query) -> dict[str, Any]:
+        """The answer to a query."""
+        with self.lock:
+            self.refresh()
+            result = self.library.find(query)
+            moments = [
+                moment_json(moment, has_images(self.library, moment.source)) for moment in result
+            ]
+        return {"moments": moments, "remarks": result.remarks}
 
     def source(self, source_id: str) -> Source:
         """Raises HTTPException 404 for an id that no source has."""
         with self.lock:
-            self.library.refresh()
+            self.refresh()
             for source in self.library.sources():
                 if source.id == source_id:
                     return source
@@ -134,7 +150,7 @@ def page_file(name: str) -> Response:
 def library(shelf: OfRequest) -> dict[str, Any]:
     """What there is to search."""
     with shelf.lock:
-        shelf.library.refresh()
+        shelf.refresh()
         sources = shelf.library.sources()
         return {
             "name": Path(shelf.library.uri).name,
@@ -148,10 +164,7 @@ def library(shelf: OfRequest) -> dict[str, Any]:
 @router.get("/api/search")
 def search(shelf: OfRequest, query: Annotated[Query, Depends(asked)]) -> dict[str, Any]:
     """The moments at which a query holds."""
-    with shelf.lock:
-        shelf.library.refresh()
-        result = shelf.library.find(query)
-    return {"moments": [moment_json(moment) for moment in result], "remarks": result.remarks}
+    return shelf.found(query)
 
 
 @router.post("/api/search")
@@ -160,14 +173,7 @@ async def search_image(
 ) -> dict[str, Any]:
     """The moments that look like the picture in the body, as far as the query holds, too."""
     picture = decode_picture(await read_body(request.stream()))
-
-    def find() -> dict[str, Any]:
-        with shelf.lock:
-            shelf.library.refresh()
-            result = shelf.library.find(image_query(picture, query))
-        return {"moments": [moment_json(moment) for moment in result], "remarks": result.remarks}
-
-    return await run_in_threadpool(find)
+    return await run_in_threadpool(lambda: shelf.found(image_query(picture, query)))
 
 
 @router.get("/api/timeline/{source_id}")
@@ -189,6 +195,7 @@ def timeline(shelf: OfRequest, source_id: str) -> dict[str, Any]:
 def thumbnail(shelf: OfRequest, tag_id: str) -> Response:
     """The stored picture of a tag."""
     with shelf.lock:
+        shelf.refresh()
         tag = next(shelf.library.tags(f"id = {quoted(tag_id)}", thumbnails=True), None)
     if tag is None or not tag.thumbnail:
         raise HTTPException(404, f"there is no picture of a tag '{tag_id[:80]}'")

@@ -26,7 +26,6 @@ def source_json(source: Source) -> dict[str, Any]:
         "start_s": source.start_ns * 1e-9,
         "end_s": source.end_ns * 1e-9,
         "tags": source.tag_count,
-        "has_clips": source.kind in ("bag", "video", "pictures"),
     }
 
 
@@ -35,7 +34,7 @@ def source_name(source: Source) -> str:
     return source.uri if source.kind == "live" else Path(source.uri).name or source.uri
 
 
-def moment_json(moment: Moment) -> dict[str, Any]:
+def moment_json(moment: Moment, has_clip: bool) -> dict[str, Any]:
     """A moment with all that a card and the player show."""
     first = moment.tags[0]
     with_picture = next((tag.id for tag in moment.tags if tag.thumbnail), None)
@@ -53,7 +52,7 @@ def moment_json(moment: Moment) -> dict[str, Any]:
         "reasons": list(moment.reasons),
         "others": [tag.label for tag in moment.tags[1:] if tag.label],
         "thumbnail": with_picture,
-        "has_clip": moment.source.kind in ("bag", "video", "pictures"),
+        "has_clip": has_clip,
     }
 
 
