@@ -20,14 +20,14 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from perception_kit.bags.bag import BagError
 from perception_kit.videos.video_file import VideoError
-from video_search.clips import has_images
+from video_search.clips import ClipError, has_images
 from video_search.images import image_query
 from video_search.library import Library, LibraryError
 from video_search.pictures import PictureError
 from video_search.query import Query
 from video_search.schema import quoted
 from video_search.serve_clips import MAX_MARGIN_S, ClipRequestError, Clips
-from video_search.serve_json import moment_json, source_json, source_name, tag_json
+from video_search.serve_json import moment_json, source_json, source_name, tag_json, without_folder
 from video_search.serve_upload import TooLargeError, decode_picture, read_body
 from video_search.tag import KINDS, Source
 
@@ -91,7 +91,7 @@ def make_app(library: Library, any_host: bool = False) -> FastAPI:
 
     for kind, status in {
         TooLargeError: 413, PictureError: 400, ClipRequestError: 400, LibraryError: 503,
-        BagError: 409, VideoError: 409, ValueError: 400, OSError: 500,
+        ValueError: 400, OSError: 500,
     }.items():  # fmt: skip
         app.add_exception_handler(kind, _answer(status))
     for refused in (HTTPException, 404, 405):
@@ -213,7 +213,10 @@ def clip(
 ) -> Response:
     """An MP4 of a time of a source; parts of it where the browser asks for a range."""
     source = shelf.source(source_id)
-    path = shelf.clips.clip(source, start_ns, end_ns, margin_s)
+    try:
+        path = shelf.clips.clip(source, start_ns, end_ns, margin_s)
+    except (BagError, VideoError, ClipError, OSError) as error:
+        raise HTTPException(409, without_folder(str(error), source.uri)) from error
     seconds = (start_ns - source.start_ns) * 1e-9
     name = f"{Path(source_name(source)).stem}_{seconds:.1f}s.mp4"
     kind = "attachment" if download else "inline"
@@ -229,7 +232,8 @@ async def _with_headers(request: Request, call_next: Any) -> Response:
 
 def _answer(status: int) -> Any:
     def answer(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, status)
+        uri = shelf_of(request).library.uri
+        return JSONResponse({"error": without_folder(str(error), uri)}, status)
 
     return answer
 

@@ -21,7 +21,7 @@ def source_json(source: Source) -> dict[str, Any]:
         "name": source_name(source),
         "kind": source.kind,
         "state": source.state,
-        "error": source.error,
+        "error": without_folder(source.error, source.uri),
         "clock": source.clock,
         "start_s": source.start_ns * 1e-9,
         "end_s": source.end_ns * 1e-9,
@@ -32,6 +32,11 @@ def source_json(source: Source) -> dict[str, Any]:
 def source_name(source: Source) -> str:
     """The file's name, or what comes after ``live:``."""
     return source.uri if source.kind == "live" else Path(source.uri).name or source.uri
+
+
+def without_folder(text: str, path: str) -> str:
+    """A text that may name a file of this machine, with its name alone."""
+    return text.replace(path, Path(path).name)
 
 
 def moment_json(moment: Moment, has_clip: bool) -> dict[str, Any]:
