@@ -99,8 +99,8 @@ def search(library: Library, query: Query) -> SearchResult:
 def _nothing(phrase: Phrase) -> str:
     words = " ".join((phrase.color, *phrase.words)).strip()
     return (
-        f"nothing here is called '{words}', means it or says it: use another word, or teach it to the"
-        " vocabulary"
+        f"nothing here is called '{words}', means it or says it: use another word, or teach it to"
+        " the vocabulary"
     )
 
 
