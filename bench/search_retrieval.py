@@ -2,10 +2,10 @@
 """Recall and precision of searches in rendered recordings: ``python -m bench.search_retrieval``.
 
 Renders recordings of the test split with planted logos, runs the three nodes over them, indexes
-all, and asks for every label, action and logo, for objects by the descriptor of a tag of one (which
-is itself an answer), and for pairs. A moment is right where it overlaps a true appearance in time;
-boxes are not compared. Recall counts true appearances that some moment overlaps. ``--out`` keeps
-recordings and results: a run goes on there.
+all, and asks for every label, action and logo by word, for objects and logos by a picture, and for
+pairs. A moment is right where it overlaps a true appearance in time; boxes are not compared. An
+object's picture is cut out of the recording that shows it largest, which is left out of the answer
+then. ``--out`` keeps recordings and results: a run goes on there.
 """
 
 from __future__ import annotations
@@ -13,168 +13,106 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from bench.search_library import (
-    LOGOS,
-    Planting,
-    read_plantings,
-    write_logos,
-    write_recording,
-)
+from bench.search_library import LOGOS, logo, read_plantings, write_logos, write_recording
+from bench.search_scores import SLACK_NS, Score, Span, overlap
+from bench.search_truth import ACTION_SLACK_NS, ACTIONS, Truth, nodes_results, read_truth
 from bench.timing import add_json_option, write_figures
 from perception_kit.arguments import bounded_int
-from perception_kit.bags.bag import read_messages
-from perception_kit.stamps import stamp_to_ns
+from perception_kit.types import FrameResults
 from video_search import Library, Moment, Query
+from video_search.images import image_query
 from video_search.index import main as index
 from video_search.models import Models, missing_nodes, run_models
 
-# The settings of patterns were chosen on lower seeds.
-FIRST_SEED = 600
-# Of what is seen less, a person would say that it is hidden; shorter than this it is a glimpse.
-MIN_VISIBLE, MIN_LENGTH_NS = 0.3, 500_000_000
-SLACK_NS = 300_000_000
-# An action is decided after a clip of it, and a moment is right this long after its end.
-ACTION_SLACK_NS = 1_200_000_000
-_TRUE_DETECTIONS, _TRUE_ACTIONS = "/ground_truth/detections", "/ground_truth/actions"
-Spans = dict[tuple[str, str], list[tuple[int, int]]]
+# The settings of patterns were chosen on others.
+FIRST_SEED = 2000
+_ALL = 1000
 
 
-@dataclass
-class Score:
-    """Counts over all queries of one kind."""
+class Evaluation:
+    """Asks one library for all that its recordings truly show."""
 
-    found: int = 0
-    true: int = 0
-    right: int = 0
-    answered: int = 0
-    right_at_10: int = 0
-    answered_at_10: int = 0
+    def __init__(
+        self, library: Library, truths: Sequence[Truth], found: Sequence[dict[int, FrameResults]]
+    ) -> None:
+        self._library, self._truths, self._found = library, truths, found
+        self._sources = {Path(source.uri).name: source.id for source in library.sources()}
+        self.labels = sorted({name for truth in truths for name in truth.labels})
+        self.scores: dict[str, Score] = {}
 
-    def figures(self) -> dict[str, float]:
-        """Recall, precision, and precision of the first ten."""
+    def spans(self, label: str) -> dict[str, list[Span]]:
+        """When a label is truly there in each recording."""
+        return {truth.bag.name: truth.spans(label) for truth in self._truths}
+
+    def detected(self, label: str) -> dict[str, list[Span]]:
+        """Those of them in which the nodes have found it."""
+        pairs = zip(self._truths, self._found, strict=True)
+        return {truth.bag.name: truth.detected(label, found) for truth, found in pairs}
+
+    def planted(self, name: str) -> dict[str, list[Span]]:
+        """When a logo is there in each recording."""
         return {
-            "recall": self.found / max(1, self.true),
-            "precision": self.right / max(1, self.answered),
-            "precision_at_10": self.right_at_10 / max(1, self.answered_at_10),
-            "appearances": self.true,
+            truth.bag.name: [
+                (entry.start_ns, entry.end_ns)
+                for entry in read_plantings(truth.bag)
+                if entry.label == name
+            ]
+            for truth in self._truths
         }
 
+    def _count(
+        self,
+        name: str,
+        moments: Sequence[Moment],
+        spans: dict[str, list[Span]],
+        slack_ns: int = SLACK_NS,
+    ) -> None:
+        self.scores.setdefault(name, Score()).add(moments, spans, slack_ns)
 
-def true_spans(bags: Sequence[Path]) -> Spans:
-    """When each label of objects, people and actions is truly there, by recording and label."""
-    spans: Spans = {}
-    for bag in bags:
-        stamps: dict[str, list[int]] = {}
-        every: list[int] = []
-        for item in read_messages(bag, (_TRUE_DETECTIONS, _TRUE_ACTIONS)):
-            stamp_ns = stamp_to_ns(item.message.header.stamp)
-            if item.topic == _TRUE_DETECTIONS:
-                every.append(stamp_ns)
-                seen = {d.class_name for d in item.message.detections if d.score >= MIN_VISIBLE}
-            else:
-                seen = {action.label for action in item.message.actions}
-            for label in seen - {"", "other"}:
-                stamps.setdefault(label, []).append(stamp_ns)
-        interval = every[1] - every[0] if len(every) > 1 else 0
-        for label, times in stamps.items():
-            runs = _runs(times, 2 * interval)
-            spans[bag.name, label] = [run for run in runs if run[1] - run[0] >= MIN_LENGTH_NS]
-    return spans
+    def _asked(self, query: Query) -> list[Moment]:
+        return self._library.find(replace(query, limit=_ALL)).moments
 
+    def words(self) -> None:
+        """Objects, people and actions by their names."""
+        for label in self.labels:
+            is_action = label in ACTIONS
+            kind, name = ("action", "actions") if is_action else ("track", "objects")
+            slack_ns = ACTION_SLACK_NS if is_action else SLACK_NS
+            moments = self._asked(Query(label, kinds=(kind,)))
+            self._count(name, moments, self.spans(label), slack_ns)
+            self._count(f"{name} detected", moments, self.detected(label), slack_ns)
 
-def _runs(times: list[int], gap_ns: int) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    for time in times:
-        if runs and time - runs[-1][1] <= gap_ns:
-            runs[-1] = runs[-1][0], time
-        else:
-            runs.append((time, time))
-    return runs
+    def logos(self) -> None:
+        """Logos by name, with a person, and by their pictures."""
+        people = self.spans("person")
+        for name in LOGOS:
+            planted = self.planted(name)
+            self._count("logos", self._asked(Query(name)), planted)
+            moments = self._asked(Query(f"{name} with person"))
+            self._count("logo and person", moments, overlap(planted, people))
+            query = image_query(logo(name), Query(kinds=("pattern",)))
+            self._count("logo pictures", self._asked(query), planted)
 
-
-def score_query(
-    score: Score,
-    moments: Sequence[Moment],
-    spans: dict[str, list[tuple[int, int]]],
-    slack_ns: int = SLACK_NS,
-) -> None:
-    """Count one answer against the true spans of each recording."""
-
-    def overlaps(moment: Moment, span: tuple[int, int]) -> bool:
-        return moment.start_ns <= span[1] + slack_ns and moment.end_ns >= span[0] - slack_ns
-
-    right = [
-        any(overlaps(moment, span) for span in spans.get(Path(moment.source.uri).name, ()))
-        for moment in moments
-    ]
-    score.right += sum(right)
-    score.answered += len(right)
-    score.right_at_10 += sum(right[:10])
-    score.answered_at_10 += len(right[:10])
-    for recording, true in spans.items():
-        mine = [moment for moment in moments if Path(moment.source.uri).name == recording]
-        score.true += len(true)
-        score.found += sum(any(overlaps(moment, span) for moment in mine) for span in true)
-
-
-def evaluate(library: Library, bags: Sequence[Path]) -> dict[str, dict[str, float]]:
-    """The scores of each kind of query."""
-    spans = true_spans(bags)
-    plantings = {bag.name: read_plantings(bag) for bag in bags}
-    labels = sorted({label for _, label in spans})
-    scores = {name: Score() for name in ("objects", "actions", "logos", "pairs", "pictures")}
-
-    def of(label: str) -> dict[str, list[tuple[int, int]]]:
-        return {bag.name: spans.get((bag.name, label), []) for bag in bags}
-
-    def asked(text: str, **filters: object) -> list[Moment]:
-        return library.find(Query(text, limit=1000, **filters)).moments  # type: ignore[arg-type]
-
-    actions = {"falling", "lying", "running", "walking"}
-    for label in labels:
-        is_action = label in actions
-        moments = asked(label, kinds=("action",) if is_action else ("track",))
-        slack_ns = ACTION_SLACK_NS if is_action else SLACK_NS
-        score_query(scores["actions" if is_action else "objects"], moments, of(label), slack_ns)
-    for logo in LOGOS:
-        score_query(scores["logos"], asked(logo), _planted(plantings, logo))
-        pairs = _overlap(_planted(plantings, logo), of("person"))
-        score_query(scores["pairs"], asked(f"{logo} with person"), pairs)
-
-    # What looks like the best track of each object.
-    for label in (label for label in labels if label not in actions | {"person"}):
-        first = asked(label, kinds=("track",))[:1]
-        tag = next(library.tags(f"id = '{first[0].tags[0].id}'")) if first else None
-        if tag is not None and tag.descriptor is not None:
-            query = Query(descriptor=tag.descriptor, space=tag.space, kinds=("track",), limit=10)
-            score_query(scores["pictures"], library.find(query).moments, of(label))
-    return {name: score.figures() for name, score in scores.items()}
-
-
-def _planted(plantings: dict[str, list[Planting]], label: str) -> dict[str, list[tuple[int, int]]]:
-    return {
-        recording: [(entry.start_ns, entry.end_ns) for entry in entries if entry.label == label]
-        for recording, entries in plantings.items()
-    }
-
-
-def _overlap(
-    first: dict[str, list[tuple[int, int]]], second: dict[str, list[tuple[int, int]]]
-) -> dict[str, list[tuple[int, int]]]:
-    return {
-        recording: [
-            (max(a[0], b[0]), min(a[1], b[1]))
-            for a in spans
-            for b in second[recording]
-            if min(a[1], b[1]) > max(a[0], b[0])
-        ]
-        for recording, spans in first.items()
-    }
+    def pictures(self) -> None:
+        """Objects by a picture, and a picture with a word: that object while a person is there."""
+        people = self.spans("person")
+        for label in (label for label in self.labels if label not in ACTIONS | {"person"}):
+            pictures = [(truth, truth.picture(label)) for truth in self._truths]
+            shown = [(truth, rgb) for truth, rgb in pictures if rgb is not None]
+            if not shown:
+                continue
+            pictured, rgb = max(shown, key=lambda entry: entry[1].size)
+            others = {k: v for k, v in self._sources.items() if k != pictured.bag.name}
+            spans = {bag: times for bag, times in self.spans(label).items() if bag in others}
+            query = image_query(rgb, Query(kinds=("track",), sources=tuple(others.values())))
+            self._count("pictures", self._asked(query), spans)
+            moments = self._asked(replace(query, text="person"))
+            self._count("picture and person", moments, overlap(spans, people))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -200,13 +138,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     patterns = ["--patterns", str(out / "logos")]
     if index([str(out / "library"), *map(str, results), *patterns]):
         return 1
-    figures = evaluate(Library.open(out / "library"), bags)
-    print(f"{'':10} {'recall':>8} {'precision':>10} {'at 10':>8} {'true':>6}")
+    truths = [read_truth(bag) for bag in bags]
+    asked = Evaluation(
+        Library.open(out / "library"), truths, [nodes_results(result) for result in results]
+    )
+    asked.words()
+    asked.logos()
+    asked.pictures()
+
+    figures = {name: score.figures() for name, score in asked.scores.items()}
+    columns = ("recall", "precision", "recall_at_precision", "precision_at_10", "appearances")
+    print(f"{'':20}" + "".join(f"{column:>20}" for column in columns))
     for name, values in figures.items():
-        print(
-            f"{name:10} {values['recall']:8.3f} {values['precision']:10.3f}"
-            f" {values['precision_at_10']:8.3f} {values['appearances']:6.0f}"
-        )
+        print(f"{name:20}" + "".join(f"{values[column]:20.3f}" for column in columns))
     write_figures(options.json, {"recordings": options.recordings, **figures})
     return 0
 

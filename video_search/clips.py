@@ -9,8 +9,11 @@ from pathlib import Path
 from perception_kit.partial_file import replacing
 from perception_kit.replay.video import VideoWriter
 from perception_kit.ros.image import ImageError
+from video_search.footage import Footage
 from video_search.frames import Frame, frames_of
+from video_search.library import Library
 from video_search.query import Moment
+from video_search.tag import Source
 
 MARGIN_S = 1.0
 """Seconds that a clip has before and after its moment."""
@@ -20,32 +23,46 @@ class ClipError(ValueError):
     """A moment cannot be cut out; the message says why."""
 
 
-def moment_frames(moment: Moment, margin_s: float = MARGIN_S) -> Iterator[Frame]:
+def has_images(library: Library, source: Source) -> bool:
+    """Whether a source has images by its kind; of a live one, whether they were recorded."""
+    if source.kind == "live":
+        return bool(Footage(Path(library.uri)).pieces(source.id))
+    return source.kind in ("bag", "video", "pictures")
+
+
+def moment_frames(library: Library, moment: Moment, margin_s: float = MARGIN_S) -> Iterator[Frame]:
     """The frames of a moment's source from ``margin_s`` before to as long after it.
 
     What reaches over the ends of the source is left out. Raises ClipError for a source without
     images, or one that is not where it was; BagError and VideoError as reading does.
     """
     source = moment.source
-    if source.kind not in ("bag", "video", "pictures"):
-        raise ClipError(f"'{source.uri}' is a {source.kind}, which has no images to cut out")
-    path = Path(source.uri)
-    if not path.exists():
-        raise ClipError(f"'{source.uri}' is not there any more: move it back, or index it again")
-
+    if not has_images(library, source):
+        raise ClipError(f"'{source.uri}' is a {source.kind} source without images to cut out")
     margin_ns = round(margin_s * 1e9)
-    for frame in frames_of(path, source.kind):
-        if frame.stamp_ns > moment.end_ns + margin_ns:
+    start_ns, end_ns = moment.start_ns - margin_ns, moment.end_ns + margin_ns
+    for frame in _source_frames(library, source, start_ns, end_ns):
+        if frame.stamp_ns > end_ns:
             return
-        if frame.stamp_ns >= moment.start_ns - margin_ns:
+        if frame.stamp_ns >= start_ns:
             yield frame
 
 
-def write_clip(moment: Moment, path: Path, margin_s: float = MARGIN_S) -> int:
+def _source_frames(library: Library, source: Source, start_ns: int, end_ns: int) -> Iterator[Frame]:
+    """Frames of a source, at least those of a time."""
+    if source.kind == "live":
+        return Footage(Path(library.uri)).frames(source.id, start_ns, end_ns)
+    path = Path(source.uri)
+    if not path.exists():
+        raise ClipError(f"'{source.uri}' is not there any more: move it back, or index it again")
+    return frames_of(path, source.kind)
+
+
+def write_clip(library: Library, moment: Moment, path: Path, margin_s: float = MARGIN_S) -> int:
     """Write a moment as an MP4 file; returns the number of its frames. Raises ClipError."""
     count = 0
     with replacing(path) as partial, VideoWriter(partial, "mp4") as writer:
-        for frame in moment_frames(moment, margin_s):
+        for frame in moment_frames(library, moment, margin_s):
             try:
                 rgb = frame.rgb
             except ImageError:
@@ -57,7 +74,9 @@ def write_clip(moment: Moment, path: Path, margin_s: float = MARGIN_S) -> int:
     return count
 
 
-def write_rerun(moments: list[Moment], path: Path, margin_s: float = MARGIN_S) -> None:
+def write_rerun(
+    library: Library, moments: list[Moment], path: Path, margin_s: float = MARGIN_S
+) -> None:
     """Write moments for the Rerun viewer: images with the boxes of the tags, one after the other.
 
     Each has a timeline of its own seconds. Raises ClipError.
@@ -71,7 +90,7 @@ def write_rerun(moments: list[Moment], path: Path, margin_s: float = MARGIN_S) -
             entity = f"moment_{number:02}"
             title = f"{moment.source.uri}: {'; '.join(moment.reasons)}"
             recording.log(entity, rr.TextDocument(title), static=True)
-            for frame in moment_frames(moment, margin_s):
+            for frame in moment_frames(library, moment, margin_s):
                 recording.set_time("moment", duration=(frame.stamp_ns - moment.start_ns) * 1e-9)
                 image = rr.Image(frame.rgb).compress(jpeg_quality=80)
                 recording.log(f"{entity}/image", image)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from perception_kit.camera_config import color_encoding_parameter, image_transport_parameter
 from perception_kit.parameters import check_parameters, parameter
 
-STORED = ("tags", "thumbnails")
+STORED = ("tags", "thumbnails", "clips")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class MemoryConfig:
     store: str = parameter(
         "tags",
         "what is stored. tags: what was seen, where and when, without pictures; thumbnails: also a"
-        " small picture of each",
+        " small picture of each; clips: also video while something is seen",
         choices=STORED,
         fixed=True,
     )
@@ -43,7 +43,8 @@ class MemoryConfig:
     )
     max_size: float = parameter(
         1000.0,
-        "size of the library on disk, MB, above which the oldest is deleted, falls last",
+        "size of the library on disk, MB, above which the oldest is deleted: video first, falls"
+        " last",
         1.0,
         1e7,
     )

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             words = read_vocabulary(options.vocabulary)
             library.relations = Relations(words, installed_wordnet())
         result = library.find(_query(library, options))
-        clips = _cut(result, options)
+        clips = _cut(library, result, options)
         _report(result, clips, options)
     except (
         LibraryError, PictureError, VocabularyError, WordNetError, ClipError, BagError, VideoError,
@@ -95,16 +95,16 @@ def _query(library: Library, options: argparse.Namespace) -> Query:
     return query if options.image is None else image_query(options.image, query)
 
 
-def _cut(result: SearchResult, options: argparse.Namespace) -> dict[int, Path]:
+def _cut(library: Library, result: SearchResult, options: argparse.Namespace) -> dict[int, Path]:
     """Write what was asked for; returns the clip of each moment that has images."""
     clips: dict[int, Path] = {}
     if options.rrd is not None and result.moments:
-        write_rerun(result.moments, options.rrd)
+        write_rerun(library, result.moments, options.rrd)
     if options.clip is not None:
         for number, moment in enumerate(result.moments, start=1):
             name = f"{number:02}_{_file_name(moment.tags[0])}.mp4"
             try:
-                write_clip(moment, options.clip / name)
+                write_clip(library, moment, options.clip / name)
             except ClipError as error:
                 result.remarks.append(f"no clip of moment {number}: {error}")
                 continue

@@ -30,7 +30,7 @@ STRING = "std_msgs/msg/String"
 # Topics of strings that nobody has said.
 _NOT_SPOKEN = ("/robot_description",)
 # Kinds whose descriptor is that of their crop.
-_DESCRIBED = ("object", "track", "face")
+_DESCRIBED = ("object", "track", "face", "pattern")
 
 Progress = Callable[[float], None]
 """Called with the fraction of a source that is done."""
@@ -59,7 +59,7 @@ class Ingestion:
         parts += [f"models={self.models.settings}"] if self.models is not None else []
         described = SPACE if self.describer is not None else "none"
         videos, pictures = self.models_on_videos, self.thumbnails
-        return f"1 {self.rate:g} {videos} {pictures} {described} {' '.join(parts)}"
+        return f"2 {self.rate:g} {videos} {pictures} {described} {' '.join(parts)}"
 
     def read(self, file: SourceFile, progress: Progress) -> tuple[Source, list[Tag]]:
         """The source and its tags.

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lancedb
+import numpy as np
 import pyarrow as pa
 from lancedb.index import FTS, Bitmap, BTree, IvfFlat
 
 from video_search.columns import ColumnCache, Columns
+from video_search.footage import Footage
 from video_search.query import Query, SearchResult
 from video_search.relations import Relations
 from video_search.schema import (
@@ -193,8 +195,9 @@ class Library:
         Tags that touch the time from ``since_ns`` to ``until_ns``, or that ended before
         ``before_ns``; those with one of ``keep_labels`` stay. Unless a source is named, times leave
         out sources whose stamps count from their start. A source that is named alone is forgotten
-        itself. Returns how many tags there were. Other processes wait meanwhile; their
-        open libraries must be opened again.
+        itself. Video of live sources goes with the tags that it shows, and with the last of them
+        where ``before_ns`` is given. Returns how many tags there were. Other processes wait
+        meanwhile; their open libraries must be opened again.
         """
         conditions = []
         if source is not None:
@@ -222,13 +225,28 @@ class Library:
         where = " AND ".join(conditions)
         with _reported(self.uri, "cleaned"), _locked(self.uri, exclusive=True):
             self.refresh()
+            footage = Footage(Path(self.uri)) if _is_local(self.uri) else None
+            if footage is not None and before_ns is None:
+                footage.delete_shown(self._spans(footage, where))
             count = int(self.tags_table.count_rows(where))
             if count:
                 self.tags_table = self._rewritten(_TAGS, f"NOT ({where})")
                 self._cache = ColumnCache(self.tags_table)
             if source is not None and len(conditions) == 1:
                 self.sources_table = self._rewritten(_SOURCES, f"id != {quoted(source)}")
+            if footage is not None:
+                footage.keep_shown(self._spans(footage))
         return count
+
+    def _spans(self, footage: Footage, where: str = "") -> dict[str, np.ndarray]:
+        """(N, 2) starts and ends of the tags of each source that has video."""
+        spans = {}
+        for source in footage.sources():
+            mine = f"source = {quoted(source)}" + (f" AND {where}" if where else "")
+            rows = self.tags_table.search().where(mine).select(["start_ns", "end_ns"]).to_arrow()
+            times = [rows[name].to_numpy() for name in ("start_ns", "end_ns")]
+            spans[source] = np.stack(times, axis=1)
+        return spans
 
     def _rewritten(self, name: str, keep: str) -> Any:
         """The table without the other rows, which are in no file any more."""
@@ -261,6 +279,11 @@ class Library:
         raise AssertionError("the last try returns or raises")
 
     # Reading
+
+    @property
+    def rewritten(self) -> bytes:
+        """Changes whenever something was forgotten, as far as ``refresh`` has seen."""
+        return (self.tags_table.schema.metadata or {}).get(REWRITTEN_KEY, b"")
 
     def refresh(self) -> None:
         """See what other processes have written since."""

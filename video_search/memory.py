@@ -15,8 +15,10 @@ import numpy as np
 
 from perception_kit.colors import FALL_LABEL
 from video_search.config import MemoryConfig
+from video_search.footage import Footage
 from video_search.library import Library, LibraryError
 from video_search.query import Query, SearchResult
+from video_search.recorder import Recorder
 from video_search.retention import Retention, folder_size
 from video_search.schema import quoted
 from video_search.sightings import Appearances, Sighting
@@ -41,6 +43,8 @@ class Memory:
         self.config = config
         self.lost = 0
         self._library, self._name = library, name
+        self._footage = Footage(Path(library.uri))
+        self._recorder = Recorder(self._footage)
         self._lock = threading.RLock()
         self._session: Source | None = None
         self._appearances: Appearances | None = None
@@ -59,18 +63,25 @@ class Memory:
                 end_ns = max(ends, default=source.end_ns)
                 ended = replace(source, state="done", end_ns=end_ns, tag_count=len(ends))
                 self._library.put_source(ended)
+                self._footage.delete_unfinished(source.id)
 
     # Writing
 
     def see(
         self, stamp_ns: int, sightings: Iterable[Sighting], rgb: np.ndarray | None = None
     ) -> None:
-        """Take in what is seen in one image, (H, W, 3) uint8 where known, in the order of time."""
+        """Take in what is seen in one image, (H, W, 3) uint8 where known, in the order of time.
+
+        Raises RecordingError where there is no room for its video; the tags are taken in.
+        """
         with self._lock:
             session, appearances = self._running(stamp_ns)
             self._session = replace(session, end_ns=max(session.end_ns, stamp_ns))
-            self._wait(appearances.update(stamp_ns, sightings, rgb))
+            seen = list(sightings)
+            self._wait(appearances.update(stamp_ns, seen, rgb))
             self.work()
+            if self.config.store == "clips" and rgb is not None and seen:
+                self._recorder.write(session.id, stamp_ns, rgb)
 
     def work(self) -> None:
         """Write and forget what is due; call it also while nothing is seen."""
@@ -106,6 +117,7 @@ class Memory:
                 return
             self._wait(self._appearances.finish())
             self.flush()
+            self._recorder.close()
             count = self._library.count(f"source = {quoted(self._session.id)}")
             self._library.put_source(replace(self._session, state="done", tag_count=count))
             self._session = self._appearances = None
@@ -131,7 +143,7 @@ class Memory:
         return self._session, self._appearances
 
     def _new_appearances(self, source_id: str) -> Appearances:
-        thumbnails = self.config.store == "thumbnails"
+        thumbnails = self.config.store != "tags"
         return Appearances(source_id, round(self.config.gap * 1e9), thumbnails)
 
     def _wait(self, tags: Iterable[Tag]) -> None:
@@ -175,6 +187,7 @@ class Memory:
         """
         with self._lock:
             self.flush()
+            self._recorder.close()
             count = self._library.forget(
                 source=source, track_id=track_id, since_ns=since_ns, until_ns=until_ns
             )
@@ -189,6 +202,7 @@ class Memory:
         """Delete what is too old, or too much, by ``now_ns``; returns how many there were."""
         with self._lock:
             self.flush()
+            self._recorder.close()
             current = "" if self._session is None else self._session.id
             return Retention(self._library, f"live:{self._name} ", current, FALL_LABEL)(
                 now_ns, self.config

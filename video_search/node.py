@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -173,16 +172,7 @@ class SearchNode(PerceptionNode[SearchNodeConfig]):
         camera = self._camera_motion.camera_in(self.config.fixed_frame, header)
         if camera is None:
             return sightings
-        return [
-            sighting
-            if sighting.position is None
-            else replace(
-                sighting,
-                position=(camera[:3, :3] @ sighting.position + camera[:3, 3]).astype(np.float32),
-                frame_id=self.config.fixed_frame,
-            )
-            for sighting in sightings
-        ]
+        return [sighting.moved(camera, self.config.fixed_frame) for sighting in sightings]
 
     def _work(self) -> None:
         """Do what is due also while nothing comes."""

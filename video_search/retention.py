@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from video_search.config import MemoryConfig
+from video_search.footage import Footage
 from video_search.library import Library
 from video_search.schema import quoted
 
@@ -56,6 +57,10 @@ class Retention:
         if size <= most:
             return 0
 
+        size -= self._less_video(size - round(_FILLED * most))
+        if size <= most:
+            return 0
+
         wanted = int(np.ceil(self._library.count() * (1 - _FILLED * most / size)))
         count = 0
         for spare in (True, False):
@@ -64,6 +69,24 @@ class Retention:
             if left > 0:
                 count += self._before(int(ends[left - 1]) + 1, spare)
         return count
+
+    def _less_video(self, excess: int) -> int:
+        """Delete the oldest video, that of falls last; returns how many bytes it had."""
+        footage = Footage(Path(self._library.uri))
+        pieces = []
+        for source in set(self._sources()) & set(footage.sources()):
+            where = f"source = {quoted(source)} AND label = {quoted(self._kept_label)}"
+            kept = [(tag.start_ns, tag.end_ns) for tag in self._library.tags(where)]
+            spans = np.array(kept, np.int64).reshape(-1, 2)
+            pieces += [(piece.touches(spans), piece) for piece in footage.pieces(source)]
+
+        deleted = 0
+        for _, piece in sorted(pieces, key=lambda entry: (entry[0], entry[1].start_ns)):
+            if deleted >= excess:
+                break
+            deleted += piece.path.stat().st_size
+            piece.path.unlink()
+        return deleted
 
     def _ends(self, spare: bool) -> np.ndarray:
         """(N,) ends in nanoseconds of what may be deleted, in order."""

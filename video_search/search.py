@@ -74,6 +74,8 @@ def search(library: Library, query: Query) -> SearchResult:
 
     remarks += finder.remarks
     if not all(len(candidates) for candidates in found):
+        if not remarks:
+            remarks.append("no tag is left by the filters: kind, source, time, track, confidence")
         return SearchResult([], remarks)
 
     # Of what is joined, the best; of the rest, what is asked for.
@@ -96,7 +98,10 @@ def search(library: Library, query: Query) -> SearchResult:
 
 def _nothing(phrase: Phrase) -> str:
     words = " ".join((phrase.color, *phrase.words)).strip()
-    return f"nothing here is called '{words}', means it or says it"
+    return (
+        f"nothing here is called '{words}', means it or says it: use another word, or teach it to"
+        " the vocabulary"
+    )
 
 
 def _join(joined: _Joined, previous: Candidates, other: Candidates, near: bool) -> _Joined:

@@ -20,13 +20,14 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from perception_kit.bags.bag import BagError
 from perception_kit.videos.video_file import VideoError
+from video_search.clips import ClipError, has_images
 from video_search.images import image_query
 from video_search.library import Library, LibraryError
 from video_search.pictures import PictureError
 from video_search.query import Query
 from video_search.schema import quoted
 from video_search.serve_clips import MAX_MARGIN_S, ClipRequestError, Clips
-from video_search.serve_json import moment_json, source_json, source_name, tag_json
+from video_search.serve_json import moment_json, source_json, source_name, tag_json, without_folder
 from video_search.serve_upload import TooLargeError, decode_picture, read_body
 from video_search.tag import KINDS, Source
 
@@ -52,13 +53,28 @@ class Shelf:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.clips = Clips()
+        self.clips = Clips(library)
         self.lock = threading.Lock()
+
+    def refresh(self) -> None:
+        """See what was written and forgotten since; the lock must be held."""
+        self.library.refresh()
+        self.clips.forget()
+
+    def found(self, query: Query) -> dict[str, Any]:
+        """The answer to a query."""
+        with self.lock:
+            self.refresh()
+            result = self.library.find(query)
+            moments = [
+                moment_json(moment, has_images(self.library, moment.source)) for moment in result
+            ]
+        return {"moments": moments, "remarks": result.remarks}
 
     def source(self, source_id: str) -> Source:
         """Raises HTTPException 404 for an id that no source has."""
         with self.lock:
-            self.library.refresh()
+            self.refresh()
             for source in self.library.sources():
                 if source.id == source_id:
                     return source
@@ -75,7 +91,7 @@ def make_app(library: Library, any_host: bool = False) -> FastAPI:
 
     for kind, status in {
         TooLargeError: 413, PictureError: 400, ClipRequestError: 400, LibraryError: 503,
-        BagError: 409, VideoError: 409, ValueError: 400, OSError: 500,
+        ValueError: 400, OSError: 500,
     }.items():  # fmt: skip
         app.add_exception_handler(kind, _answer(status))
     for refused in (HTTPException, 404, 405):
@@ -134,7 +150,7 @@ def page_file(name: str) -> Response:
 def library(shelf: OfRequest) -> dict[str, Any]:
     """What there is to search."""
     with shelf.lock:
-        shelf.library.refresh()
+        shelf.refresh()
         sources = shelf.library.sources()
         return {
             "name": Path(shelf.library.uri).name,
@@ -148,10 +164,7 @@ def library(shelf: OfRequest) -> dict[str, Any]:
 @router.get("/api/search")
 def search(shelf: OfRequest, query: Annotated[Query, Depends(asked)]) -> dict[str, Any]:
     """The moments at which a query holds."""
-    with shelf.lock:
-        shelf.library.refresh()
-        result = shelf.library.find(query)
-    return {"moments": [moment_json(moment) for moment in result], "remarks": result.remarks}
+    return shelf.found(query)
 
 
 @router.post("/api/search")
@@ -160,14 +173,7 @@ async def search_image(
 ) -> dict[str, Any]:
     """The moments that look like the picture in the body, as far as the query holds, too."""
     picture = decode_picture(await read_body(request.stream()))
-
-    def find() -> dict[str, Any]:
-        with shelf.lock:
-            shelf.library.refresh()
-            result = shelf.library.find(image_query(picture, query))
-        return {"moments": [moment_json(moment) for moment in result], "remarks": result.remarks}
-
-    return await run_in_threadpool(find)
+    return await run_in_threadpool(lambda: shelf.found(image_query(picture, query)))
 
 
 @router.get("/api/timeline/{source_id}")
@@ -189,6 +195,7 @@ def timeline(shelf: OfRequest, source_id: str) -> dict[str, Any]:
 def thumbnail(shelf: OfRequest, tag_id: str) -> Response:
     """The stored picture of a tag."""
     with shelf.lock:
+        shelf.refresh()
         tag = next(shelf.library.tags(f"id = {quoted(tag_id)}", thumbnails=True), None)
     if tag is None or not tag.thumbnail:
         raise HTTPException(404, f"there is no picture of a tag '{tag_id[:80]}'")
@@ -206,7 +213,10 @@ def clip(
 ) -> Response:
     """An MP4 of a time of a source; parts of it where the browser asks for a range."""
     source = shelf.source(source_id)
-    path = shelf.clips.clip(source, start_ns, end_ns, margin_s)
+    try:
+        path = shelf.clips.clip(source, start_ns, end_ns, margin_s)
+    except (BagError, VideoError, ClipError, OSError) as error:
+        raise HTTPException(409, without_folder(str(error), source.uri)) from error
     seconds = (start_ns - source.start_ns) * 1e-9
     name = f"{Path(source_name(source)).stem}_{seconds:.1f}s.mp4"
     kind = "attachment" if download else "inline"
@@ -222,7 +232,8 @@ async def _with_headers(request: Request, call_next: Any) -> Response:
 
 def _answer(status: int) -> Any:
     def answer(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, status)
+        uri = shelf_of(request).library.uri
+        return JSONResponse({"error": without_folder(str(error), uri)}, status)
 
     return answer
 

@@ -9,13 +9,13 @@ from collections import OrderedDict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from video_search.clips import write_clip
+from video_search.clips import has_images, write_clip
+from video_search.library import Library
 from video_search.query import Moment
 from video_search.tag import Source
 
 MAX_CLIP_S, MAX_MARGIN_S = 120.0, 30.0
 _KEPT = 64
-CLIP_SOURCES = ("bag", "video", "pictures")
 
 
 class ClipRequestError(ValueError):
@@ -25,7 +25,9 @@ class ClipRequestError(ValueError):
 class Clips:
     """Cuts clips one at a time, so that a page of hovering eyes does not take all cores."""
 
-    def __init__(self) -> None:
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._rewritten = library.rewritten
         self._folder = TemporaryDirectory(prefix="video_search_clips_")
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._cutting = threading.Lock()
@@ -35,26 +37,36 @@ class Clips:
 
         Raises ClipRequestError, and what ``write_clip`` raises.
         """
-        check_clip(source, start_ns, end_ns)
+        check_clip(self._library, source, start_ns, end_ns)
+        self.forget()
         asked = f"{source.id} {source.digest} {start_ns} {end_ns} {margin_s:g}"
         name = f"{hashlib.sha256(asked.encode()).hexdigest()}.mp4"
         with self._cutting:
             if name not in self._files:
                 path = Path(self._folder.name) / name
                 moment = Moment(source, start_ns, end_ns, start_ns, 1.0, (), ())
-                write_clip(moment, path, margin_s)
+                write_clip(self._library, moment, path, margin_s)
                 self._files[name] = path
             self._files.move_to_end(name)
             while len(self._files) > _KEPT:
                 self._files.popitem(last=False)[1].unlink(missing_ok=True)
             return self._files[name]
 
+    def forget(self) -> None:
+        """Delete all clips where something was forgotten since: they may show it."""
+        if self._rewritten == self._library.rewritten:
+            return
+        with self._cutting:
+            self._rewritten = self._library.rewritten
+            while self._files:
+                self._files.popitem()[1].unlink(missing_ok=True)
 
-def check_clip(source: Source, start_ns: int, end_ns: int) -> None:
+
+def check_clip(library: Library, source: Source, start_ns: int, end_ns: int) -> None:
     """Raises ClipRequestError for a source without pictures and for times that it does not have."""
-    if source.kind not in CLIP_SOURCES:
+    if not has_images(library, source):
         raise ClipRequestError(f"a source of kind '{source.kind}' has no pictures to show")
-    if not Path(source.uri).exists():
+    if source.kind != "live" and not Path(source.uri).exists():
         raise ClipRequestError(
             f"'{Path(source.uri).name}' is not where it was when it was indexed: put it back, or"
             " index it again"

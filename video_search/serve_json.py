@@ -21,12 +21,11 @@ def source_json(source: Source) -> dict[str, Any]:
         "name": source_name(source),
         "kind": source.kind,
         "state": source.state,
-        "error": source.error,
+        "error": without_folder(source.error, source.uri),
         "clock": source.clock,
         "start_s": source.start_ns * 1e-9,
         "end_s": source.end_ns * 1e-9,
         "tags": source.tag_count,
-        "has_clips": source.kind in ("bag", "video", "pictures"),
     }
 
 
@@ -35,7 +34,12 @@ def source_name(source: Source) -> str:
     return source.uri if source.kind == "live" else Path(source.uri).name or source.uri
 
 
-def moment_json(moment: Moment) -> dict[str, Any]:
+def without_folder(text: str, path: str) -> str:
+    """A text that may name a file of this machine, with its name alone."""
+    return text.replace(path, Path(path).name)
+
+
+def moment_json(moment: Moment, has_clip: bool) -> dict[str, Any]:
     """A moment with all that a card and the player show."""
     first = moment.tags[0]
     with_picture = next((tag.id for tag in moment.tags if tag.thumbnail), None)
@@ -53,7 +57,7 @@ def moment_json(moment: Moment) -> dict[str, Any]:
         "reasons": list(moment.reasons),
         "others": [tag.label for tag in moment.tags[1:] if tag.label],
         "thumbnail": with_picture,
-        "has_clip": moment.source.kind in ("bag", "video", "pictures"),
+        "has_clip": has_clip,
     }
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,13 @@ class Sighting:
     color: str = ""
     descriptor: np.ndarray | None = None
     space: str = ""
+
+    def moved(self, transform: np.ndarray, frame_id: str) -> Sighting:
+        """The same with its position, where known, in another frame by a (4, 4) transform."""
+        if self.position is None:
+            return self
+        position = transform[:3, :3] @ self.position + transform[:3, 3]
+        return replace(self, position=position.astype(np.float32), frame_id=frame_id)
 
 
 @dataclass

@@ -152,6 +152,32 @@ def test_a_video_that_is_gone_is_named_without_its_folder(tmp_path: Path) -> Non
     assert "secret" not in answer.text
 
 
+def test_a_damaged_or_other_file_is_named_without_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "notes.txt").write_text("not for the page")
+    (tmp_path / "secret" / "link.mp4").symlink_to(tmp_path / "secret" / "notes.txt")
+    library = Library.create(tmp_path / "library")
+    path = str(tmp_path / "secret" / "link.mp4")
+    error = f"'{path}' could not be decoded"
+    library.put_source(Source("a", path, "video", state="failed", error=error))
+    client = TestClient(make_app(library), base_url="http://localhost")
+    (source,) = client.get("/api/library").json()["sources"]
+    assert source["error"] == "'link.mp4' could not be decoded"
+    answer = client.get("/api/clip/a", params={"start_ns": 0, "end_ns": 1})
+    assert answer.status_code == 409
+    assert "'link.mp4' could not be decoded" in answer.json()["error"]
+    assert "secret" not in answer.text
+    assert "not for" not in answer.text
+
+
+def test_filters_that_leave_nothing_are_remarked_on(client: TestClient) -> None:
+    found = client.get("/api/search", params={"source": "' OR 1=1 --"}).json()
+    assert found == {
+        "moments": [],
+        "remarks": ["no tag is left by the filters: kind, source, time, track, confidence"],
+    }
+
+
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
