@@ -16,7 +16,7 @@ from ports import free_port
 from python_imports import ROOT
 from sockets import listening_hosts
 
-LIMIT_S = 120.0
+LIMIT_S = 240.0
 
 
 @contextmanager

@@ -10,6 +10,7 @@ not a class folder.
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
 from collections import Counter, defaultdict
@@ -75,7 +76,7 @@ def read_annotations(folder: str | Path) -> Annotations:
 def video_path(folder: Path, name: str) -> Path:
     """Path of the video ``name`` of a table in ``folder``; the table may be written on Windows."""
     path = folder / name
-    if "\\" in name and not path.exists():
+    if "\\" in name and not os.path.exists(path):
         return folder / name.replace("\\", "/")
     return path
 

@@ -7,6 +7,7 @@ since the video's first frame, boxes pixels of the video, and a video has one pe
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -81,7 +82,8 @@ def _read_file(path: Path) -> dict[Path, BoxTrack]:
             (time, x_min, y_min, x_max, y_max)
         )
 
-    if rows and not any(video.exists() for video in rows):
+    # False, and no error, where a name is too long for a file
+    if rows and not any(os.path.exists(video) for video in rows):
         raise DataError(
             f"none of the videos that '{path}' names is there, such as '{min(rows)}':"
             " is it the file of another data folder?"

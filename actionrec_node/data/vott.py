@@ -8,6 +8,7 @@ with its label and a frame that is tagged with a dummy.
 from __future__ import annotations
 
 import math
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def find_video(names: Sequence[str], export: Path, video_folder: Path | None) ->
         if video_folder is not None:
             places.insert(0, video_folder / named.name)
         for place in places:
-            if place.is_file():
+            if os.path.isfile(place):  # False where a name is too long for a file
                 return place
     raise DataError(
         f"'{export}' names the video '{named.name}', which is not there:"

@@ -106,9 +106,17 @@ class BagReader:
         try:
             self._recording, self.remarks = readable_recording(self.path, self._scratch)
             self._reader = self._open()
+            self._check_counts()
         except Exception as error:
             self._scratch.close()
             raise error if isinstance(error, BagError) else self._damaged(error) from error
+
+    def _check_counts(self) -> None:
+        """Raise ValueError where the metadata of a recording hold other things than numbers."""
+        counts = [connection.msgcount for connection in self._reader.connections]
+        for value in (*counts, *self.stamps_ns):
+            if not isinstance(value, int):
+                raise ValueError(f"{value!r:.60} stands where a number is expected")
 
     @property
     def topics(self) -> dict[str, BagTopic]:

@@ -57,7 +57,7 @@ def read_mesh(path: Path, appearance: bool = True) -> MeshFile:
         if str(path.parent) in str(error):
             raise
         raise MeshError(f"{path}: {error}") from error
-    except (ValueError, IndexError, OverflowError, MemoryError) as error:  # of a damaged header
+    except (ValueError, LookupError, OverflowError, MemoryError) as error:  # of a damaged header
         raise MeshError(f"{path}: is damaged ({error}): copy or export it again") from error
 
     mesh = _checked(path, parts, prepared.triangles)

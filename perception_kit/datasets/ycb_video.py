@@ -14,7 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from scipy.io import loadmat
 
 from perception_kit.datasets.bop import read_intrinsics
 from perception_kit.datasets.files import (
@@ -26,6 +25,7 @@ from perception_kit.datasets.files import (
     required,
 )
 from perception_kit.datasets.frame import FrameDataset, GroundTruthInstance, checked_instance
+from perception_kit.datasets.mat_file import MatFileError, read_mat
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
@@ -171,8 +171,8 @@ class YcbVideoDataset(FrameDataset):
     def _meta(self, index: int) -> dict[str, Any]:
         path = self._metas[index]
         try:
-            return loadmat(path)
-        except Exception as error:  # what SciPy raises depends on where the file is damaged
+            return read_mat(path)
+        except (OSError, MatFileError) as error:
             raise DatasetError(f"'{path}' is missing or not a MATLAB file ({error})") from error
 
     def _file(self, index: int, ending: str) -> Path:

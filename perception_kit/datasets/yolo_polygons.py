@@ -49,7 +49,10 @@ class YoloPolygonDataset(PhotographDataset):
         path = self._labels / relative
         if not path.is_file():
             return []
-        lines = enumerate(path.read_text().splitlines(), start=1)
+        try:
+            lines = enumerate(path.read_text().splitlines(), start=1)
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(f"'{path}' cannot be read as text: {error}") from error
         return [
             self._instance(line, f"'{path}', line {number}", height, width)
             for number, line in lines
@@ -66,6 +69,7 @@ class YoloPolygonDataset(PhotographDataset):
 
         corners = values[1:]
         is_outline = len(values) >= MIN_NUMBERS and len(corners) % 2 == 0
+        is_outline = is_outline and float(values[0]).is_integer()
         if not is_outline or not (corners.min() >= -0.01 and corners.max() <= 1.01):
             raise DatasetError(
                 f"{where}: expected a class and x y of at least three corners as fractions of the"

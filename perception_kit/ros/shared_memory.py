@@ -70,6 +70,8 @@ def cut_off_ports() -> set[str]:
     No message arrives there. For a moment this is so whenever Fast DDS replaces a port. The lower
     ports, by which ROS tells the names of nodes, do not count.
     """
+    if not SHARED_MEMORY.is_dir():  # not on Linux
+        return set()
     locks = filter(None, map(_PORT_LOCK.fullmatch, _open_files()))
     found = {lock[1]: False for lock in locks if int(lock[2]) >= _PORT_BASE}
     for match in _MAPPED.finditer(Path("/proc/self/maps").read_text()):

@@ -64,6 +64,8 @@ def file_frames(path: Path, keep_damaged: bool = False) -> Iterator[tuple[float,
             if not container.streams.video:
                 raise VideoError(f"'{path}' has no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:  # in spite of PyAV's type hint
+                raise VideoError(f"'{path}' has a video of an unknown kind: re-encode or remove it")
             stream.codec_context.options = STRICT_DECODING
             reading = Reading()
             yield from _decoded(container, stream, reading)
