@@ -37,7 +37,7 @@ from video_search.retention import folder_size
 from video_search.sources import SourceFile, find_sources
 
 FPS, SIZE = 15, (640, 480)
-SIMULATED = (1, 2, 4, 8, 16)
+SIMULATED = (1, 2, 4, 8)
 # Writes of each simulated machine, and how long it reads before each, s.
 _ROUNDS, _READING_S, _TAGS = 5, 1.0, 20
 CAMERAS = 10
@@ -111,8 +111,9 @@ def steps(file: SourceFile, options: IndexOptions, library: Library) -> dict[str
     }
 
 
-def _simulated_machine(uri: str, number: int) -> None:
+def _simulated_machine(uri: str, number: int, start: Any) -> None:
     library = Library.open(uri)
+    start.wait()
     for turn in range(_ROUNDS):
         time.sleep(_READING_S)
         source = Source(f"{number}-{turn}", f"/videos/{number}-{turn}.mp4", "video")
@@ -125,13 +126,15 @@ def simulated(folder: Path) -> Iterator[tuple[int, float]]:
     context = multiprocessing.get_context("spawn")
     for count in SIMULATED:
         uri = Library.create(folder / f"simulated{count}").uri
+        start = context.Barrier(count + 1)
         machines = [
-            context.Process(target=_simulated_machine, args=(uri, number))
+            context.Process(target=_simulated_machine, args=(uri, number, start))
             for number in range(count)
         ]
-        started = time.perf_counter()
         for machine in machines:
             machine.start()
+        start.wait()
+        started = time.perf_counter()
         for machine in machines:
             machine.join()
         if Library.open(uri).count() != count * _ROUNDS * _TAGS:
