@@ -30,7 +30,7 @@ from bench.timing import add_json_option, write_figures
 from perception_kit.arguments import bounded_int
 from perception_kit.replay.video import VideoWriter
 from video_search import Library, Source, Tag
-from video_search.frames import frames_of
+from video_search.frames import Frame, frames_of
 from video_search.indexing import IndexOptions, index_sources
 from video_search.models import Models
 from video_search.retention import folder_size
@@ -90,7 +90,7 @@ def steps(file: SourceFile, options: IndexOptions, library: Library) -> dict[str
     """CPU seconds of each step over one video, each done alone."""
     ingestion = options.ingestion()
     matcher = ingestion.matchers[0]
-    frames = []
+    frames: list[tuple[Frame, np.ndarray]] = []
 
     def decode() -> None:
         step_ns, due_ns = round(1e9 / options.rate), 0

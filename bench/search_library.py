@@ -166,6 +166,8 @@ def draw(rgb: np.ndarray, planting: Planting, quad: np.ndarray, rng: np.random.G
     homography = np.diag([4.0, 4.0, 1.0]) @ homography
     mask = np.full((_LOGO_SIDE, _LOGO_SIDE), 255, np.uint8)
     mask[:, : round(planting.hidden * _LOGO_SIDE)] = 0
+    drawn: np.ndarray
+    opacity: np.ndarray
     drawn, opacity = (
         cv2.resize(
             cv2.warpPerspective(image, homography, (4 * columns, 4 * rows)),
