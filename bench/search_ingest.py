@@ -48,8 +48,8 @@ def write_video(path: Path, seed: int, seconds: float) -> None:
     """A textured wall before which a logo is held up half of the time."""
     rng = np.random.default_rng(seed)
     width, height = SIZE
-    wall = rng.integers(40, 220, (height // 8, width // 8, 3)).astype(np.uint8)
-    wall = cv2.resize(wall, SIZE, interpolation=cv2.INTER_CUBIC)
+    blocks = rng.integers(40, 220, (height // 8, width // 8, 3)).astype(np.uint8)
+    wall = cv2.resize(blocks, SIZE, interpolation=cv2.INTER_CUBIC)
     picture = cv2.resize(logo(LOGOS[seed % len(LOGOS)]), (96, 96), interpolation=cv2.INTER_AREA)
     with VideoWriter(path) as writer:
         for number in range(round(seconds * FPS)):
