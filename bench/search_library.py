@@ -84,7 +84,7 @@ def plant(bag: Path, path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     names = rng.choice(LOGOS, 2, replace=False)
     half = round(_SECONDS / 2 * 1e9)
-    planned = [_plan(rng, str(name), START_NS + half * number) for number, name in enumerate(names)]
+    planned = [plan(rng, str(name), START_NS + half * number) for number, name in enumerate(names)]
     seen: dict[str, list[int]] = {str(name): [] for name in names}
 
     with BagReader(bag) as reader, BagWriter(path) as writer:
@@ -100,7 +100,7 @@ def plant(bag: Path, path: Path, seed: int) -> None:
                     fraction = (stamp_ns - planting.start_ns) / (
                         planting.end_ns - planting.start_ns
                     )
-                    _draw(rgb, planting, quads[0] + fraction * (quads[1] - quads[0]), rng)
+                    draw(rgb, planting, quads[0] + fraction * (quads[1] - quads[0]), rng)
                     seen[planting.label].append(stamp_ns)
             message.data = np.ascontiguousarray(rgb).reshape(-1)
             writer.write(raw.topic, message, raw.stamp_ns)
@@ -118,7 +118,7 @@ def read_plantings(path: Path) -> list[Planting]:
     return [Planting(**entry) for entry in entries]
 
 
-def _plan(rng: np.random.Generator, name: str, from_ns: int) -> tuple[Planting, list[np.ndarray]]:
+def plan(rng: np.random.Generator, name: str, from_ns: int) -> tuple[Planting, list[np.ndarray]]:
     """When and how a logo is seen, and its (4, 2) corners at the start and at the end."""
     length_s = rng.uniform(1.0, 2.2)
     start_ns = from_ns + round(rng.uniform(0.1, 2.8 - length_s) * 1e9)
@@ -151,24 +151,35 @@ def _plan(rng: np.random.Generator, name: str, from_ns: int) -> tuple[Planting, 
     return planting, [(corners + center).astype(np.float32) for center in centers]
 
 
-def _draw(rgb: np.ndarray, planting: Planting, quad: np.ndarray, rng: np.random.Generator) -> None:
-    """Draw the logo with blur, light and noise, and what covers it."""
+def draw(rgb: np.ndarray, planting: Planting, quad: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw the logo at (4, 2) corners with blur, light and noise, and what covers it."""
     height, width = rgb.shape[:2]
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * _LOGO_SIDE
-    homography = cv2.getPerspectiveTransform(corners, quad.astype(np.float32))
+    reach = round(4 * planting.blur) + 4
+    low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - reach, 0)
+    high = np.minimum(np.ceil(quad.max(axis=0)).astype(int) + reach, [width, height])
+    (left, top), (right, bottom) = low, high
+    columns, rows = (high - low).tolist()
+
     # Drawn at four times the size and averaged: no pixel of the logo is skipped.
-    scale = np.diag([4.0, 4.0, 1.0])
-    big = cv2.warpPerspective(logo(planting.label), scale @ homography, (4 * width, 4 * height))
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * _LOGO_SIDE
+    homography = cv2.getPerspectiveTransform(corners, (quad - low).astype(np.float32))
+    homography = np.diag([4.0, 4.0, 1.0]) @ homography
     mask = np.full((_LOGO_SIDE, _LOGO_SIDE), 255, np.uint8)
-    if planting.hidden:
-        mask[:, : round(planting.hidden * _LOGO_SIDE)] = 0
-    big_mask = cv2.warpPerspective(mask, scale @ homography, (4 * width, 4 * height))
-    small = (width, height)
-    drawn: np.ndarray = cv2.resize(big, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    opacity: np.ndarray = cv2.resize(big_mask, small, interpolation=cv2.INTER_AREA) / 255.0
+    mask[:, : round(planting.hidden * _LOGO_SIDE)] = 0
+    drawn: np.ndarray
+    opacity: np.ndarray
+    drawn, opacity = (
+        cv2.resize(
+            cv2.warpPerspective(image, homography, (4 * columns, 4 * rows)),
+            (columns, rows),
+            interpolation=cv2.INTER_AREA,
+        ).astype(np.float32)
+        for image in (logo(planting.label), mask)
+    )
     if planting.blur > 0.3:
         drawn = cv2.GaussianBlur(drawn, (0, 0), planting.blur)
         opacity = cv2.GaussianBlur(opacity, (0, 0), planting.blur)
     drawn = drawn * 0.85 + rng.normal(0, 3, drawn.shape)
-    mixed = rgb * (1 - opacity[..., None]) + drawn * opacity[..., None]
-    rgb[:] = np.clip(mixed, 0, 255).astype(np.uint8)
+    share = opacity[..., None] / 255
+    behind = rgb[top:bottom, left:right]
+    rgb[top:bottom, left:right] = np.clip(behind * (1 - share) + drawn * share, 0, 255)

@@ -2,10 +2,10 @@
 """Recall and precision of searches in rendered recordings: ``python -m bench.search_retrieval``.
 
 Renders recordings of the test split with planted logos, runs the three nodes over them, indexes
-all, and asks for every label, action and logo by word, for objects and logos by a picture, and for
-pairs. A moment is right where it overlaps a true appearance in time; boxes are not compared. An
-object's picture is cut out of the recording that shows it largest, which is left out of the answer
-then. ``--out`` keeps recordings and results: a run goes on there.
+all, and asks for every label, action and logo by word, for objects by a picture, and for pairs. A
+moment is right where it overlaps a true appearance in time; boxes are not compared. An object's
+picture is cut out of the recording that shows it largest, which is left out of the answer then.
+``--out`` keeps recordings and results: a run goes on there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bench.search_library import LOGOS, logo, read_plantings, write_logos, write_recording
+from bench.search_library import LOGOS, read_plantings, write_logos, write_recording
 from bench.search_scores import SLACK_NS, Score, Span, overlap
 from bench.search_truth import ACTION_SLACK_NS, ACTIONS, Truth, nodes_results, read_truth
 from bench.timing import add_json_option, write_figures
@@ -88,15 +88,13 @@ class Evaluation:
             self._count(f"{name} detected", moments, self.detected(label), slack_ns)
 
     def logos(self) -> None:
-        """Logos by name, with a person, and by their pictures."""
+        """Logos by name, and with a person."""
         people = self.spans("person")
         for name in LOGOS:
             planted = self.planted(name)
             self._count("logos", self._asked(Query(name)), planted)
             moments = self._asked(Query(f"{name} with person"))
             self._count("logo and person", moments, overlap(planted, people))
-            query = image_query(logo(name), Query(kinds=("pattern",)))
-            self._count("logo pictures", self._asked(query), planted)
 
     def pictures(self) -> None:
         """Objects by a picture, and a picture with a word: that object while a person is there."""

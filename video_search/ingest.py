@@ -30,7 +30,7 @@ STRING = "std_msgs/msg/String"
 # Topics of strings that nobody has said.
 _NOT_SPOKEN = ("/robot_description",)
 # Kinds whose descriptor is that of their crop.
-_DESCRIBED = ("object", "track", "face", "pattern")
+_DESCRIBED = ("object", "track", "face")
 
 Progress = Callable[[float], None]
 """Called with the fraction of a source that is done."""

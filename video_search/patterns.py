@@ -117,7 +117,8 @@ def _is_find(plane: Plane) -> bool:
 
 def _sighting(pattern: Pattern, plane: Plane, scale: float, size: np.ndarray) -> Sighting:
     """A find in pixels of the frame whose ``size`` (4,) is its right and lower border, twice."""
-    box = np.clip([*plane.quad.min(axis=0), *plane.quad.max(axis=0)] / np.float32(scale), 0, size)
+    corners = np.concatenate([plane.quad.min(axis=0), plane.quad.max(axis=0)])
+    box = np.clip(corners / scale, 0, size)
     witnesses = min(plane.witnesses, SURE_SUM - CELLS**2)
     share = (witnesses + plane.cells - MIN_SUM) / (SURE_SUM - MIN_SUM)
     confidence = 0.5 + 0.5 * min(1.0, share)

@@ -30,7 +30,8 @@ def read_picture(path: str | Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB of a picture file. Raises PictureError for what is none."""
     path = Path(path)
     if not path.is_file():
-        raise PictureError(f"the picture '{path}' does not exist")
+        reason = "is no file" if path.exists() else "does not exist"
+        raise PictureError(f"the picture '{path}' {reason}: give a JPEG, PNG, BMP or WebP file")
     try:
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error:  # a header that names a picture of terabytes
