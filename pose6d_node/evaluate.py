@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import platform
+import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -321,8 +323,21 @@ def class_notes(
             names = ", ".join(not_segmented)
             notes.append(f"the segmentation model does not know {names}: they count as missed")
 
-    reasons = results.rejected.most_common()
-    return notes + [f"{count} times no pose: {reason}" for reason, count in reasons]
+    return notes + reason_notes(results.rejected)
+
+
+def reason_notes(reasons: Counter[str]) -> list[str]:
+    """Why there is no pose, and how often; reasons that differ in their numbers are one."""
+    kinds: dict[str, list[str]] = {}
+    for reason, _ in reasons.most_common():
+        kinds.setdefault(re.sub(r"[\d.]+", "", reason), []).append(reason)
+    notes = []
+    for alike in kinds.values():
+        count = sum(reasons[reason] for reason in alike)
+        times = "once" if count == 1 else f"{count} times"
+        such = ", such as" if len(alike) > 1 else ""
+        notes.append(f"{times} no pose{such}: {alike[0]}")
+    return notes
 
 
 def effective_config(args: argparse.Namespace, models: Mapping[str, Path]) -> dict[str, Any]:

@@ -52,11 +52,15 @@ def _header(first: ReplayRun, second: ReplayRun, totals: Sequence[Change]) -> st
     is_same = first.bag_name == second.bag_name
     another_bag = "" if is_same else f" (another bag: {escape(second.bag_name)})"
     about = [f"first: {folders[0]}", f"second: {folders[1]}{another_bag}"]
+    return page_header(f"{first.bag_name}: two replays", about, f"second: {balance(totals)}")
+
+
+def balance(totals: Sequence[Change]) -> str:
+    """How many scores are better and how many worse, in words."""
     better, worse = (
-        sum(change.verdict == verdict for change in totals) for verdict in ("better", "worse")
+        sum(change.verdict == verdict for change in totals) for verdict in _VERDICT_COLORS
     )
-    verdict = f"In the second {better} scores are better and {worse} worse, of {len(totals)}."
-    return page_header(f"{first.bag_name}: two replays", about, verdict)
+    return f"{better} better, {worse} worse, {len(totals) - better - worse} the same"
 
 
 def _score_table(changes: Sequence[Change], with_class: bool) -> str:

@@ -9,8 +9,8 @@ from html import escape
 from perception_kit.evaluation.run import ReplayRun
 from perception_kit.evaluation.scores import NOT_KNOWN, Score
 from perception_kit.report.comparison import Change, Comparison
-from perception_kit.report.comparison_page import difference, mistakes_figure
-from perception_kit.report.html import assemble_page, class_cell, panel, plot, table
+from perception_kit.report.comparison_page import balance, difference, mistakes_figure
+from perception_kit.report.html import assemble_page, class_cell, page_header, panel, plot, table
 from perception_kit.report.style import TRACK_COLORS
 
 
@@ -19,12 +19,19 @@ def many_runs_page(comparisons: Sequence[Comparison]) -> str:
     runs = named_runs(comparisons)
     colors = {name: TRACK_COLORS[index % len(TRACK_COLORS)] for index, name in enumerate(runs)}
     bag = comparisons[0].first.bag_name
-    folders = "<br>".join(
-        f"{escape(name)}: {escape(str(run.folder))}" for name, run in runs.items()
+    about = [f"{escape(name)}: {escape(str(run.folder))}" for name, run in runs.items()]
+    totals = (
+        [change for change in comparison.changes if not change.of] for comparison in comparisons
+    )
+    balances = (
+        f"{name}: {balance(changes)}" for name, changes in zip(list(runs)[1:], totals, strict=True)
     )
     sections = [
-        f"<h1>{escape(bag)}: {len(runs)} replays</h1>"
-        f'<p class="about">{folders}<br>Differences are to the first.</p>',
+        page_header(
+            f"{bag}: {len(runs)} replays",
+            [*about, "Differences are to the first."],
+            "; ".join(balances),
+        ),
         panel("Scores", _score_table(comparisons, list(runs), by_class=False)),
         panel("What they ran with, where it differs", _cause_table(comparisons, list(runs))),
         panel("Mistakes by frame", plot("mistakes")),

@@ -103,6 +103,7 @@ def test_command(runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) ->
     assert "second: missed: mug; action is walking, recognised: falling" in printed
     page = (runs[0].parent / "out" / "compare.html").read_text()
     assert '<span class="worse">−25.0% worse</span>' in page
+    assert "second: 0 better, 1 worse, 14 the same" in page
     written = json.loads((runs[0].parent / "out" / "compare.json").read_text())
     assert written["frames"][0]["number"] == 3
     recall = next(
@@ -128,6 +129,7 @@ def test_several_runs_are_compared_with_the_first(
     written = json.loads((third / "compare.json").read_text())["comparisons"]
     assert [Path(entry["second"]).name for entry in written] == ["second", "third"]
     page = (third / "compare.html").read_text()
+    assert "second: 0 better, 1 worse, 14 the same; third: 1 better, 0 worse, 14 the same" in page
     cells = page.partition("ADD(-S) below 0.1 d</td>")[2].partition("</tr>")[0]
     assert cells.replace("<td>", "").split("</td>")[:3] == [
         "50.0%",
