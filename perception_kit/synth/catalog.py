@@ -54,7 +54,8 @@ class Symmetry:
 class ObjectClass:
     """One rigid class: its mesh in metres in the model frame, and what is derived from it.
 
-    ``scale`` (3,) says by which factors along the model's axes the mesh is that of the class.
+    ``scale`` (3,) says by which factors along the model's axes the mesh is that of the class, which
+    is ``unscaled``.
     """
 
     class_id: int
@@ -62,11 +63,12 @@ class ObjectClass:
     mesh: TexturedMesh
     symmetry: Symmetry = field(default_factory=Symmetry)
     scale: np.ndarray = field(default_factory=lambda: np.ones(3))
+    unscaled: ObjectClass | None = None
 
     def scaled(self, scale: np.ndarray) -> ObjectClass:
         """An object of the class whose mesh is scaled by (3,) factors about its origin."""
         mesh, symmetry = self.mesh.scaled(scale), self.symmetry.scaled(scale)
-        return replace(self, mesh=mesh, symmetry=symmetry, scale=self.scale * scale)
+        return replace(self, mesh=mesh, symmetry=symmetry, scale=scale, unscaled=self)
 
     @cached_property
     def surface(self) -> Surface:
@@ -85,7 +87,11 @@ class ObjectClass:
 
     @cached_property
     def stable_poses(self) -> list[StablePose]:
-        """Ways in which it comes to rest on a plane."""
+        """Ways in which it comes to rest on a plane; those of a scaled object rest on the facets
+        of its class, for to find them takes ten times as long as to render a frame.
+        """
+        if self.unscaled is not None:
+            return [pose.scaled(self.scale) for pose in self.unscaled.stable_poses]
         return stable_poses(self.mesh.vertices)
 
 
