@@ -84,8 +84,8 @@ class PoseEstimate:
     """6D pose of ``instances[detection_index]``: object model frame in the camera's optical frame.
 
     ``rotation`` (3, 3), ``translation`` (3,) metres, ``confidence`` 0 to 1, ``size`` (3,) model
-    extents in metres. ``size_std`` (3,) are standard deviations of a size that was estimated, metres;
-    None where it is known.
+    extents in metres. ``size_std`` (3,) are standard deviations of a size that was estimated,
+    metres; None where it is known.
     """
 
     detection_index: int

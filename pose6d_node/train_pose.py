@@ -22,8 +22,8 @@ from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, 
 from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.datasets.scaling import SizeVariation
 from perception_kit.datasets.scale_check import scale_note
+from perception_kit.datasets.scaling import SizeVariation
 from perception_kit.networks.model_file import check_architecture, read_model
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command

@@ -21,7 +21,7 @@ _MIXED = 1e-6  # entries of a rotation above are no rounding
 def axis_groups(rotations: np.ndarray, variation: SizeVariation = "axes") -> np.ndarray:
     """(3,) group number of each axis of a model; the axes of a group have one factor.
 
-    ``rotations`` (K, 3, 3) are those of the model's symmetries. With ``uniform`` there is one group.
+    ``rotations`` (K, 3, 3) are those of the model's symmetries. With "uniform" there is one group.
     """
     if variation == "uniform":
         return np.zeros(3, int)

@@ -45,9 +45,7 @@ def relative_size_error(size: np.ndarray, true_size: np.ndarray) -> float:
     return float(np.abs(size / true_size - 1).mean())
 
 
-def box_iou(
-    pose: Pose, size: np.ndarray, true_pose: Pose, true_size: np.ndarray
-) -> float:
+def box_iou(pose: Pose, size: np.ndarray, true_pose: Pose, true_size: np.ndarray) -> float:
     """Intersection over union of two boxes of (3,) extents about the origins of their poses."""
     planes = np.concatenate([_planes(pose, size), _planes(true_pose, true_size)])
 
@@ -85,7 +83,7 @@ def average_precision(right: Sequence[bool], confidence: Sequence[float], total:
 
 
 def size_metrics(errors: Sequence[SizeError]) -> dict[str, Any]:
-    """``size_error_median`` and ``size_error_p90`` (relative, a miss is infinite and given as None),
+    """``size_error_median`` and ``size_error_p90`` (relative; None where that is a miss),
     ``iou_mean``, and ``ap_5deg_5cm``, ``ap_10deg_10cm`` and ``ap_iou_0.5``.
 
     ``per_class`` has the same for each class name. Values are None without errors.

@@ -109,9 +109,7 @@ class NetworkInputs:
 
     def with_unit(self, unit: Tensor) -> NetworkInputs:
         """The same points in another unit (B,), metres."""
-        return replace(
-            self, cloud=self.cloud * (self.scale / unit).view(-1, 1, 1), scale=unit
-        )
+        return replace(self, cloud=self.cloud * (self.scale / unit).view(-1, 1, 1), scale=unit)
 
     def to_network_frame(self, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
         """Poses (B, 3, 3), (B, 3) from the camera frame (metres) to the networks' frame."""

@@ -68,8 +68,8 @@ class PoseEstimator:
     registered by Open3D, and the result kept where it agrees better. Of classes that the
     networks were not trained on, the views of the model are tried alone.
 
-    Where the model file estimates sizes, each pose comes with a ``size_std``, and models are as large
-    as the estimate wherever they are compared with what was seen.
+    Where the model file estimates sizes, each pose comes with a ``size_std``, and models are as
+    large as the estimate wherever they are compared with what was seen.
 
     Equal input gives equal output; an instance's pose does not depend on the others in the frame.
     """
@@ -284,7 +284,7 @@ class PoseEstimator:
     def _instance_models(
         self, class_index: Tensor, trained: Tensor, sizes: LogScale
     ) -> InstanceModels:
-        """Models of all instances; ``sizes`` are those of the ``trained`` ones, others are known."""
+        """Models of all instances; ``sizes`` are those of the ``trained`` ones."""
         scale = torch.ones(len(class_index), 3, device=self.device)
         relative_std = torch.zeros_like(scale)
         # One that is not finite makes its pose be left out.

@@ -10,6 +10,7 @@ probability distribution", 1994).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -60,7 +61,7 @@ class SizeNet(nn.Module):
         self.points = nn.Sequential(
             *(
                 layer
-                for inputs, outputs in zip(sizes, sizes[1:], strict=False)
+                for inputs, outputs in pairwise(sizes)
                 for layer in (nn.Conv1d(inputs, outputs, 1), nn.ReLU())
             )
         )
@@ -69,7 +70,7 @@ class SizeNet(nn.Module):
         self.hidden = nn.Sequential(
             *(
                 layer
-                for inputs, outputs in zip(sizes, sizes[1:], strict=False)
+                for inputs, outputs in pairwise(sizes)
                 for layer in (nn.Linear(inputs, outputs), nn.ReLU())
             )
         )

@@ -184,7 +184,9 @@ def test_meshes_of_a_package_are_named_by_the_package(
     monkeypatch.setattr(opener, "open_models", lambda folder, unit: {7: model})
     monkeypatch.setattr(markers_module, "resolve_path", lambda folder: tmp_path)
     assert mesh_resources("package://assistant_perception/meshes/") == {
-        "cup": MeshResource("package://assistant_perception/meshes/cup/cup.obj", 0.01, (0.5, 0.25, 1.0))
+        "cup": MeshResource(
+            "package://assistant_perception/meshes/cup/cup.obj", 0.01, (0.5, 0.25, 1.0)
+        )
     }
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from painted_box import CAMERA, ROTATION, SIDES, TRANSLATION, box_crop, box_model, box_view
 
+from perception_kit.datasets.frame import instance_from_mask
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
@@ -25,10 +26,9 @@ from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.densefusion.size_net import LogScale, SizeNet
 from pose6d_node.densefusion.sizes import estimate_sizes, noisy, normalized, reach, vary_sizes
-from pose6d_node.registration.scoring import compare
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses
-from perception_kit.datasets.frame import instance_from_mask
+from pose6d_node.registration.scoring import compare
 
 SCALE = np.array([1.25, 0.8, 1.5])
 RANGE = (0.6, 1.6)
@@ -139,7 +139,10 @@ def test_a_model_file_says_whether_it_estimates_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size_variation": "volume"}, "size_variation is 'volume', expected one of known, uniform"),
+        (
+            {"size_variation": "volume"},
+            "size_variation is 'volume', expected one of known, uniform",
+        ),
         ({"size_range": [1.6, 0.6]}, "expected the smallest factor first"),
         ({"size_range": [0.6]}, "size_range is [0.6], expected a list of 2"),
         ({"input_frame": "camera"}, "sizes are estimated in the input frame 'object' only"),
