@@ -21,8 +21,8 @@ class Poses:
     """N usable poses in the frame in which tracks move.
 
     ``index`` (N,) of each in the list that was given, ``detection_index`` (N,), ``class_name`` (N,)
-    objects, ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3); ``size`` (N, 3) in metres with its
-    ``size_variance`` (N, 3), 0 where it is known and NaN where it is of no use.
+    objects, ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3); ``size`` (N, 3) in metres with
+    its ``size_variance`` (N, 3), 0 where it is known and NaN where it is of no use.
     """
 
     index: np.ndarray

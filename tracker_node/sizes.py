@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of tracked objects: one estimate of all that its poses said, for an object does not grow."""
+"""Sizes of tracked objects, one of all that the poses of a track say: an object does not grow."""
 
 from __future__ import annotations
 

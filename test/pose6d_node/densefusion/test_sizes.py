@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -211,8 +212,6 @@ def test_poses_come_with_their_size(tmp_path: Path, choice: dict[str, object]) -
 
 
 def test_objects_added_without_training_are_of_known_size(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     path = tmp_path / "pose.safetensors"
     sized_model().with_untrained([replace(box_model(), name="crate")]).save(path, {})
     rgb, depth, mask = box_view(box_model())
@@ -243,8 +242,9 @@ def test_training_learns_sizes_and_says_how_well(bop_folder: Path, tmp_path: Pat
     spec = PoseModel.load(tmp_path / "pose.safetensors").spec
     assert spec.size_range == pytest.approx([0.8, 0.8 + 0.04 * (len(frames) - 1)])
 
+    fresh = ["--run-dir", str(tmp_path / "other"), "--estimate-size", "axes"]
     with pytest.raises(SystemExit, match="2"):
-        train_pose.main(["--data", str(bop_folder), *shared, "--estimate-size", "axes"])
+        train_pose.main(["--data", str(bop_folder), *shared, *fresh])
     assert "states no scale of its instances" in capsys.readouterr().err
 
 
