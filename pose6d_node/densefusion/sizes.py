@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pose6d_node.densefusion.augmentation import uniform
 from pose6d_node.densefusion.crops import Crops, NetworkInputs
@@ -41,8 +41,8 @@ def estimate_sizes(model: PoseModel, inputs: NetworkInputs) -> LogScale:
     if not model.spec.estimates_sizes or not len(inputs.class_index):
         known = torch.zeros(len(inputs.class_index), 3, device=inputs.cloud.device)
         return LogScale(known, known - torch.inf)
-    network = model.size_network
-    if isinstance(network, SizeNet):
+    network: nn.Module = model.size_network
+    if isinstance(network, SizeNet):  # not compiled
         network = ColorAndSizeNet(model.estimator.cnn, network)
     arguments = inputs.image, inputs.cloud, inputs.pixels, inputs.class_index
     mean, log_std = network(*arguments)
