@@ -135,9 +135,7 @@ def test_sizes_that_mean_nothing_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_the_smallest_size_comes_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_smallest_size_comes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["--out", str(tmp_path / "set")]
     assert main(["--format", "bop", "--scales", "1.6", "0.6", *out]) == 2
     assert "cannot be scaled between 1.6 and 0.6" in capsys.readouterr().err

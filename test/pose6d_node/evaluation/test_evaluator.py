@@ -132,14 +132,15 @@ def test_wrong_poses_have_the_errors_they_have(dataset: FrameDataset, box_views)
     assert pose_scores(both)["confidence_auroc"] == 0.5, "right and wrong ones are equally sure"
 
 
-def test_sizes_are_scored_where_objects_are_not_as_large_as_their_models(
+def test_sizes_are_scored_where_objects_differ_from_their_models(
     dataset: FrameDataset, box_views, box_size, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class KnownSizes(KnownPoses):
         def __call__(self, *seen) -> list[PoseEstimate]:
             std = np.full(3, 0.01)
             return [
-                replace(pose, size=1.25 * box_size, size_std=std) for pose in super().__call__(*seen)
+                replace(pose, size=1.25 * box_size, size_std=std)
+                for pose in super().__call__(*seen)
             ]
 
     estimators = {"sized": KnownSizes(box_views), "known size": KnownPoses(box_views)}
