@@ -57,20 +57,18 @@ class SizeNet(nn.Module):
 
     def __init__(self, embedding_size: int, groups: Tensor) -> None:
         super().__init__()
-        sizes = (3 + embedding_size, *POINT_WIDTHS)
         self.points = nn.Sequential(
             *(
                 layer
-                for inputs, outputs in pairwise(sizes)
+                for inputs, outputs in pairwise((3 + embedding_size, *POINT_WIDTHS))
                 for layer in (nn.Conv1d(inputs, outputs, 1), nn.ReLU())
             )
         )
         # The mean and the extremes of the points' features.
-        sizes = (2 * POINT_WIDTHS[-1], *HEAD_WIDTHS)
         self.hidden = nn.Sequential(
             *(
                 layer
-                for inputs, outputs in pairwise(sizes)
+                for inputs, outputs in pairwise((2 * POINT_WIDTHS[-1], *HEAD_WIDTHS))
                 for layer in (nn.Linear(inputs, outputs), nn.ReLU())
             )
         )
