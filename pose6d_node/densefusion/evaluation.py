@@ -37,10 +37,11 @@ def predict_poses(
         translations.append(translation.cpu())
         scales.append(scale.cpu())
 
-    rotation, translation, scale = (
-        torch.cat(parts).double().numpy() for parts in (rotations, translations, scales)
+    return (
+        torch.cat(rotations).double().numpy(),
+        torch.cat(translations).double().numpy(),
+        torch.cat(scales).double().numpy(),
     )
-    return rotation, translation, scale
 
 
 def pose_errors(model: PoseModel, dataset: PoseDataset, refine_iterations: int) -> list[PoseError]:
