@@ -181,7 +181,8 @@ def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
     intrinsics = pinhole(args.width, args.height, args.focal_length)
     sizes = None
     if args.scales is not None:
-        sizes = ObjectSizes(*args.scales, "axes" if args.scale_axes else "uniform")
+        smallest, largest = args.scales
+        sizes = ObjectSizes(smallest, largest, "axes" if args.scale_axes else "uniform")
     return WorldConfig(
         args.split, intrinsics, args.meshes, photos, with_person, args.mesh_unit, sizes
     )
