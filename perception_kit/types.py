@@ -84,7 +84,8 @@ class PoseEstimate:
     """6D pose of ``instances[detection_index]``: object model frame in the camera's optical frame.
 
     ``rotation`` (3, 3), ``translation`` (3,) metres, ``confidence`` 0 to 1, ``size`` (3,) model
-    extents in metres.
+    extents in metres. ``size_std`` (3,) are standard deviations of a size that was estimated,
+    metres; None where it is known.
     """
 
     detection_index: int
@@ -94,6 +95,7 @@ class PoseEstimate:
     translation: np.ndarray
     confidence: float
     size: np.ndarray
+    size_std: np.ndarray | None = None
 
     @property
     def is_confident(self) -> bool:
@@ -113,8 +115,8 @@ class TrackState(IntEnum):
 class TrackEstimate:
     """One track after a frame; units and frames as in ``Track.msg``.
 
-    Fields of the 3D position or the orientation are None while that is unknown; covariances are
-    (3, 3).
+    Fields of the 3D position, the orientation or the size are None while that is unknown;
+    covariances are (3, 3). ``size_std`` is 0 where the size is known, not estimated.
     """
 
     id: int
@@ -136,6 +138,8 @@ class TrackEstimate:
     rotation_covariance: np.ndarray | None = None
     angular_velocity: np.ndarray | None = None
     angular_velocity_covariance: np.ndarray | None = None
+    size: np.ndarray | None = None
+    size_std: np.ndarray | None = None
 
     @property
     def is_finite(self) -> bool:

@@ -34,10 +34,11 @@ from perception_kit.datasets.scale_check import scale_note
 from perception_kit.evaluation.run_folder import REPORT
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
-from perception_kit.networks.model_metadata import ModelFileError, model_kind
+from perception_kit.networks.model_metadata import ModelFileError, model_kind, read_metadata
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
+from pose6d_node.densefusion.pose_model import KNOWN_SIZE
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
@@ -51,6 +52,7 @@ from pose6d_node.segmentation.predictor import Segmenter
 
 EXIT_BAD_INPUT = 2
 KINDS = ("segmentation", "pose")
+KNOWN_SIZE_POSE = "pose of known size"
 NEW_NAMES = {"--dataset": "--data"}
 REFINED, AND_VIEWS, AND_LAST = "refined", "+ views", "+ last poses"
 
@@ -83,7 +85,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         action="append",
         required=True,
-        help="segmentation or pose model file; give one or both",
+        help="segmentation or pose model file; give one or both, and beside a pose model that"
+        " estimates sizes one that does not, to compare them",
     )
     parser.add_argument(
         "--out",
@@ -234,7 +237,16 @@ def _segmenter(models: Mapping[str, Path], args: argparse.Namespace) -> Segmente
 def _estimators(models: Mapping[str, Path], args: argparse.Namespace) -> dict[str, PoseEstimator]:
     if "pose" not in models:
         return {}
-    return pose_stages(models["pose"], args.device, args.refine_iterations, args.runtime)
+    options = args.device, args.refine_iterations, args.runtime
+    stages = pose_stages(models["pose"], *options)
+    if KNOWN_SIZE_POSE in models:
+        others = pose_stages(models[KNOWN_SIZE_POSE], *options)
+        stages |= {
+            f"known size, {stage}": others[stage]
+            for stage in (REFINED, AND_VIEWS)
+            if stage in others
+        }
+    return stages
 
 
 def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
@@ -251,17 +263,27 @@ def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
 
 
 def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
-    """Model files by their kind. Raises ModelFileError for another kind, or two of one."""
+    """Model files by their kind; a pose model of known sizes beside one that estimates them is
+    ``KNOWN_SIZE_POSE``. Raises ModelFileError for another kind, or two of one.
+    """
     models: dict[str, Path] = {}
+    both_ways = len({_estimates_sizes(path) for path in paths if model_kind(path) == "pose"}) > 1
     for path in paths:
         kind = model_kind(path)
-        if kind not in KINDS or kind in models:
+        if kind == "pose" and both_ways and not _estimates_sizes(path):
+            kind = KNOWN_SIZE_POSE
+        if kind not in (*KINDS, KNOWN_SIZE_POSE) or kind in models:
             raise ModelFileError(
                 f"'{path}' holds a '{kind}' model: give one segmentation model, one pose model, or"
                 " one of each"
             )
         models[kind] = path
     return models
+
+
+def _estimates_sizes(path: Path) -> bool:
+    """Whether a pose model file says so. Raises ModelFileError."""
+    return read_metadata(path).get("size_variation", KNOWN_SIZE) != KNOWN_SIZE
 
 
 def pose_stages(

@@ -3,7 +3,8 @@
 
 Of the segmentation they are the convolutions: backbone with its pyramid, region proposal head, box
 head and mask head. Anchors, suppression and RoIAlign between them are code, as in every fast
-implementation. Of DenseFusion they are the estimator's votes and the refiner.
+implementation. Of DenseFusion they are the estimator's votes and the refiner, and what estimates
+sizes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from perception_kit.processes import run_command
 from pose6d_node.densefusion.coordinate_net import CoordinateVotes
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.pose_net import PoseVotes
+from pose6d_node.densefusion.size_net import ColorAndSizeNet
 from pose6d_node.segmentation.segmentation_model import load_segmentation
 
 _INSTANCES = 2  # in the examples
@@ -137,7 +139,7 @@ class _BoxHead(nn.Module):
 
 @torch.no_grad()
 def pose_parts(path: Path) -> tuple[list[Part], dict[str, Any]]:
-    """Estimator and refiner of a pose model, and its specification.
+    """Estimator, refiner and size network of a pose model, and its specification.
 
     Raises ModelFileError, also for a model without trained networks.
     """
@@ -175,6 +177,10 @@ def pose_parts(path: Path) -> tuple[list[Part], dict[str, Any]]:
             {name: batch for name in seen},
         ),
     ]
+    if spec.estimates_sizes:
+        sizes = ColorAndSizeNet(model.estimator.cnn, model.size_network).eval()
+        outputs, any_number = ("mean", "log_std"), {name: batch for name in inputs}
+        parts.append(Part("sizes", sizes, examples, inputs, outputs, any_number))
     about = {name: value for name, value in asdict(spec).items() if name != "symmetries"}
     return parts, {"kind": "pose", **about}
 

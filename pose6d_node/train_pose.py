@@ -8,18 +8,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
+from torch import Tensor
 
 from perception_kit.arguments import bounded_int, positive_float, program_name
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
 from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.scale_check import scale_note
+from perception_kit.datasets.scaling import SizeVariation
 from perception_kit.networks.model_file import check_architecture, read_model
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -33,9 +37,12 @@ from pose6d_node.densefusion.dataset import PoseDataset, load_instances
 from pose6d_node.densefusion.evaluation import evaluate_poses, format_scores
 from pose6d_node.densefusion.inference import refine_once
 from pose6d_node.densefusion.losses import Target, pose_distance, voting_loss
-from pose6d_node.densefusion.pose_model import ARCHITECTURES, PoseModel
+from pose6d_node.densefusion.pose_model import ARCHITECTURES, KNOWN_SIZE, PoseModel
+from pose6d_node.densefusion.size_net import LogScale
+from pose6d_node.densefusion.sizes import noisy, normalized, reach, vary_sizes
 
-Batch: TypeAlias = tuple[NetworkInputs, Target]
+Batch: TypeAlias = tuple[NetworkInputs, Target, Tensor]
+"""What the pose networks see, what they are to find, and the factors (B, 3) of the instances."""
 
 # points per instance in a training step: features are pooled by a mean, so more can be given in use
 TRAINING_POINTS = 128
@@ -75,6 +82,14 @@ class PoseTrainingOptions(TrainingOptions):
         0.15, "fraction of an instance that must be seen to train on it", float
     )
     max_roll: float = option(0.35, "random rotation about the viewing ray, radians", float)
+
+    estimate_size: SizeVariation | None = option(
+        None,
+        "estimate the sizes of instances, which differ from their model by one factor, or by one"
+        " for each of its axes; the data must state their scale",
+        choices=get_args(SizeVariation),
+    )
+    size_weight: float = option(0.05, "of the loss of the sizes", positive_float)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> PoseTrainingOptions:
@@ -136,6 +151,7 @@ class PoseTrainer(Trainer[PoseModel, Batch]):
             "--architecture": model.spec.architecture,
             "diameters": model.spec.diameters,
             "--weights": str(options.weights),
+            "--estimate-size": str(options.estimate_size),
             "instances": len(dataset),
         }
 
@@ -146,7 +162,7 @@ class PoseTrainer(Trainer[PoseModel, Batch]):
 
     def step(self, batch: Batch, progress: float) -> StepResult:
         """Losses of estimator and refiner, and their mean errors in diameters."""
-        inputs, target = batch
+        inputs, target, scale = batch
         refining = self.refiner_start.update(
             progress, self.options.refine_margin, self.options.refine_after
         )
@@ -164,6 +180,10 @@ class PoseTrainer(Trainer[PoseModel, Batch]):
         loss = voting_loss(distance, votes.confidence, self.options.confidence_weight)
         losses, errors = {"estimator_loss": loss}, {"error": distance.mean().item()}
         self.refiner_start.follow(errors["error"])
+        if self.network.spec.estimates_sizes:
+            sizes = self._sizes(inputs, votes.features)
+            losses["size_loss"] = self.options.size_weight * sizes.loss(scale)
+            errors["size_error"] = (sizes.scale / scale - 1).abs().mean().item()
         if not refining:
             return losses, errors
 
@@ -181,6 +201,15 @@ class PoseTrainer(Trainer[PoseModel, Batch]):
         losses["refiner_loss"] = torch.stack(distances).mean()
         errors["refined_error"] = distances[-1].item()
         return losses, errors
+
+    def _sizes(self, inputs: NetworkInputs, features: Tensor) -> LogScale:
+        """Estimated sizes; no gradient flows into the estimator, whose ``features`` start with the
+        color embedding.
+        """
+        unit = reach(self.network)[inputs.class_index]
+        embedding = features[:, : self.network.estimator.cnn.embedding_size].detach()
+        cloud = inputs.with_unit(unit).cloud
+        return LogScale(*self.network.size_network(embedding, cloud, inputs.class_index))
 
     def validate(self, network: PoseModel) -> dict[str, Any]:
         """Pose errors on the held-out instances."""
@@ -202,25 +231,54 @@ def sample_batch(
     count = options.batch_size
     index = torch.multinomial(dataset.sampling_weights(), count, replacement=len(dataset) < count)
     crops = augment_crops(dataset.crops.select(index).to(device))
+    rotation, translation, scale = (
+        table[index].to(device) for table in (dataset.rotation, dataset.translation, dataset.scale)
+    )
+    if model.spec.estimates_sizes:
+        smallest, largest = model.spec.size_range
+        crops, translation, scale = vary_sizes(crops, translation, scale, (smallest, largest))
     order = torch.rand(len(crops), crops.mask[0].numel(), device=device)
-    inputs = make_inputs(crops, model.diameters, TRAINING_POINTS, order)
+    inputs = make_inputs(crops, reach(model), TRAINING_POINTS, order)
     inputs = augment_view(inputs, options.max_roll)
+    if model.spec.estimates_sizes:
+        inputs = normalized(model, inputs, noisy(scale))
 
     # Targets in the networks' frame and unit.
     classes, unit = inputs.class_index, inputs.scale.view(-1, 1, 1)
     chosen = torch.randperm(model.model_points.shape[1], device=device)[:LOSS_POINTS]
-    points = model.model_points[classes][:, chosen] / unit
+    scaled = scale.unsqueeze(1) / unit
+    points = model.model_points[classes][:, chosen] * scaled
     symmetries = model.symmetries[classes].clone()
-    symmetries[:, :, :3, 3] /= unit
-    pose = inputs.to_network_frame(
-        dataset.rotation[index].to(device), dataset.translation[index].to(device)
+    symmetries[:, :, :3, 3] *= scaled
+    pose = inputs.to_network_frame(rotation, translation)
+    return inputs, Target(*pose, points, model.symmetric[classes], symmetries), scale
+
+
+def size_range(frames: FrameDataset) -> tuple[float, float]:
+    """The smallest and the largest factor of any instance. Raises DatasetError where all are 1."""
+    instances = [instance for index in range(len(frames)) for instance in frames.instances(index)]
+    scales = [instance.scale for instance in instances]
+    if not scales or np.allclose(scales, 1.0):
+        raise DatasetError(
+            f"'{frames.folder}' states no scale of its instances, or all are as large as their"
+            " models, so sizes cannot be learned: render with --scales, or leave out"
+            " --estimate-size"
+        )
+    return float(np.min(scales)), float(np.max(scales))
+
+
+def create_model(
+    options: PoseTrainingOptions,
+    objects: Sequence[ObjectModel],
+    sizes: tuple[float, float] = (1.0, 1.0),
+) -> PoseModel:
+    """A model of ``objects`` that starts from ``options.weights`` where they fit.
+
+    ``sizes`` are the smallest and largest factor of an instance whose size is to be estimated.
+    """
+    model = PoseModel.for_objects(
+        objects, options.architecture, options.estimate_size or KNOWN_SIZE, sizes
     )
-    return inputs, Target(*pose, points, model.symmetric[classes], symmetries)
-
-
-def create_model(options: PoseTrainingOptions, objects: Sequence[ObjectModel]) -> PoseModel:
-    """A model of ``objects`` that starts from ``options.weights`` where they fit."""
-    model = PoseModel.for_objects(objects, options.architecture)
     if options.weights:
         tensors, metadata = read_model(options.weights, "pose")
         check_architecture(options.weights, metadata, options.architecture)
@@ -254,7 +312,8 @@ def run(options: PoseTrainingOptions) -> None:
     if warning := scale_note(source):
         print(warning)
 
-    model = create_model(options, objects)
+    sizes = size_range(source) if options.estimate_size else (1.0, 1.0)
+    model = create_model(options, objects, sizes)
     dataset = load_instances(source, model.spec, options.min_visible)
     scored = open_held_out(options.val, options.val_split, options.mesh_unit)
     held_out = load_instances(scored, model.spec, min_visible=0.1)

@@ -55,6 +55,9 @@ def track_estimates(tracks: Tracks, frame: OpenFrame, config: TrackerConfig) -> 
         )
         for row in range(len(tracks))
     ]
+    for row in np.flatnonzero(records["has_size"]).tolist():
+        estimates[row].size = records["size"][row].copy()
+        estimates[row].size_std = np.sqrt(records["size_variance"][row])
     if frame.camera is not None and records["has_pose"].any():
         _add_poses(estimates, tracks, frame.stamp_ns, frame.camera, config)
     return estimates

@@ -21,7 +21,8 @@ class Poses:
     """N usable poses in the frame in which tracks move.
 
     ``index`` (N,) of each in the list that was given, ``detection_index`` (N,), ``class_name`` (N,)
-    objects, ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3).
+    objects, ``position`` (N, 3) in metres, ``rotation`` (N, 3, 3); ``size`` (N, 3) in metres with
+    its ``size_variance`` (N, 3), 0 where it is known and NaN where it is of no use.
     """
 
     index: np.ndarray
@@ -29,6 +30,8 @@ class Poses:
     class_name: np.ndarray
     position: np.ndarray
     rotation: np.ndarray
+    size: np.ndarray
+    size_variance: np.ndarray
 
     def __len__(self) -> int:
         return len(self.index)
@@ -41,6 +44,8 @@ class Poses:
             self.class_name[index],
             self.position[index],
             self.rotation[index],
+            self.size[index],
+            self.size_variance[index],
         )
 
     def of_detections(self, detection_index: np.ndarray) -> np.ndarray:
@@ -71,12 +76,16 @@ def usable_poses(
 
     position = np.array([poses[index].translation for index in kept], np.float64).reshape(-1, 3)
     rotation = np.array([poses[index].rotation for index in kept], np.float64).reshape(-1, 3, 3)
+    sizes = [_size_and_variance(poses[index]) for index in kept]
+    size, size_variance = np.array(sizes, np.float64).reshape(-1, 2, 3).transpose(1, 0, 2)
     usable = Poses(
         index=np.array(kept, np.int64),
         detection_index=np.array([poses[index].detection_index for index in kept], np.int64),
         class_name=np.array([poses[index].class_name for index in kept], object),
         position=position @ camera[:3, :3].T + camera[:3, 3],
         rotation=camera[:3, :3] @ rotation,
+        size=size,
+        size_variance=size_variance,
     )
     return usable, rejected
 
@@ -100,6 +109,16 @@ def nearest_equivalents(
             position[row] += rotation[row] @ symmetries[name][best, :3, 3]
             rotation[row] = candidates[best]
     return position, rotation
+
+
+def _size_and_variance(pose: PoseEstimate) -> tuple[np.ndarray, np.ndarray]:
+    """Size (3,) of a pose and its variance (3,), NaN for one that no object has."""
+    size = np.asarray(pose.size, np.float64)
+    std = np.zeros(3) if pose.size_std is None else np.asarray(pose.size_std, np.float64)
+    if size.shape != (3,) or not (size > 0).all() or not np.isfinite(size).all():
+        return np.zeros(3), np.full(3, np.nan)
+    is_good = std.shape == (3,) and bool(((std >= 0) & np.isfinite(std)).all())
+    return size, np.square(std) if is_good else np.full(3, np.nan)
 
 
 def _reason_against(pose: PoseEstimate) -> str:

@@ -27,6 +27,9 @@ TRACK_RECORD = np.dtype(
         ("has_pose", bool),
         ("pose_ns", np.int64),  # stamp of the last pose that was used
         ("refused_poses", np.int64),  # poses since then that lay outside the gate
+        ("has_size", bool),
+        ("size", np.float64, (3,)),  # extents along the axes of the model, metres
+        ("size_variance", np.float64, (3,)),  # 0 where the size is known, not estimated
     ]
 )
 

@@ -52,6 +52,9 @@ MODEL_FOLDERS = ("models", "models_eval", "models_cad", "models_reconst")
 # Color images; ITODD and others are gray.
 IMAGE_FOLDERS, IMAGE_ENDINGS = ("rgb", "gray"), ("png", "jpg", "jpeg", "tif", "tiff")
 DEPTH_ENDINGS = ("png", "tif", "tiff")
+# Beside BOP's own keys of an instance in scene_gt.json: three factors by which it is larger along
+# the axes of its model. Without it, instances are as large as their models.
+SCALE_KEY = "scale"
 # What makes the files that a dataset may lack.
 REMEDY = "make the masks with calc_gt_masks.py and calc_gt_info.py of BOP's toolkit"
 
@@ -329,12 +332,19 @@ def read_instance(
     """The instance of one entry of scene_gt.json (or LineMOD's gt.yml).
 
     The entry holds ``obj_id``, ``cam_R_m2c`` row by row and ``cam_t_m2c`` in millimetres. Instances
-    whose ``obj_id`` is one of ``articulated`` have no pose. Raises DatasetError.
+    whose ``obj_id`` is one of ``articulated`` have no pose. ``scale`` is 1 where it is not stated.
+    Raises DatasetError.
     """
     class_id = int(numbers(entry, "obj_id", 1, path)[0])
     rotation = numbers(entry, "cam_R_m2c", 9, path).reshape(3, 3)
     translation = numbers(entry, "cam_t_m2c", 3, path) * MILLIMETER
-    instance = GroundTruthInstance(class_id, rotation, translation, visible_fraction)
+    scale = numbers(entry, SCALE_KEY, 3, path) if SCALE_KEY in entry else np.ones(3)
+    if not (scale > 0).all():
+        raise DatasetError(
+            f"'{path}': an object {class_id} has the scale {scale.tolist()}, expected factors above"
+            " 0 along the axes of its model"
+        )
+    instance = GroundTruthInstance(class_id, rotation, translation, visible_fraction, scale)
     return checked_instance(instance, path, has_pose=class_id not in articulated)
 
 

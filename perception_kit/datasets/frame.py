@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -28,13 +28,14 @@ class GroundTruthInstance:
     """Pose of one object in one frame: model to camera, metres.
 
     ``rotation`` (3, 3); ``translation`` (3,); ``visible_fraction`` 0 to 1 of its silhouette is not
-    occluded.
+    occluded; ``scale`` (3,) factors by which it is larger along the axes of its class's model.
     """
 
     class_id: int
     rotation: np.ndarray
     translation: np.ndarray
     visible_fraction: float
+    scale: np.ndarray = field(default_factory=lambda: np.ones(3))
 
 
 def checked_instance(

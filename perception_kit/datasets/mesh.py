@@ -44,9 +44,9 @@ class TexturedMesh:
         rotation, translation = matrix[:3, :3].astype(np.float32), matrix[:3, 3].astype(np.float32)
         return replace(self, vertices=self.vertices @ rotation.T + translation)
 
-    def scaled(self, factor: float) -> TexturedMesh:
-        """The same surface ``factor`` times as large."""
-        return replace(self, vertices=self.vertices * np.float32(factor))
+    def scaled(self, factor: float | np.ndarray) -> TexturedMesh:
+        """The same surface ``factor`` times as large; (3,) factors are along the axes."""
+        return replace(self, vertices=self.vertices * np.asarray(factor, np.float32))
 
     def vertex_normals(self) -> np.ndarray:
         """(V, 3) float32 unit normals, the area-weighted mean over the faces of each vertex."""

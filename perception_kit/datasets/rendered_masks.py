@@ -18,6 +18,7 @@ from perception_kit.types import Intrinsics
 # Metres that the measured surface may lie before the rendered one (as in BOP): beyond, something
 # else hides it.
 TOLERANCE = 0.015
+_RENDERERS = 256  # that are kept; instances of one class may differ in size
 
 
 class MaskRenderer:
@@ -28,7 +29,7 @@ class MaskRenderer:
 
     def __init__(self, models: Mapping[int, ObjectModel]) -> None:
         self._models = models
-        self._renderer = lru_cache(maxsize=None)(self._create_renderer)
+        self._renderer = lru_cache(maxsize=_RENDERERS)(self._create_renderer)
         self._lock = Lock()  # frames are read in threads, and Open3D prepares a scene at first use
 
     def labels(
@@ -61,12 +62,13 @@ class MaskRenderer:
         self, instance: GroundTruthInstance, intrinsics: Intrinsics
     ) -> tuple[np.ndarray, int]:
         with self._lock:
-            renderer = self._renderer(instance.class_id)
+            renderer = self._renderer(instance.class_id, tuple(instance.scale.tolist()))
             return renderer.render(instance.rotation, instance.translation, intrinsics)
 
-    def _create_renderer(self, class_id: int) -> DepthRenderer:
+    def _create_renderer(self, class_id: int, scale: tuple[float, ...]) -> DepthRenderer:
         model = self._models[class_id]
+        vertices, faces = model.mesh()
         try:
-            return DepthRenderer(*model.mesh())
+            return DepthRenderer(vertices * scale, faces)
         except ValueError as error:
             raise DatasetError(f"class '{model.name}' cannot be rendered: {error}") from error

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
 
 from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import open_models
+from perception_kit.datasets.scaling import scaled_symmetries
 from perception_kit.datasets.symmetries import symmetry_transforms
 from perception_kit.metrics.pose import (
     Pose,
@@ -43,6 +46,18 @@ class PointModel:
         symmetries = np.stack(symmetry_transforms(model.symmetry))
         return cls(model.points(_POINTS), model.diameter, model.symmetric, symmetries)
 
+    def scaled(self, scale: np.ndarray) -> PointModel:
+        """The model of an instance that is larger by (3,) factors along the axes."""
+        points = self.points * scale
+        # The largest distance between two points, of the same sample for both.
+        stretch = _extent(points) / _extent(self.points)
+        return PointModel(
+            points,
+            self.diameter * stretch,
+            self.symmetric,
+            scaled_symmetries(self.symmetries, scale),
+        )
+
     def pose_error(self, class_name: str, ground_truth: Pose, estimate: Pose | None) -> PoseError:
         """Errors of an estimated pose, infinite ones without an estimate."""
         described = class_name, self.diameter, self.symmetric
@@ -56,6 +71,11 @@ class PointModel:
             adds(self.points, *poses),
             *rotation_and_translation_error(estimate, ground_truth, self.symmetries),
         )
+
+
+def _extent(points: np.ndarray) -> float:
+    """Largest distance between two of (N, 3) points."""
+    return float(pdist(points[ConvexHull(points, qhull_options="QJ").vertices]).max())
 
 
 def load_point_models(

@@ -131,6 +131,23 @@ BOP_AR = ScoreKind("ar", "pose", "BOP AR", "{:.3f}", 1, heading="BOP\nAR")
 CONFIDENCE_AUROC = ScoreKind(
     "confidence_auroc", "pose", "confidence AUROC", "{:.3f}", 1, heading="conf.\nAUROC"
 )
+SIZE_ERROR = ScoreKind(
+    "size_error_median", "size", "size error, median", "{:.1%}", -1, heading="size error\nmedian"
+)
+SIZE_ERROR_90 = ScoreKind(
+    "size_error_p90",
+    "size",
+    "size error, 90th percentile",
+    "{:.1%}",
+    -1,
+    heading="size error\np90",
+)
+BOX_IOU = ScoreKind("iou_mean", "size", "3D IoU, mean", "{:.3f}", 1, heading="3D IoU\nmean")
+IOU_AP = ScoreKind("ap_iou_0.5", "size", "AP at 3D IoU 0.5", "{:.3f}", 1, heading="AP\nIoU 0.5")
+POSE_AP_5 = ScoreKind("ap_5deg_5cm", "size", "AP at 5°, 5 cm", "{:.3f}", 1, heading="AP\n5° 5 cm")
+POSE_AP_10 = ScoreKind(
+    "ap_10deg_10cm", "size", "AP at 10°, 10 cm", "{:.3f}", 1, heading="AP\n10° 10 cm"
+)
 
 MOTA = ScoreKind("mota", "tracking", "MOTA", "{:.3f}", 1)
 IDF1 = ScoreKind("idf1", "tracking", "IDF1", "{:.3f}", 1)

@@ -57,21 +57,24 @@ def adds(
     return float(distances.mean())
 
 
-def rotation_and_translation_error(
-    estimate: Pose, ground_truth: Pose, symmetries: np.ndarray
-) -> tuple[float, float]:
-    """Angle in degrees and distance in metres between two poses.
-
-    They are at the one of the (K, 4, 4) ``symmetries`` of the model (metres, the identity among
-    them) that leaves the smallest angle.
+def nearest_equivalent(estimate: Pose, ground_truth: Pose, symmetries: np.ndarray) -> Pose:
+    """``ground_truth`` moved by the one of the (K, 4, 4) ``symmetries`` of the model (metres, the
+    identity among them) that leaves the smallest angle to ``estimate``.
     """
     rotation, translation = ground_truth
     rotations = rotation @ symmetries[:, :3, :3]
-    cosines = (np.einsum("ij,kij->k", estimate[0], rotations) - 1) / 2
-    nearest = int(cosines.argmax())
-    moved = rotation @ symmetries[nearest, :3, 3] + translation
-    angle = np.degrees(np.arccos(np.clip(cosines[nearest], -1.0, 1.0)))
-    return float(angle), float(np.linalg.norm(estimate[1] - moved))
+    nearest = int(np.einsum("ij,kij->k", estimate[0], rotations).argmax())
+    return rotations[nearest], rotation @ symmetries[nearest, :3, 3] + translation
+
+
+def rotation_and_translation_error(
+    estimate: Pose, ground_truth: Pose, symmetries: np.ndarray
+) -> tuple[float, float]:
+    """Angle in degrees and distance in metres between a pose and its ``nearest_equivalent``."""
+    rotation, translation = nearest_equivalent(estimate, ground_truth, symmetries)
+    cosine = (np.einsum("ij,ij->", estimate[0], rotation) - 1) / 2
+    angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return float(angle), float(np.linalg.norm(estimate[1] - translation))
 
 
 def recall(errors: Sequence[float], thresholds: np.ndarray | float) -> float | None:

@@ -131,4 +131,6 @@ _SCHEMA: dict[str, Check] = {
     "num_points": _integer(1, 100_000),
     "input_frame": _name,
     "num_untrained": _integer(0, _MAX_CLASSES),
+    "size_variation": _one_of("known", "uniform", "axes"),
+    "size_range": _list_of(_number(1e-3, 1e3), 2, 2),
 }

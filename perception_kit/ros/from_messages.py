@@ -137,10 +137,13 @@ def poses_from_message(
                 translation=xyz(pose.pose.position),
                 confidence=pose.confidence,
                 size=xyz(pose.size),
+                size_std=xyz(pose.size_std) if pose.size_estimated else None,
             )
             if not damaged_as_nan:
                 _check_finite("position", estimate.translation)
                 _check_finite("size", estimate.size)
+                if estimate.size_std is not None:
+                    _check_finite("size_std", estimate.size_std)
         except ValueError as error:
             _reject(rejected, index, error)
         else:
@@ -214,6 +217,11 @@ def _track_from_message(track: Track) -> TrackEstimate:
         estimate.rotation_covariance = pose_covariance[3:, 3:].copy()
         estimate.angular_velocity = xyz(twist.angular)
         estimate.angular_velocity_covariance = twist_covariance[3:, 3:].copy()
+
+    if track.has_size:
+        estimate.size, estimate.size_std = xyz(track.size), xyz(track.size_std)
+        _check_finite("size", estimate.size)
+        _check_finite("size_std", estimate.size_std)
 
     return estimate
 

@@ -47,10 +47,11 @@ def delete_all(header: Header) -> MarkerArray:
 
 @dataclass(frozen=True)
 class MeshResource:
-    """Where a mesh lies, and metres per unit of it."""
+    """Where a mesh lies, metres per unit of it, and the extents of its object, metres."""
 
     uri: str
     scale: float
+    size: tuple[float, ...]
 
 
 def mesh_resources(folder: str, mesh_unit: MeshUnit = "auto") -> dict[str, MeshResource]:
@@ -69,7 +70,7 @@ def mesh_resources(folder: str, mesh_unit: MeshUnit = "auto") -> dict[str, MeshR
         uri = model.mesh_path.resolve().as_uri()
         if folder.startswith("package://"):
             uri = f"{folder.rstrip('/')}/{model.mesh_path.relative_to(root).as_posix()}"
-        resources[model.name] = MeshResource(uri, model.meters_per_unit)
+        resources[model.name] = MeshResource(uri, model.meters_per_unit, tuple(model.size.tolist()))
     return resources
 
 
@@ -106,6 +107,8 @@ def _body(pose: PoseEstimate, number: int, header: Header, mesh: MeshResource | 
     else:
         body.mesh_resource = mesh.uri
         body.scale.x = body.scale.y = body.scale.z = mesh.scale
+        if pose.size_std is not None and min(mesh.size) > 0:
+            body.scale = vector_message(mesh.scale * pose.size / np.array(mesh.size))
     return body
 
 

@@ -104,6 +104,9 @@ def poses_to_message(poses: Sequence[PoseEstimate], header: Header) -> ObjectPos
 
         pose.pose.position = point_message(estimate.translation)
         pose.pose.orientation = quaternion_message(estimate.rotation)
+        if estimate.size_std is not None:
+            pose.size_estimated = True
+            pose.size_std = vector_message(estimate.size_std)
         message.poses.append(pose)
     return message
 
@@ -128,6 +131,7 @@ def _track_to_message(track: TrackEstimate) -> Track:
         box_velocity=np.asarray(track.box_velocity, np.float32),
         has_position=track.position is not None,
         has_orientation=track.rotation is not None,
+        has_size=track.size is not None,
     )
 
     # What is not known stays at the message's default.
@@ -139,6 +143,9 @@ def _track_to_message(track: TrackEstimate) -> Track:
         message.pose.pose.orientation = quaternion_message(track.rotation)
     if track.angular_velocity is not None:
         message.twist.twist.angular = vector_message(track.angular_velocity)
+    if track.size is not None and track.size_std is not None:
+        message.size = vector_message(track.size)
+        message.size_std = vector_message(track.size_std)
 
     message.pose.covariance = _covariance_message(
         track.position_covariance, track.rotation_covariance

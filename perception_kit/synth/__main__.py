@@ -12,7 +12,7 @@ from typing import get_args
 
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_int, program_name
+from perception_kit.arguments import bounded_int, positive_float, program_name
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.mesh_units import add_mesh_unit
@@ -22,6 +22,7 @@ from perception_kit.synth.bop_models import write_models
 from perception_kit.synth.bop_writer import BopJob, write_scene_files
 from perception_kit.synth.catalog import read_classes
 from perception_kit.synth.clips import View, write_clips
+from perception_kit.synth.object_sizes import ObjectSizes
 from perception_kit.synth.people_photographs import write_photographs
 from perception_kit.synth.pool import render_frames
 from perception_kit.synth.recording import SyntheticRecording
@@ -115,6 +116,21 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add_mesh_unit(add)
     add(
+        "--scales",
+        type=positive_float,
+        nargs=2,
+        metavar=("SMALLEST", "LARGEST"),
+        help="bop: draw each object scaled by a factor in between (default: all as their meshes)",
+    )
+    add(
+        "--scale-axes",
+        action="store_true",
+        help=(
+            "with --scales: another factor for each axis of an object, except for axes that its"
+            " symmetries mix (default: one for all)"
+        ),
+    )
+    add(
         "--backgrounds",
         type=Path,
         help="folder of photographs to use as textures of the room as well",
@@ -130,6 +146,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     args = parser.parse_args(arguments)
     args.split = args.split or ("test" if args.format == "bag" else "train")
     _complete_length(parser, args)
+    if args.scales is not None and args.format != "bop":
+        parser.error("--scales is for --format bop")
+    if args.scale_axes and args.scales is None:
+        parser.error("--scale-axes is a choice of --scales SMALLEST LARGEST, which is not given")
     return args
 
 
@@ -159,7 +179,13 @@ def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
         with_person = args.meshes is None or args.format == "bag"
 
     intrinsics = pinhole(args.width, args.height, args.focal_length)
-    return WorldConfig(args.split, intrinsics, args.meshes, photos, with_person, args.mesh_unit)
+    sizes = None
+    if args.scales is not None:
+        smallest, largest = args.scales
+        sizes = ObjectSizes(smallest, largest, "axes" if args.scale_axes else "uniform")
+    return WorldConfig(
+        args.split, intrinsics, args.meshes, photos, with_person, args.mesh_unit, sizes
+    )
 
 
 def _write_bop(args: argparse.Namespace, world: WorldConfig) -> None:

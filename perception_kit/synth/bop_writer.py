@@ -15,7 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from perception_kit.datasets.bop import SCALE_KEY
 from perception_kit.synth.catalog import ObjectClass
+from perception_kit.synth.object_sizes import ObjectSizes
 from perception_kit.synth.room import TexturePool
 from perception_kit.synth.sampling import random_view
 from perception_kit.synth.scene import RenderedFrame, RenderedInstance, observe
@@ -50,6 +52,7 @@ class BopJob:
             world.intrinsics,
             self.seed,
             world.with_person,
+            world.sizes,
         ).write_frame
 
 
@@ -63,6 +66,7 @@ class BopRenderer:
     intrinsics: Intrinsics
     seed: int
     with_person: bool
+    sizes: ObjectSizes | None = None
 
     def write_frame(self, index: int) -> tuple[int, FrameEntries]:
         """Render frame ``index`` and write its images.
@@ -71,7 +75,7 @@ class BopRenderer:
         be written.
         """
         rng = seeded(self.textures.split, self.seed, index)
-        view = random_view(rng, self.classes, self.textures, self.with_person)
+        view = random_view(rng, self.classes, self.textures, self.with_person, self.sizes)
         person_class_id = len(self.classes) + 1
         frame = observe(
             view.scene, view.camera_to_world, self.intrinsics, rng, view.person, person_class_id
@@ -96,20 +100,21 @@ class BopRenderer:
                 continue
             path = folder / "mask_visib" / f"{name}_{len(poses):06d}.png"
             _write(path, instance.mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
-            poses.append(_pose_entry(instance))
+            poses.append(self._pose_entry(instance))
             info.append(_mask_entry(instance, frame.depth_mm))
 
         camera = {"cam_K": self.intrinsics.matrix.reshape(-1).tolist(), "depth_scale": 1.0}
         return {"scene_gt": poses, "scene_gt_info": info, "scene_camera": camera}
 
-
-def _pose_entry(instance: RenderedInstance) -> dict[str, Any]:
-    pose = np.eye(4) if instance.pose is None else instance.pose
-    return {
-        "obj_id": instance.class_id,
-        "cam_R_m2c": pose[:3, :3].reshape(-1).tolist(),
-        "cam_t_m2c": (pose[:3, 3] * 1000).tolist(),
-    }
+    def _pose_entry(self, instance: RenderedInstance) -> dict[str, Any]:
+        pose = np.eye(4) if instance.pose is None else instance.pose
+        entry = {
+            "obj_id": instance.class_id,
+            "cam_R_m2c": pose[:3, :3].reshape(-1).tolist(),
+            "cam_t_m2c": (pose[:3, 3] * 1000).tolist(),
+        }
+        # Beside BOP's own keys, where instances differ in size.
+        return entry if self.sizes is None else {**entry, SCALE_KEY: instance.scale.tolist()}
 
 
 def _mask_entry(instance: RenderedInstance, depth_mm: np.ndarray) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
+from scipy.spatial.transform import Rotation
 
 from perception_kit.datasets.mesh import MeshError, TexturedMesh
 from perception_kit.datasets.mesh_folder import ObjectFile, find_objects, read_all
 from perception_kit.datasets.mesh_units import MeshUnit
+from perception_kit.datasets.scaling import scaled_symmetries
 from perception_kit.datasets.symmetries import read_symmetries
 from perception_kit.synth.shapes import Vector3
 from perception_kit.synth.stable_poses import StablePose, stable_poses
@@ -33,15 +35,40 @@ class Symmetry:
     offset: Vector3 = (0.0, 0.0, 0.0)
     discrete: tuple[np.ndarray, ...] = ()
 
+    @property
+    def rotations(self) -> np.ndarray:
+        """(K, 3, 3) rotations that stand for all, the identity first."""
+        turns = [np.eye(3), *(matrix[:3, :3] for matrix in self.discrete)]
+        if self.axis is not None:
+            axis = np.array(self.axis) / np.linalg.norm(self.axis)
+            turns.append(Rotation.from_rotvec(axis).as_matrix())
+        return np.stack(turns)
+
+    def scaled(self, scale: np.ndarray) -> Symmetry:
+        """The same symmetry of the object scaled by (3,) factors about its origin."""
+        discrete = tuple(scaled_symmetries(np.stack(self.discrete), scale)) if self.discrete else ()
+        return replace(self, offset=_vector(scale * self.offset), discrete=discrete)
+
 
 @dataclass(eq=False)
 class ObjectClass:
-    """One rigid class: its mesh in metres in the model frame, and what is derived from it."""
+    """One rigid class: its mesh in metres in the model frame, and what is derived from it.
+
+    ``scale`` (3,) says by which factors along the model's axes the mesh is that of the class, which
+    is ``unscaled``.
+    """
 
     class_id: int
     name: str
     mesh: TexturedMesh
     symmetry: Symmetry = field(default_factory=Symmetry)
+    scale: np.ndarray = field(default_factory=lambda: np.ones(3))
+    unscaled: ObjectClass | None = None
+
+    def scaled(self, scale: np.ndarray) -> ObjectClass:
+        """An object of the class whose mesh is scaled by (3,) factors about its origin."""
+        mesh, symmetry = self.mesh.scaled(scale), self.symmetry.scaled(scale)
+        return replace(self, mesh=mesh, symmetry=symmetry, scale=scale, unscaled=self)
 
     @cached_property
     def surface(self) -> Surface:
@@ -60,7 +87,11 @@ class ObjectClass:
 
     @cached_property
     def stable_poses(self) -> list[StablePose]:
-        """Ways in which it comes to rest on a plane."""
+        """Ways in which it comes to rest on a plane; those of a scaled object rest on the facets
+        of its class, for to find them takes ten times as long as to render a frame.
+        """
+        if self.unscaled is not None:
+            return [pose.scaled(self.scale) for pose in self.unscaled.stable_poses]
         return stable_poses(self.mesh.vertices)
 
 

@@ -14,6 +14,7 @@ from perception_kit.synth import shapes
 from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.lighting import Lighting
 from perception_kit.synth.motion import ActionScript
+from perception_kit.synth.object_sizes import ObjectSizes
 from perception_kit.synth.person import Person
 from perception_kit.synth.placing import TableTop, choose_classes, place_floating, stable_rotation
 from perception_kit.synth.render import Item
@@ -79,11 +80,16 @@ def random_distractor(rng: np.random.Generator, textures: TexturePool) -> Object
 
 
 def random_view(
-    rng: np.random.Generator, classes: list[ObjectClass], textures: TexturePool, with_person: bool
+    rng: np.random.Generator,
+    classes: list[ObjectClass],
+    textures: TexturePool,
+    with_person: bool,
+    sizes: ObjectSizes | None = None,
 ) -> RandomView:
     """An independent scene with a camera.
 
-    Objects are at rest, tilted or floating; sometimes the room is seen behind, with a person.
+    Objects are at rest, tilted or floating, with ``sizes`` each of another size; sometimes the room
+    is seen behind, with a person.
     """
     room = sample_room(rng, textures, RoomShape())
     room_view = rng.random() < ROOM_VIEW_FRACTION
@@ -93,6 +99,8 @@ def random_view(
 
     # Objects to find among others that belong to no class.
     objects = choose_classes(rng, classes, int(rng.integers(5, 11)))
+    if sizes is not None:
+        objects = [sizes.scaled(rng, object_class) for object_class in objects]
     distractors = [random_distractor(rng, textures) for _ in range(int(rng.integers(0, 6)))]
     if rng.random() < FLOATING_FRACTION:
         _fill_air(rng, scene, [*objects, *distractors], camera)

@@ -73,7 +73,8 @@ class RenderedInstance:
     """Ground truth of one instance in one frame.
 
     ``pose`` (4, 4) object-to-camera in metres, None for the articulated person; ``mask`` (H, W)
-    bool, the visible pixels; ``visible_fraction`` of the whole silhouette.
+    bool, the visible pixels; ``visible_fraction`` of the whole silhouette; ``scale`` (3,) factors
+    along the axes of the class's model.
     """
 
     class_id: int
@@ -81,6 +82,7 @@ class RenderedInstance:
     pose: np.ndarray | None
     visible_fraction: float
     mask: np.ndarray
+    scale: np.ndarray
 
 
 @dataclass
@@ -122,18 +124,17 @@ def observe(
     instances: dict[int, RenderedInstance] = {}
     for number, placed in enumerate(scene.objects, start=1):
         pose = invert_pose(camera_to_world) @ placed.pose
-        class_id, name = placed.object_class.class_id, placed.object_class.name
-        _add_visible(instances, number, class_id, name, pose, rendering)
+        _add_visible(instances, number, placed.object_class, pose, rendering)
     if person is not None:
-        _add_visible(instances, person_instance, person_class_id, PERSON, None, rendering)
+        of_person = ObjectClass(person_class_id, PERSON, person)
+        _add_visible(instances, person_instance, of_person, None, rendering)
     return RenderedFrame(rgb, depth, instances)
 
 
 def _add_visible(
     instances: dict[int, RenderedInstance],
     number: int,
-    class_id: int,
-    name: str,
+    object_class: ObjectClass,
     pose: np.ndarray | None,
     rendering: Rendering,
 ) -> None:
@@ -141,4 +142,7 @@ def _add_visible(
     mask = rendering.labels == number
     if mask.any():
         fraction = rendering.visible_fraction(number)
-        instances[number] = RenderedInstance(class_id, name, pose, fraction, mask)
+        class_id, name = object_class.class_id, object_class.name
+        instances[number] = RenderedInstance(
+            class_id, name, pose, fraction, mask, object_class.scale
+        )

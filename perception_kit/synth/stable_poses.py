@@ -27,6 +27,16 @@ class StablePose:
     height: float
     weight: float
 
+    def scaled(self, scale: np.ndarray) -> StablePose:
+        """The same facet of the object scaled by (3,) factors about its origin.
+
+        With one factor it is as stable as before.
+        """
+        down = -self.rotation[2] / scale
+        length = float(np.linalg.norm(down))
+        turn = Rotation.align_vectors([[0, 0, -1]], [self.rotation @ down / length])[0]
+        return StablePose(turn.as_matrix() @ self.rotation, self.height / length, self.weight)
+
 
 def stable_poses(vertices: np.ndarray, keep: int = 24) -> list[StablePose]:
     """Poses on those facets of the convex hull that hold the centre of its volume above them.

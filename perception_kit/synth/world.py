@@ -11,6 +11,7 @@ from pathlib import Path
 
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.synth.catalog import ObjectClass, read_classes
+from perception_kit.synth.object_sizes import ObjectSizes
 from perception_kit.synth.objects import builtin_classes
 from perception_kit.synth.room import TexturePool
 from perception_kit.types import Intrinsics
@@ -21,7 +22,7 @@ class WorldConfig:
     """What is rendered, and with which camera.
 
     ``meshes`` is a folder of meshes in ``mesh_unit``, or None for the built-in objects; ``photos``
-    are background images.
+    are background images; with ``sizes``, objects of a class differ in size.
     """
 
     split: str
@@ -30,6 +31,7 @@ class WorldConfig:
     photos: tuple[Path, ...]
     with_person: bool
     mesh_unit: MeshUnit = "auto"
+    sizes: ObjectSizes | None = None
 
     def classes(self) -> list[ObjectClass]:
         """The rigid classes. Raises MeshError naming the file that cannot be used."""

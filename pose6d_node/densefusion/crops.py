@@ -10,7 +10,7 @@ converted from the published checkpoints are given them in the camera frame, as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -65,6 +65,10 @@ class Crops:
             **{name: torch.cat([getattr(batch, name) for batch in batches]) for name in names}
         )
 
+    def zoomed(self, factor: Tensor) -> Crops:
+        """The crops with everything seen (B,) times as large and as far away."""
+        return replace(self, depth=self.depth * factor.view(-1, 1, 1))
+
     def measured(self) -> Tensor:
         """(B, S, S) bool: where the mask has a known depth."""
         return self.mask & (self.depth > 0)
@@ -102,6 +106,10 @@ class NetworkInputs:
     def points(self) -> Tensor:
         """(B, N, 3) ``cloud`` in the camera frame, metres."""
         return self.center.unsqueeze(1) + self.scale.view(-1, 1, 1) * (self.cloud @ self.view.mT)
+
+    def with_unit(self, unit: Tensor) -> NetworkInputs:
+        """The same points in another unit (B,), metres."""
+        return replace(self, cloud=self.cloud * (self.scale / unit).view(-1, 1, 1), scale=unit)
 
     def to_network_frame(self, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
         """Poses (B, 3, 3), (B, 3) from the camera frame (metres) to the networks' frame."""

@@ -21,7 +21,8 @@ from pose6d_node.densefusion.pose_model import PoseModelSpec
 class PoseDataset:
     """N instances and their poses, model to camera.
 
-    ``rotation`` (N, 3, 3) and ``translation`` (N, 3) in metres. ``too_few_points`` lists the class
+    ``rotation`` (N, 3, 3) and ``translation`` (N, 3) in metres; ``scale`` (N, 3) factors along the
+    axes of the model. ``too_few_points`` lists the class
     index of each visible instance left out because its mask holds fewer than ``MIN_POINTS`` known
     depths.
     """
@@ -29,6 +30,7 @@ class PoseDataset:
     crops: Crops
     rotation: Tensor
     translation: Tensor
+    scale: Tensor
     too_few_points: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -77,6 +79,7 @@ def load_instances(frames: FrameDataset, spec: PoseModelSpec, min_visible: float
         Crops.concatenate(crops),
         _stack([pose.rotation for pose in poses]),
         _stack([pose.translation for pose in poses]),
+        _stack([pose.scale for pose in poses]),
         too_few,
     )
 

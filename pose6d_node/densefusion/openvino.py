@@ -10,6 +10,7 @@ from perception_kit.networks.graph_cache import compile_module
 from perception_kit.networks.openvino_runtime import DYNAMIC
 from pose6d_node.densefusion.coordinate_net import CoordinateNet, CoordinateVotes
 from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.size_net import ColorAndSizeNet
 
 
 class _Votes(nn.Module):
@@ -62,6 +63,11 @@ def compile_networks(model: PoseModel, rounds: bool = False) -> None:
 
     estimator = OpenVINOCoordinateNet(network, [image, cloud, pixels, class_index], rounds)
     refiner = _compile(model.refiner, [cloud, features, class_index], rounds)
+    if spec.estimates_sizes:
+        sizes = ColorAndSizeNet(network.cnn, model.size_network).eval()
+        model.add_module(
+            "size_network", _compile(sizes, [image, cloud, pixels, class_index], rounds)
+        )
     model.add_module("estimator", estimator)
     model.add_module("refiner", refiner)
 

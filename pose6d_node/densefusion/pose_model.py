@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from perception_kit.datasets.mesh_folder import read_all
+from perception_kit.datasets.scaling import SizeVariation, axis_groups
 from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.densefusion.compact_color_net import CompactColorNet
@@ -21,12 +22,15 @@ from pose6d_node.densefusion.crops import INPUT_FRAMES, OBJECT_FRAME
 from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet
+from pose6d_node.densefusion.size_net import SizeNet
 from pose6d_node.registration.placement import Surfaces
 
 if TYPE_CHECKING:
     from perception_kit.datasets.object_model import ObjectModel
 
 KIND = "pose"
+KNOWN_SIZE = "known"
+SIZE_VARIATIONS = (KNOWN_SIZE, "uniform", "axes")
 MODEL_POINTS = 1000  # points on the surface of each object that a model file holds
 
 # About half of the published widths: what two CPU cores can train.
@@ -54,8 +58,11 @@ class PoseModelSpec:
     identity first. ``crop_size`` (a multiple of 8) and ``crop_margin`` say how instances are cut
     out, ``num_points`` how many points of each the networks see, ``input_frame`` in which frame
     (see ``make_inputs``). The networks know all classes but the last ``num_untrained``.
-    ``bfloat16``: it was measured that poses are as good in bfloat16. Raises ValueError for values
-    that no model has.
+    ``bfloat16``: it was measured that poses are as good in bfloat16.
+
+    ``size_variation`` says by how many factors instances differ from the model of their class: by
+    none, or by a "uniform" one or one for each of the "axes" within ``size_range``, which a size
+    network estimates. Raises ValueError for values that no model has.
     """
 
     class_names: list[str]
@@ -69,6 +76,8 @@ class PoseModelSpec:
     input_frame: str = OBJECT_FRAME
     num_untrained: int = 0
     bfloat16: bool = False
+    size_variation: str = KNOWN_SIZE
+    size_range: list[float] = field(default_factory=lambda: [1.0, 1.0])
 
     def __post_init__(self) -> None:
         count = len(self.class_names)
@@ -90,11 +99,40 @@ class PoseModelSpec:
             raise ValueError(
                 f"unknown input frame '{self.input_frame}': expected one of {INPUT_FRAMES}"
             )
+        self._check_sizes()
         if self.architecture not in ARCHITECTURES:
             raise ValueError(
                 f"unknown pose architecture '{self.architecture}': expected one of"
                 f" {sorted(ARCHITECTURES)}"
             )
+
+    def _check_sizes(self) -> None:
+        if self.size_variation not in SIZE_VARIATIONS:
+            raise ValueError(
+                f"unknown size variation '{self.size_variation}': expected one of {SIZE_VARIATIONS}"
+            )
+        low, high = self.size_range
+        if not 0 < low <= high:
+            raise ValueError(f"sizes between {low} and {high}: expected the smallest factor first")
+        if self.estimates_sizes and self.input_frame != OBJECT_FRAME:
+            raise ValueError(
+                f"sizes are estimated in the input frame '{OBJECT_FRAME}' only, not in"
+                f" '{self.input_frame}'"
+            )
+
+    @property
+    def estimates_sizes(self) -> bool:
+        """Whether instances of a trained class differ in size."""
+        return self.size_variation != KNOWN_SIZE
+
+    @property
+    def axis_groups(self) -> list[list[int]]:
+        """Of each trained class the ``axis_groups`` of its axes."""
+        variation: SizeVariation = "uniform" if self.size_variation == "uniform" else "axes"
+        return [
+            axis_groups(np.array(transforms)[:, :3, :3], variation).tolist()
+            for transforms in self.symmetries[: self.num_trained]
+        ]
 
     @property
     def num_trained(self) -> int:
@@ -127,11 +165,13 @@ class PoseModel(nn.Module):
     ``symmetries`` (C, K, 4, 4) metres, K being the largest number of any class; others repeat the
     identity. ``surfaces`` are the points with their normals and colors, None in files that do not
     hold them: of earlier versions, and of objects without triangles. A model without
-    trained classes has neither ``estimator`` nor ``refiner``.
+    trained classes has neither ``estimator`` nor ``refiner``; one that does not estimate sizes
+    has no ``size_network``.
     """
 
     estimator: Estimator
     refiner: PoseRefineNet
+    size_network: SizeNet
     model_points: Tensor
     diameters: Tensor
     symmetric: Tensor
@@ -171,11 +211,24 @@ class PoseModel(nn.Module):
         # A third faster on a CPU with the channels last.
         color_network = self.estimator.cnn
         color_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's hints lack this form
+        if spec.estimates_sizes:
+            groups = torch.tensor(spec.axis_groups)
+            self.size_network = SizeNet(color_network.embedding_size, groups)
 
     @classmethod
-    def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModel:
+    def for_objects(
+        cls,
+        objects: Sequence[ObjectModel],
+        architecture: str,
+        size_variation: str = KNOWN_SIZE,
+        size_range: Sequence[float] = (1.0, 1.0),
+    ) -> PoseModel:
         """A new model of ``objects``, which must have meshes, to be trained."""
-        spec = PoseModelSpec.for_objects(objects, architecture)
+        spec = replace(
+            PoseModelSpec.for_objects(objects, architecture),
+            size_variation=size_variation,
+            size_range=[*size_range],
+        )
         fresh = cls(spec, *object_table(objects))
         fresh.initialize()
         return fresh
@@ -231,6 +284,8 @@ class PoseModel(nn.Module):
         model = PoseModel(spec, points, surfaces)
         if spec.num_trained:
             model.estimator, model.refiner = self.estimator, self.refiner
+        if spec.num_trained and spec.estimates_sizes:
+            model.size_network = self.size_network
         return model.eval()
 
     @torch.no_grad()
@@ -250,6 +305,8 @@ class PoseModel(nn.Module):
         for last in (self.refiner.conv3_r, self.refiner.conv3_t):
             last.weight.mul_(0.1)
         self.refiner.conv3_r.bias.view(-1, 4)[:, 0] = 1.0
+        if self.spec.estimates_sizes:
+            self.size_network.initialize()
 
     def save(self, path: str | Path, training: dict[str, Any]) -> None:
         """Write the model file; ``training`` says how it was trained."""
@@ -266,6 +323,8 @@ class PoseModel(nn.Module):
         metadata.setdefault("input_frame", OBJECT_FRAME)
         metadata.setdefault("num_untrained", 0)
         metadata.setdefault("bfloat16", False)
+        metadata.setdefault("size_variation", KNOWN_SIZE)
+        metadata.setdefault("size_range", [1.0, 1.0])
 
         try:
             names = [entry.name for entry in fields(PoseModelSpec)]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,11 @@ from pose6d_node.densefusion.crops import (
     point_order,
 )
 from pose6d_node.densefusion.inference import estimate
+from pose6d_node.densefusion.instance_models import InstanceModels, InstanceTurns
 from pose6d_node.densefusion.openvino import can_be_compiled, compile_networks
 from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.size_net import LogScale
+from pose6d_node.densefusion.sizes import estimate_sizes, normalized, reach
 from pose6d_node.densefusion.verification import pose_verification_score
 from pose6d_node.registration.hypotheses import previous_poses
 from pose6d_node.registration.near_symmetries import NearSymmetries
@@ -63,6 +67,9 @@ class PoseEstimator:
     agree with the networks' pose (``pose_verification_score``); with ``icp``, that pose is
     registered by Open3D, and the result kept where it agrees better. Of classes that the
     networks were not trained on, the views of the model are tried alone.
+
+    Where the model file estimates sizes, each pose comes with a ``size_std``, and models are as
+    large as the estimate wherever they are compared with what was seen.
 
     Equal input gives equal output; an instance's pose does not depend on the others in the frame.
     """
@@ -119,16 +126,9 @@ class PoseEstimator:
         known = Instance(0, self.class_names[0], 1.0, np.zeros(4, np.float32), wall, (0, 0))
         crop = self._cut(rgb, np.full((side, side), 0.5, np.float32), camera, known, wall)
 
-        spec = self.model.spec
-        inputs = make_inputs(
-            crop.to(self.device),
-            self.model.diameters,
-            spec.num_points,
-            self._order,
-            spec.input_frame,
-        )
+        inputs, sizes = self._inputs(crop.to(self.device))
         _, is_finite = self._network_poses(inputs, torch.zeros(1, dtype=torch.long))
-        if not is_finite.all():
+        if not (is_finite.all() and sizes.mean.isfinite().all()):
             raise ModelFileError(
                 f"'{model_path}' is of no use: its network gave a pose that is not finite; train it"
                 " again"
@@ -231,25 +231,25 @@ class PoseEstimator:
         # The networks' poses. All classes are trained where there is no look at the others.
         trained = (batch.class_index < spec.num_trained).nonzero().squeeze(1)
         known = batch.select(trained)
-        inputs = make_inputs(
-            known, self.model.diameters, spec.num_points, self._order, spec.input_frame
-        )
+        inputs, sizes = self._inputs(known)
         estimates, is_finite = self._network_poses(inputs, trained)
+        models = self._instance_models(batch.class_index, trained, sizes)
 
         # Better ones, and how sure they are.
         if self._near_symmetries is not None and self.hypotheses != "none":
             rotations, translations, confidences = self._look_twice(
-                batch, self._near_symmetries, estimates, previous
+                batch, self._near_symmetries, models, estimates, previous
             )
         else:
             rotations, translations = estimates.rotation, estimates.translation
-            confidences = self._verify(batch, rotations, translations)
+            confidences = self._verify(batch, models, rotations, translations)
             if self.icp:
                 rotations, translations, confidences = self._register_where_better(
-                    batch, inputs, rotations, translations, confidences
+                    batch, models, inputs, rotations, translations, confidences
                 )
 
         not_finite = set(trained[~is_finite].tolist())
+        extents, stds = (values.cpu().numpy() for values in models.sizes())
         poses = []
         for k, index in enumerate(indices):
             confidence = float(confidences[k])
@@ -267,10 +267,31 @@ class PoseEstimator:
                         rotation=rotations[k].double().cpu().numpy(),
                         translation=translations[k].double().cpu().numpy(),
                         confidence=confidence,
-                        size=np.array(spec.sizes[int(batch.class_index[k])], np.float32),
+                        size=extents[k],
+                        size_std=stds[k] if stds[k].any() else None,
                     )
                 )
         return poses
+
+    def _inputs(self, crops: Crops) -> tuple[NetworkInputs, LogScale]:
+        """Inputs of the pose networks, and the sizes by which they are normalized."""
+        spec = self.model.spec
+        inputs = make_inputs(
+            crops, reach(self.model), spec.num_points, self._order, spec.input_frame
+        )
+        sizes = estimate_sizes(self.model, inputs)
+        return normalized(self.model, inputs, sizes.scale), sizes
+
+    def _instance_models(
+        self, class_index: Tensor, trained: Tensor, sizes: LogScale
+    ) -> InstanceModels:
+        """Models of all instances; ``sizes`` are those of the ``trained`` ones."""
+        scale = torch.ones(len(class_index), 3, device=self.device)
+        relative_std = torch.zeros_like(scale)
+        # One that is not finite makes its pose be left out.
+        scale[trained] = torch.where(sizes.scale.isfinite(), sizes.scale, 1.0)
+        relative_std[trained] = sizes.relative_std
+        return InstanceModels(self.model, class_index, scale, relative_std)
 
     def _network_poses(self, inputs: NetworkInputs, instance: Tensor) -> tuple[Hypotheses, Tensor]:
         """The networks' pose of each ``instance`` (K,), and (K,) whether it is finite.
@@ -291,6 +312,7 @@ class PoseEstimator:
         self,
         batch: Crops,
         near_symmetries: NearSymmetries,
+        models: InstanceModels,
         estimates: Hypotheses,
         previous: Sequence[PoseEstimate],
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -298,36 +320,51 @@ class PoseEstimator:
 
         The ``estimates`` may lack instances.
         """
-        observation, surfaces = Observation.of(batch), near_symmetries.surfaces
+        observation, class_names, symmetric = (
+            Observation.of(batch),
+            self.class_names,
+            self.model.symmetric,
+        )
+        if self.model.spec.estimates_sizes:
+            # Every instance has a model of its own, as every class has else.
+            near_symmetries = InstanceTurns(near_symmetries, models)
+            class_names = [class_names[index] for index in models.class_index.tolist()]
+            symmetric = symmetric[models.class_index]
+            own = torch.arange(len(batch), device=self.device)
+            observation = replace(observation, class_index=own)
+        surfaces = near_symmetries.surfaces
         best, confidences = look_twice(
             observation,
             surfaces,
             near_symmetries,
             estimates,
-            self.model.symmetric,
-            previous_poses(observation, surfaces, self.class_names, previous),
+            symmetric,
+            previous_poses(observation, surfaces, class_names, previous),
             with_turns=self.hypotheses != "network",
             with_views=self.hypotheses == "views",
         )
         return best.rotation, best.translation, confidences
 
-    def _verify(self, batch: Crops, rotations: Tensor, translations: Tensor) -> Tensor:
+    def _verify(
+        self, batch: Crops, models: InstanceModels, rotations: Tensor, translations: Tensor
+    ) -> Tensor:
         """(B,) confidences of the poses: how well mask and depth agree with them."""
-        points = self.model.model_points[batch.class_index]
-        diameters = self.model.diameters[batch.class_index]
-        return pose_verification_score(batch, points, diameters, rotations, translations)
+        return pose_verification_score(
+            batch, models.points, models.diameters, rotations, translations
+        )
 
     def _register_where_better(
         self,
         batch: Crops,
+        models: InstanceModels,
         inputs: NetworkInputs,
         rotations: Tensor,
         translations: Tensor,
         confidences: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The poses, registered to the depth by Open3D where they agree better then."""
-        registered = self._register(inputs, rotations, translations)
-        registered_confidences = self._verify(batch, *registered)
+        registered = self._register(models, inputs, rotations, translations)
+        registered_confidences = self._verify(batch, models, *registered)
         better = registered_confidences > confidences
         return (
             torch.where(better.view(-1, 1, 1), registered[0], rotations),
@@ -336,19 +373,19 @@ class PoseEstimator:
         )
 
     def _register(
-        self, inputs: NetworkInputs, rotations: Tensor, translations: Tensor
+        self, models: InstanceModels, inputs: NetworkInputs, rotations: Tensor, translations: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Each pose after ICP of the points that the networks saw."""
         poses = zip(
-            inputs.class_index.tolist(),
+            range(len(rotations)),
             inputs.points().double().cpu().numpy(),
             rotations.double().cpu().numpy(),
             translations.double().cpu().numpy(),
             strict=True,
         )
         turned, moved = [], []
-        for class_index, measured, rotation, translation in poses:
-            pose = self._icp_model(class_index).refine(measured, rotation, translation)
+        for instance, measured, rotation, translation in poses:
+            pose = self._icp_model(models, instance).refine(measured, rotation, translation)
             turned.append(pose[0])
             moved.append(pose[1])
 
@@ -357,12 +394,15 @@ class PoseEstimator:
             torch.from_numpy(np.stack(moved)).to(rotations),
         )
 
-    def _icp_model(self, class_index: int) -> IcpModel:
+    def _icp_model(self, models: InstanceModels, instance: int) -> IcpModel:
         # Open3D takes seconds to import and is not needed without ICP.
         from pose6d_node.densefusion.icp import IcpModel
 
-        if class_index not in self._icp_models:
-            points = self.model.model_points[class_index].double().cpu().numpy()
-            diameter = self.model.spec.diameters[class_index]
-            self._icp_models[class_index] = IcpModel(points, diameter)
-        return self._icp_models[class_index]
+        class_index = int(models.class_index[instance])
+        if class_index in self._icp_models:
+            return self._icp_models[class_index]
+        points = models.points[instance].double().cpu().numpy()
+        icp_model = IcpModel(points, float(models.diameters[instance]))
+        if not self.model.spec.estimates_sizes:  # else every instance has its own
+            self._icp_models[class_index] = icp_model
+        return icp_model

@@ -198,6 +198,7 @@ class ModelEvaluator:
                         annotated.index,
                         (estimate.rotation, estimate.translation),
                         confidence=estimate.confidence,
+                        estimated_size=None if estimate.size_std is None else estimate.size,
                     )
                 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from perception_kit.metrics.bop import bop_metrics
 from perception_kit.metrics.pose import confidence_auroc, pose_metrics
 from perception_kit.metrics.segmentation import box_average_precision, mask_average_precision
+from perception_kit.metrics.size import size_metrics
 from pose6d_node.evaluation.model_evaluator import GIVEN, PREDICTED, ModelResults
 from pose6d_node.evaluation.pose_targets import PoseMatch
 from pose6d_node.evaluation.reliability import calibration_error, reliability
@@ -66,11 +67,16 @@ def pose_scores(matches: Sequence[PoseMatch]) -> dict[str, Any]:
 
     ``posed``: how many instances got a pose. ``confidence_auroc``: how well the confidence tells
     right poses, whose ADD(-S) is below 0.1 diameters, from wrong ones. ``calibration_error``: the
-    mean difference between the confidence and the fraction that is right.
+    mean difference between the confidence and the fraction that is right. Where objects differ in
+    size from their models, ``size_metrics`` are there as well.
     """
     pose = pose_metrics([match.pose for match in matches])
     bop = bop_metrics([match.bop for match in matches])
-    per_class = {name: {**row, **bop["per_class"][name]} for name, row in pose["per_class"].items()}
+    size = _size_scores(matches)
+    per_class = {
+        name: {**row, **bop["per_class"][name], **size["per_class"].get(name, {})}
+        for name, row in pose["per_class"].items()
+    }
 
     posed = [match for match in matches if match.estimate is not None]
     right = [match.confidence for match in posed if match.pose.is_right]
@@ -78,11 +84,24 @@ def pose_scores(matches: Sequence[PoseMatch]) -> dict[str, Any]:
     return {
         **pose,
         **bop,
+        **size,
         "posed": len(posed),
         "confidence_auroc": confidence_auroc(right, wrong),
         "calibration_error": calibration_error(reliability(matches)),
         "per_class": per_class,
     }
+
+
+def _size_scores(matches: Sequence[PoseMatch]) -> dict[str, Any]:
+    """``size_metrics``, without scores where all objects are as large as their models."""
+    errors = [match.size for match in matches if match.size is not None]
+    if not errors:
+        return {"per_class": {}}
+    # A class all of whose objects are as large as their model has the same scores, none known.
+    scores, unknown = size_metrics(errors), size_metrics([])
+    del unknown["per_class"]
+    names = {match.pose.class_name for match in matches}
+    return {**scores, "per_class": {name: unknown for name in names} | scores["per_class"]}
 
 
 def _segmentation(results: ModelResults) -> dict[str, Any]:

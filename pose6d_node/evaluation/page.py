@@ -38,7 +38,7 @@ from perception_kit.report.instance_list import (
 from perception_kit.report.object_charts import bop_figure, pose_figures, segmentation_figures
 from perception_kit.report.pictures import encode_picture
 from pose6d_node.evaluation.pose_targets import PoseMatch
-from pose6d_node.evaluation.tables import MASK_COLUMNS, POSE_COLUMNS
+from pose6d_node.evaluation.tables import MASK_COLUMNS, POSE_COLUMNS, SIZE_COLUMNS, size_rows
 
 _COLUMNS = ("frame", "class", "visible", "confidence", *ERROR_COLUMNS)
 _BOP_COLUMNS = ("VSD", "MSSD, diameters", "MSPD, px", "no pose because")
@@ -85,6 +85,7 @@ def evaluation_page(
         charts,
         *_classes(per_class),
         *_stages(metrics["poses"]),
+        *_sizes(metrics["poses"]),
         *_worst(pictures),
         *([instance_panel()] if records else []),
         configuration_panel({"arguments, models, versions": dict(config)}),
@@ -136,6 +137,7 @@ def _scores(values: Mapping[str, Any], short: bool = True) -> list[Score]:
         (scores.FOUND, found),
         *((kind, segmentation.get(kind.key)) for kind in MASK_COLUMNS),
         *((kind, pose.get(kind.key)) for kind in POSE_COLUMNS),
+        *((kind, pose[kind.key]) for kind in SIZE_COLUMNS if kind.key in pose),
     ]
     return [kind.of_class(value) if short else kind.of(value) for kind, value in kinds]
 
@@ -166,6 +168,18 @@ def _stages(poses: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
         for stage, values in stages.items()
     ]
     return [panel("By the way in which poses are estimated", table(header, rows, text_columns=2))]
+
+
+def _sizes(poses: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """A table of the sizes, where objects differ in size from their models."""
+    rows = [
+        [escape(masks), escape(stage), *(kind.of(values[kind.key]).text for kind in SIZE_COLUMNS)]
+        for masks, stage, values in size_rows(poses)
+    ]
+    if not rows:
+        return []
+    header = ["masks", "poses", *(kind.name for kind in SIZE_COLUMNS)]
+    return [panel("Sizes of objects", table(header, rows, text_columns=2))]
 
 
 def _worst(pictures: Sequence[Path]) -> list[str]:

@@ -30,12 +30,20 @@ POSE_COLUMNS = (
     scores.BOP_AR,
     scores.CONFIDENCE_AUROC,
 )
+SIZE_COLUMNS = (
+    scores.SIZE_ERROR,
+    scores.SIZE_ERROR_90,
+    scores.BOX_IOU,
+    scores.IOU_AP,
+    scores.POSE_AP_5,
+    scores.POSE_AP_10,
+)
 MASK_COLUMNS = (scores.MASK_MAP, scores.MASK_MAP50, scores.MASK_MAP_LARGER, scores.BOX_MAP)
 _TEXT_COLUMNS = ("masks", "poses", "class", "scene")
 MAX_SCENES = 30  # more are in metrics.json only
 _CSV_COLUMNS = (
     *("masks", "poses", "frame", "class", "visible_fraction", "confidence"),
-    *("add", "adds", "vsd", "mssd", "mspd", "no_pose_because"),
+    *("add", "adds", "vsd", "mssd", "mspd", "no_pose_because", "size_error", "box_iou"),
 )
 
 
@@ -48,6 +56,13 @@ def print_tables(metrics: Mapping[str, Any], headline: str, notes: Sequence[str]
     console.width = max(console.width, TABLE_WIDTH)  # a narrower table would show no digits
     if metrics["poses"]:
         console.print(_stage_table(metrics["poses"]))
+    if rows := size_rows(metrics["poses"]):
+        headings = [kind.heading for kind in SIZE_COLUMNS]
+        title = "Sizes, and poses with their sizes, of objects not as large as their models"
+        sizes = _table(title, ["masks", "poses", *headings])
+        for masks, stage, values in rows:
+            sizes.add_row(masks, stage, *_cells(values, SIZE_COLUMNS))
+        console.print(sizes)
     if "jitter" in metrics:
         console.print(_jitter_table(metrics["jitter"]))
     if 1 < len(metrics["per_scene"]) <= MAX_SCENES:
@@ -68,6 +83,18 @@ def _stage_table(poses: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
             counts = [str(values["count"]), str(values["posed"])]
             table.add_row(masks.replace("_", " "), stage, *counts, *_cells(values, POSE_COLUMNS))
     return table
+
+
+def size_rows(
+    poses: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Masks, stage and scores of every stage with scores of sizes."""
+    return [
+        (masks.replace("_", " "), stage, values)
+        for masks, stages in poses.items()
+        for stage, values in stages.items()
+        if scores.SIZE_ERROR.key in values
+    ]
 
 
 def _scene_table(scenes: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -150,4 +177,7 @@ def _csv_cells(dataset: FrameDataset, match: PoseMatch) -> list[str]:
         *(pose.add, pose.adds, bop.vsd.mean(), bop.mssd, bop.mspd),
     )
     numbers = [f"{value:.5f}" for value in values]
-    return [dataset.name(match.frame), pose.class_name, *numbers, match.reason]
+    size = ["", ""]
+    if match.size is not None:
+        size = [f"{match.size.size:.5f}", f"{match.size.iou:.5f}"]
+    return [dataset.name(match.frame), pose.class_name, *numbers, match.reason, *size]

@@ -11,6 +11,7 @@ import numpy as np
 
 from perception_kit.datasets.depth_renderer import DepthRenderer
 from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.drawing import draw_caption, draw_outline
 from perception_kit.types import Intrinsics
 from pose6d_node.evaluation.pose_targets import PoseMatch
@@ -41,14 +42,18 @@ def write_pictures(folder: Path, dataset: FrameDataset, matches: Sequence[PoseMa
         frame_name = dataset.name(match.frame).replace("/", "_")
         path = folder / f"{number:02d}_{frame_name}_{class_name}.png"
 
-        picture = draw_match(dataset, match, DepthRenderer(*models[class_name].mesh()))
+        picture = draw_match(dataset, match, models[class_name])
         cv2.imwrite(str(path), picture[..., ::-1])
         paths.append(path)
     return paths
 
 
-def draw_match(dataset: FrameDataset, match: PoseMatch, renderer: DepthRenderer) -> np.ndarray:
-    """(H, W, 3) uint8 image with the outlines of the model at the true and the estimated pose."""
+def draw_match(dataset: FrameDataset, match: PoseMatch, model: ObjectModel) -> np.ndarray:
+    """(H, W, 3) uint8 image with the outlines of the model at the true and the estimated pose.
+
+    It is as large as it is in truth, and as it was estimated.
+    """
+    vertices, faces = model.mesh()
     rgb = dataset.rgb(match.frame)
     height, width = rgb.shape[:2]
     intrinsics: Intrinsics = dataset.intrinsics(match.frame, height, width)
@@ -57,12 +62,14 @@ def draw_match(dataset: FrameDataset, match: PoseMatch, renderer: DepthRenderer)
         ("true pose", TRUE_COLOR),
     ]
 
+    renderer = DepthRenderer(vertices * match.scale, faces)
     depth, _ = renderer.render(*match.ground_truth, intrinsics)
     picture = draw_outline(rgb, depth > 0, TRUE_COLOR)
     if match.estimate is None:
         lines.append((f"no pose: {match.reason}", ESTIMATED_COLOR))
         return draw_caption(picture, lines)
 
+    renderer = DepthRenderer(vertices * match.estimated_scale, faces)
     depth, _ = renderer.render(*match.estimate, intrinsics)
     picture = draw_outline(picture, depth > 0, ESTIMATED_COLOR)
     error = match.pose.error

@@ -53,6 +53,8 @@ def test_shipped_models_pass(path: Path) -> None:
         ({"symmetries": [[[[1.0]]]]}, "expected a list of 1 to 1000, each of them"),
         ({"crop_margin": -1.0}, "expected a number from 0.1 to 10"),
         ({"num_points": 10**9}, "expected a whole number from 1 to 100000"),
+        ({"size_variation": "volume"}, "expected one of known, uniform, axes"),
+        ({"size_range": [0.0, 1.0]}, "each of them a number from 0.001 to 1000"),
     ],
 )
 def test_what_no_model_has_is_named(change: dict[str, Any], fault: str) -> None:

@@ -156,24 +156,37 @@ def test_meshes_are_shown_where_they_are_known(tmp_path: Path) -> None:
     (tmp_path / "models_info.json").write_text(json.dumps(info))
     (tmp_path / "obj_000007.ply").touch()
     meshes = mesh_resources(str(tmp_path))
-    assert meshes == {"cup": MeshResource(f"file://{tmp_path}/obj_000007.ply", 0.001)}
+    assert list(meshes) == ["cup"]
+    assert meshes["cup"].uri == f"file://{tmp_path}/obj_000007.ply"
+    assert (meshes["cup"].scale, meshes["cup"].size) == (0.001, pytest.approx((0.08, 0.08, 0.12)))
 
     mesh, _, box, _ = pose_markers([pose("cup"), pose("box")], HEADER, meshes).markers
     assert (mesh.type, mesh.scale.x) == (Marker.MESH_RESOURCE, 0.001)
     assert mesh.mesh_resource == meshes["cup"].uri
     assert box.type == Marker.CUBE
 
+    # Of estimated size: twice as large as its model, and half as high.
+    sized = replace(pose("cup"), size=np.array([0.16, 0.16, 0.06]), size_std=np.full(3, 0.01))
+    mesh = pose_markers([sized], HEADER, meshes).markers[0]
+    scale = [mesh.scale.x, mesh.scale.y, mesh.scale.z]
+    np.testing.assert_allclose(scale, [0.002, 0.002, 0.0005], rtol=1e-5)
+
 
 def test_meshes_of_a_package_are_named_by_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = SimpleNamespace(
-        name="cup", mesh_path=tmp_path / "cup" / "cup.obj", meters_per_unit=0.01
+        name="cup",
+        mesh_path=tmp_path / "cup" / "cup.obj",
+        meters_per_unit=0.01,
+        size=np.array([0.5, 0.25, 1.0]),
     )
     monkeypatch.setattr(opener, "open_models", lambda folder, unit: {7: model})
     monkeypatch.setattr(markers_module, "resolve_path", lambda folder: tmp_path)
     assert mesh_resources("package://assistant_perception/meshes/") == {
-        "cup": MeshResource("package://assistant_perception/meshes/cup/cup.obj", 0.01)
+        "cup": MeshResource(
+            "package://assistant_perception/meshes/cup/cup.obj", 0.01, (0.5, 0.25, 1.0)
+        )
     }
 
 

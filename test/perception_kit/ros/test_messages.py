@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from assistant_perception.msg import TrackArray
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion
 from hypothesis import given
@@ -148,6 +151,28 @@ def test_poses_come_back(seed: int) -> None:
     np.testing.assert_allclose(back.rotation, pose.rotation, atol=1e-9)
     np.testing.assert_array_equal(back.translation, pose.translation)
     np.testing.assert_array_equal(back.size, pose.size)
+
+
+@given(seeds)
+def test_an_estimated_size_comes_back_with_its_deviation(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size, std = rng.random((2, 3))
+    known = PoseEstimate(0, 2, "box", rotation(seed), np.ones(3), 0.5, size)
+    message = wired(poses_to_message([known, replace(known, size_std=std)], HEADER))
+    assert [pose.size_estimated for pose in message.poses] == [False, True]
+    first, second = poses_from_message(message)
+    assert first.size_std is None
+    np.testing.assert_array_equal(second.size_std, std)
+
+    message.poses[1].size_std.x = float("nan")
+    with pytest.raises(ValueError, match="size_std"):
+        poses_from_message(message)
+
+    (sent,) = wired(tracks_to_message([track(size=size, size_std=std)], HEADER)).tracks
+    assert sent.has_size
+    (back,) = tracks_from_message(TrackArray(header=HEADER, tracks=[sent]))
+    np.testing.assert_array_equal(back.size, size)
+    np.testing.assert_array_equal(back.size_std, std)
 
 
 def track(**known: object) -> TrackEstimate:

@@ -92,6 +92,66 @@ def test_bop_models(bop: Path) -> None:
     assert models[7].name == "person"
 
 
+def test_objects_of_many_sizes_lie_where_their_depth_is(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    sizes = ["--scales", "0.6", "1.6", "--scale-axes", "--no-person"]
+    assert main([*bop_arguments(out, workers=1), *sizes]) == 0
+    data, stated = BopDataset(out), []
+    classes = {object_class.class_id: object_class for object_class in builtin_classes()}
+    for index in range(len(data)):
+        frame = data[index]
+        points = back_project(frame.depth, frame.intrinsics)
+        for number, instance in enumerate(frame.instances, start=1):
+            object_class = classes[instance.class_id]
+            stated.append(instance.scale)
+            if object_class.symmetry.axis is not None:
+                assert instance.scale[0] == instance.scale[1], "what is round stays round"
+            seen = points[(frame.labels == number) & (frame.depth > 0)]
+            if len(seen) < 60:
+                continue
+            scene = o3d.t.geometry.RaycastingScene()
+            mesh = object_class.mesh.scaled(instance.scale)
+            scene.add_triangles(mesh.vertices, mesh.faces.astype(np.uint32))
+            local = ((seen - instance.translation) @ instance.rotation).astype(np.float32)
+            distance = scene.compute_distance(o3d.core.Tensor.from_numpy(local)).numpy()
+            assert np.median(distance) < 0.004, f"frame {index}, instance {number}"
+    assert len(stated) >= 10
+    assert 0.6 <= np.min(stated) < 0.9 < 1.2 < np.max(stated) <= 1.6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "bag", "--scales", "0.6", "1.6"], "--scales is for --format bop"),
+        (["--format", "bop", "--scale-axes"], "--scale-axes is a choice of --scales"),
+        (["--format", "bop", "--scales", "0", "1"], "0"),
+    ],
+)
+def test_sizes_that_mean_nothing_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--out", str(tmp_path / "set"), *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_the_smallest_size_comes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--out", str(tmp_path / "set")]
+    assert main(["--format", "bop", "--scales", "1.6", "0.6", *out]) == 2
+    assert "cannot be scaled between 1.6 and 0.6" in capsys.readouterr().err
+
+
+def test_stable_poses_of_a_scaled_object_rest_on_the_same_facets() -> None:
+    for object_class in builtin_classes()[:2]:
+        scale = np.array([0.7, 1.3, 1.6])
+        scaled = object_class.scaled(scale)
+        for own, pose in zip(object_class.stable_poses, scaled.stable_poses, strict=True):
+            below = np.argsort((object_class.hull @ own.rotation.T)[:, 2])[:3]
+            turned = (object_class.hull * scale) @ pose.rotation.T
+            assert pose.height == pytest.approx(-turned[:, 2].min(), abs=2e-3)
+            np.testing.assert_allclose(turned[below, 2], turned[:, 2].min(), atol=4e-3)
+
+
 def test_bop_visible_fractions(bop: Path) -> None:
     info = json.loads((bop / "train/000000/scene_gt_info.json").read_text())
     entries = [entry for entries in info.values() for entry in entries]

@@ -95,6 +95,31 @@ def test_class_that_the_pose_model_does_not_know_is_named(
     assert "the pose model does not know box" in capsys.readouterr().out
 
 
+def test_a_model_that_estimates_sizes_beside_one_that_does_not(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
+    folder = shutil.copytree(bop_folder, tmp_path / "sized")
+    ground_truth = next(folder.glob("*/000000/scene_gt.json"))
+    frames = json.loads(ground_truth.read_text())
+    for entry in (entry for entries in frames.values() for entry in entries):
+        entry["scale"] = [1.2, 1.2, 1.2]
+    ground_truth.write_text(json.dumps(frames))
+    sized = tmp_path / "sized.safetensors"
+    objects = list(read_models(folder / "models").values())
+    PoseModel.for_objects(objects, "densefusion_compact", "uniform", (0.6, 1.6)).save(sized, {})
+
+    assert run(folder, tmp_path / "out", models["pose"], sized) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    stages = metrics["poses"]["given_masks"]
+    assert list(stages)[-2:] == ["known size, refined", "known size, + views"]
+    assert stages["known size, + views"]["size_error_median"] == pytest.approx(1 - 1 / 1.2)
+    assert stages["+ views"]["size_error_median"] >= 0
+    assert "size error" in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    for expected in ("Sizes of objects", "3D IoU, mean", "AP at 5°, 5 cm"):
+        assert expected in page
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -13,7 +13,7 @@ import pytest
 from box_views import BoxView
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.frame import FrameDataset, GroundTruthInstance
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.evaluation.jitter import jitter
@@ -130,6 +130,41 @@ def test_wrong_poses_have_the_errors_they_have(dataset: FrameDataset, box_views)
     assert metrics["pose"]["recall_0.1d"] == 1.0, "near is the headline"
     both = [*results.poses[GIVEN]["far"], *results.poses[GIVEN]["near"]]
     assert pose_scores(both)["confidence_auroc"] == 0.5, "right and wrong ones are equally sure"
+
+
+def test_sizes_are_scored_where_objects_differ_from_their_models(
+    dataset: FrameDataset, box_views, box_size, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KnownSizes(KnownPoses):
+        def __call__(self, *seen) -> list[PoseEstimate]:
+            std = np.full(3, 0.01)
+            return [
+                replace(pose, size=1.25 * box_size, size_std=std)
+                for pose in super().__call__(*seen)
+            ]
+
+    estimators = {"sized": KnownSizes(box_views), "known size": KnownPoses(box_views)}
+    plain = model_metrics(ModelEvaluator(dataset, None, estimators).run(range(2)), "known size")
+    assert "size_error_median" not in plain["pose"], "nobody asked for sizes"
+
+    original = dataset.instances
+
+    def larger(index: int) -> list[GroundTruthInstance]:
+        return [replace(instance, scale=np.full(3, 1.25)) for instance in original(index)]
+
+    monkeypatch.setattr(dataset, "instances", larger)
+    results = ModelEvaluator(dataset, None, estimators).run(range(4))
+    metrics = model_metrics(results, "sized")
+    sized, known = (metrics["poses"][GIVEN][stage] for stage in estimators)
+    assert metrics["per_class"]["box"]["pose"]["iou_mean"] == pytest.approx(1.0, abs=1e-6)
+    assert sized["size_error_median"] == pytest.approx(0.0, abs=1e-6)
+    assert known["size_error_median"] == pytest.approx(0.2)
+    assert known["iou_mean"] == pytest.approx(0.8**3)
+    for scores in (sized, known):
+        assert scores["recall_0.1d"] == scores["ap_5deg_5cm"] == scores["ap_iou_0.5"] == 1.0
+    [match, *_] = results.poses[GIVEN]["sized"]
+    [box] = dataset.models.values()
+    assert match.pose.diameter == pytest.approx(1.25 * box.diameter, rel=1e-6)
 
 
 def test_what_is_not_found_or_skipped_is_a_miss(dataset: FrameDataset, box_views) -> None:
