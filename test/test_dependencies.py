@@ -27,6 +27,8 @@ WITHOUT_IMPORT = {
     "httpx2": "sends the requests of FastAPI's TestClient",
     "onnx": "PyTorch writes ONNX files with it",
     "onnxruntime": "loaded by name where exported networks are checked",
+    "psycopg-binary": "compiled part of psycopg",
+    "fasteners": "pgserver needs it and does not say so",
     "pytest-timeout": "plugin: ends a test that hangs",
     "ruff": "command of make lint",
     "mypy": "command of make lint",

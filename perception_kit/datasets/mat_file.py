@@ -24,18 +24,22 @@ _CLASSES |= {14: "i8", 15: "u8"}
 
 
 class MatFileError(ValueError):
-    """The file is none of MATLAB's, is damaged, or holds other things than arrays of numbers."""
+    """The file is none of MATLAB's, or is damaged."""
 
 
 def read_mat(path: Path) -> dict[str, np.ndarray]:
-    """Arrays by name. Raises MatFileError, and OSError where the file cannot be read."""
+    """Arrays of real numbers by name; texts, structures and others are left out.
+
+    Raises MatFileError, and OSError where the file cannot be read.
+    """
     content = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES], "")
     if not order:
         raise MatFileError("it is no MATLAB file of version 5")
     try:
         elements = _elements(content[_HEADER_BYTES:], order, padded=False)
-        return dict(_array(*_unpacked(*element, order), order) for element in elements)
+        arrays = (_array(*_unpacked(*element, order), order) for element in elements)
+        return dict(array for array in arrays if array is not None)
     except MatFileError:
         raise
     except (ValueError, zlib.error, MemoryError) as error:
@@ -53,17 +57,20 @@ def _unpacked(kind: int, data: bytes, order: str) -> tuple[int, bytes]:
     return next(_elements(unpacked, order, padded=False), (0, b""))
 
 
-def _array(kind: int, data: bytes, order: str) -> tuple[str, np.ndarray]:
-    """Name and numbers: a matrix has flags, dimensions, its name, and a list of numbers."""
+def _array(kind: int, data: bytes, order: str) -> tuple[str, np.ndarray] | None:
+    """Name and numbers: a matrix has flags, dimensions, its name, and a list of numbers.
+
+    None for other things.
+    """
     parts = list(_elements(data, order, padded=True)) if kind == _MATRIX else []
     kinds = [part for part, _ in parts]
     if kinds[:3] != [_UINT32, _INT32, _INT8] or len(kinds) != 4 or kinds[3] not in _STORED:
-        raise MatFileError("it holds other things than arrays of real numbers")
+        return None
 
     flags, sizes, name, numbers = (content for _, content in parts)
     number_class = int(np.frombuffer(flags, f"{order}u4")[:1].sum()) & 0xFF
     if number_class not in _CLASSES:
-        raise MatFileError("it holds other things than arrays of real numbers")
+        return None
     shape = tuple(np.frombuffer(sizes, f"{order}i4").tolist())
     values = np.frombuffer(numbers, f"{order}{_STORED[kinds[3]]}")
     if min(shape, default=-1) < 0 or prod(shape) != values.size:

@@ -123,8 +123,9 @@ def _jitter_table(jitter: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Tabl
 def _class_table(metrics: Mapping[str, Any], headline: str) -> Table:
     masks = "predicted" if metrics["segmentation"] else "given"
     headings = [kind.heading for kind in (*MASK_COLUMNS, *POSE_COLUMNS)]
+    poses = f"; poses: {masks} masks, {headline}" if metrics["poses"] else ""
     table = _table(
-        f"By class, over {metrics['frames']} frames; poses: {masks} masks, {headline}",
+        f"By class, over {metrics['frames']} frames{poses}",
         ["class", "objects", "found", *headings],
     )
     for name, values in metrics["per_class"].items():
