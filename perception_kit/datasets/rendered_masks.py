@@ -67,8 +67,8 @@ class MaskRenderer:
 
     def _create_renderer(self, class_id: int, scale: tuple[float, ...]) -> DepthRenderer:
         model = self._models[class_id]
-        vertices, faces = model.mesh()
         try:
+            vertices, faces = model.mesh()
             return DepthRenderer(vertices * scale, faces)
         except ValueError as error:
             raise DatasetError(f"class '{model.name}' cannot be rendered: {error}") from error

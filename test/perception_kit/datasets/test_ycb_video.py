@@ -112,7 +112,7 @@ def test_damaged_files_are_named(folder: Path) -> None:
             {"poses": np.stack([np.hstack([np.eye(3), [[0], [0], [900]]])] * 2, axis=2)},
             "an object 2 is 900 m away",
         ),
-        ({"cls_indexes": "ab"}, "names class ab"),
+        ({"cls_indexes": "ab"}, "lacks the key 'cls_indexes'"),
     ],
 )
 def test_a_spoilt_entry_is_named(folder: Path, change: dict, message: str) -> None:
