@@ -137,7 +137,7 @@ def poses_from_message(
                 translation=xyz(pose.pose.position),
                 confidence=pose.confidence,
                 size=xyz(pose.size),
-                size_std=xyz(pose.size_std) if pose.size_estimated else None,
+                size_std=xyz(pose.size_std) if getattr(pose, "size_estimated", False) else None,
             )
             if not damaged_as_nan:
                 _check_finite("position", estimate.translation)
@@ -218,7 +218,8 @@ def _track_from_message(track: Track) -> TrackEstimate:
         estimate.angular_velocity = xyz(twist.angular)
         estimate.angular_velocity_covariance = twist_covariance[3:, 3:].copy()
 
-    if track.has_size:
+    # Recordings of earlier versions have no sizes.
+    if getattr(track, "has_size", False):
         estimate.size, estimate.size_std = xyz(track.size), xyz(track.size_std)
         _check_finite("size", estimate.size)
         _check_finite("size_std", estimate.size_std)

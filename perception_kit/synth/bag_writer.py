@@ -221,6 +221,8 @@ class SceneBagWriter:
             pose=self._pose(instance.pose),
             confidence=1.0,
             size=self._vector(self.sizes[instance.class_id]),
+            size_estimated=False,
+            size_std=self._vector(np.zeros(3)),
         )
 
     def _vector(self, values: np.ndarray) -> Any:
@@ -282,6 +284,9 @@ class SceneBagWriter:
             box_velocity=box_velocity,
             has_position=is_rigid,
             has_orientation=is_rigid,
+            has_size=is_rigid,
+            size=self._vector(self.sizes[instance.class_id] if is_rigid else np.zeros(3)),
+            size_std=self._vector(np.zeros(3)),
             pose=self._make(
                 "geometry_msgs/msg/PoseWithCovariance",
                 pose=self._pose(instance.pose),
