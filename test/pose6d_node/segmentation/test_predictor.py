@@ -100,6 +100,7 @@ def test_a_model_file_states_what_it_takes_to_run_it(tmp_path: Path) -> None:
         "std": list(IMAGE_STD),
         "descriptor_size": network.descriptor.size,
         "depth": False,
+        "bfloat16": False,
     }
 
 
