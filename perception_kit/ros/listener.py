@@ -15,6 +15,7 @@ from assistant_perception.msg import (
     TrackArray,
 )
 from rclpy.executors import ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
@@ -216,7 +217,12 @@ def listen_until_interrupted(
 ) -> dict[str, int]:
     """Run a ``SceneListener`` until Ctrl-C; returns the number of received messages by name."""
     rclpy.init()  # its handlers of SIGINT and SIGTERM wake the node up where no message does
-    node = SceneListener(name, sink, remappings, namespace, max_rate_hz, camera)
+    try:
+        node = SceneListener(name, sink, remappings, namespace, max_rate_hz, camera)
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():
+            raise
+        return {}  # asked to end before it began
 
     try:
         rclpy.spin(node)

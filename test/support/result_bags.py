@@ -67,7 +67,8 @@ def _track(make, number, name, detection, box, depth):  # type: ignore[no-untype
     return make(
         "assistant_perception/msg/Track",
         *(number, 1, name, 2, 0.9, 5, 5, 0.0, detection, box, np.zeros(4, np.float32)),
-        *(True, True),
+        *(True, True, False),
+        *(make("geometry_msgs/msg/Vector3", 0.0, 0.0, 0.0) for _ in range(2)),
         make("geometry_msgs/msg/PoseWithCovariance", pose, zeros),
         make("geometry_msgs/msg/TwistWithCovariance", twist, zeros),
     )
