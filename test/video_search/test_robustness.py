@@ -67,53 +67,6 @@ def test_ten_kills_leave_whole_writes(tmp_path: Path) -> None:
         killed_while_writing(library, f"source{number}", random.uniform(0.0, 0.3))
 
 
-def subtitles(folder: Path, files: int) -> Path:
-    """As many sources of ``BATCH`` entries each."""
-    folder.mkdir()
-    for number in range(files):
-        entries = [f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\nline {n}\n" for n in range(BATCH)]
-        (folder / f"{number:03}.srt").write_text("\n".join(entries), encoding="utf-8")
-    return folder
-
-
-def index(uri: Path, folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "video_search.index", str(uri), str(folder)]
-    command += ["--models", "none", "--no-descriptors"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def killed_while_indexing(uri: Path, folder: Path, wanted: int) -> None:
-    """Kill as soon as so many sources are there; each that is done has all of its tags, once."""
-    with index(uri, folder) as process:
-        while process.poll() is None and count_sources(uri) < wanted:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    library = Library.open(uri)
-    for source in library.sources():
-        ids = [tag.id for tag in library.tags(f"source = '{source.id}'")]
-        assert len(set(ids)) == len(ids)
-        assert library.count(f"source = '{source.id}'") == source.tag_count == BATCH
-
-
-def count_sources(uri: Path) -> int:
-    try:
-        return len(Library.open(uri).sources())
-    except LibraryError:  # not made yet
-        return 0
-
-
-@pytest.mark.slow
-def test_ten_kills_of_the_indexing_leave_whole_sources(tmp_path: Path) -> None:
-    folder = subtitles(tmp_path / "texts", 44)
-    for kill in range(10):
-        killed_while_indexing(tmp_path / "library", folder, 4 * kill + 1)
-    with index(tmp_path / "library", folder) as process:
-        assert process.wait() == 0
-    library = Library.open(tmp_path / "library")
-    assert [source.state for source in library.sources()] == ["done"] * 44
-    assert library.count() == 44 * BATCH
-
-
 def test_two_writers_at_once(tmp_path: Path) -> None:
     library = Library.create(tmp_path / "library")
     with writer(library.uri, "a", 6) as first, writer(library.uri, "b", 6) as second:
