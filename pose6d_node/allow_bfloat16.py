@@ -2,8 +2,8 @@
 """Lets a model run in bfloat16 where that was measured to cost next to nothing.
 
 ``python -m pose6d_node.allow_bfloat16 --model FILE --data DIR --out FILE`` scores a segmentation or
-pose model on annotated frames twice, in float32 and in bfloat16, which some CPUs compute twice as
-fast. Where the loss stays within ``MAX_LOSS``, it writes the model with a note that lets
+pose model on annotated frames twice, in float32 and in bfloat16, in which some CPUs compute
+faster. Where the loss stays within ``MAX_LOSS``, it writes the model with a note that lets
 ``runtime: auto`` choose bfloat16. Exit code: 0; 1 where the loss is larger; 2 for input that cannot
 be used.
 """

@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines of the tutorial on tracking run one after the other, as they stand, on small sizes.
-
-What makes them small is put behind their own options, of which the last one counts.
-"""
+"""Command lines of the tutorial on tracking run one after the other, as they stand."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -19,32 +14,11 @@ from documented_commands import DocumentedCommand, commands_of
 from python_imports import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def run_page(
-    page: str,
-    folder: Path,
-    small: Mapping[str, str],
-    filled_in: Mapping[str, str] = NOTHING,
-) -> list[str]:
-    """Run the commands of a page's blocks whose modules are in ``small``, with those options.
-
-    ``filled_in`` has what stands for the reader's own files. Returns the modules that have run.
-    """
-    ran = []
-    for command in commands_of(ROOT / "docs" / page):
-        arguments = [filled_in.get(word, word) for word in command.arguments]
-        is_runnable = command.complete or arguments != list(command.arguments)
-        if command.module in small and is_runnable:
-            run_command(command, [*arguments, *small[command.module].split()], folder)
-            ran.append(command.module)
-    return ran
-
-
-def run_command(command: DocumentedCommand, arguments: list[str], folder: Path) -> None:
+def run_command(command: DocumentedCommand, folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", command.module, *arguments],
+        [sys.executable, "-m", command.module, *command.arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
         capture_output=True,
@@ -72,13 +46,13 @@ def test_tracking_files(tmp_path: Path) -> None:
     np.save(tmp_path / "f.npy", np.asarray(features, np.float32))
     (tmp_path / "out").mkdir()
 
-    assert run_page("tracking.md", tmp_path, {"tracker_node.mot": ""}) == ["tracker_node.mot"] * 2
+    commands = [each for each in commands_of(ROOT / "docs/tracking.md") if each.complete]
+    mot = [command for command in commands if command.module == "tracker_node.mot"]
+    assert len(mot) == 2
+    for command in mot:
+        run_command(command, tmp_path)
     assert len((tmp_path / "tracks.txt").read_text().splitlines()) > 50
 
-    (tune, _) = (
-        command
-        for command in commands_of(ROOT / "docs/tracking.md")
-        if command.module == "tracker_node.tune" and command.complete
-    )
-    run_command(tune, list(tune.arguments), tmp_path)
+    (tune, _) = (command for command in commands if command.module == "tracker_node.tune")
+    run_command(tune, tmp_path)
     assert any((tmp_path / "out/tune").iterdir())

@@ -50,9 +50,16 @@ Annotations = dict[Path, list[Segment]]
 def read_annotations(folder: str | Path) -> Annotations:
     """Segments of every labelled video of a data folder.
 
-    Raises DataError naming the folder or the CSV line.
+    Says what it has found. Raises DataError naming the folder or the CSV line.
     """
     folder = Path(folder)
+    annotations = _read_folder(folder)
+    _report(folder, annotations)
+    return annotations
+
+
+def _read_folder(folder: Path) -> Annotations:
+    """The annotations of a data folder. Raises DataError."""
     if not folder.is_dir():
         raise DataError(f"data folder '{folder}' does not exist")
     annotations = _read_csv(folder / LABELS_FILE) if (folder / LABELS_FILE).is_file() else {}
@@ -69,7 +76,6 @@ def read_annotations(folder: str | Path) -> Annotations:
             f"'{folder}' holds neither labels.csv nor class folders with videos"
             f" ({', '.join(VIDEO_SUFFIXES)})"
         )
-    _report(folder, annotations)
     return annotations
 
 
@@ -153,7 +159,7 @@ def folder_numbers(folders: Sequence[str | Path]) -> dict[Path, int]:
     return {
         path.resolve(): number
         for number, folder in enumerate(folders)
-        for path in read_annotations(folder)
+        for path in _read_folder(Path(folder))
     }
 
 
