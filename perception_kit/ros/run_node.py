@@ -34,8 +34,15 @@ def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = No
     exit code: 0, ``UNUSABLE_PARAMETERS``, after which a restart is of no use, or ``CUT_OFF``, which
     a restart mends.
     """
+    asked_to_end = False
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        nonlocal asked_to_end
+        asked_to_end = True
+        raise _Leave
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+        signal.signal(number, leave)
 
     node = None
     try:
@@ -54,6 +61,10 @@ def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = No
         return CUT_OFF
     except (_Leave, ExternalShutdownException):
         pass  # asked to end: only the clean-up is left to do
+    except Exception:
+        # A signal during a message's conversion: pybind11 raises an error of its own for _Leave.
+        if not asked_to_end:
+            raise
     finally:
         # A second Ctrl-C must not interrupt the clean-up.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -69,7 +80,3 @@ class _Leave(BaseException):
 
     It is no Exception, so that no handler of failed frames catches it.
     """
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    raise _Leave
