@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The few commands a person needs. All set everything up first.
-.PHONY: setup demo test check bench chain chaos soak lint docs pictures lock
+.PHONY: setup demo test check bench chain chaos soak article lint docs pictures lock
 
 setup:
 	@scripts/setup.sh
@@ -38,6 +38,10 @@ chaos: out/demo/scene
 
 soak: out/demo/scene
 	@./run python -m bench.soak --bag out/demo/scene --out out/soak
+
+# The articles' experiments, into docs/article.md: make article LMO=DIR YCBV=DIR PHOTOS=DIR
+article: setup
+	@./run python -m bench.article --out out/article --lmo "$(LMO)" --ycbv "$(YCBV)" --photos "$(PHOTOS)"
 
 out/demo/scene: setup
 	@test -d $@ || ./run python -m perception_kit.synth --split test --seed 7 --seconds 20 --out $@

@@ -100,8 +100,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         choices=get_args(PathKind),
         default="table",
         help=(
-            "bag: of the camera, before the table, or on a drive through the room until it sees the"
-            f" table again, with TF {default}"
+            "bag: of the camera, before the table, on a drive through the room until it sees the"
+            f" table again, or once round the table; the latter two with TF {default}"
         ),
     )
 
@@ -200,7 +200,7 @@ def _write_bag(args: argparse.Namespace, world: WorldConfig) -> None:
         world, args.seed, args.seconds, args.fps, args.cameras, args.path
     )
     cameras = CAMERA_NAMES if args.cameras > 1 else ()
-    with_tf = args.cameras > 1 or args.path == "drive"
+    with_tf = args.cameras > 1 or args.path != "table"
     frames = render_frames(recording.renderer, recording.num_images, args.workers)
     with SceneBagWriter(
         args.out, world.intrinsics, args.fps, world.classes(), cameras, with_tf

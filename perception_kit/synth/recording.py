@@ -14,7 +14,7 @@ from perception_kit.synth.actor import Actor
 from perception_kit.synth.camera_path import CameraPath
 from perception_kit.synth.motion import ActionScript, Bounds
 from perception_kit.synth.person import Person
-from perception_kit.synth.robot_path import DrivePath, Path, PathKind, RigPath
+from perception_kit.synth.robot_path import CirclePath, DrivePath, Path, PathKind, RigPath
 from perception_kit.synth.room import Room
 from perception_kit.synth.sampling import bag_scene
 from perception_kit.synth.scene import RenderedFrame, SyntheticScene, observe
@@ -128,12 +128,16 @@ class SyntheticRecording:
             segments, area = action_segments(self.seconds), walking_area(scene.room)
             script = ActionScript(rng, segments, area, skeleton=person.skeleton)
             actor = Actor(person, script)
-        paths = self._paths(path, seeded(self.world.split, self.seed, 0, 0))
+        paths = self._paths(path, scene.room, seeded(self.world.split, self.seed, 0, 0))
         return RecordingRenderer(self, scene, paths, actor, len(classes) + 1).frame
 
-    def _paths(self, hand: CameraPath, rng: np.random.Generator) -> list[Path]:
+    def _paths(self, hand: CameraPath, room: Room, rng: np.random.Generator) -> list[Path]:
         """The path of each camera; a single one before the table is held by a ``hand``."""
-        base: Path = DrivePath(self.seconds, rng) if self.path == "drive" else hand
+        base: Path = hand
+        if self.path == "drive":
+            base = DrivePath(self.seconds, rng)
+        elif self.path == "circle":
+            base = CirclePath(room.table_height, self.seconds, rng)
         if self.cameras == 1:
             return [base]
         phase = float(rng.uniform(0, 2 * np.pi))

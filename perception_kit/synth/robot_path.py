@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras of a robot that looks about, or drives through the room, instead of a hand's."""
+"""Cameras that look about, drive through the room or circle the table, instead of a hand's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from perception_kit.geometry import look_at
 
-PathKind = Literal["table", "drive"]
+PathKind = Literal["table", "drive", "circle"]
 COMMON_FRAME = "odom"
 """TF frame that stands still: the world of the scene."""
 CAMERA_NAMES = ("left", "right")
@@ -39,6 +39,8 @@ _DRIVE = np.array(
     ]
 )
 _DRIVE_HEIGHT = 0.95
+_CIRCLE_RADIUS, _CIRCLE_HEIGHT, _CIRCLE_WAVE = 0.85, 0.5, 0.08
+"""Metres from the table's middle and above its top, and by which the height changes."""
 
 
 class Path(Protocol):
@@ -87,3 +89,23 @@ class DrivePath:
         eye = np.array([x, y, _DRIVE_HEIGHT])
         ahead = np.array([-np.sin(yaw), np.cos(yaw), -np.tan(pitch)])
         return look_at(eye, eye + ahead)
+
+
+class CirclePath:
+    """Goes once round the middle of a table and looks at it, as LineMOD's camera does.
+
+    ``table_height`` in metres; one round takes ``seconds``.
+    """
+
+    def __init__(self, table_height: float, seconds: float, rng: np.random.Generator) -> None:
+        self._target = np.array([0.0, 0.0, table_height])
+        self._seconds = seconds
+        self._start, self._wave = rng.uniform(0, 2 * np.pi, 2)
+
+    def at(self, seconds: float) -> np.ndarray:
+        """(4, 4) camera-to-world pose of the optical frame."""
+        angle = 2 * np.pi * seconds / self._seconds
+        height = _CIRCLE_HEIGHT + _CIRCLE_WAVE * np.sin(3 * angle + self._wave)
+        around = np.cos(self._start + angle), np.sin(self._start + angle)
+        offset = np.array([_CIRCLE_RADIUS * around[0], _CIRCLE_RADIUS * around[1], height])
+        return look_at(self._target + offset, self._target)

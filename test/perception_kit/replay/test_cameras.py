@@ -19,7 +19,7 @@ from perception_kit.replay.cameras import fused_report
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.from_messages import poses_from_message
 from perception_kit.synth.__main__ import main as synth
-from perception_kit.synth.robot_path import CAMERA_NAMES, DrivePath
+from perception_kit.synth.robot_path import CAMERA_NAMES, CirclePath, DrivePath
 
 FPS, SECONDS = 2, 7
 
@@ -117,3 +117,14 @@ def test_a_drive_leaves_the_table_and_comes_back() -> None:
     out_of_sight = seconds[np.array(cosine) < np.cos(0.7)]
     assert np.ptp(out_of_sight) > 30
     assert min(cosine[0], cosine[-1]) > 0.95
+
+
+def test_a_circle_goes_once_round_the_table_and_looks_at_it() -> None:
+    path = CirclePath(0.4, 30.0, np.random.default_rng(0))
+    poses = [path.at(moment) for moment in np.linspace(0, 30, 61)]
+    np.testing.assert_allclose(poses[0], poses[-1], atol=1e-9)
+    angles = np.unwrap([np.arctan2(pose[1, 3], pose[0, 3]) for pose in poses])
+    assert angles[-1] - angles[0] == pytest.approx(2 * np.pi)
+    for pose in poses:
+        to_table = np.array([0.0, 0.0, 0.4]) - pose[:3, 3]
+        assert pose[:3, 2] @ to_table == pytest.approx(np.linalg.norm(to_table))
