@@ -139,7 +139,7 @@ def render_clip(
     rng: np.random.Generator, textures: TexturePool, view: View = "room"
 ) -> RenderedClip:
     """One take of a random scene."""
-    planned = [] if rng.random() < EMPTY_FRACTION else sample_segments(rng)
+    planned = [] if rng.random() < EMPTY_FRACTION else sample_segments(rng, seats=view == "room")
     take = (stage_behind_table if view == "table" else stage)(rng, textures, planned)
 
     if take.actor is None:
@@ -157,17 +157,21 @@ def render_clip(
     return RenderedClip(np.stack(frames), np.stack([*map(_box_around, masks)]), _runs(labels))
 
 
-def sample_segments(rng: np.random.Generator) -> list[tuple[str, float]]:
-    """Random actions for about 14 seconds. Falls are short, so they are frequent."""
+def sample_segments(rng: np.random.Generator, seats: bool = True) -> list[tuple[str, float]]:
+    """Random actions for about 14 seconds; sitting only with ``seats``.
+
+    Falls are short, so they are frequent.
+    """
     segments: list[tuple[str, float]] = []
     total, previous = 0.0, ""
     while total < SCRIPT_SECONDS:
         # Never the same action twice; who fell gets up, who lies cannot fall.
-        odds = {"walking": 0.24, "running": 0.24, "other": 0.14, "falling": 0.36, "lying": 0.02}
+        odds = {"walking": 0.19, "running": 0.19, "other": 0.12, "falling": 0.3, "lying": 0.04}
+        odds |= {"standing": 0.06, "sitting": 0.1 * seats}
         if previous in odds:
             odds[previous] = 0.0
         if previous == "falling":
-            odds = {"walking": 0.45, "running": 0.38, "other": 0.17}
+            odds = {"walking": 0.42, "running": 0.36, "other": 0.17, "standing": 0.05}
         if previous == "lying":
             odds["falling"] = 0.0
         probabilities = np.array(list(odds.values())) / sum(odds.values())

@@ -33,8 +33,8 @@ They fall at full length.
 """
 _FLESH = 0.1
 """Metres from the joints to the skin, roughly."""
-_SITTING = 6.0
-"""Seconds before and after sitting down in which the body may touch the seat."""
+_SITTING = 2.5
+"""Seconds before sitting and after it in which the body may touch the seat."""
 _SEAT_CENTER = -0.06
 """Middle of a seat relative to the pelvis, metres along the heading."""
 _PERSON_HEIGHT = 1.7
@@ -139,7 +139,7 @@ def _seat_conflict(script: ActionScript, low: np.ndarray, high: np.ndarray) -> f
     times = _look_times(script)
     depth = 0.0
     for seat in script.seats:
-        away = np.abs(times - seat.time) > _SITTING
+        away = (times < seat.time - _SITTING) | (times > seat.until + _SITTING)
         seat_low, seat_high = seat.position - 0.2, seat.position + 0.2
         overlap = np.minimum(high[away] - seat_low, seat_high - low[away])
         overlap = overlap.min(axis=1, initial=np.inf)

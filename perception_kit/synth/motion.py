@@ -19,7 +19,7 @@ from perception_kit.synth.motion_plan import RATE, Interval, Timeline, plan
 from perception_kit.synth.person_skeleton import CHANNEL_INDEX, PELVIS_CONTACT, BodyPose, Skeleton
 from perception_kit.synth.rejection import best_of
 
-ACTIONS = ("falling", "lying", "other", "running", "walking")
+ACTIONS = ("falling", "lying", "other", "running", "sitting", "standing", "walking")
 _TRIES = 6
 _MAX_SPEED = 4.5
 """Fastest move of the pelvis, m/s; the contact can jump faster than that in a fall."""
@@ -36,12 +36,13 @@ Bounds = tuple[tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Seat:
-    """A place where the body rests on a seat from ``time`` seconds on.
+    """A place where the body rests on a seat from ``time`` to ``until``, seconds.
 
     ``position`` (2,) and ``height`` of the seat's top in metres, ``heading`` in radians.
     """
 
     time: float
+    until: float
     position: np.ndarray
     heading: float
     height: float
@@ -51,12 +52,14 @@ class ActionScript:
     """Continuous movement through ``segments`` = [(action, seconds), ...].
 
     Between segments that do not fit together the missing movement is put in and labeled "other":
-    getting up after lying, lying down before lying without a fall. ``falling`` lasts as long as the
-    fall takes (0.7 to 1.4 s); seconds left over are spent ``lying``.
+    getting up after lying, lying down before lying without a fall, sitting down before sitting and
+    standing up after it. ``falling`` lasts as long as the fall takes (0.7 to 1.4 s); seconds left
+    over are spent ``lying``. ``other`` are everyday movements with standing between them.
 
     The body turns before it reaches the ``bounds``. ``start`` (x, y, heading) or None for a random
     place. ``skeleton`` the body that moves. With ``seats`` people also sit down, and somebody has
-    to put a seat at each of ``seats``. Raises ValueError for an unknown action or an empty script.
+    to put a seat at each of ``seats``. Raises ValueError for an unknown action, an empty script,
+    and for sitting without seats.
     """
 
     def __init__(
@@ -94,11 +97,11 @@ class ActionScript:
     def seats(self) -> list[Seat]:
         """Where the body sits, one per time that it sits down."""
         places = []
-        for t in self._timeline.seated:
+        for t, until in self._timeline.seated:
             pose = self.at(t)[0]
             points = self._skeleton.contact_points(pose.channels[None])[0]
             height = float(points[PELVIS_CONTACT, 2] - points[:, 2].min())
-            places.append(Seat(t, pose.position, pose.heading, height))
+            places.append(Seat(t, until, pose.position, pose.heading, height))
         return places
 
     def joints(self, times: np.ndarray) -> np.ndarray:

@@ -157,17 +157,18 @@ def sit_down(rng: np.random.Generator, seconds: float) -> KeyframedMotion:
     look_around = posture(SEATED, {"neck_twist": 30, "elbow": 75})
     poses = [posture(STAND), posture(RISING), posture(SEATED), look_around]
     times = [0.0, 0.6 * down, down, seconds]
-    return KeyframedMotion(times, _varied(rng, poses, spread=0.05), seated_at=down)
+    return KeyframedMotion(times, _varied(rng, poses, spread=0.05), seated=(down, seconds))
 
 
-def sit_and_rise(rng: np.random.Generator) -> KeyframedMotion:
-    """Sit down on a seat, stay, and stand up."""
+def sit_and_rise(rng: np.random.Generator, stay: float | None = None) -> KeyframedMotion:
+    """Sit down on a seat, stay for so many seconds (None: a few), and stand up."""
     stand, rising, seated = posture(STAND), posture(RISING), posture(SEATED)
     poses = _varied(rng, [stand, rising, seated, seated, rising, stand], spread=0.05)
 
-    down, rise, stay = rng.uniform(0.6, 1.5), rng.uniform(0.9, 1.5), rng.uniform(0.8, 3.5)
+    down, rise, short = rng.uniform(0.6, 1.5), rng.uniform(0.9, 1.5), rng.uniform(0.8, 3.5)
+    stay = short if stay is None else stay
     times = np.cumsum([0.0, 0.6 * down, 0.4 * down, stay, 0.45 * rise, 0.55 * rise])
-    return KeyframedMotion(times, poses, seated_at=down)
+    return KeyframedMotion(times, poses, seated=(down, down + stay))
 
 
 def get_up(rng: np.random.Generator, lying: np.ndarray) -> KeyframedMotion:

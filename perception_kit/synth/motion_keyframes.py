@@ -56,18 +56,18 @@ def mirrored(channels: np.ndarray) -> np.ndarray:
 class KeyframedMotion:
     """Motion through poses (K, channels) at increasing ``times`` (K,) seconds.
 
-    The first and last pose are held outside. ``seated_at`` seconds at which the body rests on a
-    seat, None when it never does.
+    The first and last pose are held outside. ``seated`` (from, until) seconds between which the
+    body rests on a seat, None when it never does.
     """
 
     def __init__(
         self,
         times: Sequence[float] | np.ndarray,
         poses: Sequence[np.ndarray],
-        seated_at: float | None = None,
+        seated: tuple[float, float] | None = None,
     ) -> None:
         self.duration = float(times[-1])
-        self.seated_at = seated_at
+        self.seated = seated
         self._times = np.asarray(times, float)
         self._curve = PchipInterpolator(self._times, np.stack(poses))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -56,6 +57,15 @@ _STANDING_FIDGET: Posture = {
     "root_roll": 1.2,
     "root_pitch": 1.5,
 }
+_SEATED_FIDGET: Posture = {
+    "neck_twist": 30,
+    "neck_flex": 15,
+    "spine_twist": 8,
+    "spine_flex": 8,
+    "shoulder_flex": 18,
+    "shoulder_abduct": 8,
+    "elbow": 25,
+}
 _LYING_FIDGET: Posture = {
     "neck_twist": 14,
     "shoulder_abduct": 8,
@@ -75,14 +85,15 @@ Poses = Callable[[np.ndarray], np.ndarray]
 class _Movement:
     """One movement, its label, and how it begins: faded in over ``blend`` seconds.
 
-    A gait is posed by its phase, everything else by the time since its start.
+    A gait is posed by its phase, everything else by the time since its start. Between the seconds
+    ``seated`` the label is "sitting".
     """
 
     label: str
     duration: float
     poses: Poses | GaitStyle
     blend: float = _BLEND
-    seated_at: float | None = None
+    seated: tuple[float, float] | None = None
 
     @property
     def gait(self) -> GaitStyle | None:
@@ -95,6 +106,15 @@ class _Movement:
             return self.poses.poses(phase)
         return self.poses(np.clip(seconds, 0, self.duration))
 
+    def intervals(self, start: float, end: float) -> list[Interval]:
+        """Labels of the movement between its ``start`` and ``end`` on the time line."""
+        if self.seated is None:
+            return [(start, end, self.label)]
+        sits = start + self.seated[0]
+        rises = end if self.seated[1] >= self.duration else start + self.seated[1]
+        parts = [(start, sits, self.label), (sits, rises, "sitting"), (rises, end, self.label)]
+        return [(first, last, label) for first, last, label in parts if last > first]
+
     def final_pose(self) -> np.ndarray:
         """(channels,) pose in which it ends, as far as that is known before its gait phase is."""
         return self.sample(np.array([self.duration]), phase=np.array([0.25]))[0]
@@ -106,14 +126,14 @@ class Timeline:
 
     ``channels`` (T, channels); ``mobility`` (T,) 1 where the legs carry the body along, 0
     elsewhere; ``slip`` (T,) forward speed, m/s, that a stumbling body keeps; ``intervals`` (start,
-    end, label) seconds; ``seated`` seconds at which the body rests on a seat.
+    end, label) seconds; ``seated`` (from, until) seconds between which the body rests on a seat.
     """
 
     channels: np.ndarray
     mobility: np.ndarray
     slip: np.ndarray
     intervals: list[Interval] = field(default_factory=list)
-    seated: list[float] = field(default_factory=list)
+    seated: list[tuple[float, float]] = field(default_factory=list)
 
     def label(self, t: float) -> str:
         """Label at ``t`` seconds; the nearest interval's outside."""
@@ -171,11 +191,15 @@ class _Planner:
             self._movements.append(_Movement(action, seconds, self._run))
         elif action == "falling":
             self._fall(seconds)
+        elif action == "standing":
+            self._stand(seconds)
+        elif action == "sitting":
+            self._sit(seconds, then)
         else:
             self._everyday(seconds, then)
 
     def _append(self, label: str, motion: KeyframedMotion, blend: float = _BLEND) -> None:
-        self._movements.append(_Movement(label, motion.duration, motion, blend, motion.seated_at))
+        self._movements.append(_Movement(label, motion.duration, motion, blend, motion.seated))
 
     def _lie(self, seconds: float) -> None:
         if self._lying is None:
@@ -230,9 +254,30 @@ class _Planner:
                     continue
 
             pause = max(_SHORTEST, min(left, self._rng.uniform(0.8, 2.0)))
-            stand, fidget = sway_posture(self._rng), Fidget(self._rng, _STANDING_FIDGET)
-            self._movements.append(_Movement("other", pause, _fidgeting(stand, fidget)))
+            self._stand(pause)
             left -= pause
+
+    def _stand(self, seconds: float) -> None:
+        stand, fidget = sway_posture(self._rng), Fidget(self._rng, _STANDING_FIDGET)
+        self._movements.append(_Movement("standing", seconds, _fidgeting(stand, fidget)))
+
+    def _sit(self, seconds: float, then: str) -> None:
+        """Sit down, stay for so long, and stand up, unless one falls off the seat."""
+        if not self._seats:
+            raise ValueError("people sit in scripts with seats only")
+        if then == "falling":
+            motion = sit_down(self._rng, seconds)
+        else:
+            motion = sit_and_rise(self._rng, seconds)
+        assert motion.seated is not None
+        sits, rises = motion.seated
+        fidget = Fidget(self._rng, _SEATED_FIDGET)
+
+        def poses(t: np.ndarray) -> np.ndarray:
+            restless = np.clip(np.minimum(t - sits, rises - t) / 0.5, 0, 1)
+            return motion(t) + restless[:, None] * fidget(t)
+
+        self._movements.append(_Movement("other", motion.duration, poses, seated=motion.seated))
 
     def timeline(self) -> Timeline:
         """Blend the movements.
@@ -262,11 +307,13 @@ class _Planner:
         channels[:, clearance] = np.maximum(channels[:, clearance], 0)
 
         intervals: list[Interval] = []
-        seated: list[float] = []
-        for movement, start, end in zip(self._movements, starts, ends, strict=True):
-            intervals.append((float(start), float(end), movement.label))
-            if movement.seated_at is not None:
-                seated.append(float(start + movement.seated_at))
+        seated: list[tuple[float, float]] = []
+        boundaries = [0.0, *ends.tolist()]
+        for movement, (start, end) in zip(self._movements, pairwise(boundaries), strict=True):
+            intervals += movement.intervals(start, end)
+            if movement.seated is not None:
+                sits, rises = movement.seated
+                seated.append((start + sits, start + rises))
         return Timeline(channels, mobility, self._slip(t, starts), _merged(intervals), seated)
 
     def _weights(self, t: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -24,11 +24,13 @@ from perception_kit.synth.clips_table import stage_behind_table
 from perception_kit.synth.motion import ACTIONS
 from perception_kit.synth.room import TexturePool
 
+SHORT = [("walking", 0.8), ("falling", 1.6)]
+
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes of about two seconds, nobody missing."""
-    monkeypatch.setattr(clips, "sample_segments", lambda rng: [("walking", 0.8), ("falling", 1.6)])
+    monkeypatch.setattr(clips, "sample_segments", lambda rng, seats: SHORT)
     monkeypatch.setattr(clips, "EMPTY_FRACTION", 0.0)
 
 
@@ -68,7 +70,7 @@ def test_same_seed_same_take_and_other_seed_another():
 
 def test_the_table_of_the_robot_stands_before_the_people(monkeypatch: pytest.MonkeyPatch):
     """The camera looks up from the table: objects are seen below, and the person above."""
-    monkeypatch.setattr(clips, "sample_segments", lambda rng: [("walking", 0.8), ("falling", 1.6)])
+    monkeypatch.setattr(clips, "sample_segments", lambda rng, seats: SHORT)
     monkeypatch.setattr(clips, "EMPTY_FRACTION", 0.0)
     take = stage_behind_table(np.random.default_rng(4), TexturePool("train"), [("walking", 0.8)])
     assert len(take.items) > 6
@@ -132,6 +134,12 @@ def test_every_action_is_well_represented():
     total = sum(seconds.values())
     for action in ("walking", "running", "other", "falling"):
         assert seconds[action] / total > 0.12
+    for action in ("sitting", "standing"):
+        assert seconds[action] / total > 0.05
+    without_seats = [
+        sample_segments(np.random.default_rng(seed), seats=False) for seed in range(50)
+    ]
+    assert "sitting" not in {action for segments in without_seats for action, _ in segments}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -124,7 +124,24 @@ def test_fall_is_followed_by_lying_and_getting_up():
 
 
 def test_lying_down_on_purpose_is_no_fall():
-    assert labels(script([("other", 2.0), ("lying", 2.0)])) == ["other", "lying"]
+    assert labels(script([("standing", 2.0), ("lying", 2.0)])) == ["standing", "other", "lying"]
+
+
+def test_sitting_down_and_standing_up_are_no_sitting():
+    made = script([("standing", 1.0), ("sitting", 3.0), ("walking", 1.0)], seats=True)
+    assert labels(made) == ["standing", "other", "sitting", "other", "walking"]
+    (seat,) = made.seats
+    sits, rises, _ = made.segments[2]
+    assert (seat.time, seat.until) == (sits, rises)
+    assert rises - sits == pytest.approx(3.0)
+    fallen = script([("sitting", 3.0), ("falling", 2.0)], seats=True)
+    assert labels(fallen) == ["other", "sitting", "falling", "lying"]
+    with pytest.raises(ValueError, match="with seats only"):
+        script([("sitting", 3.0)])
+
+
+def test_everyday_movements_have_standing_between_them():
+    assert set(labels(script([("other", 20.0)]))) == {"other", "standing"}
 
 
 def test_intervals_cover_the_script_and_agree_with_the_poses():
@@ -139,7 +156,7 @@ def test_intervals_cover_the_script_and_agree_with_the_poses():
 @given(st.sampled_from(ACTIONS), st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)
 def test_same_seed_same_movement(action: str, seed: int):
-    first, second = script([(action, 1.5)], seed), script([(action, 1.5)], seed)
+    first, second = (script([(action, 1.5)], seed, seats=True) for _ in range(2))
     np.testing.assert_array_equal(first.at(0.7)[0].channels, second.at(0.7)[0].channels)
     np.testing.assert_array_equal(first.at(0.7)[0].position, second.at(0.7)[0].position)
 
