@@ -9,7 +9,7 @@ demo: setup
 	@scripts/demo.sh
 
 test: setup
-	@./run pytest -m "not slow"
+	@./run pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 # What takes longer: trainings, replays and rendered scenes from end to end.
 check: setup

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from ros_graph import RosGraph
 
-# Compiled networks stay in the checkout, where the next session finds them.
+# Compiled networks stay in the checkout, where the next run finds them.
 os.environ["XDG_CACHE_HOME"] = str(Path(__file__).resolve().parents[1] / "out" / "cache")
 
 settings.register_profile("no_deadline", deadline=None)  # a busy machine is no failure

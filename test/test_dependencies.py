@@ -30,6 +30,7 @@ WITHOUT_IMPORT = {
     "psycopg-binary": "compiled part of psycopg",
     "fasteners": "pgserver needs it and does not say so",
     "pytest-timeout": "plugin: ends a test that hangs",
+    "pytest-xdist": "plugin: two test files at a time",
     "ruff": "command of make lint",
     "mypy": "command of make lint",
     "types-pyyaml": "type hints for mypy",

@@ -167,7 +167,7 @@ def sample_segments(rng: np.random.Generator, seats: bool = True) -> list[tuple[
     while total < SCRIPT_SECONDS:
         # Never the same action twice; who fell gets up, who lies cannot fall.
         odds = {"walking": 0.19, "running": 0.19, "other": 0.12, "falling": 0.3, "lying": 0.04}
-        odds |= {"standing": 0.06, "sitting": 0.1 * seats}
+        odds |= {"standing": 0.06, "sitting": 0.16 * seats}
         if previous in odds:
             odds[previous] = 0.0
         if previous == "falling":
