@@ -166,8 +166,8 @@ def sample_segments(rng: np.random.Generator, seats: bool = True) -> list[tuple[
     total, previous = 0.0, ""
     while total < SCRIPT_SECONDS:
         # Never the same action twice; who fell gets up, who lies cannot fall.
-        odds = {"walking": 0.19, "running": 0.19, "other": 0.12, "falling": 0.3, "lying": 0.04}
-        odds |= {"standing": 0.06, "sitting": 0.16 * seats}
+        odds = {"walking": 0.18, "running": 0.18, "other": 0.15, "falling": 0.3, "lying": 0.04}
+        odds |= {"standing": 0.06, "sitting": 0.15 * seats}
         if previous in odds:
             odds[previous] = 0.0
         if previous == "falling":
