@@ -39,9 +39,9 @@ chaos: out/demo/scene
 soak: out/demo/scene
 	@./run python -m bench.soak --bag out/demo/scene --out out/soak
 
-# The articles' experiments, into docs/article.md: make article LMO=DIR YCBV=DIR PHOTOS=DIR
+# The articles' experiments, into docs/article.md: make article LMO=DIR YCBV=DIR PEOPLE=DIR PHOTOS=DIR
 article: setup
-	@./run python -m bench.article --out out/article --lmo "$(LMO)" --ycbv "$(YCBV)" --photos "$(PHOTOS)"
+	@./run python -m bench.article --out out/article --lmo "$(LMO)" --ycbv "$(YCBV)" --people "$(PEOPLE)" --photos "$(PHOTOS)"
 
 out/demo/scene: setup
 	@test -d $@ || ./run python -m perception_kit.synth --split test --seed 7 --seconds 20 --out $@

@@ -16,11 +16,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.article import actions, pose_and_tracking
 from bench.article.page import fill_section
-from bench.article.parts import FOLDERS, PARTS, Step
+from bench.article.steps import FOLDERS, Step
 from perception_kit.processes import run_command
 from perception_kit.resources import package_folder
 
+PARTS = {**pose_and_tracking.PARTS, **actions.PARTS}
 PAGE = package_folder() / "docs/article.md"
 
 
@@ -34,9 +36,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)"
     )
-    parser.add_argument("--lmo", type=Path, help="LineMOD-Occlusion in BOP's layout")
-    parser.add_argument("--ycbv", type=Path, help="frames and models of YCB-Video")
-    parser.add_argument("--photos", type=Path, help="photographs, for backgrounds of renders")
+    for name, text in FOLDERS.items():
+        parser.add_argument(f"--{name.lower()}", type=Path, help=text)
     parser.add_argument("--out", type=Path, required=True, help="folder for all that is made")
     parser.add_argument("--page", type=Path, default=PAGE, help="(default: docs/article.md)")
     options = parser.parse_args(arguments)

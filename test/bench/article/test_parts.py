@@ -12,7 +12,6 @@ import pytest
 
 from bench.article import __main__ as command
 from bench.article.page import fill_section
-from bench.article.parts import PARTS
 from perception_kit.resources import package_folder
 
 
@@ -35,7 +34,7 @@ def _write(path: Path, content: Any) -> None:
 
 
 def _run(tmp_path: Path, part: str) -> int:
-    folders = [f"--{name}={tmp_path / name}" for name in ("lmo", "ycbv", "photos")]
+    folders = [f"--{name}={tmp_path / name}" for name in ("lmo", "ycbv", "people", "photos")]
     page = f"--page={tmp_path / 'article.md'}"
     return command.main([part, *folders, page, f"--out={tmp_path / 'out'}"])
 
@@ -62,9 +61,9 @@ def test_masks_are_run_once_and_fill_their_section(
     assert "| can | 7 | 50.0 | 75.0 | 60.0 |" in page.read_text()
     assert "--data LMO --split test" in page.read_text()
     assert f"{tmp_path}/lmo/models" in commands[0]
-    assert len(commands) == len(PARTS["masks"].steps)
+    assert len(commands) == len(command.PARTS["masks"].steps)
     assert _run(tmp_path, "masks") == 0
-    assert len(commands) == len(PARTS["masks"].steps)
+    assert len(commands) == len(command.PARTS["masks"].steps)
 
 
 def test_a_training_goes_on_where_it_stopped(
@@ -109,3 +108,23 @@ def test_a_page_without_the_section_is_refused(tmp_path: Path) -> None:
     page.write_text("# Other\n")
     with pytest.raises(ValueError, match=r"no section for 'masks'.*<!-- masks -->"):
         fill_section(page, "masks", [], "")
+
+
+def test_runs_of_actions_and_the_best_three_on_other_videos(
+    tmp_path: Path, page: Path, commands: list[list[str]]
+) -> None:
+    runs = [f"T{number}" for number in range(1, 9)]
+    path = tmp_path / "out/runs/comparison.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "run,balance,falling precision,falling recall,falling f1\n"
+        + "".join(f"{run},none,1.000,0.500,0.{600 + k}\n" for k, run in enumerate(runs))
+    )
+    for run in runs:
+        score = {"precision": 1.0, "recall": None, "f1": 0.25, "support": 3}
+        _write(tmp_path / f"out/elsewhere_{run}/metrics.json", {"per_class": {"falling": score}})
+    assert _run(tmp_path, "actions") == 0
+    text = page.read_text()
+    assert "| T8 | none | 1.000 | 0.500 | 0.607 |" in text
+    assert "| T8 | falling | 3 | 1.000 | – | 0.250 |" in text
+    assert "| T5 | falling |" not in text

@@ -3,19 +3,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.article.identities import Counts, add_up
 from bench.article.page import markdown_table
+from bench.article.steps import Part, Step, read_figures
 from perception_kit.datasets.linemod import LINEMOD_OBJECTS
 
-# In commands, LMO is LineMOD-Occlusion in BOP's layout, YCBV frames of YCB-Video, PHOTOS a folder
-# of photographs for the backgrounds of renders, OUT where everything is written.
-FOLDERS = ("LMO", "YCBV", "PHOTOS")
 # The focal length is that of LineMOD's camera.
 _SYNTH = "perception synth --meshes LMO/models --focal-length 572"
 _FRAMES = f"{_SYNTH} --format bop --seed 1 --backgrounds PHOTOS"
@@ -23,31 +18,9 @@ _STAGES = {"refined": "networks", "+ views": "looked at twice"}
 _CIRCLES = tuple(f"circle_{seed}" for seed in range(3))
 
 
-@dataclass(frozen=True)
-class Step:
-    """A command of the repository. It is done once for each ``name``."""
-
-    name: str
-    command: str
-
-    @property
-    def is_training(self) -> bool:
-        """Whether it can go on where it was stopped."""
-        return self.command.startswith("perception train")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A section of the page: the folders it needs, its steps, and its tables of their results."""
-
-    folders: tuple[str, ...]
-    steps: Sequence[Step]
-    tables: Callable[[Path], str]
-
-
 def _masks(out: Path) -> str:
     """Mask mAP per object on the color images of LineMOD-Occlusion."""
-    metrics = _read(out / "masks/metrics.json")
+    metrics = read_figures(out / "masks/metrics.json")
     rows = [
         [_object(name), str(of_class["instances"]["total"]), *_averages(of_class["segmentation"])]
         for name, of_class in metrics["per_class"].items()
@@ -71,7 +44,9 @@ def _poses(out: Path) -> str:
     }
     columns: dict[str, dict[str, Any]] = {}
     for title, folder in runs.items():
-        for stage, scores in _read(out / folder / "metrics.json")["poses"]["given_masks"].items():
+        for stage, scores in read_figures(out / folder / "metrics.json")["poses"][
+            "given_masks"
+        ].items():
             if stage in _STAGES:
                 columns[f"{title}, {_STAGES[stage]}"] = scores
     first = next(iter(columns.values()))
@@ -94,10 +69,11 @@ def _identities(out: Path) -> str:
         "YCB-Video, real": "identities_ycbv",
         "Rendered, the camera circles": "identities_circle",
     }
-    return "\n\n".join(
-        f"{title}:\n\n{_counts_table(add_up(_read(out / f'{name}.json')['sequences'].values()))}"
-        for title, name in kinds.items()
-    )
+    tables = []
+    for title, name in kinds.items():
+        sequences = read_figures(out / f"{name}.json")["sequences"]
+        tables.append(f"{title}:\n\n{_counts_table(add_up(sequences.values()))}")
+    return "\n\n".join(tables)
 
 
 def _counts_table(counts: Counts) -> str:
@@ -118,10 +94,6 @@ def _object(name: str) -> str:
     if number == name or not number.isdecimal():
         return name
     return LINEMOD_OBJECTS[int(number)][0]
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text())
 
 
 def _evaluate(name: str, options: str) -> Step:
@@ -181,7 +153,7 @@ PARTS = {
         _poses,
     ),
     "identities": Part(
-        FOLDERS,
+        ("LMO", "YCBV", "PHOTOS"),
         (
             *_RENDERS,
             _SEGMENTATION,
