@@ -44,15 +44,16 @@ def data_folders(real: Path, clips: Path) -> dict[str, list[tuple[Path, Row]]]:
     for labels in sorted(real.glob("*/labels.csv")):
         source = labels.parent
         for _, line in read_table(labels, HEADER):
-            row: Row = tuple(line[column] for column in HEADER)  # type: ignore[assignment]
-            folders[_filmed(source.name, row[0])].append((source / row[0], row))
+            video, start, end, label, subject = (line[column] for column in HEADER)
+            row = video, start, end, label, subject
+            folders[_filmed(source.name, video)].append((source / video, row))
     if not folders:
         raise DataError(f"'{real}' holds no SOURCE/labels.csv")
     folders["clips"] = list(_single_actions(clips))
     for camera in UP_FALL_CAMERAS:
-        for path, *rest in label_videos(clips / "up_fall", camera):
-            name = Path(path).name
-            folders["up_fall"].append((Path(path), (name, *rest)))
+        for path, start, end, label, subject in label_videos(clips / "up_fall", camera):
+            row = Path(path).name, start, end, label, subject
+            folders["up_fall"].append((Path(path), row))
     return folders
 
 
