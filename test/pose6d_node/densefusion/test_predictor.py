@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.config import Pose6dConfig

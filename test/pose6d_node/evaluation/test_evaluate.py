@@ -15,7 +15,7 @@ import pytest
 import torch
 from bop_rectangles import write_rectangles
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.networks.model_file import save_model
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.evaluate import EXIT_BAD_INPUT, main, reason_notes
