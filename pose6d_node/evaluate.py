@@ -38,7 +38,7 @@ from perception_kit.networks.model_metadata import ModelFileError, model_kind, r
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
-from pose6d_node.densefusion.pose_model import KNOWN_SIZE
+from pose6d_node.densefusion.pose_model_spec import KNOWN_SIZE
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults

@@ -16,7 +16,8 @@ from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion import predictor
 from pose6d_node.densefusion.inference import estimate
-from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.densefusion.rotations import fit_rigid
 
