@@ -27,7 +27,7 @@ from pose6d_node import PoseEstimator, update_objects
 from pose6d_node.densefusion import predictor
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
-from pose6d_node.evaluate import pose_stages
+from pose6d_node.evaluation.pose_stages import pose_stages
 from pose6d_node.registration.hypotheses import half_turns
 from pose6d_node.registration.placement import Hypotheses
 
