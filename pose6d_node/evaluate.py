@@ -33,7 +33,7 @@ from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
@@ -53,7 +53,6 @@ from pose6d_node.evaluation.worst_poses import worst_poses, write_pictures
 from pose6d_node.segmentation.evaluation import SCORE_THRESHOLD
 from pose6d_node.segmentation.predictor import Segmenter
 
-EXIT_BAD_INPUT = 2
 NEW_NAMES = {"--dataset": "--data"}
 
 
@@ -133,14 +132,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(with_new_names(arguments, NEW_NAMES))
 
 
+@reporting("evaluate", DatasetError, ModelFileError, RuntimeUnavailableError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
-    try:
-        evaluate_models(args)
-    except (DatasetError, ModelFileError, RuntimeUnavailableError, OSError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    evaluate_models(args)
     return 0
 
 

@@ -16,8 +16,9 @@ from bop_rectangles import write_rectangles
 
 from perception_kit.datasets.bop_models import read_models
 from perception_kit.networks.model_file import save_model
+from perception_kit.processes import EXIT_BAD_INPUT
 from pose6d_node.densefusion.pose_model import PoseModel
-from pose6d_node.evaluate import EXIT_BAD_INPUT, main
+from pose6d_node.evaluate import main
 from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 
