@@ -24,7 +24,7 @@ from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import bounded_int, model_file, positive_float, program_name
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -134,15 +134,12 @@ def convert(args: argparse.Namespace) -> ActionModel:
     return model
 
 
+@reporting("error", ModelFileError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
-    try:
-        model = convert(args)
-        save_action_model(args.out, model)
-    except (ModelFileError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    model = convert(args)
+    save_action_model(args.out, model)
     spec = model.spec
     print(f"wrote {args.out}: {spec.architecture}, {len(spec.class_names)} classes")
     if warning := alarm_warning(spec.class_names, spec.alarms):

@@ -13,7 +13,8 @@ from contextlib import closing
 
 import av
 
-from actionrec_node.recognition.recognizer import ActionRecognizer, NewestClips
+from actionrec_node.recognition.clip_requests import NewestClips
+from actionrec_node.recognition.recognizer import ActionRecognizer
 from perception_kit.types import ActionEstimate
 from perception_kit.videos.video import VideoError
 from perception_kit.videos.video_file import upright

@@ -33,7 +33,8 @@ from perception_kit.ros.to_messages import actions_to_message, fall_alarms_to_me
 from perception_kit.ros.worker import FrameWorker
 
 if TYPE_CHECKING:
-    from actionrec_node.recognition.recognizer import ActionRecognizer, ClipRequest, NewestClips
+    from actionrec_node.recognition.clip_requests import ClipRequest, NewestClips
+    from actionrec_node.recognition.recognizer import ActionRecognizer
 
 # Images and tracks share the queue, and adding either to the clips takes no time.
 _QUEUE_LENGTH = 10
@@ -96,7 +97,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
     def load(self) -> None:
         """Load the model that the parameters name. Raises ValueError where there is none."""
         # PyTorch takes seconds to import.
-        from actionrec_node.recognition.recognizer import ActionRecognizer, NewestClips
+        from actionrec_node.recognition.clip_requests import NewestClips
+        from actionrec_node.recognition.recognizer import ActionRecognizer
 
         config = self.config
         if not config.model:

@@ -30,11 +30,10 @@ from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError, import_package
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.resources import INT8_RUNTIME
 from perception_kit.videos.video import VideoError
 
-EXIT_BAD_INPUT = 2
 _STRIDE = 4  # frames between two windows that are compared, as evaluate and the live node have it
 
 
@@ -186,15 +185,12 @@ def quantize(args: argparse.Namespace, command: Sequence[str]) -> None:
     write_json(path.with_suffix(".json"), record)
 
 
+@reporting("error", DataError, VideoError, ModelFileError, RuntimeUnavailableError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     command = sys.argv[1:] if arguments is None else arguments
     args = parse_arguments(command)
-    try:
-        quantize(args, command)
-    except (DataError, VideoError, ModelFileError, RuntimeUnavailableError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    quantize(args, command)
     return 0
 
 

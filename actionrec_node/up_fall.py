@@ -18,7 +18,7 @@ from pathlib import Path
 
 from actionrec_node.data.annotations import DataError
 from perception_kit.arguments import program_name
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 
 _NAME = re.compile(r"A(?P<activity>\d\d)_\w+_(?P<subject>S\d+)_T\d+_(?P<camera>C\d+)\.mp4")
 _FALLS = range(1, 6)
@@ -107,17 +107,14 @@ def _read_windows(path: Path) -> dict[str, tuple[float, float]]:
     return windows
 
 
+@reporting("error", DataError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
-    try:
-        rows = label_videos(args.folder, args.camera)
-        args.out.mkdir(parents=True, exist_ok=True)
-        with (args.out / "labels.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([HEADER, *rows])
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    rows = label_videos(args.folder, args.camera)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with (args.out / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
 
     videos = len({row[0] for row in rows})
     print(f"wrote {len(rows)} labelled segments of {videos} videos to {args.out}/labels.csv")

@@ -26,7 +26,9 @@ from bench.timing import (
 )
 from pose6d_node.densefusion.crops import NetworkInputs
 from pose6d_node.densefusion.inference import estimate
-from pose6d_node.densefusion.pose_model import MODEL_POINTS, PoseModel, PoseModelSpec
+from pose6d_node.densefusion.object_table import MODEL_POINTS
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 from pose6d_node.densefusion.pose_net import PoseNet
 from pose6d_node.densefusion.psp_net import PSPNet
 from pose6d_node.densefusion.refine_net import PoseRefineNet

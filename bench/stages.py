@@ -43,8 +43,8 @@ class Pipeline:
         self._time(segmenter, "_proposals", "segmentation: proposals")
         self._time(segmenter.network.roi_heads, "forward", "segmentation: heads")
         self._time(estimator, "_cut", "poses: crops")
-        self._time(estimator, "_network_poses", "poses: networks")
-        self._time(estimator, "_verify", "poses: verification")
+        self._time(estimator._crop_poses, "_network_poses", "poses: networks")
+        self._time(estimator._crop_poses, "_verify", "poses: verification")
 
     def __call__(self, scene: Scene) -> int:
         """Work on a frame; returns the number of poses."""

@@ -24,7 +24,7 @@ from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.partial_file import replacing
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 
 # Metadata in which the models of a mean may differ. All else says how the network is to be used.
 INDIVIDUAL_KEYS = ("kind", "input_size", "training")
@@ -96,20 +96,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return options
 
 
+@reporting("error", ModelFileError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the mean and, beside it, a record of its models; returns the exit code."""
     options = parse_arguments(arguments)
-    try:
-        kind, tensors, metadata = average(options.models)
-        sources = [
-            {"path": str(path), "sha256": file_sha256(path), "record": _record(path)}
-            for path in options.models
-        ]
-        save_model(options.out, kind, tensors, metadata)
-        _write_record(options, sources)
-    except (ModelFileError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    kind, tensors, metadata = average(options.models)
+    sources = [
+        {"path": str(path), "sha256": file_sha256(path), "record": _record(path)}
+        for path in options.models
+    ]
+    save_model(options.out, kind, tensors, metadata)
+    _write_record(options, sources)
 
     print(f"wrote {options.out}, the mean of {len(options.models)} {kind} models")
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes: commands that end quietly, and children that do not outlive their parent."""
+"""Processes: commands that end in few words, and children that do not outlive their parent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from types import FrameType
+from typing import ParamSpec
 
+EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
+Arguments = ParamSpec("Arguments")
 
 
 def run_command(main: Callable[[], int]) -> int:
@@ -44,6 +48,28 @@ def _interrupt_own_process(number: int, frame: FrameType | None, own: int = os.g
     if os.getpid() != own:
         os._exit(128 + number)
     raise KeyboardInterrupt
+
+
+def reporting(
+    name: str, *errors: type[Exception]
+) -> Callable[[Callable[Arguments, int]], Callable[Arguments, int]]:
+    """Decorator of a command, for input that cannot be used.
+
+    One of ``errors`` becomes one line on standard error, after ``name``, and exit code 2.
+    """
+
+    def decorate(command: Callable[Arguments, int]) -> Callable[Arguments, int]:
+        @wraps(command)
+        def reported(*args: Arguments.args, **options: Arguments.kwargs) -> int:
+            try:
+                return command(*args, **options)
+            except errors as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                return EXIT_BAD_INPUT
+
+        return reported
+
+    return decorate
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from perception_kit.datasets.opener import open_dataset
 from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.resources import BFLOAT16_RUNTIME
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator
@@ -91,24 +91,21 @@ def losses(args: argparse.Namespace, kind: str) -> list[float]:
     return lost
 
 
+@reporting("allow_bfloat16", DatasetError, ModelFileError, RuntimeUnavailableError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
-    try:
-        kind = model_kind(args.model)
-        if kind not in SCORES:
-            raise ModelFileError(
-                f"'{args.model}' holds a '{kind}' model: expected {' or '.join(SCORES)}"
-            )
-        largest = max(losses(args, kind))
-        if largest > MAX_LOSS:
-            print(f"bfloat16 costs {largest:.4f}, more than {MAX_LOSS}: nothing is written")
-            return 1
-        tensors, metadata = read_model(args.model, kind)
-        save_model(args.out, kind, tensors, {**metadata, "bfloat16": True})
-    except (DatasetError, ModelFileError, RuntimeUnavailableError, OSError) as error:
-        print(f"allow_bfloat16: {error}", file=sys.stderr)
-        return 2
+    kind = model_kind(args.model)
+    if kind not in SCORES:
+        raise ModelFileError(
+            f"'{args.model}' holds a '{kind}' model: expected {' or '.join(SCORES)}"
+        )
+    largest = max(losses(args, kind))
+    if largest > MAX_LOSS:
+        print(f"bfloat16 costs {largest:.4f}, more than {MAX_LOSS}: nothing is written")
+        return 1
+    tensors, metadata = read_model(args.model, kind)
+    save_model(args.out, kind, tensors, {**metadata, "bfloat16": True})
     print(f"wrote {args.out}")
     return 0
 

@@ -22,7 +22,7 @@ from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.datasets.opener import open_models
 from perception_kit.networks.model_file import file_sha256, load_weights
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from pose6d_node.densefusion.crops import CAMERA_FRAME
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.published_weights import (
@@ -40,7 +40,6 @@ from pose6d_node.segmentation.descriptor_fitting import fit_descriptor
 from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 
-EXIT_BAD_INPUT = 2
 COCO = "coco"
 
 
@@ -113,14 +112,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+@reporting("convert", DatasetError, ModelFileError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
-    try:
-        convert(args)
-    except (DatasetError, ModelFileError, OSError) as error:
-        print(f"convert: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    convert(args)
     print(f"wrote {args.out}")
     return 0
 

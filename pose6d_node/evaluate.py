@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import argparse
 import platform
-import re
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,27 +31,29 @@ from perception_kit.datasets.scale_check import scale_note
 from perception_kit.evaluation.run_folder import REPORT
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
-from perception_kit.networks.model_metadata import ModelFileError, model_kind, read_metadata
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
-from pose6d_node.densefusion.pose_model import KNOWN_SIZE
-from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
 from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, scene_scores
+from pose6d_node.evaluation.notes import class_notes, depth_notes
 from pose6d_node.evaluation.page import evaluation_page
+from pose6d_node.evaluation.pose_stages import (
+    AND_LAST,
+    AND_VIEWS,
+    REFINED,
+    compared_stages,
+    models_by_kind,
+)
 from pose6d_node.evaluation.reliability import draw_reliability
 from pose6d_node.evaluation.tables import print_tables, write_instances
 from pose6d_node.evaluation.worst_poses import worst_poses, write_pictures
 from pose6d_node.segmentation.evaluation import SCORE_THRESHOLD
 from pose6d_node.segmentation.predictor import Segmenter
 
-EXIT_BAD_INPUT = 2
-KINDS = ("segmentation", "pose")
-KNOWN_SIZE_POSE = "pose of known size"
 NEW_NAMES = {"--dataset": "--data"}
-REFINED, AND_VIEWS, AND_LAST = "refined", "+ views", "+ last poses"
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -133,14 +132,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(with_new_names(arguments, NEW_NAMES))
 
 
+@reporting("evaluate", DatasetError, ModelFileError, RuntimeUnavailableError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
-    try:
-        evaluate_models(args)
-    except (DatasetError, ModelFileError, RuntimeUnavailableError, OSError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    evaluate_models(args)
     return 0
 
 
@@ -160,10 +156,12 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
         )
     if args.classes:
         dataset = ChosenClasses(dataset, args.classes)
-    estimators = _estimators(models, args) if dataset.has_depth else {}
+    options = args.device, args.refine_iterations, args.runtime
+    estimators = compared_stages(models, *options) if dataset.has_depth else {}
     if args.sequences and AND_VIEWS in estimators:
         estimators[AND_LAST] = estimators[AND_VIEWS]
-    evaluator = ModelEvaluator(dataset, _segmenter(models, args), estimators, (AND_LAST,))
+    segmenter = _segmenter(models, args)
+    evaluator = ModelEvaluator(dataset, segmenter, estimators, (AND_LAST,))
 
     # The stage whose scores stand for the model: as the nodes run it by default.
     stages = [stage for stage in (REFINED, AND_VIEWS, AND_LAST) if stage in estimators]
@@ -234,21 +232,6 @@ def _segmenter(models: Mapping[str, Path], args: argparse.Namespace) -> Segmente
     )
 
 
-def _estimators(models: Mapping[str, Path], args: argparse.Namespace) -> dict[str, PoseEstimator]:
-    if "pose" not in models:
-        return {}
-    options = args.device, args.refine_iterations, args.runtime
-    stages = pose_stages(models["pose"], *options)
-    if KNOWN_SIZE_POSE in models:
-        others = pose_stages(models[KNOWN_SIZE_POSE], *options)
-        stages |= {
-            f"known size, {stage}": others[stage]
-            for stage in (REFINED, AND_VIEWS)
-            if stage in others
-        }
-    return stages
-
-
 def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
     """At most ``count`` frames, evenly spread. Raises DatasetError where none is annotated."""
     spread = np.linspace(0, len(dataset) - 1, min(count, len(dataset)))
@@ -260,106 +243,6 @@ def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
             " the truth)"
         )
     return frames
-
-
-def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
-    """Model files by their kind; a pose model of known sizes beside one that estimates them is
-    ``KNOWN_SIZE_POSE``. Raises ModelFileError for another kind, or two of one.
-    """
-    models: dict[str, Path] = {}
-    both_ways = len({_estimates_sizes(path) for path in paths if model_kind(path) == "pose"}) > 1
-    for path in paths:
-        kind = model_kind(path)
-        if kind == "pose" and both_ways and not _estimates_sizes(path):
-            kind = KNOWN_SIZE_POSE
-        if kind not in (*KINDS, KNOWN_SIZE_POSE) or kind in models:
-            raise ModelFileError(
-                f"'{path}' holds a '{kind}' model: give one segmentation model, one pose model, or"
-                " one of each"
-            )
-        models[kind] = path
-    return models
-
-
-def _estimates_sizes(path: Path) -> bool:
-    """Whether a pose model file says so. Raises ModelFileError."""
-    return read_metadata(path).get("size_variation", KNOWN_SIZE) != KNOWN_SIZE
-
-
-def pose_stages(
-    path: Path, device: str, refine_iterations: int, runtime: str = AUTO_RUNTIME
-) -> dict[str, PoseEstimator]:
-    """Ways to estimate poses, by name.
-
-    Those after ICP need a model with surfaces, all but the last one with trained classes.
-
-    They keep poses of any confidence: how well it tells right from wrong ones is scored, too.
-    """
-    estimator = partial(PoseEstimator, path, device, min_confidence=0.0, runtime=runtime)
-    views = estimator(refine_iterations)
-    stages = {}
-    if views.model.spec.num_trained:
-        stages = {
-            "unrefined": estimator(refine_iterations=0, hypotheses="none"),
-            REFINED: estimator(refine_iterations, hypotheses="none"),
-            "refined + ICP": estimator(refine_iterations, icp=True, hypotheses="none"),
-        }
-    if stages and views.model.surfaces is not None:
-        stages["registered"] = estimator(refine_iterations, hypotheses="network")
-        stages["+ turns"] = estimator(refine_iterations, hypotheses="turns")
-    if views.model.surfaces is not None:
-        stages[AND_VIEWS] = views
-    return stages
-
-
-def depth_notes(
-    dataset: FrameDataset, models: Mapping[str, Path], evaluator: ModelEvaluator
-) -> list[str]:
-    """What a dataset without depth images leaves out."""
-    if dataset.has_depth:
-        return []
-    notes = [f"'{dataset.folder}' has no depth images: the segmentation alone is scored"]
-    if "pose" in models:
-        notes.append(f"the poses of '{models['pose']}' are not scored: they need depth")
-    if evaluator.segmenter is not None and evaluator.segmenter.uses_depth:
-        notes.append("the segmentation model was trained with depth, and sees color alone here")
-    return notes
-
-
-def class_notes(
-    dataset: FrameDataset, evaluator: ModelEvaluator, results: ModelResults
-) -> list[str]:
-    """Classes in the frames that a model does not know, and why instances got no pose."""
-    annotated = {instance.class_name for frame in results.ground_truth for instance in frame}
-    articulated = {model.name for model in dataset.models.values() if model.articulated}
-    notes = []
-
-    not_posed = sorted(annotated - evaluator.posed_classes - articulated)
-    if evaluator.estimators and not_posed:
-        notes.append(
-            f"the pose model does not know {', '.join(not_posed)}: their poses are not scored"
-        )
-    if evaluator.segmenter is not None:
-        not_segmented = sorted(annotated - set(evaluator.segmenter.class_names))
-        if not_segmented:
-            names = ", ".join(not_segmented)
-            notes.append(f"the segmentation model does not know {names}: they count as missed")
-
-    return notes + reason_notes(results.rejected)
-
-
-def reason_notes(reasons: Counter[str]) -> list[str]:
-    """Why there is no pose, and how often; reasons that differ in their numbers are one."""
-    kinds: dict[str, list[str]] = {}
-    for reason, _ in reasons.most_common():
-        kinds.setdefault(re.sub(r"[\d.]+", "", reason), []).append(reason)
-    notes = []
-    for alike in kinds.values():
-        count = sum(reasons[reason] for reason in alike)
-        times = "once" if count == 1 else f"{count} times"
-        such = ", such as" if len(alike) > 1 else ""
-        notes.append(f"{times} no pose{such}: {alike[0]}")
-    return notes
 
 
 def effective_config(args: argparse.Namespace, models: Mapping[str, Path]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from perception_kit.arguments import bounded_float, device, program_name
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.partial_file import replacing
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
 from perception_kit.videos.person_path import Candidates, find_path
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
@@ -112,21 +112,17 @@ def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[st
         print(f"nobody is seen in {len(empty)} videos, such as {empty[0]}", file=sys.stderr)
 
 
+@reporting("error", ModelFileError, RuntimeUnavailableError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
     videos = sorted(path for path in args.data.rglob("*") if path.is_file() and is_video(path))
     if not videos:
-        print(f"error: '{args.data}' holds no videos", file=sys.stderr)
-        return 2
-    try:
-        with replacing(args.out) as partial, partial.open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(COLUMNS)
-            table.writerows(_rows(args, videos))
-    except (ModelFileError, RuntimeUnavailableError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        raise FileNotFoundError(f"'{args.data}' holds no videos")
+    with replacing(args.out) as partial, partial.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        table.writerows(_rows(args, videos))
     print(f"wrote {args.out}")
     return 0
 

@@ -31,13 +31,15 @@ from perception_kit.training.held_out import VAL_HELP, VAL_SPLIT_HELP, open_held
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
 from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
 from perception_kit.training.run import create_fabric, exit_on, load_matching, write_record
+from pose6d_node.densefusion.architectures import ARCHITECTURES
 from pose6d_node.densefusion.augmentation import augment_crops, augment_view
 from pose6d_node.densefusion.crops import NetworkInputs, make_inputs
 from pose6d_node.densefusion.dataset import PoseDataset, load_instances
 from pose6d_node.densefusion.evaluation import evaluate_poses, format_scores
 from pose6d_node.densefusion.inference import refine_once
 from pose6d_node.densefusion.losses import Target, pose_distance, voting_loss
-from pose6d_node.densefusion.pose_model import ARCHITECTURES, KNOWN_SIZE, PoseModel
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import KNOWN_SIZE
 from pose6d_node.densefusion.size_net import LogScale
 from pose6d_node.densefusion.sizes import noisy, normalized, reach, vary_sizes
 

@@ -21,7 +21,7 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import open_models, open_object
 from perception_kit.datasets.surface_symmetries import surface_symmetries
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from pose6d_node.densefusion.pose_model import PoseModel
 
 
@@ -59,15 +59,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return args
 
 
+@reporting("error", DatasetError, ModelFileError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the model file. Exit code 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    try:
-        added = [_untrained_object(mesh, args.mesh_unit) for mesh in args.added]
-        update(args.model, args.models, added, args.out, args.mesh_unit)
-    except (DatasetError, ModelFileError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    added = [_untrained_object(mesh, args.mesh_unit) for mesh in args.added]
+    update(args.model, args.models, added, args.out, args.mesh_unit)
     for model in added:
         turns = len(model.symmetries) - 1
         print(f"added '{model.name}': {1000 * model.diameter:.0f} mm, {turns} symmetry turns")

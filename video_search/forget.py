@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from perception_kit.arguments import bounded_int, program_name
 from perception_kit.processes import run_command
-from video_search.library import Library, LibraryError
+from video_search.library import Library
+from video_search.tables import LibraryError
 from video_search.times import parse_time
 
 EXIT_NOTHING, EXIT_BAD_INPUT = 1, 2

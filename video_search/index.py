@@ -18,11 +18,12 @@ from perception_kit.arguments import bounded_int, device, positive_float, progra
 from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.processes import run_command
 from video_search.indexing import IndexOptions, Outcome, index_sources
-from video_search.library import Library, LibraryError
+from video_search.library import Library
 from video_search.matchers import MatcherError
 from video_search.models import Models
 from video_search.pictures import PictureError
 from video_search.sources import SourceError, SourceFile, find_sources
+from video_search.tables import LibraryError
 
 EXIT_FAILED_SOURCES, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 _OPTIMIZE_EVERY = 50

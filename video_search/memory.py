@@ -16,12 +16,13 @@ import numpy as np
 from perception_kit.colors import FALL_LABEL
 from video_search.config import MemoryConfig
 from video_search.footage import Footage
-from video_search.library import Library, LibraryError
+from video_search.library import Library
 from video_search.query import Query, SearchResult
 from video_search.recorder import Recorder
 from video_search.retention import Retention, folder_size
 from video_search.schema import quoted
 from video_search.sightings import Appearances, Sighting
+from video_search.tables import LibraryError
 from video_search.tag import WALL_CLOCK, Source, Tag
 
 # Versions of the library that readers may still look at.

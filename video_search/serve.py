@@ -16,8 +16,9 @@ import uvicorn
 
 from perception_kit.arguments import bounded_int, program_name
 from perception_kit.processes import run_command
-from video_search.library import Library, LibraryError
+from video_search.library import Library
 from video_search.serve_app import make_app
+from video_search.tables import LibraryError
 
 EXIT_BAD_INPUT = 2
 LOOPBACK = "127.0.0.1"

@@ -22,13 +22,14 @@ from perception_kit.bags.bag import BagError
 from perception_kit.videos.video_file import VideoError
 from video_search.clips import ClipError, has_images
 from video_search.images import image_query
-from video_search.library import Library, LibraryError
+from video_search.library import Library
 from video_search.pictures import PictureError
 from video_search.query import Query
 from video_search.schema import quoted
 from video_search.serve_clips import MAX_MARGIN_S, ClipRequestError, Clips
 from video_search.serve_json import moment_json, source_json, source_name, tag_json, without_folder
 from video_search.serve_upload import TooLargeError, decode_picture, read_body
+from video_search.tables import LibraryError
 from video_search.tag import KINDS, Source
 
 MAX_TAGS = 2000

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,77 +23,18 @@ from actionrec_node.config import ActionConfig, RecognizerConfig
 from actionrec_node.data.crops import PersonBox, crop_clip
 from actionrec_node.networks.action_model import refuse_nonsense
 from actionrec_node.networks.openvino import load_runtime_model
-from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
-from actionrec_node.recognition.decision import Decision
+from actionrec_node.recognition.clip_buffer import Clip
+from actionrec_node.recognition.clip_requests import ClipRequest
 from actionrec_node.recognition.held_alarms import HeldAlarms
-from perception_kit.boxes import box_iou
+from actionrec_node.recognition.subjects import WHOLE_IMAGE, Subjects, View
 from perception_kit.image_checks import check_color
 from perception_kit.resources import resolve_path
 from perception_kit.types import ActionEstimate, FallAlarm
 from perception_kit.videos.video import shrink
 
-WHOLE_IMAGE = -1  # the track id of an action of the whole image
 # Pixels of an image that is kept: larger ones would fill hundreds of MB until they leave the clip.
 MAX_SIDE = 960
-_SAME_PLACE = 0.3  # intersection over union of the boxes of one person, or of two in one place
-_SIDE_MARGIN = 0.02  # of the image's width: a box that comes so near to a side is cut off by it
 _CLIPS_AT_ONCE = 8  # in one batch of the network, whose memory grows with it
-
-
-@dataclass(frozen=True)
-class _View:
-    """An image, and the box of a person in it as fractions of its size; None: the whole image.
-
-    Everybody's views of an image share its pixels.
-    """
-
-    rgb: np.ndarray
-    box: np.ndarray | None
-
-
-@dataclass
-class _Subject:
-    """Whoever is watched: a person, or the whole image."""
-
-    buffer: ClipBuffer[_View]
-    decision: Decision
-    box: np.ndarray | None = None  # where they were last found, as fractions of the image's size
-    found_ns: int = 0
-    requested_ns: int | None = None  # end of the newest clip given to the network
-    action: ActionEstimate | None = None
-
-
-@dataclass(frozen=True)
-class ClipRequest:
-    """A clip to classify, and whose it is."""
-
-    track_id: int
-    subject: _Subject
-    clip: Clip[_View]
-
-
-class NewestClips:
-    """Clips that wait for a network: of everybody the newest one.
-
-    ``replaced`` counts those that a newer one took the place of. Safe to use from several threads.
-    """
-
-    def __init__(self) -> None:
-        self.replaced = 0
-        self._requests: dict[int, ClipRequest] = {}
-        self._lock = threading.Lock()
-
-    def put(self, requests: Sequence[ClipRequest]) -> None:
-        """Let clips wait."""
-        with self._lock:
-            self.replaced += sum(request.track_id in self._requests for request in requests)
-            self._requests |= {request.track_id: request for request in requests}
-
-    def take(self) -> list[ClipRequest]:
-        """All clips that wait; they wait no longer."""
-        with self._lock:
-            waiting, self._requests = list(self._requests.values()), {}
-        return waiting
 
 
 class ActionRecognizer:
@@ -126,8 +67,8 @@ class ActionRecognizer:
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
 
-        self._subjects: dict[int, _Subject] = {}
         self._alarms = HeldAlarms()
+        self._subjects = Subjects(self.spec, self._alarms)
         self._stamp_ns = 0
         self._lock = threading.Lock()
         refuse_nonsense(self._model, model_path)  # the first clip takes longest
@@ -155,45 +96,50 @@ class ActionRecognizer:
         ``people`` are those in the image, whose clips show them alone. The clip is the whole image
         where nobody looked (None), and where nobody's clip is complete yet; no clip is made where
         nobody is found. Somebody on the floor is easily missed, and must not be lost sight of:
-        see ``_unseen``. A person whose box is not finite, has no area or lies outside of the image
-        is not found, and listed in ``rejected``. Of more than ``max_people`` the smallest in the
-        image, who are the farthest, are left out. A stamp that goes back or a gap in somebody's
-        stream starts their clip over. Raises ValueError for anything but an RGB image.
+        see ``Subjects.unseen``. A person whose box is not finite, has no area or lies outside of
+        the image is not found, and listed in ``rejected``. Of more than ``max_people`` the smallest
+        in the image, who are the farthest, are left out. A stamp that goes back or a gap in
+        somebody's stream starts their clip over. Raises ValueError for anything but an RGB image.
         """
         check_color(rgb)
         boxes = self._usable_boxes(people or (), *rgb.shape[:2])
         rgb = shrink(rgb, MAX_SIDE)
 
         with self._lock:
-            self._hand_over(boxes)
-            unseen = {} if people is None else self._unseen(boxes, stamp_ns)
+            # Those to watch: people who are found, new or known, and some who are not.
+            subjects, config = self._subjects, self.config
+            subjects.hand_over(boxes)
+            unseen = (
+                {} if people is None else subjects.unseen(boxes, stamp_ns, config.keep_watching)
+            )
             boxes = self._foremost(boxes | unseen)
             self._stamp_ns = stamp_ns
-            self._forget_absent({WHOLE_IMAGE, *boxes}, stamp_ns)
+            subjects.forget_absent({WHOLE_IMAGE, *boxes}, stamp_ns, config.max_gap)
 
             # Everybody's window, and that of the whole image, moves on by one frame.
             watched = {
-                track_id: self._watch(track_id, _View(rgb, box), stamp_ns)
+                track_id: subjects.watch(track_id, View(rgb, box), stamp_ns, config.max_gap)
                 for track_id, box in boxes.items()
             }
-            whole = self._watch(WHOLE_IMAGE, _View(rgb, None), stamp_ns)
+            whole = subjects.watch(WHOLE_IMAGE, View(rgb, None), stamp_ns, config.max_gap)
             for track_id, subject in watched.items():
                 if track_id not in unseen:
                     subject.box, subject.found_ns = boxes[track_id], stamp_ns
 
             # Of these windows, those that are complete and due go to the network.
             clips = {
-                track_id: self._due_clip(subject, stamp_ns) for track_id, subject in watched.items()
+                track_id: subjects.due_clip(subject, stamp_ns, config.stride)
+                for track_id, subject in watched.items()
             }
             self.is_empty = people is not None and not watched
             has_clip = any(subject.requested_ns is not None for subject in watched.values())
             if not self.is_empty and not has_clip:
-                watched[WHOLE_IMAGE], clips[WHOLE_IMAGE] = whole, self._due_clip(whole, stamp_ns)
+                watched[WHOLE_IMAGE] = whole
+                clips[WHOLE_IMAGE] = subjects.due_clip(whole, stamp_ns, config.stride)
             elif whole.requested_ns is not None:
                 # An alarm of the whole image, or a result still to come, must not outlive that
                 # somebody is found, or that nobody is.
-                self._alarms.end(WHOLE_IMAGE)
-                self._subjects[WHOLE_IMAGE] = _Subject(whole.buffer, self._new_decision())
+                subjects.decide_anew(WHOLE_IMAGE)
 
             return [
                 ClipRequest(track_id, watched[track_id], clip)
@@ -247,16 +193,10 @@ class ActionRecognizer:
         Those whose first clip is not complete have none, unless an alarm of theirs is still on.
         """
         with self._lock:
-            present = [
-                subject
-                for _, subject in sorted(self._subjects.items())
-                if subject.buffer.newest_ns == self._stamp_ns
-            ]
-
             # A person without a clip of their own has no action of an earlier stream either.
             return [
                 subject.action
-                for subject in present
+                for subject in self._subjects.at(self._stamp_ns).values()
                 if subject.action is not None
                 and (subject.requested_ns is not None or subject.decision.alarm is not None)
             ]
@@ -264,17 +204,12 @@ class ActionRecognizer:
     def alarms(self) -> list[FallAlarm]:
         """The fall alarms of those who are watched in the newest image, by track id."""
         with self._lock:
-            present = {
-                track_id
-                for track_id, subject in self._subjects.items()
-                if subject.buffer.newest_ns == self._stamp_ns
-            }
-            return self._alarms.on(present)
+            return self._alarms.on(self._subjects.at(self._stamp_ns))
 
     def reset(self) -> None:
         """Forget the stream: the next result needs a full clip again."""
         with self._lock:
-            self._subjects.clear()
+            self._subjects.by_track.clear()
             self._alarms.clear()
 
     def state(self) -> dict[str, Any]:
@@ -303,104 +238,17 @@ class ActionRecognizer:
                 self.rejected.append((index, f"the box {person.box} shows no part of the image"))
         return boxes
 
-    def _hand_over(self, boxes: dict[int, np.ndarray]) -> None:
-        """Let new tracks go on with the clips of lost ones in the same place.
-
-        A fall often ends a person's track; the alarm must not begin anew with the next one.
-        """
-        lost = {
-            track_id: subject.box
-            for track_id, subject in self._subjects.items()
-            if track_id not in boxes and subject.box is not None
-        }
-        for track_id in [track_id for track_id in boxes if track_id not in self._subjects]:
-            overlaps = {old: float(box_iou(box, boxes[track_id])) for old, box in lost.items()}
-            nearest = max(overlaps, key=lambda old: overlaps[old], default=None)
-            if nearest is not None and overlaps[nearest] >= _SAME_PLACE:
-                subject = self._subjects[track_id] = self._subjects.pop(nearest)
-                if subject.action is not None:
-                    subject.action = replace(subject.action, track_id=track_id)
-                self._alarms.hand_over(nearest, track_id)
-                del lost[nearest]
-
-    def _unseen(self, boxes: dict[int, np.ndarray], stamp_ns: int) -> dict[int, np.ndarray]:
-        """Boxes of those to go on watching where they were last found, by track id.
-
-        That is for ``keep_watching`` seconds, unless it was at the left or right side of the image,
-        where people leave; and for as long as their fall alarm is on. It ends where somebody else
-        is found in the same place.
-        """
-        kept: dict[int, np.ndarray] = {}
-        for track_id, subject in self._subjects.items():
-            box = subject.box
-            if track_id in boxes or box is None:
-                continue
-            is_taken = any(float(box_iou(box, other)) >= _SAME_PLACE for other in boxes.values())
-            left = box[0] <= _SIDE_MARGIN or box[2] >= 1 - _SIDE_MARGIN
-            is_recent = stamp_ns - subject.found_ns <= self.config.keep_watching * NANOSECONDS
-            if not is_taken and (subject.decision.alarm is not None or (is_recent and not left)):
-                kept[track_id] = box
-        return kept
-
     def _foremost(self, boxes: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
-        """At most ``max_people`` of the boxes; lists the others.
-
-        An alarm must not end because others come nearer.
-        """
-
-        def rank(track_id: int) -> tuple[bool, float]:
-            subject = self._subjects.get(track_id)
-            low, high = np.clip(boxes[track_id].reshape(2, 2), 0.0, 1.0)
-            alarmed = subject is not None and subject.decision.alarm is not None
-            return alarmed, float((high - low).prod())
-
-        ranked = sorted(boxes, key=rank, reverse=True)
-        self.left_out = sorted(ranked[self.config.max_people :])
-        return {track_id: boxes[track_id] for track_id in boxes if track_id not in self.left_out}
-
-    def _forget_absent(self, present: set[int], stamp_ns: int) -> None:
-        """Forget those who were not seen for ``max_gap``: their clip would start over anyway."""
-        limit_ns = stamp_ns - round(self.config.max_gap * NANOSECONDS)
-        for track_id in self._subjects.keys() - present:
-            newest_ns = self._subjects[track_id].buffer.newest_ns
-            if newest_ns is None or not limit_ns <= newest_ns < stamp_ns:
-                del self._subjects[track_id]
-
-    def _watch(self, track_id: int, view: _View, stamp_ns: int) -> _Subject:
-        """Add a view to somebody's clip, which starts over where they are new."""
-        subject = self._subjects.get(track_id)
-        if subject is None or not subject.buffer.push(view, stamp_ns):
-            buffer: ClipBuffer[_View] = ClipBuffer(
-                self.spec.clip_length, self.spec.clip_fps, self.config.max_gap
-            )
-            buffer.push(view, stamp_ns)
-            subject = self._subjects[track_id] = _Subject(buffer, self._new_decision())
-            if (held := self._alarms.of(track_id, stamp_ns)) is not None:
-                subject.decision.hold(held.alarm)
-                subject.action = held.action
-        return subject
-
-    def _new_decision(self) -> Decision:
-        return Decision(self.class_names, self.spec.alarms, self.spec.confirmations)
+        """At most ``max_people`` of the boxes, in their order; lists the others."""
+        foremost = self._subjects.foremost(boxes, self.config.max_people)
+        self.left_out = sorted(boxes.keys() - foremost)
+        return {track_id: boxes[track_id] for track_id in boxes if track_id in foremost}
 
     def _is_watched(self, request: ClipRequest) -> bool:
         """Whether the one whose clip it is was not forgotten since."""
-        return self._subjects.get(request.track_id) is request.subject
+        return self._subjects.by_track.get(request.track_id) is request.subject
 
-    def _due_clip(self, subject: _Subject, stamp_ns: int) -> Clip[_View] | None:
-        """Somebody's clip, if it is complete and time for it."""
-        # A quarter of a frame less: a camera's stamps jitter, and a frame that comes a little early
-        # must not wait for the next one; of a camera twice as fast as the clips every other counts.
-        min_interval_ns = round((self.config.stride - 0.25) / self.spec.clip_fps * NANOSECONDS)
-        if subject.requested_ns is not None and stamp_ns - subject.requested_ns < min_interval_ns:
-            return None
-
-        clip = subject.buffer.clip()
-        if clip is not None:
-            subject.requested_ns = clip.end_ns
-        return clip
-
-    def _pixels(self, clip: Clip[_View]) -> np.ndarray:
+    def _pixels(self, clip: Clip[View]) -> np.ndarray:
         """(K, S, S, 3) uint8 of a clip, the same region in every frame."""
         boxes = [view.box for view in clip.frames if view.box is not None]
         return crop_clip(

@@ -6,7 +6,7 @@ Files are in millimetres by the definition of the format; everything returned he
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from perception_kit.datasets.bop_entries import read_instance, read_intrinsics
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.files import (
     DatasetError,
     by_number,
@@ -26,21 +28,10 @@ from perception_kit.datasets.files import (
     required,
     required_list,
 )
-from perception_kit.datasets.frame import (
-    MAX_INSTANCES,
-    FrameDataset,
-    GroundTruthInstance,
-    checked_instance,
-)
-from perception_kit.datasets.mesh_colors import colors_of
-from perception_kit.datasets.mesh_folder import (
-    ObjectFile,
-    numbered_mesh,
-    numbered_meshes,
-    read_all,
-)
+from perception_kit.datasets.frame import MAX_INSTANCES, FrameDataset, GroundTruthInstance
+from perception_kit.datasets.mesh_folder import numbered_meshes
 from perception_kit.datasets.mesh_units import MeshUnit
-from perception_kit.datasets.object_model import ObjectModel, model_from_entry
+from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
 
@@ -52,64 +43,8 @@ MODEL_FOLDERS = ("models", "models_eval", "models_cad", "models_reconst")
 # Color images; ITODD and others are gray.
 IMAGE_FOLDERS, IMAGE_ENDINGS = ("rgb", "gray"), ("png", "jpg", "jpeg", "tif", "tiff")
 DEPTH_ENDINGS = ("png", "tif", "tiff")
-# Beside BOP's own keys of an instance in scene_gt.json: three factors by which it is larger along
-# the axes of its model. Without it, instances are as large as their models.
-SCALE_KEY = "scale"
 # What makes the files that a dataset may lack.
 REMEDY = "make the masks with calc_gt_masks.py and calc_gt_info.py of BOP's toolkit"
-
-
-def read_models(folder: str | Path, unit: MeshUnit = "auto") -> dict[int, ObjectModel]:
-    """Object classes of a BOP models folder, by class id in ascending order.
-
-    The folder is the one that holds ``models_info.json``; without that file, sizes are measured on
-    the meshes, and no object is symmetric. A class without a ``name`` key (as in the published
-    datasets) is called ``obj_000001``. Meshes are in millimetres, or ``unit``. Raises DatasetError
-    for a missing file or key, and for two classes of one name.
-    """
-    path = Path(folder) / "models_info.json"
-    if not path.is_file() and (meshes := numbered_meshes(path.parent)):
-        return _measured_models(meshes, unit)
-    models = {}
-    for class_id, entry in by_number(read_json(path), path):
-        if not isinstance(entry, Mapping):
-            raise DatasetError(
-                f"'{path}' holds {entry!r:.60} for object {class_id}, expected its extents by name"
-            )
-        name = entry.get("name", f"obj_{class_id:06d}")
-        if entry.get("articulated", False):
-            models[class_id] = _articulated_model(class_id, name, entry)
-        else:
-            mesh_path = numbered_mesh(path.parent, class_id)
-            models[class_id] = model_from_entry(class_id, name, entry, mesh_path, path, unit)
-
-    names = [model.name for model in models.values()]
-    if len(set(names)) < len(names):
-        raise DatasetError(f"'{path}' gives several objects the same name: {names}")
-    return models
-
-
-def _measured_models(meshes: Mapping[int, Path], unit: MeshUnit) -> dict[int, ObjectModel]:
-    """Models of ``meshes`` by number whose sizes no file states."""
-
-    def read(numbered: tuple[int, Path]) -> ObjectModel:
-        class_id, path = numbered
-        mesh, factor, notes = ObjectFile(path.stem, path, "mm", class_id).read(unit)
-        notes = [*notes, f"{path.stem}: taken as not symmetric, for there is no models_info.json"]
-        vertices, colors = mesh.vertices.astype(float), colors_of(mesh)
-        model = ObjectModel.from_mesh(class_id, path.stem, vertices, mesh.faces, {}, colors, notes)
-        model.mesh_path, model.meters_per_unit = path, factor
-        return model
-
-    return {model.class_id: model for model in read_all(read, list(meshes.items()))}
-
-
-def _articulated_model(class_id: int, name: str, entry: Mapping[str, Any]) -> ObjectModel:
-    """A model without a mesh; extents that the entry does not state are 0."""
-    size_mm = np.array([entry.get(f"size_{axis}", 0.0) for axis in "xyz"], np.float32)
-    size = size_mm * np.float32(MILLIMETER)
-    diameter = entry.get("diameter", 0.0) * MILLIMETER
-    return ObjectModel(class_id, name, diameter, size, entry, articulated=True)
 
 
 def bop_splits(folder: Path) -> list[str]:
@@ -324,39 +259,3 @@ class BopDataset(FrameDataset):
                     " the optical frame, z forward and y down (in OpenGL's z points backward)"
                 )
         return instances
-
-
-def read_instance(
-    entry: Any, visible_fraction: float, path: Path, articulated: Collection[int] = ()
-) -> GroundTruthInstance:
-    """The instance of one entry of scene_gt.json (or LineMOD's gt.yml).
-
-    The entry holds ``obj_id``, ``cam_R_m2c`` row by row and ``cam_t_m2c`` in millimetres. Instances
-    whose ``obj_id`` is one of ``articulated`` have no pose. ``scale`` is 1 where it is not stated.
-    Raises DatasetError.
-    """
-    class_id = int(numbers(entry, "obj_id", 1, path)[0])
-    rotation = numbers(entry, "cam_R_m2c", 9, path).reshape(3, 3)
-    translation = numbers(entry, "cam_t_m2c", 3, path) * MILLIMETER
-    scale = numbers(entry, SCALE_KEY, 3, path) if SCALE_KEY in entry else np.ones(3)
-    if not (scale > 0).all():
-        raise DatasetError(
-            f"'{path}': an object {class_id} has the scale {scale.tolist()}, expected factors above"
-            " 0 along the axes of its model"
-        )
-    instance = GroundTruthInstance(class_id, rotation, translation, visible_fraction, scale)
-    return checked_instance(instance, path, has_pose=class_id not in articulated)
-
-
-def read_intrinsics(
-    entry: Any, height: int, width: int, path: Path, key: str = "cam_K"
-) -> Intrinsics:
-    """The camera of one entry of scene_camera.json (or info.yml, or meta.mat).
-
-    ``entry[key]`` is the camera matrix row by row, in pixels. Raises DatasetError.
-    """
-    k = numbers(entry, key, 9, path).reshape(3, 3)
-    try:
-        return Intrinsics(k[0, 0], k[1, 1], k[0, 2], k[1, 2], width, height)
-    except ValueError as error:
-        raise DatasetError(f"'{path}': '{key}' is {k.tolist()}: {error}") from error

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from perception_kit.datasets.bop import read_instance, read_intrinsics
+from perception_kit.datasets.bop_entries import read_instance, read_intrinsics
 from perception_kit.datasets.files import (
     DatasetError,
     by_number,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from perception_kit.datasets.bop import BopDataset, bop_splits, read_models
+from perception_kit.datasets.bop import BopDataset, bop_splits
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.coco import CocoDataset, coco_splits
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 from perception_kit.arguments import program_name
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.onnx_export import ExportError, Part, export_parts
+from perception_kit.processes import reporting
 from perception_kit.resources import resolve_path
 
-EXIT_BAD_INPUT = 2
 # By the kind of model: its networks, and what ``model.json`` says of it
 PartsOf = Mapping[str, Callable[[Path], tuple[list[Part], dict[str, Any]]]]
 
@@ -35,20 +34,17 @@ def parse_export_arguments(
     return parser.parse_args(arguments)
 
 
+@reporting("export", ModelFileError, ExportError, OSError)
 def run_export(args: argparse.Namespace, parts_of: PartsOf) -> int:
     """Write and check the networks of a model of one of these kinds; returns the exit code."""
-    try:
-        kind = model_kind(args.model)
-        if kind not in parts_of:
-            raise ModelFileError(
-                f"'{args.model}' holds a '{kind}' model, expected {' or '.join(parts_of)}; the"
-                " others are for another command of 'perception export'"
-            )
-        parts, about = parts_of[kind](args.model)
-        differences = export_parts(args.out, parts, about)
-    except (ModelFileError, ExportError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    kind = model_kind(args.model)
+    if kind not in parts_of:
+        raise ModelFileError(
+            f"'{args.model}' holds a '{kind}' model, expected {' or '.join(parts_of)}; the"
+            " others are for another command of 'perception export'"
+        )
+    parts, about = parts_of[kind](args.model)
+    differences = export_parts(args.out, parts, about)
     for name, difference in differences.items():
         print(f"{args.out / name}.onnx: equal to PyTorch within {difference:.1g}")
     return 0

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from perception_kit.datasets.bop import SCALE_KEY
+from perception_kit.datasets.bop_entries import SCALE_KEY
 from perception_kit.synth.catalog import ObjectClass
 from perception_kit.synth.object_sizes import ObjectSizes
 from perception_kit.synth.room import TexturePool

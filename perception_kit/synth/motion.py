@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from perception_kit.synth.motion_plan import RATE, Interval, Timeline, plan
+from perception_kit.synth.motion_plan import plan
+from perception_kit.synth.motion_timeline import RATE, Interval, Timeline
 from perception_kit.synth.person_skeleton import CHANNEL_INDEX, PELVIS_CONTACT, BodyPose, Skeleton
 from perception_kit.synth.rejection import best_of
 

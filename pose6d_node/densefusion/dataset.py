@@ -14,7 +14,7 @@ from tqdm import tqdm
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, GroundTruthInstance
 from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop
-from pose6d_node.densefusion.pose_model import PoseModelSpec
+from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 
 
 @dataclass

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.size_net import LogScale
 from pose6d_node.densefusion.sizes import units
 from pose6d_node.registration.near_symmetries import NearSymmetries
 from pose6d_node.registration.placement import Surfaces
@@ -27,6 +28,18 @@ class InstanceModels:
     class_index: Tensor
     scale: Tensor
     relative_std: Tensor
+
+    @classmethod
+    def of(
+        cls, model: PoseModel, class_index: Tensor, trained: Tensor, sizes: LogScale
+    ) -> InstanceModels:
+        """Models of all instances; ``sizes`` are those of the ``trained`` ones."""
+        scale = torch.ones(len(class_index), 3, device=class_index.device)
+        relative_std = torch.zeros_like(scale)
+        # One that is not finite makes its pose be left out.
+        scale[trained] = torch.where(sizes.scale.isfinite(), sizes.scale, 1.0)
+        relative_std[trained] = sizes.relative_std
+        return cls(model, class_index, scale, relative_std)
 
     @cached_property
     def points(self) -> Tensor:

@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perception_kit.datasets.mesh_folder import read_all
-from perception_kit.datasets.scaling import SizeVariation, axis_groups
 from perception_kit.networks.model_file import load_weights, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
-from pose6d_node.densefusion.compact_color_net import CompactColorNet
-from pose6d_node.densefusion.coordinate_net import CoordinateNet
-from pose6d_node.densefusion.crops import INPUT_FRAMES, OBJECT_FRAME
-from pose6d_node.densefusion.pose_net import PUBLISHED_WIDTHS, PoseNet, Widths
-from pose6d_node.densefusion.psp_net import PSPNet
+from pose6d_node.densefusion.architectures import ARCHITECTURES, Estimator
+from pose6d_node.densefusion.crops import OBJECT_FRAME
+from pose6d_node.densefusion.object_table import check_table, object_table, surface_table
+from pose6d_node.densefusion.pose_model_spec import KNOWN_SIZE, PoseModelSpec
 from pose6d_node.densefusion.refine_net import PoseRefineNet
 from pose6d_node.densefusion.size_net import SizeNet
 from pose6d_node.registration.placement import Surfaces
@@ -29,133 +25,6 @@ if TYPE_CHECKING:
     from perception_kit.datasets.object_model import ObjectModel
 
 KIND = "pose"
-KNOWN_SIZE = "known"
-SIZE_VARIATIONS = (KNOWN_SIZE, "uniform", "axes")
-MODEL_POINTS = 1000  # points on the surface of each object that a model file holds
-
-# About half of the published widths: what two CPU cores can train.
-COMPACT_WIDTHS = Widths(
-    local=(32, 64), pooled=(256, 512), head=(192, 128, 64), refiner_head=(256, 64)
-)
-Estimator = PoseNet | CoordinateNet
-ARCHITECTURES: dict[str, tuple[Callable[[int], Estimator], Widths]] = {
-    "densefusion": (
-        lambda num_classes: PoseNet(PSPNet(), num_classes),
-        PUBLISHED_WIDTHS,
-    ),
-    "densefusion_compact": (
-        lambda num_classes: CoordinateNet(CompactColorNet(), num_classes, COMPACT_WIDTHS),
-        COMPACT_WIDTHS,
-    ),
-}
-
-
-@dataclass
-class PoseModelSpec:
-    """Metadata of a pose model file; lists run over the classes, lengths are in metres.
-
-    ``symmetries`` holds each class's (4, 4) transforms of the model onto itself, row by row, the
-    identity first. ``crop_size`` (a multiple of 8) and ``crop_margin`` say how instances are cut
-    out, ``num_points`` how many points of each the networks see, ``input_frame`` in which frame
-    (see ``make_inputs``). The networks know all classes but the last ``num_untrained``.
-    ``bfloat16``: it was measured that poses are as good in bfloat16.
-
-    ``size_variation`` says by how many factors instances differ from the model of their class: by
-    none, or by a "uniform" one or one for each of the "axes" within ``size_range``, which a size
-    network estimates. Raises ValueError for values that no model has.
-    """
-
-    class_names: list[str]
-    diameters: list[float]
-    sizes: list[list[float]]
-    symmetries: list[list[list[list[float]]]] = field(repr=False)
-    architecture: str = "densefusion_compact"
-    crop_size: int = 64
-    crop_margin: float = 1.25
-    num_points: int = 256
-    input_frame: str = OBJECT_FRAME
-    num_untrained: int = 0
-    bfloat16: bool = False
-    size_variation: str = KNOWN_SIZE
-    size_range: list[float] = field(default_factory=lambda: [1.0, 1.0])
-
-    def __post_init__(self) -> None:
-        count = len(self.class_names)
-        is_complete = count == len(self.diameters) == len(self.sizes) == len(self.symmetries) > 0
-        if not (is_complete and min(self.diameters) > 0):
-            raise ValueError(
-                f"{count} classes need as many diameters above 0 (got {self.diameters}), sizes and"
-                " symmetries"
-            )
-        if not 0 <= self.num_untrained <= count:
-            raise ValueError(f"{self.num_untrained} of {count} classes are said to be untrained")
-
-        if self.crop_size < 8 or self.crop_size % 8 or self.num_points < 1:
-            raise ValueError(
-                f"crops of {self.crop_size} pixels, expected a multiple of 8, and {self.num_points}"
-                " points, expected 1 or more"
-            )
-        if self.input_frame not in INPUT_FRAMES:
-            raise ValueError(
-                f"unknown input frame '{self.input_frame}': expected one of {INPUT_FRAMES}"
-            )
-        self._check_sizes()
-        if self.architecture not in ARCHITECTURES:
-            raise ValueError(
-                f"unknown pose architecture '{self.architecture}': expected one of"
-                f" {sorted(ARCHITECTURES)}"
-            )
-
-    def _check_sizes(self) -> None:
-        if self.size_variation not in SIZE_VARIATIONS:
-            raise ValueError(
-                f"unknown size variation '{self.size_variation}': expected one of {SIZE_VARIATIONS}"
-            )
-        low, high = self.size_range
-        if not 0 < low <= high:
-            raise ValueError(f"sizes between {low} and {high}: expected the smallest factor first")
-        if self.estimates_sizes and self.input_frame != OBJECT_FRAME:
-            raise ValueError(
-                f"sizes are estimated in the input frame '{OBJECT_FRAME}' only, not in"
-                f" '{self.input_frame}'"
-            )
-
-    @property
-    def estimates_sizes(self) -> bool:
-        """Whether instances of a trained class differ in size."""
-        return self.size_variation != KNOWN_SIZE
-
-    @property
-    def axis_groups(self) -> list[list[int]]:
-        """Of each trained class the ``axis_groups`` of its axes."""
-        variation: SizeVariation = "uniform" if self.size_variation == "uniform" else "axes"
-        return [
-            axis_groups(np.array(transforms)[:, :3, :3], variation).tolist()
-            for transforms in self.symmetries[: self.num_trained]
-        ]
-
-    @property
-    def num_trained(self) -> int:
-        """How many classes the networks know: the first ones."""
-        return len(self.class_names) - self.num_untrained
-
-    @property
-    def symmetric(self) -> list[bool]:
-        """Classes that at least one transform besides the identity maps onto themselves."""
-        return [len(transforms) > 1 for transforms in self.symmetries]
-
-    @classmethod
-    def for_objects(cls, objects: Sequence[ObjectModel], architecture: str) -> PoseModelSpec:
-        """Specification of a new model of ``objects``."""
-        return cls(
-            class_names=[model.name for model in objects],
-            diameters=[model.diameter for model in objects],
-            sizes=[model.size.tolist() for model in objects],
-            symmetries=[
-                [transform.tolist() for transform in model.symmetries] for model in objects
-            ],
-            architecture=architecture,
-        )
 
 
 class PoseModel(nn.Module):
@@ -340,44 +209,3 @@ class PoseModel(nn.Module):
             ) from error
         load_weights(model, tensors, path)
         return model.eval()
-
-
-def check_table(tensors: Mapping[str, Tensor], classes: int) -> None:
-    """Raises ValueError unless each class has as many points in space, and surfaces to match."""
-    shape = tuple(tensors["model_points"].shape)
-    if len(shape) != 3 or shape[0] != classes or shape[1] < 1 or shape[2] != 3:
-        raise ValueError(f"model_points have the shape {shape}, expected ({classes}, points, 3)")
-    for name in ("model_normals", "model_colors"):
-        if name in tensors and (found := tuple(tensors[name].shape)) != shape:
-            raise ValueError(f"{name} have the shape {found}, expected {shape}")
-
-
-def object_table(
-    objects: Sequence[ObjectModel],
-) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-    """(C, 1000, 3) points of the objects' surfaces in metres; with them their normals and uint8
-    colors, unless one of the objects has no triangles. Raises DatasetError listing the objects
-    whose meshes cannot be used.
-    """
-    sampled = read_all(lambda model: model.points(MODEL_POINTS), objects)
-    points = torch.stack([torch.from_numpy(sample) for sample in sampled])
-    if any(len(model.mesh()[1]) == 0 for model in objects):
-        return points, None
-    points, normals, colors = surface_table(objects)
-    return points, (normals, colors)
-
-
-def surface_table(objects: Sequence[ObjectModel]) -> tuple[Tensor, Tensor, Tensor]:
-    """(C, 1000, 3) points of the objects' surfaces in metres, their normals and uint8 colors.
-
-    An object without colors is gray: as the light is fitted, all poses agree with the colors alike,
-    and the depth alone tells them apart. Raises DatasetError for objects without triangles.
-    """
-    samples = read_all(lambda model: model.surface(MODEL_POINTS), objects)
-    gray = np.full((MODEL_POINTS, 3), 0.5, np.float32)
-    colors = [gray if sample.colors is None else sample.colors for sample in samples]
-    return (
-        torch.from_numpy(np.stack([sample.points for sample in samples])),
-        torch.from_numpy(np.stack([sample.normals for sample in samples])),
-        torch.from_numpy((np.stack(colors) * 255).round().astype(np.uint8)),
-    )

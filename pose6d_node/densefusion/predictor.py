@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from perception_kit.image_checks import check_color, check_depth
 from perception_kit.networks.model_metadata import ModelFileError
@@ -18,30 +15,10 @@ from perception_kit.networks.openvino_runtime import choose_runtime
 from perception_kit.resources import resolve_path
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
-from pose6d_node.densefusion.crops import (
-    MAX_DEPTH,
-    MIN_POINTS,
-    Crops,
-    NetworkInputs,
-    cut_crop,
-    make_inputs,
-    point_order,
-)
-from pose6d_node.densefusion.inference import estimate
-from pose6d_node.densefusion.instance_models import InstanceModels, InstanceTurns
+from pose6d_node.densefusion.crop_poses import CropPoseEstimator
+from pose6d_node.densefusion.crops import MAX_DEPTH, MIN_POINTS, Crops, cut_crop
 from pose6d_node.densefusion.openvino import can_be_compiled, compile_networks
 from pose6d_node.densefusion.pose_model import PoseModel
-from pose6d_node.densefusion.size_net import LogScale
-from pose6d_node.densefusion.sizes import estimate_sizes, normalized, reach
-from pose6d_node.densefusion.verification import pose_verification_score
-from pose6d_node.registration.hypotheses import previous_poses
-from pose6d_node.registration.near_symmetries import NearSymmetries
-from pose6d_node.registration.observation import Observation
-from pose6d_node.registration.placement import Hypotheses
-from pose6d_node.registration.search import look_twice
-
-if TYPE_CHECKING:
-    from pose6d_node.densefusion.icp import IcpModel
 
 
 class PoseEstimator:
@@ -102,10 +79,7 @@ class PoseEstimator:
         self.class_names = self.model.spec.class_names
         self.rejected: list[tuple[int, str]] = []
         self._class_index = {name: index for index, name in enumerate(self.class_names)}
-        self._icp_models: dict[int, IcpModel] = {}
-        surfaces = self.model.surfaces
-        self._near_symmetries = NearSymmetries(surfaces) if surfaces else None
-        self._order = point_order(self.model.spec.crop_size, seed, self.device)
+        self._crop_poses = CropPoseEstimator(self.model, self.device, seed)
 
         # PyTorch sees it first: OpenVINO's activations make 0 of what is not a number.
         self._refuse_nonsense(model_path)
@@ -126,9 +100,7 @@ class PoseEstimator:
         known = Instance(0, self.class_names[0], 1.0, np.zeros(4, np.float32), wall, (0, 0))
         crop = self._cut(rgb, np.full((side, side), 0.5, np.float32), camera, known, wall)
 
-        inputs, sizes = self._inputs(crop.to(self.device))
-        _, is_finite = self._network_poses(inputs, torch.zeros(1, dtype=torch.long))
-        if not (is_finite.all() and sizes.mean.isfinite().all()):
+        if not self._crop_poses.is_finite(crop.to(self.device), self.refine_iterations):
             raise ModelFileError(
                 f"'{model_path}' is of no use: its network gave a pose that is not finite; train it"
                 " again"
@@ -225,35 +197,15 @@ class PoseEstimator:
         previous: Sequence[PoseEstimate],
     ) -> list[PoseEstimate]:
         """Poses of the ``instances`` at ``indices``, whose crops these are."""
-        spec = self.model.spec
         batch = Crops.concatenate(crops).to(self.device)
+        found = self._crop_poses(batch, previous, self.refine_iterations, self.icp, self.hypotheses)
 
-        # The networks' poses. All classes are trained where there is no look at the others.
-        trained = (batch.class_index < spec.num_trained).nonzero().squeeze(1)
-        known = batch.select(trained)
-        inputs, sizes = self._inputs(known)
-        estimates, is_finite = self._network_poses(inputs, trained)
-        models = self._instance_models(batch.class_index, trained, sizes)
-
-        # Better ones, and how sure they are.
-        if self._near_symmetries is not None and self.hypotheses != "none":
-            rotations, translations, confidences = self._look_twice(
-                batch, self._near_symmetries, models, estimates, previous
-            )
-        else:
-            rotations, translations = estimates.rotation, estimates.translation
-            confidences = self._verify(batch, models, rotations, translations)
-            if self.icp:
-                rotations, translations, confidences = self._register_where_better(
-                    batch, models, inputs, rotations, translations, confidences
-                )
-
-        not_finite = set(trained[~is_finite].tolist())
-        extents, stds = (values.cpu().numpy() for values in models.sizes())
+        is_finite = found.is_finite.tolist()
+        extents, stds = (values.cpu().numpy() for values in found.models.sizes())
         poses = []
         for k, index in enumerate(indices):
-            confidence = float(confidences[k])
-            if k in not_finite:
+            confidence = float(found.confidences[k])
+            if not is_finite[k]:
                 self.rejected.append((index, "the network gave no finite pose"))
             elif confidence < self.min_confidence:
                 reason = f"mask and depth contradict the pose: confidence {confidence:.2f}"
@@ -264,145 +216,11 @@ class PoseEstimator:
                         detection_index=index,
                         class_id=instances[index].class_id,
                         class_name=instances[index].class_name,
-                        rotation=rotations[k].double().cpu().numpy(),
-                        translation=translations[k].double().cpu().numpy(),
+                        rotation=found.rotations[k].double().cpu().numpy(),
+                        translation=found.translations[k].double().cpu().numpy(),
                         confidence=confidence,
                         size=extents[k],
                         size_std=stds[k] if stds[k].any() else None,
                     )
                 )
         return poses
-
-    def _inputs(self, crops: Crops) -> tuple[NetworkInputs, LogScale]:
-        """Inputs of the pose networks, and the sizes by which they are normalized."""
-        spec = self.model.spec
-        inputs = make_inputs(
-            crops, reach(self.model), spec.num_points, self._order, spec.input_frame
-        )
-        sizes = estimate_sizes(self.model, inputs)
-        return normalized(self.model, inputs, sizes.scale), sizes
-
-    def _instance_models(
-        self, class_index: Tensor, trained: Tensor, sizes: LogScale
-    ) -> InstanceModels:
-        """Models of all instances; ``sizes`` are those of the ``trained`` ones."""
-        scale = torch.ones(len(class_index), 3, device=self.device)
-        relative_std = torch.zeros_like(scale)
-        # One that is not finite makes its pose be left out.
-        scale[trained] = torch.where(sizes.scale.isfinite(), sizes.scale, 1.0)
-        relative_std[trained] = sizes.relative_std
-        return InstanceModels(self.model, class_index, scale, relative_std)
-
-    def _network_poses(self, inputs: NetworkInputs, instance: Tensor) -> tuple[Hypotheses, Tensor]:
-        """The networks' pose of each ``instance`` (K,), and (K,) whether it is finite.
-
-        One that is not is replaced: it is left out in the end, but until then the steps take the
-        batch as a whole.
-        """
-        if not len(instance):
-            return Hypotheses.none(self.device), instance.bool()
-        rotations, translations, _ = estimate(self.model, inputs, self.refine_iterations)
-        finite = rotations.isfinite().all(dim=(1, 2)) & translations.isfinite().all(dim=1)
-        rotations = torch.where(finite.view(-1, 1, 1), rotations, torch.eye(3, device=self.device))
-        translations = torch.where(finite.view(-1, 1), translations, 0.0)
-        return Hypotheses(instance, rotations, translations), finite
-
-    @torch.inference_mode()
-    def _look_twice(
-        self,
-        batch: Crops,
-        near_symmetries: NearSymmetries,
-        models: InstanceModels,
-        estimates: Hypotheses,
-        previous: Sequence[PoseEstimate],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Of every instance the pose that agrees best with depth and colors, and how sure it is.
-
-        The ``estimates`` may lack instances.
-        """
-        observation, class_names, symmetric = (
-            Observation.of(batch),
-            self.class_names,
-            self.model.symmetric,
-        )
-        if self.model.spec.estimates_sizes:
-            # Every instance has a model of its own, as every class has else.
-            near_symmetries = InstanceTurns(near_symmetries, models)
-            class_names = [class_names[index] for index in models.class_index.tolist()]
-            symmetric = symmetric[models.class_index]
-            own = torch.arange(len(batch), device=self.device)
-            observation = replace(observation, class_index=own)
-        surfaces = near_symmetries.surfaces
-        best, confidences = look_twice(
-            observation,
-            surfaces,
-            near_symmetries,
-            estimates,
-            symmetric,
-            previous_poses(observation, surfaces, class_names, previous),
-            with_turns=self.hypotheses != "network",
-            with_views=self.hypotheses == "views",
-        )
-        return best.rotation, best.translation, confidences
-
-    def _verify(
-        self, batch: Crops, models: InstanceModels, rotations: Tensor, translations: Tensor
-    ) -> Tensor:
-        """(B,) confidences of the poses: how well mask and depth agree with them."""
-        return pose_verification_score(
-            batch, models.points, models.diameters, rotations, translations
-        )
-
-    def _register_where_better(
-        self,
-        batch: Crops,
-        models: InstanceModels,
-        inputs: NetworkInputs,
-        rotations: Tensor,
-        translations: Tensor,
-        confidences: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The poses, registered to the depth by Open3D where they agree better then."""
-        registered = self._register(models, inputs, rotations, translations)
-        registered_confidences = self._verify(batch, models, *registered)
-        better = registered_confidences > confidences
-        return (
-            torch.where(better.view(-1, 1, 1), registered[0], rotations),
-            torch.where(better.view(-1, 1), registered[1], translations),
-            torch.where(better, registered_confidences, confidences),
-        )
-
-    def _register(
-        self, models: InstanceModels, inputs: NetworkInputs, rotations: Tensor, translations: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Each pose after ICP of the points that the networks saw."""
-        poses = zip(
-            range(len(rotations)),
-            inputs.points().double().cpu().numpy(),
-            rotations.double().cpu().numpy(),
-            translations.double().cpu().numpy(),
-            strict=True,
-        )
-        turned, moved = [], []
-        for instance, measured, rotation, translation in poses:
-            pose = self._icp_model(models, instance).refine(measured, rotation, translation)
-            turned.append(pose[0])
-            moved.append(pose[1])
-
-        return (
-            torch.from_numpy(np.stack(turned)).to(rotations),
-            torch.from_numpy(np.stack(moved)).to(rotations),
-        )
-
-    def _icp_model(self, models: InstanceModels, instance: int) -> IcpModel:
-        # Open3D takes seconds to import and is not needed without ICP.
-        from pose6d_node.densefusion.icp import IcpModel
-
-        class_index = int(models.class_index[instance])
-        if class_index in self._icp_models:
-            return self._icp_models[class_index]
-        points = models.points[instance].double().cpu().numpy()
-        icp_model = IcpModel(points, float(models.diameters[instance]))
-        if not self.model.spec.estimates_sizes:  # else every instance has its own
-            self._icp_models[class_index] = icp_model
-        return icp_model

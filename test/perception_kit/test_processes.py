@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 from python_imports import PACKAGES, sources
 
-from perception_kit.processes import ends_with_parent, ignoring_interrupts
+from perception_kit.processes import (
+    EXIT_BAD_INPUT,
+    ends_with_parent,
+    ignoring_interrupts,
+    reporting,
+)
 
 LIMIT_S = 60
 PARENT = """
@@ -42,6 +47,22 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
 def test_without_setpriv_the_command_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert ends_with_parent(["sleep", "1"]) == ["sleep", "1"]
+
+
+def test_bad_input_is_one_line_and_other_errors_are_raised(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @reporting("greet", KeyError, OSError)
+    def greet(name: str) -> int:
+        if not name:
+            raise OSError("nobody to greet")
+        return len(name) // 0 if name == "zero" else 0
+
+    assert greet("you") == 0
+    assert greet("") == EXIT_BAD_INPUT
+    assert capsys.readouterr().err == "greet: nobody to greet\n"
+    with pytest.raises(ZeroDivisionError):
+        greet("zero")
 
 
 COMMAND = """

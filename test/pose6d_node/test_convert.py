@@ -14,8 +14,9 @@ import torch
 from dataset_layouts import write_linemod
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 
+from perception_kit.processes import EXIT_BAD_INPUT
 from perception_kit.types import Intrinsics
-from pose6d_node.convert import EXIT_BAD_INPUT, main
+from pose6d_node.convert import main
 from pose6d_node.densefusion.crops import COLOR_MEAN, COLOR_STD, cut_crop, make_inputs
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.segmentation.predictor import Segmenter

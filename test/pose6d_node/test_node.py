@@ -37,7 +37,8 @@ from perception_kit.ros.image import (
 from perception_kit.ros.intrinsics import picture_intrinsics
 from perception_kit.ros.node_processes import NodeGroup
 from perception_kit.ros.qos import latched_qos
-from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.segmentation.network import IMAGE_MEAN, IMAGE_STD, build_network
 from pose6d_node.segmentation.predictor import Segmenter

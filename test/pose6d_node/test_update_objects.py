@@ -24,10 +24,10 @@ from painted_box import (
 
 from perception_kit.types import Instance
 from pose6d_node import PoseEstimator, update_objects
-from pose6d_node.densefusion import predictor
+from pose6d_node.densefusion import crop_poses
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.pose_model import PoseModel
-from pose6d_node.evaluate import pose_stages
+from pose6d_node.evaluation.pose_stages import pose_stages
 from pose6d_node.registration.hypotheses import half_turns
 from pose6d_node.registration.placement import Hypotheses
 
@@ -106,7 +106,7 @@ def test_the_estimator_finds_the_right_one_of_the_half_turns(
     )
     answer = half_turns(surfaces, torch.tensor([0]), true).select(torch.tensor([turn]))
     monkeypatch.setattr(
-        predictor,
+        crop_poses,
         "estimate",
         lambda *_: (answer.rotation, answer.translation, torch.ones(1)),
     )
@@ -184,7 +184,7 @@ def test_networks_see_the_classes_alone_that_they_were_trained_on(
         seen.append(arguments[1].class_index.tolist())
         return estimate(*arguments)
 
-    monkeypatch.setattr(predictor, "estimate", recorded)
+    monkeypatch.setattr(crop_poses, "estimate", recorded)
     rgb, depth, mask = box_view(box_model())
     instances = [box_instance(mask), box_instance(mask, "crate"), box_instance(mask)]
     poses = estimator(rgb, depth, CAMERA, instances)

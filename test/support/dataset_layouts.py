@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -147,3 +149,10 @@ def write_ycb_video(folder: Path) -> Path:
         }
         savemat(scene / f"{k:06d}-meta.mat", {"cls_indexes": [[2], [3]], "poses": poses, **camera})
     return folder
+
+
+def rewrite_json(path: Path, change: Callable[[Any], Any]) -> None:
+    """Change what a JSON file holds, in place or to what ``change`` returns."""
+    content = json.loads(path.read_text())
+    changed = change(content)
+    path.write_text(json.dumps(content if changed is None else changed))

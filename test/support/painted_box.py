@@ -13,7 +13,7 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.geometry import back_project
 from perception_kit.types import Intrinsics
 from pose6d_node.densefusion.crops import Crops, cut_crop
-from pose6d_node.densefusion.pose_model import MODEL_POINTS
+from pose6d_node.densefusion.object_table import MODEL_POINTS
 from pose6d_node.registration.placement import Hypotheses, Surfaces
 
 SIDES = np.array([0.16, 0.10, 0.06])

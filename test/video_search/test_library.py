@@ -182,7 +182,7 @@ def test_another_folder_is_no_library(tmp_path: Path) -> None:
 
 
 def test_another_format_is_named(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("video_search.library.FORMAT_VERSION", "99")
+    monkeypatch.setattr("video_search.tables.FORMAT_VERSION", "99")
     with pytest.raises(LibraryError, match="is of format 1, and this release reads 99"):
         Library.open(library.uri)
 

@@ -10,16 +10,11 @@ import torch
 
 from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import PersonBox
-from actionrec_node.recognition.recognizer import (
-    MAX_SIDE,
-    ActionRecognizer,
-    ClipRequest,
-    FallAlarm,
-    NewestClips,
-)
+from actionrec_node.recognition.clip_requests import ClipRequest, NewestClips
+from actionrec_node.recognition.recognizer import MAX_SIDE, ActionRecognizer
 from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.types import ActionEstimate
+from perception_kit.types import ActionEstimate, FallAlarm
 
 STEP_NS = 66_666_667  # 15 frames per second
 
@@ -306,11 +301,10 @@ def test_memory_is_flat_with_people_coming_and_going(model_path: Path) -> None:
         recognizer.push(
             _image(index), index * STEP_NS, _people(0, 1 + index // 12, 2 + index // 12)
         )
-        views = [
-            view for subject in recognizer._subjects.values() for _, view in subject.buffer._frames
-        ]
-        kept.append((len(recognizer._subjects), len({id(view.rgb) for view in views})))
-    assert max(subjects for subjects, _ in kept) <= 5
+        subjects = recognizer._subjects.by_track
+        views = [view for subject in subjects.values() for _, view in subject.buffer._frames]
+        kept.append((len(subjects), len({id(view.rgb) for view in views})))
+    assert max(count for count, _ in kept) <= 5
     assert max(images for _, images in kept) <= recognizer.spec.clip_length + 8
 
 
@@ -405,7 +399,7 @@ def test_nothing_waits_for_the_network(model_path: Path) -> None:
 def test_large_images_are_kept_small(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path)
     recognizer.add(np.zeros((1080, 1920, 3), np.uint8), 0)
-    (subject,) = recognizer._subjects.values()
+    (subject,) = recognizer._subjects.by_track.values()
     assert max(subject.buffer._frames[0][1].rgb.shape) == MAX_SIDE
 
 

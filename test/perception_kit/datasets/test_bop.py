@@ -1,28 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reader of BOP folders: units, labels, symmetries, and what it says about broken folders."""
+"""Frames of BOP folders: units, labels, symmetries, and what it says about broken folders."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-import trimesh
-from dataset_layouts import HEIGHT, WIDTH, write_models, write_scene
+from dataset_layouts import HEIGHT, WIDTH, rewrite_json, write_scene
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.bop import BopDataset, read_models
+from perception_kit.datasets.bop import BopDataset
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.mesh_units import METERS, MeshUnit
-from perception_kit.datasets.opener import open_dataset, open_models
 from perception_kit.datasets.symmetries import symmetry_transforms
 
 
@@ -45,32 +39,6 @@ def test_frame_is_in_meters_with_one_label_per_instance(tmp_path: Path) -> None:
     assert [instance.visible_fraction for instance in frame.instances] == [0.5, 1.0]
     np.testing.assert_allclose(frame.instances[0].translation, [0.01, -0.02, 0.9])
     np.testing.assert_allclose(frame.instances[0].rotation @ [1, 0, 0], [0, 1, 0], atol=1e-12)
-
-
-def test_models_are_in_meters_and_ascend_by_class(tmp_path: Path) -> None:
-    write_models(tmp_path / "models")
-    models = read_models(tmp_path / "models")
-    assert list(models) == [4, 9]
-    wedge, person = models.values()
-    assert (wedge.name, person.name, person.articulated) == ("wedge", "person", True)
-    assert wedge.diameter == pytest.approx(0.117)
-    np.testing.assert_allclose(wedge.size, [0.1, 0.06, 0.04], rtol=1e-6)
-    points = wedge.points(500)
-    assert points.shape == (500, 3)
-    assert points.dtype == np.float32
-    assert points.min() >= -1e-9
-    assert np.all(points @ [1 / 0.1, 1 / 0.06, 1 / 0.04] <= 1 + 1e-5)
-    np.testing.assert_array_equal(points, wedge.points(500))
-    with pytest.raises(DatasetError, match=r"'person'.*articulated"):
-        person.points(10)
-
-
-def test_mesh_in_meters_is_refused(tmp_path: Path) -> None:
-    write_models(tmp_path / "models", scale=0.001)
-    with pytest.raises(
-        DatasetError, match=r"models_info file says 100.0 x 60.0 x 40.0 mm.*millimetres"
-    ):
-        read_models(tmp_path / "models")[4].points(10)
 
 
 def test_discrete_symmetry_keeps_its_translation_in_meters() -> None:
@@ -185,66 +153,12 @@ SPOILT = {
 }
 
 
-def rewrite(path: Path, change: Callable[[Any], Any]) -> None:
-    """Change what a JSON file holds, in place or to what ``change`` returns."""
-    content = json.loads(path.read_text())
-    changed = change(content)
-    path.write_text(json.dumps(content if changed is None else changed))
-
-
 @pytest.mark.parametrize("fault", SPOILT)
 def test_a_spoilt_entry_is_named(fault: str, tmp_path: Path) -> None:
     name, change, message = SPOILT[fault]
-    rewrite(write_scene(tmp_path) / f"{name}.json", change)
+    rewrite_json(write_scene(tmp_path) / f"{name}.json", change)
     with pytest.raises(DatasetError, match=re.escape(message)):
         BopDataset(tmp_path)[0]
-
-
-SPOILT_MODELS = {
-    "a list": (lambda models: [models], "models_info.json' holds list"),
-    "an object without number": (lambda models: {"mug": models["4"]}, "one of them has none"),
-    "an object without extents": (lambda models: {"4": 3}, "holds 3 for object 4"),
-    "two of one name": (
-        lambda models: models["9"].update(name="wedge"),
-        "several objects the same name",
-    ),
-    "a diameter in metres": (
-        lambda models: models["4"].update(diameter=0.117),
-        "diameter 0.117 mm and the size 100.0 x 60.0 x 40.0 mm",
-    ),
-    "everything in metres": (
-        lambda models: models["4"].update(diameter=0.117, size_x=0.1, size_y=0.06, size_z=0.04),
-        "all lengths of this layout, those of the meshes too, are in millimetres",
-    ),
-    "no diameter": (lambda models: models["4"].update(diameter=None), "'diameter' is None"),
-    "a symmetry of three numbers": (
-        lambda models: models["4"].update(symmetries_discrete=[[1, 0, 0]]),
-        "object 4 ('wedge') cannot be read",
-    ),
-    "a symmetry that squeezes": (
-        lambda models: models["4"].update(symmetries_discrete=[[0] * 16]),
-        "is no rigid motion",
-    ),
-    "a symmetry without axis": (
-        lambda models: models["4"].update(symmetries_continuous=[{"offset": [0, 0, 0]}]),
-        "'axis'",
-    ),
-    "an axis of length 0": (
-        lambda models: models["4"].update(
-            symmetries_continuous=[{"axis": [0, 0, 0], "offset": [0, 0, 0]}]
-        ),
-        "names no axis",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", SPOILT_MODELS)
-def test_spoilt_models_are_named(fault: str, tmp_path: Path) -> None:
-    change, message = SPOILT_MODELS[fault]
-    write_models(tmp_path / "models")
-    rewrite(tmp_path / "models" / "models_info.json", change)
-    with pytest.raises(DatasetError, match=re.escape(message)):
-        read_models(tmp_path / "models")
 
 
 def test_masks_of_several_sizes_are_refused(tmp_path: Path) -> None:
@@ -259,13 +173,6 @@ def test_color_of_another_size_than_the_masks_is_refused(tmp_path: Path) -> None
     cv2.imwrite(str(scene / "rgb" / "000007.png"), np.zeros((6, 8, 3), np.uint8))
     with pytest.raises(DatasetError, match=r"colour is \(6, 8\), but its masks are \(12, 16\)"):
         BopDataset(tmp_path).color_and_labels(0)
-
-
-def test_missing_mesh_is_named(tmp_path: Path) -> None:
-    write_models(tmp_path / "models")
-    (tmp_path / "models" / "obj_000004.ply").unlink()
-    with pytest.raises(DatasetError, match=r"lists object 4, but .*obj_000004.ply"):
-        read_models(tmp_path / "models")
 
 
 def test_depth_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -311,37 +218,6 @@ def test_a_folder_without_depth_images_has_frames_of_unknown_depth(tmp_path: Pat
     assert not dataset[0].depth.any()
     with pytest.raises(DatasetError, match=r"depth/000007.png' is missing"):
         dataset.depth(0)
-
-
-def test_models_of_another_format(tmp_path: Path) -> None:
-    write_scene(tmp_path)
-    mesh = tmp_path / "models" / "obj_000004.ply"
-    trimesh.load_mesh(mesh).export(mesh.with_suffix(".stl"))
-    mesh.unlink()
-    model = BopDataset(tmp_path).models[4]
-    assert model.name == "wedge"
-    np.testing.assert_allclose(np.ptp(model.mesh()[0], axis=0), [0.1, 0.06, 0.04], rtol=1e-5)
-    assert open_models(tmp_path / "models")[4].name == "wedge"
-
-
-def test_models_without_info_are_measured_in_millimetres(tmp_path: Path) -> None:
-    scene = write_scene(tmp_path)
-    (tmp_path / "models" / "models_info.json").unlink()
-    rewrite(scene / "scene_gt.json", lambda frames: frames["7"][1].update(obj_id=4))
-    dataset = BopDataset(tmp_path)
-    (model,) = dataset.models.values()
-    assert (model.class_id, model.name) == (4, "obj_000004")
-    np.testing.assert_allclose(model.size, [0.1, 0.06, 0.04], rtol=1e-5)
-    assert any("not symmetric" in note for note in model.notes)
-    assert len(dataset[0].instances) == 2
-
-
-@pytest.mark.parametrize("unit", ["cm", "mm"])
-def test_meshes_in_a_told_unit(unit: MeshUnit, tmp_path: Path) -> None:
-    write_scene(tmp_path)
-    write_models(tmp_path / "models", scale=0.001 / METERS[unit])
-    model = open_dataset(tmp_path, mesh_unit=unit).models[4]
-    np.testing.assert_allclose(np.ptp(model.mesh()[0], axis=0), [0.1, 0.06, 0.04], rtol=1e-5)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "jpeg", "tif", "tiff"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.object_model import ObjectModel
 

@@ -13,7 +13,8 @@ import pytest
 from box_views import CAMERA, BoxView, random_box, render_box, write_bop
 from dataset_layouts import write_scene
 
-from perception_kit.datasets.bop import BopDataset, read_models
+from perception_kit.datasets.bop import BopDataset
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import GroundTruthInstance
 from perception_kit.datasets.rendered_masks import MaskRenderer

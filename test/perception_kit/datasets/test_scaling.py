@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.bop import read_instance
+from perception_kit.datasets.bop_entries import read_instance
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.scaling import axis_groups, overall_scale, scaled_symmetries
 from perception_kit.datasets.symmetries import symmetry_transforms

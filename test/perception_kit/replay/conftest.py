@@ -33,7 +33,7 @@ def settings(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplaySet
     import torch
 
     from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, save_action_model
-    from perception_kit.datasets.bop import read_models
+    from perception_kit.datasets.bop_models import read_models
     from perception_kit.networks.model_file import save_model
     from perception_kit.replay.settings import ReplaySettings
     from pose6d_node.densefusion.pose_model import PoseModel

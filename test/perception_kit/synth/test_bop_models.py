@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mesh_files import box, write_obj
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.synth.bop_models import write_models

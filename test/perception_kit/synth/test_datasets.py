@@ -12,7 +12,8 @@ import open3d as o3d
 import pytest
 
 from perception_kit.bags.bag import read_messages
-from perception_kit.datasets.bop import BopDataset, read_models
+from perception_kit.datasets.bop import BopDataset
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.geometry import back_project
 from perception_kit.synth.__main__ import main, parse_arguments

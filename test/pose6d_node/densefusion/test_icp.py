@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.geometry import back_project
 from perception_kit.metrics.pose import add
 from pose6d_node.densefusion.icp import IcpModel

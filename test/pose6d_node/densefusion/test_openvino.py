@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from pose6d_node.densefusion.openvino import can_be_compiled, compile_networks
-from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 
 CLASSES = 3

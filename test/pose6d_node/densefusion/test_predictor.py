@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.networks.model_file import read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node.config import Pose6dConfig
-from pose6d_node.densefusion import predictor
+from pose6d_node.densefusion import crop_poses
 from pose6d_node.densefusion.inference import estimate
-from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.densefusion.rotations import fit_rigid
 
@@ -123,7 +124,7 @@ def test_a_pose_that_is_not_finite_is_skipped_by_name(
         is_spoilt = torch.tensor([True, False]).view(-1, 1, 1)
         return torch.where(is_spoilt, torch.nan, rotation), translation, confidence
 
-    monkeypatch.setattr(predictor, "estimate", spoilt)
+    monkeypatch.setattr(crop_poses, "estimate", spoilt)
     (pose,) = estimator(view.rgb, view.depth, camera, [view.instance(), view.instance()])
     assert pose.detection_index == 1
     assert estimator.rejected == [(0, "the network gave no finite pose")]

@@ -23,7 +23,8 @@ from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node import train_pose
 from pose6d_node.densefusion.crops import make_inputs, point_order
 from pose6d_node.densefusion.instance_models import InstanceModels
-from pose6d_node.densefusion.pose_model import PoseModel, PoseModelSpec
+from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
 from pose6d_node.densefusion.size_net import LogScale, SizeNet
 from pose6d_node.densefusion.sizes import estimate_sizes, noisy, normalized, reach, vary_sizes

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from pose6d_node.densefusion.crops import Crops, cut_crop
 from pose6d_node.densefusion.verification import pose_verification_score
 

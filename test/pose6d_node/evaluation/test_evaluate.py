@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -15,10 +14,11 @@ import pytest
 import torch
 from bop_rectangles import write_rectangles
 
-from perception_kit.datasets.bop import read_models
+from perception_kit.datasets.bop_models import read_models
 from perception_kit.networks.model_file import save_model
+from perception_kit.processes import EXIT_BAD_INPUT
 from pose6d_node.densefusion.pose_model import PoseModel
-from pose6d_node.evaluate import EXIT_BAD_INPUT, main, reason_notes
+from pose6d_node.evaluate import main
 from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 
@@ -235,12 +235,3 @@ def test_classes_that_are_not_chosen_are_not_scored(
     assert metrics["per_class"].keys() == {"blue_box"}
     assert main([*command, "--out", str(out), "--classes", "mug"]) == EXIT_BAD_INPUT
     assert "has no class mug" in capsys.readouterr().err
-
-
-def test_reasons_that_differ_in_their_numbers_are_one_note() -> None:
-    few = "{} known depths in the mask, at least 50 are needed"
-    reasons = Counter({few.format(29): 2, few.format(31): 1, "the mask is empty": 1})
-    assert reason_notes(reasons) == [
-        f"3 times no pose, such as: {few.format(29)}",
-        "once no pose: the mask is empty",
-    ]

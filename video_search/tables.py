@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The LanceDB tables of a library, which several processes read and write at once."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import pyarrow as pa
+from lancedb.index import FTS, Bitmap, BTree, IvfFlat
+
+from video_search.schema import FORMAT_VERSION, REWRITTEN_KEY, SOURCES, TAGS, VERSION_KEY
+
+_TAGS, _SOURCES, _LOCK = "tags", "sources", ".lock"
+# Words as they are: singular and plural, and what they mean, are up to the search.
+_INDICES: dict[str, Any] = {
+    "text": FTS(stem=False, remove_stop_words=False),
+    "source": Bitmap(),
+    "space": Bitmap(),
+    "id": BTree(),
+}
+# Fewer descriptors are compared one by one, which is as fast. The partitions suit millions.
+MIN_INDEXED = 50_000
+_NEAREST = IvfFlat(distance_type="cosine", num_partitions=256, sample_rate=64, max_iterations=15)
+# Writers of other processes may be faster; each try starts from what they wrote.
+_TRIES, _PAUSE_S = 8, 0.05
+_CONFLICT = ("conflict", "Retryable")
+
+
+class LibraryError(ValueError):
+    """A library cannot be opened, read or written; the message says why and what to do."""
+
+
+class LibraryTables:
+    """The tables ``tags`` and ``sources`` of one library.
+
+    Every method that writes does so as a whole or not at all, whatever ends the process, and may
+    run in several processes at once. Methods raise LibraryError.
+    """
+
+    def __init__(self, uri: str, connection: Any) -> None:
+        """Use ``open`` or ``create``."""
+        self.uri = uri
+        self._connection = connection
+        self.tags = self._opened(_TAGS)
+        self.sources = self._opened(_SOURCES)
+
+    @classmethod
+    def open(cls, uri: str) -> LibraryTables:
+        """The tables of the library at ``uri``."""
+        if _is_local(uri) and not Path(uri).is_dir():
+            raise LibraryError(
+                f"there is no library at '{uri}': make one with python -m video_search.index"
+                f" {uri} SOURCE"
+            )
+        with reported(uri, "opened"):
+            connection = lancedb.connect(uri)
+            names = set(connection.list_tables().tables)
+        if not {_TAGS, _SOURCES} <= names:
+            raise LibraryError(
+                f"'{uri}' is no library of video_search: it has no tables '{_TAGS}' and"
+                f" '{_SOURCES}'; name the folder given to python -m video_search.index"
+            )
+        return cls(uri, connection)
+
+    @classmethod
+    def create(cls, uri: str) -> LibraryTables:
+        """The tables of the library at ``uri``, made first where there are none."""
+        folder = Path(uri)
+        with reported(uri, "made"):
+            if _is_local(uri):
+                is_ours = (folder / f"{_TAGS}.lance").is_dir() or (folder / _LOCK).is_file()
+                if folder.exists() and not is_ours and (folder.is_file() or any(folder.iterdir())):
+                    raise LibraryError(
+                        f"'{uri}' is no library and not empty: name a folder that does not exist"
+                        " yet"
+                    )
+                folder.mkdir(parents=True, exist_ok=True)
+            with _locked(uri, exclusive=True):
+                connection = lancedb.connect(uri)
+                # The tags come last: who sees them sees a whole library.
+                connection.create_table(_SOURCES, schema=SOURCES, exist_ok=True)
+                _index(connection.create_table(_TAGS, schema=TAGS, exist_ok=True))
+        return cls.open(uri)
+
+    def _opened(self, name: str) -> Any:
+        with reported(self.uri, "opened"):
+            table = self._connection.open_table(name)
+            found = (table.schema.metadata or {}).get(VERSION_KEY, b"none").decode()
+        if found != FORMAT_VERSION:
+            raise LibraryError(
+                f"the library '{self.uri}' is of format {found}, and this release reads"
+                f" {FORMAT_VERSION}: index its sources again into a new library, or use the release"
+                " that wrote it"
+            )
+        return table
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the tables lie; None for those on object storage."""
+        return Path(self.uri) if _is_local(self.uri) else None
+
+    @property
+    def rewritten(self) -> bytes:
+        """Changes whenever the tags were written anew, as far as ``refresh`` has seen."""
+        return (self.tags.schema.metadata or {}).get(REWRITTEN_KEY, b"")
+
+    def refresh(self) -> None:
+        """See what other processes have written since."""
+        self.tags.checkout_latest()
+        self.sources.checkout_latest()
+
+    def merge(self, table: Any, rows: pa.Table, instead_of: str = "") -> None:
+        """Add rows to a table, or replace those with the same ids, in one step.
+
+        With ``instead_of``, an SQL condition, the other rows for which it holds are deleted.
+        """
+        merge = table.merge_insert("id")
+        merge = merge.when_matched_update_all().when_not_matched_insert_all()
+        if instead_of:
+            merge = merge.when_not_matched_by_source_delete(instead_of)
+
+        # Tried again while other processes write.
+        with reported(self.uri, "written"), _locked(self.uri, exclusive=False):
+            for attempt in range(_TRIES):
+                try:
+                    merge.execute(rows, on_bad_vectors="null")
+                    return
+                except (OSError, RuntimeError) as error:
+                    is_conflict = any(word in str(error) for word in _CONFLICT)
+                    if attempt + 1 == _TRIES or not is_conflict:
+                        raise
+                    time.sleep(_PAUSE_S * 2**attempt)
+                    self.refresh()
+
+    def optimize(self, history: timedelta) -> None:
+        """Index what was added since, and merge small files.
+
+        Files that only states older than ``history`` need are deleted.
+        """
+        with reported(self.uri, "optimized"), _locked(self.uri, exclusive=False):
+            indexed = {name for index in self.tags.list_indices() for name in index.columns}
+            described = self.tags.count_rows("descriptor_size > 0")
+            if described >= MIN_INDEXED and "descriptor" not in indexed:
+                self.tags.create_index("descriptor", config=_NEAREST)
+            for table in (self.tags, self.sources):
+                table.optimize(cleanup_older_than=history)
+
+    @contextmanager
+    def cleaning(self) -> Iterator[None]:
+        """Sees all that was written, and lets other processes wait, to delete rows meanwhile."""
+        with reported(self.uri, "cleaned"), _locked(self.uri, exclusive=True):
+            self.refresh()
+            yield
+
+    def keep_tags(self, where: str) -> None:
+        """Write the tags anew for which an SQL condition holds; others are in no file any more."""
+        self.tags = self._rewritten(_TAGS, where)
+
+    def keep_sources(self, where: str) -> None:
+        """Do the same to the sources."""
+        self.sources = self._rewritten(_SOURCES, where)
+
+    def _rewritten(self, name: str, keep: str) -> Any:
+        """The table without the other rows, which are in no file any more."""
+        table = self._connection.open_table(name)
+        rows = table.search().where(keep).to_batches()
+        metadata = {**(table.schema.metadata or {}), REWRITTEN_KEY: uuid.uuid4().hex.encode()}
+        reader = pa.RecordBatchReader.from_batches(table.schema.with_metadata(metadata), rows)
+        written = self._connection.create_table(
+            name, reader, mode="overwrite", on_bad_vectors="null"
+        )
+        if name == _TAGS:
+            _index(written)
+        with warnings.catch_warnings():  # of readers that fail: they are to
+            warnings.simplefilter("ignore", UserWarning)
+            written.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+        return written
+
+
+def _index(tags_table: Any) -> None:
+    """Make the indices that the table lacks."""
+    indexed = {name for index in tags_table.list_indices() for name in index.columns}
+    for column, config in _INDICES.items():
+        if column not in indexed:
+            tags_table.create_index(column, config=config)
+
+
+def _is_local(uri: str) -> bool:
+    return "://" not in uri
+
+
+@contextmanager
+def reported(uri: str, done: str) -> Iterator[None]:
+    """LanceDB's errors as LibraryError: the library could not be ``done``."""
+    try:
+        yield
+    except (OSError, RuntimeError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        hint = "see that it is there, whole, and that you may write to it"
+        if "No space left" in str(error):
+            hint = "make room on its disk; what was in it before is whole"
+        raise LibraryError(f"the library '{uri}' could not be {done} ({reason}): {hint}") from error
+
+
+@contextmanager
+def _locked(uri: str, exclusive: bool) -> Iterator[None]:
+    """Keeps ``forget`` and writers apart; writers do not wait for each other.
+
+    Object storage has no locks: there, forgetting must be done while nobody writes.
+    """
+    if not _is_local(uri):
+        yield
+        return
+    with (Path(uri) / _LOCK).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
