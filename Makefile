@@ -50,7 +50,7 @@ lint: setup
 	@./run ruff check .
 	@./run ruff format --check .
 	@./run mypy
-	@./run pytest test/test_import_rules.py test/test_dependencies.py
+	@./run pytest -m "not slow" test/test_import_rules.py test/test_dependencies.py
 
 # The documentation site in out/docs; it needs no network, and a broken link is an error.
 docs: setup

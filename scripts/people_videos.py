@@ -19,7 +19,7 @@ from pathlib import Path
 
 from actionrec_node.data.annotations import DataError, read_table
 from actionrec_node.up_fall import HEADER, Row, label_videos
-from perception_kit.processes import run_command
+from perception_kit.processes import reporting, run_command
 from perception_kit.videos.video import is_video
 
 URFD = "urfd"
@@ -74,23 +74,20 @@ def _single_actions(clips: Path) -> Iterator[tuple[Path, Row]]:
             yield path, (f"{label}/{path.name}", "0", "inf", label, path.name.split("_")[0])
 
 
+@reporting("people_videos", DataError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the folders; exit code 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    try:
-        for name, labels in data_folders(args.real, args.clips).items():
-            for path, row in labels:
-                copy = args.out / name / row[0]
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                if not copy.exists():
-                    shutil.copy(path, copy)
-            with (args.out / name / "labels.csv").open("w", newline="") as file:
-                csv.writer(file).writerows([HEADER, *(row for _, row in labels)])
-            videos = len({row[0] for _, row in labels})
-            print(f"{args.out / name}: {len(labels)} labels of {videos} videos")
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for name, labels in data_folders(args.real, args.clips).items():
+        for path, row in labels:
+            copy = args.out / name / row[0]
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if not copy.exists():
+                shutil.copy(path, copy)
+        with (args.out / name / "labels.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([HEADER, *(row for _, row in labels)])
+        videos = len({row[0] for _, row in labels})
+        print(f"{args.out / name}: {len(labels)} labels of {videos} videos")
     return 0
 
 

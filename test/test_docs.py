@@ -60,6 +60,7 @@ def test_commands_of_the_documentation_exist(page: Path) -> None:
     assert not {name for name in used if name.split()[0] in groups and name not in known}
 
 
+@pytest.mark.slow
 def test_the_python_lines_of_the_readme_compile() -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert len(blocks) == 3

@@ -106,5 +106,6 @@ def test_algorithms_know_nothing_of_ros() -> None:
         ("from actionrec_node import ActionRecognizer", {"rclpy"}),
     ],
 )
+@pytest.mark.slow
 def test_an_import_loads_only_what_it_needs(statement: str, unwanted: set[str]) -> None:
     assert not loaded_by(statement, sys.executable) & unwanted

@@ -264,6 +264,7 @@ def test_sigint_ends_the_node_cleanly(graph: RosGraph, camera: Camera, group: No
     assert "Traceback" not in Path(group.log_path(NODE)).read_text()
 
 
+@pytest.mark.slow
 def test_the_silence_of_a_dead_node_misses_the_deadline_of_the_alarm(
     graph: RosGraph, model_path: Path, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_two_objects_keep_their_identities(tmp_path: Path) -> None:
     assert "#2" in lines[-1]
 
 
+@pytest.mark.slow
 def test_poses_of_a_rendered_dataset(tmp_path: Path) -> None:
     data = tmp_path / "data"
     options = ["--format", "bop", "--split", "test", "--seed", "3", "--frames", "3"]
@@ -49,6 +50,7 @@ def test_poses_of_a_rendered_dataset(tmp_path: Path) -> None:
     assert all(" at [" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_actions_of_a_video(tmp_path: Path) -> None:
     path = tmp_path / "video.mp4"
     with av.open(str(path), "w") as video:
@@ -63,6 +65,7 @@ def test_actions_of_a_video(tmp_path: Path) -> None:
     assert all(" s: " in line for line in lines)
 
 
+@pytest.mark.slow
 def test_moments_of_a_library(tmp_path: Path) -> None:
     write = (
         "from video_search import Library, Source, Tag\n"

@@ -120,6 +120,7 @@ def test_converted_networks_are_given_what_they_were_trained_on() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.slow
 def test_torchvisions_mask_rcnn_finds_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     settings = {

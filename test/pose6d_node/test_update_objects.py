@@ -61,6 +61,7 @@ def meshes(tmp_path: Path) -> Path:
     return folder.parent
 
 
+@pytest.mark.slow
 def test_surfaces_are_those_of_the_meshes(without_surfaces: Path, meshes: Path) -> None:
     assert PoseModel.load(without_surfaces).surfaces is None
     out = without_surfaces.with_name("with_surfaces.safetensors")
@@ -152,6 +153,7 @@ def test_an_added_object_gets_poses_without_any_network(meshes: Path, tmp_path: 
     assert reason.startswith("the networks were not trained on class 'box'")
 
 
+@pytest.mark.slow
 def test_networks_see_the_classes_alone_that_they_were_trained_on(
     meshes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

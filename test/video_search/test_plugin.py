@@ -41,6 +41,7 @@ def index(library: Path, *arguments: str, site: Path) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 def test_the_example_tags_dark_times(installed: Path, tmp_path: Path) -> None:
     bright, dark = np.full((48, 64, 3), 200, np.uint8), np.zeros((48, 64, 3), np.uint8)
     video = write_video(tmp_path / "room.mp4", iter([bright] * 10 + [dark] * 10 + [bright] * 10))
@@ -52,6 +53,7 @@ def test_the_example_tags_dark_times(installed: Path, tmp_path: Path) -> None:
     assert 1.6e9 <= tag.end_ns <= 2e9
 
 
+@pytest.mark.slow
 def test_what_a_plugin_raises_names_it(installed: Path, tmp_path: Path) -> None:
     broken = tmp_path / "site"
     info = broken / "broken-1.0.dist-info"

@@ -6,6 +6,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
 from perception_kit.networks.torchvision_import import import_torchvision
@@ -24,6 +26,7 @@ print("torch._dynamo" in sys.modules, callable(torch._dynamo.optimize))
 """
 
 
+@pytest.mark.slow
 def test_torchvision_without_the_compiler() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False

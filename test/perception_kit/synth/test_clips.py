@@ -41,6 +41,7 @@ def decode(path: Path) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("short")
+@pytest.mark.slow
 def test_folder_holds_videos_labels_and_classes(tmp_path: Path):
     write_clips(tmp_path / "clips", seed=1, count=2, workers=1)
     with (tmp_path / "clips" / "labels.csv").open() as file:

@@ -31,6 +31,7 @@ def spec_of(architecture: str) -> PoseModelSpec:
 
 
 @torch.inference_mode()
+@pytest.mark.slow
 def test_same_poses() -> None:
     torch.manual_seed(0)
     spec = spec_of("densefusion_compact")

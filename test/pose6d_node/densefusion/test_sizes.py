@@ -196,6 +196,7 @@ def test_poses_are_judged_by_models_of_the_estimated_size() -> None:
 @pytest.mark.parametrize(
     "choice", [{"hypotheses": "views"}, {"hypotheses": "none", "icp": True}], ids=["views", "icp"]
 )
+@pytest.mark.slow
 def test_poses_come_with_their_size(tmp_path: Path, choice: dict[str, object]) -> None:
     path = tmp_path / "pose.safetensors"
     sized_model().save(path, {})

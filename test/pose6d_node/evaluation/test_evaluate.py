@@ -95,6 +95,7 @@ def test_class_that_the_pose_model_does_not_know_is_named(
     assert "the pose model does not know box" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_model_that_estimates_sizes_beside_one_that_does_not(
     bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
 ) -> None:

@@ -42,6 +42,7 @@ def test_unknown_depth_is_zero(unknown: float) -> None:
 
 
 @given(distance=st.floats(0.4, 2), side=st.integers(30, 90))
+@pytest.mark.slow
 def test_regions_come_with_their_size_in_meters(distance: float, side: int) -> None:
     focal_length, size = 300.0, (160, 128)
     channel = depth_channel(np.full(size[::-1], distance, np.float32), focal_length, size)

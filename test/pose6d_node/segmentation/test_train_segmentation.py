@@ -75,6 +75,7 @@ def test_trains_in_mixed_precision(folder: Path) -> None:
     assert torch.bfloat16 not in {tensor.dtype for tensor in tensors.values()}
 
 
+@pytest.mark.slow
 def test_starts_from_imagenet_and_learns_with_depth(folder: Path) -> None:
     train_segmentation.main(command(folder, "--steps", "2", "--depth"))
     path = folder.parent / "seg.safetensors"
@@ -99,6 +100,7 @@ def test_resumed_run_equals_an_uninterrupted_one(
     assert_resume_is_exact(monkeypatch, "pose6d_node.train_segmentation", arguments, tmp_path)
 
 
+@pytest.mark.slow
 def test_scored_on_the_split_of_held_out_frames(folder: Path, tmp_path: Path, capsys) -> None:
     more = ["--steps", "1", "--architecture", "compact", "--val"]
     train_segmentation.main(command(folder, *more, str(folder)))
@@ -222,6 +224,7 @@ def test_weights_of_another_architecture_are_refused() -> None:
         load_matching(build_network("compact", 3), {"encoder.weight": torch.zeros(3)})
 
 
+@pytest.mark.slow
 def test_chosen_classes_of_any_split_are_learned(folder: Path, capsys) -> None:
     (folder / "train").rename(folder / "train_pbr")
     more = ["--steps", "1", "--classes", "blue_box", "--val", str(folder)]
