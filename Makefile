@@ -41,7 +41,9 @@ soak: out/demo/scene
 
 # The articles' experiments, into docs/article.md: make article LMO=DIR YCBV=DIR PEOPLE=DIR PHOTOS=DIR
 article: setup
-	@./run python -m bench.article --out out/article --lmo "$(LMO)" --ycbv "$(YCBV)" --people "$(PEOPLE)" --photos "$(PHOTOS)"
+	@./run python -m bench.article --out out/article \
+	    $(if $(LMO),--lmo "$(LMO)") $(if $(YCBV),--ycbv "$(YCBV)") \
+	    $(if $(PEOPLE),--people "$(PEOPLE)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 out/demo/scene: setup
 	@test -d $@ || ./run python -m perception_kit.synth --split test --seed 7 --seconds 20 --out $@

@@ -44,9 +44,8 @@ def _poses(out: Path) -> str:
     }
     columns: dict[str, dict[str, Any]] = {}
     for title, folder in runs.items():
-        for stage, scores in read_figures(out / folder / "metrics.json")["poses"][
-            "given_masks"
-        ].items():
+        stages = read_figures(out / folder / "metrics.json")["poses"]["given_masks"]
+        for stage, scores in stages.items():
             if stage in _STAGES:
                 columns[f"{title}, {_STAGES[stage]}"] = scores
     first = next(iter(columns.values()))
