@@ -68,6 +68,7 @@ COMMANDS: Entries = {
         "forget": Entry("video_search.forget", "Delete by source, track or time, from every file."),
     },
     "average": Entry("perception_kit.average", "Average models that were fine-tuned from another."),
+    "halve": Entry("perception_kit.halve", "Store a model in half the bytes."),
     "quantize": Entry("actionrec_node.quantize", "Make an 8-bit action model for CPUs."),
     "allow-bfloat16": Entry(
         "pose6d_node.allow_bfloat16", "Let a model run faster where that costs nothing."

@@ -148,7 +148,8 @@ def convert(args: argparse.Namespace) -> int:
         for k in range(FPS * SECONDS):
             box = shot.box + np.tile(motion * k / (FPS * SECONDS), 2)
             box = np.clip(box, 0, np.tile(shot.rgb.shape[1::-1], 2))
-            boxes.append((name, round(k / FPS, 3), *box.round(1)))
+            if (box[2:] - box[:2]).min() >= 1:  # pixels: the rest has left the picture
+                boxes.append((name, round(k / FPS, 3), *box.round(1)))
         count += 1
 
     _write(args.out / "labels.csv", ("video", "start", "end", "label"), labels)

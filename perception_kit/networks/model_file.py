@@ -52,12 +52,13 @@ def save_model(
 def read_model(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Tensors (on the CPU) and metadata of a model file of ``kind``.
 
-    Raises ModelFileError with what to do.
+    What is stored as float16 comes as float32. Raises ModelFileError with what to do.
     """
     metadata = read_metadata(path, kind)
     tensors = load_file(path)
     _check_finite(path, tensors)
-    return tensors, metadata
+    halves = [name for name, tensor in tensors.items() if tensor.dtype == torch.float16]
+    return tensors | {name: tensors[name].float() for name in halves}, metadata
 
 
 def _check_finite(path: str | Path, tensors: dict[str, torch.Tensor]) -> None:

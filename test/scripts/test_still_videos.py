@@ -92,6 +92,18 @@ def test_people_of_a_table_keep_still(
     assert read_boxes([out])[path.resolve()].boxes[0].tolist() == [5, 5, 30, 30]
 
 
+def test_a_box_that_leaves_the_picture_ends(
+    script: ModuleType, photographs: Path, tmp_path: Path
+) -> None:
+    table, out = tmp_path / "people.csv", tmp_path / "out"
+    corners = ["0,0,0,2,2,standing", "0,78,58,80,60,standing"] * 8
+    table.write_text("\n".join(["photograph,x_min,y_min,x_max,y_max,label", *corners]))
+    arguments = ["--data", str(photographs), "--people", str(table), "--out", str(out)]
+    assert script.main(arguments) == 0
+    lengths = [len(track.boxes) for track in read_boxes([out]).values()]
+    assert min(lengths) < max(lengths) == 30
+
+
 def test_a_photograph_that_is_not_there_is_named(
     script: ModuleType, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

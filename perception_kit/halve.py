@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Halves the size of a model file: ``python -m perception_kit.halve MODEL --out OUT``.
+
+Matrices and kernels are stored as float16; means, variances and biases, which are few, stay as they
+are. Everything that reads a model computes in float32, with weights rounded to 11 significant bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from perception_kit.arguments import model_file, program_name
+from perception_kit.json_output import write_json
+from perception_kit.networks.model_file import file_sha256, read_model, save_model
+from perception_kit.networks.model_metadata import ModelFileError, model_kind
+from perception_kit.partial_file import replacing
+from perception_kit.processes import reporting, run_command
+
+MAX_FLOAT16 = torch.finfo(torch.float16).max
+
+
+def halve(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors, those of two and more dimensions as float16.
+
+    Raises ValueError, which names the tensor, for a value that float16 cannot hold.
+    """
+    halved = {}
+    for name, tensor in tensors.items():
+        is_large = tensor.is_floating_point() and tensor.ndim >= 2 and tensor.numel() > 0
+        if is_large and (peak := float(tensor.abs().max())) > MAX_FLOAT16:
+            raise ValueError(f"'{name}' has a value of {peak:.3g}, and float16 ends at 65504")
+        halved[name] = tensor.half() if is_large else tensor
+    return halved
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog=program_name("perception_kit.halve"),
+        description="Store the weights of a model as float16, in half the bytes.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file")
+    parser.add_argument("--out", type=model_file, required=True, help="model file to write")
+    return parser.parse_args(arguments)
+
+
+@reporting("error", ModelFileError, OSError)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the smaller file, and the model's record beside it; returns the exit status."""
+    args = parse_arguments(arguments)
+    kind = model_kind(args.model)
+    tensors, metadata = read_model(args.model, kind)
+    digest = file_sha256(args.model)
+    try:
+        halved = halve(tensors)
+    except ValueError as error:
+        raise ModelFileError(f"'{args.model}': {error}: it stays in float32") from error
+    before = args.model.stat().st_size
+    save_model(args.out, kind, halved, {k: v for k, v in metadata.items() if k != "kind"})
+    _write_record(args.model, args.out, digest)
+    print(f"wrote {args.out}: {before / 1e6:.1f} -> {args.out.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _write_record(model: Path, out: Path, digest: str) -> None:
+    """The record of the training goes with the model; one that has none says how it was made."""
+    record = model.with_name(model.name + ".json")
+    target = out.with_name(out.name + ".json")
+    if record.is_file():
+        if record.resolve() != target.resolve():
+            shutil.copyfile(record, target)
+        return
+    command = ["python", "-m", "perception_kit.halve", str(model), "--out", str(out)]
+    with replacing(target) as partial:
+        write_json(partial, {"command": shlex.join(command), "sha256": digest})
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
