@@ -19,6 +19,10 @@ CHOICES = tuple(percent / 100 for percent in range(30, 100, 5))
 """Values of ``fall_on`` that are tried."""
 
 
+CONFIRMATION_S = 4.0
+"""A confirmed alarm may come so long after the end of its fall: the person has to lie first."""
+
+
 def alarm_scores(
     videos: Sequence[PredictedVideo],
     class_names: Sequence[str],
@@ -32,28 +36,37 @@ def alarm_scores(
     node's other parameters have their defaults. ``minutes`` and ``falls`` of the videos, and lists
     with a value for each ``fall_on``: falls ``missed``, ``recall``,
     ``false_alarms``, ``false_alarms_per_hour``, ``mean_delay_s`` and ``max_delay_s``
-    (``fall_reports``).
+    (``fall_reports``). ``confirmed`` has the same lists for a robot that waits until lying confirms
+    the alarm, at most ``CONFIRMATION_S`` after the fall.
     """
     if alarm_classes is None:
         alarm_classes = default_alarm_classes(class_names)
     called = fall_names(class_names, alarm_classes)
-    reports = []
+    minutes = sum(len(video.live_frames()[0]) for video in videos) / clip_fps / 60
+    on, confirmed = [], []
     for fall_on in CHOICES:
         config = RecognizerConfig(fall_on=fall_on)
         decisions = [Decision(class_names, alarm_classes, lying_classes) for _ in videos]
-        reports.append(
-            actions.joined(
-                _reports(video, decision, called, clip_fps, config)
-                for video, decision in zip(videos, decisions, strict=True)
-            )
-        )
+        reports = [
+            _reports(video, decision, called, clip_fps, config)
+            for video, decision in zip(videos, decisions, strict=True)
+        ]
+        on.append(actions.joined(each for each, _ in reports))
+        confirmed.append(actions.joined(each for _, each in reports))
 
-    minutes = sum(len(video.live_frames()[0]) for video in videos) / clip_fps / 60
-    falls = len(reports[0].delays_s)
     return {
         "minutes": minutes,
-        "falls": falls,
+        "falls": len(on[0].delays_s),
         "fall_on": list(CHOICES),
+        **_columns(on, minutes),
+        "confirmed": _columns(confirmed, minutes),
+    }
+
+
+def _columns(reports: Sequence[actions.FallReports], minutes: float) -> dict[str, list[Any]]:
+    """Lists with a value for each of the reports, which are of one threshold each."""
+    falls = len(reports[0].delays_s)
+    return {
         "missed": [report.missed for report in reports],
         "recall": [1 - report.missed / falls if falls else None for report in reports],
         "false_alarms": [report.false_alarms for report in reports],
@@ -74,45 +87,56 @@ def _reports(
     called: np.ndarray,
     clip_fps: float,
     config: RecognizerConfig,
-) -> actions.FallReports:
-    """The alarm's reports of one video; ``called`` are the classes' names by ``fall_names``."""
-    # Whether the alarm is on after each window.
-    alarms = np.zeros(len(video.ends), bool)
+) -> tuple[actions.FallReports, actions.FallReports]:
+    """Reports by the alarm, and by the confirmed alarm, in one video.
+
+    ``called`` are the classes' names by ``fall_names``.
+    """
+    # Whether the alarm is on, and confirmed, after each window.
+    is_on, is_confirmed = np.zeros((2, len(video.ends)), bool)
     for index, (end, scores) in enumerate(zip(video.ends.tolist(), video.scores, strict=True)):
         decision.update(scores, round(end / clip_fps * 1e9), config)
-        alarms[index] = decision.alarm is not None
+        is_on[index] = decision.alarm is not None
+        is_confirmed[index] = decision.alarm is not None and decision.alarm.confirmed_ns is not None
 
     # It holds until the next window.
     frames, ground_truth, newest = video.live_frames()
-    reported = np.where(alarms[newest], FALL_LABEL, actions.NONE)
-    return actions.fall_reports(
-        (frames / clip_fps).tolist(),
-        called[ground_truth].tolist(),
-        reported.tolist(),
-        FALL_LABEL,
-    )
+    stamps, truth = (frames / clip_fps).tolist(), called[ground_truth].tolist()
+
+    def reports(alarms: np.ndarray, grace_s: float) -> actions.FallReports:
+        reported = np.where(alarms[newest], FALL_LABEL, actions.NONE)
+        return actions.fall_reports(stamps, truth, reported.tolist(), FALL_LABEL, grace_s)
+
+    return reports(is_on, actions.GRACE_S), reports(is_confirmed, CONFIRMATION_S)
 
 
 def format_alarm(scores: dict[str, Any]) -> str:
     """``alarm_scores`` as a table for the terminal."""
     lines = [
         f"fall alarm: {scores['falls']} falls in {scores['minutes']:.1f} min",
-        "fall_on  missed  false alarms  an hour  mean, max delay in s",
+        "                        alarm is on                  |  and lying confirms it",
+        "fall_on  missed  false  an hour  mean, max delay in s  |"
+        "  missed  false  an hour  mean, max delay in s",
     ]
-    columns = (
-        "fall_on",
-        "missed",
-        "false_alarms",
-        "false_alarms_per_hour",
-        "mean_delay_s",
-        "max_delay_s",
-    )
-    rows = zip(*(scores[column] for column in columns), strict=True)
+    on, confirmed = _cells(scores), _cells(scores["confirmed"])
+    for fall_on, *cells in zip(scores["fall_on"], on, confirmed, strict=True):
+        lines.append(f"{fall_on:7.2f}  " + "  |  ".join(cells))
+    return "\n".join(lines)
 
-    for fall_on, missed, false_alarms, hourly, *delays_s in rows:
+
+def _cells(columns: dict[str, Any]) -> list[str]:
+    """A row for each threshold."""
+    rows = zip(
+        columns["missed"],
+        columns["false_alarms"],
+        columns["false_alarms_per_hour"],
+        columns["mean_delay_s"],
+        columns["max_delay_s"],
+        strict=True,
+    )
+    cells = []
+    for missed, false_alarms, hourly, *delays_s in rows:
         per_hour = "-" if hourly is None else f"{hourly:.1f}"
         delays = ", ".join("-" if delay is None else f"{delay:.2f}" for delay in delays_s)
-        lines.append(
-            f"{fall_on:7.2f}  {missed:6d}  {false_alarms:12d}  {per_hour:>7}  {delays:>20}"
-        )
-    return "\n".join(lines)
+        cells.append(f"{missed:6d}  {false_alarms:5d}  {per_hour:>7}  {delays:>20}")
+    return cells

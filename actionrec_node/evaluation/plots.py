@@ -58,10 +58,14 @@ def plot_alarm(path: Path, scores: Mapping[str, Any]) -> None:
     """
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.plot(scores["false_alarms_per_hour"], scores["recall"], marker="o")
-    points = zip(scores["false_alarms_per_hour"], scores["recall"], scores["fall_on"], strict=True)
-    for x, y, fall_on in points:
-        axes.annotate(f"{fall_on:.2f}", (x, y), textcoords="offset points", xytext=(4, -10))
+    for name, curve in (("alarm", scores), ("confirmed by lying", scores["confirmed"])):
+        axes.plot(curve["false_alarms_per_hour"], curve["recall"], marker="o", label=name)
+        points = zip(
+            curve["false_alarms_per_hour"], curve["recall"], scores["fall_on"], strict=True
+        )
+        for x, y, fall_on in points:
+            axes.annotate(f"{fall_on:.2f}", (x, y), textcoords="offset points", xytext=(4, -10))
+    axes.legend(loc="lower right")
     axes.set_xlabel("false alarms per hour")
     axes.set_ylabel("recall of falls")
     axes.set_ylim(0, 1.05)

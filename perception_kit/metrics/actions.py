@@ -20,6 +20,7 @@ from sklearn.metrics import (
 )
 
 NONE = ""
+GRACE_S = 1.0  # a report may come so long after the end of its fall
 
 
 def _labeled(
@@ -157,7 +158,7 @@ def fall_reports(
     ground_truth: Sequence[str],
     predicted: Sequence[str],
     label: str = "falling",
-    grace_s: float = 1.0,
+    grace_s: float = GRACE_S,
 ) -> FallReports:
     """How long after its start each fall is reported, and what is reported besides.
 
