@@ -3,7 +3,9 @@
 
 ``python -m pose6d_node.find_people --data FOLDER --model FILE`` writes FOLDER/boxes.csv, which
 ``actionrec_node.train``, ``evaluate`` and ``clips`` read. A video has one person: of several it is
-the one who is seen best and longest.
+the one who moves, then the one who is seen best and longest. Those who only look on are left out by
+--onlookers, a table with the columns videos (a pattern of their names, such as *_C2.mp4), x_min,
+y_min, x_max and y_max (pixels), which say where each of them is.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ import argparse
 import csv
 import sys
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from tqdm import tqdm
 
 from perception_kit.arguments import bounded_float, device, program_name
+from perception_kit.boxes import box_area
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.partial_file import replacing
@@ -27,9 +32,15 @@ from perception_kit.videos.person_path import Candidates, find_path
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 from pose6d_node.segmentation.predictor import Segmenter
 
-COLUMNS = ("video", "time", "x_min", "y_min", "x_max", "y_max")
+EDGES = ("x_min", "y_min", "x_max", "y_max")
+COLUMNS = ("video", "time", *EDGES)
 MAX_SIDE = 1 << 14  # frames are not made smaller: boxes are in pixels of the video
 MAX_GAP = 1.0  # seconds over which boxes are interpolated
+INSIDE = 0.7  # of a detection that lies in the place of an onlooker, from which on it is them
+
+
+class OnlookersError(ValueError):
+    """A table of onlookers that cannot be used; the message names the line."""
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,6 +54,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--data", type=Path, required=True, help="folder of videos, at any depth")
     add("--model", type=Path, required=True, help="segmentation model with a class of people")
     add("--person-class", default="person", help="its name (default: %(default)s)")
+    add("--onlookers", type=Path, help="table of people who only look on")
     add("--out", type=Path, help="file to write (default: boxes.csv in --data)")
     add(
         "--fps",
@@ -68,19 +80,57 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return args
 
 
+Onlookers: TypeAlias = list[tuple[str, np.ndarray]]
+
+
+def read_onlookers(path: Path) -> Onlookers:
+    """Pattern of the videos' names, and box (4,) in pixels, of each line of the table.
+
+    Raises OSError, and OnlookersError naming the line that cannot be used.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, skipinitialspace=True)
+        if missing := {"videos", *EDGES} - set(rows.fieldnames or ()):
+            raise OnlookersError(f"'{path}' lacks the columns {sorted(missing)}")
+        onlookers = []
+        for row in rows:
+            try:
+                box = np.array([float(row[edge]) for edge in EDGES])
+            except (TypeError, ValueError):
+                box = np.full(4, np.nan)
+            if not (box[:2] < box[2:]).all():
+                raise OnlookersError(
+                    f"'{path}' line {rows.line_num}: expected numbers with x_min < x_max and"
+                    f" y_min < y_max, got {[row[edge] for edge in EDGES]}"
+                )
+            onlookers.append((row["videos"], box))
+        return onlookers
+
+
 def find_people(
-    segmenter: Segmenter, person_class: str, video: Path, fps: float
+    segmenter: Segmenter, person_class: str, video: Path, fps: float, onlookers: Onlookers
 ) -> list[np.ndarray | None]:
     """The person's box (4,) in pixels in each frame at ``fps``; None where nobody is seen.
 
     Raises VideoError.
     """
+    places = [box for pattern, box in onlookers if fnmatch(video.name, pattern)]
     frames = []
     for rgb in video_frames(video, VideoFormat(fps, MAX_SIDE)):
-        found = [each for each in segmenter(rgb) if each.class_name == person_class]
+        found = [
+            each
+            for each in segmenter(rgb)
+            if each.class_name == person_class
+            and not any(_lies_in(each.box, place) for place in places)
+        ]
         boxes = np.array([each.box for each in found], np.float64).reshape(-1, 4)
         frames.append(Candidates(boxes, np.array([each.score for each in found])))
     return find_path(frames, round(MAX_GAP * fps))
+
+
+def _lies_in(box: np.ndarray, place: np.ndarray) -> bool:
+    common = np.concatenate([np.maximum(box[:2], place[:2]), np.minimum(box[2:], place[2:])])
+    return bool((common[:2] < common[2:]).all() and box_area(common) >= INSIDE * box_area(box))
 
 
 def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[str, ...]]:
@@ -92,10 +142,12 @@ def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[st
             f" {', '.join(segmenter.class_names)}"
         )
 
+    onlookers = read_onlookers(args.onlookers) if args.onlookers else []
+
     seen, total, empty = 0, 0, []
     for video in tqdm(videos, unit="video"):
         try:
-            boxes = find_people(segmenter, args.person_class, video, args.fps)
+            boxes = find_people(segmenter, args.person_class, video, args.fps, onlookers)
         except VideoError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
@@ -112,7 +164,7 @@ def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[st
         print(f"nobody is seen in {len(empty)} videos, such as {empty[0]}", file=sys.stderr)
 
 
-@reporting("error", ModelFileError, RuntimeUnavailableError, OSError)
+@reporting("error", ModelFileError, OnlookersError, RuntimeUnavailableError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)

@@ -46,6 +46,35 @@ def test_doubtful_detections_make_no_person() -> None:
     assert find_path([], GAP) == []
 
 
+def test_who_moves_is_followed_and_not_who_looks_on() -> None:
+    onlooker = (box(400.0), 0.95)
+    actor = [(box(10.0 * max(0, k - 8)), 0.6) for k in range(16)]  # stands, then walks
+    path = find_path([seen(onlooker, each) for each in actor], GAP)
+    assert all(np.array_equal(found, each) for found, (each, _) in zip(path, actor, strict=True))
+
+
+def test_who_stops_is_not_taken_for_an_onlooker() -> None:
+    walker = [(box(30.0 * min(k, 4)), 0.8) for k in range(60)]
+    passerby = [(box(900.0 - 40.0 * k), 0.7) for k in range(8)]
+    frames = [seen(*each) for each in zip(walker, passerby, strict=False)]
+    frames += [seen(each) for each in walker[8:]]
+    path = find_path(frames, GAP)
+    assert all(np.array_equal(found, each) for found, (each, _) in zip(path, walker, strict=True))
+
+
+def test_a_shadow_that_moves_is_not_followed() -> None:
+    person = (box(100.0), 0.8)
+    shadows = [(np.array([10.0 * k, 100.0, 10.0 * k + 30.0, 120.0]), 0.6) for k in range(16)]
+    path = find_path([seen(person, shadow) for shadow in shadows], GAP)
+    assert all(np.array_equal(found, person[0]) for found in path)
+
+
+def test_of_several_who_keep_still_the_largest_is_followed() -> None:
+    small, large = (box(0.0, 20.0), 0.9), (box(100.0, 60.0), 0.8)
+    path = find_path([seen(small, large)] * 6, GAP)
+    assert all(np.array_equal(found, large[0]) for found in path)
+
+
 @given(
     st.lists(st.lists(st.tuples(st.floats(0, 500), st.floats(0.05, 1.0)), max_size=3), max_size=12)
 )
