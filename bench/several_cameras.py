@@ -4,8 +4,9 @@
 The bags are those of ``perception synth --cameras 2``, or of ``--path drive`` (without
 ``--cameras``), which leaves a table and comes back. The algorithms of the nodes run in one process,
 with the demo's models, and the tracker in the fixed frame. Reported are hand-overs between views,
-returns into a view, how far tracks are from their objects in the fixed frame, and the time of each
-stage for one frame of one camera: what each added camera costs.
+returns into a view, how far tracks are from their objects in the fixed frame, the time of each
+stage for one frame of one camera, and the memory of the process with the networks of one camera,
+of two, …: what each added camera costs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.memory import resident_mb
 from bench.perception import Perception, VideoFrame, video_frame
 from bench.timing import add_json_option, write_figures
 from perception_kit.bags.bag import BagReader
@@ -39,6 +41,9 @@ from tracker_node.deep_sort import DeepSort
 
 FIXED_FRAME = "odom"
 DEMO = package_folder() / "models" / "demo"
+
+# By camera.
+Models = dict[str, tuple[Segmenter, PoseEstimator]]
 
 
 @dataclass
@@ -108,11 +113,24 @@ def _place(track: TrackEstimate, camera_to_fixed: np.ndarray) -> np.ndarray | No
     return transform(track.position[None], camera_to_fixed[:3, :3], camera_to_fixed[:3, 3])[0]
 
 
-def measure(bag: Path, cameras: Sequence[str], models: tuple[Segmenter, PoseEstimator]) -> Any:
-    """Figures of one bag."""
+def load(cameras: Sequence[str]) -> tuple[Models, dict[str, float]]:
+    """The networks of each camera, and the memory of the process once it has them, MB."""
+    models: Models = {}
+    resident: dict[str, float] = {}
+    for camera in cameras:
+        models[camera] = (
+            Segmenter(DEMO / "segmentation.safetensors", "cpu"),
+            PoseEstimator(DEMO / "pose.safetensors", "cpu"),
+        )
+        resident[camera] = resident_mb()
+    return models, resident
+
+
+def measure(bag: Path, models: Models) -> Any:
+    """Figures of one bag with the cameras of the ``models``."""
     with BagReader(bag) as reader:
         transforms = RecordedTransforms.of_bag(reader)
-    nodes = {camera: Nodes(bag, camera, *models) for camera in cameras}
+    nodes = {camera: Nodes(bag, camera, *own) for camera, own in models.items()}
     report = fuse_views(
         {camera: node.views(transforms) for camera, node in nodes.items()},
         transforms,
@@ -154,13 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_json_option(parser)
     options = parser.parse_args(arguments)
 
-    models = (
-        Segmenter(DEMO / "segmentation.safetensors", "cpu"),
-        PoseEstimator(DEMO / "pose.safetensors", "cpu"),
-    )
+    models, resident = load(options.cameras)
+    megabytes = ", ".join(f"{mb:.1f}" for mb in resident.values())
+    print(f"MB with the networks of the first camera, the first two, …: {megabytes}", flush=True)
     figures = {}
     for bag in options.bags:
-        figures[bag.name] = found = measure(bag, options.cameras, models)
+        figures[bag.name] = found = measure(bag, models) | {"resident_mb": resident}
         errors = found["position_error_m"]
         print(
             f"{bag.name}: {found['hand_overs_kept']} of {found['hand_overs']} hand-overs and"
