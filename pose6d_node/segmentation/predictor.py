@@ -38,7 +38,7 @@ class Segmenter:
         max_detections: int = Pose6dConfig.max_detections,
         runtime: str = Pose6dConfig.runtime,
     ) -> None:
-        Pose6dConfig(
+        Pose6dConfig(  # raises for values out of range
             device=device,
             runtime=runtime,
             score_threshold=score_threshold,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from perception_kit.resources import package_folder
 from perception_kit.ros.node_processes import namespace_remappings, write_state_parameters
 
 pytestmark = pytest.mark.ros
@@ -95,7 +96,10 @@ def test_one_process_has_a_node_for_each_camera(tmp_path: Path) -> None:
     camera = [f"{name}:={topic}" for name, topic in namespace_remappings("orbbec", "eye").items()]
     remappings = [word for rule in camera for word in ("-r", rule)]
     own = ["--namespaces", "/robot/left", "/robot/right"]
-    assert said_by(2, *own, "--ros-args", *remappings, "--params-file", str(path)) == [
+    # As launched: what is of one namespace overrides what is of all.
+    config = package_folder() / "config" / "actionrec_node.yaml"
+    files = ["--params-file", str(config), "--params-file", str(path)]
+    assert said_by(2, *own, "--ros-args", *remappings, *files) == [
         f"/robot/{side}/actionrec_node /robot/{side}/eye/color/image_raw"
         f" {tmp_path}/actionrec_node_{number}.json"
         for number, side in enumerate(("left", "right"))
