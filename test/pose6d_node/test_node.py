@@ -547,8 +547,9 @@ def test_one_process_serves_several_cameras(
         numbers = count()
 
         def send() -> None:
-            number = next(numbers)
-            for side, start_ns in sides.items() if number % 20 == 0 else ():
+            if (number := next(numbers)) % 20:
+                return
+            for side, start_ns in sides.items():
                 stamp_ns = start_ns + number * 10**7
                 publishers[side, "color/camera_info"].publish(info_message(stamp_ns))
                 publishers[side, "depth/image_raw"].publish(depth_message(stamp_ns))
