@@ -28,7 +28,7 @@ from perception_kit.ros.kept_state import KeptState
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.model_notes import log_model
 from perception_kit.ros.qos import heartbeat_qos
-from perception_kit.ros.run_node import run_node
+from perception_kit.ros.run_node import run_in_namespaces
 from perception_kit.ros.to_messages import actions_to_message, fall_alarms_to_message
 from perception_kit.ros.worker import FrameWorker
 
@@ -70,8 +70,14 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
 
     config: ActionConfig
 
-    def __init__(self) -> None:
-        super().__init__("actionrec_node", ActionConfig, leader="color", queue_length=_QUEUE_LENGTH)
+    def __init__(self, namespace: str = "") -> None:
+        super().__init__(
+            "actionrec_node",
+            ActionConfig,
+            leader="color",
+            queue_length=_QUEUE_LENGTH,
+            namespace=namespace,
+        )
         self._recognizer: ActionRecognizer | None = None
         self._waiting: NewestClips | None = None
         self._predictor: FrameWorker | None = None
@@ -311,8 +317,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node and return the exit code of its process."""
-    return run_node(ActionrecNode, arguments)
+    """Run the node, for several cameras if asked to; returns the exit code of its process."""
+    return run_in_namespaces(ActionrecNode, arguments)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def quantize(args: argparse.Namespace, command: Sequence[str]) -> None:
         "held_out": None,
     }
     if held_out:
-        quantized, _ = load_runtime_model(args.model, runtime=INT8_RUNTIME)
+        quantized = load_runtime_model(args.model, runtime=INT8_RUNTIME).model
         videos = read_videos(held_out, held_out_tracks, model.spec, args)
         comparison = compare_models(model, quantized, videos, args.per_person)
         record["held_out"] = {"videos": len(held_out), **comparison}

@@ -57,9 +57,9 @@ def model_calls(
         if "openvino_int8" in runtimes:
             shape = (CALIBRATION_CLIPS, spec.clip_length, spec.size, spec.size, 3)
             clips = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-            write_int8(load_runtime_model(path, runtime="pytorch")[0], path, list(clips))
+            write_int8(load_runtime_model(path, runtime="pytorch").model, path, list(clips))
 
-        models = {runtime: load_runtime_model(path, runtime=runtime)[0] for runtime in runtimes}
+        models = {runtime: load_runtime_model(path, runtime=runtime).model for runtime in runtimes}
     return {runtime: partial(model.classify, prepared) for runtime, model in models.items()}
 
 

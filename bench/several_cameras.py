@@ -4,8 +4,9 @@
 The bags are those of ``perception synth --cameras 2``, or of ``--path drive`` (without
 ``--cameras``), which leaves a table and comes back. The algorithms of the nodes run in one process,
 with the demo's models, and the tracker in the fixed frame. Reported are hand-overs between views,
-returns into a view, how far tracks are from their objects in the fixed frame, and the time of each
-stage for one frame of one camera: what each added camera costs.
+returns into a view, how far tracks are from their objects in the fixed frame, the time of each
+stage for one frame of one camera, and the memory of the process with the networks of one camera,
+of two, …: what each added camera costs.
 """
 
 from __future__ import annotations
@@ -21,24 +22,28 @@ from typing import Any
 
 import numpy as np
 
+from bench.memory import resident_mb
+from bench.perception import Perception, VideoFrame, video_frame
 from bench.timing import add_json_option, write_figures
 from perception_kit.bags.bag import BagReader
 from perception_kit.bags.transforms import RecordedTransforms
-from perception_kit.evaluation.ground_truth import FrameKey
 from perception_kit.evaluation.matching import EvaluatedFrame, counted_boxes
 from perception_kit.geometry import transform
 from perception_kit.metrics.tracking import identity_events
+from perception_kit.replay.annotated_frames import annotated_frames
 from perception_kit.replay.cameras import RecordedView, fuse_views
-from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import package_folder
-from perception_kit.types import FrameResults, Intrinsics, PoseEstimate, TrackEstimate
+from perception_kit.types import FrameResults, TrackEstimate
 from pose6d_node import PoseEstimator, Segmenter
 from tracker_node.config import TrackerNodeConfig
 from tracker_node.deep_sort import DeepSort
 
 FIXED_FRAME = "odom"
 DEMO = package_folder() / "models" / "demo"
+
+# By camera.
+Models = dict[str, tuple[Segmenter, PoseEstimator]]
 
 
 @dataclass
@@ -61,53 +66,27 @@ class Nodes:
         model = DEMO / "action.safetensors"  # of no use here
         self.camera = camera
         self._settings = ReplaySettings(bag, Path(), model, model, model, camera_namespace=camera)
-        self._segmenter, self._estimator = segmenter, estimator
+        self._perceive = Perception(segmenter, estimator)
         self._tracker = DeepSort(TrackerNodeConfig(fixed_frame=FIXED_FRAME))
         self.measured = Measured()
 
     def views(self, transforms: RecordedTransforms) -> Iterator[RecordedView]:
         """Each frame with its tracks."""
-        with ReplayInput(self._settings) as keys:
-            stamps = [frame.stamp_ns for frame in keys.frames()]
-        with ReplayInput(self._settings) as source:
-            reader, ground_truth = source.camera_reader(), source.ground_truth()
-            assert ground_truth is not None, "the bag has no ground truth"
-            truths = ground_truth.frames([FrameKey(*entry) for entry in enumerate(stamps)])
-            poses: list[PoseEstimate] = []
-            for message, truth in zip(source.frames(), truths, strict=True):
-                assert message.depth is not None
-                assert message.camera_info is not None
-                color = message.color.message
-                images = (
-                    reader.color(color),
-                    reader.depth(message.depth.message),
-                    reader.intrinsics(message.camera_info.message, color),
-                )
-                stamp_ns, frame_id = message.stamp_ns, color.header.frame_id
-                pose = transforms.pose_in(FIXED_FRAME, frame_id, stamp_ns)
-                results = self._results(images, stamp_ns, pose, poses)
-                poses = list(results.poses)
-                frame = EvaluatedFrame(stamp_ns, truth, results)
-                self._measure_errors(frame, pose)
-                yield RecordedView(self.camera, reader, message, frame)
+        for recorded in annotated_frames(self._settings):
+            message = recorded.message
+            stamp_ns, frame_id = message.stamp_ns, message.color.message.header.frame_id
+            pose = transforms.pose_in(FIXED_FRAME, frame_id, stamp_ns)
+            seen = video_frame(self._settings.bag, recorded)
+            frame = EvaluatedFrame(stamp_ns, seen.ground_truth, self._results(seen, stamp_ns, pose))
+            self._measure_errors(frame, pose)
+            yield RecordedView(self.camera, recorded.reader, message, frame)
 
-    def _results(
-        self,
-        images: tuple[np.ndarray, np.ndarray, Intrinsics],
-        stamp_ns: int,
-        pose: np.ndarray,
-        last_poses: Sequence[PoseEstimate],
-    ) -> FrameResults:
+    def _results(self, frame: VideoFrame, stamp_ns: int, pose: np.ndarray) -> FrameResults:
+        instances, poses, seconds = self._perceive(frame)
         start = perf_counter()
-        rgb, depth, intrinsics = images
-        instances = self._segmenter(rgb, depth, intrinsics)
-        segmented = perf_counter()
-        poses = self._estimator(rgb, depth, intrinsics, instances, last_poses)
-        posed = perf_counter()
         tracks = self._tracker.update(instances, stamp_ns, poses, pose)
-        ends = {"segmentation": segmented - start, "pose": posed - segmented}
-        for stage, seconds in {**ends, "tracking": perf_counter() - posed}.items():
-            self.measured.seconds[stage].append(seconds)
+        for stage, took in {**seconds, "tracking": perf_counter() - start}.items():
+            self.measured.seconds[stage].append(took)
         return FrameResults(instances, poses, tracks)
 
     def _measure_errors(self, frame: EvaluatedFrame, pose: np.ndarray) -> None:
@@ -134,11 +113,24 @@ def _place(track: TrackEstimate, camera_to_fixed: np.ndarray) -> np.ndarray | No
     return transform(track.position[None], camera_to_fixed[:3, :3], camera_to_fixed[:3, 3])[0]
 
 
-def measure(bag: Path, cameras: Sequence[str], models: tuple[Segmenter, PoseEstimator]) -> Any:
-    """Figures of one bag."""
+def load(cameras: Sequence[str]) -> tuple[Models, dict[str, float]]:
+    """The networks of each camera, and the memory of the process once it has them, MB."""
+    models: Models = {}
+    resident: dict[str, float] = {}
+    for camera in cameras:
+        models[camera] = (
+            Segmenter(DEMO / "segmentation.safetensors", "cpu"),
+            PoseEstimator(DEMO / "pose.safetensors", "cpu"),
+        )
+        resident[camera] = resident_mb()
+    return models, resident
+
+
+def measure(bag: Path, models: Models) -> Any:
+    """Figures of one bag with the cameras of the ``models``."""
     with BagReader(bag) as reader:
         transforms = RecordedTransforms.of_bag(reader)
-    nodes = {camera: Nodes(bag, camera, *models) for camera in cameras}
+    nodes = {camera: Nodes(bag, camera, *own) for camera, own in models.items()}
     report = fuse_views(
         {camera: node.views(transforms) for camera, node in nodes.items()},
         transforms,
@@ -180,13 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_json_option(parser)
     options = parser.parse_args(arguments)
 
-    models = (
-        Segmenter(DEMO / "segmentation.safetensors", "cpu"),
-        PoseEstimator(DEMO / "pose.safetensors", "cpu"),
-    )
+    models, resident = load(options.cameras)
+    megabytes = ", ".join(f"{mb:.1f}" for mb in resident.values())
+    print(f"MB with the networks of the first camera, the first two, …: {megabytes}", flush=True)
     figures = {}
     for bag in options.bags:
-        figures[bag.name] = found = measure(bag, options.cameras, models)
+        figures[bag.name] = found = measure(bag, models) | {"resident_mb": resident}
         errors = found["position_error_m"]
         print(
             f"{bag.name}: {found['hand_overs_kept']} of {found['hand_overs']} hand-overs and"

@@ -38,10 +38,11 @@ class Pipeline:
         self.estimator = PoseEstimator(MODELS / "pose.safetensors", "cpu", runtime=runtime)
 
         segmenter, estimator = self.segmenter, self.estimator
-        self._time(segmenter, "_network_image", "segmentation: resized and normalized image")
-        self._time(segmenter, "_first_stage", "segmentation: pyramid and proposal head")
-        self._time(segmenter, "_proposals", "segmentation: proposals")
-        self._time(segmenter.network.roi_heads, "forward", "segmentation: heads")
+        detector = segmenter._detector
+        self._time(detector, "_network_image", "segmentation: resized and normalized image")
+        self._time(detector, "_first_stage", "segmentation: pyramid and proposal head")
+        self._time(detector, "_proposals", "segmentation: proposals")
+        self._time(detector.heads, "forward", "segmentation: heads")
         self._time(estimator, "_cut", "poses: crops")
         self._time(estimator._crop_poses, "_network_poses", "poses: networks")
         self._time(estimator._crop_poses, "_verify", "poses: verification")

@@ -19,7 +19,12 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from perception_kit.resources import PACKAGE, package_folder
-from perception_kit.ros.node_processes import fusion_remappings, several_cameras
+from perception_kit.ros.node_processes import (
+    NODES,
+    SHARING_NODES,
+    fusion_remappings,
+    several_cameras,
+)
 
 RESTART_DELAY_S = 2.0
 # Launch arguments: default and description
@@ -35,6 +40,7 @@ ARGUMENTS = {
     ),
     "use_sim_time": ("false", "take the time from /clock"),
 }
+COMPOSED = "composed"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -43,7 +49,14 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(name, default_value=default, description=description)
         for name, (default, description) in ARGUMENTS.items()
     ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=_nodes)])
+    composed = DeclareLaunchArgument(
+        COMPOSED,
+        default_value="false",
+        choices=["true", "false"],
+        description="one process for the pose6d_node of all cameras, and one for their"
+        " actionrec_node, each with one copy of its models",
+    )
+    return LaunchDescription([*arguments, composed, OpaqueFunction(function=_nodes)])
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -53,19 +66,30 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     cameras, robot = several_cameras(given["cameras"]), given["robot"].strip("/")
-    return [*(_camera(name, robot, given) for name in cameras), _fusion(cameras, robot, given)]
+    composed = LaunchConfiguration(COMPOSED).perform(context) == "true"
+    shared = SHARING_NODES if composed else ()
+    own = ",".join(name for name in NODES if name not in shared)
 
-
-def _camera(name: str, robot: str, given: Mapping[str, str]) -> LaunchDescriptionEntity:
-    """The nodes of one camera."""
-    source = PythonLaunchDescriptionSource(str(Path(__file__).with_name("perception.launch.py")))
-    own = {
-        "namespace": f"{robot}/{name}".strip("/"),
-        "camera_namespace": "",
+    # Arguments of an included file hold for those after it, too, unless they are given again.
+    nodes: list[LaunchDescriptionEntity] = []
+    for name in cameras:
+        namespace = f"{robot}/{name}".strip("/")
         # TF has no namespaces: the name of the camera comes before those of its tracks.
-        "tf_prefix": f"{name}/",
-        **{key: given[key] for key in ("camera", "fixed_frame", "image_transport", "use_sim_time")},
+        arguments = {"namespace": namespace, "tf_prefix": f"{name}/", "nodes": own}
+        nodes.append(_perception(given, {**arguments, "namespaces": ""}))
+    if composed:
+        namespaces = ",".join(f"{robot}/{name}".strip("/") for name in cameras)
+        nodes.append(_perception(given, {"namespaces": namespaces, "nodes": ",".join(shared)}))
+    return [*nodes, _fusion(cameras, robot, given)]
+
+
+def _perception(given: Mapping[str, str], arguments: Mapping[str, str]) -> LaunchDescriptionEntity:
+    """Nodes of one camera, or those that all cameras share."""
+    source = PythonLaunchDescriptionSource(str(Path(__file__).with_name("perception.launch.py")))
+    for_all = {
+        key: given[key] for key in ("camera", "fixed_frame", "image_transport", "use_sim_time")
     }
+    own = {"camera_namespace": "", **for_all, **arguments}
     return IncludeLaunchDescription(source, launch_arguments=own.items())
 
 

@@ -9,8 +9,9 @@ A node that dies is started again, up to a limit; then the launch ends with exit
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -32,10 +33,14 @@ from perception_kit.ros.node_processes import (
     NODE_ENVIRONMENT,
     NODES,
     OPTIONAL_NODES,
+    STATEFUL,
     BringupError,
     camera_remappings,
+    chosen_nodes,
+    namespace_remappings,
     process_environment,
     with_state_files,
+    write_state_parameters,
 )
 from perception_kit.temporary import temporary_folder
 
@@ -78,6 +83,12 @@ ARGUMENTS = {
         "TF frame that stands still, such as odom, where the camera moves; empty: as in config/",
     ),
     "tf_prefix": ("", "put before the names of TF frames of tracks; empty: as in config/"),
+    "nodes": (",".join(NODES), "only these nodes, separated by commas"),
+    "namespaces": (
+        "",
+        "namespaces, separated by commas: pose6d_node and actionrec_node run for all of them in one"
+        " process, with one copy of their models; empty: in the namespace",
+    ),
 }
 SWITCHES = {
     "publish_tf": "a TF frame for each track with a pose",
@@ -109,30 +120,51 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The nodes for the values of the arguments.
 
-    Raises BringupError for an unknown camera, and where RViz is asked for but not installed:
-    nothing is started then.
+    Raises BringupError for an unknown camera or node, and where RViz is asked for but not
+    installed: nothing is started then.
     """
     given = {name: LaunchConfiguration(name).perform(context) for name in (*ARGUMENTS, *SWITCHES)}
+    chosen, namespaces = chosen_nodes(given["nodes"], given["namespaces"])
+    if namespaces:
+        return _shared_nodes(chosen, namespaces, given)
     if given["rviz"] == "true":
         _check_rviz()
     camera = camera_remappings(
         given["camera"], given["namespace"], given["camera_namespace"], given["camera_name"]
     )
 
-    # Restarted nodes go on from their last state.
-    folders = ExitStack()
-    parameters = with_state_files(
-        _own_parameters(given), folders.enter_context(temporary_folder("state"))
-    )
-    end = OnShutdown(on_shutdown=lambda event, context: folders.close())
+    folder, end = _state_folder()
+    parameters = with_state_files(_own_parameters(given), folder)
 
-    nodes: list[LaunchDescriptionEntity] = [RegisterEventHandler(end)]
-    for name in (*NODES, *(OPTIONAL_NODES if given["video_search"] == "true" else ())):
+    nodes: list[LaunchDescriptionEntity] = [end]
+    for name in (*chosen, *(OPTIONAL_NODES if given["video_search"] == "true" else ())):
         nodes += _perception_node(name, given, parameters.get(name, {}), camera)
     nodes.append(_supervisor(given))
     if given["rviz"] == "true":
         nodes += [_scene(given, camera), _rviz(given, camera)]
     return nodes
+
+
+def _shared_nodes(
+    names: Sequence[str], namespaces: Sequence[str], given: Mapping[str, str]
+) -> list[LaunchDescriptionEntity]:
+    """One process for each of the nodes ``names``, which runs it in each of the ``namespaces``."""
+    folder, end = _state_folder()
+    parameters = _own_parameters(given)
+    camera = namespace_remappings(given["camera"], given["camera_name"])
+    nodes: list[LaunchDescriptionEntity] = [end]
+    for name in names:
+        files = [write_state_parameters(name, namespaces, folder)] if name in STATEFUL else []
+        nodes += _perception_node(name, given, parameters[name], camera, namespaces, files)
+    return nodes
+
+
+def _state_folder() -> tuple[Path, LaunchDescriptionEntity]:
+    """Folder of the states from which restarted nodes go on, and what removes it in the end."""
+    folders = ExitStack()
+    folder = folders.enter_context(temporary_folder("state"))
+    end = OnShutdown(on_shutdown=lambda event, context: folders.close())
+    return folder, RegisterEventHandler(end)
 
 
 def _own_parameters(given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -179,14 +211,33 @@ def _sim_time(given: Mapping[str, str]) -> dict[str, bool]:
 
 
 def _perception_node(
-    name: str, given: Mapping[str, str], parameters: Mapping[str, Any], camera: Mapping[str, str]
+    name: str,
+    given: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    camera: Mapping[str, str],
+    namespaces: Sequence[str] = (),
+    files: Sequence[Path] = (),
 ) -> list[LaunchDescriptionEntity]:
-    """A node that is restarted, and what ends the launch when that does not help."""
+    """A node that is restarted, and what ends the launch when that does not help.
+
+    With ``namespaces`` it is a process with a node in each of them. Parameters of the ``files``
+    override all others.
+    """
     config = package_folder() / "config" / f"{name}.yaml"
     own_file = [given["params_file"]] if given["params_file"] else []
+    common = _common(given, name)
+    if namespaces:
+        # A namespace of the process would be that of all of its nodes.
+        del common["namespace"]
+        common["arguments"] = ["--namespaces", *(f"/{namespace}" for namespace in namespaces)]
     node = Node(
-        **_common(given, name),
-        parameters=[str(config), *own_file, {**parameters, **_sim_time(given)}],
+        **common,
+        parameters=[
+            str(config),
+            *own_file,
+            {**parameters, **_sim_time(given)},
+            *map(str, files),
+        ],
         remappings=list({**camera, **LINKS.get(name, {})}.items()),
         additional_env=NODE_ENVIRONMENT.get(name, {}),
         respawn=True,

@@ -102,6 +102,15 @@ class PoseEstimate:
         """Whether mask and depth support the pose enough to show it as known."""
         return self.confidence >= CONFIDENCE_THRESHOLD
 
+    def stretch(self, extents: np.ndarray) -> np.ndarray:
+        """(3,) factors along the axes of a model with ``extents`` (3,) that make it this large.
+
+        They are 1 where the size is known: the model has it. So they are where the model is flat.
+        """
+        if self.size_std is None:
+            return np.ones(3)
+        return np.divide(self.size, extents, out=np.ones(3), where=np.asarray(extents) > 0)
+
 
 class TrackState(IntEnum):
     """Life cycle of a track; the values are those of ``Track.msg``."""

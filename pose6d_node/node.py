@@ -32,7 +32,7 @@ from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.lifecycle import PerceptionNode
 from perception_kit.ros.markers import MeshResource, delete_all, mesh_resources, pose_markers
 from perception_kit.ros.model_notes import log_model
-from perception_kit.ros.run_node import run_node
+from perception_kit.ros.run_node import run_in_namespaces
 from perception_kit.ros.standard import (
     Detection2DArray,
     Detection3DArray,
@@ -81,8 +81,8 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
     and ``~/detections_3d``.
     """
 
-    def __init__(self) -> None:
-        super().__init__("pose6d_node", Pose6dConfig, leader="color")
+    def __init__(self, namespace: str = "") -> None:
+        super().__init__("pose6d_node", Pose6dConfig, leader="color", namespace=namespace)
         self._loaded_segmenter: Segmenter | None = None
         self._estimator: PoseEstimator | None = None
         self._model_points: dict[str, np.ndarray] = {}
@@ -347,8 +347,8 @@ class Pose6dNode(PerceptionNode[Pose6dConfig]):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node and return the exit code of its process."""
-    return run_node(Pose6dNode, arguments)
+    """Run the node, for several cameras if asked to; returns the exit code of its process."""
+    return run_in_namespaces(Pose6dNode, arguments)
 
 
 if __name__ == "__main__":

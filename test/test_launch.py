@@ -18,8 +18,10 @@ import yaml
 from perception_kit.resources import package_folder
 from perception_kit.ros.node_processes import (
     NODES,
+    SHARING_NODES,
     BringupError,
     camera_remappings,
+    chosen_nodes,
     fusion_remappings,
     several_cameras,
 )
@@ -164,6 +166,8 @@ class TestLaunchFiles:
             "video_search": "true",
             "rviz": "true",
             "use_sim_time": "true",
+            "nodes": ",".join(NODES),
+            "namespaces": "",
         }
         declared = runpy.run_path(str(LAUNCH / "perception.launch.py"))
         assert set(given) == set(declared["ARGUMENTS"]) | set(declared["SWITCHES"])
@@ -240,6 +244,33 @@ class TestLaunchFiles:
             "back/depth/image_raw:=/robot1/back/camera/aligned_depth_to_color/image_raw" in fusion
         )
 
+    def test_cameras_may_share_the_processes_of_models(self) -> None:
+        started: list[list[str]] = []
+
+        def note(event: Any, context: Any) -> EmitEvent | None:
+            started.append([argument_text(argument) for argument in event.cmd])
+            return EmitEvent(event=Shutdown()) if len(started) == 7 else None
+
+        given = {"cameras": "front,back", "robot": "r", "composed": "true", "device": "cpu"}
+        assert run_launch("cameras.launch.py", given, note) == 0
+        names = sorted(Path(command[0]).name for command in started)
+        each = ["supervisor_node", "supervisor_node", "tracker_node", "tracker_node"]
+        assert names == ["actionrec_node", "fusion_node", "pose6d_node", *each]
+        trackers = [command for command in started if Path(command[0]).name == "tracker_node"]
+        assert {"__ns:=/r/front", "__ns:=/r/back"} <= {*trackers[0], *trackers[1]}
+
+        for name, links in (
+            ("pose6d_node", []),
+            ("actionrec_node", ["tracks:=tracker_node/tracks"]),
+        ):
+            (command,) = (command for command in started if Path(command[0]).name == name)
+            place = command.index("--namespaces")
+            assert command[place : place + 3] == ["--namespaces", "/r/front", "/r/back"]
+            assert {"color/image_raw:=camera/color/image_raw", *links} <= set(command)
+            assert not any("__ns:=" in word for word in command)
+            (parameters,) = (word for word in command if "device: cpu" in word)
+            assert parameters.startswith("/**:"), "for the nodes of all namespaces"
+
     def test_replay_plays_the_bag_in_simulated_time(self) -> None:
         commands = launch("replay.launch.py", 5, bag="/data/bag", rate="0.5", loop="true")
         expected = "bag play /data/bag --clock --rate 0.5 --loop"
@@ -301,6 +332,32 @@ def test_the_fusion_listens_to_the_depth_of_each_camera() -> None:
     topics = fusion_remappings("orbbec", "", ["front", "back"])
     assert len(topics) == 6
     assert topics["back/depth/image_raw"] == "/back/camera/depth/image_raw"
+
+
+@pytest.mark.parametrize(
+    ("names", "namespaces", "expected"),
+    [
+        ("tracker_node", "", (["tracker_node"], [])),
+        (",".join(NODES), "", (list(NODES), [])),
+        (
+            "pose6d_node, actionrec_node",
+            "/a/front,a/back",
+            ([*SHARING_NODES], ["a/front", "a/back"]),
+        ),
+    ],
+)
+def test_nodes_may_be_chosen(
+    names: str, namespaces: str, expected: tuple[list[str], list[str]]
+) -> None:
+    assert chosen_nodes(names, namespaces) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "namespaces"), [("camera_node", ""), ("", ""), ("tracker_node", "front,back")]
+)
+def test_nodes_that_cannot_be_chosen_are_named(names: str, namespaces: str) -> None:
+    with pytest.raises(BringupError, match=f"nodes is '{names}': expected some of pose6d_node"):
+        chosen_nodes(names, namespaces)
 
 
 @pytest.mark.parametrize("names", ["front", "front,front,back", "front,,back", ""])

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from perception_kit.fusion.config import CameraLimits
 from perception_kit.parameters import check_parameters, parameter
 
 # 95 % quantile of the χ² distribution with 4 degrees of freedom: t1 of Deep SORT's equation (2),
@@ -173,7 +174,7 @@ class TrackerConfig:
 
 
 @dataclass(frozen=True)
-class TrackerNodeConfig(TrackerConfig):
+class TrackerNodeConfig(TrackerConfig, CameraLimits):
     """Parameters of the tracker and of the node."""
 
     # These differ from the published ones for people who fall: their box turns over in a few

@@ -3,7 +3,8 @@
 
 This is the project's extension to Deep SORT, for outages: of the camera, of the network, or of the
 tracker itself. Only what stands still is recognized: by its class, its appearance, and its position
-in space, or in the image where none is known in space.
+in space, or in the image where none is known in space. An object does not grow: it comes back with
+the size that it had.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class SeenObject:
     """What is known of a track, or of a new one, for the comparison.
 
     ``box`` (4,) pixels; ``position`` (3,) metres in the frame in which tracks move, or None;
-    ``descriptors`` (N, D) float32 of norm 1, N may be 0; ``seen_ns`` stamp of the last match.
+    ``descriptors`` (N, D) float32 of norm 1, N may be 0; ``seen_ns`` stamp of the last match;
+    ``size`` (3,) and its standard deviation ``size_std`` (3,), metres, or None.
     """
 
     id: int
@@ -44,17 +46,19 @@ class SeenObject:
     box: np.ndarray
     position: np.ndarray | None
     descriptors: np.ndarray
+    size: np.ndarray | None
+    size_std: np.ndarray | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a state file."""
-        position = None if self.position is None else self.position.tolist()
-        arrays = {"box": self.box.tolist(), "descriptors": self.descriptors.tolist()}
-        return {**vars(self), **arrays, "position": position}
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> SeenObject:
         """The inverse of ``to_json``. Raises KeyError, TypeError or ValueError for other values."""
-        position = values["position"]
         descriptors = np.array(values["descriptors"], np.float32)
         known = cls(
             id=int(values["id"]),
@@ -62,14 +66,30 @@ class SeenObject:
             class_name=str(values["class_name"]),
             seen_ns=int(values["seen_ns"]),
             box=np.array(values["box"], np.float64).reshape(4),
-            position=None if position is None else np.array(position, np.float64).reshape(3),
+            position=_vector(values["position"]),
             descriptors=descriptors.reshape(len(descriptors), -1 if descriptors.size else 0),
+            # Earlier versions did not write them.
+            size=_vector(values.get("size")),
+            size_std=_vector(values.get("size_std")),
         )
-        place = known.box if known.position is None else known.position
-        numbers = (known.box, known.descriptors, place)
-        if known.id < 1 or not all(np.isfinite(value).all() for value in numbers):
+        if known.id < 1 or not known.is_possible:
             raise ValueError(f"track {known.id} has values that no track has")
         return known
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a track can have such numbers."""
+        numbers = [value for value in vars(self).values() if isinstance(value, np.ndarray)]
+        if not all(np.isfinite(value).all() for value in numbers):
+            return False
+        if self.size is None or self.size_std is None:
+            return self.size is self.size_std
+        return bool((self.size > 0).all() and (self.size_std >= 0).all())
+
+
+def _vector(values: Any) -> np.ndarray | None:
+    """(3,) or None. Raises TypeError or ValueError for anything else."""
+    return None if values is None else np.array(values, np.float64).reshape(3)
 
 
 def seen_objects(tracks: Tracks, rows: np.ndarray, gallery: Gallery) -> list[SeenObject]:
@@ -77,11 +97,14 @@ def seen_objects(tracks: Tracks, rows: np.ndarray, gallery: Gallery) -> list[See
     boxes = measurements_to_boxes(tracks.boxes.position)
     seen = []
     for row in rows[tracks.records["confirmed"][rows]].tolist():
-        record, descriptors, position = tracks.records[row], _NO_DESCRIPTORS, None
+        record, descriptors = tracks.records[row], _NO_DESCRIPTORS
+        position = size = size_std = None
         if record["slot"] != NO_SLOT:
             descriptors = gallery.sample(int(record["slot"]), KEPT_DESCRIPTORS)
         if record["has_pose"]:
             position = tracks.poses.positions.position[row].copy()
+        if record["has_size"]:
+            size, size_std = record["size"].copy(), np.sqrt(record["size_variance"])
 
         known = SeenObject(
             id=int(record["id"]),
@@ -91,6 +114,8 @@ def seen_objects(tracks: Tracks, rows: np.ndarray, gallery: Gallery) -> list[See
             box=boxes[row].copy(),
             position=position,
             descriptors=descriptors,
+            size=size,
+            size_std=size_std,
         )
         seen.append(known)
     return seen
@@ -120,7 +145,10 @@ class DepartedTracks:
     def recalled(
         self, tracks: Tracks, frame: OpenFrame, gallery: Gallery, config: TrackerConfig
     ) -> Tracks:
-        """The tracks, those that ``frame`` has confirmed under the earlier ids that they had."""
+        """The tracks, those that ``frame`` has confirmed under the earlier ids that they had.
+
+        Their sizes are fused with those that they had.
+        """
         records = tracks.records
         first = (records["hits"] == config.n_init) & (records["age"] == config.n_init)
         rows = np.flatnonzero(first & (records["missed"] == 0))
@@ -135,7 +163,13 @@ class DepartedTracks:
 
         earlier_ids = self.recall(newcomers, config)
         for row in rows:
-            records["id"][row] = earlier_ids.get(int(records["id"][row]), records["id"][row])
+            earlier = self._tracks.get(earlier_ids.get(int(records["id"][row]), 0))
+            if earlier is None:
+                continue
+            records["id"][row] = earlier.id
+            if earlier.size is not None and earlier.size_std is not None:
+                variance = np.square(earlier.size_std)
+                tracks.measure_sizes(np.array([row]), earlier.size[None], variance[None])
         return tracks.rows(np.argsort(records["id"], kind="stable")) if earlier_ids else tracks
 
     def recall(self, newcomers: Sequence[SeenObject], config: TrackerConfig) -> dict[int, int]:

@@ -118,10 +118,14 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
             self._tracker.add_poses(frame.stamp_ns, poses, self._camera(message.header))
 
     def _camera(self, header: Header) -> np.ndarray | None:
-        """Camera to ``fixed_frame``, None where it is not known or there is no such frame."""
+        """Camera to ``fixed_frame``, None where it is not known or there is no such frame.
+
+        Where it jumps there, it is not known.
+        """
         if not self.config.fixed_frame:
             return None
-        return self._camera_motion.camera_in(self.config.fixed_frame, header)
+        config = self.config
+        return self._camera_motion.steady_camera_in(config.fixed_frame, header, config)
 
     def _track(self, frame: SynchronizedFrame) -> None:
         """Track the detections of a frame, and publish the tracks and what shows them."""
@@ -163,6 +167,7 @@ class TrackerNode(PerceptionNode[TrackerNodeConfig]):
     def reset(self) -> None:
         """Forget all tracks and remove what RViz still shows."""
         self._tracker.reset()
+        self._camera_motion.reset()
         self._early = None
         self._clear_markers()
 

@@ -15,7 +15,6 @@ import numpy as np
 from tracker_node.config import TrackerConfig
 from tracker_node.pose_motion import PoseStates
 from tracker_node.poses import Poses, nearest_equivalents
-from tracker_node.sizes import fuse_sizes
 from tracker_node.tracks import Tracks
 
 # A pose outside the gate is an outlier; this many in a row mean that the object has moved in
@@ -83,8 +82,8 @@ def update_poses(
     _store(tracks, rows[started], initial, stamp_ns)
 
     # An object that moves in another way than expected is as large as before.
-    used = ~outlier | started
-    _fuse_sizes(tracks, rows[used], poses.rows(used))
+    sized = (~outlier | started) & ~np.isnan(poses.size_variance).any(axis=1)
+    tracks.measure_sizes(rows[sized], poses.size[sized], poses.size_variance[sized])
 
     for k in np.flatnonzero(outlier & ~started):
         position, track_id = poses.position[k].round(3).tolist(), records["id"][rows[k]]
@@ -118,17 +117,6 @@ def _update_within_gate(
     states.correct(position[inside], rotation[inside], config)
     _store(tracks, rows[inside], states, stamp_ns)
     return inside
-
-
-def _fuse_sizes(tracks: Tracks, rows: np.ndarray, poses: Poses) -> None:
-    """Fuse the sizes of the N ``poses`` with those of the tracks ``rows`` (N,)."""
-    usable = ~np.isnan(poses.size_variance).any(axis=1)
-    rows, records = rows[usable], tracks.records
-    before = np.where(records["has_size"][rows, None], records["size_variance"][rows], np.inf)
-    records["size"][rows], records["size_variance"][rows] = fuse_sizes(
-        records["size"][rows], before, poses.size[usable], poses.size_variance[usable]
-    )
-    records["has_size"][rows] = True
 
 
 def _store(tracks: Tracks, rows: np.ndarray, states: PoseStates, stamp_ns: int) -> None:

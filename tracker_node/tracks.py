@@ -10,6 +10,7 @@ from tracker_node.config import TrackerConfig
 from tracker_node.detections import Detections
 from tracker_node.kalman import ConstantVelocityStates
 from tracker_node.pose_motion import PoseStates
+from tracker_node.sizes import fuse_sizes
 
 TRACK_RECORD = np.dtype(
     [
@@ -118,3 +119,12 @@ class Tracks:
 
         # Tentative tracks are deleted at their first miss: hits of theirs are in a row.
         records["confirmed"] |= records["hits"] >= config.n_init
+
+    def measure_sizes(self, rows: np.ndarray, sizes: np.ndarray, variances: np.ndarray) -> None:
+        """Fuse the sizes of the tracks ``rows`` (N,) with measured ones; see ``fuse_sizes``."""
+        records = self.records
+        before = np.where(records["has_size"][rows, None], records["size_variance"][rows], np.inf)
+        records["size"][rows], records["size_variance"][rows] = fuse_sizes(
+            records["size"][rows], before, sizes, variances
+        )
+        records["has_size"][rows] = True

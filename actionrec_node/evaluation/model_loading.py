@@ -65,7 +65,7 @@ def load_chosen_model(args: argparse.Namespace) -> ActionModel:
     if args.device is None:
         args.device = choose_runtime(args.runtime, "auto").device
 
-    model, _ = load_runtime_model(args.model, args.device, args.runtime)
+    model = load_runtime_model(args.model, args.device, args.runtime).model
     if args.architecture not in (None, model.spec.architecture):
         raise ModelFileError(
             f"'{args.model}' holds the network '{model.spec.architecture}',"

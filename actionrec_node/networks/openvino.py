@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,18 @@ class OpenVINONetwork(nn.Module):
         return self.compiled(*(clips[name] for name in self.names))
 
 
+@dataclass(frozen=True)
+class RuntimeModel:
+    """A model in evaluation mode, and what runs its network."""
+
+    model: ActionModel
+    runtime: Runtime
+
+
 def load_runtime_model(
     path: str | Path, device: str = "cpu", runtime: str = AUTO_RUNTIME
-) -> tuple[ActionModel, Runtime]:
-    """The model of a file in evaluation mode, and what runs its network.
+) -> RuntimeModel:
+    """The model of a file.
 
     ``runtime`` is one of ``RUNTIMES``, or ``INT8_RUNTIME``. Raises ModelFileError for a file that
     is not a usable action model, RuntimeUnavailableError where the runtime is not installed or not
@@ -82,7 +91,7 @@ def load_runtime_model(
         model.network = OpenVINONetwork(graph, model.inputs)
 
     chosen.compile(compile_network)
-    return model, chosen
+    return RuntimeModel(model, chosen)
 
 
 def network_graph(model: ActionModel) -> openvino.Model:

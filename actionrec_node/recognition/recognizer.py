@@ -22,13 +22,14 @@ import numpy as np
 from actionrec_node.config import ActionConfig, RecognizerConfig
 from actionrec_node.data.crops import PersonBox, crop_clip
 from actionrec_node.networks.action_model import refuse_nonsense
-from actionrec_node.networks.openvino import load_runtime_model
+from actionrec_node.networks.openvino import int8_path, load_runtime_model
 from actionrec_node.recognition.clip_buffer import Clip
 from actionrec_node.recognition.clip_requests import ClipRequest
 from actionrec_node.recognition.held_alarms import HeldAlarms
 from actionrec_node.recognition.subjects import WHOLE_IMAGE, Subjects, View
 from perception_kit.image_checks import check_color
-from perception_kit.resources import resolve_path
+from perception_kit.networks.shared_models import load_once
+from perception_kit.resources import INT8_RUNTIME, resolve_path
 from perception_kit.types import ActionEstimate, FallAlarm
 from perception_kit.videos.video import shrink
 
@@ -63,7 +64,11 @@ class ActionRecognizer:
         self.left_out: list[int] = []
         self.is_empty = False
 
-        self._model, self.runtime = load_runtime_model(resolve_path(model_path), device, runtime)
+        # Recognizers of one process share the model.
+        path = resolve_path(model_path)
+        files = [path, int8_path(path)] if runtime == INT8_RUNTIME else [path]
+        self._loaded = load_once(load_runtime_model, files, device, runtime)
+        self._model, self.runtime = self._loaded.model, self._loaded.runtime
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
 

@@ -14,27 +14,25 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from bench.perception import Perception, VideoFrame, video_frame
 from bench.timing import add_json_option, write_figures
 from perception_kit.arguments import positive_float
-from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset
-from perception_kit.evaluation.ground_truth import FrameGroundTruth, FrameKey
+from perception_kit.evaluation.ground_truth import FrameKey
 from perception_kit.evaluation.ground_truth_dataset import DatasetGroundTruth
 from perception_kit.evaluation.matching import EvaluatedFrame, counted_boxes
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.processes import run_command
-from perception_kit.replay.replay_input import ReplayInput
+from perception_kit.replay.annotated_frames import annotated_frames
 from perception_kit.replay.settings import ReplaySettings
-from perception_kit.types import FrameResults, Instance, Intrinsics, PoseEstimate
+from perception_kit.types import FrameResults
 from pose6d_node import PoseEstimator, Segmenter
 from tracker_node.config import TrackerConfig, TrackerNodeConfig
 from tracker_node.deep_sort import DeepSort
@@ -47,52 +45,30 @@ SHOWN = ("id_switches", "fragments", "truth_ids", "truth_boxes", "misses")
 Counts = dict[str, dict[str, dict[str, int]]]
 
 
-@dataclass(frozen=True)
-class SequenceFrame:
-    """A frame of a video, as ``AnnotatedFrame``; ``depth`` is None where there is none."""
-
-    rgb: np.ndarray
-    depth: np.ndarray | None
-    intrinsics: Intrinsics | None
-    ground_truth: FrameGroundTruth
-
-
-def dataset_scenes(folder: Path) -> Iterator[tuple[str, Iterator[SequenceFrame]]]:
+def dataset_scenes(folder: Path) -> Iterator[tuple[str, Iterator[VideoFrame]]]:
     """Each scene of a folder of annotated frames, with its name. Raises DatasetError."""
     dataset = open_dataset(folder)
     ground_truth = DatasetGroundTruth(folder, len(dataset))
 
-    def frame(index: int) -> SequenceFrame:
+    def frame(index: int) -> VideoFrame:
         rgb = dataset.rgb(index)
         (truth,) = ground_truth.frames([FrameKey(index, index)])
         if not dataset.has_depth:
-            return SequenceFrame(rgb, None, None, truth)
+            return VideoFrame(rgb, None, None, truth)
         camera = dataset.intrinsics(index, *rgb.shape[:2])
-        return SequenceFrame(rgb, dataset.depth(index), camera, truth)
+        return VideoFrame(rgb, dataset.depth(index), camera, truth)
 
     for scene, indices in groupby(range(len(dataset)), dataset.scene):
         yield scene, map(frame, list(indices))
 
 
-def bag_frames(bag: Path, model: Path) -> Iterator[SequenceFrame]:
-    """The frames of a bag with ground truth; ``model`` is any model file. Raises BagError."""
+def bag_frames(bag: Path, model: Path) -> Iterator[VideoFrame]:
+    """The frames of a bag with ground truth; ``model`` is any model file.
+
+    Raises BagError, and DatasetError without ground truth.
+    """
     settings = ReplaySettings(bag, Path(), model, model, model)
-    with ReplayInput(settings) as keys:
-        stamps = [frame.stamp_ns for frame in keys.frames()]
-    with ReplayInput(settings) as source:
-        reader, ground_truth = source.camera_reader(), source.ground_truth()
-        if ground_truth is None:
-            raise DatasetError(f"'{bag}' has no ground truth: give a bag of perception synth")
-        truths = ground_truth.frames([FrameKey(*entry) for entry in enumerate(stamps)])
-        for message, truth in zip(source.frames(), truths, strict=True):
-            color = message.color.message
-            if message.depth is None or message.camera_info is None:
-                yield SequenceFrame(reader.color(color), None, None, truth)
-                continue
-            camera = reader.intrinsics(message.camera_info.message, color)
-            yield SequenceFrame(
-                reader.color(color), reader.depth(message.depth.message), camera, truth
-            )
+    return (video_frame(bag, recorded) for recorded in annotated_frames(settings))
 
 
 class IdentityCounter:
@@ -102,7 +78,7 @@ class IdentityCounter:
     """
 
     def __init__(self, segmenter: Segmenter, estimator: PoseEstimator | None, rate: float) -> None:
-        self._segmenter, self._estimator, self._rate = segmenter, estimator, rate
+        self._perceive, self._rate = Perception(segmenter, estimator), rate
         # Published noise is per frame, whatever the time between two of them.
         published = {
             f"λ = {weight:g}": TrackerConfig(motion_weight=weight, nominal_frame_rate=rate)
@@ -112,27 +88,17 @@ class IdentityCounter:
             name: DeepSort(config)
             for name, config in {**published, NODE: TrackerNodeConfig()}.items()
         }
-        self._last_poses: list[PoseEstimate] = []
         self._boxes: dict[str, list[tuple[TrackedBoxes, TrackedBoxes]]] = defaultdict(list)
 
-    def add(self, number: int, frame: SequenceFrame) -> None:
+    def add(self, number: int, frame: VideoFrame) -> None:
         """Follow frame ``number``."""
         stamp_ns = round(number * 1e9 / self._rate)
-        instances = self._segmenter(frame.rgb, frame.depth, frame.intrinsics)
-        poses = self._poses(frame, instances)
+        instances, poses, _ = self._perceive(frame)
         for name, tracker in self._trackers.items():
             tracks = tracker.update(instances, stamp_ns, poses if name == NODE else [])
             results = FrameResults(instances, poses, tracks)
             evaluated = EvaluatedFrame(stamp_ns, frame.ground_truth, results)
             self._boxes[name].append(counted_boxes(evaluated))
-
-    def _poses(self, frame: SequenceFrame, instances: list[Instance]) -> list[PoseEstimate]:
-        if self._estimator is None or frame.depth is None or frame.intrinsics is None:
-            return []
-        self._last_poses = self._estimator(
-            frame.rgb, frame.depth, frame.intrinsics, instances, self._last_poses
-        )
-        return self._last_poses
 
     def counts(self) -> Counts:
         """Switches, fragments, objects and their boxes, and missed ones."""

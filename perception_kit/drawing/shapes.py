@@ -57,7 +57,8 @@ def draw_pose(
 ) -> None:
     """The projected outline of the model's (N, 3) surface ``points``, or its box, and its axes.
 
-    Axes are half as long as the box. A pose of low confidence is a grey outline without axes.
+    Axes are half as long as the box. A model of estimated size is drawn as large as the estimate. A
+    pose of low confidence is a grey outline without axes.
     """
 
     def to_pixels(model_points: np.ndarray) -> np.ndarray:
@@ -65,7 +66,7 @@ def draw_pose(
 
     color = class_color(pose.class_name) if pose.is_confident else GRAY
     if points is not None:
-        _draw_hull(canvas, to_pixels(points), color)
+        _draw_hull(canvas, to_pixels(points * pose.stretch(np.ptp(points, axis=0))), color)
     else:
         corners = to_pixels(_BOX_CORNERS * pose.size)
         for start, end in _BOX_EDGES:

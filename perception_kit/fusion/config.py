@@ -9,7 +9,19 @@ from perception_kit.parameters import check_parameters, parameter
 
 
 @dataclass(frozen=True)
-class FusionConfig:
+class CameraLimits:
+    """How a camera can move; what is faster is a jump of its transform."""
+
+    max_camera_speed: float = parameter(
+        3.0, "a camera that moves faster in the fixed frame has jumped there, m/s", 0.01, 1000.0
+    )
+    max_camera_turn: float = parameter(
+        4.0, "a camera that turns faster in the fixed frame has jumped there, rad/s", 0.01, 1000.0
+    )
+
+
+@dataclass(frozen=True)
+class FusionConfig(CameraLimits):
     """Parameters of the fusion of tracks.
 
     Each field's metadata has ``description``, ``min`` and ``max``. Raises ValueError for a value
@@ -39,16 +51,8 @@ class FusionConfig:
     keep_s: float = parameter(
         60.0, "what no camera sees any more keeps its id for so long, s", 0.0, 86_400.0
     )
-
-    # When a camera goes on alone.
     max_clock_difference: float = parameter(
         1.0, "cameras whose clocks differ by more are not compared, s", 1e-3, 3600.0
-    )
-    max_camera_speed: float = parameter(
-        3.0, "a camera that moves faster in the common frame has jumped there, m/s", 0.01, 1000.0
-    )
-    max_camera_turn: float = parameter(
-        4.0, "a camera that turns faster in the common frame has jumped there, rad/s", 0.01, 1000.0
     )
 
     def __post_init__(self) -> None:

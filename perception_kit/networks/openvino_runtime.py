@@ -14,6 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,8 @@ class OpenVINOModule(nn.Module):
 
     It takes CPU tensors, returns a tensor or a tuple of tensors, and holds no parameters. It
     computes in float32, or in bfloat16 where it ``rounds`` (OpenVINO's own choice on some CPUs), in
-    as many threads as PyTorch has at its construction. Only one thread may call it at a time.
+    as many threads as PyTorch has at its construction. Threads that call it wait for each other:
+    one image at a time has all of its threads.
     """
 
     def __init__(self, graph: openvino.Model, rounds: bool = False) -> None:
@@ -155,7 +157,7 @@ class OpenVINOModule(nn.Module):
             "ENABLE_CPU_PINNING": False,
         }
         compiled = import_package("openvino").Core().compile_model(graph, "CPU", settings)
-        self._request = compiled.create_infer_request()
+        self._request, self._calling = compiled.create_infer_request(), Lock()
 
         # Dynamic sizes are 0 in the outputs of empty inputs.
         self._shapes = [
@@ -169,7 +171,8 @@ class OpenVINOModule(nn.Module):
             outputs = tuple(torch.zeros(shape) for shape in self._shapes)
         else:
             arrays = [value.contiguous().numpy() for value in inputs]
-            results = self._request.infer(arrays, share_inputs=True)
+            with self._calling:
+                results = self._request.infer(arrays, share_inputs=True)
             outputs = tuple(torch.from_numpy(result) for result in results.values())
         return outputs[0] if len(outputs) == 1 else outputs
 

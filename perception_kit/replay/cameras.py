@@ -18,7 +18,7 @@ from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_frames import CameraFrame
 from perception_kit.bags.transforms import RecordedTransforms, UnknownTransform
 from perception_kit.evaluation.camera_views import ViewFrame, evaluate_views
-from perception_kit.evaluation.ground_truth import FrameGroundTruth, FrameKey
+from perception_kit.evaluation.ground_truth import FrameGroundTruth
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.results import read_results
 from perception_kit.evaluation.run_folder import RESULTS, make_output
@@ -28,9 +28,9 @@ from perception_kit.fusion.config import FusionConfig
 from perception_kit.fusion.track_fusion import TrackFusion
 from perception_kit.json_output import write_json
 from perception_kit.processes import ends_with_parent
+from perception_kit.replay.annotated_frames import annotated_frames
 from perception_kit.replay.batch import LOG, replay_command
 from perception_kit.replay.log import log
-from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.image import ImageError
@@ -176,15 +176,9 @@ class RecordedView:
 def _recorded_frames(camera: str, task: ReplaySettings) -> Iterator[RecordedView]:
     """The frames of one camera in the order of their stamps."""
     results, _ = read_results(task.out / RESULTS)
-    with ReplayInput(task) as source:
-        ground_truth = source.ground_truth()
-        with ReplayInput(task) as keys_source:
-            stamps = [frame.stamp_ns for frame in keys_source.frames()]
-        keys = [FrameKey(number, stamp_ns) for number, stamp_ns in enumerate(stamps)]
-        truths: Iterator[FrameGroundTruth] = iter([FrameGroundTruth()] * len(keys))
-        if ground_truth is not None:
-            truths = ground_truth.frames(keys)
-        for message, truth in zip(source.frames(), truths, strict=True):
-            found = results.get(message.stamp_ns, FrameResults())
-            frame = EvaluatedFrame(message.stamp_ns, truth, found)
-            yield RecordedView(camera, source.camera_reader(), message, frame)
+    for recorded in annotated_frames(task):
+        message = recorded.message
+        found = results.get(message.stamp_ns, FrameResults())
+        truth = recorded.ground_truth or FrameGroundTruth()
+        frame = EvaluatedFrame(message.stamp_ns, truth, found)
+        yield RecordedView(camera, recorded.reader, message, frame)

@@ -15,9 +15,12 @@ from geometry_msgs.msg import Transform
 from rclpy.time import Time
 from std_msgs.msg import Header
 
+from perception_kit.fusion.camera_checks import JumpCheck
+from perception_kit.fusion.config import CameraLimits
 from perception_kit.geometry import pose_matrix
 from perception_kit.ros.diagnostics import ProblemLog
 from perception_kit.ros.from_messages import rotation_from_message, xyz
+from perception_kit.stamps import stamp_to_ns
 from perception_kit.types import PoseEstimate
 
 try:
@@ -49,6 +52,7 @@ class CameraMotion:
             " the parameter empty"
         )
         self._buffer: Buffer | None = None
+        self._jumps = JumpCheck()
 
     def check(self) -> None:
         """Start listening. Raises RuntimeError where ``tf2_ros`` is missing."""
@@ -65,6 +69,26 @@ class CameraMotion:
             self._node.problems.report("camera motion", f"{self._lost}: {error}")
             return None
 
+    def steady_camera_in(
+        self, frame: str, header: Header, limits: CameraLimits
+    ) -> np.ndarray | None:
+        """The same for a ``frame`` that stands still; None, reported, where the camera jumps there.
+
+        A jump costs the frame of one stamp.
+        """
+        pose = self.camera_in(frame, header)
+        if pose is None:
+            return None
+        problem = self._jumps.problem(header.frame_id, stamp_to_ns(header.stamp), pose, limits)
+        if problem is not None:
+            self._node.problems.report("camera jump", f"{self._lost}: {problem}")
+            return None
+        return pose
+
+    def reset(self) -> None:
+        """Forget where the camera was, because time has jumped back."""
+        self._jumps = JumpCheck()
+
     def known_camera_in(self, frame: str, header: Header) -> np.ndarray:
         """The same, for callers who wait for TF. Raises UnknownCameraPose."""
         if Buffer is None:
@@ -74,7 +98,10 @@ class CameraMotion:
             found = self._started_buffer().lookup_transform(frame, header.frame_id, time)
         except TransformException as error:
             raise UnknownCameraPose(str(error)) from error
-        return transform_matrix(found.transform)
+        try:
+            return transform_matrix(found.transform)
+        except ValueError as error:
+            raise UnknownCameraPose(f"'{header.frame_id}' in '{frame}': {error}") from error
 
     def _started_buffer(self) -> Buffer:
         """The buffer that a listener fills. Raises RuntimeError where ``tf2_ros`` is missing."""

@@ -172,7 +172,8 @@ class FusionNode(Node):
         camera, stamp_ns = frame.camera, frame.stamp_ns
         clock = self._clocks.problem(camera, stamp_ns, frame.arrival_ns, self.config)
         jump = None if pose is None else self._jumps.problem(camera, stamp_ns, pose, self.config)
-        reason = reason or clock or jump or ""
+        # TF is of the robot's clock, and not known at the stamps of another one.
+        reason = clock or reason or jump or ""
         if reason:
             self._alone[camera] = reason
             self.problems.report(f"alone {camera}", f"'{camera}' goes on alone: {reason}")
@@ -181,7 +182,8 @@ class FusionNode(Node):
 
         place = None if reason else pose
         tracks = self.inputs[camera].tracks(frame, self.config.camera, place)
-        fused = self._fusion.update(camera, stamp_ns, tracks)
+        # By the clock of the others, who would else forget what they have just seen.
+        fused = self._fusion.update(camera, stamp_ns - self._clocks.ahead_ns[camera], tracks)
         header = Header(stamp=frame.message.header.stamp, frame_id=self.config.fixed_frame)
         self._tracks.publish(fused_tracks_to_message(fused, header, camera, self._alone))
         if self._fusion.shared_by(self.cameras):
@@ -198,20 +200,24 @@ class FusionNode(Node):
                 silent_s = (now_ns - source.last_arrival_ns) * 1e-9
                 values[camera] = f"silent for {silent_s:.0f} s; the others go on"
         silent = [
-            f"'{camera}': {text}" for camera, text in values.items() if text.startswith("silent")
+            f"'{camera}': {text}"
+            for camera, text in values.items()
+            if text.startswith(("silent", "nothing received"))
         ]
         values["seen_by_two"] = str(self._fusion.shared_by(self.cameras))
+        apart = ""
         if (apart_ns := now_ns - self._shared_ns) > _NO_OVERLAP_NS:
             values["seen_by_two"] = (
                 f"nothing for {apart_ns * 1e-9:.0f} s: the views do not overlap, or TF between the"
                 " cameras is wrong"
             )
+            apart = f"; seen by two cameras: {values['seen_by_two']}"
 
         problems = [*silent, *self.problems.current()]
         level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
         header = Header(stamp=self.get_clock().now().to_msg())
         name = status_name(self.get_fully_qualified_name())
-        message = "; ".join(problems) or "active"
+        message = "; ".join(problems) or f"active{apart}"
         self._diagnostics.publish(diagnostic_array(header, name, "cpu", level, message, values))
 
 

@@ -68,8 +68,8 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
     ``leader`` is the input whose stamps must grow; several in a row that go back, or far ahead,
     reset the node.
     ``self.config``, an instance of ``config_type``, is replaced as a whole when a parameter
-    changes, so ``process`` reads it once a frame. ``defaults`` are the node's own defaults for
-    fields of NodeConfig.
+    changes, so ``process`` reads it once a frame. An empty ``namespace`` is that which ROS gives.
+    ``defaults`` are the node's own defaults for fields of NodeConfig.
     """
 
     def __init__(
@@ -78,9 +78,10 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         config_type: type[Config],
         leader: str,
         queue_length: int = 1,
+        namespace: str = "",
         **defaults: Any,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, namespace=namespace)
 
         self.statistics = FrameStatistics()
         self.problems = ProblemLog(lambda message: self.get_logger().warning(message))

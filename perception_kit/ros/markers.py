@@ -106,9 +106,7 @@ def _body(pose: PoseEstimate, number: int, header: Header, mesh: MeshResource | 
         body.scale = vector_message(np.maximum(pose.size, 1e-3))
     else:
         body.mesh_resource = mesh.uri
-        body.scale.x = body.scale.y = body.scale.z = mesh.scale
-        if pose.size_std is not None and min(mesh.size) > 0:
-            body.scale = vector_message(mesh.scale * pose.size / np.array(mesh.size))
+        body.scale = vector_message(mesh.scale * pose.stretch(np.array(mesh.size)))
     return body
 
 

@@ -43,8 +43,11 @@ LINKS = {
     },
 }
 
+# Nodes of which one process can run those of several cameras, with one copy of the models.
+SHARING_NODES = ("pose6d_node", "actionrec_node")
+
 # Nodes that keep a state for the process that takes their place.
-_STATEFUL = ("tracker_node", "actionrec_node")
+STATEFUL = ("tracker_node", "actionrec_node")
 
 # More than one BLAS thread slows the tracker's small matrices down.
 NODE_ENVIRONMENT = {"tracker_node": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}}
@@ -151,6 +154,15 @@ def fusion_remappings(camera: str, robot: str, names: Sequence[str]) -> dict[str
     }
 
 
+def namespace_remappings(camera: str, camera_name: str = "") -> dict[str, str]:
+    """Remappings as ``camera_remappings`` gives them to nodes of any namespace, relative to it.
+
+    Raises BringupError as that does.
+    """
+    topics = camera_remappings(camera, "namespace", camera_name=camera_name)
+    return {name: topic.removeprefix("/namespace/") for name, topic in topics.items()}
+
+
 def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
     """Parameters of a ROS 2 parameter file, by node of this package.
 
@@ -176,6 +188,23 @@ def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
     return {name: for_all | by_name.get(name, {}) for name in NODES}
 
 
+def chosen_nodes(names: str, namespaces: str) -> tuple[list[str], list[str]]:
+    """The nodes and the namespaces of lists with commas.
+
+    Raises BringupError for a node that is unknown, or cannot run in several namespaces.
+    """
+    chosen, given = ([part.strip() for part in text.split(",")] for text in (names, namespaces))
+    given = [namespace.strip("/") for namespace in given if namespace]
+    expected = SHARING_NODES if given else tuple(NODES)
+    if unknown := set(chosen) - set(expected):
+        in_one = " in one process" if given else ""
+        raise BringupError(
+            f"nodes is '{names}': expected some of {', '.join(expected)}{in_one},"
+            f" not {sorted(unknown)}"
+        )
+    return chosen, given
+
+
 def with_state_files(
     parameters: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> dict[str, dict[str, Any]]:
@@ -183,10 +212,26 @@ def with_state_files(
 
     A restarted node goes on from it. The ``folder`` is new for each start of all nodes.
     """
-    files = {name: {"state_file": str(folder / f"{name}.json")} for name in _STATEFUL}
+    files = {name: {"state_file": str(folder / f"{name}.json")} for name in STATEFUL}
     return {
         name: {**files.get(name, {}), **parameters.get(name, {})} for name in {*files, *parameters}
     }
+
+
+def write_state_parameters(name: str, namespaces: Sequence[str], folder: Path) -> Path:
+    """A parameter file in which the node ``name`` has a state file for each of ``namespaces``.
+
+    All are in the ``folder``, which is new for each start.
+    """
+    path = folder / f"{name}.yaml"
+    blocks = {
+        f"/{namespace}/{name}": {
+            "ros__parameters": {"state_file": str(folder / f"{name}_{number}.json")}
+        }
+        for number, namespace in enumerate(namespaces)
+    }
+    path.write_text(yaml.safe_dump(blocks))
+    return path
 
 
 class NodeGroup:

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one node until it is asked to end: the ``main`` of every node."""
+"""Runs a node until it is asked to end: the ``main`` of every node.
+
+Nodes whose models take memory run for several cameras in one process, which has one copy of them.
+"""
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 
 import rclpy
@@ -13,6 +18,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
 
 from perception_kit.ros.participant import own_ports
 from perception_kit.ros.restarts import CUT_OFF, UNUSABLE_PARAMETERS
@@ -34,6 +40,30 @@ def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = No
     exit code: 0, ``UNUSABLE_PARAMETERS``, after which a restart is of no use, or ``CUT_OFF``, which
     a restart mends.
     """
+    return _run([node_type], arguments)
+
+
+def run_in_namespaces(
+    node_type: Callable[[str], Node], arguments: Sequence[str] | None = None
+) -> int:
+    """``run_node`` with a node in each namespace of the option ``--namespaces``.
+
+    Without it, there is one in the namespace that ROS gives it.
+    """
+    parser = argparse.ArgumentParser(description="All other options are those of ROS.")
+    parser.add_argument(
+        "--namespaces",
+        nargs="+",
+        default=[""],
+        help="one node in each of them: several cameras share a process and its models",
+    )
+    words = sys.argv[1:] if arguments is None else arguments
+    given = parser.parse_args(remove_ros_args(["", *words])[1:])
+    return _run([partial(node_type, namespace) for namespace in given.namespaces], arguments)
+
+
+def _run(node_types: Sequence[Callable[[], Node]], arguments: Sequence[str] | None) -> int:
+    """Spin some nodes of one process; see ``run_node``."""
     asked_to_end = False
 
     def leave(number: int, frame: FrameType | None) -> None:
@@ -44,18 +74,21 @@ def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = No
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
 
-    node = None
+    nodes: list[Node] = []
     try:
         with own_ports():
             rclpy.init(args=None if arguments is None else list(arguments))
             try:
-                node = node_type()
+                for node_type in node_types:
+                    nodes.append(node_type())
             except (ParameterException, ValueError) as error:
                 print(f"cannot start: {error}", file=sys.stderr)
                 return UNUSABLE_PARAMETERS
 
-        watch_ports(node)
-        rclpy.spin(node)
+        watch_ports(nodes[0])
+        for node in nodes[1:]:
+            rclpy.get_global_executor().add_node(node)
+        rclpy.spin(nodes[0])
     except CutOffError as error:
         print(f"ends: {error}", file=sys.stderr)
         return CUT_OFF
@@ -69,7 +102,7 @@ def run_node(node_type: Callable[[], Node], arguments: Sequence[str] | None = No
         # A second Ctrl-C must not interrupt the clean-up.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        if node is not None:
+        for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -21,6 +21,11 @@ class Shape:
     vertices: np.ndarray
     faces: np.ndarray
 
+    @property
+    def extents(self) -> np.ndarray:
+        """(3,) metres along the axes of the object's frame."""
+        return np.ptp(self.vertices, axis=0)
+
 
 def load_shapes(
     models: Path | None, pose_model: Path | None, mesh_unit: MeshUnit = "auto"

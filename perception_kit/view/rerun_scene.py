@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import rerun as rr
+from scipy.spatial.transform import Rotation
 
 from perception_kit.colors import AXIS_COLORS, FALL_COLOR, FALL_LABEL, class_color
 from perception_kit.geometry import back_project, instance_position
@@ -53,7 +54,7 @@ class RerunScene:
         self._stream = rr.RecordingStream("assistant_perception")
         self._shapes = dict(shapes)
 
-        # What was logged once for all: shapes by class, time series by entity
+        # What was logged before: shapes or boxes by class, time series by entity
         self._posed: set[str] = set()
         self._series: set[str] = set()
 
@@ -142,15 +143,19 @@ class RerunScene:
         self._people(stamp_ns, unposed)
 
     def poses(self, stamp_ns: int, poses: Sequence[PoseEstimate]) -> None:
-        """Log each object's shape, or its box where that is unknown, at its pose.
+        """Log each object's shape, or its box where that is unknown, at its pose and in its size.
 
         Confident poses have axes.
         """
         for name in self._shapes.keys() | self._posed | {pose.class_name for pose in poses}:
             of_class = [pose for pose in poses if pose.class_name == name]
-            entity = f"{layout.OBJECTS}/{name}"
-            self._show_shape(name, entity, of_class)
-            self._log(stamp_ns, entity, _instance_poses(of_class))
+            entity, shape = f"{layout.OBJECTS}/{name}", self._shapes.get(name)
+            if shape is None:
+                self._log(stamp_ns, entity, _boxes(name, of_class))
+            else:
+                self._show_shape(name, entity, shape)
+                self._log(stamp_ns, entity, _instance_poses(of_class, shape.extents))
+            self._posed.add(name)
 
         self._axes(stamp_ns, [pose for pose in poses if pose.is_confident])
 
@@ -232,17 +237,11 @@ class RerunScene:
         cloud = rr.Points3D(points, colors=colors, radii=_POINT_RADIUS)
         self._log(stamp_ns, layout.CLOUD, cloud)
 
-    def _show_shape(self, name: str, entity: str, poses: Sequence[PoseEstimate]) -> None:
+    def _show_shape(self, name: str, entity: str, shape: Shape) -> None:
         """Log the shape of a class when it is first seen."""
         if name in self._posed:
             return
-        self._posed.add(name)
-
-        if name not in self._shapes:
-            box = rr.Boxes3D(sizes=[poses[0].size], colors=[class_color(name)])
-            self._stream.log(entity, box, static=True)
-            return
-        vertices, faces, normals = flat_shaded(self._shapes[name])
+        vertices, faces, normals = flat_shaded(shape)
         mesh = rr.Mesh3D(
             vertex_positions=vertices,
             triangle_indices=faces,
@@ -344,19 +343,28 @@ def _track_color(track: TrackEstimate) -> tuple[int, int, int]:
     return _LOST_COLOR if track.state == TrackState.LOST else class_color(track.class_name)
 
 
-def _instance_poses(poses: Sequence[PoseEstimate]) -> rr.InstancePoses3D:
-    """Where a shape is shown.
+def _instance_poses(poses: Sequence[PoseEstimate], extents: np.ndarray) -> rr.InstancePoses3D:
+    """Where a shape with ``extents`` (3,) is shown, and how large.
 
     Without any pose it shrinks to nothing: no instances at all would mean one at the camera.
     """
     if not poses:
-        return rr.InstancePoses3D(
-            translations=[np.zeros(3)], mat3x3=[np.eye(3)], scales=[np.full(3, _NO_SIZE)]
-        )
+        return rr.InstancePoses3D(translations=[np.zeros(3)], mat3x3=[_NO_SIZE * np.eye(3)])
+    # Rerun would apply scales of their own after the rotation, along the axes of the camera.
     return rr.InstancePoses3D(
         translations=[pose.translation for pose in poses],
-        mat3x3=[pose.rotation for pose in poses],
-        scales=np.ones((len(poses), 3)),
+        mat3x3=[pose.rotation * pose.stretch(extents) for pose in poses],
+    )
+
+
+def _boxes(name: str, poses: Sequence[PoseEstimate]) -> rr.Boxes3D:
+    """The boxes of objects of the class ``name``."""
+    rotations = np.reshape([pose.rotation for pose in poses], (-1, 3, 3))
+    return rr.Boxes3D(
+        sizes=[pose.size for pose in poses],
+        centers=[pose.translation for pose in poses],
+        quaternions=Rotation.from_matrix(rotations).as_quat() if poses else [],
+        colors=[class_color(name)] * len(poses),
     )
 
 

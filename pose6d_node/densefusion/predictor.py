@@ -10,15 +10,13 @@ import numpy as np
 import torch
 
 from perception_kit.image_checks import check_color, check_depth
-from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.networks.openvino_runtime import choose_runtime
+from perception_kit.networks.shared_models import load_once
 from perception_kit.resources import resolve_path
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.densefusion.crop_poses import CropPoseEstimator
 from pose6d_node.densefusion.crops import MAX_DEPTH, MIN_POINTS, Crops, cut_crop
-from pose6d_node.densefusion.openvino import can_be_compiled, compile_networks
-from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.loaded_model import load_pose_model
 
 
 class PoseEstimator:
@@ -71,40 +69,15 @@ class PoseEstimator:
             runtime=runtime,
         )
         self.configure(config)
-        model = PoseModel.load(resolve_path(model_path))
-        self.runtime = choose_runtime(runtime, device, model.spec.bfloat16)
+        # Estimators of one process share the model.
+        self._loaded = load_once(load_pose_model, [resolve_path(model_path)], device, runtime)
+        self.model, self.runtime = self._loaded.model, self._loaded.runtime
         self.device = torch.device(self.runtime.device)
-        self.model = model.to(self.device)
 
         self.class_names = self.model.spec.class_names
         self.rejected: list[tuple[int, str]] = []
         self._class_index = {name: index for index, name in enumerate(self.class_names)}
         self._crop_poses = CropPoseEstimator(self.model, self.device, seed)
-
-        # PyTorch sees it first: OpenVINO's activations make 0 of what is not a number.
-        self._refuse_nonsense(model_path)
-        if not can_be_compiled(self.model):
-            self.runtime.name = "pytorch"
-        self.runtime.compile(lambda: compile_networks(self.model, self.runtime.rounds))
-        if self.runtime.name != "pytorch":
-            self._refuse_nonsense(model_path)
-
-    def _refuse_nonsense(self, model_path: str | Path) -> None:
-        """Look at a first object, a wall. Raises ModelFileError where its pose is not finite."""
-        if not self.model.spec.num_trained:
-            return
-        side = self.model.spec.crop_size
-        wall = np.ones((side, side), bool)
-        camera = Intrinsics(side, side, side / 2, side / 2, side, side)
-        rgb = np.full((side, side, 3), 128, np.uint8)
-        known = Instance(0, self.class_names[0], 1.0, np.zeros(4, np.float32), wall, (0, 0))
-        crop = self._cut(rgb, np.full((side, side), 0.5, np.float32), camera, known, wall)
-
-        if not self._crop_poses.is_finite(crop.to(self.device), self.refine_iterations):
-            raise ModelFileError(
-                f"'{model_path}' is of no use: its network gave a pose that is not finite; train it"
-                " again"
-            )
 
     def configure(self, config: Pose6dConfig) -> None:
         """Use other parameters from the next frame on: those that may change while running."""

@@ -115,6 +115,15 @@ def test_a_known_model_is_drawn_as_the_outline_of_its_projection() -> None:
     assert colored[240 - 64 : 240 + 64, 320 - 64].mean() > 0.9
     assert not colored[250:290, 260:310].any()
 
+    # Of estimated size: half as wide, and twice as high.
+    scene.poses[0].size, scene.poses[0].size_std = np.array([0.1, 0.4, 0.1]), np.full(3, 0.01)
+    drawn = draw_overlay(np.zeros((480, 640, 3), np.uint8), known)
+    colored = np.abs(drawn.astype(int) - class_color("mug")).max(axis=-1) < 30
+    rows, columns = np.nonzero(colored)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == pytest.approx(
+        (240 - 128, 240 + 128, 320 - 32, 320 + 32), abs=2
+    )
+
 
 def test_an_unsure_pose_is_a_grey_outline_without_axes_beside_the_box() -> None:
     scene = scene_of_everything(480, 640)

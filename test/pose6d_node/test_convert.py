@@ -143,8 +143,7 @@ def test_torchvisions_mask_rcnn_finds_the_same(tmp_path: Path) -> None:
     expected = original([torch.from_numpy(rgb).permute(2, 0, 1) / 255])[0]
     segmenter = Segmenter(out, score_threshold=0.0, max_detections=100)
     assert segmenter.class_names == ["mug", "bowl", "box"]
-    image = segmenter._network_image(rgb, None, None, (96, 64))
-    boxes, labels, scores, masks, _ = segmenter._forward(image, (96, 64))
+    boxes, labels, scores, masks, _ = segmenter._detector(rgb, None, None, (96, 64))
     assert len(boxes) > 0
     # RoIAlign adds its samples in another order, which a hundredth of a pixel in a box of untrained
     # weights can be.

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from array import array
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -14,6 +18,7 @@ import pytest
 import torch
 from assistant_perception.msg import InstanceDetectionArray, ObjectPoseArray
 from ros_graph import (
+    DOMAIN_ID,
     FRAME_ID,
     HEIGHT,
     WIDTH,
@@ -28,6 +33,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from perception_kit.networks.model_file import save_model
+from perception_kit.resources import package_folder
 from perception_kit.ros.from_messages import detections_from_message, poses_from_message
 from perception_kit.ros.image import (
     color_image,
@@ -35,8 +41,9 @@ from perception_kit.ros.image import (
     image_to_array,
 )
 from perception_kit.ros.intrinsics import picture_intrinsics
-from perception_kit.ros.node_processes import NodeGroup
+from perception_kit.ros.node_processes import NodeGroup, process_environment
 from perception_kit.ros.qos import latched_qos
+from perception_kit.stamps import stamp_to_ns
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 from pose6d_node.densefusion.predictor import PoseEstimator
@@ -513,3 +520,45 @@ def test_without_a_usable_model_the_node_stays_unconfigured(
         assert graph.change_state(NODE, "configure")
         assert graph.state(NODE) == "inactive"
         assert group.stop() == {NODE: 0}
+
+
+def test_one_process_serves_several_cameras(
+    graph: RosGraph, models: dict[str, str], tmp_path: Path
+) -> None:
+    config = package_folder() / "config" / "pose6d_node.yaml"
+    parameters = models | {"score_threshold": 0.0, "input_reliability": "reliable"}
+    rules = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    sides = {"left": 100 * 10**9, "right": 700 * 10**9}
+    command = [sys.executable, "-m", "pose6d_node.node", "--namespaces", *map("/{}".format, sides)]
+    command += ["--ros-args", "--params-file", str(config), *rules]
+    environment = os.environ | process_environment() | {"ROS_DOMAIN_ID": str(DOMAIN_ID)}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    with NodeGroup({NODE: process}, None):
+        found: dict[str, list[InstanceDetectionArray]] = {}
+        publishers = {}
+        for side in sides:
+            found[side] = graph.record(InstanceDetectionArray, f"/{side}/{NODE}/detections")
+            for kind, topic in ((CameraInfo, "color/camera_info"), (Image, "depth/image_raw")):
+                publishers[side, topic] = graph.publisher(kind, f"/{side}/{topic}")
+            publishers[side, "color"] = graph.publisher(Image, f"/{side}/color/image_raw")
+
+        # The nodes may not have found who listens to their first results.
+        numbers = count()
+
+        def send() -> None:
+            if (number := next(numbers)) % 20:
+                return
+            for side, start_ns in sides.items():
+                stamp_ns = start_ns + number * 10**7
+                publishers[side, "color/camera_info"].publish(info_message(stamp_ns))
+                publishers[side, "depth/image_raw"].publish(depth_message(stamp_ns))
+                publishers[side, "color"].publish(color_message(stamp_ns))
+
+        graph.background = send
+        graph.wait(lambda: all(found.values()), "detections of both cameras")
+        graph.background = None
+    for side, start_ns in sides.items():
+        detections = found[side][0]
+        assert 0 <= stamp_to_ns(detections.header.stamp) - start_ns < 300 * 10**9, "its own"
+        assert len(detections.detections) > 0

@@ -142,6 +142,75 @@ def test_a_new_tracker_goes_on_from_the_state_of_the_last(detection: Detection) 
     assert ids_by_x(tracks) == [1, 5, 2], "3 and 4 were the first names of those who came back"
 
 
+SIZE, STD = np.array([0.08, 0.08, 0.1]), np.array([0.004, 0.004, 0.005])
+
+
+def sized(pose: Pose, size: np.ndarray, std: np.ndarray = STD) -> PoseEstimate:
+    return replace(pose(0, [0.0, 0, 1]), size=size, size_std=std)
+
+
+def test_what_comes_back_has_the_size_that_it_had(detection: Detection, pose: Pose) -> None:
+    tracker = DeepSort(CONFIG)
+    (mug,) = scene(detection, [MUG])
+    (before,) = watch(tracker, [mug], 0.0, [sized(pose, SIZE)], frames=8)
+    (back,) = watch(tracker, [mug], 20.0)
+    assert back.id == before.id == 1
+    np.testing.assert_allclose(back.size, SIZE)
+    assert before.size_std is not None
+    assert back.size_std is not None
+    assert (back.size_std <= before.size_std).all(), "the last pose came after the frame"
+    assert (before.size_std < STD).all()
+
+
+def test_a_size_seen_anew_is_fused_with_the_earlier_one_once(
+    detection: Detection, pose: Pose
+) -> None:
+    tracker = DeepSort(replace(CONFIG, n_init=1))
+    (mug,) = scene(detection, [MUG])
+    tracker.update([mug], START, [sized(pose, SIZE)])
+    tracker.update([mug], START + S // 15)
+    tracker.update([mug], START + 20 * S)
+    tracker.add_poses(START + 20 * S, [sized(pose, 1.1 * SIZE)])
+    for frame in range(3):
+        (back,) = tracker.update([mug], START + (21 + frame) * S)
+    assert back.id == 1
+    np.testing.assert_allclose(back.size, 1.05 * SIZE)
+    np.testing.assert_allclose(back.size_std, STD / np.sqrt(2))
+
+
+def test_a_new_thing_does_not_inherit_a_size(detection: Detection, pose: Pose) -> None:
+    tracker = DeepSort(CONFIG)
+    watch(tracker, scene(detection, [MUG]), 0.0, [sized(pose, SIZE)])
+    (other,) = watch(tracker, [detection(BOWL, descriptor=LOOKS["bowl"])], 8.0)
+    assert other.size is None
+
+
+def test_a_new_tracker_knows_the_sizes_of_the_last(detection: Detection, pose: Pose) -> None:
+    tracker = DeepSort(CONFIG)
+    (mug,) = scene(detection, [MUG])
+    (before,) = watch(tracker, [mug], 0.0, [sized(pose, SIZE)], frames=8)
+    state = json.loads(json.dumps(tracker.state()))
+
+    restarted = DeepSort(CONFIG)
+    restarted.restore(state)
+    assert restarted.state()["tracks"] == state["tracks"]
+    (back,) = watch(restarted, [mug], 6.0)
+    assert back.id == 1
+    np.testing.assert_allclose(back.size, SIZE)
+    np.testing.assert_allclose(back.size_std, before.size_std)
+
+
+def test_a_state_of_earlier_versions_has_no_sizes(detection: Detection) -> None:
+    tracker = DeepSort(CONFIG)
+    watch(tracker, scene(detection), 0.0)
+    state = tracker.state()
+    for track in state["tracks"]:
+        del track["size"], track["size_std"]
+    restarted = DeepSort(CONFIG)
+    assert restarted.restore(state) == 2
+    assert [track.size for track in watch(restarted, scene(detection), 6.0)] == [None, None]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -159,7 +228,8 @@ def test_anything_else_is_refused_as_a_state(state: dict) -> None:
 
 
 @given(
-    field=st.sampled_from(["id", "box", "position", "descriptors", "seen_ns"]), value=json_values
+    field=st.sampled_from(["id", "box", "position", "descriptors", "seen_ns", "size", "size_std"]),
+    value=json_values,
 )
 def test_a_damaged_track_in_a_state_is_refused(field: str, value: object) -> None:
     track = {
@@ -170,6 +240,8 @@ def test_a_damaged_track_in_a_state_is_refused(field: str, value: object) -> Non
         "box": [0.0, 0, 1, 1],
         "position": None,
         "descriptors": [],
+        "size": [0.1, 0.1, 0.1],
+        "size_std": [0.0, 0.0, 0.01],
     }
     tracker = DeepSort(CONFIG)
     assert tracker.restore({"next_id": 2, "tracks": [track]}) == 1
@@ -179,3 +251,26 @@ def test_a_damaged_track_in_a_state_is_refused(field: str, value: object) -> Non
         return
     (known,) = tracker.state()["tracks"][-1:]
     assert np.isfinite(known["box"]).all()
+    assert np.isfinite([known["size"], known["size_std"]]).all()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"size": None},
+        {"size_std": None},
+        {"size": [0.1, 0.0, 0.1]},
+        {"size_std": [0.1, -0.1, 0.1]},
+        {"size": [0.1, 0.1]},
+        {"size": [float("nan")] * 3},
+    ],
+)
+def test_a_size_that_no_object_has_is_refused(
+    detection: Detection, pose: Pose, damage: dict
+) -> None:
+    tracker = DeepSort(CONFIG)
+    watch(tracker, scene(detection, [MUG]), 0.0, [sized(pose, SIZE)])
+    state = tracker.state()
+    state["tracks"][0] |= damage
+    with pytest.raises(ValueError, match="no state of a tracker"):
+        DeepSort(CONFIG).restore(state)

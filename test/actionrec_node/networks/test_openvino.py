@@ -25,7 +25,7 @@ def _clips(count: int, size: int = 112) -> np.ndarray:
 
 def test_openvino_gives_the_same_for_any_number_of_clips(model_path: Path) -> None:
     plain, compiled = (
-        load_runtime_model(model_path, runtime=runtime)[0] for runtime in ("pytorch", "openvino")
+        load_runtime_model(model_path, runtime=runtime).model for runtime in ("pytorch", "openvino")
     )
     for count in (1, 3):
         np.testing.assert_allclose(
@@ -41,7 +41,7 @@ def test_both_streams_of_i3d(tmp_path: Path) -> None:
         ActionModel(ActionModelSpec("i3d", ("falling", "walking"), input_size=(32, 32))),
     )
     plain, compiled = (
-        load_runtime_model(tmp_path / "i3d.safetensors", runtime=name)[0]
+        load_runtime_model(tmp_path / "i3d.safetensors", runtime=name).model
         for name in ("pytorch", "openvino")
     )
     np.testing.assert_allclose(
@@ -54,9 +54,9 @@ def test_int8_is_near_and_belongs_to_its_model_file(model_path: Path, tmp_path: 
     message = r"m\.int8\.xml', which does not exist: run 'python -m actionrec_node\.quantize"
     with pytest.raises(RuntimeUnavailableError, match=message):
         load_runtime_model(path, runtime="openvino_int8")
-    plain, _ = load_runtime_model(path, runtime="pytorch")
+    plain = load_runtime_model(path, runtime="pytorch").model
     assert write_int8(plain, path, list(_clips(2))) == int8_path(path)
-    quantized, _ = load_runtime_model(path, runtime="openvino_int8")
+    quantized = load_runtime_model(path, runtime="openvino_int8").model
     np.testing.assert_allclose(
         quantized.probabilities(_clips(2)), plain.probabilities(_clips(2)), atol=0.05
     )

@@ -412,6 +412,16 @@ def test_a_network_that_makes_nonsense_is_refused(model_path: Path, tmp_path: Pa
         ActionRecognizer(path, "cpu")
 
 
+def test_recognizers_share_the_model_and_nothing_else(model_path: Path) -> None:
+    first, second = (ActionRecognizer(model_path, "cpu", RecognizerConfig(stride=1)) for _ in "ab")
+    assert first._model is second._model
+    image = np.zeros((48, 64, 3), np.uint8)
+    for number in range(17):
+        first.push(image, number * 66_666_667)
+    assert first.actions()
+    assert second.actions() == []
+
+
 def test_scores_that_are_not_finite_change_nobody(model_path: Path) -> None:
     recognizer = ActionRecognizer(model_path, "cpu", RecognizerConfig(stride=1))
     image = np.zeros((48, 64, 3), np.uint8)

@@ -44,6 +44,20 @@ def test_most_clocks_count() -> None:
     assert (problems["right"], problems["back"]) == (None, None)
 
 
+def test_how_far_a_named_clock_is_ahead_is_known() -> None:
+    check = ClockCheck(["left", "right"])
+    for number in range(5):
+        now = 100 * SECOND + number * SECOND // 15
+        check.problem("left", now, now, CONFIG)
+        check.problem("right", now - 3600 * SECOND, now, CONFIG)
+    assert check.ahead_ns == {"left": 0, "right": -3600 * SECOND}
+    for number in range(30):  # its clock was set
+        now = 101 * SECOND + number * SECOND // 15
+        check.problem("left", now, now, CONFIG)
+        problem = check.problem("right", now - SECOND // 2, now, CONFIG)
+    assert (problem, check.ahead_ns["right"]) == (None, 0)
+
+
 def pose(x: float, angle: float = 0.0) -> np.ndarray:
     """A camera at x, turned about z."""
     turn = Rotation.from_rotvec([0, 0, angle]).as_matrix()
@@ -64,6 +78,17 @@ def test_a_jump_costs_one_frame(jumped: np.ndarray) -> None:
     assert "TF of 'left' jumps by" in str(check.problem("left", SECOND // 15, jumped, CONFIG))
     assert check.problem("left", 2 * SECOND // 15, jumped, CONFIG) is None
     assert check.problem("right", 2 * SECOND // 15, pose(0.0), CONFIG) is None
+
+
+def test_late_poses_of_a_frame_get_its_answer_and_older_ones_change_nothing() -> None:
+    check, later = JumpCheck(), SECOND // 15
+    assert check.problem("left", 0, pose(0.0), CONFIG) is None
+    jump = check.problem("left", later, pose(1.0), CONFIG)
+    assert jump is not None
+    assert check.problem("left", later, pose(1.0), CONFIG) == jump
+    assert "jumps by 1.00 m" in str(check.problem("left", 0, pose(0.0), CONFIG))
+    assert check.problem("left", 2 * later, pose(1.1), CONFIG) is None
+    assert check.problem("left", later, pose(1.0), CONFIG) is None, "of a moving camera"
 
 
 def test_a_broken_transform_is_refused() -> None:

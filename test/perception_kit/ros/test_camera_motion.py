@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from rclpy.time import Time
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
+from perception_kit.fusion.config import CameraLimits
 from perception_kit.ros import camera_motion
 from perception_kit.ros.camera_motion import CameraMotion, poses_in, transform_matrix
 from perception_kit.ros.to_messages import ns_to_stamp
@@ -25,12 +27,18 @@ class UnknownTransform(Exception):
 
 
 class FakeBuffer:
-    """Knows where ``camera`` is in ``odom`` at one time."""
+    """Knows where ``camera`` is in ``odom`` at one time, in ``map`` where it is by the second."""
+
+    path: ClassVar[dict[int, float]] = {1: 0.0, 2: 0.5, 3: 9.0, 4: 9.5}
 
     def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
-        if (target, source, time.nanoseconds) != ("odom", "camera", 5_000_000_007):
-            raise UnknownTransform(f"{target} {source} {time.nanoseconds}")
         translation, rotation = Vector3(x=1.0, y=2.0, z=3.0), Quaternion(z=1.0, w=0.0)
+        if target == "broken":
+            rotation = Quaternion(w=0.0)
+        elif target == "map" and time.nanoseconds // 10**9 in self.path:
+            translation = Vector3(x=self.path[time.nanoseconds // 10**9])
+        elif (target, source, time.nanoseconds) != ("odom", "camera", 5_000_000_007):
+            raise UnknownTransform(f"{target} {source} {time.nanoseconds}")
         return TransformStamped(transform=Transform(translation=translation, rotation=rotation))
 
 
@@ -62,6 +70,29 @@ def test_matrix_moves_points_from_the_camera_to_the_fixed_frame(motion: CameraMo
 def test_an_unknown_transform_is_reported(motion: CameraMotion) -> None:
     assert motion.camera_in("map", HEADER) is None
     assert motion._node.reports == ["no 3D tracking: map camera 5000000007"]
+
+
+def test_a_broken_transform_is_reported(motion: CameraMotion) -> None:
+    assert motion.camera_in("broken", HEADER) is None
+    assert "no 3D tracking: 'camera' in 'broken': quaternion" in motion._node.reports[0]
+
+
+def test_a_jump_costs_the_frame_of_one_stamp_and_is_reported(motion: CameraMotion) -> None:
+    def place(second: int) -> float | None:
+        header = Header(stamp=ns_to_stamp(second * 10**9), frame_id="camera")
+        pose = motion.steady_camera_in("map", header, CameraLimits(max_camera_speed=1.0))
+        return None if pose is None else float(pose[0, 3])
+
+    # The poses of a frame come after its detections.
+    assert [place(second) for second in (1, 1, 2, 2, 3, 3, 4, 3)] == [
+        *(0.0, 0.0, 0.5, 0.5, None, None, 9.5, 9.0)
+    ]
+    assert len(motion._node.reports) == 2
+    assert "no 3D tracking: TF of 'camera' jumps by 8.50 m" in motion._node.reports[0]
+    motion.reset()
+    assert place(1) == 0.0
+    assert place(5) is None
+    assert "map camera" in motion._node.reports[-1]
 
 
 def test_without_tf2_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from rclpy.time import Time
 from ros_graph import RosGraph, depth_message, header, info_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from perception_kit.ros import camera_motion
+from perception_kit.ros import camera_motion, fusion_node
 from perception_kit.ros.fusion_node import FusionNode
 from perception_kit.ros.image import image_to_array
 from perception_kit.ros.to_messages import detections_to_message, tracks_to_message
@@ -40,11 +41,13 @@ class FakeBuffer:
     """Knows where the cameras are, but those in ``lost``."""
 
     lost: ClassVar[set[str]] = set()
+    moved: ClassVar[dict[str, float]] = {}
 
     def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
         if target != "map" or source in self.lost:
             raise UnknownTransform(f"'{source}' is not known in '{target}'")
         x, y, z = PLACES[source]
+        x += self.moved.get(source, 0.0)
         transform = Transform(translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(w=1.0))
         return TransformStamped(transform=transform)
 
@@ -112,12 +115,15 @@ def cameras(
     for name, fake in fakes.items():
         monkeypatch.setattr(camera_motion, name, fake, raising=False)
     given = getattr(request, "param", {})
-    values = {"cameras": list(PLACES), "fixed_frame": "map", "tf_wait": 0.05, **given}
+    # A busy machine takes seconds from one frame to the next.
+    own = {"tf_wait": 0.05, "max_clock_difference": 60.0, **given}
+    values = {"cameras": list(PLACES), "fixed_frame": "map", **own}
     overrides = [Parameter(name, value=value) for name, value in values.items()]
     node = FusionNode(context=graph.node.context, parameter_overrides=overrides)
     graph.node.executor.add_node(node)
     yield Cameras(graph, node)
-    FakeBuffer.lost.clear()
+    FakeBuffer.lost = set()
+    FakeBuffer.moved = {}
     graph.node.executor.remove_node(node)
     node.destroy_node()
 
@@ -153,11 +159,75 @@ def test_two_cameras_share_identities_and_each_goes_on_alone(cameras: Cameras) -
     assert [list(track.track_ids) for track in again.tracks] == [[3, 8], [4, 9]]
 
     # Another clock, and a recording that starts again
-    strange = cameras.send("right", stamp + 9 * SECOND, cup(8, 0.02))
+    strange = cameras.send("right", stamp + 900 * SECOND, cup(8, 0.02))
     assert "the stamps of 'right' are" in strange.reasons[0]
     first = cameras.send("left", stamp - 50 * SECOND, cup(1, 0.5))
     assert [track.id for track in first.tracks] == [1]
     assert list(first.tracks[0].cameras) == ["left"]
+
+
+@pytest.mark.parametrize("cameras", [{"tf_wait": 5.0}], indirect=True)
+def test_tracks_wait_for_late_tf_while_the_other_camera_goes_on(cameras: Cameras) -> None:
+    FakeBuffer.lost = {"left"}
+    stamp = 300 * SECOND
+    message = tracks_to_message([cup(3, 0.5)], header(stamp))
+    message.header.frame_id = "left"
+    cameras.tracks["left"].publish(message)
+    cameras.graph.wait(lambda: cameras.node.inputs["left"].last_arrival_ns, "tracks of left")
+    (right,) = cameras.send("right", stamp, cup(8, 0.02)).tracks
+    assert list(right.cameras) == ["right"]
+
+    cameras.fused.clear()
+    FakeBuffer.lost = set()
+    (late,) = cameras.graph.wait(lambda: list(cameras.fused), "the frame that waited")
+    assert (late.camera, list(late.alone)) == ("left", [])
+    (both,) = late.tracks
+    assert set(both.cameras) == {"left", "right"}
+
+
+def test_a_camera_that_jumps_is_alone_for_a_frame(cameras: Cameras) -> None:
+    stamp = 400 * SECOND
+    cameras.send("left", stamp, cup(3, 0.5))
+    cameras.send("right", stamp, cup(8, 0.02))
+    FakeBuffer.moved = {"right": 2.0}
+    jumped = cameras.send("right", stamp + SECOND // 10, cup(8, 0.02))
+    assert list(jumped.alone) == ["right"]
+    assert "TF of 'right' jumps by 2.00 m" in jumped.reasons[0]
+    with cameras.sending("right", stamp + SECOND // 10, cup(8, 0.02)):
+        cameras.graph.problem("'right' goes on alone: TF of 'right' jumps")
+    assert cameras.send("left", stamp + SECOND // 10, cup(3, 0.5)).tracks[0].track_ids[0] == 3
+    assert list(cameras.send("right", stamp + SECOND // 5, cup(8, 0.02)).alone) == []
+
+
+def test_a_clock_an_hour_ahead_costs_the_others_nothing(cameras: Cameras) -> None:
+    """It is the reason that is named, not that TF knows no such time."""
+    stamp, hour = 500 * SECOND, 3600 * SECOND
+    cameras.send("left", stamp, cup(3, 0.5))
+    cameras.send("left", stamp + SECOND // 10)  # out of view
+    FakeBuffer.lost = {"right"}
+    for number in range(3):
+        strange = cameras.send("right", stamp + hour + number * SECOND // 10, cup(8, 0.02))
+    assert list(strange.alone) == ["right"]
+    assert re.search(r"the stamps of 'right' are 3[56]\d\d\.\d s ahead", strange.reasons[0])
+    known = cameras.send("left", stamp + SECOND // 2, cup(4, 0.5))
+    again = cameras.send("left", stamp + 2 * SECOND, cup(4, 0.5))
+    of_left = [
+        track for frame in (known, again) for track in frame.tracks if "left" in track.cameras
+    ]
+    assert {track.id for track in of_left} == {1}, "what left the view is still known"
+
+
+def test_cameras_that_see_nothing_in_common_and_those_that_are_missing_are_named(
+    cameras: Cameras, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras.send("left", 600 * SECOND, cup(3, 0.5))
+    cameras.graph.problem("'right': nothing received on '/right/tracker_node/tracks'")
+    monkeypatch.setattr(fusion_node, "_NO_OVERLAP_NS", 0)
+    monkeypatch.setattr(fusion_node, "_SILENT_NS", 1000 * SECOND)
+    apart = cameras.send("right", 600 * SECOND, cup(8, -2.0))
+    assert all(len(track.cameras) == 1 for track in apart.tracks)
+    assert list(apart.alone) == []
+    cameras.graph.problem("active; seen by two cameras: nothing for")
 
 
 def compressed_depth(stamp_ns: int) -> CompressedImage:

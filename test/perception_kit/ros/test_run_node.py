@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a node's process."""
+"""The end of a node's process, and several nodes in one."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from perception_kit.resources import package_folder
+from perception_kit.ros.node_processes import namespace_remappings, write_state_parameters
 
 pytestmark = pytest.mark.ros
 
@@ -47,3 +51,61 @@ def test_only_an_error_that_a_signal_caused_is_no_failure(signaled: bool) -> Non
 
     assert (ended.returncode == 0) == signaled, ended.stderr
     assert ("Traceback" in ended.stderr) != signaled
+
+
+# Nodes that say what they are called, listen to and remember, and end when all of them have.
+_SEVERAL = """
+import sys
+import rclpy
+from rclpy.node import Node
+from std_msgs.msg import Empty
+from perception_kit.ros.run_node import run_in_namespaces
+
+said = []
+
+class Saying(Node):
+    def __init__(self, namespace):
+        super().__init__("actionrec_node", namespace=namespace)
+        self.topic = self.create_subscription(Empty, "color/image_raw", print, 1).topic_name
+        self.file = self.declare_parameter("state_file", "").value
+        self.create_timer(0.01, self.say)
+
+    def say(self):
+        if self not in said:
+            print(self.get_fully_qualified_name(), self.topic, self.file)
+            said.append(self)
+        if len(said) == int(sys.argv[1]):
+            rclpy.shutdown()
+
+sys.exit(run_in_namespaces(Saying, sys.argv[2:]))
+"""
+
+
+def said_by(number: int, *arguments: str) -> list[str]:
+    """Lines of the nodes of one process, in the order of their names."""
+    command = [sys.executable, "-c", _SEVERAL, str(number), *arguments]
+    environment = os.environ | {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return sorted(ended.stdout.splitlines())
+
+
+def test_one_process_has_a_node_for_each_camera(tmp_path: Path) -> None:
+    namespaces = ["robot/left", "robot/right"]
+    path = write_state_parameters("actionrec_node", namespaces, tmp_path)
+    camera = [f"{name}:={topic}" for name, topic in namespace_remappings("orbbec", "eye").items()]
+    remappings = [word for rule in camera for word in ("-r", rule)]
+    own = ["--namespaces", "/robot/left", "/robot/right"]
+    # As launched: what is of one namespace overrides what is of all.
+    config = package_folder() / "config" / "actionrec_node.yaml"
+    files = ["--params-file", str(config), "--params-file", str(path)]
+    assert said_by(2, *own, "--ros-args", *remappings, *files) == [
+        f"/robot/{side}/actionrec_node /robot/{side}/eye/color/image_raw"
+        f" {tmp_path}/actionrec_node_{number}.json"
+        for number, side in enumerate(("left", "right"))
+    ]
+
+
+def test_without_the_option_the_namespace_is_that_of_ros() -> None:
+    (line,) = said_by(1, "--ros-args", "-r", "__ns:=/robot")
+    assert line.split() == ["/robot/actionrec_node", "/robot/color/image_raw"]

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 
 from perception_kit.types import Instance, PoseEstimate, TrackEstimate, TrackState
+from perception_kit.view.meshes import Shape
 from perception_kit.view.rerun_scene import RerunScene
 from perception_kit.view.server import RERUN
+
+CORNERS = np.array([[x, y, z] for x in (-0.1, 0.1) for y in (-0.1, 0.1) for z in (-0.1, 0.1)])
+TRIANGLES = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5]])
 
 
 def contents(path: Path) -> str:
@@ -73,3 +77,27 @@ def test_trails_end_where_the_time_jumps_back(
         scene.tracks(10**9 + tenths * 10**8, [track])
     scene.close()
     assert not recwarn.list
+
+
+def test_objects_are_as_large_as_their_size_says(tmp_path: Path) -> None:
+    scene = RerunScene({"mug": Shape(CORNERS, TRIANGLES)})  # 0.2 m in each direction
+    scene.save(tmp_path / "sizes.rrd")
+    turned = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+
+    def pose(name: str, length: float, size_std: np.ndarray | None) -> PoseEstimate:
+        size = np.array([length, 0.2, 0.1])
+        return PoseEstimate(0, 1, name, turned, np.array([0.0, 0, 1]), 0.9, size, size_std)
+
+    estimated = np.full(3, 0.01)
+    scene.poses(10**9, [pose("mug", 0.4, estimated), pose("mug", 0.4, None)])
+    scene.poses(2 * 10**9, [pose("pot", 0.4, estimated), pose("pot", 0.3, estimated)])
+    scene.poses(3 * 10**9, [])
+    scene.close()
+
+    # Column by column: the long x axis points along the camera's y.
+    text = contents(tmp_path / "sizes.rrd")
+    assert (
+        "[[0.0, 2.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.5],"
+        " [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0]]"
+    ) in text
+    assert "[[0.2, 0.1, 0.05], [0.15, 0.1, 0.05]]" in text, "half sizes of both boxes"

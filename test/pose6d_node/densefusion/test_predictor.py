@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -291,3 +293,21 @@ def test_a_table_of_other_objects_is_refused(model_path: Path, tmp_path: Path) -
     save_model(path, "pose", tensors, metadata)
     with pytest.raises(ModelFileError, match="model_points have the shape"):
         PoseEstimator(path, "cpu")
+
+
+def test_estimators_share_the_model_and_nothing_else(
+    model_path: Path, box_views, camera, tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(model_path, tmp_path))
+    first = PoseEstimator(path, "cpu", min_confidence=0.0)
+    second = PoseEstimator(path, "cpu", min_confidence=1.0)
+    assert first.model is second.model
+    view = box_views[0]
+    arguments = view.rgb, view.depth, camera, [view.instance()]
+    with ThreadPoolExecutor(2) as pool:
+        found, refused = pool.map(lambda estimator: estimator(*arguments), (first, second))
+    assert (len(found), first.rejected) == (1, [])
+    assert (refused, len(second.rejected)) == ([], 1)
+
+    path.write_bytes(path.read_bytes())
+    assert PoseEstimator(path, "cpu").model is not first.model

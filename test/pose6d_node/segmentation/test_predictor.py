@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -190,6 +192,52 @@ def test_half_mask_covers_half_its_box() -> None:
     assert origin == (10, 20)
     assert pixels[:, :20].all()
     assert not pixels[:, 21:].any()
+
+
+def addresses(segmenter: Segmenter) -> set[int]:
+    """Where the weights of a network lie."""
+    return {weights.data_ptr() for weights in segmenter.network.parameters()}
+
+
+def test_segmenters_share_the_weights_and_nothing_else(untrained: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(untrained, tmp_path))
+    first = Segmenter(path, "cpu", 0.0, 7, "pytorch")
+    second = Segmenter(path, "cpu", 1.0, 3, "pytorch")
+    assert addresses(first) == addresses(second) != set()
+
+    # Limits of each
+    rgb = np.random.default_rng(2).integers(0, 256, (120, 160, 3)).astype(np.uint8)
+    assert len(first(rgb)) == 7
+    assert second(rgb) == []
+    second.configure(Pose6dConfig(score_threshold=0.0))
+    first.configure(Pose6dConfig(score_threshold=1.0))
+    assert len(second(rgb)) == 3
+    assert first(rgb) == []
+
+    # Another file under its name
+    other = tmp_path / "other"
+    shutil.copy(untrained, other)
+    other.replace(path)
+    assert not addresses(Segmenter(path, "cpu", runtime="pytorch")) & addresses(first)
+
+
+@pytest.mark.parametrize("runtime", ["pytorch", "openvino"])
+def test_images_of_two_sizes_at_once_get_the_answers_of_one_after_the_other(
+    untrained: Path, runtime: str
+) -> None:
+    segmenters = [Segmenter(untrained, "cpu", 0.0, 5, runtime) for _ in range(2)]
+    assert segmenters[0].network is segmenters[1].network
+    rng = np.random.default_rng(3)
+    images = [rng.integers(0, 256, (*size, 3)).astype(np.uint8) for size in ((120, 160), (90, 200))]
+
+    def boxes(segmenter: Segmenter, rgb: np.ndarray) -> np.ndarray:
+        return np.stack([[*instance.box, instance.score] for instance in segmenter(rgb)])
+
+    alone = [boxes(*pair) for pair in zip(segmenters, images, strict=True)]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            for got, expected in zip(pool.map(boxes, segmenters, images), alone, strict=True):
+                np.testing.assert_allclose(got, expected, atol=1e-3)
 
 
 def test_a_network_that_makes_nonsense_is_refused(untrained: Path, tmp_path: Path) -> None:
