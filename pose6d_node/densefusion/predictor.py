@@ -98,7 +98,7 @@ class PoseEstimator:
         camera = Intrinsics(side, side, side / 2, side / 2, side, side)
         rgb = np.full((side, side, 3), 128, np.uint8)
         known = Instance(0, self.class_names[0], 1.0, np.zeros(4, np.float32), wall, (0, 0))
-        crop = self._cut(rgb, np.full((side, side), 0.5, np.float32), camera, known, wall)
+        crop = self._cut(rgb, np.full((side, side), 0.5, np.float32), camera, known)
 
         if not self._crop_poses.is_finite(crop.to(self.device), self.refine_iterations):
             raise ModelFileError(
@@ -136,10 +136,9 @@ class PoseEstimator:
         crops: list[Crops] = []
         indices: list[int] = []
         for index, instance in enumerate(instances):
-            mask = instance.full_mask(*depth.shape)
-            reason = self._reason_to_reject(instance, mask, depth)
+            reason = self._reason_to_reject(instance, depth)
             if reason is None:
-                crop = self._cut(rgb, depth, intrinsics, instance, mask)
+                crop = self._cut(rgb, depth, intrinsics, instance)
                 if crop.measured().any():
                     crops.append(crop)
                     indices.append(index)
@@ -152,9 +151,8 @@ class PoseEstimator:
 
         return self._estimate(crops, indices, instances, previous) if crops else []
 
-    def _reason_to_reject(
-        self, instance: Instance, mask: np.ndarray, depth: np.ndarray
-    ) -> str | None:
+    def _reason_to_reject(self, instance: Instance, depth: np.ndarray) -> str | None:
+        area = instance.mask_area(*depth.shape)
         if instance.class_name not in self._class_index:
             return f"class '{instance.class_name}' is unknown to the pose model"
         is_trained = self._class_index[instance.class_name] < self.model.spec.num_trained
@@ -163,10 +161,10 @@ class PoseEstimator:
                 f"the networks were not trained on class '{instance.class_name}', and poses are"
                 " found without them: set hypotheses to views"
             )
-        if not mask.any():
+        if not instance.mask.any():
             return "the mask is empty"
 
-        values = depth[mask]
+        values = depth[area][instance.mask]
         too_far = values[values > MAX_DEPTH]
         known = np.count_nonzero((values > 0) & (values <= MAX_DEPTH))
         if known < MIN_POINTS and len(too_far) >= MIN_POINTS:
@@ -184,10 +182,18 @@ class PoseEstimator:
         depth: np.ndarray,
         intrinsics: Intrinsics,
         instance: Instance,
-        mask: np.ndarray,
     ) -> Crops:
-        spec, class_index = self.model.spec, self._class_index[instance.class_name]
-        return cut_crop(rgb, depth, intrinsics, mask, class_index, spec.crop_size, spec.crop_margin)
+        spec = self.model.spec
+        return cut_crop(
+            rgb,
+            depth,
+            intrinsics,
+            instance.mask,
+            self._class_index[instance.class_name],
+            spec.crop_size,
+            spec.crop_margin,
+            instance.mask_origin,
+        )
 
     def _estimate(
         self,
