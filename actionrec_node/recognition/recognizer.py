@@ -21,8 +21,7 @@ import numpy as np
 
 from actionrec_node.config import ActionConfig, RecognizerConfig
 from actionrec_node.data.crops import PersonBox, crop_clip
-from actionrec_node.networks.action_model import refuse_nonsense
-from actionrec_node.networks.openvino import load_runtime_model
+from actionrec_node.networks.classifier import load_classifier, refuse_nonsense
 from actionrec_node.recognition.clip_buffer import Clip
 from actionrec_node.recognition.clip_requests import ClipRequest
 from actionrec_node.recognition.held_alarms import HeldAlarms
@@ -47,8 +46,9 @@ class ActionRecognizer:
     ``rejected`` holds (index, reason) of the people of the last image that could not be used; the
     others are not affected by them. ``left_out`` holds the track ids of those whom ``max_people``
     leaves out of the last image. ``is_empty``: nobody was found in it. ``model_path`` is a file or
-    ``package://assistant_perception/PATH``. For ``runtime`` see ``load_runtime_model``, which says
-    what is raised for an unusable model file; DeviceError is raised for a device that is missing.
+    ``package://assistant_perception/PATH``. For ``runtime`` and ``threads`` see
+    ``load_classifier``, for what is raised for an unusable model file ``load_runtime_model``;
+    DeviceError is raised for a device that is missing.
     """
 
     def __init__(
@@ -57,13 +57,16 @@ class ActionRecognizer:
         device: str = ActionConfig.device,
         config: RecognizerConfig | None = None,
         runtime: str = ActionConfig.runtime,
+        threads: int = ActionConfig.threads,
     ) -> None:
         self.config = config or RecognizerConfig()
         self.rejected: list[tuple[int, str]] = []
         self.left_out: list[int] = []
         self.is_empty = False
 
-        self._model, self.runtime = load_runtime_model(resolve_path(model_path), device, runtime)
+        self._model, self.runtime = load_classifier(
+            resolve_path(model_path), device, runtime, threads
+        )
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)
 

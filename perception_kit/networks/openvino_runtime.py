@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs networks by OpenVINO, which is faster than PyTorch on most CPUs.
+"""Runs graphs by OpenVINO, which is faster than PyTorch on most CPUs.
 
-It is optional: PyTorch is the reference, and runs what OpenVINO cannot.
+It is optional: PyTorch is the reference, and runs what OpenVINO cannot. It is not imported here:
+that takes seconds, and more memory than all else in a node.
 """
 
 from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -16,9 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor, nn
 
 from perception_kit.partial_file import replacing
 from perception_kit.resources import (
@@ -137,60 +135,23 @@ def _runtime_device(runtime: str, device: str) -> str:
     return "cpu"
 
 
-class OpenVINOModule(nn.Module):
-    """An OpenVINO graph that is called like the module it was made of.
+def compile_graph(
+    graph: openvino.Model, rounds: bool = False, threads: int = 0
+) -> openvino.InferRequest:
+    """A graph ready to run, which only one thread may do at a time.
 
-    It takes CPU tensors, returns a tensor or a tuple of tensors, and holds no parameters. It
-    computes in float32, or in bfloat16 where it ``rounds`` (OpenVINO's own choice on some CPUs), in
-    as many threads as PyTorch has at its construction. Only one thread may call it at a time.
+    It computes in float32, or in bfloat16 where it ``rounds`` (OpenVINO's own choice on some CPUs),
+    in so many ``threads``; 0: OpenVINO's choice.
     """
-
-    def __init__(self, graph: openvino.Model, rounds: bool = False) -> None:
-        super().__init__()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "bf16" if rounds else "f32",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            # Nodes that all pin themselves to the first cores would wait for each other.
-            "ENABLE_CPU_PINNING": False,
-        }
-        compiled = import_package("openvino").Core().compile_model(graph, "CPU", settings)
-        self._request = compiled.create_infer_request()
-
-        # Dynamic sizes are 0 in the outputs of empty inputs.
-        self._shapes = [
-            [size.get_length() if size.is_static else 0 for size in output.partial_shape]
-            for output in graph.outputs
-        ]
-
-    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Outputs of the graph; empty ones for empty inputs."""
-        if any(value.numel() == 0 for value in inputs):
-            outputs = tuple(torch.zeros(shape) for shape in self._shapes)
-        else:
-            arrays = [value.contiguous().numpy() for value in inputs]
-            results = self._request.infer(arrays, share_inputs=True)
-            outputs = tuple(torch.from_numpy(result) for result in results.values())
-        return outputs[0] if len(outputs) == 1 else outputs
-
-
-def to_graph(
-    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
-) -> openvino.Model:
-    """OpenVINO graph of ``module``, which must be in evaluation mode.
-
-    ``examples`` are positional arguments to trace it with; their ``shapes`` are fixed except for
-    sizes that are ``DYNAMIC``. Raises RuntimeUnavailableError without OpenVINO.
-    """
-    openvino = import_package("openvino")
-    inputs = [openvino.PartialShape(list(shape)) for shape in shapes]
-    with torch.no_grad(), warnings.catch_warnings():
-        # The tracer warns of sizes that become constants, and those are the fixed ones.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-
-        # OpenVINO reads modules through torch.jit, which is deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return openvino.convert_model(module, example_input=tuple(examples), input=inputs)
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16" if rounds else "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        # Nodes that all pin themselves to the first cores would wait for each other.
+        "ENABLE_CPU_PINNING": False,
+    }
+    compiled = import_package("openvino").Core().compile_model(graph, "CPU", settings)
+    return compiled.create_infer_request()
 
 
 def save_graph(graph: openvino.Model, path: Path) -> None:
