@@ -13,12 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from actionrec_node.networks.action_model import (
-    ActionModel,
-    new_spec,
-    read_spec,
-    save_action_model,
-)
+from actionrec_node.networks.action_model import ActionModel, save_action_model
+from actionrec_node.networks.action_model_spec import new_spec, read_spec
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.alarm_classes import alarm_warning

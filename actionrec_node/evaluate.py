@@ -36,7 +36,7 @@ from actionrec_node.evaluation.model_loading import (
     time_per_clip,
 )
 from actionrec_node.evaluation.plots import plot_alarm, plot_confusion, plot_per_class, plot_roc
-from actionrec_node.networks.action_model import ActionModelSpec
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import bounded_float, program_name
 from perception_kit.json_output import write_json

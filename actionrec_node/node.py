@@ -18,7 +18,7 @@ from actionrec_node.config import ActionConfig
 from actionrec_node.recognition.alarm_health import AlarmFacts, alarm_health
 from actionrec_node.recognition.track_join import JoinedImage, TrackJoin
 from perception_kit.alarm_classes import alarm_warning
-from perception_kit.resources import choose_device, use_threads
+from perception_kit.resources import choose_device
 from perception_kit.ros.deadline import ResultDeadline
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.from_messages import Rejected, tracks_from_message
@@ -102,7 +102,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
 
     def load(self) -> None:
         """Load the model that the parameters name. Raises ValueError where there is none."""
-        # PyTorch takes seconds to import.
+        # They take long to import, PyTorch, where no graph is kept, seconds.
         from actionrec_node.recognition.clip_requests import NewestClips
         from actionrec_node.recognition.recognizer import ActionRecognizer
 
@@ -112,9 +112,10 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 "no model is set: set the parameter 'model' to a .safetensors file, for example "
                 "package://assistant_perception/models/demo/action.safetensors"
             )
-        use_threads(config.threads)
         self._device = choose_device(config.device)
-        self._recognizer = ActionRecognizer(config.model, self._device, config, config.runtime)
+        self._recognizer = ActionRecognizer(
+            config.model, self._device, config, config.runtime, config.threads
+        )
         spec = self._recognizer.spec
         log_model(self.get_logger(), "model", config.model, spec.class_names)
         if warning := alarm_warning(spec.class_names, spec.alarms):

@@ -23,7 +23,8 @@ from actionrec_node.data.labeled_videos import LabeledVideo
 from actionrec_node.data.splits import check_disjoint
 from actionrec_node.evaluate import add_video_arguments, find_videos, read_videos
 from actionrec_node.evaluation.clip_scores import clip_scores, predict_video
-from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
+from actionrec_node.networks.action_model import ActionModel, load_action_model
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from actionrec_node.networks.openvino import load_runtime_model, write_int8
 from perception_kit.arguments import bounded_int, program_name
 from perception_kit.json_output import write_json

@@ -17,7 +17,7 @@ from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
 from actionrec_node.data.splits import check_disjoint, hold_out_fold, parse_fold, split
 from actionrec_node.data.training_clips import MAX_SPEED_CHANGE
-from actionrec_node.networks.action_model import ActionModelSpec, new_spec, read_spec
+from actionrec_node.networks.action_model_spec import ActionModelSpec, new_spec, read_spec
 from actionrec_node.networks.published_weights import are_of_classes
 from actionrec_node.training_options import ActionTrainingOptions
 from perception_kit.alarm_classes import check_alarm_classes, check_lying_classes

@@ -19,12 +19,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from actionrec_node.networks.action_model import (
-    ActionModel,
-    new_spec,
-    prepare_clip,
-    save_action_model,
-)
+from actionrec_node.networks.action_model import ActionModel, prepare_clip, save_action_model
+from actionrec_node.networks.action_model_spec import new_spec
 from actionrec_node.networks.openvino import load_runtime_model, write_int8
 from bench.timing import milliseconds, network_parser, print_times, write_figures
 

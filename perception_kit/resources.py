@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
 from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
@@ -84,6 +86,11 @@ def use_threads(count: int) -> None:
         torch.set_num_threads(count)
 
 
+def loaded_threads() -> int:
+    """CPU threads that networks run in, where PyTorch is loaded; else 0."""
+    return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else 0
+
+
 def check_device_name(name: str) -> None:
     """Raise DeviceError unless ``name`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
 
@@ -99,12 +106,15 @@ def choose_device(name: str) -> str:
     Raises DeviceError for anything else, and for a GPU that is missing.
     """
     check_device_name(name)
+    if name == "cpu":
+        return name
+    if name == "auto" and "torch" not in sys.modules and not _has_driver():
+        return "cpu"  # as PyTorch would say
+
     import torch  # here because importing it takes seconds, and paths are found without it
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cpu":
-        return name
 
     if not torch.cuda.is_available():
         raise DeviceError(
@@ -117,3 +127,12 @@ def choose_device(name: str) -> str:
             f"device is '{name}' but PyTorch finds {count} GPUs, which are counted from 0"
         )
     return name
+
+
+def _has_driver() -> bool:
+    """Whether a driver of NVIDIA GPUs is installed."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True

@@ -57,8 +57,8 @@ class Instance:
     mask_origin: tuple[int, int]
     descriptor: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
-    def full_mask(self, height: int, width: int) -> np.ndarray:
-        """(height, width) bool mask in the whole image.
+    def mask_area(self, height: int, width: int) -> tuple[slice, slice]:
+        """Rows and columns of a (height, width, …) image that the mask covers.
 
         Raises ValueError where the mask reaches over its edges.
         """
@@ -69,9 +69,12 @@ class Instance:
                 f"a mask of {columns}x{rows} pixels at {self.mask_origin}"
                 f" reaches out of the image of {width}x{height}"
             )
+        return slice(y, y + rows), slice(x, x + columns)
 
+    def full_mask(self, height: int, width: int) -> np.ndarray:
+        """(height, width) bool mask in the whole image. Raises ValueError as ``mask_area``."""
         full = np.zeros((height, width), dtype=bool)
-        full[y : y + rows, x : x + columns] = self.mask
+        full[self.mask_area(height, width)] = self.mask
         return full
 
 

@@ -27,7 +27,7 @@ from actionrec_node.convert import read_class_names
 from actionrec_node.data.annotations import DataError, read_annotations
 from actionrec_node.data.exports import read_export
 from actionrec_node.data.person_boxes import read_boxes
-from actionrec_node.networks.action_model import read_spec
+from actionrec_node.networks.action_model_spec import read_spec
 from actionrec_node.networks.published_weights import read_tensors
 from actionrec_node.sweep import SweepError, read_sweep
 from perception_kit.bags.bag import BagError, BagReader

@@ -16,7 +16,7 @@ from actionrec_node.data.annotations import Annotations, DataError, Segment, kno
 from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.frames import FrameFile, Frames, read_frames
 from actionrec_node.data.person_boxes import BoxTrack
-from actionrec_node.networks.action_model import ActionModelSpec
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.videos.video import VideoError, VideoFormat, frame_size
 
 UNLABELED = -1

@@ -28,7 +28,8 @@ from actionrec_node.data.labeled_videos import (
     clip_indices,
     list_windows,
 )
-from actionrec_node.networks.action_model import ActionModelSpec, prepare_clip
+from actionrec_node.networks.action_model import prepare_clip
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 
 Balance = Literal["sampling", "weights", "none"]
 MAX_SPEED_CHANGE = 0.15

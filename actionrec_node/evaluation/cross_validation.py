@@ -18,7 +18,8 @@ from actionrec_node.data.person_boxes import read_boxes
 from actionrec_node.data.splits import group_of
 from actionrec_node.evaluation.clip_scores import PredictedVideo, clip_scores, predict_videos
 from actionrec_node.evaluation.fall_alarm import alarm_scores
-from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, load_action_model
+from actionrec_node.networks.action_model import ActionModel, load_action_model
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.videos.video import VideoFormat
 
 ALL = "all"

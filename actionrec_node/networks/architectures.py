@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks by name, each with the input that its published checkpoints were trained on."""
+"""The networks by name, each with the input that its published checkpoints were trained on.
+
+PyTorch, which takes seconds and memory, is imported only where a network is built.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from actionrec_node.networks.i3d import I3d
-from actionrec_node.networks.resnext3d import CONFIGS, ResNeXt3d
-from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
-from actionrec_node.networks.stages import StagedNetwork
+from actionrec_node.networks.resnext3d_config import CONFIGS
+
+if TYPE_CHECKING:
+    from actionrec_node.networks.stages import StagedNetwork
 
 InputKind = Literal["rgb", "flow"]
 
@@ -33,8 +36,26 @@ class Architecture:
     published_resize: str = "center"
 
 
+def _build_resnext3d(name: str, num_classes: int) -> StagedNetwork:
+    from actionrec_node.networks.resnext3d import ResNeXt3d
+
+    return ResNeXt3d(CONFIGS[name], num_classes)
+
+
+def _build_resnext3d_lite0(num_classes: int) -> StagedNetwork:
+    from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
+
+    return ResNeXt3dLite0(num_classes)
+
+
+def _build_i3d(streams: tuple[InputKind, ...], num_classes: int) -> StagedNetwork:
+    from actionrec_node.networks.i3d import I3d
+
+    return I3d(num_classes, streams)
+
+
 def _resnext3d(name: str) -> Architecture:
-    build = partial(ResNeXt3d, CONFIGS[name])
+    build = partial(_build_resnext3d, name)
     if name == "resnext3d_compact":  # nothing is published for it
         return Architecture(build)
 
@@ -49,7 +70,7 @@ def _resnext3d(name: str) -> Architecture:
 def _i3d(*streams: InputKind) -> Architecture:
     half = (0.5, 0.5, 0.5)
     return Architecture(
-        partial(I3d, streams=streams),
+        partial(_build_i3d, streams),
         streams,
         clip_fps=25.0,
         input_size=(224, 224),
@@ -61,7 +82,7 @@ def _i3d(*streams: InputKind) -> Architecture:
 
 ARCHITECTURES: dict[str, Architecture] = {
     **{name: _resnext3d(name) for name in CONFIGS},
-    "resnext3d_lite0": Architecture(ResNeXt3dLite0),
+    "resnext3d_lite0": Architecture(_build_resnext3d_lite0),
     "i3d": _i3d("rgb", "flow"),
     "i3d_rgb": _i3d("rgb"),
     "i3d_flow": _i3d("flow"),

@@ -16,13 +16,13 @@ from actionrec_node.networks.action_model import (
     ActionModel,
     load_action_model,
     prepare_clip,
-    refuse_nonsense,
 )
-from perception_kit.networks.graph_cache import cached_graph
+from actionrec_node.networks.classifier import action_graph_key, int8_path, refuse_nonsense
+from perception_kit.networks.graph_cache import keep_graph, kept_graph
 from perception_kit.networks.model_file import file_sha256
+from perception_kit.networks.openvino_module import OpenVINOModule, to_graph
 from perception_kit.networks.openvino_runtime import (
     DYNAMIC,
-    OpenVINOModule,
     Runtime,
     RuntimeUnavailableError,
     choose_runtime,
@@ -87,11 +87,21 @@ def load_runtime_model(
         refuse_nonsense(model, path)
 
     def compile_network() -> None:
-        graph = _read_int8(Path(path)) if runtime == INT8_RUNTIME else network_graph(model)
+        graph = _read_int8(Path(path)) if runtime == INT8_RUNTIME else _kept_graph(model, path)
         model.network = OpenVINONetwork(graph, model.inputs)
 
     chosen.compile(compile_network)
     return RuntimeModel(model, chosen)
+
+
+def _kept_graph(model: ActionModel, path: str | Path) -> openvino.Model:
+    """The graph of the network of a model file, which PyTorch has seen; kept for the next time."""
+    key = action_graph_key(Path(path))
+    graph = kept_graph(key)
+    if graph is None:
+        graph = network_graph(model)
+        keep_graph(key, graph)
+    return graph
 
 
 def network_graph(model: ActionModel) -> openvino.Model:
@@ -99,7 +109,7 @@ def network_graph(model: ActionModel) -> openvino.Model:
     shape = (model.spec.clip_length, model.spec.size, model.spec.size, 3)
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     examples = list(network_inputs(model, noise).values())
-    return cached_graph(
+    return to_graph(
         Positional(model.network, model.inputs),
         examples,
         [(DYNAMIC, *example.shape[1:]) for example in examples],
@@ -110,11 +120,6 @@ def network_graph(model: ActionModel) -> openvino.Model:
 def network_inputs(model: ActionModel, clip: np.ndarray) -> dict[str, Tensor]:
     """What the network of ``model`` is given, by name, for one clip (T, H, W, 3) uint8."""
     return model.network_inputs(*(value.unsqueeze(0) for value in prepare_clip(clip, model.spec)))
-
-
-def int8_path(model_path: Path) -> Path:
-    """Where ``write_int8`` puts the graph of a model file."""
-    return model_path.with_suffix(".int8.xml")
 
 
 def write_int8(model: ActionModel, model_path: Path, clips: Sequence[np.ndarray]) -> Path:

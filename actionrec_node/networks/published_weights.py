@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from actionrec_node.networks.action_model import KIND
+from actionrec_node.networks.action_model_spec import KIND
 from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
 from actionrec_node.networks.stages import stages_of
 from perception_kit.networks.model_file import misfit, read_model, read_state_dict

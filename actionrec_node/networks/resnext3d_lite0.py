@@ -15,7 +15,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from actionrec_node.networks.resnext3d import CONFIGS, ResNeXt3d
+from actionrec_node.networks.resnext3d import ResNeXt3d
+from actionrec_node.networks.resnext3d_config import CONFIGS
 from actionrec_node.networks.stages import Stages
 from perception_kit.networks.efficientnet_lite import (
     STAGE_CHANNELS,

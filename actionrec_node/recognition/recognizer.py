@@ -21,8 +21,7 @@ import numpy as np
 
 from actionrec_node.config import ActionConfig, RecognizerConfig
 from actionrec_node.data.crops import PersonBox, crop_clip
-from actionrec_node.networks.action_model import refuse_nonsense
-from actionrec_node.networks.openvino import int8_path, load_runtime_model
+from actionrec_node.networks.classifier import int8_path, load_classifier, refuse_nonsense
 from actionrec_node.recognition.clip_buffer import Clip
 from actionrec_node.recognition.clip_requests import ClipRequest
 from actionrec_node.recognition.held_alarms import HeldAlarms
@@ -48,8 +47,9 @@ class ActionRecognizer:
     ``rejected`` holds (index, reason) of the people of the last image that could not be used; the
     others are not affected by them. ``left_out`` holds the track ids of those whom ``max_people``
     leaves out of the last image. ``is_empty``: nobody was found in it. ``model_path`` is a file or
-    ``package://assistant_perception/PATH``. For ``runtime`` see ``load_runtime_model``, which says
-    what is raised for an unusable model file; DeviceError is raised for a device that is missing.
+    ``package://assistant_perception/PATH``. For ``runtime`` and ``threads`` see
+    ``load_classifier``, for what is raised for an unusable model file ``load_runtime_model``;
+    DeviceError is raised for a device that is missing.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class ActionRecognizer:
         device: str = ActionConfig.device,
         config: RecognizerConfig | None = None,
         runtime: str = ActionConfig.runtime,
+        threads: int = ActionConfig.threads,
     ) -> None:
         self.config = config or RecognizerConfig()
         self.rejected: list[tuple[int, str]] = []
@@ -67,7 +68,7 @@ class ActionRecognizer:
         # Recognizers of one process share the model.
         path = resolve_path(model_path)
         files = [path, int8_path(path)] if runtime == INT8_RUNTIME else [path]
-        self._loaded = load_once(load_runtime_model, files, device, runtime)
+        self._loaded = load_once(load_classifier, files, device, runtime, threads)
         self._model, self.runtime = self._loaded.model, self._loaded.runtime
         self.spec = self._model.spec
         self.class_names: list[str] = list(self.spec.class_names)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from actionrec_node.networks.action_model import ActionModelSpec
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from actionrec_node.recognition.clip_buffer import NANOSECONDS, Clip, ClipBuffer
 from actionrec_node.recognition.decision import Decision
 from actionrec_node.recognition.held_alarms import HeldAlarms

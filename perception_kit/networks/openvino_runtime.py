@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs networks by OpenVINO, which is faster than PyTorch on most CPUs.
+"""Runs graphs by OpenVINO, which is faster than PyTorch on most CPUs.
 
-It is optional: PyTorch is the reference, and runs what OpenVINO cannot.
+It is optional: PyTorch is the reference, and runs what OpenVINO cannot. It is not imported here:
+that takes seconds, and more memory than all else in a node.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
 from perception_kit.partial_file import replacing
 from perception_kit.resources import (
     AUTO_RUNTIME,
@@ -32,6 +30,7 @@ from perception_kit.resources import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import openvino
 
 # A size of an input that may differ from call to call.
@@ -138,62 +137,29 @@ def _runtime_device(runtime: str, device: str) -> str:
     return "cpu"
 
 
-class OpenVINOModule(nn.Module):
-    """An OpenVINO graph that is called like the module it was made of.
+class CompiledGraph:
+    """A graph that is ready to run.
 
-    It takes CPU tensors, returns a tensor or a tuple of tensors, and holds no parameters. It
-    computes in float32, or in bfloat16 where it ``rounds`` (OpenVINO's own choice on some CPUs), in
-    as many threads as PyTorch has at its construction. Threads that call it wait for each other:
-    one image at a time has all of its threads.
+    It computes in float32, or in bfloat16 where it ``rounds`` (OpenVINO's own choice on some CPUs),
+    in so many ``threads``; 0: OpenVINO's choice. Threads that call it wait for each other: one
+    image at a time has all of its threads.
     """
 
-    def __init__(self, graph: openvino.Model, rounds: bool = False) -> None:
-        super().__init__()
+    def __init__(self, graph: openvino.Model, rounds: bool = False, threads: int = 0) -> None:
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if rounds else "f32",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": threads,
             # Nodes that all pin themselves to the first cores would wait for each other.
             "ENABLE_CPU_PINNING": False,
         }
         compiled = import_package("openvino").Core().compile_model(graph, "CPU", settings)
         self._request, self._calling = compiled.create_infer_request(), Lock()
 
-        # Dynamic sizes are 0 in the outputs of empty inputs.
-        self._shapes = [
-            [size.get_length() if size.is_static else 0 for size in output.partial_shape]
-            for output in graph.outputs
-        ]
-
-    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Outputs of the graph; empty ones for empty inputs."""
-        if any(value.numel() == 0 for value in inputs):
-            outputs = tuple(torch.zeros(shape) for shape in self._shapes)
-        else:
-            arrays = [value.contiguous().numpy() for value in inputs]
-            with self._calling:
-                results = self._request.infer(arrays, share_inputs=True)
-            outputs = tuple(torch.from_numpy(result) for result in results.values())
-        return outputs[0] if len(outputs) == 1 else outputs
-
-
-def to_graph(
-    module: nn.Module, examples: Sequence[Tensor], shapes: Sequence[Sequence[int]]
-) -> openvino.Model:
-    """OpenVINO graph of ``module``, which must be in evaluation mode.
-
-    ``examples`` are positional arguments to trace it with; their ``shapes`` are fixed except for
-    sizes that are ``DYNAMIC``. Raises RuntimeUnavailableError without OpenVINO.
-    """
-    openvino = import_package("openvino")
-    inputs = [openvino.PartialShape(list(shape)) for shape in shapes]
-    with torch.no_grad(), warnings.catch_warnings():
-        # The tracer warns of sizes that become constants, and those are the fixed ones.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-
-        # OpenVINO reads modules through torch.jit, which is deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return openvino.convert_model(module, example_input=tuple(examples), input=inputs)
+    def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs of the graph."""
+        with self._calling:
+            return list(self._request.infer(list(inputs), share_inputs=True).values())
 
 
 def save_graph(graph: openvino.Model, path: Path) -> None:

@@ -9,24 +9,27 @@ from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-import torch
-
 Model = TypeVar("Model")
 
 _LOADING = Lock()
 _LOADED: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 
 
-def load_once(load: Callable[..., Model], files: Sequence[Path], *options: Hashable) -> Model:
+def load_once(
+    load: Callable[..., Model],
+    files: Sequence[Path],
+    *options: Hashable,
+    threads: int | None = None,
+) -> Model:
     """What ``load`` makes of the first of ``files`` and of the ``options``.
 
     All who ask for the same get the same object, for as long as one of them keeps it: nobody may
     change it. ``files`` are all that it is made of. Where one of them has changed since, it is
-    loaded anew, and so it is where PyTorch has another number of threads, with which networks are
+    loaded anew, and so it is for another number of PyTorch's ``threads``, with which networks are
     compiled. Raises what ``load`` raises.
     """
     identities = tuple(map(_identity, files))
-    key = (load.__module__, load.__qualname__, identities, options, torch.get_num_threads())
+    key = (load.__module__, load.__qualname__, identities, options, threads)
     with _LOADING:
         model = _LOADED.get(key)
         if model is None:

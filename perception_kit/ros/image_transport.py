@@ -9,8 +9,6 @@ from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from perception_kit.bags.bag import BagError
-from perception_kit.bags.compressed import decompress_image
 from perception_kit.ros.image import ImageError
 
 _SUFFIXES = {"color": "compressed", "depth": "compressedDepth"}
@@ -45,6 +43,11 @@ def raw_image(message: Any, topic: str) -> Any:
     """
     if not isinstance(message, CompressedImage):
         return message
+
+    # The library of recordings, which raw images do not need, takes some 15 MB.
+    from perception_kit.bags.bag import BagError
+    from perception_kit.bags.compressed import decompress_image
+
     try:
         return decompress_image(message, topic)
     except BagError as error:

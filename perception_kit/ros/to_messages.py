@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from assistant_perception.msg import (
@@ -33,8 +34,10 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from perception_kit import types
-from perception_kit.fusion.track_fusion import FusedTrack
 from perception_kit.types import ActionEstimate, Instance, PoseEstimate, TrackEstimate
+
+if TYPE_CHECKING:
+    from perception_kit.fusion.track_fusion import FusedTrack
 
 
 def ns_to_stamp(stamp_ns: int) -> Time:

@@ -47,8 +47,9 @@ def find_path(frames: Sequence[Candidates], max_gap: int) -> list[np.ndarray | N
     Of all ways through the detections it is the one with the largest sum of scores above
     ``DOUBTFUL`` and of overlaps of successive boxes (Viterbi's algorithm): a short false detection,
     or a second person behind, does not interrupt it. Overlaps favor what keeps still, such as a
-    coat, a chair or who looks on: where somebody moves meanwhile, they are followed, and where
-    nobody of about their size does, the largest is. Boxes are interpolated over at most ``max_gap`` frames without one.
+    coat, a chair or who looks on: where somebody of about that size moves meanwhile, they are
+    followed; where nobody moves, the largest is. Boxes are interpolated over at most ``max_gap``
+    frames without one.
     """
     boxes: list[np.ndarray | None] = [None] * len(frames)
     way = _subject(frames, max_gap)

@@ -135,38 +135,51 @@ def cut_crop(
     class_index: int,
     size: int,
     margin: float,
+    origin: tuple[int, int] = (0, 0),
 ) -> Crops:
-    """One crop of ``size`` pixels around a (H, W) bool mask.
+    """One crop of ``size`` pixels around a bool mask, whose top left corner is ``origin`` (x, y).
 
-    Its square is ``margin`` times the longer side of the mask's box. ``rgb`` (H, W, 3) uint8,
-    ``depth`` (H, W) float32 metres (0 or NaN unknown). Raises ValueError for an empty mask.
+    The mask lies within the image. The square of the crop is ``margin`` times the longer side of
+    the box of what is true in the mask. ``rgb`` (H, W, 3) uint8, ``depth`` (H, W) float32 metres (0
+    or NaN unknown). Raises ValueError for an empty mask.
     """
     # The square around the mask's box; it may reach over the image's edge.
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
     if width == 0:
         raise ValueError("the mask is empty: there is nothing to cut out")
+    x, y = x + origin[0], y + origin[1]
     side = max(int(np.ceil(margin * max(width, height))), 2)
     left, top = x + (width - side) // 2, y + (height - side) // 2
 
     # The image pixel that each pixel of the crop takes its depth and mask from.
     steps = nearest_pixels(size, torch.tensor([[side]]))[0].numpy()
     rows, columns = top + steps, left + steps
-    rows_inside = (rows >= 0) & (rows < mask.shape[0])
-    columns_inside = (columns >= 0) & (columns < mask.shape[1])
-    inside = rows_inside[:, None] & columns_inside[None, :]
-    nearest = np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))
-
-    seen = depth[nearest]
+    seen, inside = _pixels_at(depth, rows, columns)
+    masked, covered = _pixels_at(mask, rows - origin[1], columns - origin[0])
     known = inside & (seen > 0) & (seen <= MAX_DEPTH)
     camera = [intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy]
     return Crops(
         color=torch.from_numpy(_resized_square(rgb, left, top, side, size)).unsqueeze(0),
         depth=torch.from_numpy(np.where(known, seen, 0).astype(np.float32)).unsqueeze(0),
-        mask=torch.from_numpy(mask[nearest] & inside).unsqueeze(0),
+        mask=torch.from_numpy(masked & covered).unsqueeze(0),
         window=torch.tensor([[left, top, side]]),
         camera=torch.tensor([camera], dtype=torch.float32),
         class_index=torch.tensor([class_index]),
     )
+
+
+def _pixels_at(
+    image: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, M) pixels of an image at N rows and M columns, and whether they are inside of it.
+
+    Those that are not are taken from its edge.
+    """
+    height, width = image.shape
+    rows_inside = (rows >= 0) & (rows < height)
+    columns_inside = (columns >= 0) & (columns < width)
+    nearest = np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))
+    return image[nearest], rows_inside[:, None] & columns_inside[None, :]
 
 
 def _resized_square(rgb: np.ndarray, left: int, top: int, side: int, size: int) -> np.ndarray:

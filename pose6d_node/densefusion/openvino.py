@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from perception_kit.networks.graph_cache import compile_module
+from perception_kit.networks.openvino_module import compile_module
 from perception_kit.networks.openvino_runtime import DYNAMIC
 from pose6d_node.densefusion.coordinate_net import CoordinateNet, CoordinateVotes
 from pose6d_node.densefusion.pose_model import PoseModel

@@ -70,7 +70,13 @@ class PoseEstimator:
         )
         self.configure(config)
         # Estimators of one process share the model.
-        self._loaded = load_once(load_pose_model, [resolve_path(model_path)], device, runtime)
+        self._loaded = load_once(
+            load_pose_model,
+            [resolve_path(model_path)],
+            device,
+            runtime,
+            threads=torch.get_num_threads(),
+        )
         self.model, self.runtime = self._loaded.model, self._loaded.runtime
         self.device = torch.device(self.runtime.device)
 
@@ -109,10 +115,9 @@ class PoseEstimator:
         crops: list[Crops] = []
         indices: list[int] = []
         for index, instance in enumerate(instances):
-            mask = instance.full_mask(*depth.shape)
-            reason = self._reason_to_reject(instance, mask, depth)
+            reason = self._reason_to_reject(instance, depth)
             if reason is None:
-                crop = self._cut(rgb, depth, intrinsics, instance, mask)
+                crop = self._cut(rgb, depth, intrinsics, instance)
                 if crop.measured().any():
                     crops.append(crop)
                     indices.append(index)
@@ -125,9 +130,8 @@ class PoseEstimator:
 
         return self._estimate(crops, indices, instances, previous) if crops else []
 
-    def _reason_to_reject(
-        self, instance: Instance, mask: np.ndarray, depth: np.ndarray
-    ) -> str | None:
+    def _reason_to_reject(self, instance: Instance, depth: np.ndarray) -> str | None:
+        area = instance.mask_area(*depth.shape)
         if instance.class_name not in self._class_index:
             return f"class '{instance.class_name}' is unknown to the pose model"
         is_trained = self._class_index[instance.class_name] < self.model.spec.num_trained
@@ -136,10 +140,10 @@ class PoseEstimator:
                 f"the networks were not trained on class '{instance.class_name}', and poses are"
                 " found without them: set hypotheses to views"
             )
-        if not mask.any():
+        if not instance.mask.any():
             return "the mask is empty"
 
-        values = depth[mask]
+        values = depth[area][instance.mask]
         too_far = values[values > MAX_DEPTH]
         known = np.count_nonzero((values > 0) & (values <= MAX_DEPTH))
         if known < MIN_POINTS and len(too_far) >= MIN_POINTS:
@@ -157,10 +161,18 @@ class PoseEstimator:
         depth: np.ndarray,
         intrinsics: Intrinsics,
         instance: Instance,
-        mask: np.ndarray,
     ) -> Crops:
-        spec, class_index = self.model.spec, self._class_index[instance.class_name]
-        return cut_crop(rgb, depth, intrinsics, mask, class_index, spec.crop_size, spec.crop_margin)
+        spec = self.model.spec
+        return cut_crop(
+            rgb,
+            depth,
+            intrinsics,
+            instance.mask,
+            self._class_index[instance.class_name],
+            spec.crop_size,
+            spec.crop_margin,
+            instance.mask_origin,
+        )
 
     def _estimate(
         self,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
-from perception_kit.networks.graph_cache import compile_module
+from perception_kit.networks.openvino_module import compile_module
 from perception_kit.networks.openvino_runtime import DYNAMIC
 from pose6d_node.segmentation.first_stage import FirstStageOutputs
 

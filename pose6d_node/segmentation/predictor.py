@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from perception_kit.image_checks import check_color, check_depth
 from perception_kit.networks.shared_models import load_once
@@ -46,7 +47,9 @@ class Segmenter:
         )
         # Segmenters of one process share the network.
         path = resolve_path(model_path)
-        self._loaded = load_once(load_network, [path], device, runtime)
+        self._loaded = load_once(
+            load_network, [path], device, runtime, threads=torch.get_num_threads()
+        )
         self._detector = Detector(self._loaded, score_threshold, max_detections)
         self.network, spec = self._loaded.network, self._loaded.spec
         self.runtime, self.device = self._loaded.runtime, self._detector.device

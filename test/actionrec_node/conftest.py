@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, save_action_model
+from actionrec_node.networks.action_model import ActionModel, save_action_model
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 
 WriteVideo = Callable[..., Path]
 

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from actionrec_node import sweep, train
-from actionrec_node.networks.action_model import ActionModel, new_spec, save_action_model
+from actionrec_node.networks.action_model import ActionModel, save_action_model
+from actionrec_node.networks.action_model_spec import new_spec
 from perception_kit.resources import package_folder
 
 SWEEP = """

@@ -14,7 +14,8 @@ from interrupted_training import assert_resume_is_exact
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from actionrec_node import evaluate, train
-from actionrec_node.networks.action_model import ActionModel, load_action_model, new_spec
+from actionrec_node.networks.action_model import ActionModel, load_action_model
+from actionrec_node.networks.action_model_spec import new_spec
 
 TINY = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
 

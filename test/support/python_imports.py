@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,46 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
             yield node.module
+
+
+def imported_at_once(path: Path) -> Iterator[str]:
+    """Full names that running a file imports: not those in functions or for type checkers."""
+    waiting: list[ast.AST] = [*ast.parse(path.read_text()).body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def libraries_of(roots: Iterable[str]) -> dict[str, str]:
+    """Top-level modules that are not of this repository and come with its modules ``roots``.
+
+    Each with the module that imports it.
+    """
+    modules = sources(*PACKAGES)
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    waiting = [*roots]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for target in imported_at_once(modules[name]):
+            first, *others = target.split(".")
+            if first in PACKAGES:
+                names = accumulate([first, *others], "{}.{}".format)
+                waiting += [module for module in names if module in modules]
+            else:
+                found.setdefault(first, name)
+    return found
 
 
 def loaded_by(statement: str, python: str) -> set[str]:

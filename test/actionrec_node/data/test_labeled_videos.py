@@ -22,7 +22,8 @@ from actionrec_node.data.labeled_videos import (
 )
 from actionrec_node.data.person_boxes import BoxTrack
 from actionrec_node.evaluation.clip_scores import predict_video
-from actionrec_node.networks.action_model import ActionModelSpec, load_action_model
+from actionrec_node.networks.action_model import load_action_model
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.videos.video import VideoError, VideoFormat, read_video
 
 

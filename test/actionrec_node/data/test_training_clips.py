@@ -16,7 +16,7 @@ from actionrec_node.data.training_clips import (
     batches,
     inverse_frequency_weights,
 )
-from actionrec_node.networks.action_model import new_spec
+from actionrec_node.networks.action_model_spec import new_spec
 
 SPEC = new_spec("resnext3d_compact", ("a", "b"), input_size=(8, 8))
 

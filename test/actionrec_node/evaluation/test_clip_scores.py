@@ -16,12 +16,8 @@ from actionrec_node.evaluation.clip_scores import (
     evaluate_clips,
     format_scores,
 )
-from actionrec_node.networks.action_model import (
-    ActionModel,
-    ActionModelSpec,
-    load_action_model,
-    save_action_model,
-)
+from actionrec_node.networks.action_model import ActionModel, load_action_model, save_action_model
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 
 
 def test_predictions_hold_until_the_next_one(

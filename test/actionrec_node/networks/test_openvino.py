@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from actionrec_node.evaluate import main as evaluate
-from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, save_action_model
+from actionrec_node.networks.action_model import ActionModel, save_action_model
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from actionrec_node.networks.openvino import int8_path, load_runtime_model, write_int8
 from actionrec_node.quantize import format_comparison
 from actionrec_node.quantize import main as quantize

@@ -12,12 +12,8 @@ from torch import nn
 from torchvision.models import resnet50, resnet101, resnet152
 
 from actionrec_node import convert
-from actionrec_node.networks.action_model import (
-    ActionModel,
-    ActionModelSpec,
-    load_action_model,
-    save_action_model,
-)
+from actionrec_node.networks.action_model import ActionModel, load_action_model, save_action_model
+from actionrec_node.networks.action_model_spec import ActionModelSpec
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
 from actionrec_node.networks.published_weights import load_pretrained, read_tensors

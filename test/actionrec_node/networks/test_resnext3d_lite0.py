@@ -6,12 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from actionrec_node.networks.action_model import (
-    ActionModel,
-    load_action_model,
-    new_spec,
-    save_action_model,
-)
+from actionrec_node.networks.action_model import ActionModel, load_action_model, save_action_model
+from actionrec_node.networks.action_model_spec import new_spec
 from actionrec_node.networks.architectures import find_architecture
 from actionrec_node.networks.published_weights import load_pretrained
 from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0

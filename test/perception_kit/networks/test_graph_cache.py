@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from perception_kit.networks import graph_cache
-from perception_kit.networks.graph_cache import cached_graph, compile_module, graphs_folder
+from perception_kit.networks import graph_cache, openvino_module
+from perception_kit.networks.graph_cache import graphs_folder
+from perception_kit.networks.openvino_module import cached_graph, compile_module
 
 IMAGE = torch.linspace(-1, 1, 3 * 8 * 8).view(1, 3, 8, 8)
 
@@ -44,9 +45,9 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[nn.Module]:
         made.append(module)
         return original(module, *arguments)
 
-    original: Callable[..., object] = graph_cache.to_graph
+    original: Callable[..., object] = openvino_module.to_graph
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(graph_cache, "to_graph", to_graph)
+    monkeypatch.setattr(openvino_module, "to_graph", to_graph)
     return made
 
 

@@ -9,16 +9,14 @@ from full_disk import full_disk
 from torch import nn
 
 from perception_kit.networks import openvino_runtime as runtime
-from perception_kit.networks.graph_cache import compile_module
+from perception_kit.networks.openvino_module import OpenVINOModule, compile_module, to_graph
 from perception_kit.networks.openvino_runtime import (
     DYNAMIC,
-    OpenVINOModule,
     Runtime,
     RuntimeUnavailableError,
     choose_runtime,
     read_graph,
     save_graph,
-    to_graph,
 )
 from perception_kit.resources import BFLOAT16_RUNTIME
 

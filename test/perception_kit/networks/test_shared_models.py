@@ -11,7 +11,6 @@ from time import sleep
 from weakref import ref
 
 import pytest
-import torch
 
 from perception_kit.networks.shared_models import load_once
 
@@ -78,14 +77,9 @@ def test_all_files_count(file: Path) -> None:
 
 
 def test_networks_of_another_number_of_threads_are_others(file: Path) -> None:
-    threads = torch.get_num_threads()
-    first = load_once(load, [file])
-    try:
-        torch.set_num_threads(threads + 1)
-        assert load_once(load, [file]) is not first
-    finally:
-        torch.set_num_threads(threads)
-    assert load_once(load, [file]) is first
+    first = load_once(load, [file], threads=1)
+    assert load_once(load, [file], threads=2) is not first
+    assert load_once(load, [file], threads=1) is first
 
 
 def test_nobody_keeps_what_nobody_uses(file: Path) -> None:

@@ -32,7 +32,8 @@ def settings(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplaySet
     """
     import torch
 
-    from actionrec_node.networks.action_model import ActionModel, ActionModelSpec, save_action_model
+    from actionrec_node.networks.action_model import ActionModel, save_action_model
+    from actionrec_node.networks.action_model_spec import ActionModelSpec
     from perception_kit.datasets.bop_models import read_models
     from perception_kit.networks.model_file import save_model
     from perception_kit.replay.settings import ReplaySettings

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,24 @@ def test_crop_over_the_image_border_is_padded(camera) -> None:
     assert (crop.depth[crop.mask] == 1).all()
     assert set(crop.depth.unique().tolist()) == {0.0, 1.0}
     assert float(crop.mask.float().mean()) == pytest.approx(mask.sum() / side**2, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [(30, 20), (0, 110), (140, 0)], ids=["inside", "bottom left", "top right"]
+)
+def test_a_mask_of_a_rectangle_gives_the_crop_of_the_whole_image(camera, x: int, y: int) -> None:
+    rng = np.random.default_rng(0)
+    rgb, depth = rng.integers(0, 256, (120, 160, 3), np.uint8), rng.random((120, 160), np.float32)
+    mask = rng.random((10, 20)) < 0.5
+    mask[:2] = mask[:, -3:] = False  # the rectangle may be larger than what is true in it
+    whole = np.zeros((120, 160), bool)
+    whole[y : y + 10, x : x + 20] = mask
+
+    expected = cut_crop(rgb, depth, camera, whole, 0, 40, 1.5)
+    crop = cut_crop(rgb, depth, camera, mask, 0, 40, 1.5, (x, y))
+    for field in fields(Crops):
+        assert torch.equal(getattr(crop, field.name), getattr(expected, field.name)), field.name
+    assert crop.mask.any()
 
 
 def test_empty_mask_is_refused(camera) -> None:
