@@ -34,7 +34,7 @@ LAYERS = (
     ("synth", "evaluation"),
     ("report", "view"),
     ("doctor", "replay"),
-    ("average", "bringup", "cli", "compare", "play"),  # commands
+    ("average", "bringup", "cli", "compare", "halve", "play"),  # commands
 )
 LEVEL = {room: level for level, row in enumerate(LAYERS) for room in row}
 ROS = {"rclpy", "assistant_perception", "launch", "launch_ros"}
