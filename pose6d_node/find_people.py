@@ -3,7 +3,7 @@
 
 ``python -m pose6d_node.find_people --data FOLDER --model FILE`` writes FOLDER/boxes.csv, which
 ``actionrec_node.train``, ``evaluate`` and ``clips`` read. A video has one person: of several it is
-the one who moves, then the one who is seen best and longest. Those who only look on are left out by
+the one who moves, or the largest where nobody does. Those who only look on are left out by
 --onlookers, a table with the columns videos (a pattern of their names, such as *_C2.mp4), x_min,
 y_min, x_max and y_max (pixels), which say where each of them is.
 """
@@ -130,7 +130,7 @@ def find_people(
 
 def _lies_in(box: np.ndarray, place: np.ndarray) -> bool:
     common = np.concatenate([np.maximum(box[:2], place[:2]), np.minimum(box[2:], place[2:])])
-    return bool((common[:2] < common[2:]).all() and box_area(common) >= INSIDE * box_area(box))
+    return bool(0 < INSIDE * box_area(box) <= box_area(common))
 
 
 def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[str, ...]]:

@@ -67,8 +67,11 @@ def find_path(frames: Sequence[Candidates], max_gap: int) -> list[np.ndarray | N
 def _subject(frames: Sequence[Candidates], max_gap: int) -> list[_Step]:
     """The way of the person who acts in the video; empty where there is nobody."""
     ways = _disjoint_ways(frames, max_gap)
-    moving = [way for way in ways if not _is_still(way)]
-    if not ways or len(ways) == len(moving):
+    still: list[list[_Step]] = []
+    moving: list[list[_Step]] = []
+    for way in ways:
+        (still if _is_still(way) else moving).append(way)
+    if not still:
         return ways[0] if ways else []
     if not moving:
         longest = max(map(len, ways))
@@ -78,9 +81,7 @@ def _subject(frames: Sequence[Candidates], max_gap: int) -> list[_Step]:
     # What keeps still while somebody is elsewhere is somebody, or something, else.
     max_area = float(box_area(_place(moving[0]))) / SMALL
     others = [
-        way
-        for way in ways
-        if _is_still(way) and _is_seen_beside(way, moving[0]) and box_area(_place(way)) < max_area
+        way for way in still if _is_seen_beside(way, moving[0]) and box_area(_place(way)) < max_area
     ]
     for way in others:
         frames = [_without(candidates, _place(way)) for candidates in frames]
