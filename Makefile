@@ -22,6 +22,7 @@ bench: setup
 	@./run python -m bench.pose --json out/bench/pose.json
 	@./run python -m bench.look_twice --json out/bench/look_twice.json
 	@./run python -m bench.actions --json out/bench/actions.json
+	@./run python -m bench.growth --json out/bench/growth.json
 	@./run python -m bench.memory
 	@./run python -m bench.drawing --json out/bench/drawing.json
 	@./run python -m bench.search_speed --json out/bench/search_speed.json

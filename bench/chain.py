@@ -3,7 +3,8 @@
 
 A recording is played as a camera to the three nodes, which run as on a robot; once for each runtime
 of the networks, at one rate after the other. Latencies are those from the stamp of an image to the
-arrival of its result; a frame that a result does not come for was dropped.
+arrival of its result; a frame that a result does not come for was dropped. ``--threads`` compares
+numbers of threads of each node's networks in the same way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -25,6 +27,7 @@ from bench.soak import sample, wait_for_results
 from bench.timing import add_json_option, write_figures
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.temporary import temporary_folder
+from pose6d_node.config import Pose6dConfig
 
 RESULTS = {
     "detections": "pose6d_node/detections",
@@ -49,6 +52,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--rates", type=float, nargs="+", default=[15.0, 30.0], help="frames a second"
     )
     parser.add_argument("--runtimes", nargs="+", default=RUNTIMES, help="of the networks")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=[Pose6dConfig.threads],
+        help="of the networks of a node, 0: one for each core (default: that of the nodes)",
+    )
     parser.add_argument("--seconds", type=float, default=30.0, help="at each rate")
     parser.add_argument("--out", type=Path, required=True, help="folder of the logs and the chart")
     add_json_option(parser)
@@ -62,19 +72,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     frames = read_frames(options.bag, options.frames)
 
     figures: dict[str, dict[str, Any]] = {}
-    for runtime in options.runtimes:
+    for runtime, threads in product(options.runtimes, options.threads):
+        name = runtime if len(options.threads) == 1 else f"{runtime}, {threads} threads"
         number = domain()
         run = LiveRun(frames, options.rates[0], number)
         with temporary_folder("parameters") as folder:
-            parameters = {"--params-file": _write_parameters(folder, runtime)}
+            settings = {"runtime": runtime, "threads": threads}
+            parameters = {"--params-file": _write_parameters(folder, settings)}
             started_s = monotonic()
-            with running_nodes(number, options.out / f"logs_{runtime}", parameters) as bringup:
+            logs = options.out / f"logs_{runtime}_{threads}"
+            with running_nodes(number, logs, parameters) as bringup:
                 wait_for_results(run)
                 start_s = monotonic() - started_s
                 processes = node_processes(bringup)
                 for rate in options.rates:
                     measured = measure(run, processes, rate, options.seconds)
-                    figures[f"{runtime} at {rate:g} Hz"] = {"start_s": start_s, **measured}
+                    figures[f"{name} at {rate:g} Hz"] = {"start_s": start_s, **measured}
         run.client.close()
 
     _print_table(figures)
@@ -91,22 +104,28 @@ def measure(
     run.rate_hz = rate_hz
     run.spin(SETTLE_S)
 
+    resident_before = _resident_mib(processes)
     cpu_s = {node: cpu_seconds(process) for node, process in processes.items()}
     begin, published = time(), run.published
     run.spin(seconds)
     end, published = time(), run.published - published
     used_s = {node: cpu_seconds(process) - cpu_s[node] for node, process in processes.items()}
-    resident = {node: sample(process)["resident_mib"] for node, process in processes.items()}
+    resident = _resident_mib(processes)
     run.spin(LAST_RESULTS_S)
 
     return {
         "published": published,
         "cpu_s_per_frame": {node: value / published for node, value in used_s.items()},
         "resident_mib": resident,
+        "grown_mib": {node: value - resident_before[node] for node, value in resident.items()},
         "results": {
             name: _result(run, topic, begin, end, published) for name, topic in RESULTS.items()
         },
     }
+
+
+def _resident_mib(processes: Mapping[str, int]) -> dict[str, float]:
+    return {node: sample(process)["resident_mib"] for node, process in processes.items()}
 
 
 def cpu_seconds(process: int) -> float:
@@ -116,9 +135,12 @@ def cpu_seconds(process: int) -> float:
 
 
 def _result(run: LiveRun, topic: str, begin: float, end: float, published: int) -> dict[str, Any]:
-    """Rate, drops and latency of one result of the frames stamped from ``begin`` to ``end``."""
+    """Rate, drops and latency of one result of the frames stamped from ``begin`` to ``end``.
+
+    The medians of both halves of the time tell whether the latency grows.
+    """
     clock = time() - monotonic()
-    latencies_ms = []
+    latencies_ms: list[float] = []
     for entry in run.heard[topic]:
         stamp = stamp_to_ns(entry.message.header.stamp) * 1e-9
         if begin <= stamp < end:
@@ -130,30 +152,33 @@ def _result(run: LiveRun, topic: str, begin: float, end: float, published: int) 
         "rate_hz": len(latencies_ms) / (end - begin),
         "dropped": published - len(latencies_ms),
         "latency_ms": {f"p{p}": v for p, v in zip(PERCENTILES, percentiles, strict=False)},
+        "halves_ms": [
+            float(np.median(half)) for half in np.array_split(latencies_ms, 2) if half.size
+        ],
     }
 
 
-def _write_parameters(folder: Path, runtime: str) -> Path:
-    """A file of parameters that sets the runtime of the networks."""
+def _write_parameters(folder: Path, settings: Mapping[str, Any]) -> Path:
+    """A file of these parameters of the nodes that have networks."""
     path = folder / "parameters.yaml"
-    entries = {
-        f"/**/{node}": {"ros__parameters": {"runtime": runtime}} for node in _NODES_WITH_NETWORKS
-    }
+    entries = {f"/**/{node}": {"ros__parameters": dict(settings)} for node in _NODES_WITH_NETWORKS}
     path.write_text(yaml.safe_dump(entries))
     return path
 
 
 def _print_table(figures: Mapping[str, dict[str, Any]]) -> None:
-    print(f"{'':24}{'result':12}{'Hz':>7}{'dropped':>9}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}")
+    print(f"{'':28}{'result':12}{'Hz':>7}{'dropped':>9}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}")
     for name, measured in figures.items():
         for result, values in measured["results"].items():
             latency = "".join(f"{value:>9.0f}" for value in values["latency_ms"].values())
-            print(f"{name:24}{result:12}{values['rate_hz']:>7.1f}{values['dropped']:>9}{latency}")
+            print(f"{name:28}{result:12}{values['rate_hz']:>7.1f}{values['dropped']:>9}{latency}")
         cpu_ms = 1e3 * sum(measured["cpu_s_per_frame"].values())
-        resident = sum(measured["resident_mib"].values())
+        resident, grown = (sum(measured[k].values()) for k in ("resident_mib", "grown_mib"))
+        halves = " and ".join(f"{value:.0f}" for value in measured["results"]["poses"]["halves_ms"])
         print(
-            f"{name:24}{cpu_ms:.0f} ms CPU time per published frame, {resident:.0f} MiB resident,"
-            f" {measured['start_s']:.1f} s from start to the first results"
+            f"{name:28}{cpu_ms:.0f} ms CPU time per published frame, {resident:.0f} MiB resident"
+            f" ({grown:+.1f} meanwhile), {measured['start_s']:.1f} s from start to the first"
+            f" results; p50 of poses in both halves: {halves} ms"
         )
 
 

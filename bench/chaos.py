@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from bench.timing import add_json_option
 from perception_kit.json_output import write_json
 from perception_kit.resources import package_folder
 from perception_kit.ros.restarts import RestartPolicy
+from perception_kit.stamps import stamp_to_ns
 from perception_kit.temporary import temporary_folder
 
 FIRST_RESULT = {
@@ -118,11 +119,16 @@ class Chaos:
                 kills_s.clear()
 
     def first_result_s(self, node: str, since_s: float) -> float | None:
-        """Seconds from ``since_s`` to the first result of a node; None where none came."""
+        """Seconds from ``since_s`` to the first result of a node for an image of after that time.
+
+        What was under way to this process when the node ended is none. None where none came.
+        """
+        stamped_s = since_s + time() - monotonic()
         limit_s = monotonic() + RECOVERY_LIMIT_S
         while monotonic() < limit_s:
-            if found := self.run.since(FIRST_RESULT[node], since_s):
-                return round(found[0].time_s - since_s, 2)
+            for entry in self.run.since(FIRST_RESULT[node], since_s):
+                if stamp_to_ns(entry.message.header.stamp) * 1e-9 >= stamped_s:
+                    return round(entry.time_s - since_s, 2)
             self.run.spin(0.1)
         return None
 
