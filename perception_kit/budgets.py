@@ -19,7 +19,12 @@ from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 200_000_000  # of one picture; the largest cameras have about 150 million
 MAX_DEPTH = 100  # of nested lists and maps
-_MAX_ALIASES = 100  # a value that is repeated in itself grows without end where it is written out
+# Values that aliases stand for: repeated in itself, one of a few lines grows to billions of values
+# where it is written out.
+_MAX_REPEATED = 100_000
+# Line breaks of YAML beside those of ``splitlines``, and what is in UTF-16: their indents are not
+# seen byte by byte.
+_UNSEEN_BREAKS = ("\x85".encode(), "\u2028".encode(), "\u2029".encode(), b"\0")
 _OPENING, _CLOSING = np.frombuffer(b"[{", np.uint8), np.frombuffer(b"]}", np.uint8)
 
 
@@ -85,6 +90,8 @@ def parse_yaml(text: str | bytes) -> Any:
 
 def _may_be_deep(content: bytes) -> bool:
     """Whether a text might be nested too deeply; a bound that is fast to find."""
+    if any(found in content for found in _UNSEEN_BREAKS):
+        return True
     letters = np.frombuffer(content, np.uint8)
     steps = np.isin(letters, _OPENING).astype(np.int32) - np.isin(letters, _CLOSING)
     if len(steps) and np.cumsum(steps).max() > MAX_DEPTH // 2:
@@ -96,12 +103,27 @@ def _may_be_deep(content: bytes) -> bool:
 
 def _check_events(content: bytes, loader: Any) -> None:
     """Raise YAMLError for too many levels or repetitions; the parser itself keeps no stack."""
-    depth = aliases = 0
+    values = repeated = 0
+    opened: list[tuple[str | None, int]] = []  # anchors, and the values before their collections
+    sizes: dict[str, int] = {}  # values that an anchor stands for, written out
     for event in yaml.parse(content, Loader=loader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        aliases += isinstance(event, yaml.AliasEvent)
-        if depth > MAX_DEPTH:
+        if isinstance(event, yaml.AliasEvent):
+            # The anchor of a collection around it is not known yet: that has no end.
+            repeated += sizes.get(event.anchor, _MAX_REPEATED + 1)
+            values += sizes.get(event.anchor, 0)
+        elif isinstance(event, yaml.NodeEvent):
+            values += 1
+            if event.anchor is not None and isinstance(event, yaml.ScalarEvent):
+                sizes[event.anchor] = 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes.pop(event.anchor, None)
+            opened.append((event.anchor, values - 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor is not None:
+                sizes[anchor] = values - before
+
+        if len(opened) > MAX_DEPTH:
             raise yaml.YAMLError(f"values are nested more than {MAX_DEPTH} levels deep")
-        if aliases > _MAX_ALIASES:
-            raise yaml.YAMLError(f"more than {_MAX_ALIASES} aliases")
+        if repeated > _MAX_REPEATED:
+            raise yaml.YAMLError(f"its aliases stand for more than {_MAX_REPEATED} values")
