@@ -20,6 +20,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
+from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.participant import own_ports
 from perception_kit.ros.restarts import CUT_OFF, UNUSABLE_PARAMETERS
 from perception_kit.ros.shared_memory import CutOffError, PortWatch
@@ -94,10 +95,11 @@ def _run(node_types: Sequence[Callable[[], Node]], arguments: Sequence[str] | No
         return CUT_OFF
     except (_Leave, ExternalShutdownException):
         pass  # asked to end: only the clean-up is left to do
-    except Exception:
+    except Exception as error:
         # A signal during a message's conversion: pybind11 raises an error of its own for _Leave.
         if not asked_to_end:
             raise
+        print(f"ends as asked, in the middle of: {describe_error(error)}", file=sys.stderr)
     finally:
         # A second Ctrl-C must not interrupt the clean-up.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -51,6 +51,8 @@ def test_only_an_error_that_a_signal_caused_is_no_failure(signaled: bool) -> Non
 
     assert (ended.returncode == 0) == signaled, ended.stderr
     assert ("Traceback" in ended.stderr) != signaled
+    said = "ends as asked, in the middle of: RuntimeError: Unable to convert call argument '0'"
+    assert (said in ended.stderr) == signaled
 
 
 # Nodes that say what they are called, listen to and remember, and end when all of them have.
