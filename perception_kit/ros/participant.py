@@ -10,7 +10,7 @@ the node receives nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree
@@ -22,6 +22,15 @@ from perception_kit.temporary import temporary_folder
 # Numbers of participants: the first are left to those that count up from 0, and config/fastdds.xml
 # lets nodes that must not use multicast look for 32 of them.
 _FIRST, _COUNT = 8, 24
+_LAST_DOMAIN = 232  # the ports of later ones are too high
+
+
+def domain_of(environment: Mapping[str, str]) -> int:
+    """The domain of ROS. Raises ValueError for what is none: Fast DDS would end the process."""
+    text = environment.get("ROS_DOMAIN_ID") or "0"
+    if not text.isdecimal() or int(text) > _LAST_DOMAIN:
+        raise ValueError(f"ROS_DOMAIN_ID is {text[:20]!r}, expected 0 to {_LAST_DOMAIN}")
+    return int(text)
 
 
 def free_participant(domain: int, start: int, folder: Path = SHARED_MEMORY) -> int:
@@ -50,12 +59,14 @@ def own_ports() -> Iterator[None]:
     """The participant that is made in the block has ports that no other process has or had.
 
     Where there is no profile, or it cannot be read or copied (a full disk), Fast DDS chooses.
+    Raises ValueError for a domain that there is not.
     """
+    domain = domain_of(os.environ)
     profile = profile_path(os.environ)
     before = {name: os.environ[name] for name in PROFILE_VARIABLES if name in os.environ}
     with ExitStack() as files:
         if profile is not None:
-            number = free_participant(int(os.environ.get("ROS_DOMAIN_ID") or 0), os.getpid())
+            number = free_participant(domain, os.getpid())
             with suppress(OSError, ElementTree.ParseError):
                 path = files.enter_context(temporary_folder("ports")) / profile.name
                 path.write_bytes(with_participant(profile, number))
