@@ -130,6 +130,20 @@ class TestLaunchFiles:
         expected = "color/image_raw:=/robot/head/camera/color/image_raw"
         assert expected in commands["pose6d_node"]
 
+    @pytest.mark.parametrize("in_file", [True, False])
+    def test_without_people_among_the_classes_whole_images_are_watched(
+        self, in_file: bool, tmp_path: Path
+    ) -> None:
+        model = str(LAUNCH.parent / "models" / "ycbv" / "segmentation.safetensors")
+        arguments = {"segmentation_model": model}
+        if in_file:
+            path = tmp_path / "own.yaml"
+            values = {"segmentation_model": model}
+            path.write_text(yaml.safe_dump({"pose6d_node": {"ros__parameters": values}}))
+            arguments = {"params_file": str(path)}
+        commands = launch("perception.launch.py", 4, **arguments)
+        assert "per_person: false" in "".join(commands["actionrec_node"])
+
     def test_a_file_may_hold_every_parameter(self, tmp_path: Path) -> None:
         path = tmp_path / "own.yaml"
         path.write_text("/**/pose6d_node: {ros__parameters: {icp: true}}\n")
