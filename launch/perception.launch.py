@@ -87,6 +87,11 @@ ARGUMENTS = {
     ),
     "tf_prefix": ("", "put before the names of TF frames of tracks; empty: as in config/"),
     "nodes": (",".join(NODES), "only these nodes, separated by commas"),
+    "watched": (
+        "",
+        "the nodes that supervisor_node reports when they are gone, separated by commas; empty:"
+        " those that are started",
+    ),
     "namespaces": (
         "",
         "namespaces, separated by commas: pose6d_node and actionrec_node run for all of them in one"
@@ -142,9 +147,11 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters = with_state_files(parameters, folder)
 
     nodes: list[LaunchDescriptionEntity] = [end]
-    for name in (*chosen, *(OPTIONAL_NODES if given["video_search"] == "true" else ())):
+    optional = OPTIONAL_NODES if given["video_search"] == "true" else ()
+    for name in (*chosen, *optional):
         nodes += _perception_node(name, given, parameters.get(name, {}), camera)
-    nodes.append(_supervisor(given))
+    watched = given["watched"].split(",") if given["watched"] else chosen
+    nodes.append(_supervisor(given, [*watched, *optional]))
     if given["rviz"] == "true":
         nodes += [_scene(given, camera), _rviz(given, camera)]
     return nodes
@@ -275,11 +282,11 @@ def _perception_node(
     return [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_limit(name)))]
 
 
-def _supervisor(given: Mapping[str, str]) -> Node:
-    """What says on ``/diagnostics`` which node is gone."""
+def _supervisor(given: Mapping[str, str], watched: list[str]) -> Node:
+    """What says on ``/diagnostics`` which of the nodes ``watched`` is gone."""
     return Node(
         **_common(given, "supervisor_node"),
-        parameters=[_sim_time(given)],
+        parameters=[{"nodes": watched, **_sim_time(given)}],
         respawn=True,
         respawn_delay=RESTART_DELAY_S,
     )
