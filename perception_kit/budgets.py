@@ -18,6 +18,7 @@ import yaml
 from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 200_000_000  # of one picture; the largest cameras have about 150 million
+_RADIANCE = b"#?"  # a few MB expand to gigabytes, and Pillow does not know the size
 MAX_DEPTH = 100  # of nested lists and maps
 # Values that aliases stand for: repeated in itself, one of a few lines grows to billions of values
 # where it is written out.
@@ -32,10 +33,15 @@ class BudgetError(ValueError):
     """A file asks for more than anything that is meant; the message says for what."""
 
 
-def check_regular(path: Path) -> None:
-    """Raise BudgetError for a device, a pipe or a socket, which might never end."""
+class IrregularFileError(BudgetError, OSError):
+    """What stands where a file is expected might never end."""
+
+
+def regular(path: Path) -> Path:
+    """``path``, unless it is a device, a pipe or a socket. Raises IrregularFileError."""
     if path.exists() and not (path.is_dir() or stat.S_ISREG(path.stat().st_mode)):
-        raise BudgetError(f"'{path}' is a device, a pipe or a socket, expected a file")
+        raise IrregularFileError(f"'{path}' is a device, a pipe or a socket, expected a file")
+    return path
 
 
 def check_picture(picture: Path | bytes | memoryview | np.ndarray) -> None:
@@ -44,8 +50,10 @@ def check_picture(picture: Path | bytes | memoryview | np.ndarray) -> None:
     What is no picture is left to whoever decodes it.
     """
     if isinstance(picture, Path):
-        check_regular(picture)
+        regular(picture)
     source = picture if isinstance(picture, Path) else io.BytesIO(bytes(picture))
+    if _begins_with(source, _RADIANCE):
+        raise BudgetError("a picture of Radiance (HDR), which is not read")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -59,6 +67,17 @@ def check_picture(picture: Path | bytes | memoryview | np.ndarray) -> None:
         raise BudgetError(
             f"a picture declares {width}x{height} pixels, expected at most {MAX_PIXELS}"
         )
+
+
+def _begins_with(source: Path | io.BytesIO, magic: bytes) -> bool:
+    """Whether a file, if it is one, or bytes begin so."""
+    if isinstance(source, io.BytesIO):
+        return source.getbuffer()[: len(magic)] == magic
+    try:
+        with source.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError:
+        return False
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from perception_kit.budgets import parse_yaml
+from perception_kit.budgets import parse_yaml, regular
 from perception_kit.processes import ends_with_parent
 from perception_kit.resources import package_folder
 from perception_kit.ros.shared_memory import remove_orphaned_segments
@@ -123,7 +123,7 @@ def camera_remappings(
 def _camera_topics(path: Path) -> dict[str, str]:
     """What a file like those of ``config/cameras`` holds. Raises BringupError."""
     try:
-        topics = parse_yaml(path.read_text())
+        topics = parse_yaml(regular(path).read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BringupError(f"camera '{path}' cannot be read: {error}") from error
     texts = [*topics, *topics.values()] if isinstance(topics, dict) else []
@@ -170,7 +170,7 @@ def parameter_blocks(path: Path) -> dict[str, dict[str, Any]]:
     Raises BringupError for a file that is none.
     """
     try:
-        blocks = parse_yaml(path.read_text())
+        blocks = parse_yaml(regular(path).read_text())
         by_name = {
             str(name).rpartition("/")[2]: dict(block["ros__parameters"] or {})
             for name, block in blocks.items()

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
+from perception_kit.budgets import regular
 from perception_kit.ros.shared_memory import SHARED_MEMORY, port_name
 from perception_kit.ros.transport import PROFILE_VARIABLES, profile_path
 from perception_kit.temporary import temporary_folder
@@ -45,7 +46,7 @@ def with_participant(profile: Path, number: int) -> bytes:
 
     Raises ParseError for what is no XML.
     """
-    root = ElementTree.parse(profile).getroot()
+    root = ElementTree.parse(regular(profile)).getroot()
     space = root.tag[: root.tag.find("}") + 1]  # as {http://…}
     ElementTree.register_namespace("", space.strip("{}"))
     for rtps in root.iterfind(f".//{space}participant[@is_default_profile='true']/{space}rtps"):

@@ -103,6 +103,22 @@ def test_a_picture_that_declares_too_many_pixels_is_refused(
         read_image(path, cv2.IMREAD_UNCHANGED)
 
 
+def test_a_picture_whose_size_is_not_known_before_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.hdr"
+    path.write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n")
+    for picture in (path, path.read_bytes()):
+        with pytest.raises(BudgetError, match="a picture of Radiance"):
+            check_picture(picture)
+
+
+def test_a_picture_that_opencv_refuses_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "long.pam"
+    lines = ("P7", f"WIDTH {2**21}", "HEIGHT 1", "DEPTH 3", "MAXVAL 255", "TUPLTYPE RGB", "ENDHDR")
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DatasetError, match="missing or cannot be decoded"):
+        read_image(path, cv2.IMREAD_COLOR)
+
+
 def test_ordinary_pictures_pass() -> None:
     for ending in (".png", ".jpg"):
         check_picture(cv2.imencode(ending, np.zeros((480, 640, 3), np.uint8))[1])
