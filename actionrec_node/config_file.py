@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from perception_kit.arguments import with_new_names
-from perception_kit.budgets import parse_yaml
+from perception_kit.budgets import parse_yaml, regular
 
 
 def parse_with_yaml(
@@ -51,7 +51,7 @@ def _from_yaml(
 ) -> list[str]:
     """The options of the file that are not ``given``, as command line arguments."""
     try:
-        content = parse_yaml(path.read_bytes())
+        content = parse_yaml(regular(path).read_bytes())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         parser.error(f"--config '{path}': {error}")
     if not isinstance(content, dict):

@@ -19,6 +19,7 @@ from actionrec_node.networks.architectures import ARCHITECTURES, find_architectu
 from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import bounded_int, model_file, positive_float, program_name
+from perception_kit.budgets import regular
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import reporting, run_command
 
@@ -95,7 +96,7 @@ def read_class_names(path: Path) -> list[str]:
     Raises ModelFileError for a name that comes twice and a file that cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = regular(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"class names '{path}' cannot be read as UTF-8: {error}") from error
 

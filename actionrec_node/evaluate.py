@@ -44,9 +44,19 @@ from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.partial_file import refuse_links
 from perception_kit.processes import run_command
 from perception_kit.videos.pictures import add_folder_arguments
 from perception_kit.videos.video import VideoError, VideoFormat
+
+OUTPUTS = (
+    "metrics.json",
+    "config.yaml",
+    "confusion.png",
+    "per_class.png",
+    "fall_alarm.png",
+    "roc_falling.png",
+)
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -168,6 +178,7 @@ def read_videos(
 def check_folder_is_writable(folder: Path) -> None:
     """Make the folder, and raise OSError where it cannot be written to."""
     folder.mkdir(parents=True, exist_ok=True)
+    refuse_links(folder, OUTPUTS)
     TemporaryFile(dir=folder).close()
 
 
@@ -243,9 +254,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "fall_alarm": alarm if spec.alarms else None,
     }
 
-    save_options(args.out / "config.yaml", args)
-    write_plots(args.out, metrics, videos, spec)
-    write_json(args.out / "metrics.json", metrics)
+    try:
+        save_options(args.out / "config.yaml", args)
+        write_plots(args.out, metrics, videos, spec)
+        write_json(args.out / "metrics.json", metrics)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
     print(format_scores(metrics))
     if metrics["fall_alarm"]:

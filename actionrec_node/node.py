@@ -22,6 +22,7 @@ from perception_kit.resources import choose_device
 from perception_kit.ros.deadline import ResultDeadline
 from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.from_messages import Rejected, tracks_from_message
+from perception_kit.ros.heartbeat import publish_heartbeat
 from perception_kit.ros.image import color_image
 from perception_kit.ros.inputs import Input, SynchronizedFrame
 from perception_kit.ros.kept_state import KeptState
@@ -84,6 +85,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._device = ""
         self._kept = KeptState("", "actions", self.problems)
         self._boxes_rejected = 0
+        self._person_seen = False
         self._people_left_out = listed_people([])
         self._falls = {"fall_alarms": "0", "fall_delay_s": ""}
 
@@ -123,6 +125,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._kept = KeptState(config.state_file, "actions", self.problems)
         self._kept.restore(self._recognizer.restore)
         self._boxes_rejected = 0
+        self._person_seen = False
         self._join = TrackJoin(config.person_class, config.tracks_wait, config.tracks_max_age)
 
         if self.node_config.input_reliability == "best_effort":
@@ -156,6 +159,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
                 rejected: Rejected = []
                 tracks = tracks_from_message(frame.messages["tracks"], rejected)
                 self.report_rejected("track", rejected)
+                names = {track.class_name for track in tracks}
+                self._person_seen |= self.config.person_class in names
                 ready = self._join.add_tracks(frame.stamp_ns, tracks)
             else:
                 color = frame.messages["color"]
@@ -188,6 +193,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         """Add an image to the clips, have those classified that are due, publish the actions."""
         recognizer = self._loaded_recognizer
         header, rgb = image.message
+        if image.people is not None:
+            self.statistics.event("joined")
         with self.statistics.stage("clip"):
             requests = recognizer.add(rgb, image.stamp_ns, image.people)
         self._boxes_rejected += len(recognizer.rejected)
@@ -258,10 +265,12 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             state=self.state,
             alarm_classes=recognizer.spec.alarms if recognizer is not None else (),
             image_age_s=since("input/color"),
-            tracks_age_s=since("input/tracks"),
+            tracks_age_s=since("joined"),
             prediction_age_s=since("prediction"),
             empty_age_s=since("empty"),
+            prediction_wait_s=self._predictions_due.waiting_s(),
             per_person=self.config.per_person,
+            person_seen=self._person_seen,
             left_out=len(recognizer.left_out) if recognizer is not None else 0,
             problems=self.problems.current(),
         )
@@ -274,7 +283,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             image_age=-1.0 if image_age_s is None else image_age_s,
             prediction_age=-1.0 if prediction_age_s is None else prediction_age_s,
         )
-        self._health.publish(message)
+        publish_heartbeat(self, self._health, message)
 
     def overdue(self) -> list[str]:
         """What has not come in time, predictions included."""

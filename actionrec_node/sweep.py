@@ -25,7 +25,7 @@ from actionrec_node.evaluation.plots import MEASURES, plot_alarm, plot_per_class
 from actionrec_node.training_data import split_data
 from actionrec_node.training_options import parse_arguments as parse_training_arguments
 from perception_kit.arguments import bounded_int, program_name
-from perception_kit.budgets import parse_yaml
+from perception_kit.budgets import parse_yaml, regular
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
@@ -78,7 +78,7 @@ def read_sweep(path: Path) -> dict[str, dict[str, Any]]:
     Raises SweepError naming the file.
     """
     try:
-        content = parse_yaml(path.read_bytes())
+        content = parse_yaml(regular(path).read_bytes())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SweepError(f"'{path}': {error}") from error
 

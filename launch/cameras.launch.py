@@ -76,11 +76,12 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         namespace = f"{robot}/{name}".strip("/")
         # TF has no namespaces: the name of the camera comes before those of its tracks.
         arguments = {"namespace": namespace, "tf_prefix": f"{name}/", "nodes": own}
-        nodes.append(_perception(given, {**arguments, "namespaces": ""}))
+        watched = {"watched": ",".join(NODES), "namespaces": ""}
+        nodes.append(_perception(given, {**arguments, **watched}))
     if composed:
         namespaces = ",".join(f"{robot}/{name}".strip("/") for name in cameras)
         nodes.append(_perception(given, {"namespaces": namespaces, "nodes": ",".join(shared)}))
-    return [*nodes, _fusion(cameras, robot, given)]
+    return [*nodes, _fusion(cameras, robot, given), _supervisor(robot, given)]
 
 
 def _perception(given: Mapping[str, str], arguments: Mapping[str, str]) -> LaunchDescriptionEntity:
@@ -111,6 +112,22 @@ def _fusion(cameras: list[str], robot: str, given: Mapping[str, str]) -> Node:
             },
         ],
         remappings=list(fusion_remappings(given["camera"], robot, cameras).items()),
+        output="screen",
+        respawn=True,
+        respawn_delay=RESTART_DELAY_S,
+    )
+
+
+def _supervisor(robot: str, given: Mapping[str, str]) -> Node:
+    """What says on ``/diagnostics`` that the fusion is gone."""
+    return Node(
+        package=PACKAGE,
+        executable="supervisor_node",
+        name="supervisor_node",
+        namespace=robot,
+        parameters=[
+            {"nodes": ["fusion_node"], "use_sim_time": given["use_sim_time"] == "true"},
+        ],
         output="screen",
         respawn=True,
         respawn_delay=RESTART_DELAY_S,

@@ -24,6 +24,7 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit, OnShutdown
 from launch.events.process import ProcessExited
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -38,11 +39,13 @@ from perception_kit.ros.node_processes import (
     camera_remappings,
     chosen_nodes,
     namespace_remappings,
+    parameter_blocks,
     process_environment,
+    state_folder,
     with_state_files,
     write_state_parameters,
 )
-from perception_kit.temporary import temporary_folder
+from perception_kit.ros.person_class import missing_person_class, watch_whole_images
 
 RESTART_DELAY_S = 2.0
 RESTARTS = 5  # of one node
@@ -84,6 +87,11 @@ ARGUMENTS = {
     ),
     "tf_prefix": ("", "put before the names of TF frames of tracks; empty: as in config/"),
     "nodes": (",".join(NODES), "only these nodes, separated by commas"),
+    "watched": (
+        "",
+        "the nodes that supervisor_node reports when they are gone, separated by commas; empty:"
+        " those that are started",
+    ),
     "namespaces": (
         "",
         "namespaces, separated by commas: pose6d_node and actionrec_node run for all of them in one"
@@ -134,12 +142,16 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     )
 
     folder, end = _state_folder()
-    parameters = with_state_files(_own_parameters(given), folder)
+    parameters = _own_parameters(chosen, given)
+    if folder is not None:
+        parameters = with_state_files(parameters, folder)
 
     nodes: list[LaunchDescriptionEntity] = [end]
-    for name in (*chosen, *(OPTIONAL_NODES if given["video_search"] == "true" else ())):
+    optional = OPTIONAL_NODES if given["video_search"] == "true" else ()
+    for name in (*chosen, *optional):
         nodes += _perception_node(name, given, parameters.get(name, {}), camera)
-    nodes.append(_supervisor(given))
+    watched = given["watched"].split(",") if given["watched"] else chosen
+    nodes.append(_supervisor(given, [*watched, *optional]))
     if given["rviz"] == "true":
         nodes += [_scene(given, camera), _rviz(given, camera)]
     return nodes
@@ -150,25 +162,34 @@ def _shared_nodes(
 ) -> list[LaunchDescriptionEntity]:
     """One process for each of the nodes ``names``, which runs it in each of the ``namespaces``."""
     folder, end = _state_folder()
-    parameters = _own_parameters(given)
+    parameters = _own_parameters(names, given)
     camera = namespace_remappings(given["camera"], given["camera_name"])
     nodes: list[LaunchDescriptionEntity] = [end]
     for name in names:
-        files = [write_state_parameters(name, namespaces, folder)] if name in STATEFUL else []
+        files = []
+        if name in STATEFUL and folder is not None:
+            files.append(write_state_parameters(name, namespaces, folder))
         nodes += _perception_node(name, given, parameters[name], camera, namespaces, files)
     return nodes
 
 
-def _state_folder() -> tuple[Path, LaunchDescriptionEntity]:
-    """Folder of the states from which restarted nodes go on, and what removes it in the end."""
+def _state_folder() -> tuple[Path | None, LaunchDescriptionEntity]:
+    """Folder of the states from which restarted nodes go on, and what removes it in the end.
+
+    None where there is no room for one.
+    """
     folders = ExitStack()
-    folder = folders.enter_context(temporary_folder("state"))
+    folder = state_folder(folders, get_logger("perception.launch").warning)
     end = OnShutdown(on_shutdown=lambda event, context: folders.close())
     return folder, RegisterEventHandler(end)
 
 
-def _own_parameters(given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """What the arguments give, by node: it overrides config/. What is empty is left out."""
+def _own_parameters(names: Sequence[str], given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """What the arguments give, by node: it overrides config/. What is empty is left out.
+
+    Where of the nodes ``names`` one cannot find the people whom another is to watch, that is
+    changed, after a warning.
+    """
     own: dict[str, dict[str, Any]] = {
         "pose6d_node": {
             "segmentation_model": given["segmentation_model"],
@@ -189,10 +210,24 @@ def _own_parameters(given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         },
         "video_search_node": {"image_transport": given["image_transport"]},
     }
-    return {
+    given_own = {
         node: {name: value for name, value in parameters.items() if value}
         for node, parameters in own.items()
     }
+    if {"pose6d_node", "actionrec_node"} <= set(names):
+        in_file = _file_parameters(given["params_file"])
+        known = {node: in_file.get(node, {}) | values for node, values in given_own.items()}
+        if fault := missing_person_class(known):
+            get_logger("perception.launch").warning(watch_whole_images(given_own, fault))
+    return given_own
+
+
+def _file_parameters(path: str) -> dict[str, dict[str, Any]]:
+    """Parameters of a file, by node; none where it cannot be read, of which its nodes tell."""
+    try:
+        return parameter_blocks(Path(path)) if path else {}
+    except BringupError:
+        return {}
 
 
 def _common(given: Mapping[str, str], name: str) -> dict[str, Any]:
@@ -247,11 +282,11 @@ def _perception_node(
     return [node, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_limit(name)))]
 
 
-def _supervisor(given: Mapping[str, str]) -> Node:
-    """What says on ``/diagnostics`` which node is gone."""
+def _supervisor(given: Mapping[str, str], watched: list[str]) -> Node:
+    """What says on ``/diagnostics`` which of the nodes ``watched`` is gone."""
     return Node(
         **_common(given, "supervisor_node"),
-        parameters=[_sim_time(given)],
+        parameters=[{"nodes": watched, **_sim_time(given)}],
         respawn=True,
         respawn_delay=RESTART_DELAY_S,
     )

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,18 +22,20 @@ from perception_kit.ros.keep_alive import GaveUp, KeepAlive
 from perception_kit.ros.node_processes import (
     NODES,
     OPTIONAL_NODES,
-    BringupError,
     NodeGroup,
     camera_remappings,
     read_parameters,
     start_nodes,
+    state_folder,
     with_state_files,
 )
+from perception_kit.ros.participant import domain_of
+from perception_kit.ros.person_class import missing_person_class, watch_whole_images
 from perception_kit.ros.restarts import RestartPolicy
 from perception_kit.ros.supervisor import Supervisor
-from perception_kit.temporary import temporary_folder
 
 GAVE_UP = 3  # exit code when a node could not be kept alive
+FAILED = os.EX_SOFTWARE  # exit code when the supervision itself failed
 _POLL_S = 0.2
 
 
@@ -95,8 +99,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the nodes, restart those that die or hang, and wait for Ctrl-C.
 
-    Returns the exit code: 0, 1 when they cannot be started as asked, or 3 when one could not be
-    kept alive, which ends the others, too.
+    Returns the exit code: 0, 1 when they cannot be started as asked, 3 when one could not be kept
+    alive, which ends the others, too, or 70 for a fault of this command, which does so as well.
     """
     options = parse_arguments(arguments)
     # End the nodes, too; a script starts its background commands with SIGINT ignored.
@@ -104,9 +108,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, signal.default_int_handler)
     with ExitStack() as opened:
         try:
-            state = opened.enter_context(temporary_folder("state"))
+            domain_of(os.environ)
+            parameters = node_parameters(options)
+            if {"pose6d_node", "actionrec_node"} <= set(options.nodes) and (
+                fault := missing_person_class(parameters)
+            ):
+                _say(watch_whole_images(parameters, fault))
+            if (folder := state_folder(opened, _say)) is not None:
+                parameters = with_state_files(parameters, folder)
             group = start_nodes(
-                with_state_files(node_parameters(options), state),
+                parameters,
                 camera_remappings(
                     options.camera,
                     options.namespace,
@@ -117,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 log_dir=options.log_dir,
                 nodes=options.nodes,
             )
-        except (BringupError, OSError) as error:
+        except (ValueError, OSError) as error:
             _say(str(error))
             return 1
 
@@ -161,7 +172,7 @@ def keep_alive(
 ) -> int:
     """Restart nodes, and say on ``/diagnostics`` how they are, until Ctrl-C; returns the exit code.
 
-    It is 0 then, and 3 when a node could not be kept alive.
+    It is 0 then, 3 when a node could not be kept alive, and 70 when this itself has failed.
     """
     try:
         with Supervisor(list(group.processes), namespace, domain_id) as supervisor:
@@ -174,6 +185,10 @@ def keep_alive(
         return GAVE_UP
     except KeyboardInterrupt:
         return 0
+    except Exception:  # exit code 1 would tell whoever started this that another try is of no use
+        traceback.print_exc()
+        _say("the supervision of the nodes failed: they are stopped")
+        return FAILED
 
 
 def _say(text: str) -> None:

@@ -18,8 +18,14 @@ import yaml
 from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS = 200_000_000  # of one picture; the largest cameras have about 150 million
+_RADIANCE = b"#?"  # a few MB expand to gigabytes, and Pillow does not know the size
 MAX_DEPTH = 100  # of nested lists and maps
-_MAX_ALIASES = 100  # a value that is repeated in itself grows without end where it is written out
+# Values that aliases stand for: repeated in itself, one of a few lines grows to billions of values
+# where it is written out.
+_MAX_REPEATED = 100_000
+# Line breaks of YAML beside those of ``splitlines``, and what is in UTF-16: their indents are not
+# seen byte by byte.
+_UNSEEN_BREAKS = ("\x85".encode(), "\u2028".encode(), "\u2029".encode(), b"\0")
 _OPENING, _CLOSING = np.frombuffer(b"[{", np.uint8), np.frombuffer(b"]}", np.uint8)
 
 
@@ -27,10 +33,15 @@ class BudgetError(ValueError):
     """A file asks for more than anything that is meant; the message says for what."""
 
 
-def check_regular(path: Path) -> None:
-    """Raise BudgetError for a device, a pipe or a socket, which might never end."""
+class IrregularFileError(BudgetError, OSError):
+    """What stands where a file is expected might never end."""
+
+
+def regular(path: Path) -> Path:
+    """``path``, unless it is a device, a pipe or a socket. Raises IrregularFileError."""
     if path.exists() and not (path.is_dir() or stat.S_ISREG(path.stat().st_mode)):
-        raise BudgetError(f"'{path}' is a device, a pipe or a socket, expected a file")
+        raise IrregularFileError(f"'{path}' is a device, a pipe or a socket, expected a file")
+    return path
 
 
 def check_picture(picture: Path | bytes | memoryview | np.ndarray) -> None:
@@ -39,8 +50,10 @@ def check_picture(picture: Path | bytes | memoryview | np.ndarray) -> None:
     What is no picture is left to whoever decodes it.
     """
     if isinstance(picture, Path):
-        check_regular(picture)
+        regular(picture)
     source = picture if isinstance(picture, Path) else io.BytesIO(bytes(picture))
+    if _begins_with(source, _RADIANCE):
+        raise BudgetError("a picture of Radiance (HDR), which is not read")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -54,6 +67,17 @@ def check_picture(picture: Path | bytes | memoryview | np.ndarray) -> None:
         raise BudgetError(
             f"a picture declares {width}x{height} pixels, expected at most {MAX_PIXELS}"
         )
+
+
+def _begins_with(source: Path | io.BytesIO, magic: bytes) -> bool:
+    """Whether a file, if it is one, or bytes begin so."""
+    if isinstance(source, io.BytesIO):
+        return source.getbuffer()[: len(magic)] == magic
+    try:
+        with source.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError:
+        return False
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -85,6 +109,8 @@ def parse_yaml(text: str | bytes) -> Any:
 
 def _may_be_deep(content: bytes) -> bool:
     """Whether a text might be nested too deeply; a bound that is fast to find."""
+    if any(found in content for found in _UNSEEN_BREAKS):
+        return True
     letters = np.frombuffer(content, np.uint8)
     steps = np.isin(letters, _OPENING).astype(np.int32) - np.isin(letters, _CLOSING)
     if len(steps) and np.cumsum(steps).max() > MAX_DEPTH // 2:
@@ -96,12 +122,27 @@ def _may_be_deep(content: bytes) -> bool:
 
 def _check_events(content: bytes, loader: Any) -> None:
     """Raise YAMLError for too many levels or repetitions; the parser itself keeps no stack."""
-    depth = aliases = 0
+    values = repeated = 0
+    opened: list[tuple[str | None, int]] = []  # anchors, and the values before their collections
+    sizes: dict[str, int] = {}  # values that an anchor stands for, written out
     for event in yaml.parse(content, Loader=loader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        aliases += isinstance(event, yaml.AliasEvent)
-        if depth > MAX_DEPTH:
+        if isinstance(event, yaml.AliasEvent):
+            # The anchor of a collection around it is not known yet: that has no end.
+            repeated += sizes.get(event.anchor, _MAX_REPEATED + 1)
+            values += sizes.get(event.anchor, 0)
+        elif isinstance(event, yaml.NodeEvent):
+            values += 1
+            if event.anchor is not None and isinstance(event, yaml.ScalarEvent):
+                sizes[event.anchor] = 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            sizes.pop(event.anchor, None)
+            opened.append((event.anchor, values - 1))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor is not None:
+                sizes[anchor] = values - before
+
+        if len(opened) > MAX_DEPTH:
             raise yaml.YAMLError(f"values are nested more than {MAX_DEPTH} levels deep")
-        if aliases > _MAX_ALIASES:
-            raise yaml.YAMLError(f"more than {_MAX_ALIASES} aliases")
+        if repeated > _MAX_REPEATED:
+            raise yaml.YAMLError(f"its aliases stand for more than {_MAX_REPEATED} values")

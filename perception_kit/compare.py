@@ -18,6 +18,7 @@ from rich.table import Table
 from perception_kit.arguments import program_name
 from perception_kit.evaluation.run import RunError, read_run
 from perception_kit.json_output import write_json
+from perception_kit.partial_file import refuse_links
 from perception_kit.processes import run_command
 from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_with_first
 from perception_kit.report.comparison_page import comparison_page
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is_pair = len(comparisons) == 1
         page = comparison_page(first) if is_pair else many_runs_page(comparisons)
         written = [comparison.as_json() for comparison in comparisons]
+        refuse_links(out, (DATA, PAGE))
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / DATA, written[0] if is_pair else {"comparisons": written})
         (out / PAGE).write_text(page)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,13 +14,15 @@ def replacing(path: Path, *errors: type[Exception]) -> Iterator[Path]:
     """A partial file beside ``path`` to write, which takes its place at the end of the block.
 
     A kill or a full disk at any time leaves the file that was there before, and a block that fails
-    leaves no partial file. Folders are made as needed. OSError and the ``errors`` that the writer
-    in the block has for a failure become an OSError that says what to do.
+    leaves no partial file. Links are replaced, not followed. Folders are made as needed. OSError
+    and the ``errors`` that the writer in the block has for a failure become an OSError that says
+    what to do.
     """
     reported: tuple[type[Exception], ...] = (OSError, *errors)
     partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)  # of a run that was killed, or a link to somewhere else
         partial.touch()
         # Some writers make files that only their owner can read.
         mode = (path if path.exists() else partial).stat().st_mode
@@ -40,3 +42,12 @@ def replacing(path: Path, *errors: type[Exception]) -> Iterator[Path]:
         # Gone already unless the block failed, which an error from here must not hide.
         with suppress(OSError):
             partial.unlink()
+
+
+def refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Raise OSError where one of the ``names`` in a folder for output is a link.
+
+    What it leads to is nobody's to replace.
+    """
+    if links := [name for name in names if (folder / name).is_symlink()]:
+        raise OSError(f"'{folder}' holds links ({', '.join(links)}): remove them")

@@ -31,14 +31,16 @@ def read_state(path: Path, kind: str) -> dict[str, Any] | None:
 
     Raises StateFileError for anything else.
     """
-    if not path.exists():
-        return None
-    if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-        raise StateFileError(
-            f"state file '{path}' is no file of at most {_MAX_BYTES} bytes: remove it"
-        )
     try:
+        if not path.exists():
+            return None
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+            raise StateFileError(
+                f"state file '{path}' is no file of at most {_MAX_BYTES} bytes: remove it"
+            )
         content = parse_json(path.read_text())
+    except StateFileError:
+        raise
     except (OSError, ValueError) as error:
         raise StateFileError(f"state file '{path}' cannot be read ({error}): remove it") from error
     if not isinstance(content, dict) or content.get("kind") != kind:

@@ -8,35 +8,38 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PREFIX = "assistant_perception"
 
 
 @contextmanager
-def temporary_folder(purpose: str) -> Iterator[Path]:
+def temporary_folder(purpose: str, parent: Path | None = None) -> Iterator[Path]:
     """A folder of this process alone, which is removed at the end of the block.
 
-    Those of earlier processes that were killed are removed first.
+    It is in ``parent``, by default where the system has such folders. Those of earlier processes
+    that were killed are removed first. Raises OSError where there is no room for it.
     """
-    _remove_orphans(purpose)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{purpose}-{os.getpid()}-"))
+    parent = parent or Path(tempfile.gettempdir())
+    _remove_orphans(parent, purpose)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{purpose}-{os.getpid()}-", dir=parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_orphans(purpose: str) -> None:
+def _remove_orphans(parent: Path, purpose: str) -> None:
     """Remove this user's folders of processes that are gone; links are left alone."""
     name = re.compile(rf"{_PREFIX}-{purpose}-(\d+)-\w+")
-    for folder in Path(tempfile.gettempdir()).iterdir():
+    for folder in parent.iterdir():
         match = name.fullmatch(folder.name)
         if match is None or folder.is_symlink() or not folder.is_dir():
             continue
-        if folder.stat().st_uid == os.getuid() and not _is_alive(int(match[1])):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process was faster
+            if folder.stat().st_uid == os.getuid() and not _is_alive(int(match[1])):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_alive(process: int) -> bool:

@@ -33,6 +33,7 @@ from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.partial_file import refuse_links
 from perception_kit.processes import reporting, run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
 from pose6d_node.evaluation.jitter import jitter
@@ -54,6 +55,7 @@ from pose6d_node.segmentation.evaluation import SCORE_THRESHOLD
 from pose6d_node.segmentation.predictor import Segmenter
 
 NEW_NAMES = {"--dataset": "--data"}
+OUTPUTS = ("metrics.json", "config.json", "instances.csv", "worst", "reliability.png", REPORT)
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -148,6 +150,7 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
     # Models and data.
     models = models_by_kind(args.model)
     args.out.mkdir(parents=True, exist_ok=True)
+    refuse_links(args.out, OUTPUTS)
     dataset = open_dataset(args.dataset, args.split, mesh_unit=args.mesh_unit)
     if not dataset.has_depth and "segmentation" not in models:
         raise DatasetError(

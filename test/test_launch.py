@@ -130,6 +130,26 @@ class TestLaunchFiles:
         expected = "color/image_raw:=/robot/head/camera/color/image_raw"
         assert expected in commands["pose6d_node"]
 
+    def test_nodes_that_are_not_started_are_not_missed(self) -> None:
+        commands = launch("perception.launch.py", 3, nodes="tracker_node", video_search="true")
+        parameters = "".join(commands["supervisor_node"])
+        watched = [name for name in (*NODES, "video_search_node") if f"- {name}" in parameters]
+        assert watched == ["tracker_node", "video_search_node"]
+
+    @pytest.mark.parametrize("in_file", [True, False])
+    def test_without_people_among_the_classes_whole_images_are_watched(
+        self, in_file: bool, tmp_path: Path
+    ) -> None:
+        model = str(LAUNCH.parent / "models" / "ycbv" / "segmentation.safetensors")
+        arguments = {"segmentation_model": model}
+        if in_file:
+            path = tmp_path / "own.yaml"
+            values = {"segmentation_model": model}
+            path.write_text(yaml.safe_dump({"pose6d_node": {"ros__parameters": values}}))
+            arguments = {"params_file": str(path)}
+        commands = launch("perception.launch.py", 4, **arguments)
+        assert "per_person: false" in "".join(commands["actionrec_node"])
+
     def test_a_file_may_hold_every_parameter(self, tmp_path: Path) -> None:
         path = tmp_path / "own.yaml"
         path.write_text("/**/pose6d_node: {ros__parameters: {icp: true}}\n")
@@ -167,6 +187,7 @@ class TestLaunchFiles:
             "rviz": "true",
             "use_sim_time": "true",
             "nodes": ",".join(NODES),
+            "watched": "",
             "namespaces": "",
         }
         declared = runpy.run_path(str(LAUNCH / "perception.launch.py"))
@@ -227,7 +248,7 @@ class TestLaunchFiles:
 
         def note(event: Any, context: Any) -> EmitEvent | None:
             started.append([argument_text(argument) for argument in event.cmd])
-            return EmitEvent(event=Shutdown()) if len(started) == 9 else None
+            return EmitEvent(event=Shutdown()) if len(started) == 10 else None
 
         arguments = {"cameras": "front,back", "robot": "robot1", "publish_tf": "true"}
         arguments["image_transport"] = "compressed"
@@ -249,13 +270,16 @@ class TestLaunchFiles:
 
         def note(event: Any, context: Any) -> EmitEvent | None:
             started.append([argument_text(argument) for argument in event.cmd])
-            return EmitEvent(event=Shutdown()) if len(started) == 7 else None
+            return EmitEvent(event=Shutdown()) if len(started) == 8 else None
 
         given = {"cameras": "front,back", "robot": "r", "composed": "true", "device": "cpu"}
         assert run_launch("cameras.launch.py", given, note) == 0
         names = sorted(Path(command[0]).name for command in started)
-        each = ["supervisor_node", "supervisor_node", "tracker_node", "tracker_node"]
+        each = [*["supervisor_node"] * 3, "tracker_node", "tracker_node"]
         assert names == ["actionrec_node", "fusion_node", "pose6d_node", *each]
+        supervisors = ["".join(cmd) for cmd in started if Path(cmd[0]).name == "supervisor_node"]
+        assert sorted("fusion_node" in text for text in supervisors) == [False, False, True]
+        assert sorted("pose6d_node" in text for text in supervisors) == [False, True, True]
         trackers = [command for command in started if Path(command[0]).name == "tracker_node"]
         assert {"__ns:=/r/front", "__ns:=/r/back"} <= {*trackers[0], *trackers[1]}
 

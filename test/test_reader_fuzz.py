@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -400,3 +401,13 @@ def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
         except Exception as error:
             shown = content[:2000]
             raise AssertionError(f"{name}, file {number}, {error!r}: {shown!r}") from error
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    reader = READERS[name]
+    path = reader.write(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with suppress(*reader.errors):  # some files may be missing
+        reader.read(path)

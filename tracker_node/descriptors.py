@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from perception_kit.budgets import regular
 from tracker_node.motchallenge import MAX_FRAME, MIN_COLUMNS, MotFileError, MotTable, mot_table
 
 DETECTION_COLUMNS = 10
@@ -102,7 +103,7 @@ def warn_alike(frame: np.ndarray, features: np.ndarray, max_distance: float) -> 
 def _read_array(path: Path) -> np.ndarray:
     """(N, D) real numbers, D at least 1."""
     try:
-        values = np.load(path, allow_pickle=False)
+        values = np.load(regular(path), allow_pickle=False)
     except Exception as error:  # what NumPy raises depends on where the header is damaged
         raise ValueError(f"{path} cannot be read as a .npy array: {error}") from error
 

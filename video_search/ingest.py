@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from perception_kit.bags.camera_topics import has_images
 from perception_kit.evaluation.results import STAGES, read_results
 from perception_kit.evaluation.run_folder import RESULTS
 from perception_kit.ros.image import ImageError
+from perception_kit.temporary import temporary_folder
 from perception_kit.types import FrameResults
 from video_search.describer import SPACE, Describer, cropped
 from video_search.frames import Frame, duration_ns, frames_of
@@ -83,8 +83,8 @@ class Ingestion:
             source = replace(source, clock=WALL_CLOCK)
             tags += _spoken(file.path, file.id)
 
-        with TemporaryDirectory(prefix="video_search_") as scratch:
-            results, space = self._results(file, Path(scratch), progress)
+        with temporary_folder("ingest") as scratch:
+            results, space = self._results(file, scratch, progress)
             tags += self._seen(file, results, space, progress)
         source = _with_times(source, tags)
         if file.kind == "bag":

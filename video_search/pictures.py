@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from perception_kit.budgets import BudgetError, check_picture
+
 THUMBNAIL_SIDE, JPEG_QUALITY = 160, 80
 # A thumbnail shows this much around a box, as a fraction of its sides.
 MARGIN = 0.25
@@ -33,8 +35,9 @@ def read_picture(path: str | Path) -> np.ndarray:
         reason = "is no file" if path.exists() else "does not exist"
         raise PictureError(f"the picture '{path}' {reason}: give a JPEG, PNG, BMP or WebP file")
     try:
+        check_picture(path)
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error:  # a header that names a picture of terabytes
+    except (BudgetError, cv2.error):  # a header that names a picture of terabytes
         pixels = None
     if pixels is None:
         raise PictureError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from collections import OrderedDict
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from perception_kit.temporary import temporary_folder
 from video_search.clips import has_images, write_clip
 from video_search.library import Library
 from video_search.query import Moment
@@ -28,7 +30,9 @@ class Clips:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._rewritten = library.rewritten
-        self._folder = TemporaryDirectory(prefix="video_search_clips_")
+        folders = ExitStack()
+        self._folder = folders.enter_context(temporary_folder("clips"))
+        weakref.finalize(self, folders.close)
         self._files: OrderedDict[str, Path] = OrderedDict()
         self._cutting = threading.Lock()
 
@@ -43,7 +47,7 @@ class Clips:
         name = f"{hashlib.sha256(asked.encode()).hexdigest()}.mp4"
         with self._cutting:
             if name not in self._files:
-                path = Path(self._folder.name) / name
+                path = self._folder / name
                 moment = Moment(source, start_ns, end_ns, start_ns, 1.0, (), ())
                 write_clip(self._library, moment, path, margin_s)
                 self._files[name] = path

@@ -14,7 +14,7 @@ import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 from webvtt.models import Timestamp
 
-from perception_kit.budgets import parse_json
+from perception_kit.budgets import parse_json, regular
 from video_search.tag import FILE_CLOCK, KINDS, WALL_CLOCK, Tag
 
 TEXT_SUFFIXES = (".srt", ".vtt", ".jsonl", ".csv")
@@ -58,7 +58,9 @@ def read_texts(path: Path) -> list[TimedText]:
     """The entries of a file by its suffix, in the order of time. Raises TextError."""
     readers = {".srt": _subtitles, ".vtt": _subtitles, ".jsonl": _json_lines, ".csv": _csv}
     try:
-        texts = sorted(readers[path.suffix.lower()](path), key=lambda entry: entry.start_ns)
+        texts = sorted(
+            readers[path.suffix.lower()](regular(path)), key=lambda entry: entry.start_ns
+        )
     except UnicodeDecodeError as error:
         raise TextError(f"'{path}' is not UTF-8 text ({error}): convert it by iconv") from error
     except OSError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from perception_kit.budgets import parse_yaml
+from perception_kit.budgets import parse_yaml, regular
 from video_search.words import words_of
 
 SHIPPED = Path(__file__).with_name("vocabulary.yaml")
@@ -29,7 +29,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise VocabularyError(f"'{path}' is larger than {_MAX_BYTES} bytes: is it YAML?")
-        content = parse_yaml(path.read_bytes()) or {}
+        content = parse_yaml(regular(path).read_bytes()) or {}
     except (OSError, yaml.YAMLError) as error:
         raise VocabularyError(f"vocabulary '{path}' cannot be read: {error}") from error
     is_valid = isinstance(content, dict) and all(

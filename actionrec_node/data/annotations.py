@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
+from perception_kit.budgets import regular
 from perception_kit.colors import OTHER_LABEL
 from perception_kit.videos.video import VIDEO_SUFFIXES, is_video
 
@@ -170,7 +171,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
     Raises DataError naming the file, and the line that has too few or too many values.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with regular(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
             header = reader.fieldnames or ()
             if missing := set(columns) - set(header):

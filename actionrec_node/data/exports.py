@@ -13,7 +13,7 @@ from actionrec_node.data.annotations import LABELS_COLUMNS, LABELS_FILE, DataErr
 from actionrec_node.data.cvat import read_cvat
 from actionrec_node.data.label_studio import is_label_studio, read_label_studio
 from actionrec_node.data.vott import read_vott
-from perception_kit.budgets import parse_json
+from perception_kit.budgets import parse_json, regular
 
 # Tools and the forms of their exports
 EXPORTS = {
@@ -53,7 +53,7 @@ def read_export(
     also for actions that overlap, and VideoError for a video of CVAT that does not decode.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         unpack = ": unpack it, and give annotations.xml" if path.suffix == ".zip" else ""
         raise DataError(f"'{path}' cannot be read as text ({error}){unpack}") from error

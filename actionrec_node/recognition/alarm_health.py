@@ -21,8 +21,11 @@ class AlarmFacts:
     """What the alarm depends on; ages in seconds by a steady clock, None where there was none.
 
     ``state`` is that of the node's life cycle, ``problems`` are its current ones. ``left_out`` is
-    the number of people beyond ``max_people``. ``empty_age_s`` is that of the newest image in which
-    the tracker found nobody: it needs no prediction.
+    the number of people beyond ``max_people``. ``tracks_age_s`` is that of the newest image with
+    tracks of its time, ``empty_age_s`` that of the newest in which the tracker found nobody: it
+    needs no prediction. ``person_seen``: somebody was among the tracks since the start, as is never
+    so with a detector that knows no people. ``prediction_wait_s`` is how long a prediction has been
+    awaited.
     """
 
     state: str
@@ -31,7 +34,9 @@ class AlarmFacts:
     tracks_age_s: float | None = None
     prediction_age_s: float | None = None
     empty_age_s: float | None = None
+    prediction_wait_s: float = 0.0
     per_person: bool = True
+    person_seen: bool = True
     left_out: int = 0
     problems: Sequence[str] = ()
 
@@ -41,7 +46,7 @@ def alarm_health(facts: AlarmFacts, deadline_s: float) -> tuple[AlarmState, str]
 
     The alarm is LOST where no prediction was finished within ``deadline_s``, whatever the cause.
     Without tracks the whole image is watched, in which a fall of one of several people may be
-    missed: DEGRADED.
+    missed: DEGRADED. So it is until somebody is found for the first time.
     """
     lost = _why_lost(facts, deadline_s)
     if lost:
@@ -52,6 +57,8 @@ def alarm_health(facts: AlarmFacts, deadline_s: float) -> tuple[AlarmState, str]
     if facts.per_person and (facts.tracks_age_s is None or facts.tracks_age_s > deadline_s):
         since = "" if facts.tracks_age_s is None else f" for {facts.tracks_age_s:.1f} s"
         return AlarmState.DEGRADED, f"no tracks{since}: the image is watched as a whole"
+    if facts.per_person and not facts.person_seen:
+        return AlarmState.DEGRADED, "nobody has been found yet: does the detector know people?"
     return AlarmState.READY, ""
 
 
@@ -65,6 +72,8 @@ def _why_lost(facts: AlarmFacts, deadline_s: float) -> str:
         return "no image has come yet"
     if facts.image_age_s > deadline_s:
         return f"no image for {facts.image_age_s:.1f} s"
+    if facts.prediction_wait_s > deadline_s:
+        return f"a prediction has been awaited for {facts.prediction_wait_s:.1f} s"
     if facts.empty_age_s is not None and facts.empty_age_s <= deadline_s:
         return ""
     if facts.prediction_age_s is None:

@@ -39,6 +39,7 @@ from rosbags.typesys import (
 )
 from rosbags.typesys.store import Typestore
 
+from perception_kit.bags.bounded_decompression import bound_decompression
 from perception_kit.bags.recording import RECORDINGS_HELP, ROS1, BagError, readable_recording
 from perception_kit.resources import PACKAGE, package_folder
 
@@ -163,6 +164,7 @@ class BagReader:
             yield from self._read(reader, [topic])
 
     def _open(self) -> Reader | Ros1Reader:
+        bound_decompression()
         is_ros1 = self._recording.suffix == ROS1
         reader = Ros1Reader(self._recording) if is_ros1 else Reader(self._recording)
         reader.open()

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from perception_kit.bags.bag import BagError, open_typestore
-from perception_kit.budgets import parse_yaml
+from perception_kit.budgets import parse_yaml, regular
 
 _EXPECTED = (
     "expected image_width, image_height and camera_matrix (rows, cols, data), as the"
@@ -24,7 +24,7 @@ def read_camera_file(path: Path) -> dict[str, Any]:
     Raises BagError for a file that is none of camera_calibration's.
     """
     try:
-        content = parse_yaml(path.read_text())
+        content = parse_yaml(regular(path).read_text())
         height, width = int(content["image_height"]), int(content["image_width"])
 
         # Without a projection the image is taken as rectified: P = [K | 0].

@@ -171,7 +171,11 @@ def _picture(data: np.ndarray, form: str, topic: str) -> np.ndarray:
         check_picture(data)
     except BudgetError as error:
         raise BagError(f"'{topic}': {error}") from error
-    pixels = cv2.imdecode(np.asarray(data, np.uint8), cv2.IMREAD_UNCHANGED) if len(data) else None
+    try:
+        content = np.asarray(data, np.uint8)
+        pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if len(data) else None
+    except cv2.error:  # of a size that OpenCV refuses
+        pixels = None
     if pixels is None:
         raise BagError(
             f"'{topic}' holds {len(data)} bytes of format '{form}' that are no whole JPEG or PNG"

@@ -14,7 +14,7 @@ from perception_kit.bags.repair import (
     write_finished,
     write_with_profile,
 )
-from perception_kit.budgets import check_regular
+from perception_kit.budgets import regular
 from perception_kit.temporary import temporary_folder
 
 # Recordings by the ending of their file
@@ -59,6 +59,8 @@ def readable_recording(path: Path, scratch: ExitStack) -> tuple[Path, list[str]]
     as long as ``scratch``. Raises BagError for what is no recording of ROS.
     """
     if (path / _METADATA).is_file():
+        for file in sorted(path.iterdir()):
+            regular(file)
         for file in sorted(path.glob("*.mcap")):
             _check_chunks(file)
         return path, []
@@ -112,7 +114,7 @@ def _only_recording(folder: Path) -> tuple[Path, list[str]]:
 
 def _check_file(path: Path) -> None:
     """Raises BagError for what cannot be a recording."""
-    check_regular(path)
+    regular(path)
     if path.suffix not in RECORDINGS:
         reason = UNREAD_RECORDINGS.get(path.suffix, UNREAD_RECORDINGS[""])
         raise BagError(f"'{path}' {reason}")

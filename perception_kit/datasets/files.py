@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import yaml
 
-from perception_kit.budgets import BudgetError, check_picture, parse_json, parse_yaml
+from perception_kit.budgets import BudgetError, check_picture, parse_json, parse_yaml, regular
 
 
 class DatasetError(ValueError):
@@ -110,7 +110,10 @@ def read_image(path: Path, flags: int) -> np.ndarray:
         check_picture(path)
     except BudgetError as error:
         raise DatasetError(f"image '{path}': {error}") from error
-    image = cv2.imread(str(path), flags) if path.is_file() else None
+    try:
+        image = cv2.imread(str(path), flags) if path.is_file() else None
+    except cv2.error:  # of a size that OpenCV refuses
+        image = None
     if image is None:
         raise DatasetError(f"image '{path}' is missing or cannot be decoded")
     return image
@@ -142,7 +145,7 @@ def _entries(content: Any, path: Path) -> dict[Any, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text()
+        return regular(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        kind = "does not exist" if not path.is_file() else f"cannot be read ({error})"
+        kind = "does not exist" if not path.exists() else f"cannot be read ({error})"
         raise DatasetError(f"'{path}' {kind}: the dataset needs it") from error

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from perception_kit.budgets import regular
 from perception_kit.datasets.bop_entries import read_instance, read_intrinsics
 from perception_kit.datasets.files import (
     DatasetError,
@@ -91,7 +92,7 @@ def linemod_splits(folder: Path) -> list[str]:
 
 def _frame_numbers(path: Path) -> list[str]:
     """Frame numbers that the list of a split holds, with their leading zeros."""
-    lines = path.read_text().split()
+    lines = regular(path).read_text().split()
     if invalid := [name for name in (path.parent.name, *lines) if not name.isdecimal()]:
         raise DatasetError(
             f"'{path}': '{invalid[0]}' is no number,"

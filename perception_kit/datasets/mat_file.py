@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from perception_kit.budgets import regular
+
 _HEADER_BYTES = 128
 _MAX_BYTES = 2**28  # of what a compressed part may hold
 _MATRIX, _COMPRESSED, _UINT32, _INT32, _INT8 = 14, 15, 6, 5, 1
@@ -32,7 +34,7 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
 
     Raises MatFileError, and OSError where the file cannot be read.
     """
-    content = path.read_bytes()
+    content = regular(path).read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(content[126:_HEADER_BYTES], "")
     if not order:
         raise MatFileError("it is no MATLAB file of version 5")

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 from trimesh.resolvers import Resolver
 
+from perception_kit.budgets import regular
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.mesh_text import decode
 
@@ -31,9 +32,9 @@ OPTIONS = re.compile(
 def read_content(path: Path) -> bytes:
     """Content of a file. Raises MeshError for one that is missing or empty, or is no content."""
     try:
-        content = path.read_bytes()
+        content = regular(path).read_bytes()
     except OSError as error:
-        raise MeshError(f"{path}: cannot be read: {error.strerror}") from error
+        raise MeshError(f"{path}: cannot be read: {error.strerror or error}") from error
     if content.startswith(LFS_POINTER):
         raise MeshError(
             f"{path}: is a Git LFS pointer, not the file itself: run 'git lfs pull' in its"

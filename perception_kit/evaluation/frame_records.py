@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from perception_kit.budgets import parse_json
+from perception_kit.budgets import parse_json, regular
 from perception_kit.evaluation.evaluator import Evaluation
 from perception_kit.evaluation.ground_truth import FrameKey
 from perception_kit.evaluation.matching import EvaluatedFrame, ObjectMatch
@@ -151,7 +151,7 @@ def read_frame_records(path: Path) -> list[FrameRecord]:
 
     Raises OSError, ValueError or TypeError for a file that is not one.
     """
-    content = parse_json(path.read_text())
+    content = parse_json(regular(path).read_text())
     if not isinstance(content, list):
         raise TypeError(f"expected a list of frames, got {content!r:.80}")
     return [from_json(FrameRecord, frame) for frame in content]

@@ -16,6 +16,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
+from perception_kit.budgets import regular
 from perception_kit.evaluation.ground_truth import (
     FrameGroundTruth,
     FrameKey,
@@ -92,7 +93,7 @@ def read_segments(path: Path) -> list[ActionSegment]:
     Raises GroundTruthError for a line that is not valid or overlaps another.
     """
     try:
-        with path.open(newline="") as file:
+        with regular(path).open(newline="") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise GroundTruthError(f"actions '{path}' cannot be read: {error}") from error

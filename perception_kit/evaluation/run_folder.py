@@ -6,6 +6,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from perception_kit.partial_file import refuse_links
+
 RESULTS = "results"
 VIDEO = "overlay.mp4"
 LOGS = "logs"
@@ -40,8 +42,10 @@ def clear_output(out: Path) -> None:
     """
     names = (RESULTS, CONFIG, LOGS, VIDEO, METRICS, DETAILS, FRAMES, REPORT, RERUN)
     marker = out / MARKER
-    if links := [name for name in (*names, MARKER) if (out / name).is_symlink()]:
-        raise OutputError(f"'{out}' holds links ({', '.join(links)}): remove them")
+    try:
+        refuse_links(out, (*names, MARKER))
+    except OSError as error:
+        raise OutputError(str(error)) from error
     in_the_way = [name for name in names if (out / name).exists()]
     if in_the_way and not marker.exists():
         raise OutputError(

@@ -16,6 +16,7 @@ KINDS = ("segmentation", "pose", "action")
 _MAX_CLASSES = 1000
 _MAX_NAME = 100  # characters of a name
 _MAX_SYMMETRIES = 1000  # of one object
+_MAX_CLIP_PIXELS = 2**25  # ten times those of the largest published networks
 
 # Returns what is expected where a value is something else.
 Check = Callable[[Any], str]
@@ -31,7 +32,18 @@ def metadata_fault(metadata: Any) -> str:
     for name, check in _SCHEMA.items():
         if name in metadata and metadata[name] is not None and (expected := check(metadata[name])):
             return f"{name} is {_short(metadata[name])}, expected {expected}"
-    return ""
+    return _clip_fault(metadata)
+
+
+def _clip_fault(metadata: dict[str, Any]) -> str:
+    """Whether a clip of frames, each of which may be large, has more pixels than memory."""
+    length, size = metadata.get("clip_length") or 1, metadata.get("input_size") or [1, 1]
+    if length * size[0] * size[1] <= _MAX_CLIP_PIXELS:
+        return ""
+    return (
+        f"clips have {length} frames of {size[0]}x{size[1]} pixels, expected at most"
+        f" {_MAX_CLIP_PIXELS} pixels in all"
+    )
 
 
 def _short(value: Any) -> str:
@@ -126,9 +138,9 @@ _SCHEMA: dict[str, Check] = {
     "diameters": _list_of(_LENGTH, 1, _MAX_CLASSES),
     "sizes": _list_of(_list_of(_number(0.0, 100.0), 3, 3), 1, _MAX_CLASSES),
     "symmetries": _list_of(_list_of(_TRANSFORM, 1, _MAX_SYMMETRIES), 1, _MAX_CLASSES),
-    "crop_size": _integer(8, 4096),
+    "crop_size": _integer(8, 512),
     "crop_margin": _number(0.1, 10.0),
-    "num_points": _integer(1, 100_000),
+    "num_points": _integer(1, 10_000),
     "input_frame": _name,
     "num_untrained": _integer(0, _MAX_CLASSES),
     "size_variation": _one_of("known", "uniform", "axes"),

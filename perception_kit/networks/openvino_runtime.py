@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -28,6 +27,7 @@ from perception_kit.resources import (
     check_device_name,
     choose_device,
 )
+from perception_kit.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,10 +172,10 @@ def save_graph(graph: openvino.Model, path: Path) -> None:
     with (
         replacing(path, RuntimeError) as partial,
         replacing(weights) as partial_weights,
-        TemporaryDirectory(dir=path.parent) as folder,
+        temporary_folder("graph", path.parent) as folder,
     ):
         # OpenVINO chooses the name of the weights by itself.
-        written = Path(folder, path.name)
+        written = folder / path.name
         openvino.save_model(graph, str(written), compress_to_fp16=False)
         written.with_suffix(".bin").replace(partial_weights)
         written.replace(partial)

@@ -23,6 +23,7 @@ from perception_kit.evaluation.run import ReplayRun, read_run
 from perception_kit.evaluation.run_folder import OutputError, make_output
 from perception_kit.evaluation.scores import main_scores
 from perception_kit.json_output import write_json
+from perception_kit.partial_file import refuse_links
 from perception_kit.processes import ends_with_parent
 from perception_kit.replay.cluster import as_ended, cluster_client
 from perception_kit.replay.log import log
@@ -48,11 +49,17 @@ def run_batch(
     ``settings.truth`` holds a folder ``NAME`` for each bag, ``settings.actions`` a file
     ``NAME.csv``. Up to ``workers`` replays run at a time on this machine, or one in each thread of
     the Dask cluster at ``scheduler``, whose machines must see the same files. Raises OutputError
-    where bags have the same name, ``OUT`` cannot be written or the cluster cannot be reached.
+    where bags have the same name, ``OUT`` cannot be written or holds links, or the cluster cannot
+    be reached.
     """
     tasks = _tasks(bags, settings)
-    for task in tasks.values():
-        make_output(task.out)
+    try:
+        refuse_links(settings.out, (SUMMARY, SUMMARY_PAGE))
+        for task in tasks.values():
+            make_output(task.out)
+            refuse_links(task.out, (LOG,))
+    except OSError as error:
+        raise OutputError(str(error)) from error
 
     codes: dict[Path, int] = {}
     ended = _run_here(tasks, workers) if scheduler is None else _run_on_cluster(tasks, scheduler)

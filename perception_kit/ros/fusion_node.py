@@ -31,6 +31,7 @@ from perception_kit.parameters import parameter
 from perception_kit.ros.camera_motion import CameraMotion
 from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
 from perception_kit.ros.fusion_inputs import CameraInput, TrackFrame
+from perception_kit.ros.heartbeat import publish_heartbeat
 from perception_kit.ros.parameters import declare_parameters, updated_config
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.run_node import run_node
@@ -218,7 +219,8 @@ class FusionNode(Node):
         header = Header(stamp=self.get_clock().now().to_msg())
         name = status_name(self.get_fully_qualified_name())
         message = "; ".join(problems) or f"active{apart}"
-        self._diagnostics.publish(diagnostic_array(header, name, "cpu", level, message, values))
+        array = diagnostic_array(header, name, "cpu", level, message, values)
+        publish_heartbeat(self, self._diagnostics, array)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

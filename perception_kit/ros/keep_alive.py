@@ -8,7 +8,7 @@ from time import monotonic
 
 from perception_kit.ros.node_processes import NodeGroup
 from perception_kit.ros.restarts import UNUSABLE_PARAMETERS, RestartPolicy, Restarts
-from perception_kit.ros.supervision import Supervision
+from perception_kit.ros.supervision import SILENCE_S, Supervision
 
 
 class GaveUp(Exception):
@@ -32,10 +32,16 @@ class KeepAlive:
         self._group, self._supervision, self._log, self._clock = group, supervision, log, clock
         policy = policy or RestartPolicy()
         self._restarts = {name: Restarts(policy, clock()) for name in group.processes}
+        self._checked_s = clock()
         self._due_s: dict[str, float] = {}  # of the next start of nodes that are gone
 
     def check(self) -> None:
         """Restart what is due, and end what hangs. Raises GaveUp."""
+        now_s = self._clock()
+        if now_s - self._checked_s > SILENCE_S:  # this process was frozen: it has heard nobody
+            self._supervision.excuse_silence()
+        self._checked_s = now_s
+
         for name, code in self._group.poll().items():
             if code is None:
                 self._end_if_hanging(name)

@@ -25,6 +25,7 @@ from perception_kit.ros.diagnostics import (
     describe_rejected,
     diagnostic_array,
 )
+from perception_kit.ros.heartbeat import publish_heartbeat
 from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
 from perception_kit.ros.parameters import Config, declare_parameters, updated_config
 from perception_kit.ros.qos import RELIABILITIES, result_qos
@@ -355,4 +356,4 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
         array = diagnostic_array(header, status_name(full_name), device, level, message, values)
         if self._inputs is not None:
             array.status = [*array.status, *self._inputs.statuses(full_name)]
-        self._diagnostics.publish(array)
+        publish_heartbeat(self, self._diagnostics, array)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -215,8 +217,14 @@ def listen_until_interrupted(
     max_rate_hz: float,
     camera: CameraConfig,
 ) -> dict[str, int]:
-    """Run a ``SceneListener`` until Ctrl-C; returns the number of received messages by name."""
+    """Run a ``SceneListener`` until Ctrl-C or SIGTERM; returns the number of messages by name."""
+    asked_to_end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())  # until ROS handles it
     rclpy.init()  # its handlers of SIGINT and SIGTERM wake the node up where no message does
+    if asked_to_end.is_set():
+        rclpy.try_shutdown()
+        return {}
+
     try:
         node = SceneListener(name, sink, remappings, namespace, max_rate_hz, camera)
     except rclpy_implementation.RCLError:

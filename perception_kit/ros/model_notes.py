@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from perception_kit.resources import package_folder, resolve_path
+from perception_kit.short_text import listed, short_text
+
+_NAMED_CLASSES = 25
 
 # What the demo's models were trained on, and which to take instead.
 _INSTEAD = {
@@ -23,6 +26,7 @@ def log_model(logger: Any, parameter: str, path: str, class_names: Sequence[str]
 
     Models of the demo get a warning that says which to take.
     """
-    logger.info(f"{parameter} '{path}': {len(class_names)} classes: {', '.join(class_names)}")
+    named = listed(class_names, _NAMED_CLASSES, ", ")
+    logger.info(short_text(f"{parameter} '{path}': {len(class_names)} classes: {named}"))
     if resolve_path(path).resolve().parent == (package_folder() / "models" / "demo").resolve():
         logger.warning(f"{parameter} is the demo's, which knows only {_INSTEAD[parameter]}")

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,10 +17,11 @@ from typing import Any
 
 import yaml
 
-from perception_kit.budgets import parse_yaml
+from perception_kit.budgets import parse_yaml, regular
 from perception_kit.processes import ends_with_parent
 from perception_kit.resources import package_folder
 from perception_kit.ros.shared_memory import remove_orphaned_segments
+from perception_kit.temporary import temporary_folder
 
 NODES = {
     "pose6d_node": "pose6d_node.node",
@@ -122,7 +123,7 @@ def camera_remappings(
 def _camera_topics(path: Path) -> dict[str, str]:
     """What a file like those of ``config/cameras`` holds. Raises BringupError."""
     try:
-        topics = parse_yaml(path.read_text())
+        topics = parse_yaml(regular(path).read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BringupError(f"camera '{path}' cannot be read: {error}") from error
     texts = [*topics, *topics.values()] if isinstance(topics, dict) else []
@@ -163,29 +164,52 @@ def namespace_remappings(camera: str, camera_name: str = "") -> dict[str, str]:
     return {name: topic.removeprefix("/namespace/") for name, topic in topics.items()}
 
 
-def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
-    """Parameters of a ROS 2 parameter file, by node of this package.
+def parameter_blocks(path: Path) -> dict[str, dict[str, Any]]:
+    """Parameters of a ROS 2 parameter file, by node of any package, or ``**`` for all of them.
 
-    A block is named after a node, in any namespace, or ``/**`` for all of them. Raises BringupError
-    for a file that is none.
+    Raises BringupError for a file that is none.
     """
     try:
-        blocks = parse_yaml(path.read_text())
+        blocks = parse_yaml(regular(path).read_text())
         by_name = {
-            str(name).rpartition("/")[2]: block["ros__parameters"] for name, block in blocks.items()
+            str(name).rpartition("/")[2]: dict(block["ros__parameters"] or {})
+            for name, block in blocks.items()
         }
     except (OSError, ValueError, AttributeError, TypeError, KeyError, yaml.YAMLError) as error:
         raise BringupError(
             f"'{path}' is no parameter file of ROS 2, with blocks NODE: ros__parameters: {error}"
         ) from error
 
+    for name, values in by_name.items():
+        for parameter, value in values.items():
+            if not _is_parameter(value):
+                raise BringupError(
+                    f"'{path}': {parameter} of {name} is a {type(value).__name__}, expected true,"
+                    " false, a number, a text or a list of these"
+                )
+    return by_name
+
+
+def read_parameters(path: Path) -> dict[str, dict[str, Any]]:
+    """Parameters of a ROS 2 parameter file, by node of this package.
+
+    A block is named after a node, in any namespace, or ``/**`` for all of them. Raises BringupError
+    for a file that is none.
+    """
+    by_name = parameter_blocks(path)
     for_all = by_name.pop("**", {})
-    unknown = set(by_name) - set(NODES)
+    unknown = set(by_name) - set(_MODULES)
     if unknown:
         raise BringupError(
-            f"'{path}' has parameters of {sorted(unknown)}, expected nodes of {sorted(NODES)}"
+            f"'{path}' has parameters of {sorted(unknown)}, expected nodes of {sorted(_MODULES)}"
         )
-    return {name: for_all | by_name.get(name, {}) for name in NODES}
+    return {name: for_all | by_name.get(name, {}) for name in _MODULES}
+
+
+def _is_parameter(value: Any) -> bool:
+    """Whether ROS 2 has parameters of this kind."""
+    elements = value if isinstance(value, list) else [value]
+    return all(isinstance(element, bool | int | float | str) for element in elements)
 
 
 def chosen_nodes(names: str, namespaces: str) -> tuple[list[str], list[str]]:
@@ -203,6 +227,19 @@ def chosen_nodes(names: str, namespaces: str) -> tuple[list[str], list[str]]:
             f" not {sorted(unknown)}"
         )
     return chosen, given
+
+
+def state_folder(opened: ExitStack, warn: Callable[[str], None]) -> Path | None:
+    """A folder for the states of nodes, until ``opened`` closes.
+
+    None, after a warning, where there is no room for one: that must not keep the nodes from
+    starting.
+    """
+    try:
+        return opened.enter_context(temporary_folder("state"))
+    except OSError as error:
+        warn(f"states of nodes are not kept, a restart begins without tracks and alarms: {error}")
+        return None
 
 
 def with_state_files(

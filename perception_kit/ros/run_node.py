@@ -17,14 +17,17 @@ import rclpy
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
+from perception_kit.ros.diagnostics import describe_error
 from perception_kit.ros.participant import own_ports
 from perception_kit.ros.restarts import CUT_OFF, UNUSABLE_PARAMETERS
 from perception_kit.ros.shared_memory import CutOffError, PortWatch
 
 _WATCH_PERIOD_S = 5.0
+_UNREADABLE = "Couldn't parse"  # in what rcl says of its arguments
 
 
 def watch_ports(node: Node) -> None:
@@ -76,14 +79,14 @@ def _run(node_types: Sequence[Callable[[], Node]], arguments: Sequence[str] | No
 
     nodes: list[Node] = []
     try:
-        with own_ports():
-            rclpy.init(args=None if arguments is None else list(arguments))
-            try:
+        try:
+            with own_ports():
+                _init(arguments)
                 for node_type in node_types:
                     nodes.append(node_type())
-            except (ParameterException, ValueError) as error:
-                print(f"cannot start: {error}", file=sys.stderr)
-                return UNUSABLE_PARAMETERS
+        except (ParameterException, ValueError) as error:
+            print(f"cannot start: {error}", file=sys.stderr)
+            return UNUSABLE_PARAMETERS
 
         watch_ports(nodes[0])
         for node in nodes[1:]:
@@ -94,10 +97,11 @@ def _run(node_types: Sequence[Callable[[], Node]], arguments: Sequence[str] | No
         return CUT_OFF
     except (_Leave, ExternalShutdownException):
         pass  # asked to end: only the clean-up is left to do
-    except Exception:
+    except Exception as error:
         # A signal during a message's conversion: pybind11 raises an error of its own for _Leave.
         if not asked_to_end:
             raise
+        print(f"ends as asked, in the middle of: {describe_error(error)}", file=sys.stderr)
     finally:
         # A second Ctrl-C must not interrupt the clean-up.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -106,6 +110,18 @@ def _run(node_types: Sequence[Callable[[], Node]], arguments: Sequence[str] | No
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _init(arguments: Sequence[str] | None) -> None:
+    """Start ROS. Raises ValueError for arguments, or a parameter file, that it cannot read."""
+    try:
+        rclpy.init(args=None if arguments is None else list(arguments))
+    except rclpy_implementation.UnknownROSArgsError as error:
+        raise ValueError(f"unknown ROS arguments {error}") from error
+    except rclpy_implementation.RCLError as error:
+        if _UNREADABLE not in str(error):
+            raise
+        raise ValueError(str(error)) from error
 
 
 class _Leave(BaseException):

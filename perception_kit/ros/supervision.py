@@ -9,6 +9,8 @@ from time import monotonic
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from perception_kit.short_text import short_text
+
 HEARTBEAT_S = 1.0  # period of each node's diagnostics
 SILENCE_S = 5.0  # without diagnostics, after which a node is called gone
 START_S = 60.0  # for loading the models, in which the executor is busy
@@ -50,10 +52,10 @@ class Supervision:
         self._nodes = {name: _WatchedNode(clock()) for name in names}
 
     def heard(self, name: str, level: bytes, message: str) -> None:
-        """A node published its own status."""
+        """A node, or whoever says so, published its own status."""
         node = self._nodes.get(name)
         if node is not None and not node.ended:
-            node.heard_s, node.level, node.message = self._clock(), level, message
+            node.heard_s, node.level, node.message = self._clock(), level, short_text(message)
 
     def ended(self, name: str, reason: str) -> None:
         """The process of a node is not there."""

@@ -17,6 +17,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from perception_kit.ros.diagnostics import diagnostic_array
+from perception_kit.ros.heartbeat import publish_heartbeat
 from perception_kit.ros.node_processes import NODES
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.run_node import run_node
@@ -63,7 +64,7 @@ class SupervisorNode(Node):
             message.status = [*message.status, *status]
             if level == DiagnosticStatus.ERROR:
                 self.get_logger().error(text, throttle_duration_sec=5.0)
-        self._publisher.publish(message)
+        publish_heartbeat(self, self._publisher, message)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
+from perception_kit.budgets import regular
+
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 DEFAULT_SEGMENT_BYTES = 512 * 1024  # of Fast DDS without a profile
 
@@ -32,7 +34,7 @@ def segment_bytes(environment: Mapping[str, str]) -> int:
         return DEFAULT_SEGMENT_BYTES
 
     try:
-        root = ElementTree.parse(path).getroot()
+        root = ElementTree.parse(regular(path)).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise ProfileError(f"the Fast DDS profile '{path}' cannot be read: {error}") from error
 

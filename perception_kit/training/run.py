@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.partial_file import replacing
+from perception_kit.partial_file import refuse_links, replacing
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.options import TrainingOptions
 from perception_kit.training.shared_memory import shared_memory_problem
@@ -128,6 +128,7 @@ class RunLog:
         self._lines = run_dir / "log.jsonl"
         with self._written():
             run_dir.mkdir(parents=True, exist_ok=True)
+            refuse_links(run_dir, (self._lines.name,))
             self._lines.touch()
         self._forget_after(step)
         self._writer = SummaryWriter(run_dir, purge_step=step + 1)

@@ -17,6 +17,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from perception_kit.budgets import regular
+
 Pixels = Callable[[], np.ndarray]
 """Makes the (H, W, 3) uint8 RGB pixels of a frame, which not all frames need."""
 
@@ -60,7 +62,7 @@ def file_frames(path: Path, keep_damaged: bool = False) -> Iterator[tuple[float,
     something is lost: with ``keep_damaged`` that is printed instead.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(regular(path))) as container:
             if not container.streams.video:
                 raise VideoError(f"'{path}' has no video stream")
             stream = container.streams.video[0]

@@ -127,7 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"view: {error}", file=sys.stderr)
             return EXIT_BAD_INPUT
 
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ROS 2 handles it from here on
         try:
             counts = listen_until_interrupted(
                 "view",

@@ -20,6 +20,8 @@ from urllib.parse import quote
 
 import rerun_cli
 
+from perception_kit.processes import ends_with_parent
+
 # The program itself: the command of this name starts it as a child, which outlives the command.
 RERUN = Path(rerun_cli.__file__).with_name("rerun")
 _START_LIMIT_S, _STOP_LIMIT_S, _POLL_S = 60.0, 5.0, 0.05
@@ -52,7 +54,8 @@ def serve_viewer(bind: str, port: int, web_port: int, memory: str) -> Iterator[V
     command += ["--port", str(port), "--web-viewer-port", str(web_port)]
     command += ["--server-memory-limit", memory, "--cors-allow-origin", f"http://{host}:{web_port}"]
     environment = {"RUST_LOG": "error"} | os.environ
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+    ending = ends_with_parent(command)
+    with subprocess.Popen(ending, env=environment, stdout=subprocess.DEVNULL) as process:
         try:
             for number in (port, web_port):
                 _wait_for(process, bind, number)

@@ -39,11 +39,12 @@ def write_pictures(folder: Path, dataset: FrameDataset, matches: Sequence[PoseMa
     paths = []
     for number, match in enumerate(matches, start=1):
         class_name = match.pose.class_name
-        frame_name = dataset.name(match.frame).replace("/", "_")
-        path = folder / f"{number:02d}_{frame_name}_{class_name}.png"
+        name = f"{dataset.name(match.frame)}_{class_name}".replace("/", "_")
+        path = folder / f"{number:02d}_{name}.png"
 
         picture = draw_match(dataset, match, models[class_name])
-        cv2.imwrite(str(path), picture[..., ::-1])
+        if not cv2.imwrite(str(path), picture[..., ::-1]):
+            raise OSError(f"'{path}' cannot be written: make room on its disk")
         paths.append(path)
     return paths
 

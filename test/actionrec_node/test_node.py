@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -149,10 +150,25 @@ def test_the_health_of_the_alarm_follows_the_images(graph: RosGraph, camera: Cam
     tracks = graph.publisher(TrackArray, "/tracker_node/tracks")
     health.clear()
     stamp_ns = 180 * 10**9
+    somebody = [_person(3, np.array([10.0, 10, 40, 60]))]
+    tracks.publish(tracks_to_message(somebody, header(stamp_ns)))
     while not any(message.state == AlarmHealth.READY for message in health):
         stamp_ns += FRAME_NS
         tracks.publish(tracks_to_message([], header(stamp_ns)))
         camera.send(stamp_ns)
+
+    # The tracks are of another time than the images.
+    def send_with_old_tracks() -> None:
+        nonlocal stamp_ns
+        stamp_ns += FRAME_NS
+        tracks.publish(tracks_to_message([], header(stamp_ns - 60 * 10**9)))
+        camera.send(stamp_ns)
+
+    end_s = monotonic() + 120.0
+    while not any(message.state == AlarmHealth.DEGRADED for message in health):
+        assert monotonic() < end_s, "images whose tracks are too old are watched as a whole"
+        send_with_old_tracks()
+    assert "the image is watched as a whole" in health[-1].reason
 
     # The camera stops.
     message = graph.wait(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from perception_kit import bringup
 
-number, checked = int(sys.argv[1]), []
+checked = []
 
 def check():
+    if sys.argv[1] == "error":
+        raise RuntimeError("failed to publish")
     if not checked:
-        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), int(sys.argv[1]))
     checked.append(1)
     assert len(checked) < 3, "the signal did not end the command"
 
@@ -35,8 +38,20 @@ sys.exit(bringup.main([]))
 """
 
 
+def run_until(event: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command up to a signal (its number) or an error."""
+    command = [sys.executable, "-c", BRINGUP, event]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_also_in_the_background(number: signal.Signals) -> None:
-    command = [sys.executable, "-c", BRINGUP, str(int(number))]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = run_until(str(int(number)))
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_fault_of_its_own_is_told_from_a_wrong_use() -> None:
+    ended = run_until("error")
+    assert ended.returncode == os.EX_SOFTWARE
+    assert "RuntimeError: failed to publish" in ended.stderr
+    assert "the supervision of the nodes failed: they are stopped" in ended.stderr

@@ -56,15 +56,38 @@ def test_deep_yaml_is_refused_and_does_not_end_the_process(text: str) -> None:
         parse_yaml(text)
 
 
+@pytest.mark.parametrize("line_break", ["\x85", "\u2028", "\u2029"])
+def test_deep_yaml_is_refused_whatever_ends_its_lines(line_break: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="nested more than 100 levels"):
+        parse_yaml(line_break.join(" " * k + "a:" for k in range(200)))
+
+
+def test_deep_yaml_is_refused_in_another_encoding() -> None:
+    with pytest.raises(yaml.YAMLError, match="nested more than 100 levels"):
+        parse_yaml(("- " * 50_000).encode("utf-16"))
+
+
 def test_deep_json_is_refused() -> None:
     with pytest.raises(json.JSONDecodeError, match="nested too deeply"):
         parse_json("[" * 200_000 + "]" * 200_000)
 
 
-def test_yaml_that_repeats_itself_without_end_is_refused() -> None:
-    levels = [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, 30)]
-    with pytest.raises(yaml.YAMLError, match="more than 100 aliases"):
+@pytest.mark.parametrize("count", [8, 30])
+def test_yaml_that_repeats_itself_without_end_is_refused(count: int) -> None:
+    levels = [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, count)]
+    with pytest.raises(yaml.YAMLError, match="aliases stand for more than 100000 values"):
         parse_yaml("\n".join(["a0: &a0 x", *levels]))
+
+
+@pytest.mark.parametrize("text", ["&a [*a]", "&a {b: [*a]}", "[&a x, &a [*a]]"])
+def test_yaml_that_is_part_of_itself_is_refused(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="aliases stand for more than"):
+        parse_yaml(text)
+
+
+def test_aliases_that_are_meant_are_read() -> None:
+    text = "base: &base {a: 1}\n" + "".join(f"run{k}: {{<<: *base, b: {k}}}\n" for k in range(500))
+    assert parse_yaml(text)["run499"] == {"a": 1, "b": 499}
 
 
 @pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 1_000)])
@@ -78,6 +101,22 @@ def test_a_picture_that_declares_too_many_pixels_is_refused(
             check_picture(picture)
     with pytest.raises(DatasetError, match=r"large\.png"):
         read_image(path, cv2.IMREAD_UNCHANGED)
+
+
+def test_a_picture_whose_size_is_not_known_before_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.hdr"
+    path.write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n")
+    for picture in (path, path.read_bytes()):
+        with pytest.raises(BudgetError, match="a picture of Radiance"):
+            check_picture(picture)
+
+
+def test_a_picture_that_opencv_refuses_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "long.pam"
+    lines = ("P7", f"WIDTH {2**21}", "HEIGHT 1", "DEPTH 3", "MAXVAL 255", "TUPLTYPE RGB", "ENDHDR")
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DatasetError, match="missing or cannot be decoded"):
+        read_image(path, cv2.IMREAD_COLOR)
 
 
 def test_ordinary_pictures_pass() -> None:

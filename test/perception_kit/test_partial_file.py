@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perception_kit.partial_file import replacing
+from perception_kit.partial_file import refuse_links, replacing
 
 
 def test_the_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
@@ -35,6 +35,19 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, failure: Exception) -> 
     assert [*tmp_path.iterdir()] == [path]
 
 
+def test_links_are_replaced_and_not_followed(tmp_path: Path) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "out" / "file.txt"
+    outside.write_text("somebody's")
+    path.parent.mkdir()
+    for link in (path, path.with_name("file.txt.partial")):
+        link.symlink_to(outside)
+    with replacing(path) as partial:
+        partial.write_text("own")
+    assert (outside.read_text(), path.read_text()) == ("somebody's", "own")
+    assert not path.is_symlink()
+    assert [*path.parent.iterdir()] == [path]
+
+
 def test_what_is_no_failure_to_write_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="mug"), replacing(tmp_path / "file.txt"):
         raise KeyError("mug")
@@ -51,3 +64,12 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
         ):
             partial.write_text("text")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_links_among_the_outputs_are_named(tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to("/etc/hostname")
+    (tmp_path / "plot.png").touch()
+    (tmp_path / "other").symlink_to("/etc")
+    refuse_links(tmp_path, ("plot.png", "not_there.json"))
+    with pytest.raises(OSError, match=r"holds links \(page.html\): remove them"):
+        refuse_links(tmp_path, ("plot.png", "page.html"))

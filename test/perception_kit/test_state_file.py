@@ -36,3 +36,8 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", tmp_path):
         with pytest.raises(StateFileError, match="is no file of at most"):
             read_state(path, "tracker")
+
+
+def test_a_path_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StateFileError, match="File name too long"):
+        read_state(tmp_path / ("x" * 300), "tracker")

@@ -53,3 +53,12 @@ def test_links_other_names_and_living_processes_are_left_alone(place: Path) -> N
     (place / "assistant_perception-test-99999999-abc").symlink_to(precious)
     with temporary_folder("test"):
         assert all(folder.is_dir() for folder in kept)
+
+
+def test_a_folder_may_lie_beside_what_it_becomes(place: Path) -> None:
+    beside = place / "beside"
+    beside.mkdir()
+    left = beside / "assistant_perception-test-99999999-abc"
+    left.mkdir()
+    with temporary_folder("test", beside) as folder:
+        assert list(beside.iterdir()) == [folder]

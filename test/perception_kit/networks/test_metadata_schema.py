@@ -52,7 +52,12 @@ def test_shipped_models_pass(path: Path) -> None:
         ({"diameters": [0.0]}, "each of them a number from 1e-06 to 100"),
         ({"symmetries": [[[[1.0]]]]}, "expected a list of 1 to 1000, each of them"),
         ({"crop_margin": -1.0}, "expected a number from 0.1 to 10"),
-        ({"num_points": 10**9}, "expected a whole number from 1 to 100000"),
+        ({"num_points": 10**9}, "expected a whole number from 1 to 10000"),
+        ({"crop_size": 4096}, "expected a whole number from 8 to 512"),
+        (
+            {"clip_length": 1024, "input_size": [4096, 4096]},
+            "clips have 1024 frames of 4096x4096 pixels, expected at most",
+        ),
         ({"size_variation": "volume"}, "expected one of known, uniform, axes"),
         ({"size_range": [0.0, 1.0]}, "each of them a number from 0.001 to 1000"),
     ],

@@ -127,3 +127,14 @@ def test_two_workers_play_two_bags_at_a_time(
     assert summary["first"]["scores"]["tracking: MOTA"] == first["tracking"]["mota"]
     print_summary(out, dict.fromkeys(bags, 0))
     assert "tracking: MOTA" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["summary.html", "first/replay.log"])
+def test_links_are_not_followed(name: str, no_models: ReplaySettings, tmp_path: Path) -> None:
+    precious, link = tmp_path / "precious", tmp_path / "out" / name
+    precious.write_text("of somebody else")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(precious)
+    with pytest.raises(OutputError, match=f"holds links .{link.name}"):
+        run_batch([tmp_path / "first", tmp_path / "second"], no_models)
+    assert precious.read_text() == "of somebody else"

@@ -9,6 +9,7 @@ import pytest
 
 from perception_kit.resources import package_folder
 from perception_kit.ros.model_notes import log_model
+from perception_kit.short_text import MAX_CHARACTERS
 
 DEMO = "package://assistant_perception/models/demo"
 
@@ -48,3 +49,13 @@ def test_other_models_are_only_named(tmp_path: Path) -> None:
     logger = Logger()
     log_model(logger, "pose_model", str(tmp_path / "pose.safetensors"), ["cup"])
     assert (len(logger.infos), logger.warnings) == (1, [])
+
+
+def test_a_thousand_long_names_make_a_short_line() -> None:
+    logger = Logger()
+    log_model(
+        logger, "model", "m.safetensors", [f"class {number} {'x' * 90}" for number in range(1000)]
+    )
+    (line,) = logger.infos
+    assert len(line) <= MAX_CHARACTERS
+    assert line.startswith("model 'm.safetensors': 1000 classes: class 0 x")

@@ -6,6 +6,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -23,6 +25,7 @@ from perception_kit.ros.node_processes import (
     process_environment,
     read_parameters,
     start_nodes,
+    state_folder,
 )
 from perception_kit.ros.restarts import RestartPolicy
 from perception_kit.ros.supervision import HANG_S, Supervision
@@ -118,7 +121,14 @@ def test_a_parameter_file_reaches_every_node(tmp_path: Path) -> None:
     options = command_line.parse_arguments(["--params-file", str(path), "--device", "cpu"])
     parameters = command_line.node_parameters(options)
     assert parameters["pose6d_node"] == {"use_sim_time": True, "icp": True, "device": "cpu"}
-    assert parameters["tracker_node"] == {"use_sim_time": True}
+    for name in ("tracker_node", "video_search_node"):
+        assert parameters[name] == {"use_sim_time": True}
+
+
+def test_a_block_of_which_all_is_commented_out_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("tracker_node:\n  ros__parameters:\n    # max_age: 2.0\n")
+    assert read_parameters(path)["tracker_node"] == {}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +138,12 @@ def test_a_parameter_file_reaches_every_node(tmp_path: Path) -> None:
         ("- a\n", "is no parameter file of ROS 2"),
         ("{", "is no parameter file of ROS 2"),
         ("/**/pose_node: {ros__parameters: {}}\n", r"parameters of \['pose_node'\], expected"),
+        ("/**: {ros__parameters: [1]}\n", "is no parameter file of ROS 2"),
+        ("tracker_node: {ros__parameters: 5}\n", "is no parameter file of ROS 2"),
+        ("tracker_node: {ros__parameters: {a: 2024-01-01}}\n", "a of tracker_node is a date"),
+        ("tracker_node: {ros__parameters: {a: {b: 1}}}\n", "a of tracker_node is a dict"),
+        ("tracker_node: {ros__parameters: {a: [[1]]}}\n", "a of tracker_node is a list, expected"),
+        ("tracker_node: {ros__parameters: {a: }}\n", "a of tracker_node is a NoneType"),
     ],
 )
 def test_a_file_without_parameters_is_refused(text: str, fault: str, tmp_path: Path) -> None:
@@ -151,6 +167,16 @@ def test_a_camera_file_without_topics_is_refused(tmp_path: Path, content: str) -
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(BringupError, match=r"own\.yaml' (cannot be read|has other things)"):
         camera_remappings(str(path))
+
+
+def test_without_room_for_the_states_the_nodes_start_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "disk that is gone"))
+    said: list[str] = []
+    with ExitStack() as opened:
+        assert state_folder(opened, said.append) is None
+    assert said[0].startswith("states of nodes are not kept, a restart begins without tracks")
 
 
 def test_command_line_names_an_unknown_camera(capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,10 +268,29 @@ def test_a_node_that_hangs_is_ended_to_be_restarted(tmp_path: Path) -> None:
     supervision.heard("node", DiagnosticStatus.OK, "active")
     keeper.check()
     assert group.poll() == {"node": None}
-    now[0] += HANG_S + 1.0
-    keeper.check()
+    for _ in range(round(HANG_S) + 1):
+        now[0] += 1.0
+        keeper.check()
     assert group.poll() == {"node": -signal.SIGKILL}
     assert "gave no sign of life for too long" in said[0]
+
+
+def test_a_supervisor_that_was_frozen_blames_no_node(tmp_path: Path) -> None:
+    now, said = [0.0], []
+    with group_of(tmp_path, node=POLITE) as group:
+        supervision = Supervision(["node"], lambda: now[0])
+        keeper = KeepAlive(group, supervision, said.append, clock=lambda: now[0])
+        supervision.heard("node", DiagnosticStatus.OK, "active")
+        keeper.check()
+        now[0] += 10 * HANG_S  # as in a container that was paused
+        keeper.check()
+        assert (group.poll(), said) == ({"node": None}, [])
+
+        # From then on, the node has its time.
+        for _ in range(round(HANG_S) + 2):
+            now[0] += 1.0
+            keeper.check()
+        assert group.poll() == {"node": -signal.SIGKILL}
 
 
 @pytest.mark.ros

@@ -12,6 +12,7 @@ import pytest
 
 from perception_kit.resources import package_folder
 from perception_kit.ros.node_processes import namespace_remappings, write_state_parameters
+from perception_kit.ros.restarts import UNUSABLE_PARAMETERS
 
 pytestmark = pytest.mark.ros
 
@@ -51,6 +52,36 @@ def test_only_an_error_that_a_signal_caused_is_no_failure(signaled: bool) -> Non
 
     assert (ended.returncode == 0) == signaled, ended.stderr
     assert ("Traceback" in ended.stderr) != signaled
+    said = "ends as asked, in the middle of: RuntimeError: Unable to convert call argument '0'"
+    assert (said in ended.stderr) == signaled
+
+
+@pytest.mark.parametrize(
+    ("domain", "arguments", "fault"),
+    [
+        ("abc", [], "ROS_DOMAIN_ID is 'abc', expected 0 to 232"),
+        ("999", [], "ROS_DOMAIN_ID is '999', expected 0 to 232"),
+        ("7", ["--params-file", "/nowhere.yaml"], "Error opening YAML file"),
+        ("7", ["-p", "a:=[1,"], "Couldn't parse parameter override rule"),
+        ("7", ["--what"], "unknown ROS arguments ['--what']"),
+    ],
+)
+def test_what_no_restart_mends_is_told_by_the_exit_code(
+    domain: str, arguments: list[str], fault: str
+) -> None:
+    program = "import sys; from perception_kit.ros.run_node import run_node;"
+    program += "sys.exit(run_node(lambda: None, ['--ros-args', *sys.argv[1:]]))"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | {"ROS_DOMAIN_ID": domain},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == UNUSABLE_PARAMETERS, ended.stderr
+    assert "cannot start: " in ended.stderr
+    assert fault in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 # Nodes that say what they are called, listen to and remember, and end when all of them have.

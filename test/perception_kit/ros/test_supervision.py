@@ -45,6 +45,16 @@ def test_a_node_that_reports_is_alive_and_its_warnings_are_its_own(
     assert supervision.judge(NODE) == (OK, "actionrec_node is alive")
 
 
+def test_text_that_anybody_may_have_published_is_short_and_escaped(
+    supervision: Supervision,
+) -> None:
+    supervision.heard(NODE, ERROR, "\x1b[2J\n" + "x" * 100_000)
+    level, text = supervision.judge(NODE)
+    assert level == ERROR
+    assert text.startswith(r"actionrec_node: \x1b[2J\nxxx")
+    assert len(text) < 400
+
+
 def test_an_error_of_a_node_is_passed_on_with_its_name(supervision: Supervision) -> None:
     supervision.heard(NODE, ERROR, "no result for 9 s although frames come")
     assert supervision.judge(NODE) == (

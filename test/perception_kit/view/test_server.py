@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
+from time import monotonic, sleep
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
@@ -12,6 +16,8 @@ from ports import free_port
 
 from perception_kit.view.rerun_scene import RerunScene
 from perception_kit.view.server import ServerError, serve_viewer
+
+LIMIT_S = 60.0
 
 
 def listens(host: str, port: int) -> bool:
@@ -60,3 +66,22 @@ def test_what_cannot_be_served_is_said(case: str) -> None:
         )
         with pytest.raises(ServerError, match=message):
             server.__enter__()
+
+
+KILLED = """
+import os, signal, sys
+from perception_kit.view.server import serve_viewer
+with serve_viewer("127.0.0.1", int(sys.argv[1]), int(sys.argv[2]), "100MB"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_nothing_listens_any_more_when_the_command_was_killed() -> None:
+    ports = free_port(), free_port()
+    command = [sys.executable, "-c", KILLED, *map(str, ports)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    end_s = monotonic() + LIMIT_S
+    while any(listens("127.0.0.1", port) for port in ports):
+        assert monotonic() < end_s
+        sleep(0.05)
