@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import click
+
 from perception_kit.camera_config import INTRINSICS, UNNAMED_ENCODINGS, CameraConfig
 from perception_kit.json_output import JSON_TO_STDOUT
 from perception_kit.resources import choose_device
@@ -17,8 +19,8 @@ from perception_kit.resources import choose_device
 
 def program_name(module: str) -> str:
     """What the help of a command calls it: by the name that it was run with."""
-    started = sys.argv[0]
-    return started if started.startswith("perception ") else f"python -m {module}"
+    started = click.get_current_context(silent=True)
+    return started.command_path if started else f"python -m {module}"
 
 
 def bounded_int(least: int) -> Callable[[str], int]:

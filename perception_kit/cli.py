@@ -128,8 +128,7 @@ def _dispatcher(name: str, entry: Entry) -> click.Command:
 
     @click.pass_context
     def run(ctx: click.Context, arguments: tuple[str, ...]) -> None:
-        sys.argv[0] = ctx.command_path
-        ctx.exit(_run(entry.module, list(arguments)))
+        ctx.exit(_run(entry.module, list(arguments), ctx.command_path))
 
     everything = click.Argument(["arguments"], nargs=-1, type=click.Path())
     return click.Command(
@@ -142,15 +141,15 @@ def _dispatcher(name: str, entry: Entry) -> click.Command:
     )
 
 
-def _run(module: str, arguments: list[str]) -> int:
-    """Import a command's module and run it; returns its exit code."""
+def _run(module: str, arguments: list[str], command: str) -> int:
+    """Import the module of a ``command`` and run it; returns its exit code."""
 
     def main() -> int:
         try:
             code: int = import_module(module).main(arguments)
             return code
         except ModuleNotFoundError as error:
-            print(f"{sys.argv[0]}: {missing_module(error.name or '')}", file=sys.stderr)
+            print(f"{command}: {missing_module(error.name or '')}", file=sys.stderr)
             return 2
 
     return run_command(main)

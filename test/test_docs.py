@@ -31,18 +31,32 @@ def test_the_readme_is_a_screen_and_a_half() -> None:
     assert len(text) <= 9000
 
 
+def anchors(page: Path) -> set[str]:
+    """Names of a page's headings, where the site and a forge that shows the file agree on them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = [
+        re.sub(r"[^\w\s-]", "", re.sub(r"\]\([^)]*\)", "", line).lower()).strip()
+        for line in re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    ]
+    return {name for line in headings if "--" not in (name := re.sub(r"\s", "-", line))}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
     generated = {"reference/commands.md", "reference/parameters.md", "reference/messages.md"}
-    missing = [
-        target
-        for target in targets
-        if target and "://" not in target and target not in generated
-        if not (page.parent / target).exists()
-    ]
+    missing = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if "://" in link or name in generated:
+            continue
+        if not target.exists() or (
+            anchor and target.suffix == ".md" and anchor not in anchors(target)
+        ):
+            missing.append(link)
     assert not missing
+    assert f"]({page.name})" not in text  # a page that refers to itself means one of its headings
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -70,7 +70,11 @@ class NodeWatch:
             waited_s = monotonic() - start_s
             if waited_s > START_LIMIT_S:
                 for node, reason in waiting.items():
-                    self._mark_gone(node, f"{reason} {START_LIMIT_S:.0f} s after its start")
+                    self._mark_gone(
+                        node,
+                        f"not ready {START_LIMIT_S:.0f} s after its start ({reason}); where the"
+                        " machine is busy with other work, replay again later",
+                    )
             elif monotonic() - reported_s > _REPORT_EVERY_S:
                 reported_s = monotonic()
                 states = "; ".join(f"{node} {reason}" for node, reason in waiting.items())

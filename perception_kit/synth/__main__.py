@@ -210,26 +210,34 @@ def _write_bag(args: argparse.Namespace, world: WorldConfig) -> None:
 
 
 def describe_render(out: Path, form: str, split: str, cameras: int = 1) -> list[str]:
-    """What the command wrote, and the command that uses it."""
+    """What the command wrote, and the command that uses it: training, or scores on other splits."""
+    model = "MODEL.safetensors"
     if form == "clips":
-        use = f"perception train actions --data {out} --val-fraction 0.2 --out MODEL.safetensors"
-        return [f"wrote {out}: labelled videos", f"next: {use}"]
-    if form == "photographs":
-        use = f"perception train segmentation --data {out} --augmentation categories"
-        return [f"wrote {out / split}: outlined people in COCO's format", f"next: {use}"]
-    if form == "bop":
-        use = f"perception train segmentation --data {out} --val VAL --out MODEL.safetensors"
+        use = f"train actions --data {out} --val-fraction 0.2 --out {model}"
+        if split != "train":
+            use = f"evaluate actions --data {out} --model {model} --out OUT"
+        return [f"wrote {out}: labelled videos", f"next: perception {use}"]
+
+    if form == "bag":
+        of_cameras = f" --cameras {' '.join(CAMERA_NAMES)}" if cameras > 1 else ""
         return [
+            f"wrote {out}: rosbag2 with its ground truth",
+            f"wrote {out / 'models'}: meshes of the objects",
+            f"next: perception replay {out} --out OUT{of_cameras}",
+        ]
+
+    use = f"train segmentation --data {out} --val VAL --out {model}"
+    if form == "photographs":
+        use += " --augmentation categories"
+    if split != "train":
+        use = f"evaluate pose --data {out} --model {model} --out OUT"
+    written = [f"wrote {out / split}: outlined people in COCO's format"]
+    if form == "bop":
+        written = [
             f"wrote {out / split}: frames in BOP's format",
             f"wrote {out / 'models'}: meshes of the objects",
-            f"next: {use}",
         ]
-    of_cameras = f" --cameras {' '.join(CAMERA_NAMES)}" if cameras > 1 else ""
-    return [
-        f"wrote {out}: rosbag2 with its ground truth",
-        f"wrote {out / 'models'}: meshes of the objects",
-        f"next: perception replay {out} --out OUT{of_cameras}",
-    ]
+    return [*written, f"next: perception {use}"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

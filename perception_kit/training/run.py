@@ -190,7 +190,7 @@ def write_record(
     """
     device = torch.cuda.get_device_name() if options.uses_gpu else platform.machine()
     record = {
-        "command": shlex.join(["python", "-m", _module_name(), *sys.argv[1:]]),
+        "command": shlex.join([*_program(), *sys.argv[1:]]),
         "config": asdict(options),
         "data": data,
         "steps": clock.step,
@@ -208,6 +208,7 @@ def write_record(
     return path
 
 
-def _module_name() -> str:
+def _program() -> list[str]:
+    """How this process was started: as a module, or by the name of an installed command."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return spec.name if spec else Path(sys.argv[0]).name
+    return ["python", "-m", spec.name] if spec else [Path(sys.argv[0]).name]

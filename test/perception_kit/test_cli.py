@@ -86,8 +86,17 @@ def test_a_commands_help_shows_the_name_that_it_was_called_by() -> None:
     assert shown.startswith("usage: perception track mot ")
 
 
-def test_a_module_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/somewhere/mot.py"])
+def test_a_command_can_be_started_again_by_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Lightning does for each further device, and the record of a model says."""
+    started = ["/somewhere/bin/perception", "average", "--out", "b"]
+    seen: list[list[str]] = []
+    monkeypatch.setattr("perception_kit.average.main", lambda _: seen.append([*sys.argv]) or 0)
+    monkeypatch.setattr(sys, "argv", [*started])
+    invoke(*started[1:])
+    assert seen == [started]
+
+
+def test_a_module_keeps_its_name() -> None:
     assert program_name("tracker_node.mot") == "python -m tracker_node.mot"
 
 
@@ -124,7 +133,6 @@ def test_a_missing_module_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> N
         raise ModuleNotFoundError("No module named 'rerun'", name="rerun")
 
     monkeypatch.setattr("perception_kit.average.main", main)
-    monkeypatch.setattr(sys, "argv", ["perception"])
     result = invoke("average")
     assert result.exit_code == 2
     hint = 'rerun is not installed: pip install "assistant-perception[view]"'

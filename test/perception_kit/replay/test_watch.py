@@ -32,8 +32,11 @@ class Bench:
         self.codes: dict[str, int | None] = dict.fromkeys(NODES)
         self.logged: list[str] = []
         group = SimpleNamespace(poll=lambda: self.codes, log_path=lambda name: Path(f"{name}.log"))
-        client = SimpleNamespace(subscribe=self._subscribe)
-        self.watch = NodeWatch(group, SimpleNamespace(client=client), self.logged.append)
+        client = SimpleNamespace(subscribe=self._subscribe, count_subscribers=lambda topic: 0)
+        player = SimpleNamespace(
+            client=client, spin_once=lambda timeout_s: None, missing_links=lambda stages: []
+        )
+        self.watch = NodeWatch(group, player, self.logged.append)
         for name in NODES:
             self.report(name)
 
@@ -45,7 +48,7 @@ class Bench:
         name: str,
         level: bytes = DiagnosticStatus.OK,
         message: str = "active",
-        **counters: int,
+        **counters: int | str,
     ) -> None:
         """Diagnostics of a node."""
         values = [KeyValue(key=key, value=str(value)) for key, value in counters.items()]
@@ -79,6 +82,19 @@ def test_all_are_awaited_and_nothing_is_said_when_all_answer(bench: Bench) -> No
         bench.play(number, ALL)
     assert bench.awaited() == ALL
     assert bench.logged == []
+
+
+def test_a_node_that_does_not_get_ready_is_named_with_what_it_does(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in NODES:
+        bench.report(name, state="active")
+    del bench.watch.diagnostics["pose6d_node"]
+    monkeypatch.setattr("perception_kit.replay.watch.START_LIMIT_S", 0.0)
+    bench.watch.wait_until_active()
+    assert bench.watch.gone.keys() == {"pose6d_node"}
+    assert "not ready 0 s after its start (is starting)" in bench.watch.gone["pose6d_node"]
+    assert "replay again later" in bench.logged[0]
 
 
 ENDED = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,24 @@ def test_record_says_how_the_model_was_made(tmp_path: Path) -> None:
     assert record["config"]["run_dir"] == str(tmp_path / "run")
     assert record["data"] == {"frames": 12}
     assert record["held_out"] == {"map": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("spec", "program"),
+    [
+        (None, "perception"),
+        (ModuleSpec("perception_kit.cli", None), "python -m perception_kit.cli"),
+    ],
+)
+def test_record_says_the_command_that_can_be_run_again(
+    spec: ModuleSpec | None, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    words = ["train", "pose", "--out", "my model.safetensors"]
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/perception", *words])
+    path = write_record(options(tmp_path, accelerator="cpu"), TrainingClock(1, 1), {}, {})
+    command = json.loads(path.read_text())["command"]
+    assert command == f"{program} train pose --out 'my model.safetensors'"
 
 
 def test_a_resumed_run_forgets_what_comes_again(tmp_path: Path) -> None:
