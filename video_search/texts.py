@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 from webvtt.models import Timestamp
@@ -20,7 +22,11 @@ from video_search.tag import FILE_CLOCK, KINDS, WALL_CLOCK, Tag
 TEXT_SUFFIXES = (".srt", ".vtt", ".jsonl", ".csv")
 # Seconds from here on count from 1970: no file lasts for 30 years.
 _EPOCH_S = 1e9
+# Nanoseconds of times further from 1970 do not fit into 64 bits.
+_MAX_S = 9.2e9
 _START, _END = ("start", "time", "stamp"), ("end", "stop")
+_TIME = r"\s*(?:\d{1,6}:)?[0-5]?\d:[0-5]?\d[.,]\d{1,3}(?!\d)\s*"
+_TIMES = re.compile(f"{_TIME}-->{_TIME}")
 _COLUMNS = "start (or time), and text or label; end, kind and confidence may be there"
 
 
@@ -63,7 +69,7 @@ def read_texts(path: Path) -> list[TimedText]:
         )
     except UnicodeDecodeError as error:
         raise TextError(f"'{path}' is not UTF-8 text ({error}): convert it by iconv") from error
-    except OSError as error:
+    except (OSError, csv.Error) as error:
         raise TextError(f"'{path}' cannot be read: {error}") from error
     if len({entry.clock for entry in texts}) > 1:
         raise TextError(
@@ -76,14 +82,30 @@ def _subtitles(path: Path) -> Iterator[TimedText]:
     read = webvtt.from_srt if path.suffix.lower() == ".srt" else webvtt.read
     try:
         captions = read(str(path), encoding="utf-8-sig").captions
-        for caption in captions:
-            start, end = _stamp(caption.start_time), _stamp(caption.end_time)
-            yield _checked(path, caption.text, start, end, text=" ".join(caption.text.split()))
     except (MalformedFileError, MalformedCaptionError) as error:
         form = "SubRip" if path.suffix.lower() == ".srt" else "WebVTT"
         raise TextError(f"'{path}' is no {form} file: {error}") from error
     if not captions:
-        raise TextError(f"'{path}' has no subtitle: expected blocks with START --> END times")
+        raise TextError(
+            f"'{path}' has no subtitle: expected blocks with the line 00:00:01,000 --> 00:00:02,500"
+        )
+    _check_times(path)
+    for caption in captions:
+        where = f"at {caption.start_time}"
+        start, end = _stamp(caption.start_time), _stamp(caption.end_time)
+        yield _checked(path, where, start, end, text=" ".join(caption.text.split()))
+
+
+def _check_times(path: Path) -> None:
+    """Raise TextError for a line of times that are none: its subtitle would be passed over."""
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            is_of_times = "-->" in line and line.lstrip()[:1] in "-0123456789"
+            if is_of_times and not _TIMES.match(line):
+                raise TextError(
+                    f"'{path}', line {number}: '{line.strip()[:80]}' are no times: expected"
+                    " 00:00:01,000 --> 00:00:02,500"
+                )
 
 
 def _stamp(time: Timestamp) -> int:
@@ -126,15 +148,28 @@ def _entry(path: Path, number: int, values: Mapping[str, Any]) -> TimedText:
     end = next((values[name] for name in _END if values.get(name) not in (None, "")), None)
     end_ns = start_ns if end is None else _nanoseconds(path, where, end)[0]
 
-    text, label = (str(values.get(name) or "").strip() for name in ("text", "label"))
+    text, label = (_words(path, where, values.get(name)) for name in ("text", "label"))
     kind = str(values.get("kind") or ("event" if label else "text"))
     if kind not in KINDS:
         raise TextError(f"'{path}', {where}: unknown kind '{kind}', expected {', '.join(KINDS)}")
+    given = values.get("confidence")
     try:
-        confidence = float(values.get("confidence") or 1.0)
-    except (TypeError, ValueError) as error:
+        confidence = 1.0 if given in (None, "") else float(given)
+    except (TypeError, ValueError, OverflowError) as error:
         raise TextError(f"'{path}', {where}: the confidence is no number") from error
     return _checked(path, where, start_ns, end_ns, text, label, kind, confidence, clock)
+
+
+def _words(path: Path, where: str, value: object) -> str:
+    """A text or a number as it can be stored."""
+    if isinstance(value, (list, dict)):
+        raise TextError(f"'{path}', {where}: a text is a string, got a {type(value).__name__}")
+    words = "" if value is None else str(value).strip()
+    try:
+        words.encode()
+    except UnicodeEncodeError as error:
+        raise TextError(f"'{path}', {where}: half a character in the text ({error})") from error
+    return words
 
 
 def _checked(
@@ -160,7 +195,9 @@ def _checked(
 def _nanoseconds(path: Path, where: str, value: object) -> tuple[int, str]:
     """Nanoseconds and their clock, of seconds or of an ISO 8601 time (UTC unless it says)."""
     try:
-        seconds = float(value)  # type: ignore[arg-type]
+        seconds = np.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        seconds = np.inf
     except (TypeError, ValueError):
         try:
             moment = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
@@ -169,7 +206,11 @@ def _nanoseconds(path: Path, where: str, value: object) -> tuple[int, str]:
                 f"'{path}', {where}: '{value}' is no time: expected seconds or ISO 8601"
             ) from error
         moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        if abs(moment.timestamp()) > _MAX_S:
+            raise TextError(f"'{path}', {where}: '{value}' is centuries away") from None
         return round(moment.timestamp() * 1e9), WALL_CLOCK
-    if not 0 <= seconds < 1e11:
-        raise TextError(f"'{path}', {where}: '{value}' is no time: expected seconds from 0 on")
+    if not 0 <= seconds < _MAX_S:
+        raise TextError(
+            f"'{path}', {where}: '{str(value)[:40]}' is no time: expected seconds from 0 on"
+        )
     return round(seconds * 1e9), WALL_CLOCK if seconds >= _EPOCH_S else FILE_CLOCK

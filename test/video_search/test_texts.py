@@ -53,6 +53,24 @@ def test_times_of_day_are_on_the_wall_clock(tmp_path: Path) -> None:
         ("a.csv", "start,label,kind\n1,a,smell\n", "unknown kind 'smell'"),
         ("a.csv", "start,label,confidence\n1,a,7\n", "confidence is 0 to 1"),
         ("a.csv", "time,text\n1,a\n2026-11-28T10:00:00,b\n", "one kind of time"),
+        (
+            "a.srt",
+            "1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:03 --> soon\nb\n",
+            "line 6: '00:00:03 --> soon' are no times",
+        ),
+        ("a.srt", "1\n00:99:01,000 --> 00:99:99,000\na\n", "line 2: .* are no times"),
+        ("a.srt", "1\n00:00:05,000 --> 00:00:02,000\na\n", "at 00:00:05.000: the end lies before"),
+        ("a.srt", "1\n9999999999:00:01,000 --> 9999999999:00:02,000\na\n", "are no times"),
+        ("a.csv", f"start,text\n1,{'a' * 200_000}\n", "field larger than"),
+        ("a.jsonl", '{"start": NaN, "text": "a"}\n', "'nan' is no time"),
+        ("a.jsonl", '{"start": true, "text": "a"}\n', "'True' is no time"),
+        ("a.jsonl", f'{{"start": 1{"0" * 400}, "text": "a"}}\n', "is no time"),
+        ("a.jsonl", '{"start": 5e10, "text": "a"}\n', "is no time"),
+        ("a.jsonl", '{"start": "9999-12-31T00:00:00", "text": "a"}\n', "centuries away"),
+        ("a.jsonl", '{"start": 1, "text": "a", "confidence": NaN}\n', "0 to 1, got nan"),
+        ("a.jsonl", f'{{"start": 1, "text": "a", "confidence": 1{"0" * 400}}}\n', "is no number"),
+        ("a.jsonl", '{"start": 1, "text": "a\\ud800"}\n', "half a character"),
+        ("a.jsonl", '{"start": 1, "text": ["a"]}\n', "a text is a string, got a list"),
     ],
 )
 def test_what_cannot_be_read_is_named(
@@ -66,3 +84,8 @@ def test_other_encodings_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("start,text\n1,caffè\n".encode("latin-1"))
     with pytest.raises(TextError, match="not UTF-8"):
         read_texts(tmp_path / "a.csv")
+
+
+def test_a_confidence_of_zero_stays(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.jsonl", '{"start": 1, "label": "goal", "confidence": 0}\n')
+    assert [entry.confidence for entry in read_texts(path)] == [0.0]
