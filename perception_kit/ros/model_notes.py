@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a node says about its model: the classes, and that the demo's know no real objects."""
+"""What a node says about its model: its classes, and what it must not be taken for."""
 
 from __future__ import annotations
 
@@ -19,14 +19,23 @@ _INSTEAD = {
     "/pose.safetensors (YCB-Video), or train your own",
     "model": "rendered people. For real ones train on videos of people (docs/actions.md)",
 }
+# Some of the videos that these were trained on are for non-commercial use.
+_RESEARCH_ONLY = ("models/people/segmentation.safetensors",)
 
 
 def log_model(logger: Any, parameter: str, path: str, class_names: Sequence[str]) -> None:
     """Log which model the ``parameter`` of a node names, with its classes.
 
-    Models of the demo get a warning that says which to take.
+    Models of the demo get a warning that says which to take, those for research only one that says
+    so.
     """
     named = listed(class_names, _NAMED_CLASSES, ", ")
     logger.info(short_text(f"{parameter} '{path}': {len(class_names)} classes: {named}"))
-    if resolve_path(path).resolve().parent == (package_folder() / "models" / "demo").resolve():
+    model, package = resolve_path(path).resolve(), package_folder().resolve()
+    if model.parent == package / "models" / "demo":
         logger.warning(f"{parameter} is the demo's, which knows only {_INSTEAD[parameter]}")
+    if model in [package / name for name in _RESEARCH_ONLY]:
+        logger.warning(
+            f"{parameter} is for research only: part of what it was trained on is for"
+            " non-commercial use (models/people/README.md)"
+        )

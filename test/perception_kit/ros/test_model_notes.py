@@ -45,6 +45,14 @@ def test_the_demos_models_are_warned_of(parameter: str, path: str, instead: str)
     assert instead in warning.replace(".safetensors", "")
 
 
+def test_models_for_research_only_say_so() -> None:
+    logger = Logger()
+    path = "package://assistant_perception/models/people/segmentation.safetensors"
+    log_model(logger, "segmentation_model", path, ["person"])
+    (warning,) = logger.warnings
+    assert warning.startswith("segmentation_model is for research only")
+
+
 def test_other_models_are_only_named(tmp_path: Path) -> None:
     logger = Logger()
     log_model(logger, "pose_model", str(tmp_path / "pose.safetensors"), ["cup"])
