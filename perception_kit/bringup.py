@@ -106,34 +106,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # End the nodes, too; a script starts its background commands with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with ExitStack() as opened:
-        try:
-            domain_of(os.environ)
-            parameters = node_parameters(options)
-            if {"pose6d_node", "actionrec_node"} <= set(options.nodes) and (
-                fault := missing_person_class(parameters)
-            ):
-                _say(watch_whole_images(parameters, fault))
-            if (folder := state_folder(opened, _say)) is not None:
-                parameters = with_state_files(parameters, folder)
-            group = start_nodes(
-                parameters,
-                camera_remappings(
-                    options.camera,
-                    options.namespace,
-                    options.camera_namespace,
-                    options.camera_name,
-                ),
-                options.namespace,
-                log_dir=options.log_dir,
-                nodes=options.nodes,
-            )
-        except (ValueError, OSError) as error:
-            _say(str(error))
-            return 1
-
-        with group:
+    try:
+        with ExitStack() as opened:
+            try:
+                group = opened.enter_context(_start(options, opened))
+            except (ValueError, OSError) as error:
+                _say(str(error))
+                return 1
             return keep_alive(group, options.namespace)
+    except KeyboardInterrupt:  # while they start or stop
+        return 0
+
+
+def _start(options: argparse.Namespace, opened: ExitStack) -> NodeGroup:
+    """The nodes as the command line asks for them; ``opened`` holds the folder of their states.
+
+    Raises ValueError or OSError where they cannot be started so.
+    """
+    domain_of(os.environ)
+    parameters = node_parameters(options)
+    if {"pose6d_node", "actionrec_node"} <= set(options.nodes) and (
+        fault := missing_person_class(parameters)
+    ):
+        _say(watch_whole_images(parameters, fault))
+    if (folder := state_folder(opened, _say)) is not None:
+        parameters = with_state_files(parameters, folder)
+
+    remappings = camera_remappings(
+        options.camera, options.namespace, options.camera_namespace, options.camera_name
+    )
+    return start_nodes(
+        parameters,
+        remappings,
+        options.namespace,
+        log_dir=options.log_dir,
+        nodes=options.nodes,
+    )
 
 
 def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]:

@@ -124,7 +124,7 @@ def _check_events(content: bytes, loader: Any) -> None:
     """Raise YAMLError for too many levels or repetitions; the parser itself keeps no stack."""
     values = repeated = 0
     opened: list[tuple[str | None, int]] = []  # anchors, and the values before their collections
-    sizes: dict[str, int] = {}  # values that an anchor stands for, written out
+    sizes: dict[str | None, int] = {}  # values that an anchor stands for, written out
     for event in yaml.parse(content, Loader=loader):
         if isinstance(event, yaml.AliasEvent):
             # The anchor of a collection around it is not known yet: that has no end.

@@ -337,7 +337,7 @@ def start_nodes(
     log_dir: Path | None = None,
     nodes: Collection[str] = tuple(NODES),
 ) -> NodeGroup:
-    """Start ``nodes`` with their YAML of ``config/`` and return at once.
+    """Start ``nodes``, all or none, with their YAML of ``config/`` and return at once.
 
     The nodes end with the thread that calls this, however it ends. ``parameters`` (node name to
     parameter to value) override the YAML; ``remappings`` hold for all nodes. With a ``domain_id``
@@ -362,9 +362,14 @@ def start_nodes(
 
     environments = {name: environment | NODE_ENVIRONMENT.get(name, {}) for name in nodes}
     group = NodeGroup({}, log_dir, environments)
-    for name in nodes:
-        command = ends_with_parent(_command(name, parameters.get(name, {}), remappings, namespace))
-        group.processes[name] = _start(command, environments[name], group.log_path(name), "w")
+    try:
+        for name in nodes:
+            own = parameters.get(name, {})
+            command = ends_with_parent(_command(name, own, remappings, namespace))
+            group.processes[name] = _start(command, environments[name], group.log_path(name), "w")
+    except BaseException:  # Ctrl-C, too: all of them or none
+        group.stop()
+        raise
     return group
 
 

@@ -30,7 +30,12 @@ def check():
 group = nullcontext(SimpleNamespace(processes={}))
 group.processes = {}
 supervisor = SimpleNamespace(supervision=None, spin=lambda seconds: None)
-bringup.start_nodes = lambda *arguments, **options: group
+def start(*arguments, **options):
+    if sys.argv[1] == "early":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return group
+
+bringup.start_nodes = start
 bringup.Supervisor = lambda *arguments: nullcontext(supervisor)
 bringup.KeepAlive = lambda *arguments: SimpleNamespace(check=check)
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell script leaves it in the background
@@ -48,6 +53,11 @@ def run_until(event: str) -> subprocess.CompletedProcess[str]:
 def test_a_signal_ends_it_also_in_the_background(number: signal.Signals) -> None:
     ended = run_until(str(int(number)))
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_signal_while_nodes_start_is_no_failure() -> None:
+    ended = run_until("early")
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_fault_of_its_own_is_told_from_a_wrong_use() -> None:

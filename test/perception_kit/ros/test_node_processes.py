@@ -92,6 +92,21 @@ def test_unknown_nodes_are_refused() -> None:
         start_nodes({"camera_node": {}})
 
 
+def test_where_one_cannot_be_started_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen] = []
+
+    def start(*arguments: object) -> subprocess.Popen:
+        if started:
+            raise OSError("no room for another process")
+        started.append(subprocess.Popen([sys.executable, "-c", POLITE]))
+        return started[0]
+
+    monkeypatch.setattr(node_processes, "_start", start)
+    with pytest.raises(OSError, match="no room"):
+        start_nodes(nodes=["tracker_node", "actionrec_node"])
+    assert started[0].poll() is not None
+
+
 def test_settings_that_are_there_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
     monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/own.xml")
