@@ -115,8 +115,9 @@ class LibraryTables:
 
     def refresh(self) -> None:
         """See what other processes have written since."""
-        self.tags.checkout_latest()
-        self.sources.checkout_latest()
+        with reported(self.uri, "read"):
+            self.tags.checkout_latest()
+            self.sources.checkout_latest()
 
     def merge(self, table: Any, rows: pa.Table, instead_of: str = "") -> None:
         """Add rows to a table, or replace those with the same ids, in one step.

@@ -18,10 +18,10 @@ def parse_time(text: str, now_ns: int | None = None) -> int:
 
     Raises ValueError.
     """
-    if match := _AGO.fullmatch(text.strip()):
-        now_ns = time.time_ns() if now_ns is None else now_ns
-        return now_ns - round(float(match[1]) * _UNITS[match[2]] * 1e9)
     try:
+        if match := _AGO.fullmatch(text.strip()):
+            now_ns = time.time_ns() if now_ns is None else now_ns
+            return now_ns - round(float(match[1]) * _UNITS[match[2]] * 1e9)
         return round(datetime.fromisoformat(text.strip().replace("Z", "+00:00")).timestamp() * 1e9)
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError(
