@@ -47,6 +47,8 @@ class Query:
             raise ValueError(
                 f"the question has {len(self.text)} characters, at most {MAX_TEXT} are read"
             )
+        if self.track_id is not None and self.track_id >= 2**63:
+            raise ValueError(f"a track has a smaller number, got {self.track_id}")
         if self.limit < 1:
             raise ValueError(f"the limit must be at least 1 moment, got {self.limit}")
         if self.descriptor is not None and not self.space:

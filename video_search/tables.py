@@ -93,7 +93,10 @@ class LibraryTables:
 
     def _opened(self, name: str) -> Any:
         with reported(self.uri, "opened"):
-            table = self._connection.open_table(name)
+            try:
+                table = self._connection.open_table(name)
+            except ValueError as error:  # a table without its versions
+                raise OSError(str(error)) from error
             found = (table.schema.metadata or {}).get(VERSION_KEY, b"none").decode()
         if found != FORMAT_VERSION:
             raise LibraryError(

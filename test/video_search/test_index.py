@@ -107,6 +107,8 @@ def test_find_prints_cuts_and_writes(
         (["nowhere", "mug"], "there is no library"),
         (["library", "mug", "--since", "noon"], "'noon' is no time"),
         (["library", "mug", "--since", "9" * 400 + "d"], "is no time"),
+        (["library", "mug", "--since", "99999999999w"], "is no time"),
+        (["library", "mug", "--track", "9" * 30], "a track has a smaller number"),
         (["library", "mug xyz " * 1250], "the question has 10000 characters, at most 500"),
         (["library", "mug", "--rrd", "."], "'.' is a folder"),
         (["library", "--image", "none.png"], "does not exist"),

@@ -108,6 +108,12 @@ def test_what_the_filters_leave_out_is_known(library: Library) -> None:
     assert "none is left by the filters" in remark
 
 
+def test_a_library_that_lost_its_versions_is_named(library: Library) -> None:
+    shutil.rmtree(Path(library.uri) / "tags.lance" / "_versions")
+    with pytest.raises(LibraryError, match="could not be opened"):
+        Library.open(library.uri)
+
+
 def test_a_library_that_goes_while_it_is_open_is_named(library: Library) -> None:
     shutil.rmtree(library.uri)
     with pytest.raises(LibraryError, match="could not be read"):
