@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from perception_kit.bags.bag import BagError
 from perception_kit.partial_file import replacing
 from perception_kit.replay.video import VideoWriter
 from perception_kit.ros.image import ImageError
+from perception_kit.videos.video_file import VideoError
 from video_search.footage import Footage
 from video_search.frames import Frame, frames_of
 from video_search.library import Library
 from video_search.query import Moment
+from video_search.sources import changed_since
 from video_search.tag import Source
 
 MARGIN_S = 1.0
@@ -21,6 +24,10 @@ MARGIN_S = 1.0
 
 class ClipError(ValueError):
     """A moment cannot be cut out; the message says why."""
+
+
+FRAME_ERRORS = (ClipError, BagError, VideoError, ImageError)
+"""Of one moment's frames; other moments can still be cut out."""
 
 
 def has_images(library: Library, source: Source) -> bool:
@@ -55,6 +62,8 @@ def _source_frames(library: Library, source: Source, start_ns: int, end_ns: int)
     path = Path(source.uri)
     if not path.exists():
         raise ClipError(f"'{source.uri}' is not there any more: move it back, or index it again")
+    if changed_since(path, source.indexed_ns):
+        raise ClipError(f"'{source.uri}' was changed after it was indexed: index it again")
     return frames_of(path, source.kind)
 
 
@@ -76,13 +85,14 @@ def write_clip(library: Library, moment: Moment, path: Path, margin_s: float = M
 
 def write_rerun(
     library: Library, moments: list[Moment], path: Path, margin_s: float = MARGIN_S
-) -> None:
+) -> list[str]:
     """Write moments for the Rerun viewer: images with the boxes of the tags, one after the other.
 
-    Each has a timeline of its own seconds. Raises ClipError.
+    Each has a timeline of its own seconds. Returns what cannot be shown, and why.
     """
     import rerun as rr  # here because importing it takes a second
 
+    left_out = []
     with replacing(path) as partial:
         recording = rr.RecordingStream("video_search")
         recording.save(str(partial))
@@ -90,10 +100,13 @@ def write_rerun(
             entity = f"moment_{number:02}"
             title = f"{moment.source.uri}: {'; '.join(moment.reasons)}"
             recording.log(entity, rr.TextDocument(title), static=True)
-            for frame in moment_frames(library, moment, margin_s):
-                recording.set_time("moment", duration=(frame.stamp_ns - moment.start_ns) * 1e-9)
-                image = rr.Image(frame.rgb).compress(jpeg_quality=80)
-                recording.log(f"{entity}/image", image)
+            try:
+                for frame in moment_frames(library, moment, margin_s):
+                    recording.set_time("moment", duration=(frame.stamp_ns - moment.start_ns) * 1e-9)
+                    image = rr.Image(frame.rgb).compress(jpeg_quality=80)
+                    recording.log(f"{entity}/image", image)
+            except FRAME_ERRORS as error:
+                left_out.append(f"no images of moment {number}: {error}")
             for tag in moment.tags:
                 if tag.box is not None:
                     recording.set_time("moment", duration=(tag.best_ns - moment.start_ns) * 1e-9)
@@ -103,3 +116,4 @@ def write_rerun(
                     recording.log(f"{entity}/image/{tag.kind}_{tag.label}", box)
         recording.flush()
         recording.disconnect()
+    return left_out

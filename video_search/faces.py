@@ -32,8 +32,14 @@ class FaceMatcher:
 
     def __init__(self, detector: Path, recognizer: Path, people: list[Path], settings: str) -> None:
         self.settings = settings
-        self._detector = cv2.FaceDetectorYN.create(str(detector), "", (320, 320), MIN_SCORE)
-        self._recognizer = cv2.FaceRecognizerSF.create(str(recognizer), "")
+        try:
+            self._detector = cv2.FaceDetectorYN.create(str(detector), "", (320, 320), MIN_SCORE)
+            self._recognizer = cv2.FaceRecognizerSF.create(str(recognizer), "")
+        except cv2.error as error:
+            raise MatcherError(
+                f"'{detector}' and '{recognizer}' are not both models that OpenCV reads: get them"
+                " again from its model zoo"
+            ) from error
         self._people: dict[str, np.ndarray] = {}
         for path in people:
             faces = self._faces(read_picture(path))
@@ -52,7 +58,9 @@ class FaceMatcher:
                     f"'{folder}' holds no {pattern}: OpenCV's model zoo has it; it is not shipped"
                 )
             models.append(files[-1])
-        people = [path for path in sorted(folder.iterdir()) if path.suffix in IMAGE_SUFFIXES]
+        people = [
+            path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES
+        ]
         digest = hashlib.sha256()
         for path in (*models, *people):
             digest.update(path.name.encode() + path.read_bytes())

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from perception_kit.arguments import bounded_int, program_name
-from perception_kit.bags.bag import BagError
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.processes import run_command
-from perception_kit.videos.video_file import VideoError
-from video_search.clips import ClipError, write_clip, write_rerun
+from video_search.clips import FRAME_ERRORS, write_clip, write_rerun
 from video_search.images import image_query
 from video_search.library import Library
 from video_search.pictures import PictureError
@@ -61,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.json is not None:
             prepare_file(options.json)
+        if options.rrd is not None and options.rrd.is_dir():
+            raise ValueError(f"'{options.rrd}' is a folder: give --rrd the name of a file")
         library = Library.open(options.library)
         if options.vocabulary is not None:
             words = read_vocabulary(options.vocabulary)
@@ -69,8 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clips = _cut(library, result, options)
         _report(result, clips, options)
     except (
-        LibraryError, PictureError, VocabularyError, WordNetError, ClipError, BagError, VideoError,
-        OSError, ValueError,
+        LibraryError, PictureError, VocabularyError, WordNetError, OSError, ValueError,
     ) as error:  # fmt: skip
         print(f"find: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -100,13 +99,13 @@ def _cut(library: Library, result: SearchResult, options: argparse.Namespace) ->
     """Write what was asked for; returns the clip of each moment that has images."""
     clips: dict[int, Path] = {}
     if options.rrd is not None and result.moments:
-        write_rerun(library, result.moments, options.rrd)
+        result.remarks += write_rerun(library, result.moments, options.rrd)
     if options.clip is not None:
         for number, moment in enumerate(result.moments, start=1):
             name = f"{number:02}_{_file_name(moment.tags[0])}.mp4"
             try:
                 write_clip(library, moment, options.clip / name)
-            except ClipError as error:
+            except FRAME_ERRORS as error:
                 result.remarks.append(f"no clip of moment {number}: {error}")
                 continue
             clips[number] = options.clip / name

@@ -11,7 +11,7 @@ from video_search.candidates import SAID, Candidates, merged
 from video_search.query import Query
 from video_search.relations import LabelHit, Relations
 from video_search.schema import padded, quoted
-from video_search.words import Phrase
+from video_search.words import UNSPACED, Phrase
 
 if TYPE_CHECKING:
     from video_search.library import Library
@@ -60,6 +60,10 @@ class Finder:
     def _hits(self, words: tuple[str, ...]) -> list[LabelHit]:
         return self._relations.hits(words, self._labels)
 
+    def is_known(self, phrase: Phrase) -> bool:
+        """Whether a label is meant, though the filters or the color may leave no tag."""
+        return bool(self._hits(phrase.words))
+
     def of_words(self, phrase: Phrase) -> Candidates:
         """What is called so, means it, or where it was said."""
         hits = {hit.label: hit for hit in reversed(self._hits(phrase.words))}
@@ -105,6 +109,9 @@ class Finder:
             return self._table.search(query, query_type="fts")
 
         places, relevance, is_cut = self._nearest(search, "_score", MOST_TEXTS)
+        if not len(places) and UNSPACED.search("".join(words)):
+            places = self._containing(words)
+            relevance, is_cut = np.ones(len(places)), len(places) == MOST_TEXTS
         if is_cut and not self.ranked_only:
             self.remarks.append(
                 f"more than {MOST_TEXTS} texts say “{' '.join(words)}”: only those that fit best"
@@ -113,6 +120,14 @@ class Finder:
         score = TEXT_WEIGHT * relevance / max(float(relevance.max(initial=0.0)), 1e-9)
         score = score * self.columns.confidence[places]
         return Candidates(self.columns, places, score, np.full(len(places), SAID), [])
+
+    def _containing(self, words: tuple[str, ...]) -> np.ndarray:
+        """Places of texts that hold words anywhere: their scripts put no spaces between words."""
+        conditions = [f"contains(text, {quoted(word)})" for word in words]
+        where = " AND ".join(conditions + _conditions(self._query, self._library))
+        rows = self._table.search().where(where).select(["id"]).with_row_id(True)
+        places = self.columns.places(rows.limit(MOST_TEXTS).to_arrow()["_rowid"].to_numpy())
+        return np.sort(places)
 
     def of_descriptor(self, descriptor: np.ndarray, space: str) -> Candidates:
         """What looks alike: the nearest by cosine among the descriptors of one space."""

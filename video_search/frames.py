@@ -14,9 +14,11 @@ import numpy as np
 from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_streams import camera_streams, read_stream, stream_encoding
 from perception_kit.bags.camera_topics import find_color_topic
+from perception_kit.budgets import check_picture
 from perception_kit.ros.image import ImageError, color_image
-from perception_kit.videos.pictures import folder_frames
+from perception_kit.videos.pictures import picture_paths
 from perception_kit.videos.video_file import VideoError, file_frames
+from video_search.pictures import read_picture
 
 # Rate of the pictures of a folder, Hz.
 FOLDER_FPS = 30.0
@@ -39,8 +41,8 @@ class Frame:
 def frames_of(path: Path, kind: str) -> Iterator[Frame]:
     """All frames of a source of ``kind`` bag, video or pictures.
 
-    Raises BagError or VideoError; ImageError where the pixels of a frame of a bag are asked for
-    and cannot be read.
+    The pictures of a folder need not be of one kind or size. Raises BagError or VideoError;
+    ImageError where the pixels of one frame are asked for and cannot be read.
     """
     if kind == "bag":
         yield from _bag_frames(path)
@@ -48,8 +50,8 @@ def frames_of(path: Path, kind: str) -> Iterator[Frame]:
         for seconds, pixels in file_frames(path):
             yield Frame(round(seconds * 1e9), pixels)
     else:
-        for seconds, pixels in folder_frames(path, FOLDER_FPS, None):
-            yield Frame(round(seconds * 1e9), pixels)
+        for number, picture in enumerate(picture_paths(path)):
+            yield Frame(round(number * 1e9 / FOLDER_FPS), partial(_picture, picture))
 
 
 def duration_ns(path: Path, kind: str) -> int:
@@ -80,6 +82,14 @@ def _bag_frames(path: Path) -> Iterator[Frame]:
                 continue
             pixels = partial(color_image, stamped.message)
             yield Frame(stamped.stamp_ns, pixels, stamped.message.header.frame_id)
+
+
+def _picture(path: Path) -> np.ndarray:
+    try:
+        check_picture(path)
+        return read_picture(path)
+    except ValueError as error:  # also of a name that is not UTF-8
+        raise ImageError(str(error)) from error
 
 
 def _unreadable(fault: str) -> np.ndarray:

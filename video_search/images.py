@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search by a picture: of a flat pattern, of a thing, or of a face that is known."""
+"""Search by a picture of a thing."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from perception_kit.bags.bag import BagError
+from perception_kit.budgets import BudgetError
 from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.replay.cluster import as_ended, cluster_client, local_client
 from perception_kit.ros.image import ImageError
@@ -19,15 +20,18 @@ from video_search.describer import Describer
 from video_search.faces import FaceMatcher
 from video_search.ingest import Ingestion
 from video_search.library import Library
-from video_search.matchers import Matcher, load_plugin
+from video_search.matchers import Matcher, MatcherError, load_plugin
 from video_search.models import ModelRunError, Models
 from video_search.patterns import PatternMatcher
-from video_search.sources import SourceFile
+from video_search.sources import SourceError, SourceFile, changed_since
 from video_search.tag import Source
 from video_search.texts import TextError
 
 # What can be wrong with a source, as opposed to the library and the machine.
-_SOURCE_ERRORS = (BagError, VideoError, TextError, ImageError, ModelRunError, OutputError, OSError)
+_SOURCE_ERRORS = (
+    BagError, VideoError, TextError, ImageError, ModelRunError, OutputError, SourceError,
+    BudgetError, MatcherError, OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,9 @@ def _index(
         size, digest = file.size(), file.digest()
         is_known = known is not None and known.state == "done" and known.digest == digest
         if known is not None and is_known and known.settings == ingestion.settings and not again:
-            return Outcome(size, str(file.path), "unchanged", known.tag_count)
+            if changed_since(file.path, known.indexed_ns):  # it only looks so
+                library.put_source(replace(known, indexed_ns=0))
+            return Outcome(size, file.uri, "unchanged", known.tag_count)
         ingestion.remarks.clear()
         source, tags = ingestion.read(file, advance)
     except _SOURCE_ERRORS as error:
@@ -179,11 +185,11 @@ def _index(
     library.replace_source(replace(source, digest=digest), tags)
     seconds = time.monotonic() - started
     remarks = tuple(ingestion.remarks)
-    return Outcome(size, str(file.path), "indexed", len(tags), seconds, remarks=remarks)
+    return Outcome(size, file.uri, "indexed", len(tags), seconds, remarks=remarks)
 
 
 def _failed(library: Library, file: SourceFile, error: Exception) -> Outcome:
     """Name a source that cannot be read, in the library, too; what was known of it stays."""
-    message = str(error) if str(file.path) in str(error) else f"'{file.path}': {error}"
-    library.put_source(Source(file.id, str(file.path), file.kind, state="failed", error=message))
-    return Outcome(0, str(file.path), "failed", error=message)
+    message = str(error) if file.uri in str(error) else f"'{file.uri}': {error}"
+    library.put_source(Source(file.id, file.uri, file.kind, state="failed", error=message))
+    return Outcome(0, file.uri, "failed", error=message)

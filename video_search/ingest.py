@@ -18,10 +18,11 @@ from perception_kit.temporary import temporary_folder
 from perception_kit.types import FrameResults
 from video_search.describer import SPACE, Describer, cropped
 from video_search.frames import Frame, duration_ns, frames_of
-from video_search.matchers import Matcher
+from video_search.matchers import Matcher, MatcherError
 from video_search.models import Models, missing_nodes, run_models, write_color_bag
 from video_search.results import sightings_of
-from video_search.sightings import Appearances
+from video_search.schema import tags_to_table
+from video_search.sightings import Appearances, Sighting
 from video_search.sources import SourceFile
 from video_search.tag import FILE_CLOCK, WALL_CLOCK, Source, Tag
 from video_search.texts import TextError, read_texts
@@ -64,9 +65,9 @@ class Ingestion:
     def read(self, file: SourceFile, progress: Progress) -> tuple[Source, list[Tag]]:
         """The source and its tags.
 
-        Raises BagError, VideoError, TextError, ModelRunError, ImageError or OSError.
+        Raises BagError, VideoError, TextError, ModelRunError, MatcherError, ImageError or OSError.
         """
-        source = Source(file.id, str(file.path), file.kind, settings=self.settings)
+        source = Source(file.id, file.uri, file.kind, settings=self.settings)
         if file.kind == "text":
             tags, clock = _text_tags(file.path, file.id)
             return _with_times(replace(source, clock=clock), tags), tags
@@ -141,7 +142,8 @@ class Ingestion:
         for frame in _frames(file):
             first_ns = frame.stamp_ns if first_ns is None else first_ns
             result = results.get(frame.stamp_ns)
-            is_due = bool(self.matchers) and frame.stamp_ns >= next_ns
+            # One picture of a folder says nothing of the next.
+            is_due = bool(self.matchers) and (frame.stamp_ns >= next_ns or file.kind == "pictures")
             if result is None and not is_due:
                 continue
             try:
@@ -157,7 +159,7 @@ class Ingestion:
             if is_due:
                 next_ns = max(next_ns, frame.stamp_ns) + round(1e9 / self.rate)
                 for matcher in self.matchers:
-                    sightings += matcher(frame)
+                    sightings += _looked(matcher, frame)
             tags += appearances.update(frame.stamp_ns, sightings, rgb)
             self._keep_crops(appearances.going_on(), frame, crops)
             progress(min(1.0, (frame.stamp_ns - first_ns) / length_ns))
@@ -198,6 +200,23 @@ def _frames(file: SourceFile) -> Iterator[Frame]:
         if set(recorded) & {stage.topic for stage in STAGES} and not has_images(recorded):
             return
     yield from frames_of(file.path, file.kind)
+
+
+def _looked(matcher: Matcher, frame: Frame) -> list[Sighting]:
+    """What a matcher sees. Raises MatcherError for whatever fails in it, or cannot be stored."""
+    try:
+        seen = list(matcher(frame))
+        alone = Appearances("", thumbnails=False)
+        alone.update(frame.stamp_ns, seen)
+        tags_to_table(alone.finish())
+    except ImageError:
+        raise
+    except Exception as error:  # whatever a plug-in raises is its fault, and named so
+        raise MatcherError(
+            f"matcher '{matcher.name}' failed at {frame.stamp_ns * 1e-9:.2f} s:"
+            f" {type(error).__name__}: {error}"
+        ) from error
+    return seen
 
 
 def _at_rate(frames: Iterator[Frame], rate: float) -> Iterator[Frame]:

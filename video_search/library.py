@@ -113,6 +113,8 @@ class Library:
         conditions = []
         if source is not None:
             conditions.append(f"source = {quoted(source)}")
+        if track_id is not None and track_id >= 2**63:
+            raise LibraryError(f"a track has a smaller number, got {track_id}")
         if track_id is not None:
             conditions.append(f"track_id = {int(track_id)}")
         if since_ns is not None:

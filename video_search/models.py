@@ -20,6 +20,7 @@ from perception_kit.processes import ends_with_parent
 from perception_kit.replay.batch import replay_command
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import package_folder
+from perception_kit.ros.image import ImageError
 from video_search.frames import Frame
 
 COLOR, DEPTH = "/camera/color/image_raw", "/camera/depth_registered/image_raw"
@@ -113,7 +114,10 @@ def write_color_bag(path: Path, frames: Iterable[Frame]) -> None:
     types = open_typestore().types
     with BagWriter(path) as writer:
         for frame in frames:
-            rgb = frame.rgb
+            try:
+                rgb = frame.rgb
+            except ImageError:  # which looking at the frames counts
+                continue
             height, width = rgb.shape[:2]
             header = _header(types, frame)
             image = types["sensor_msgs/msg/Image"]

@@ -19,6 +19,8 @@ VIEWS = (
     *((side, 1.8, turn) for side in (192, 96) for turn in (0.0, 45.0, 90.0, 135.0)),
 )
 CONTRAST, EDGE = 0.02, 0.02
+# A larger picture of a pattern is reduced first.
+MAX_SIDE = 1024
 # A pattern needs this many features of its own.
 MIN_FEATURES = 12
 # Its looks are compared at this size, at which blur and noise of a camera have gone.
@@ -71,6 +73,9 @@ def detect(sift: cv2.SIFT, gray: np.ndarray) -> Features:
 def describe_pattern(name: str, rgb: np.ndarray) -> Pattern:
     """A pattern by its (H, W, 3) uint8 picture. Raises PictureError for too few features."""
     gray = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
+    if max(gray.shape) > MAX_SIDE:  # a photograph, of which no view shows so much
+        size = [max(1, round(side * MAX_SIDE / max(gray.shape))) for side in gray.shape[::-1]]
+        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     height, width = gray.shape
     sift = cv2.SIFT.create(contrastThreshold=CONTRAST)
     views = []

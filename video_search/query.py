@@ -10,6 +10,9 @@ import numpy as np
 
 from video_search.tag import KINDS, Source, Tag
 
+MAX_TEXT = 500
+"""Characters of a question: each of its words is looked up with those beside it."""
+
 
 @dataclass(frozen=True)
 class Query:
@@ -20,7 +23,8 @@ class Query:
     finds what looks alike. Times are nanoseconds since 1970 and leave out sources without a wall
     clock. ``newest_first`` orders by time instead of score.
 
-    Raises ValueError where nothing is asked for, and for a kind that is not known.
+    Raises ValueError where nothing is asked for, for a kind that is not known, and for a text of
+    more than ``MAX_TEXT`` characters.
     """
 
     text: str = ""
@@ -39,6 +43,12 @@ class Query:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown:
             raise ValueError(f"unknown kind '{unknown[0]}': expected one of {', '.join(KINDS)}")
+        if len(self.text) > MAX_TEXT:
+            raise ValueError(
+                f"the question has {len(self.text)} characters, at most {MAX_TEXT} are read"
+            )
+        if self.track_id is not None and self.track_id >= 2**63:
+            raise ValueError(f"a track has a smaller number, got {self.track_id}")
         if self.limit < 1:
             raise ValueError(f"the limit must be at least 1 moment, got {self.limit}")
         if self.descriptor is not None and not self.space:

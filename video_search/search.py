@@ -58,7 +58,7 @@ def search(library: Library, query: Query) -> SearchResult:
         for part in phrase_parts:
             candidates = finder.of_words(part)
             if not len(candidates):
-                remarks.append(_nothing(part))
+                remarks.append(_nothing(part, finder.is_known(part)))
             if is_near and found:
                 near.add(len(found))
                 is_near = False
@@ -96,8 +96,13 @@ def search(library: Library, query: Query) -> SearchResult:
     return SearchResult(_moments(library, found, near, joined, query.limit, newest_first), remarks)
 
 
-def _nothing(phrase: Phrase) -> str:
+def _nothing(phrase: Phrase, is_known: bool) -> str:
     words = " ".join((phrase.color, *phrase.words)).strip()
+    if is_known:
+        return (
+            f"there is no '{words}' of this color, or none is left by the filters: kind, source,"
+            " time, track, confidence"
+        )
     return (
         f"nothing here is called '{words}', means it or says it: use another word, or teach it to"
         " the vocabulary"

@@ -19,6 +19,8 @@ from perception_kit.processes import run_command
 from video_search.library import Library
 from video_search.serve_app import make_app
 from video_search.tables import LibraryError
+from video_search.vocabulary import VocabularyError
+from video_search.wordnet import WordNetError
 
 EXIT_BAD_INPUT = 2
 LOOPBACK = "127.0.0.1"
@@ -38,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = parse_arguments(arguments)
     try:
-        app = make_app(Library.open(options.library), any_host=options.host != LOOPBACK)
         listener = _listener(options.host, options.port)
-    except (LibraryError, OSError) as error:
+        host, port = listener.getsockname()[:2]
+        app = make_app(Library.open(options.library), any_host=host != LOOPBACK)
+    except (LibraryError, VocabularyError, WordNetError, OSError) as error:
         print(f"serve: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
 
-    host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"serving '{options.library}' at http://{shown}:{port}/ until Ctrl-C", flush=True)
     config = uvicorn.Config(app, log_level="warning", server_header=False)

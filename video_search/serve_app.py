@@ -24,7 +24,7 @@ from video_search.clips import ClipError, has_images
 from video_search.images import image_query
 from video_search.library import Library
 from video_search.pictures import PictureError
-from video_search.query import Query
+from video_search.query import MAX_TEXT, Query
 from video_search.schema import quoted
 from video_search.serve_clips import MAX_MARGIN_S, ClipRequestError, Clips
 from video_search.serve_json import moment_json, source_json, source_name, tag_json, without_folder
@@ -112,7 +112,7 @@ OfRequest = Annotated[Shelf, Depends(shelf_of)]
 
 
 def asked(
-    q: Annotated[str, Parameter(max_length=500)] = "",
+    q: Annotated[str, Parameter(max_length=MAX_TEXT)] = "",
     kind: Names = [],  # noqa: B006  # FastAPI copies it
     source: Names = [],  # noqa: B006
     since: Seconds = None,

@@ -93,7 +93,10 @@ class LibraryTables:
 
     def _opened(self, name: str) -> Any:
         with reported(self.uri, "opened"):
-            table = self._connection.open_table(name)
+            try:
+                table = self._connection.open_table(name)
+            except ValueError as error:  # a table without its versions
+                raise OSError(str(error)) from error
             found = (table.schema.metadata or {}).get(VERSION_KEY, b"none").decode()
         if found != FORMAT_VERSION:
             raise LibraryError(
@@ -115,8 +118,9 @@ class LibraryTables:
 
     def refresh(self) -> None:
         """See what other processes have written since."""
-        self.tags.checkout_latest()
-        self.sources.checkout_latest()
+        with reported(self.uri, "read"):
+            self.tags.checkout_latest()
+            self.sources.checkout_latest()
 
     def merge(self, table: Any, rows: pa.Table, instead_of: str = "") -> None:
         """Add rows to a table, or replace those with the same ids, in one step.

@@ -18,11 +18,16 @@ def parse_time(text: str, now_ns: int | None = None) -> int:
 
     Raises ValueError.
     """
-    if match := _AGO.fullmatch(text.strip()):
-        now_ns = time.time_ns() if now_ns is None else now_ns
-        return now_ns - round(float(match[1]) * _UNITS[match[2]] * 1e9)
     try:
-        return round(datetime.fromisoformat(text.strip().replace("Z", "+00:00")).timestamp() * 1e9)
+        if match := _AGO.fullmatch(text.strip()):
+            now_ns = time.time_ns() if now_ns is None else now_ns
+            stamp_ns = now_ns - round(float(match[1]) * _UNITS[match[2]] * 1e9)
+        else:
+            moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+            stamp_ns = round(moment.timestamp() * 1e9)
+        if abs(stamp_ns) >= 2**63:  # which the library cannot compare with
+            raise OverflowError("centuries away")
+        return stamp_ns
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError(
             f"'{text}' is no time: expected one as 2026-11-28T15:30, or an age as 90s, 15min, 2h,"

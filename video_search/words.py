@@ -20,6 +20,9 @@ _LEFT_OUT = frozenset((
     "all", "any", "each", "last", "time", "times", "moment", "moments", "there", "this", "that",
     "these", "those", "has", "have", "had", "be", "been", "by", "for", "from",
 ))  # fmt: skip
+_LATIN_ACCENTS = re.compile("([a-z])[\u0300-\u036f]+")
+# Scripts that put no spaces between words: Thai to Burmese, Khmer, Japanese and Chinese.
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _NEWEST = re.compile(r"\blast\b|\bmost recent(?:ly)?\b")
 
 
@@ -44,14 +47,18 @@ class Question:
 
 
 def fold(text: str) -> str:
-    """Text for comparison: case, accents, underscores and compatibility forms do not count."""
-    plain = unicodedata.normalize("NFKD", text.replace("_", " ")).casefold()
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+    """Text for comparison: case, accents, underscores and compatibility forms do not count.
+
+    Accents of Latin letters alone, as in the full-text index: elsewhere they make other letters.
+    """
+    plain = unicodedata.normalize("NFKD", text.replace("_", " ")).lower().replace("ß", "ss")
+    return unicodedata.normalize("NFC", _LATIN_ACCENTS.sub(r"\1", plain))
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a text, folded."""
-    return tuple(re.findall(r"\w+", fold(text)))
+    """The words of a text, folded; in many scripts marks are parts of a word."""
+    letters = (letter if unicodedata.category(letter)[0] in "LMN" else " " for letter in fold(text))
+    return tuple("".join(letters).split())
 
 
 def singular(word: str) -> str:

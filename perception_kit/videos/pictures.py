@@ -40,7 +40,7 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def has_pictures(folder: Path) -> bool:
     """Whether a folder holds a picture."""
-    return bool(_pictures(folder, "*"))
+    return bool(picture_paths(folder))
 
 
 def folder_frames(
@@ -53,7 +53,7 @@ def folder_frames(
     several kinds of pictures (names that differ in more than their numbers, color, grey or 16 bit):
     those of one camera and those of its depth are not one video.
     """
-    pictures = _pictures(folder, pattern or "*")
+    pictures = picture_paths(folder, pattern or "*")
     if not pictures:
         matching = f" whose name matches '{pattern}'" if pattern else f" ({_found(folder)}"
         raise VideoError(f"'{folder}' holds no picture{matching}")
@@ -103,8 +103,11 @@ def _missing(pictures: list[Path], fps: float) -> str | None:
     return f"between '{pictures[place].name}' and '{pictures[place + 1].name}'"
 
 
-def _pictures(folder: Path, pattern: str) -> list[Path]:
-    """The pictures of a folder in the order of the numbers in their names: 2.png before 10.png."""
+def picture_paths(folder: Path, pattern: str = "*") -> list[Path]:
+    """The pictures of a folder in the order of the numbers in their names: 2.png before 10.png.
+
+    Those whose names match the glob ``pattern``; none where ``folder`` is no folder.
+    """
     if not folder.is_dir():
         return []
 

@@ -64,6 +64,7 @@ def test_nothing_is_left_behind(
         (["--source", "none.mp4"], "no source ends in 'none.mp4'"),
         (["--source", ""], "say what to forget"),
         (["--until", "noon"], "'noon' is no time"),
+        (["--track", "9" * 30], "a track has a smaller number"),
     ],
 )
 def test_what_cannot_be_forgotten_is_named(

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from poster_videos import poster
+from poster_videos import frames_with, poster
 
 from perception_kit.bags.bag import BagWriter
-from video_search import Library
+from video_search import Library, indexing
 from video_search.find import main as find
+from video_search.frames import Frame
 from video_search.index import main as index
+from video_search.sightings import Sighting
 
 S = 1_000_000_000
 FAST = ("--models", "none", "--no-descriptors")
@@ -101,6 +106,11 @@ def test_find_prints_cuts_and_writes(
     [
         (["nowhere", "mug"], "there is no library"),
         (["library", "mug", "--since", "noon"], "'noon' is no time"),
+        (["library", "mug", "--since", "9" * 400 + "d"], "is no time"),
+        (["library", "mug", "--since", "99999999999w"], "is no time"),
+        (["library", "mug", "--track", "9" * 30], "a track has a smaller number"),
+        (["library", "mug xyz " * 1250], "the question has 10000 characters, at most 500"),
+        (["library", "mug", "--rrd", "."], "'.' is a folder"),
         (["library", "--image", "none.png"], "does not exist"),
         (["library", "--image", "text.png"], "is not a picture"),
         (["library", "mug", "--source", "none"], "no source ends in"),
@@ -121,6 +131,132 @@ def test_bad_questions_are_named(
     assert message in capsys.readouterr().err
 
 
+def test_what_cannot_be_read_in_a_folder_is_named_and_the_rest_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "many"
+    (folder / "replay" / "results").mkdir(parents=True)
+    (folder / "replay" / "effective_config.yaml").write_text("- no settings\n")
+    (folder / "feed.jsonl").write_text('{"start": 1, "text": "goal"}\n')
+    (folder / "far.csv").write_text("start,text\n5e10,later\n")
+    (folder / "lost.mp4").symlink_to("nothing")
+    (folder / "again").symlink_to(folder)
+    os.mkfifo(folder / "pipe.mp4")
+    shutil.copy(folder / "feed.jsonl", os.fsencode(folder) + b"/\xff.jsonl")
+
+    code, done = run_index(tmp_path / "library", folder, report=tmp_path / "report.json")
+    assert (code, done["indexed"], done["failed"]) == (1, 1, 5)
+    said = capsys.readouterr().err
+    for part in ("far.csv", "lost.mp4", "pipe.mp4", "not the file of a replay", "must be UTF-8"):
+        assert part in said
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = tmp_path / "disk" / "lost+found"
+    closed.mkdir(parents=True)
+    (tmp_path / "disk" / "feed.jsonl").write_text('{"start": 1, "text": "goal"}\n')
+    children = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder == closed:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return children(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    code, done = run_index(tmp_path / "library", tmp_path / "disk", report=tmp_path / "r.json")
+    assert (code, done["indexed"], done["failed"]) == (1, 1, 1)
+    assert "lost+found' cannot be read" in capsys.readouterr().err
+
+
+def test_every_picture_of_any_kind_is_looked_at(
+    video: Path, patterns: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "album"
+    (folder / "older").mkdir(parents=True)
+    plain = np.full((240, 320, 3), 90, np.uint8)
+    for name in ("a.jpg", "b2.png", "grey.png", "older/c.png"):
+        cv2.imwrite(str(folder / name), plain[..., 0] if name == "grey.png" else plain)
+    (folder / "damaged.jpg").write_text("no picture")
+    frame = next(frames_with(poster(), range(1)))
+    cv2.imwrite(str(folder / "poster.png"), frame[..., ::-1])
+    shutil.copy(video, folder / "shop.mp4")
+
+    report = tmp_path / "report.json"
+    code, done = run_index(tmp_path / "library", folder, "--patterns", patterns, report=report)
+    assert (code, done["indexed"]) == (0, 3)
+    found = {Path(m.source.uri).name for m in Library.open(tmp_path / "library").find("acme")}
+    assert found == {"album", "shop.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "message"),
+    [
+        (None, "TypeError"),
+        (Sighting("object", "x", float("nan"), "bad"), "the confidence of a tag is 0 to 1"),
+        (Sighting("object", "x", 1.0, "bad", text="\ud800"), "surrogates not allowed"),
+        (
+            Sighting("object", "x", 1.0, "bad", descriptor=np.ones(500, np.float32), space="bad"),
+            "at most 128 values",
+        ),
+    ],
+    ids=["raises", "nan", "half a character", "long descriptor"],
+)
+def test_a_matcher_that_fails_is_named_and_the_rest_is_read(
+    seen: Sighting | None,
+    message: str,
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Bad:
+        name, settings = "bad", ""
+
+        def __call__(self, frame: Frame) -> list[Sighting]:
+            return [seen] if seen is not None else seen  # type: ignore[return-value]
+
+    monkeypatch.setattr(indexing, "load_plugin", lambda name, folder: Bad())
+    (tmp_path / "feed.jsonl").write_text('{"start": 1, "text": "goal"}\n')
+    sources = (video, tmp_path / "feed.jsonl", "--matcher", "bad")
+    code, done = run_index(tmp_path / "library", *sources, report=tmp_path / "report.json")
+    assert (code, done["indexed"], done["failed"]) == (1, 1, 1)
+    said = capsys.readouterr().err
+    assert "matcher 'bad' failed at 0.00 s" in said
+    assert message in said
+
+
+def test_what_changed_since_is_not_cut_out(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library, report = tmp_path / "library", tmp_path / "report.json"
+    run_index(library, video, report=report)
+    (tmp_path / "said.srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nThe sign\n")
+    run_index(library, tmp_path / "said.srt", report=report)
+    clips, rerun = tmp_path / "clips", tmp_path / "moments.rrd"
+    ask = [str(library), "sign", "--clip", str(clips), "--rrd", str(rerun)]
+
+    time.sleep(0.02)
+    video.touch()
+    assert find(ask) == 0
+    said = capsys.readouterr()
+    assert said.err.count("shop.mp4' was changed after it was indexed") == 2
+    assert said.err.count("is a text source without images") == 2
+    assert "says “The sign”" in said.out
+
+    assert run_index(library, video, report=report)[1]["unchanged"] == 1
+    assert find(ask) == 0
+    assert "was changed" not in capsys.readouterr().err
+    assert len(list(clips.iterdir())) == 1
+
+    time.sleep(0.02)
+    video.write_bytes(b"damaged")
+    os.utime(video, (1, 1))  # so old that it looks as it was
+    assert find(ask) == 0
+    assert "could not be decoded" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -130,6 +266,7 @@ def test_bad_questions_are_named(
         (["a.jsonl", "--patterns", "plain"], "has 0 features"),
         (["a.jsonl", "--matcher", "nobody"], "no matcher is called 'nobody'"),
         (["a.jsonl", "--faces", "empty"], "face_detection_yunet"),
+        (["a.jsonl", "--faces", "faces"], "are not both models that OpenCV reads"),
     ],
 )
 def test_bad_input_is_named(
@@ -140,8 +277,10 @@ def test_bad_input_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("empty", "plain"):
+    for name in ("empty", "plain", "faces"):
         Path(name).mkdir()
+    for name in ("face_detection_yunet.onnx", "face_recognition_sface.onnx"):
+        Path("faces", name).write_text("no model")
     cv2.imwrite("plain/plain.png", np.full((50, 50, 3), 90, np.uint8))
     Path("a.jsonl").write_text('{"start": 1, "text": "goal"}\n')
     assert index(["library", *arguments, *FAST]) == 2

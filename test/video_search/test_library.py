@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +82,42 @@ def test_what_was_said_is_found(library: Library) -> None:
     (moment,) = library.find("table")
     assert moment.start_ns == 4 * SECOND
     assert "She put the mug" in moment.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ("чайник стоит на столе", "чайник"),
+        ("ο κάδος είναι εδώ", "κάδος"),
+        ("컵이 어디 있나요", "컵이"),
+        ("चाय का प्याला कहाँ है", "प्याला"),
+        ("桌子上有一个红色的杯子", "杯子"),
+        ("ガラスのコップがある", "ガラス"),
+        ("แก้วกาแฟอยู่ที่ไหน", "กาแฟ"),
+        ("où est le café", "cafe"),
+    ],
+)
+def test_what_was_said_is_found_in_its_script(library: Library, said: str, asked: str) -> None:
+    library.add([tag(n, "", kind="text", text=text) for n, text in enumerate((said, "no"))])
+    assert [moment.tags[0].text for moment in library.find(asked)] == [said]
+
+
+def test_what_the_filters_leave_out_is_known(library: Library) -> None:
+    library.add([tag(kind="track", track_id=1)])
+    (remark,) = library.find(Query("mug", track_id=2)).remarks
+    assert "none is left by the filters" in remark
+
+
+def test_a_library_that_lost_its_versions_is_named(library: Library) -> None:
+    shutil.rmtree(Path(library.uri) / "tags.lance" / "_versions")
+    with pytest.raises(LibraryError, match="could not be opened"):
+        Library.open(library.uri)
+
+
+def test_a_library_that_goes_while_it_is_open_is_named(library: Library) -> None:
+    shutil.rmtree(library.uri)
+    with pytest.raises(LibraryError, match="could not be read"):
+        library.refresh()
 
 
 def test_the_color_belongs_to_the_thing(library: Library) -> None:

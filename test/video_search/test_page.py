@@ -16,6 +16,7 @@ from browser import console_errors
 from playwright.sync_api import Browser, Page, expect
 
 from video_search import Library
+from video_search.serve import main as serve
 
 _LIMIT_MS = 120_000
 
@@ -160,6 +161,15 @@ def test_colors_follow_the_system(page: Page, scheme: str) -> None:
     )
     background, text = ([int(value) for value in re.findall(r"\d+", color)] for color in colors)
     assert (sum(background[:3]) > sum(text[:3])) == (scheme == "light")
+
+
+def test_a_vocabulary_that_is_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Library.create(tmp_path / "library")
+    (tmp_path / "library" / "vocabulary.yaml").write_text("- mug\n")
+    assert serve([str(tmp_path / "library"), "--port", "0"]) == 2
+    assert "vocabulary.yaml' is not of the form" in capsys.readouterr().err
 
 
 def test_a_library_that_is_none_is_named(tmp_path: Path) -> None:

@@ -110,6 +110,14 @@ def test_a_mirrored_one_is_another(matcher: PatternMatcher) -> None:
     assert matcher.find(shown(mirrored, 100)) == []
 
 
+def test_a_photograph_of_a_pattern_is_reduced() -> None:
+    gray = np.repeat(poster()[..., :1], 3, axis=2)
+    large = cv2.resize(gray, (4000, 4000), interpolation=cv2.INTER_CUBIC)
+    small = cv2.resize(large, (1024, 1024), interpolation=cv2.INTER_AREA)
+    described = [describe_pattern("acme", rgb).features for rgb in (large, small)]
+    assert len(described[0]) == len(described[1])
+
+
 def test_a_plain_picture_is_refused() -> None:
     with pytest.raises(PictureError, match="at least 12 are needed"):
         describe_pattern("plain", np.full((80, 80, 3), 200, np.uint8))

@@ -11,7 +11,7 @@ import pytest
 from video_search.relations import LabelHit, Relations
 from video_search.vocabulary import VocabularyError, read_vocabulary
 from video_search.wordnet import FOLDER, FOLDER_VARIABLE, WordNet, WordNetError
-from video_search.words import parse
+from video_search.words import parse, words_of
 
 LABELS = ("mug", "003_cracker_box", "cleanser_bottle", "falling", "person")
 
@@ -41,6 +41,24 @@ def test_words_without_wordnet(text: str, label: str, reason: str) -> None:
 
 def test_a_word_of_nothing_finds_nothing() -> None:
     assert not hits(Relations(), "giraffe")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Déjà vu", ("deja", "vu")),
+        ("STRASSE Straße", ("strasse", "strasse")),
+        ("чайник", ("чайник",)),
+        ("κάδος", ("κάδος",)),
+        ("컵이", ("컵이",)),
+        ("ガラス", ("ガラス",)),
+        ("चाय", ("चाय",)),
+        ("แก้ว", ("แก้ว",)),
+        ("ｍｕｇ_2", ("mug", "2")),
+    ],
+)
+def test_words_of_other_scripts_stay_whole(text: str, words: tuple[str, ...]) -> None:
+    assert words_of(text) == words
 
 
 def test_own_words(tmp_path: Path) -> None:
