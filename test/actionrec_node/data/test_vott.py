@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vott_exports import vott_export
 
 from actionrec_node import clips, train
 from actionrec_node.data.annotations import DataError, Segment, read_annotations
@@ -77,43 +78,13 @@ def test_clips_come_back_from_their_frames_in_any_order(
     assert segments_from_tags(frames, "dummy", "v") == segments
 
 
-def _version_2(video: Path, tagged: dict[float, str]) -> dict:
-    parent = {
-        "format": "mkv",
-        "id": "p",
-        "name": video.name,
-        "path": f"file:{video.as_posix().replace(' ', '%20')}",
-        "type": 2,
-    }
-    assets = {
-        f"a{number}": {
-            "asset": {
-                "id": f"a{number}",
-                "name": f"{video.name}#t={time}",
-                "timestamp": time,
-                "type": 3,
-                "parent": parent,
-            },
-            "regions": [{"id": "r", "type": "RECTANGLE", "tags": [tag]}],
-            "version": "2.2.0",
-        }
-        for number, (time, tag) in enumerate(tagged.items())
-    }
-    return {
-        "name": "project",
-        "version": "2.2.0",
-        "tags": [{"name": "falling", "color": "#f00"}],
-        "assets": assets,
-    }
-
-
 def test_cutting_the_clips_of_an_export(
     write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video = write_video("my videos/v.mkv", np.arange(45) / 15, speed=15.0, height=49, width=65)
     export = tmp_path / "project-export.json"
     export.write_text(
-        json.dumps(_version_2(video, {0.4: "walking", 1.0: "dummy", 1.2: "falling", 2.4: "dummy"}))
+        json.dumps(vott_export(video, {0.4: "walking", 1.0: "dummy", 1.2: "falling", 2.4: "dummy"}))
     )
     out = tmp_path / "clips"
     assert clips.main([str(export), "--out", str(out)]) == 0
@@ -153,7 +124,7 @@ def test_tags_of_half_a_second_to_three_seconds_become_a_trained_model(
     }
     for side in ("train", "val"):
         video = write_video(f"{side}.mkv", np.arange(90) / 15, speed=20.0)
-        (tmp_path / f"{side}.json").write_text(json.dumps(_version_2(video, tags)))
+        (tmp_path / f"{side}.json").write_text(json.dumps(vott_export(video, tags)))
         arguments = [str(tmp_path / f"{side}.json"), "--out", str(tmp_path / side / "clips")]
         assert clips.main(arguments) == 0
 
@@ -176,7 +147,7 @@ def test_labels_of_other_videos_stay_when_clips_are_cut(write_video, tmp_path: P
     )
     for video in (write_video(name, np.arange(60) / 15) for name in ("a.mkv", "b.mkv")):
         export = tmp_path / "e.json"
-        export.write_text(json.dumps(_version_2(video, {2.6: "walking", 3.0: "dummy"})))
+        export.write_text(json.dumps(vott_export(video, {2.6: "walking", 3.0: "dummy"})))
         assert clips.main([str(export), "--out", str(out)]) == 0
     read = read_annotations(out)
     assert {str(path.relative_to(out)): segments[0] for path, segments in read.items()} == {
@@ -211,12 +182,12 @@ def test_exports_of_version_1_count_frames(tmp_path: Path) -> None:
         ('{"assets": {"a": {}}}', "is not a VoTT export"),
         ('{"frames": {"1": [{"tags": ["a"]}]}, "framerate": 0}', "is not a VoTT export"),
         (
-            json.dumps(_version_2(Path("/nowhere/v.mp4"), {float("nan"): "a", 2.0: "dummy"})),
+            json.dumps(vott_export(Path("/nowhere/v.mp4"), {float("nan"): "a", 2.0: "dummy"})),
             "is tagged at nan s",
         ),
-        (json.dumps(_version_2(Path("/nowhere/v.mp4"), {})), "has no frame with a label"),
+        (json.dumps(vott_export(Path("/nowhere/v.mp4"), {})), "has no frame with a label"),
         (
-            json.dumps(_version_2(Path("/nowhere/v.mp4"), {1.0: "a", 2.0: "dummy"})),
+            json.dumps(vott_export(Path("/nowhere/v.mp4"), {1.0: "a", 2.0: "dummy"})),
             "'v.mp4', which is not there",
         ),
     ],
@@ -233,7 +204,7 @@ def test_a_clip_behind_the_end_of_its_video_is_named(
 ) -> None:
     video = write_video("v.mkv", np.arange(5) / 15)
     (tmp_path / "e.json").write_text(
-        json.dumps(_version_2(video, {start: "falling", 8.0: "dummy"}))
+        json.dumps(vott_export(video, {start: "falling", 8.0: "dummy"}))
     )
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
     message = f"ends at 0.27 s, but 'falling' is tagged from {start:.2f} to 8.00 s"
@@ -246,7 +217,7 @@ def test_a_video_of_one_pixel_is_named(
 ) -> None:
     folder = tmp_path / "frames"
     video = write_video("v.mkv", np.arange(30) / 15, height=1, width=20, colors="bgr0")
-    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.2: "walking", 1.0: "dummy"})))
+    (tmp_path / "e.json").write_text(json.dumps(vott_export(video, {0.2: "walking", 1.0: "dummy"})))
     assert clips.main([str(tmp_path / "e.json"), "--out", str(folder)]) == 2
     assert "v.mkv' is 20x1 pixels: too small for a clip" in capsys.readouterr().err
 
@@ -256,7 +227,7 @@ def test_a_tag_that_is_no_name_of_a_folder_is_refused(
     write_video, tmp_path: Path, capsys: pytest.CaptureFixture[str], tag: str
 ) -> None:
     video = write_video("v.mkv", np.arange(30) / 15)
-    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.2: tag, 1.0: "dummy"})))
+    (tmp_path / "e.json").write_text(json.dumps(vott_export(video, {0.2: tag, 1.0: "dummy"})))
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "out" / "clips")]) == 2
     message = f"v.mkv' is tagged '{tag}', which cannot be the name of a class folder"
     assert message in capsys.readouterr().err
@@ -269,7 +240,7 @@ def test_videos_of_the_same_name_do_not_replace_each_other(
     for camera in ("left", "right"):
         video = write_video(f"{camera}/v.mkv", np.arange(30) / 15)
         (tmp_path / f"{camera}.json").write_text(
-            json.dumps(_version_2(video, {0.2: "walking", 1.0: "dummy"}))
+            json.dumps(vott_export(video, {0.2: "walking", 1.0: "dummy"}))
         )
     exports = [str(tmp_path / f"{camera}.json") for camera in ("left", "right")]
     assert clips.main([*exports, "--out", str(tmp_path / "clips")]) == 2
@@ -285,7 +256,9 @@ def test_clips_of_an_earlier_tagging_are_not_mixed_with_the_new_ones(
     command = [str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]
 
     def cut(path: Path, start: float, label: str) -> int:
-        (tmp_path / "e.json").write_text(json.dumps(_version_2(path, {start: label, 1.0: "dummy"})))
+        (tmp_path / "e.json").write_text(
+            json.dumps(vott_export(path, {start: label, 1.0: "dummy"}))
+        )
         return clips.main(command)
 
     for video, start in ((first, 0.2), (second, 0.4), (first, 0.2)):
@@ -308,7 +281,7 @@ def test_a_video_that_breaks_off_leaves_no_half_a_clip(
     begin, end = len(content) // 4, len(content) // 2
     content[begin:end] = np.random.default_rng(0).bytes(end - begin)
     video.write_bytes(content)
-    (tmp_path / "e.json").write_text(json.dumps(_version_2(video, {0.0: "walking", 3.0: "dummy"})))
+    (tmp_path / "e.json").write_text(json.dumps(vott_export(video, {0.0: "walking", 3.0: "dummy"})))
     assert clips.main([str(tmp_path / "e.json"), "--out", str(tmp_path / "clips")]) == 2
     assert "v.mp4' could not be decoded" in capsys.readouterr().err
     assert list((tmp_path / "clips").rglob("*.mp4")) == []

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -189,3 +191,14 @@ def test_a_runtime_that_fails_gives_way_to_pytorch_only_where_it_was_not_asked_f
 
     with pytest.raises(RuntimeError, match="no such instruction"):
         Runtime("openvino", "cpu").compile(fail)
+
+
+def test_conversions_are_reported_to_nobody() -> None:
+    statement = (
+        "import perception_kit.networks\n"
+        "from openvino.tools.ovc import telemetry_utils\n"
+        "print(telemetry_utils.tm.__name__)"
+    )
+    command = [sys.executable, "-c", statement]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
