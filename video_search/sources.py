@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from perception_kit.budgets import check_regular, parse_yaml
+from perception_kit.budgets import parse_yaml, regular
 from perception_kit.evaluation.run_folder import CONFIG, RESULTS
 from perception_kit.videos.pictures import has_pictures, picture_paths
 from perception_kit.videos.video import VIDEO_SUFFIXES
@@ -74,7 +74,7 @@ class SourceFile:
             raise SourceError(self.fault)
         total = hashlib.sha256()
         for file in self.files():
-            check_regular(file)
+            regular(file)
             content = hashlib.sha256()
             with file.open("rb") as opened:
                 while chunk := opened.read(_CHUNK):
