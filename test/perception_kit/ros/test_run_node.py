@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ros_graph import DOMAIN_ID
 
 from perception_kit.resources import package_folder
 from perception_kit.ros.node_processes import namespace_remappings, write_state_parameters
@@ -103,7 +104,7 @@ class Saying(Node):
 
     def say(self):
         if self not in said:
-            print(self.get_fully_qualified_name(), self.topic, self.file)
+            print("said", self.get_fully_qualified_name(), self.topic, self.file)
             said.append(self)
         if len(said) == int(sys.argv[1]):
             rclpy.shutdown()
@@ -113,12 +114,19 @@ sys.exit(run_in_namespaces(Saying, sys.argv[2:]))
 
 
 def said_by(number: int, *arguments: str) -> list[str]:
-    """Lines of the nodes of one process, in the order of their names."""
+    """Lines of the nodes of one process, in the order of their names.
+
+    Not those of Fast DDS, which complains there of what killed processes left behind.
+    """
     command = [sys.executable, "-c", _SEVERAL, str(number), *arguments]
-    environment = os.environ | {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    environment = os.environ | {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_DOMAIN_ID": str(DOMAIN_ID),
+    }
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    return sorted(ended.stdout.splitlines())
+    lines = ended.stdout.splitlines()
+    return sorted(line.removeprefix("said ") for line in lines if line.startswith("said "))
 
 
 def test_one_process_has_a_node_for_each_camera(tmp_path: Path) -> None:
