@@ -7,6 +7,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
@@ -28,7 +29,13 @@ from actionrec_node.data.training_clips import (
 )
 from actionrec_node.evaluation.clip_scores import evaluate_clips, format_scores
 from actionrec_node.networks.action_model import ActionModel, save_action_model
-from actionrec_node.networks.fine_tuning import freeze, frozen_prefixes, train_mode
+from actionrec_node.networks.action_model_spec import ActionModelSpec
+from actionrec_node.networks.fine_tuning import (
+    freeze,
+    frozen_prefixes,
+    mix_weights,
+    train_mode,
+)
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
 from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
 from actionrec_node.training_data import load_data
@@ -169,6 +176,26 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         }
 
 
+def _build_model(options: ActionTrainingOptions, spec: ActionModelSpec) -> ActionModel:
+    """The model before the first step: ImageNet's slow path, and ``--weights`` where given.
+
+    Raises ModelFileError, and TrainingError where ``--wise-ft`` has no weights to mix with.
+    """
+    model = ActionModel(spec)
+    if isinstance(model.network, ResNeXt3dLite0):
+        model.network.load_imagenet(spec.mean, spec.std)
+    if not options.weights:
+        return model
+    same_classes = are_of_classes(options.weights, spec.class_names)
+    if options.wise_ft is not None and not same_classes:
+        raise TrainingError(
+            f"--wise-ft {options.wise_ft:g} needs --weights of the same classes, expected"
+            f" {', '.join(spec.class_names)}: else the classifier is a new one"
+        )
+    load_pretrained(model.network, options.weights, keep_classifier=same_classes)
+    return model
+
+
 def run(options: ActionTrainingOptions) -> None:
     """Train, score on the held-out videos, write the model and its record.
 
@@ -195,12 +222,8 @@ def run(options: ActionTrainingOptions) -> None:
         "train_windows": dict(zip(spec.class_names, clips.counts.tolist(), strict=True)),
     }
 
-    model = ActionModel(spec)
-    if isinstance(model.network, ResNeXt3dLite0):
-        model.network.load_imagenet(spec.mean, spec.std)
-    if options.weights:
-        same_classes = are_of_classes(options.weights, spec.class_names)
-        load_pretrained(model.network, options.weights, keep_classifier=same_classes)
+    model = _build_model(options, spec)
+    start = deepcopy(model.state_dict())
 
     trainer = ActionTrainer(fabric, options, model, clips, val_videos)
     clock = trainer.create_clock()
@@ -212,6 +235,8 @@ def run(options: ActionTrainingOptions) -> None:
     if not fabric.is_global_zero:
         return
 
+    if options.wise_ft is not None:
+        mix_weights(network, start, options.wise_ft)
     save_action_model(options.out, network)
     scores = trainer.validate(network)
     print(format_scores(scores))

@@ -117,6 +117,13 @@ class ActionTrainingOptions(TrainingOptions):
     freeze_through: str | None = option(
         None, "with --weights, do not train the network up to and with this stage", metavar="STAGE"
     )
+    wise_ft: float | None = option(
+        None,
+        "with --weights of the same classes: how much of the model is as trained; the rest is"
+        " --weights, which keeps what they know of other people and places (default: all)",
+        bounded_float(0.0, 1.0),
+        metavar="FRACTION",
+    )
     augmentation: Mode = option("some", "filters applied to a clip", choices=get_args(Mode))
     balance: Balance = option(
         "sampling",
@@ -173,6 +180,8 @@ def _check_together(parser: argparse.ArgumentParser, options: ActionTrainingOpti
         parser.error(
             "--freeze-through needs --weights: stages that were never trained would be frozen"
         )
+    if options.wise_ft is not None and not options.weights:
+        parser.error("--wise-ft needs --weights: it takes the mean with them")
 
     ways = (options.val, options.val_fraction, options.fold)
     if sum(way is not None for way in ways) != 1:

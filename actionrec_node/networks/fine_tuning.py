@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training only the later stages of a network that was trained before."""
+"""What is kept of a network that was trained before: its early stages, or a part of all weights."""
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
 
 from actionrec_node.networks.stages import stages_of
 from perception_kit.training.run import TrainingError
@@ -37,3 +40,16 @@ def train_mode(network: nn.Module, prefixes: tuple[str, ...]) -> None:
     for name, module in network.named_modules():
         if f"{name}.".startswith(prefixes):
             module.eval()
+
+
+@torch.no_grad()
+def mix_weights(network: nn.Module, start: Mapping[str, Tensor], fraction: float) -> None:
+    """Leave ``fraction`` of the weights as trained, and take the rest from ``start``.
+
+    ``start`` is the ``state_dict`` before the training, whose statistics of batch normalization
+    are mixed, too. WiSE-FT (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022,
+    equation 1).
+    """
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.lerp(start[name].to(tensor), tensor, fraction))

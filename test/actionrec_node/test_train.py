@@ -119,6 +119,24 @@ def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: 
     )
 
 
+def test_a_part_of_the_weights_before_the_training_can_be_kept(data_folder: Path) -> None:
+    torch.manual_seed(5)
+    before = ActionModel(new_spec("resnext3d_compact", ["running", "standing"]))
+    train.save_action_model(data_folder / "before.safetensors", before)
+    states = {}
+    for name, option in {"trained": [], "mixed": ["--wise-ft", "0.25"]}.items():
+        more = ["--steps", "2", "--weights", str(data_folder / "before.safetensors"), *option]
+        more += ["--out", str(data_folder / name / "m.safetensors")]
+        more += ["--run-dir", str(data_folder / name)]
+        train.main(_arguments(data_folder, *more))
+        model = load_action_model(data_folder / name / "m.safetensors")
+        states[name] = model.network.state_dict()
+    for name, tensor in before.network.state_dict().items():
+        if tensor.is_floating_point():
+            expected = 0.75 * tensor + 0.25 * states["trained"][name]
+            torch.testing.assert_close(states["mixed"][name], expected)
+
+
 def test_a_fall_class_of_any_name_raises_the_alarm(
     data_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +215,7 @@ def test_nothing_of_data_that_is_only_trained_on_is_held_out(
     ("more", "message"),
     [
         (["--freeze-through", "layer1"], "--freeze-through needs --weights"),
+        (["--wise-ft", "0.5"], "--wise-ft needs --weights: it takes the mean with them"),
         (["--val-fraction", "0.1"], "give one of --val, --val-fraction and --fold"),
         (
             ["--accelerator", "cpu", "--precision", "bf16-mixed"],
@@ -236,6 +255,7 @@ def test_options_that_do_not_go_together(
         ("both sides", "2 videos are in two of the data folders"),
         ("no checkpoint", "there is no checkpoint"),
         ("no stage", "cannot freeze up to 'layer9', expected one of conv1, layer1"),
+        ("other classes", "--wise-ft 0.5 needs --weights of the same classes, expected running"),
         ("no fraction", "the fraction to hold out must be above 0 and below 1, got 2"),
         ("no pattern", "'(' is no regular expression"),
         ("no folder", "is-a-file"),
@@ -265,6 +285,10 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         model = ActionModel(new_spec("resnext3d_compact", ["a", "b"]))
         train.save_action_model(data_folder / "w.safetensors", model)
         arguments += ["--weights", str(data_folder / "w.safetensors"), "--freeze-through", "layer9"]
+    elif case == "other classes":
+        model = ActionModel(new_spec("resnext3d_compact", ["a", "b"]))
+        train.save_action_model(data_folder / "w.safetensors", model)
+        arguments += ["--weights", str(data_folder / "w.safetensors"), "--wise-ft", "0.5"]
     elif case in ("no fraction", "no pattern"):
         at = arguments.index("--val")
         del arguments[at : at + 2]
