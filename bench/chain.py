@@ -4,13 +4,16 @@
 A recording is played as a camera to the three nodes, which run as on a robot; once for each runtime
 of the networks, at one rate after the other. Latencies are those from the stamp of an image to the
 arrival of its result; a frame that a result does not come for was dropped. ``--threads`` compares
-numbers of threads of each node's networks in the same way.
+numbers of threads of each node's networks in the same way. ``--resnet50`` adds torchvision's
+network in the place of the segmentation, with random weights: it does all of its work and finds
+nothing, so that what follows has little to do.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -25,9 +28,12 @@ import yaml
 from bench.live_run import LiveRun, domain, node_processes, read_frames, running_nodes
 from bench.soak import sample, wait_for_results
 from bench.timing import add_json_option, write_figures
+from perception_kit.bags.camera_frames import CameraFrame
 from perception_kit.stamps import stamp_to_ns
 from perception_kit.temporary import temporary_folder
 from pose6d_node.config import Pose6dConfig
+from pose6d_node.segmentation.network import build_network
+from pose6d_node.segmentation.segmentation_model import save_segmentation
 
 RESULTS = {
     "detections": "pose6d_node/detections",
@@ -59,6 +65,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=[Pose6dConfig.threads],
         help="of the networks of a node, 0: one for each core (default: that of the nodes)",
     )
+    parser.add_argument(
+        "--resnet50", action="store_true", help="also with torchvision's ResNet-50 as segmentation"
+    )
     parser.add_argument("--seconds", type=float, default=30.0, help="at each rate")
     parser.add_argument("--out", type=Path, required=True, help="folder of the logs and the chart")
     add_json_option(parser)
@@ -72,29 +81,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     frames = read_frames(options.bag, options.frames)
 
     figures: dict[str, dict[str, Any]] = {}
-    for runtime, threads in product(options.runtimes, options.threads):
-        name = runtime if len(options.threads) == 1 else f"{runtime}, {threads} threads"
-        number = domain()
-        run = LiveRun(frames, options.rates[0], number)
-        with temporary_folder("parameters") as folder:
-            settings = {"runtime": runtime, "threads": threads}
-            parameters = {"--params-file": _write_parameters(folder, settings)}
-            started_s = monotonic()
-            logs = options.out / f"logs_{runtime}_{threads}"
-            with running_nodes(number, logs, parameters) as bringup:
-                wait_for_results(run)
-                start_s = monotonic() - started_s
-                processes = node_processes(bringup)
-                for rate in options.rates:
-                    measured = measure(run, processes, rate, options.seconds)
-                    figures[f"{name} at {rate:g} Hz"] = {"start_s": start_s, **measured}
-        run.client.close()
+    with temporary_folder("models") as folder:
+        for name, settings in _cases(options, folder).items():
+            figures |= _measure_case(name, settings, frames, options)
 
     _print_table(figures)
     options.out.mkdir(parents=True, exist_ok=True)
     _chart(figures).write_html(options.out / "chain.html")
     write_figures(options.json, {"results": figures})
     return 0
+
+
+def _cases(options: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
+    """Parameters of the nodes that have networks, by what the case is called."""
+    cases: dict[str, dict[str, Any]] = {}
+    for runtime, threads in product(options.runtimes, options.threads):
+        settings = {"runtime": runtime, "threads": threads}
+        case = runtime if len(options.threads) == 1 else f"{runtime}, {threads} threads"
+        cases[case] = settings
+        if options.resnet50:
+            path = folder / "resnet50.safetensors"
+            if not path.exists():
+                network = build_network("resnet50", 1)
+                save_segmentation(path, network, "resnet50", ["nothing"], [640, 480])
+            cases[f"{case}, resnet50"] = settings | {"segmentation_model": str(path)}
+    return cases
+
+
+def _measure_case(
+    name: str,
+    settings: Mapping[str, Any],
+    frames: Sequence[CameraFrame],
+    options: argparse.Namespace,
+) -> dict[str, dict[str, Any]]:
+    """Start the nodes with these parameters; returns what ``measure`` says of each rate."""
+    figures: dict[str, dict[str, Any]] = {}
+    number = domain()
+    run = LiveRun(frames, options.rates[0], number)
+    with temporary_folder("parameters") as folder:
+        parameters = {"--params-file": _write_parameters(folder, settings)}
+        logs = options.out / ("logs_" + re.sub(r"\W+", "_", name))
+        started_s = monotonic()
+        with running_nodes(number, logs, parameters) as bringup:
+            wait_for_results(run)
+            start_s = monotonic() - started_s
+            processes = node_processes(bringup)
+            for rate in options.rates:
+                measured = measure(run, processes, rate, options.seconds)
+                figures[f"{name} at {rate:g} Hz"] = {"start_s": start_s, **measured}
+    run.client.close()
+    return figures
 
 
 def measure(
@@ -159,9 +195,11 @@ def _result(run: LiveRun, topic: str, begin: float, end: float, published: int) 
 
 
 def _write_parameters(folder: Path, settings: Mapping[str, Any]) -> Path:
-    """A file of these parameters of the nodes that have networks."""
+    """A file of these parameters of the nodes that have networks; models are of ``pose6d_node``."""
     path = folder / "parameters.yaml"
-    entries = {f"/**/{node}": {"ros__parameters": dict(settings)} for node in _NODES_WITH_NETWORKS}
+    shared = {name: settings[name] for name in ("runtime", "threads")}
+    of_nodes = dict.fromkeys(_NODES_WITH_NETWORKS, shared) | {"pose6d_node": dict(settings)}
+    entries = {f"/**/{node}": {"ros__parameters": dict(own)} for node, own in of_nodes.items()}
     path.write_text(yaml.safe_dump(entries))
     return path
 
