@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from perception_kit.arguments import model_file, program_name
+from perception_kit.budgets import parse_json
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
@@ -57,29 +58,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
     kind = model_kind(args.model)
     tensors, metadata = read_model(args.model, kind)
+    record = _read_record(args.model)
+    command = ["python", "-m", "perception_kit.halve", str(args.model), "--out", str(args.out)]
     digest = file_sha256(args.model)
+    record["halved"] = {"command": shlex.join(command), "sha256": digest, "dtype": "float16"}
     try:
         halved = halve(tensors)
     except ValueError as error:
         raise ModelFileError(f"'{args.model}': {error}: it stays in float32") from error
     before = args.model.stat().st_size
     save_model(args.out, kind, halved, {k: v for k, v in metadata.items() if k != "kind"})
-    _write_record(args.model, args.out, digest)
+    with replacing(args.out.with_name(args.out.name + ".json")) as partial:
+        write_json(partial, record)
     print(f"wrote {args.out}: {before / 1e6:.1f} -> {args.out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
-def _write_record(model: Path, out: Path, digest: str) -> None:
-    """The record of the training goes with the model; one that has none says how it was made."""
-    record = model.with_name(model.name + ".json")
-    target = out.with_name(out.name + ".json")
-    if record.is_file():
-        if record.resolve() != target.resolve():
-            shutil.copyfile(record, target)
-        return
-    command = ["python", "-m", "perception_kit.halve", str(model), "--out", str(out)]
-    with replacing(target) as partial:
-        write_json(partial, {"command": shlex.join(command), "sha256": digest})
+def _read_record(model: Path) -> dict[str, Any]:
+    """The record of the training beside a model; empty where there is none."""
+    path = model.with_name(model.name + ".json")
+    if not path.is_file():
+        return {}
+    try:
+        record = parse_json(path.read_bytes())
+    except ValueError:  # no JSON, or no text
+        record = None
+    if not isinstance(record, dict):
+        raise ModelFileError(f"'{path}' is not the record of a training, which is a JSON object")
+    return record
 
 
 if __name__ == "__main__":
