@@ -99,8 +99,7 @@ def _kept_graph(model: ActionModel, path: str | Path) -> openvino.Model:
     key = action_graph_key(Path(path))
     graph = kept_graph(key)
     if graph is None:
-        graph = network_graph(model)
-        keep_graph(key, graph)
+        graph = keep_graph(key, network_graph(model))
     return graph
 
 

@@ -41,8 +41,12 @@ def kept_graph(key: str) -> openvino.Model | None:
     return graph
 
 
-def keep_graph(key: str, graph: openvino.Model) -> None:
-    """Keep a graph by this name; that it cannot be kept is a RuntimeWarning."""
+def keep_graph(key: str, graph: openvino.Model) -> openvino.Model:
+    """Keep a graph by this name; that it cannot be kept is a RuntimeWarning.
+
+    Returns it as ``kept_graph`` does from now on: compiled, a graph that was written and read
+    rounds otherwise than one that was just made, and each start shall give the same results.
+    """
     path = graphs_folder() / f"{key}.xml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +58,8 @@ def keep_graph(key: str, graph: openvino.Model) -> None:
             RuntimeWarning,
             2,
         )
+        return graph
+    return kept_graph(key) or graph
 
 
 def model_file_key(path: Path, code: Path) -> str:

@@ -77,8 +77,7 @@ def cached_graph(
     key = _key(module, examples, shapes)
     graph = kept_graph(key)
     if graph is None:
-        graph = to_graph(module, examples, shapes)
-        keep_graph(key, graph)
+        graph = keep_graph(key, to_graph(module, examples, shapes))
     return graph
 
 

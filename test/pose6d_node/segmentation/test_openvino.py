@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
+from perception_kit.networks.openvino_runtime import RuntimeUnavailableError, has_bfloat16
+from perception_kit.resources import resolve_path
 from perception_kit.types import Intrinsics
 from pose6d_node.config import Pose6dConfig
 from pose6d_node.segmentation.network import build_network
+from pose6d_node.segmentation.openvino import compile_parts
 from pose6d_node.segmentation.predictor import Segmenter
-from pose6d_node.segmentation.segmentation_model import save_segmentation
+from pose6d_node.segmentation.segmentation_model import load_segmentation, save_segmentation
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["colour", "depth"])
@@ -47,6 +49,19 @@ def test_same_instances_for_images_of_several_sizes(model_path: Path) -> None:
 
     compiled.configure(Pose6dConfig(score_threshold=1.0))
     assert compiled(rgb) == []
+
+
+@torch.inference_mode()
+def test_the_first_start_gives_what_later_ones_give(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = resolve_path("package://assistant_perception/models/demo/segmentation.safetensors")
+    rounds = has_bfloat16()
+    image = 2 * torch.randn(1, 4, 384, 480, generator=torch.Generator().manual_seed(0))
+    first, second = (compile_parts(load_segmentation(model)[0].eval(), rounds) for _ in range(2))
+    pairs = zip(first(image).levels.values(), second(image).levels.values(), strict=True)
+    assert all(torch.equal(made, kept) for made, kept in pairs)
 
 
 def test_openvino_is_refused_on_a_gpu(model_path: Path) -> None:
