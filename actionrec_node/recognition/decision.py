@@ -24,14 +24,14 @@ NONE = ""  # the label where no class scores high enough
 class Decision:
     """The label of one person (or of the whole image) over time.
 
-    The alarm has hysteresis: it goes on with the clip that scores a fall at least ``fall_on``, and
-    off with one that scores falling and lying together below ``fall_off``: not before the person
-    gets up. A fall scores the sum of the ``alarm_classes``, lying that of the ``lying_classes``.
-    While the alarm is on, the label is that of lying where this scores higher than the fall, which
-    confirms the alarm, and else "falling" whatever the model calls it. While it is off, the label
-    is the best of the classes that raise no alarm, or ``NONE`` where that scores below
-    ``score_threshold``. A model without alarm classes has no alarm, one with the class "nobody" has
-    no label where that is the best.
+    The alarm has hysteresis: it goes on with the clip that scores a fall at least ``fall_on``, but
+    not with the first one, before which nothing is known, and off with one that scores falling and
+    lying together below ``fall_off``: not before the person gets up. A fall scores the sum of the
+    ``alarm_classes``, lying that of the ``lying_classes``. While the alarm is on, the label is that
+    of lying where this scores higher than the fall, which confirms the alarm, and else "falling"
+    whatever the model calls it. While it is off, the label is the best of the classes that raise no
+    alarm, or ``NONE`` where that scores below ``score_threshold``. A model without alarm classes
+    has no alarm, one with the class "nobody" has no label where that is the best.
 
     ``scores`` (C,) are the smoothed probabilities, empty before the first clip; ``alarm`` is the
     alarm that is on. Its first sign is the first clip of the fall that scored at least
@@ -71,14 +71,15 @@ class Decision:
         Scores are an exponential moving average over time, so that the rate of predictions does not
         change their delay.
         """
-        if not len(self.scores) or config.smoothing <= 0:
+        is_first = not len(self.scores)
+        if is_first or config.smoothing <= 0:
             self.scores = probabilities
         else:
             kept = math.exp(-(stamp_ns - self._stamp_ns) * 1e-9 / config.smoothing)
             self.scores = kept * self.scores + (1 - kept) * probabilities
         self._stamp_ns = stamp_ns
 
-        self._update_alarm(stamp_ns, config)
+        self._update_alarm(stamp_ns, config, is_first)
         return self._label(config.score_threshold)
 
     @property
@@ -88,7 +89,7 @@ class Decision:
             return False
         return int(self.scores.argmax()) == self._nobody
 
-    def _update_alarm(self, stamp_ns: int, config: RecognizerConfig) -> None:
+    def _update_alarm(self, stamp_ns: int, config: RecognizerConfig, is_first: bool) -> None:
         if not self._falls:
             return
         fall, lying = self._score(self._falls), self._score(self._lying)
@@ -101,7 +102,7 @@ class Decision:
         # Between the two the alarm stays as it is, but a fall may have begun.
         if self._first_sign_ns is None:
             self._first_sign_ns = stamp_ns
-        if self.alarm is None and fall >= config.fall_on:
+        if self.alarm is None and fall >= config.fall_on and not is_first:
             self.alarm = FallAlarm(self._first_sign_ns, stamp_ns)
         elif self.alarm is not None and self.alarm.confirmed_ns is None and lying > fall:
             self.alarm = replace(self.alarm, confirmed_ns=stamp_ns)

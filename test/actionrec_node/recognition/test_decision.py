@@ -40,10 +40,12 @@ def _labels(falling: list[float], config: RecognizerConfig) -> list[str]:
             [0.45, 0.49], ["walking", "walking"], id="best class, but not sure enough for an alarm"
         ),
         pytest.param(
-            [0.6, 0.25, 0.45],
-            ["falling", "walking", "walking"],
+            [0.1, 0.6, 0.25, 0.45],
+            ["walking", "falling", "walking", "walking"],
             id="once off, it takes the higher score again",
         ),
+        pytest.param([0.9, 0.2], [NONE, "walking"], id="not with the first clip alone"),
+        pytest.param([0.9, 0.9], [NONE, "falling"], id="but with a fall that goes on"),
     ],
 )
 def test_the_alarm_has_hysteresis(scores: list[float], expected: list[str]) -> None:
@@ -132,8 +134,9 @@ def test_classes_of_any_name_confirm_the_alarm() -> None:
     config = RecognizerConfig(smoothing=0.0, fall_on=0.6)
     decision = Decision(("Fall Down", "On Floor", "walking"), ["Fall Down"], ["On Floor"])
     decision.update(np.array([0.8, 0.1, 0.1]), 0, config)
-    assert decision.update(np.array([0.1, 0.8, 0.1]), STEP_NS, config) == ("On Floor", 0.8)
-    assert decision.alarm == FallAlarm(0, 0, STEP_NS)
+    decision.update(np.array([0.8, 0.1, 0.1]), STEP_NS, config)
+    assert decision.update(np.array([0.1, 0.8, 0.1]), 2 * STEP_NS, config) == ("On Floor", 0.8)
+    assert decision.alarm == FallAlarm(0, STEP_NS, 2 * STEP_NS)
 
 
 @given(
