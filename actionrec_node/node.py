@@ -112,7 +112,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         if not config.model:
             raise ValueError(
                 "no model is set: set the parameter 'model' to a .safetensors file, for example "
-                "package://assistant_perception/models/demo/action.safetensors"
+                "package://assistant_perception/models/people/action_permissive.safetensors"
             )
         self._device = choose_device(config.device)
         self._recognizer = ActionRecognizer(

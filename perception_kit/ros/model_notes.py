@@ -17,10 +17,14 @@ _INSTEAD = {
     "/models/ycbv/segmentation.safetensors (YCB-Video), or train your own",
     "pose_model": "rendered objects. For real ones take package://assistant_perception/models/ycbv"
     "/pose.safetensors (YCB-Video), or train your own",
-    "model": "rendered people. For real ones train on videos of people (docs/actions.md)",
+    "model": "rendered people. For real ones take package://assistant_perception/models/people"
+    "/action_permissive.safetensors, or train your own",
 }
 # Some of the videos that these were trained on are for non-commercial use.
-_RESEARCH_ONLY = ("models/people/segmentation.safetensors",)
+_RESEARCH_ONLY = (
+    "models/people/segmentation.safetensors",
+    "models/people/action.safetensors",
+)
 
 
 def log_model(logger: Any, parameter: str, path: str, class_names: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ class Logger:
     [
         ("segmentation_model", f"{DEMO}/segmentation.safetensors", "ycbv/segmentation"),
         ("pose_model", f"{DEMO}/pose.safetensors", "ycbv/pose"),
-        ("model", str(package_folder() / "models/demo/action.safetensors"), "videos of people"),
+        ("model", str(package_folder() / "models/demo/action.safetensors"), "people/action_perm"),
     ],
 )
 def test_the_demos_models_are_warned_of(parameter: str, path: str, instead: str) -> None:
@@ -45,12 +45,15 @@ def test_the_demos_models_are_warned_of(parameter: str, path: str, instead: str)
     assert instead in warning.replace(".safetensors", "")
 
 
-def test_models_for_research_only_say_so() -> None:
+@pytest.mark.parametrize(
+    ("parameter", "name"), [("segmentation_model", "segmentation"), ("model", "action")]
+)
+def test_models_for_research_only_say_so(parameter: str, name: str) -> None:
     logger = Logger()
-    path = "package://assistant_perception/models/people/segmentation.safetensors"
-    log_model(logger, "segmentation_model", path, ["person"])
+    path = f"package://assistant_perception/models/people/{name}.safetensors"
+    log_model(logger, parameter, path, ["person"])
     (warning,) = logger.warnings
-    assert warning.startswith("segmentation_model is for research only")
+    assert warning.startswith(f"{parameter} is for research only")
 
 
 def test_other_models_are_only_named(tmp_path: Path) -> None:
