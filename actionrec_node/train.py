@@ -223,7 +223,7 @@ def run(options: ActionTrainingOptions) -> None:
     }
 
     model = _build_model(options, spec)
-    start = deepcopy(model.state_dict())
+    start = deepcopy(model.state_dict()) if options.wise_ft is not None else {}
 
     trainer = ActionTrainer(fabric, options, model, clips, val_videos)
     clock = trainer.create_clock()

@@ -97,10 +97,7 @@ def load_runtime_model(
 def _kept_graph(model: ActionModel, path: str | Path) -> openvino.Model:
     """The graph of the network of a model file, which PyTorch has seen; kept for the next time."""
     key = action_graph_key(Path(path))
-    graph = kept_graph(key)
-    if graph is None:
-        graph = keep_graph(key, network_graph(model))
-    return graph
+    return kept_graph(key) or keep_graph(key, network_graph(model))
 
 
 def network_graph(model: ActionModel) -> openvino.Model:

@@ -75,10 +75,7 @@ def cached_graph(
     A graph that cannot be kept is a RuntimeWarning.
     """
     key = _key(module, examples, shapes)
-    graph = kept_graph(key)
-    if graph is None:
-        graph = keep_graph(key, to_graph(module, examples, shapes))
-    return graph
+    return kept_graph(key) or keep_graph(key, to_graph(module, examples, shapes))
 
 
 def compile_module(
