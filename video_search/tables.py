@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import time
 import uuid
 import warnings
@@ -199,6 +200,12 @@ def _index(tags_table: Any) -> None:
 
 
 def _is_local(uri: str) -> bool:
+    """Whether this is a folder. Raises LibraryError for an address with a slash too few."""
+    if typo := re.fullmatch(r"([a-z][a-z0-9+]+):/([^/].*)", uri):
+        scheme, rest = typo.groups()
+        raise LibraryError(
+            f"'{uri}' is no address: write '{scheme}://{rest}', and as text, no Path"
+        )
     return "://" not in uri
 
 

@@ -205,6 +205,14 @@ def test_a_source_is_forgotten_with_its_name(library: Library) -> None:
     assert not any(b"/videos/a.mp4" in path.read_bytes() for path in files(library))
 
 
+@pytest.mark.parametrize("opened", [Library.open, Library.create])
+def test_an_address_with_one_slash_makes_no_folder(opened, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LibraryError, match="write 's3://bucket/library'"):
+        opened(Path("s3://bucket/library"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_library_is_named(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match=r"there is no library at .*video_search\.index"):
         Library.open(tmp_path / "none")
