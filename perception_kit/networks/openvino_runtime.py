@@ -109,10 +109,20 @@ def choose_runtime(runtime: str, device: str, may_round: bool = False) -> Runtim
 
 
 @cache
+def _core() -> openvino.Core:
+    """OpenVINO itself: one for the whole process, and until its end.
+
+    Its CPU plugin gives the thread that loads it a stack for signal handlers, and puts the one
+    before back when it is unloaded. Two that end in the order in which they began leave the thread
+    with a stack that is no longer there, and the next signal ends the process.
+    """
+    return import_package("openvino").Core()
+
+
+@cache
 def has_bfloat16() -> bool:
     """Whether the CPU computes in bfloat16 by itself. Raises RuntimeUnavailableError."""
-    core = import_package("openvino").Core()
-    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _runtime_device(runtime: str, device: str) -> str:
@@ -153,7 +163,7 @@ class CompiledGraph:
             # Nodes that all pin themselves to the first cores would wait for each other.
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = import_package("openvino").Core().compile_model(graph, "CPU", settings)
+        compiled = _core().compile_model(graph, "CPU", settings)
         self._request, self._calling = compiled.create_infer_request(), Lock()
 
     def __call__(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -183,9 +193,8 @@ def save_graph(graph: openvino.Model, path: Path) -> None:
 
 def read_graph(path: Path) -> openvino.Model:
     """The graph of ``path`` (.xml). Raises RuntimeUnavailableError where it is damaged."""
-    openvino = import_package("openvino")
     try:
-        return openvino.Core().read_model(str(path))
+        return _core().read_model(str(path))
     except RuntimeError as error:
         raise RuntimeUnavailableError(
             f"'{path}' is not an OpenVINO graph with its .bin file beside it: make it again"

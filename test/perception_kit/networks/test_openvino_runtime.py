@@ -96,6 +96,7 @@ def test_a_missing_package_is_named(network: nn.Module, monkeypatch: pytest.Monk
         raise ImportError(f"No module named '{name}'")
 
     monkeypatch.setattr(runtime.importlib, "import_module", missing)
+    monkeypatch.setattr(runtime, "_core", runtime._core.__wrapped__)  # the process has had it
     with pytest.raises(
         RuntimeUnavailableError, match=r"needs the package 'openvino'.*set the runtime to 'pytorch'"
     ):
@@ -202,3 +203,22 @@ def test_conversions_are_reported_to_nobody() -> None:
     command = [sys.executable, "-c", statement]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
+
+
+def test_a_process_whose_graphs_have_gone_survives_a_signal() -> None:
+    """In the order in which they were made, which leaves no stack for signal handlers else."""
+    statement = """
+import signal, sys
+import numpy as np, openvino
+from openvino import opset13 as ops
+from perception_kit.networks.openvino_runtime import CompiledGraph
+
+x = ops.parameter([1, 4], np.float32)
+graph = openvino.Model([ops.relu(x)], [x])
+first, second = CompiledGraph(graph), CompiledGraph(graph)
+del first
+del second
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))
+signal.raise_signal(signal.SIGUSR1)
+"""
+    assert subprocess.run([sys.executable, "-c", statement], check=False).returncode == 7
