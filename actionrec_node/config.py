@@ -55,7 +55,7 @@ class RecognizerConfig:
 
     # Decisions.
     smoothing: float = parameter(
-        0.15, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0
+        0.2, "time constant of the moving average over class scores, s; 0: none", 0.0, 10.0
     )
     score_threshold: float = parameter(
         0.3, "below this score of the best class the label is empty: none of these", 0.0, 1.0

@@ -111,13 +111,13 @@ def roboflow_sort() -> Tracker:
 
     tracker = SORTTracker(lost_track_buffer=30, frame_rate=RATE)
 
-    def prepare(frame: BenchFrame) -> Detections:
+    def prepare(frame: BenchFrame) -> Any:
         count = len(frame.boxes)
         return Detections(
             xyxy=frame.boxes, confidence=np.full(count, 0.9), class_id=np.zeros(count, int)
         )
 
-    return prepare, lambda detections: tracker.update(detections).tracker_id
+    return prepare, lambda detections: np.asarray(tracker.update(detections).tracker_id).tolist()
 
 
 TRACKERS = {

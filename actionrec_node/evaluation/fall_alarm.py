@@ -22,6 +22,9 @@ CHOICES = tuple(percent / 100 for percent in range(30, 100, 5))
 CONFIRMATION_S = 4.0
 """A confirmed alarm may come so long after the end of its fall: the person has to lie first."""
 
+LYING_S = 0.5
+"""Falls of which the video shows less than this afterwards are not asked for a confirmed alarm."""
+
 
 def alarm_scores(
     videos: Sequence[PredictedVideo],
@@ -37,7 +40,8 @@ def alarm_scores(
     with a value for each ``fall_on``: falls ``missed``, ``recall``,
     ``false_alarms``, ``false_alarms_per_hour``, ``mean_delay_s`` and ``max_delay_s``
     (``fall_reports``). ``confirmed`` has the same lists for a robot that waits until lying confirms
-    the alarm, at most ``CONFIRMATION_S`` after the fall.
+    the alarm, at most ``CONFIRMATION_S`` after the fall, for the ``falls`` whose video goes on for
+    ``LYING_S``.
     """
     if alarm_classes is None:
         alarm_classes = default_alarm_classes(class_names)
@@ -59,7 +63,7 @@ def alarm_scores(
         "falls": len(on[0].delays_s),
         "fall_on": list(CHOICES),
         **_columns(on, minutes),
-        "confirmed": _columns(confirmed, minutes),
+        "confirmed": {"falls": len(confirmed[0].delays_s), **_columns(confirmed, minutes)},
     }
 
 
@@ -103,18 +107,19 @@ def _reports(
     frames, ground_truth, newest = video.live_frames()
     stamps, truth = (frames / clip_fps).tolist(), called[ground_truth].tolist()
 
-    def reports(alarms: np.ndarray, grace_s: float) -> actions.FallReports:
+    def reports(alarms: np.ndarray, grace_s: float, after_s: float) -> actions.FallReports:
         reported = np.where(alarms[newest], FALL_LABEL, actions.NONE)
-        return actions.fall_reports(stamps, truth, reported.tolist(), FALL_LABEL, grace_s)
+        return actions.fall_reports(stamps, truth, reported.tolist(), FALL_LABEL, grace_s, after_s)
 
-    return reports(is_on, actions.GRACE_S), reports(is_confirmed, CONFIRMATION_S)
+    return reports(is_on, actions.GRACE_S, 0.0), reports(is_confirmed, CONFIRMATION_S, LYING_S)
 
 
 def format_alarm(scores: dict[str, Any]) -> str:
     """``alarm_scores`` as a table for the terminal."""
     lines = [
         f"fall alarm: {scores['falls']} falls in {scores['minutes']:.1f} min",
-        "                        alarm is on                  |  and lying confirms it",
+        "                        alarm is on                  |  and lying confirms it"
+        f", of {scores['confirmed']['falls']} falls",
         "fall_on  missed  false  an hour  mean, max delay in s  |"
         "  missed  false  an hour  mean, max delay in s",
     ]

@@ -58,7 +58,9 @@ def plot_alarm(path: Path, scores: Mapping[str, Any]) -> None:
     """
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
-    for name, curve in (("alarm", scores), ("confirmed by lying", scores["confirmed"])):
+    confirmed = scores["confirmed"]
+    curves = [("alarm", scores), (f"confirmed by lying, of {confirmed['falls']}", confirmed)]
+    for name, curve in curves if confirmed["falls"] else curves[:1]:
         axes.plot(curve["false_alarms_per_hour"], curve["recall"], marker="o", label=name)
         points = zip(
             curve["false_alarms_per_hour"], curve["recall"], scores["fall_on"], strict=True

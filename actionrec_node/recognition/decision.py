@@ -19,6 +19,9 @@ from perception_kit.colors import FALL_LABEL, NOBODY_LABEL
 from perception_kit.types import FallAlarm
 
 NONE = ""  # the label where no class scores high enough
+# Lying confirms an alarm from this fraction of the fall's score on. Somebody who has just fallen
+# still looks like falling; of false alarms hardly any is followed by lying at all.
+_CONFIRMING = 0.5
 
 
 class Decision:
@@ -27,11 +30,12 @@ class Decision:
     The alarm has hysteresis: it goes on with the clip that scores a fall at least ``fall_on``, but
     not with the first one, before which nothing is known, and off with one that scores falling and
     lying together below ``fall_off``: not before the person gets up. A fall scores the sum of the
-    ``alarm_classes``, lying that of the ``lying_classes``. While the alarm is on, the label is that
-    of lying where this scores higher than the fall, which confirms the alarm, and else "falling"
-    whatever the model calls it. While it is off, the label is the best of the classes that raise no
-    alarm, or ``NONE`` where that scores below ``score_threshold``. A model without alarm classes
-    has no alarm, one with the class "nobody" has no label where that is the best.
+    ``alarm_classes``, lying that of the ``lying_classes``. A later clip in which lying scores at
+    least half of the fall confirms the alarm. While it is on, the label is that of lying where this
+    scores higher than the fall, and else "falling" whatever the model calls it. While it is off,
+    the label is the best of the classes that raise no alarm, or ``NONE`` where that scores below
+    ``score_threshold``. A model without alarm classes has no alarm, one with the class "nobody" has
+    no label where that is the best.
 
     ``scores`` (C,) are the smoothed probabilities, empty before the first clip; ``alarm`` is the
     alarm that is on. Its first sign is the first clip of the fall that scored at least
@@ -104,7 +108,11 @@ class Decision:
             self._first_sign_ns = stamp_ns
         if self.alarm is None and fall >= config.fall_on and not is_first:
             self.alarm = FallAlarm(self._first_sign_ns, stamp_ns)
-        elif self.alarm is not None and self.alarm.confirmed_ns is None and lying > fall:
+        elif (
+            self.alarm is not None
+            and self.alarm.confirmed_ns is None
+            and lying >= _CONFIRMING * fall
+        ):
             self.alarm = replace(self.alarm, confirmed_ns=stamp_ns)
 
     def _score(self, classes: list[int]) -> float:

@@ -112,11 +112,11 @@ _ON_RENDERS = "--data OUT/renders --val OUT/held_out"
 _SEGMENTATION = Step(
     "segmentation",
     f"perception train segmentation {_ON_RENDERS} --weights imagenet --input-size 480 360"
-    " --max-minutes 90 --out OUT/segmentation.safetensors",
+    " --max-minutes 75 --out OUT/segmentation.safetensors",
 )
 _POSE = Step(
     "pose",
-    f"perception train pose {_ON_RENDERS} --max-minutes 90 --out OUT/pose.safetensors",
+    f"perception train pose {_ON_RENDERS} --max-minutes 45 --out OUT/pose.safetensors",
 )
 _LMO_MODELS = "--segmentation-model OUT/segmentation.safetensors --pose-model OUT/pose.safetensors"
 _YCBV_MODELS = (

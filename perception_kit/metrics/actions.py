@@ -159,13 +159,15 @@ def fall_reports(
     predicted: Sequence[str],
     label: str = "falling",
     grace_s: float = GRACE_S,
+    after_s: float = 0.0,
 ) -> FallReports:
     """How long after its start each fall is reported, and what is reported besides.
 
     A fall is a run of frames labeled ``label``. A prediction reports it from its first frame until
     ``grace_s`` after its last one, but not once the next fall has begun. A false alarm is a run of
     predictions none of which lies within such a time; one in frames that nobody labeled is not
-    counted. ``stamps_s`` (N,) seconds, increasing. Raises ValueError for different lengths.
+    counted. A fall is left out where the stamps end less than ``after_s`` after it. ``stamps_s``
+    (N,) seconds, increasing. Raises ValueError for different lengths.
     """
     if not len(stamps_s) == len(ground_truth) == len(predicted):
         raise ValueError(
@@ -185,6 +187,8 @@ def fall_reports(
         window = (stamps >= stamps[start]) & (stamps <= stamps[end - 1] + grace_s)
         window[next_start:] = False
         in_time |= window
+        if stamps[-1] - stamps[end - 1] < after_s:
+            continue
         hits = np.flatnonzero(window & reported)
         delays.append(float(stamps[hits[0]] - stamps[start]) if len(hits) else None)
 

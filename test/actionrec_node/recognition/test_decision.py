@@ -130,6 +130,24 @@ def test_an_alarm_lasts_while_the_person_lies_which_confirms_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(("lying", "confirmed"), [(0.25, False), (0.35, True)])
+def test_lying_half_as_likely_as_the_fall_confirms_it(lying: float, confirmed: bool) -> None:
+    config = RecognizerConfig(smoothing=0.0)
+    decision = Decision(("falling", "lying"))
+    for index in range(3):
+        decision.update(np.array([0.0, 0.9] if index == 0 else [0.9, 0.1]), index * STEP_NS, config)
+    label, _ = decision.update(np.array([0.6, lying]), 3 * STEP_NS, config)
+    assert decision.alarm is not None
+    assert (label, decision.alarm.confirmed_ns is not None) == ("falling", confirmed)
+
+
+def test_the_clip_that_raises_the_alarm_does_not_confirm_it() -> None:
+    decision = Decision(("falling", "lying"))
+    for index in range(2):
+        decision.update(np.array([0.6, 0.4]), index * STEP_NS, RecognizerConfig(fall_on=0.6))
+    assert decision.alarm == FallAlarm(0, STEP_NS)
+
+
 def test_classes_of_any_name_confirm_the_alarm() -> None:
     config = RecognizerConfig(smoothing=0.0, fall_on=0.6)
     decision = Decision(("Fall Down", "On Floor", "walking"), ["Fall Down"], ["On Floor"])

@@ -92,6 +92,14 @@ def test_fall_delays(ground_truth: str, predicted: str, expected: tuple[float | 
     assert delays.mean_s == (pytest.approx(np.mean(reported)) if reported else None)
 
 
+def test_falls_that_end_with_the_recording_can_be_left_out() -> None:
+    stamps = np.arange(8) / 2
+    truth, predicted = _frames("wffwwwff"), _frames("wwwwwwwf")
+    assert fall_reports(stamps, truth, predicted).delays_s == (None, 0.5)
+    left = fall_reports(stamps, truth, predicted, after_s=0.5)
+    assert (left.delays_s, left.false_alarms) == ((None,), 0)
+
+
 @pytest.mark.parametrize(
     ("ground_truth", "predicted", "expected"),
     [
