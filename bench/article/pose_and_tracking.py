@@ -116,7 +116,7 @@ _SEGMENTATION = Step(
 )
 _POSE = Step(
     "pose",
-    f"perception train pose {_ON_RENDERS} --max-minutes 45 --out OUT/pose.safetensors",
+    f"perception train pose {_ON_RENDERS} --max-minutes 30 --out OUT/pose.safetensors",
 )
 _LMO_MODELS = "--segmentation-model OUT/segmentation.safetensors --pose-model OUT/pose.safetensors"
 _YCBV_MODELS = (
