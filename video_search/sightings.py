@@ -46,7 +46,7 @@ class Sighting:
         return replace(self, position=position.astype(np.float32), frame_id=frame_id)
 
 
-@dataclass
+@dataclass(eq=False)  # itself alone, also in a list; arrays are not compared
 class _Appearance:
     best: Sighting
     last: Sighting

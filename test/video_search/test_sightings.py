@@ -39,6 +39,13 @@ def test_two_at_once_are_two() -> None:
     assert len({tag.id for tag in tags}) == len(tags) == 2
 
 
+def test_two_alike_may_come_in_any_order() -> None:
+    appearances = Appearances("a")
+    appearances.update(0, [bowl(0), bowl(200)])
+    appearances.update(S // 4, [bowl(200), bowl(0)])
+    assert [tag.end_ns for tag in appearances.finish()] == [S // 4, S // 4]
+
+
 def test_a_track_is_one_however_it_moves() -> None:
     appearances = Appearances("a")
     for number in range(3):
