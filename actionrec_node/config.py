@@ -45,6 +45,13 @@ class RecognizerConfig:
         1000,
     )
 
+    person_score: float = parameter(
+        0.7,
+        "somebody is classified once a detection of their track has scored so high",
+        0.0,
+        1.0,
+    )
+
     keep_watching: float = parameter(
         3.0,
         "somebody who is not found any more is watched where they were for so long, s; with the"

@@ -86,7 +86,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
         self._kept = KeptState("", "actions", self.problems)
         self._boxes_rejected = 0
         self._person_seen = False
-        self._people_left_out = listed_people([])
+        self._people_left_out = self._people_doubtful = listed_people([])
         self._falls = {"fall_alarms": "0", "fall_delay_s": ""}
 
         self._join = TrackJoin(self.config.person_class)
@@ -199,6 +199,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             requests = recognizer.add(rgb, image.stamp_ns, image.people)
         self._boxes_rejected += len(recognizer.rejected)
         self._people_left_out = listed_people(recognizer.left_out)
+        self._people_doubtful = listed_people(recognizer.doubtful)
         if recognizer.left_out:
             self.problems.report(
                 "max_people",
@@ -305,7 +306,8 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
 
         ``alarm_classes`` raise the fall alarm; "none" is a model without one. Left out are clips
         without a prediction, tracks that came too late for their image, boxes of people that show
-        no part of the image, and the people of the newest image beyond ``max_people``.
+        no part of the image, and the people of the newest image beyond ``max_people``, or below
+        ``person_score``.
         ``fall_delay_s`` is the time from the end of the first clip that spoke for the fall to the
         end of the one that raised the alarm; the latency ``stamp_to_fall_alarm`` ends when the
         alarm was raised by the clock.
@@ -322,6 +324,7 @@ class ActionrecNode(PerceptionNode[ActionConfig]):
             "images_without_tracks": str(self._join.late),
             "boxes_unusable": str(boxes_rejected),
             "people_left_out": self._people_left_out,
+            "people_doubtful": self._people_doubtful,
             **self._falls,
         }
 

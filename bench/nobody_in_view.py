@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Actions where nobody is: ``python -m bench.nobody_in_view DATASET… --segmentation F --action F``.
 
-The photographs of the datasets that show nobody, by their annotations, are looked at for two
-seconds each, as still cameras do; the algorithms of the three nodes run in one process with the
-nodes' defaults. A photograph counts as wrong where anybody has an action at any time.
+The photographs of the datasets that show nobody, by their annotations or by ``--all``, are looked
+at for two seconds each, as still cameras do; the algorithms of the three nodes run in one process
+with the nodes' defaults. A photograph counts as wrong where anybody has an action at any time.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("data", type=Path, nargs="+", help="datasets with annotations of people")
     add("--segmentation", type=resolve_path, required=True, help="model with a class 'person'")
     add("--action", type=resolve_path, required=True, help="action model")
+    add("--all", action="store_true", help="no image shows anybody: data without people's class")
     add_json_option(parser)
     return parser.parse_args(arguments)
 
@@ -58,7 +59,9 @@ class Watcher:
             stamp_ns = frame * NANOSECONDS // FPS
             tracks = tracker.update(detections, stamp_ns=stamp_ns)
             people = [
-                PersonBox(track.id, track.box) for track in tracks if track.class_name == PERSON
+                PersonBox(track.id, track.box, track.score)
+                for track in tracks
+                if track.class_name == PERSON
             ]
             actions = self._recognizer.push(rgb, stamp_ns, people)
             has_action = has_action or any(action.label for action in actions)
@@ -73,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         watcher = Watcher(args.segmentation, args.action)
         for folder in args.data:
             dataset = open_dataset(folder)
-            nobody = [k for k in range(len(dataset)) if dataset.shows_none(PERSON, k)]
+            images = range(len(dataset))
+            nobody = [k for k in images if args.all or dataset.shows_none(PERSON, k)]
             seen = [watcher.watch(dataset.rgb(index)) for index in tqdm(nobody, unit="image")]
             figures[str(folder)] = {
                 "without people": len(nobody),

@@ -22,10 +22,14 @@ _GRAY = 114.0  # what surroundings fade into
 
 @dataclass(frozen=True)
 class PersonBox:
-    """A person in an image: id of the track, ``box`` (4,) x_min, y_min, x_max, y_max in pixels."""
+    """A person in an image: id of the track, ``box`` (4,) x_min, y_min, x_max, y_max in pixels.
+
+    ``score`` of the detection that it is a person, 0 to 1.
+    """
 
     track_id: int
     box: np.ndarray
+    score: float = 1.0
 
     def is_within(self, width: int, height: int) -> bool:
         """Whether the box shows a part of an image of this size in pixels.

@@ -46,7 +46,8 @@ class ActionRecognizer:
 
     ``rejected`` holds (index, reason) of the people of the last image that could not be used; the
     others are not affected by them. ``left_out`` holds the track ids of those whom ``max_people``
-    leaves out of the last image. ``is_empty``: nobody was found in it. ``model_path`` is a file or
+    leaves out of the last image, ``doubtful`` those of whom no detection has scored
+    ``person_score`` yet. ``is_empty``: nobody was found in it. ``model_path`` is a file or
     ``package://assistant_perception/PATH``. For ``runtime`` and ``threads`` see
     ``load_classifier``, for what is raised for an unusable model file ``load_runtime_model``;
     DeviceError is raised for a device that is missing.
@@ -63,6 +64,7 @@ class ActionRecognizer:
         self.config = config or RecognizerConfig()
         self.rejected: list[tuple[int, str]] = []
         self.left_out: list[int] = []
+        self.doubtful: list[int] = []
         self.is_empty = False
 
         # Recognizers of one process share the model.
@@ -103,9 +105,11 @@ class ActionRecognizer:
         where nobody looked (None), and where nobody's clip is complete yet; no clip is made where
         nobody is found. Somebody on the floor is easily missed, and must not be lost sight of:
         see ``Subjects.unseen``. A person whose box is not finite, has no area or lies outside of
-        the image is not found, and listed in ``rejected``. Of more than ``max_people`` the smallest
-        in the image, who are the farthest, are left out. A stamp that goes back or a gap in
-        somebody's stream starts their clip over. Raises ValueError for anything but an RGB image.
+        the image is not found, and listed in ``rejected``; nor is who was never detected with
+        ``person_score``, in ``doubtful``, unless somebody known was in that place. Of more than
+        ``max_people`` the smallest in the image, who are the farthest, are left out. A stamp that
+        goes back or a gap in somebody's stream starts their clip over. Raises ValueError for
+        anything but an RGB image.
         """
         check_color(rgb)
         boxes = self._usable_boxes(people or (), *rgb.shape[:2])
@@ -115,6 +119,7 @@ class ActionRecognizer:
             # Those to watch: people who are found, new or known, and some who are not.
             subjects, config = self._subjects, self.config
             subjects.hand_over(boxes)
+            boxes = self._known_or_certain(boxes, people or ())
             unseen = (
                 {} if people is None else subjects.unseen(boxes, stamp_ns, config.keep_watching)
             )
@@ -243,6 +248,17 @@ class ActionRecognizer:
             else:
                 self.rejected.append((index, f"the box {person.box} shows no part of the image"))
         return boxes
+
+    def _known_or_certain(
+        self, boxes: dict[int, np.ndarray], people: Sequence[PersonBox]
+    ) -> dict[int, np.ndarray]:
+        """Boxes of those who are watched already or score ``person_score``; lists the others.
+
+        Who lies on the floor scores less than before the fall, and is watched on.
+        """
+        low = {person.track_id for person in people if person.score < self.config.person_score}
+        self.doubtful = sorted((low & boxes.keys()) - self._subjects.by_track.keys())
+        return {track_id: box for track_id, box in boxes.items() if track_id not in self.doubtful}
 
     def _foremost(self, boxes: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
         """At most ``max_people`` of the boxes, in their order; lists the others."""

@@ -143,6 +143,10 @@ class TrackJoin:
         # Constant velocity from the stamp of the tracks to that of the image.
         seconds = (stamp_ns - self._stamps[index]) * 1e-9
         return [
-            PersonBox(track.id, np.asarray(track.box + seconds * track.box_velocity, np.float64))
+            PersonBox(
+                track.id,
+                np.asarray(track.box + seconds * track.box_velocity, np.float64),
+                track.score,
+            )
             for track in self._people[index]
         ]

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +195,29 @@ def test_a_new_track_in_the_same_place_goes_on_with_the_clip(model_path: Path) -
     assert labels[19:25] == [[(1, "falling")]] * 6
     assert labels[25:] == [[(2, "falling")]] * 15
     assert len(alarms) == 1
+
+
+def test_a_doubtful_person_has_no_action_before_a_sure_detection(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(person_score=0.8))
+    scores = [0.6] * 20 + [0.9] + [0.5] * 19  # who is known stays known
+    seen, doubtful = [], []
+    for index, score in enumerate(scores):
+        person = replace(_people(index, 1)[0], score=score)
+        actions = recognizer.push(_image(index), index * STEP_NS, [person])
+        seen.append([action.track_id for action in actions])
+        doubtful.append(recognizer.doubtful)
+    assert seen[:20] == [[]] * 20
+    assert seen[-1] == [1]
+    assert doubtful == [[1]] * 20 + [[]] * 20
+
+
+def test_a_doubtful_track_goes_on_where_somebody_was(model_path: Path) -> None:
+    recognizer = ActionRecognizer(model_path, config=RecognizerConfig(person_score=0.8))
+    box = np.array([30.0, 10.0, 38.0, 40.0])
+    for index in range(30):
+        person = PersonBox(1, box) if index < 20 else PersonBox(2, box, 0.5)
+        actions = recognizer.push(_image(index), index * STEP_NS, [person])
+    assert [action.track_id for action in actions] == [2]
 
 
 def test_somebody_elsewhere_starts_a_clip_of_their_own(model_path: Path) -> None:
