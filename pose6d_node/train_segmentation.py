@@ -20,7 +20,13 @@ from perception_kit.arguments import bounded_int, positive_float, program_name
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
-from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
+from perception_kit.datasets.joined import (
+    CLASSES_HELP,
+    DATA_HELP,
+    SPLIT_HELP,
+    open_datasets,
+    with_background,
+)
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.datasets.scale_check import scale_note
 from perception_kit.networks.model_file import check_architecture, read_model, read_state_dict
@@ -66,6 +72,12 @@ class SegmentationTrainingOptions(TrainingOptions):
     data: list[Path] = option(help=DATA_HELP, type=Path, action="append")
     split: list[str] = option([], SPLIT_HELP, nargs="+")
     classes: list[str] = option([], CLASSES_HELP, nargs="+")
+    background: list[Path] = option(
+        [],
+        "a dataset without the classes, whose frames show what they are not (may be repeated)",
+        Path,
+        action="append",
+    )
     mesh_unit: MeshUnit = option("auto", MESH_UNIT_HELP, choices=MESH_UNITS)
     val: Path | None = option(None, VAL_HELP, Path)
     val_split: str = option("val", VAL_SPLIT_HELP)
@@ -275,6 +287,7 @@ def run(options: SegmentationTrainingOptions) -> None:
     """
     fabric = create_fabric(options)
     dataset = open_datasets(options.data, options.split, options.classes, options.mesh_unit)
+    dataset = with_background(dataset, options.background, options.mesh_unit)
     held_out = None
     if options.val:
         held_out = open_held_out(options.val, options.val_split, options.mesh_unit)

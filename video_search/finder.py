@@ -70,8 +70,9 @@ class Finder:
         found = []
         if hits or not phrase.words:
             found.append(self._of_labels(hits, phrase.color))
-        if phrase.words and not phrase.color:
-            found.append(self._of_text(phrase.words))
+        if phrase.words and not (hits and phrase.color):
+            spoken = (phrase.color, *phrase.words) if phrase.color else phrase.words
+            found.append(self._of_text(spoken))
         return found[0] if len(found) == 1 else merged(*found)
 
     def of_filters(self) -> Candidates:

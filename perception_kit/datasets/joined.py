@@ -136,6 +136,26 @@ def open_datasets(
     return ChosenClasses(joined, classes) if classes else joined
 
 
+def with_background(
+    dataset: FrameDataset, folders: Sequence[str | Path], mesh_unit: MeshUnit = "auto"
+) -> FrameDataset:
+    """``dataset`` followed by the training frames of ``folders``, which show none of its classes.
+
+    Raises DatasetError, also where a folder knows one of the classes.
+    """
+    ids = {name: class_id for class_id, name in dataset.class_names.items()}
+    datasets = [dataset]
+    for folder in folders:
+        background = open_dataset(folder, None, TRAINING_SPLITS, mesh_unit)
+        if trained := sorted(ids.keys() & set(background.class_names.values())):
+            raise DatasetError(
+                f"the background '{folder}' has the classes {', '.join(trained)}, which are"
+                " trained: give it as data"
+            )
+        datasets.append(ChosenClasses(background, list(ids), ids))
+    return JoinedDataset(datasets) if folders else dataset
+
+
 def _same_ids(datasets: Sequence[FrameDataset], classes: Sequence[str]) -> list[FrameDataset]:
     """The ``classes`` of datasets that number them differently, or have some of them only.
 

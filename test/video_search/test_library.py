@@ -294,3 +294,14 @@ def test_filters_leave_what_ranks_behind_others(library: Library) -> None:
     library.put_source(Source("a", "/videos/a.mp4", "video", clock="wall"))
     for query in (replace(since, text="mug"), replace(since, descriptor=east, space="a")):
         assert [moment.tags[0].label for moment in library.find(query)] == ["cup"]
+
+
+def test_a_colored_thing_that_nobody_has_seen_may_have_been_spoken_of(library: Library) -> None:
+    library.add([tag(label="bowl", color="red")])
+    found = library.find("red mug")
+    assert not found.moments
+    assert "nothing here is called 'red mug'" in found.remarks[0]
+
+    library.add([tag(kind="text", label="", text="where is the red mug")])
+    (moment,) = library.find("red mug").moments
+    assert "red mug" in moment.reasons[0]

@@ -10,7 +10,7 @@ import pytest
 from dataset_layouts import write_linemod, write_scene, write_ycb_video
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.joined import open_datasets
+from perception_kit.datasets.joined import open_datasets, with_background
 from perception_kit.datasets.opener import open_dataset
 
 
@@ -58,3 +58,21 @@ def test_other_classes_are_refused(tmp_path: Path) -> None:
 def test_one_folder_is_itself(tmp_path: Path) -> None:
     write_scene(tmp_path)
     assert type(open_datasets([tmp_path])) is type(open_dataset(tmp_path))
+
+
+def test_a_background_shows_none_of_the_classes(tmp_path: Path) -> None:
+    write_scene(tmp_path / "bop")
+    write_linemod(tmp_path / "linemod", {4: 117.0})
+    data = open_datasets([tmp_path / "bop"], ["train"], ["wedge"])
+    joined = with_background(data, [tmp_path / "linemod"])
+    assert joined.class_names == data.class_names
+    assert len(joined) > len(data)
+    assert not any(joined.instances(index) for index in range(len(data), len(joined)))
+    assert with_background(data, []) is data
+
+
+def test_a_background_with_a_trained_class_is_refused(tmp_path: Path) -> None:
+    write_scene(tmp_path)
+    data = open_datasets([tmp_path], ["train"])
+    with pytest.raises(DatasetError, match="has the classes person, wedge, which are trained"):
+        with_background(data, [tmp_path])
