@@ -14,7 +14,13 @@ from actionrec_node.data.augmentation import Mode
 from actionrec_node.data.splits import parse_fold
 from actionrec_node.data.training_clips import Balance
 from actionrec_node.networks.architectures import ARCHITECTURES
-from perception_kit.arguments import bounded_float, bounded_int, positive_float, program_name
+from perception_kit.arguments import (
+    bounded_float,
+    bounded_int,
+    model_path,
+    positive_float,
+    program_name,
+)
 from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
 from perception_kit.videos.pictures import PICTURES_HELP
 
@@ -111,7 +117,7 @@ class ActionTrainingOptions(TrainingOptions):
     weights: list[Path] | None = option(
         None,
         "fine-tune: a model file or a published checkpoint; I3D: one per stream",
-        Path,
+        model_path,
         nargs="+",
     )
     freeze_through: str | None = option(

@@ -14,13 +14,21 @@ import click
 
 from perception_kit.camera_config import INTRINSICS, UNNAMED_ENCODINGS, CameraConfig
 from perception_kit.json_output import JSON_TO_STDOUT
-from perception_kit.resources import choose_device
+from perception_kit.resources import choose_device, resolve_path
 
 
 def program_name(module: str) -> str:
     """What the help of a command calls it: by the name that it was run with."""
     started = click.get_current_context(silent=True)
     return started.command_path if started else f"python -m {module}"
+
+
+def model_path(text: str) -> Path:
+    """Type of model files: a path, or ``package://assistant_perception/PATH``."""
+    try:
+        return resolve_path(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def bounded_int(least: int) -> Callable[[str], int]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from perception_kit.arguments import bounded_int, device, program_name, with_new_names
+from perception_kit.arguments import bounded_int, device, model_path, program_name, with_new_names
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
@@ -83,7 +83,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_mesh_unit(parser.add_argument)
     parser.add_argument(
         "--model",
-        type=Path,
+        type=model_path,
         action="append",
         required=True,
         help="segmentation or pose model file; give one or both, and beside a pose model that"

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_float, device, program_name
+from perception_kit.arguments import bounded_float, device, model_path, program_name
 from perception_kit.boxes import box_area
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
@@ -52,7 +52,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of videos, at any depth")
-    add("--model", type=Path, required=True, help="segmentation model with a class of people")
+    add("--model", type=model_path, required=True, help="segmentation model with a class of people")
     add("--person-class", default="person", help="its name (default: %(default)s)")
     add("--onlookers", type=Path, help="table of people who only look on")
     add("--out", type=Path, help="file to write (default: boxes.csv in --data)")

@@ -15,7 +15,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from perception_kit.arguments import bounded_int, positive_float, program_name
+from perception_kit.arguments import bounded_int, model_path, positive_float, program_name
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.joined import CLASSES_HELP, DATA_HELP, SPLIT_HELP, open_datasets
@@ -66,7 +66,7 @@ class PoseTrainingOptions(TrainingOptions):
         "densefusion_compact", "of the network", choices=sorted(ARCHITECTURES)
     )
     weights: Path | None = option(
-        None, "pose model file to start from; its objects may be others", Path
+        None, "pose model file to start from; its objects may be others", model_path
     )
 
     batch_size: int = option(32, **BATCH_SIZE)

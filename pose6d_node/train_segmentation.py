@@ -32,6 +32,7 @@ from perception_kit.datasets.scale_check import scale_note
 from perception_kit.networks.model_file import check_architecture, read_model, read_state_dict
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
+from perception_kit.resources import resolve_path
 from perception_kit.training.held_out import VAL_HELP, VAL_SPLIT_HELP, open_held_out
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
 from perception_kit.training.options import TrainingOptions, add_options, option
@@ -156,7 +157,7 @@ def read_weights(source: str, architecture: str) -> dict[str, Tensor]:
         return MaskRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True)
     if not source.endswith(".safetensors"):
         return read_state_dict(source)
-    tensors, metadata = read_model(source, "segmentation")
+    tensors, metadata = read_model(resolve_path(source), "segmentation")
     check_architecture(source, metadata, architecture)
     return tensors
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_int, device, positive_float, program_name
+from perception_kit.arguments import bounded_int, device, model_path, positive_float, program_name
 from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.processes import run_command
 from video_search.indexing import IndexOptions, Outcome, index_sources
@@ -51,9 +51,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="sources without results that the three nodes run over: RGB-D recordings, also videos"
         " and pictures, or none (default: %(default)s)",
     )
-    add("--segmentation-model", type=Path, default=demo.segmentation)
-    add("--pose-model", type=Path, default=demo.pose)
-    add("--action-model", type=Path, default=demo.action)
+    add("--segmentation-model", type=model_path, default=demo.segmentation)
+    add("--pose-model", type=model_path, default=demo.pose)
+    add("--action-model", type=model_path, default=demo.action)
     add("--device", type=device, default="auto", help="cpu, cuda, cuda:N or auto (default)")
     add("--patterns", type=Path, help="folder of pictures of flat patterns, called by their names")
     add(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -13,17 +12,23 @@ import numpy as np
 from actionrec_node.networks.action_model import ActionModel, prepare_clip
 from actionrec_node.networks.architectures import ARCHITECTURES
 from actionrec_node.networks.openvino import load_runtime_model
-from perception_kit.arguments import bounded_int, device
+from perception_kit.arguments import bounded_int, device, model_path
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import choose_runtime
 from perception_kit.resources import AUTO_RUNTIME, INT8_RUNTIME, RUNTIMES
 
 _TIMED_CLIPS = 5
+_MODEL = "package://assistant_perception/models/people/action_permissive.safetensors"
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """``--model``, ``--architecture``, ``--stride``, ``--device`` and ``--runtime``."""
-    parser.add_argument("--model", type=Path, required=True, help="model file (.safetensors)")
+    parser.add_argument(
+        "--model",
+        type=model_path,
+        default=_MODEL,
+        help="model file (default: that of real people, as the node's)",
+    )
     parser.add_argument(
         "--architecture",
         choices=list(ARCHITECTURES),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from perception_kit.datasets.mesh_assets import MATERIALS, ONLY_MATERIAL, Assets
 from perception_kit.datasets.mesh_parts import Part, part_of, union
 from perception_kit.datasets.mesh_ply import prepare_ply
 from perception_kit.datasets.mesh_text import Prepared, prepare_obj, prepare_stl
+
+# What it cannot read is named by MeshError; it would print a traceback of each as well.
+logging.getLogger("trimesh").setLevel(logging.CRITICAL)
 
 # The unit that a format prescribes.
 FORMAT_UNITS = {".glb": "m"}

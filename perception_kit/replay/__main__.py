@@ -19,7 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from perception_kit.arguments import add_camera_options, bounded_int, positive_float, program_name
+from perception_kit.arguments import (
+    add_camera_options,
+    bounded_int,
+    model_path,
+    positive_float,
+    program_name,
+)
 from perception_kit.bags.bag import BagError
 from perception_kit.bags.recording import RECORDINGS_HELP
 from perception_kit.datasets.files import DatasetError
@@ -94,11 +100,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         " (default: BAG/models, else the pose model's own points)",
     )
     add_mesh_unit(parser.add_argument)
-    parser.add_argument(
-        "--segmentation-model", type=Path, default=demo / "segmentation.safetensors"
-    )
-    parser.add_argument("--pose-model", type=Path, default=demo / "pose.safetensors")
-    parser.add_argument("--action-model", type=Path, default=demo / "action.safetensors")
+    for kind in ("segmentation", "pose", "action"):
+        parser.add_argument(
+            f"--{kind}-model",
+            type=model_path,
+            default=demo / f"{kind}.safetensors",
+            help="model file (default: the demo's, which knows only what is rendered)",
+        )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
 
     # Several cameras of one bag.

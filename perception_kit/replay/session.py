@@ -46,6 +46,7 @@ from perception_kit.replay.settings import ReplaySettings
 from perception_kit.replay.watch import NodeWatch
 from perception_kit.report.console import print_report
 from perception_kit.report.replay_page import write_report
+from perception_kit.ros.model_notes import model_limits
 from perception_kit.ros.node_processes import process_environment, start_nodes
 from perception_kit.types import FrameResults
 
@@ -74,7 +75,8 @@ def run_replay(settings: ReplaySettings) -> bool:
             settings.models, settings.bag, settings.pose_model, settings.mesh_unit
         )
         clear_output(settings.out)
-        for remark in source.remarks:
+        remarks = source.remarks + ([] if ground_truth else _limits(settings))
+        for remark in remarks:
             log(remark)
         recorder, watch = _play(settings, source, models)
 
@@ -91,7 +93,7 @@ def run_replay(settings: ReplaySettings) -> bool:
         **evaluation.details,
         "live_drops": recorder.live_drops() if recorder.realtime is None else None,
         "image_size": recorder.image_size[::-1],
-        "notes": source.remarks + _notes(watch, recorder) + evaluation.notes,
+        "notes": remarks + _notes(watch, recorder) + evaluation.notes,
         "nodes": watch.reported_values(),
     }
 
@@ -100,6 +102,21 @@ def run_replay(settings: ReplaySettings) -> bool:
     write_report(settings.out)
     print_report(metrics, details, describe_output(settings.out))
     return not watch.gone and not _silent_stages(recorder)
+
+
+def _limits(settings: ReplaySettings) -> list[str]:
+    """What the models do not know, for a recording that is not one of the renders."""
+    paths = {
+        "segmentation_model": settings.segmentation_model,
+        "pose_model": settings.pose_model,
+        "model": settings.action_model,
+    }
+    options = ("--segmentation-model", "--pose-model", "--action-model")
+    return [
+        limit
+        for option, (parameter, path) in zip(options, paths.items(), strict=True)
+        for limit in model_limits(parameter, path, option)
+    ]
 
 
 def _play(

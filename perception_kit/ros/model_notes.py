@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from perception_kit.resources import package_folder, resolve_path
@@ -28,18 +29,26 @@ _RESEARCH_ONLY = (
 
 
 def log_model(logger: Any, parameter: str, path: str, class_names: Sequence[str]) -> None:
-    """Log which model the ``parameter`` of a node names, with its classes.
-
-    Models of the demo get a warning that says which to take, those for research only one that says
-    so.
-    """
+    """Log which model the ``parameter`` of a node names, with its classes and its limits."""
     named = listed(class_names, _NAMED_CLASSES, ", ")
     logger.info(short_text(f"{parameter} '{path}': {len(class_names)} classes: {named}"))
-    model, package = resolve_path(path).resolve(), package_folder().resolve()
+    for limit in model_limits(parameter, resolve_path(path)):
+        logger.warning(limit)
+
+
+def model_limits(parameter: str, path: Path, name: str = "") -> list[str]:
+    """What whoever takes a model that comes with the package for a ``parameter`` must know.
+
+    Of the demo's models which to take instead, of those for research only that they are. The
+    parameter is called ``name`` where that is given.
+    """
+    model, package = path.resolve(), package_folder().resolve()
+    limits = []
     if model.parent == package / "models" / "demo":
-        logger.warning(f"{parameter} is the demo's, which knows only {_INSTEAD[parameter]}")
+        limits.append(f"{name or parameter} is the demo's, which knows only {_INSTEAD[parameter]}")
     if model in [package / name for name in _RESEARCH_ONLY]:
-        logger.warning(
-            f"{parameter} is for research only: part of what it was trained on is for"
+        limits.append(
+            f"{name or parameter} is for research only: part of what it was trained on is for"
             " non-commercial use (models/people/README.md)"
         )
+    return limits

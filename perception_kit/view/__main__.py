@@ -16,7 +16,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from perception_kit.arguments import add_camera_options, camera_config, positive_float, program_name
+from perception_kit.arguments import (
+    add_camera_options,
+    camera_config,
+    model_path,
+    positive_float,
+    program_name,
+)
 from perception_kit.camera_config import IMAGE_TRANSPORTS
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh_units import add_mesh_unit
@@ -68,7 +74,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_mesh_unit(parser.add_argument)
     parser.add_argument(
         "--pose-model",
-        type=Path,
+        type=model_path,
         default=package_folder() / "models" / "demo" / "pose.safetensors",
         help="model file of the poses (default: the demo's)",
     )

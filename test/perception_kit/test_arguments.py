@@ -11,10 +11,12 @@ from perception_kit.arguments import (
     bounded_int,
     device,
     model_file,
+    model_path,
     positive_float,
     with_json_path,
     with_new_names,
 )
+from perception_kit.resources import package_folder
 
 
 def test_values_that_are_taken() -> None:
@@ -48,6 +50,15 @@ def test_values_that_are_taken() -> None:
 def test_values_that_are_refused(parse, text: str, message: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=message):
         parse(text)
+
+
+def test_models_that_come_with_the_package_have_an_address() -> None:
+    demo = package_folder() / "models" / "demo"
+    address = "package://assistant_perception/models/demo/pose.safetensors"
+    assert model_path(address) == demo / "pose.safetensors"
+    assert model_path("own/pose.safetensors") == Path("own/pose.safetensors")
+    with pytest.raises(argparse.ArgumentTypeError, match="lies in package 'other'"):
+        model_path("package://other/pose.safetensors")
 
 
 def test_a_model_file_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:

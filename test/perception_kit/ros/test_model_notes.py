@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perception_kit.resources import package_folder
-from perception_kit.ros.model_notes import log_model
+from perception_kit.ros.model_notes import log_model, model_limits
 from perception_kit.short_text import MAX_CHARACTERS
 
 DEMO = "package://assistant_perception/models/demo"
@@ -43,6 +43,13 @@ def test_the_demos_models_are_warned_of(parameter: str, path: str, instead: str)
     (warning,) = logger.warnings
     assert warning.startswith(f"{parameter} is the demo's")
     assert instead in warning.replace(".safetensors", "")
+
+
+def test_an_option_is_called_by_its_name() -> None:
+    (limit,) = model_limits(
+        "model", package_folder() / "models/demo/action.safetensors", "--action-model"
+    )
+    assert limit.startswith("--action-model is the demo's")
 
 
 @pytest.mark.parametrize(
