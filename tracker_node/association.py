@@ -101,6 +101,14 @@ def matching_cascade(
         matches = Association(*assign(pairs, confirmed[missed[confirmed] == age], result.unmatched))
         free[matches.columns] = False
         result = result.followed_by(matches)
+
+        # Extension: the pose of what leaves the view, cut by its border, may lie beside the gate in
+        # space. Its box is where it was, and no look-alike that was lost before takes it.
+        if positions_3d is not None and age == 1:
+            rows = np.setdiff1d(confirmed[missed[confirmed] == age], result.rows)
+            matches = match_by_overlap(tracks, rows, detections, result.unmatched, config)
+            free[matches.columns] = False
+            result = result.followed_by(matches)
     return result
 
 

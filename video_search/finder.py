@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What is said counts less than what is seen, and at most so many texts are looked at.
 TEXT_WEIGHT, MOST_TEXTS = 0.7, 2000
 # Of tags that look alike; below this cosine they do not.
-MOST_ALIKE, MIN_COSINE = 200, 0.6
+MOST_ALIKE, MIN_COSINE = 200, 0.55
 # Of what is only ranked, as many and so many times the limit are read.
 _LEAST_RANKED, _RANKED_PER_MOMENT = 50, 4
 

@@ -246,6 +246,24 @@ def test_a_look_alike_that_was_seen_later_does_not_take_the_place_of_the_other(
     ]
 
 
+def test_what_the_border_cuts_is_not_taken_for_a_look_alike_that_left_before(
+    detection: Detection, pose: Callable[..., PoseEstimate]
+) -> None:
+    """The pose of an object of which a part is seen lies 8 cm beside it; its box has only shrunk.
+
+    Of the other one no pose is known.
+    """
+    tracker = DeepSort()
+    whole, other, cut = [500, 200, 580, 300], [520, 200, 600, 300], [500, 200, 545, 300]
+    for frame in range(30):
+        seen = [whole] if frame >= 20 else [whole, other]
+        instances, poses = [detection(box) for box in seen], [pose(0, [0.3, 0.0, 1.0])]
+        estimates = tracker.update(instances, stamp(frame, 15.0), poses)
+    known = {track.id for track in estimates if track.detection_index == 0}
+    estimates = tracker.update([detection(cut)], stamp(30, 15.0), [pose(0, [0.22, 0.0, 1.0])])
+    assert {track.id for track in estimates if track.detection_index == 0} == known
+
+
 def test_a_wrong_descriptor_that_stays_does_not_shut_out_the_others(detection: Detection) -> None:
     tracker = DeepSort()
     wrong = detection([500, 100, 550, 200], descriptor=[1] * 7)
