@@ -109,9 +109,10 @@ def write_color_bag(path: Path, frames: Iterable[Frame]) -> None:
     """Frames without depth as a bag for the nodes: objects and actions are found, poses are not.
 
     The depth images are empty, which is "unknown" everywhere, so no pose can come of them, and the
-    intrinsics mean nothing.
+    intrinsics mean nothing. Raises ImageError where no frame can be read.
     """
     types = open_typestore().types
+    is_empty = True
     with BagWriter(path) as writer:
         for frame in frames:
             try:
@@ -130,6 +131,9 @@ def write_color_bag(path: Path, frames: Iterable[Frame]) -> None:
             }
             for topic, message in messages.items():
                 writer.write(topic, message, frame.stamp_ns)
+            is_empty = False
+    if is_empty:
+        raise ImageError("none of its images can be read")
 
 
 def _header(types: Any, frame: Frame) -> Any:
