@@ -200,7 +200,9 @@ def _index(tags_table: Any) -> None:
 
 
 def _is_local(uri: str) -> bool:
-    """Whether this is a folder. Raises LibraryError for an address with a slash too few."""
+    """Whether this is a folder. Raises LibraryError for none, or a slash too few."""
+    if not uri.strip():
+        raise LibraryError("the name of the library is empty: give a folder or an address")
     if typo := re.fullmatch(r"([a-z][a-z0-9+]+):/([^/].*)", uri):
         scheme, rest = typo.groups()
         raise LibraryError(
