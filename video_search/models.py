@@ -16,6 +16,7 @@ from perception_kit.bags.bag import BagWriter, open_typestore
 from perception_kit.budgets import parse_json
 from perception_kit.evaluation.run_folder import METRICS, RESULTS
 from perception_kit.networks.model_file import file_sha256
+from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.processes import ends_with_parent
 from perception_kit.replay.batch import replay_command
 from perception_kit.replay.settings import ReplaySettings
@@ -52,6 +53,12 @@ class Models:
             folder / "pose.safetensors",
             folder / "action.safetensors",
         )
+
+    def check(self) -> None:
+        """Raises ModelFileError for a missing model or one of another kind."""
+        read_metadata(self.segmentation, "segmentation")
+        read_metadata(self.pose, "pose")
+        read_metadata(self.action, "action")
 
     @property
     def settings(self) -> str:
