@@ -8,9 +8,10 @@ import re
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,13 @@ class LibraryTables:
         if instead_of:
             merge = merge.when_not_matched_by_source_delete(instead_of)
 
-        # Tried again while other processes optimize, or write to object storage.
+        self._tried(lambda: merge.execute(rows, on_bad_vectors="null"))
+
+    def _tried(self, write: Callable[[], object]) -> None:
+        """Do it again where other processes, which optimize or use object storage, come first."""
         for attempt in range(_TRIES):
             try:
-                merge.execute(rows, on_bad_vectors="null")
+                write()
                 return
             except (OSError, RuntimeError) as error:
                 is_conflict = any(word in str(error) for word in _CONFLICT)
@@ -172,7 +176,7 @@ class LibraryTables:
             if described >= MIN_INDEXED and "descriptor" not in indexed:
                 self.tags.create_index("descriptor", config=_NEAREST)
             for table in (self.tags, self.sources):
-                table.optimize(cleanup_older_than=history)
+                self._tried(partial(table.optimize, cleanup_older_than=history))
 
     @contextmanager
     def cleaning(self) -> Iterator[None]:

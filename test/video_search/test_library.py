@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lancedb.table import LanceTable
 
 from video_search import Library, LibraryError, Query, Source, Tag
 
@@ -79,6 +80,22 @@ def test_a_source_that_two_have_read_has_its_tags_once(library: Library) -> None
     library.refresh()
     assert library.count() == 3
     assert [known.id for known in library.sources()] == ["a", "b"]
+
+
+def test_optimizing_is_tried_again_where_another_writes(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optimize, tries = LanceTable.optimize, []
+
+    def preempted(table: LanceTable, **options: object) -> object:
+        tries.append(table.name)
+        if len(tries) == 1:
+            raise RuntimeError("lance error: Retryable commit conflict for version 63")
+        return optimize(table, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LanceTable, "optimize", preempted)
+    library.optimize()
+    assert tries == ["tags", "tags", "sources"]
 
 
 def test_a_label_is_found_with_its_reason(library: Library) -> None:
