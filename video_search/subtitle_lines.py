@@ -14,8 +14,9 @@ _TIME = {
     ".vtt": rf"\s*(?:\d{{1,6}}:)?{_MINUTES}\.\d{{1,3}}(?!\d)\s*",
 }
 _TIMES = {suffix: re.compile(f"{time}-->{time}") for suffix, time in _TIME.items()}
-# Two times with little between them, whatever that is, or one beside an arrow.
-_ONE = r"\d+:\d+[:.,]\d+(?:[.,]\d+)?"
+# Two times with little between them, whatever that is, or one beside an arrow; of few digits, as
+# a line of a million would take hours.
+_ONE = r"\d{1,10}:\d{1,3}[:.,]\d{1,3}(?:[.,]\d{1,9})?"
 _LIKE_TIMES = re.compile(rf"{_ONE}[^\d<]{{1,6}}{_ONE}|{_ONE}\s*-->|-->\s*{_ONE}")
 _OTHER_BLOCKS = ("NOTE", "STYLE", "REGION")
 
