@@ -25,6 +25,8 @@ def program_name(module: str) -> str:
 
 def model_path(text: str) -> Path:
     """Type of model files: a path, or ``package://assistant_perception/PATH``."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty: name a model file")
     try:
         return resolve_path(text)
     except ValueError as error:

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from perception_kit.videos.pictures import IMAGE_SUFFIXES
 from video_search.frames import Frame
 from video_search.matchers import MatcherError
+from video_search.named_pictures import named_pictures
 from video_search.pictures import read_picture
 from video_search.sightings import Sighting
 
@@ -49,7 +49,7 @@ class FaceMatcher:
 
     @classmethod
     def of_folder(cls, folder: Path) -> FaceMatcher:
-        """The models and people of a folder. Raises MatcherError."""
+        """The models and people of a folder. Raises MatcherError or PictureError."""
         models = []
         for pattern in (DETECTOR, RECOGNIZER):
             files = sorted(folder.glob(pattern))
@@ -58,9 +58,7 @@ class FaceMatcher:
                     f"'{folder}' holds no {pattern}: OpenCV's model zoo has it; it is not shipped"
                 )
             models.append(files[-1])
-        people = [
-            path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES
-        ]
+        people = named_pictures(folder)
         digest = hashlib.sha256()
         for path in (*models, *people):
             digest.update(path.name.encode() + path.read_bytes())

@@ -17,6 +17,7 @@ from typing import Any
 from perception_kit.arguments import bounded_int, program_name
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.processes import run_command
+from video_search.arguments import given, given_path
 from video_search.clips import FRAME_ERRORS, write_clip, write_rerun
 from video_search.images import image_query
 from video_search.library import Library
@@ -36,17 +37,27 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """The command line."""
     parser = argparse.ArgumentParser(prog=program_name("video_search.find"), description=__doc__)
     add = parser.add_argument
-    add("library", help="folder of the library, or its address such as s3://bucket/library")
+    add(
+        "library",
+        type=given,
+        help="folder of the library, or its address such as s3://bucket/library",
+    )
     add("query", nargs="?", default="", help='words, such as "mug near the person"')
-    add("--image", type=Path, help="picture of what to find")
+    add("--image", type=given_path, help="picture of what to find")
     add("--kind", action="append", default=[], choices=KINDS, help="only tags of this kind")
-    add("--since", help="a time as 2026-11-28T15:30, or an age as 2h or 3d")
-    add("--until", help="as --since")
-    add("--source", action="append", default=[], help="only sources whose address ends so")
+    add("--since", type=given, help="a time as 2026-11-28T15:30, or an age as 2h or 3d")
+    add("--until", type=given, help="as --since")
+    add(
+        "--source",
+        action="append",
+        type=given,
+        default=[],
+        help="only sources whose address ends so",
+    )
     add("--track", type=int, help="only this track")
     add("--limit", type=bounded_int(1), default=10, help="moments at most (default: %(default)s)")
     add("--newest", action="store_true", help="the newest moments first, not the best")
-    add("--vocabulary", type=Path, help="YAML of own words, LABEL: [WORDS, …]")
+    add("--vocabulary", type=given_path, help="YAML of own words, LABEL: [WORDS, …]")
     add("--json", type=Path, metavar="PATH", help="write the moments, - prints them instead")
     add("--clip", type=Path, metavar="DIR", help="cut the moments out as videos")
     add("--rrd", type=Path, metavar="FILE", help="write the moments for the Rerun viewer")
@@ -85,8 +96,8 @@ def _query(library: Library, options: argparse.Namespace) -> Query:
     query = Query(
         text=options.query,
         kinds=tuple(options.kind),
-        since_ns=parse_time(options.since) if options.since else None,
-        until_ns=parse_time(options.until) if options.until else None,
+        since_ns=parse_time(options.since) if options.since is not None else None,
+        until_ns=parse_time(options.until) if options.until is not None else None,
         sources=tuple(chosen),
         track_id=options.track,
         limit=options.limit,

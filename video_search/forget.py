@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from perception_kit.arguments import bounded_int, program_name
 from perception_kit.processes import run_command
+from video_search.arguments import given
 from video_search.library import Library
 from video_search.tables import LibraryError
 from video_search.times import parse_time
@@ -24,11 +25,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """The command line."""
     parser = argparse.ArgumentParser(prog=program_name("video_search.forget"), description=__doc__)
     add = parser.add_argument
-    add("library", help="folder of the library, or its address")
-    add("--source", help="end of the address of a source; given alone, it is forgotten itself")
+    add("library", type=given, help="folder of the library, or its address")
+    add(
+        "--source",
+        type=given,
+        help="end of the address of a source; given alone, it is forgotten itself",
+    )
     add("--track", type=bounded_int(0), metavar="ID", help="id of a track")
-    add("--since", help="what was still seen then or later: 2h, 3d, or a time of day")
-    add("--until", help="what was seen then or before")
+    add("--since", type=given, help="what was still seen then or later: 2h, 3d, or a time of day")
+    add("--until", type=given, help="what was seen then or before")
     return parser.parse_args(arguments)
 
 
@@ -38,16 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         library = Library.open(options.library)
         count = library.forget(
-            source=_source_id(library, options.source) if options.source else None,
+            source=_source_id(library, options.source) if options.source is not None else None,
             track_id=options.track,
-            since_ns=parse_time(options.since) if options.since else None,
-            until_ns=parse_time(options.until) if options.until else None,
+            since_ns=parse_time(options.since) if options.since is not None else None,
+            until_ns=parse_time(options.until) if options.until is not None else None,
         )
     except (LibraryError, ValueError) as error:
         print(f"forget: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     print(f"{count} tags forgotten")
-    return 0 if count or options.source else EXIT_NOTHING
+    return 0 if count or options.source is not None else EXIT_NOTHING
 
 
 def _source_id(library: Library, end: str) -> str:

@@ -14,11 +14,11 @@ import numpy as np
 from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_streams import camera_streams, read_stream, stream_encoding
 from perception_kit.bags.camera_topics import find_color_topic
-from perception_kit.budgets import check_picture
 from perception_kit.ros.image import ImageError, color_image
 from perception_kit.videos.pictures import picture_paths
 from perception_kit.videos.video_file import VideoError, file_frames
-from video_search.pictures import read_picture
+from video_search.names import as_text
+from video_search.pictures import PictureError, read_picture
 
 # Rate of the pictures of a folder, Hz.
 FOLDER_FPS = 30.0
@@ -26,11 +26,15 @@ FOLDER_FPS = 30.0
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame at ``stamp_ns`` of its source's clock; its pixels are decoded when asked for."""
+    """A frame at ``stamp_ns`` of its source's clock; its pixels are decoded when asked for.
+
+    ``file`` is the name of the file that is this frame alone.
+    """
 
     stamp_ns: int
     pixels: Callable[[], np.ndarray]
     frame_id: str = ""
+    file: str = ""
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -51,7 +55,8 @@ def frames_of(path: Path, kind: str) -> Iterator[Frame]:
             yield Frame(round(seconds * 1e9), pixels)
     else:
         for number, picture in enumerate(picture_paths(path)):
-            yield Frame(round(number * 1e9 / FOLDER_FPS), partial(_picture, picture))
+            stamp_ns = round(number * 1e9 / FOLDER_FPS)
+            yield Frame(stamp_ns, partial(_picture, picture), file=as_text(picture.name))
 
 
 def duration_ns(path: Path, kind: str) -> int:
@@ -86,9 +91,8 @@ def _bag_frames(path: Path) -> Iterator[Frame]:
 
 def _picture(path: Path) -> np.ndarray:
     try:
-        check_picture(path)
         return read_picture(path)
-    except ValueError as error:  # also of a name that is not UTF-8
+    except PictureError as error:
         raise ImageError(str(error)) from error
 
 

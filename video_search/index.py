@@ -14,9 +14,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_int, device, model_path, positive_float, program_name
+from perception_kit.arguments import bounded_float, bounded_int, device, model_path, program_name
 from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.processes import run_command
+from video_search.arguments import given, given_path
 from video_search.indexing import IndexOptions, Outcome, index_sources
 from video_search.library import Library
 from video_search.matchers import MatcherError
@@ -27,17 +28,23 @@ from video_search.tables import LibraryError
 
 EXIT_FAILED_SOURCES, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 _OPTIMIZE_EVERY = 50
+# Nobody waits for longer between two frames; times that do not fit into 64 bits come of less.
+_MIN_RATE = 1e-6
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog=program_name("video_search.index"), description=__doc__)
     add = parser.add_argument
-    add("library", help="folder of the library, or its address such as s3://bucket/library")
+    add(
+        "library",
+        type=given,
+        help="folder of the library, or its address such as s3://bucket/library",
+    )
     add(
         "sources",
         nargs="+",
-        type=Path,
+        type=given_path,
         help="rosbags, folders of replays, videos, folders of pictures, texts with times (.srt,"
         " .vtt, .jsonl, .csv), or folders of these",
     )
@@ -55,7 +62,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--pose-model", type=model_path, default=demo.pose)
     add("--action-model", type=model_path, default=demo.action)
     add("--device", type=device, default="auto", help="cpu, cuda, cuda:N or auto (default)")
-    add("--patterns", type=Path, help="folder of pictures of flat patterns, called by their names")
+    add(
+        "--patterns",
+        type=given_path,
+        help="folder of pictures of flat patterns, called by their names",
+    )
     add(
         "--matcher",
         action="append",
@@ -65,14 +76,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     add(
         "--faces",
-        type=Path,
+        type=given_path,
         metavar="FOLDER",
         help="folder with OpenCV's face models (face_detection_yunet….onnx,"
         " face_recognition_sface….onnx) and a picture of each person; off by default",
     )
     add(
         "--rate",
-        type=positive_float,
+        type=bounded_float(_MIN_RATE),
         default=5.0,
         help="frames per second that patterns and plug-ins look at (default: %(default)s)",
     )
@@ -82,7 +93,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--no-descriptors", action="store_true", help="no search by picture for objects")
     add("--again", action="store_true", help="read sources that have not changed, too")
     add("--workers", type=bounded_int(1), default=1, help="sources read at a time (default: 1)")
-    add("--scheduler", help="address of a Dask scheduler, such as tcp://host:8786")
+    add("--scheduler", type=given, help="address of a Dask scheduler, such as tcp://host:8786")
     add("--json", type=Path, metavar="PATH", help="also write what was done, - to print it")
     return parser.parse_args(arguments)
 

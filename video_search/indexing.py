@@ -48,7 +48,9 @@ class IndexOptions:
     descriptors: bool = True
 
     def ingestion(self) -> Ingestion:
-        """What reads sources in this way. Raises MatcherError or PictureError."""
+        """What reads sources in this way. Raises MatcherError, PictureError or ModelFileError."""
+        if self.models is not None:
+            self.models.check()
         matchers: list[Matcher] = []
         if self.patterns is not None:
             matchers.append(PatternMatcher.of_folder(self.patterns))

@@ -33,6 +33,8 @@ _NOT_SPOKEN = ("/robot_description",)
 # Kinds whose descriptor is that of their crop.
 _DESCRIBED = ("object", "track", "face")
 
+_NAMED_FAULTS = 3
+
 Progress = Callable[[float], None]
 """Called with the fraction of a source that is done."""
 
@@ -137,19 +139,23 @@ class Ingestion:
         tags: list[Tag] = []
         crops: dict[str, np.ndarray] = {}
         length_ns = max(1, duration_ns(file.path, file.kind))
-        first_ns, next_ns, faults, seen = None, 0, 0, set()
+        first_ns, next_ns, seen = None, 0, set()
+        faults: list[str] = []
+        count = 0
+        # One picture of a folder says nothing of the next, nor whether that can be read.
+        is_alone = file.kind == "pictures"
 
         for frame in _frames(file):
+            count += 1
             first_ns = frame.stamp_ns if first_ns is None else first_ns
             result = results.get(frame.stamp_ns)
-            # One picture of a folder says nothing of the next.
-            is_due = bool(self.matchers) and (frame.stamp_ns >= next_ns or file.kind == "pictures")
+            is_due = is_alone or (bool(self.matchers) and frame.stamp_ns >= next_ns)
             if result is None and not is_due:
                 continue
             try:
                 rgb = frame.rgb
             except ImageError:
-                faults += 1
+                faults.append(frame.file or f"at {frame.stamp_ns * 1e-9:.2f} s")
                 continue
 
             sightings = []
@@ -168,8 +174,18 @@ class Ingestion:
         for stamp_ns in sorted(set(results) - seen) if not seen else ():
             tags += appearances.update(stamp_ns, sightings_of(results[stamp_ns], "", space))
         if faults:
-            self.remarks.append(f"'{file.path}': {faults} images cannot be read")
+            self._name_faults(file, faults, count)
         return self._described(tags + appearances.finish(), crops)
+
+    def _name_faults(self, file: SourceFile, faults: list[str], count: int) -> None:
+        """Remark on images that cannot be read; ImageError for pictures that all are so."""
+        named = ", ".join(faults[:_NAMED_FAULTS]) + (", …" if len(faults) > _NAMED_FAULTS else "")
+        if file.kind == "pictures" and len(faults) == count:
+            raise ImageError(
+                f"'{file.uri}': none of its {count} pictures can be read ({named}): give whole"
+                " JPEG, PNG, BMP or WebP files"
+            )
+        self.remarks.append(f"'{file.uri}': {len(faults)} images cannot be read ({named})")
 
     def _keep_crops(self, tags: list[Tag], frame: Frame, crops: dict[str, np.ndarray]) -> None:
         """Keep the pixels of those whose best frame is this one."""

@@ -63,7 +63,8 @@ class Library:
         """Add tags, or replace those with the same ids, in one step."""
         rows = tags_to_table(tags)
         if rows.num_rows:
-            self._tables.merge(self.tags_table, rows)
+            with self._tables.writing():
+                self._tables.merge(self.tags_table, rows)
 
     def replace_source(self, source: Source, tags: Sequence[Tag]) -> None:
         """Make ``tags`` all that is known of a source, which is marked as done last.
@@ -75,11 +76,16 @@ class Library:
             raise LibraryError(f"a tag of source '{foreign}' cannot be added to '{source.id}'")
 
         rows = tags_to_table(tags)
-        self._tables.merge(self.tags_table, rows, instead_of=f"source = {quoted(source.id)}")
-        self.put_source(replace(source, tag_count=rows.num_rows))
+        with self._tables.writing():
+            self._tables.merge(self.tags_table, rows, instead_of=f"source = {quoted(source.id)}")
+            self._put_source(replace(source, tag_count=rows.num_rows))
 
     def put_source(self, source: Source) -> None:
         """Add a source, or replace what was known of it; its tags stay."""
+        with self._tables.writing():
+            self._put_source(source)
+
+    def _put_source(self, source: Source) -> None:
         rows = sources_to_table([replace(source, indexed_ns=source.indexed_ns or time.time_ns())])
         self._tables.merge(self._tables.sources, rows)
 

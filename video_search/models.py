@@ -16,6 +16,7 @@ from perception_kit.bags.bag import BagWriter, open_typestore
 from perception_kit.budgets import parse_json
 from perception_kit.evaluation.run_folder import METRICS, RESULTS
 from perception_kit.networks.model_file import file_sha256
+from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.processes import ends_with_parent
 from perception_kit.replay.batch import replay_command
 from perception_kit.replay.settings import ReplaySettings
@@ -52,6 +53,12 @@ class Models:
             folder / "pose.safetensors",
             folder / "action.safetensors",
         )
+
+    def check(self) -> None:
+        """Raises ModelFileError for a missing model or one of another kind."""
+        read_metadata(self.segmentation, "segmentation")
+        read_metadata(self.pose, "pose")
+        read_metadata(self.action, "action")
 
     @property
     def settings(self) -> str:
@@ -109,9 +116,10 @@ def write_color_bag(path: Path, frames: Iterable[Frame]) -> None:
     """Frames without depth as a bag for the nodes: objects and actions are found, poses are not.
 
     The depth images are empty, which is "unknown" everywhere, so no pose can come of them, and the
-    intrinsics mean nothing.
+    intrinsics mean nothing. Raises ImageError where no frame can be read.
     """
     types = open_typestore().types
+    is_empty = True
     with BagWriter(path) as writer:
         for frame in frames:
             try:
@@ -130,6 +138,9 @@ def write_color_bag(path: Path, frames: Iterable[Frame]) -> None:
             }
             for topic, message in messages.items():
                 writer.write(topic, message, frame.stamp_ns)
+            is_empty = False
+    if is_empty:
+        raise ImageError("none of its images can be read")
 
 
 def _header(types: Any, frame: Frame) -> Any:

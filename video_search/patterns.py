@@ -16,6 +16,7 @@ import numpy as np
 
 from perception_kit.videos.pictures import IMAGE_SUFFIXES
 from video_search.frames import Frame
+from video_search.named_pictures import named_pictures
 from video_search.pattern_views import CONTRAST, Features, Pattern, describe_pattern, detect
 from video_search.pictures import PictureError, read_picture
 from video_search.planes import CELLS, Plane, planes
@@ -47,13 +48,13 @@ class PatternMatcher:
     @classmethod
     def of_folder(cls, folder: Path) -> PatternMatcher:
         """All pictures of a folder, called by their file names. Raises PictureError."""
-        paths = [path for path in sorted(folder.glob("*")) if path.suffix.lower() in IMAGE_SUFFIXES]
+        paths = named_pictures(folder)
         if not paths:
             raise PictureError(
                 f"'{folder}' holds no picture of a pattern: expected {', '.join(IMAGE_SUFFIXES)}"
             )
-        digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in paths))
         patterns = [describe_pattern(path.stem, read_picture(path)) for path in paths]
+        digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in paths))
         return cls(patterns, f"2 {digest.hexdigest()[:16]}")
 
     def __call__(self, frame: Frame) -> list[Sighting]:
@@ -65,7 +66,8 @@ class PatternMatcher:
         scale = min(1.0, MAX_FRAME_SIDE / max(rgb.shape[:2]))
         gray = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
         if scale < 1:
-            gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            reduced = [max(1, round(side * scale)) for side in gray.shape[::-1]]
+            gray = cv2.resize(gray, reduced, interpolation=cv2.INTER_AREA)
         features = detect(self._sift, gray)
         size = np.array([rgb.shape[1], rgb.shape[0]] * 2)
         return [

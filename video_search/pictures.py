@@ -36,14 +36,29 @@ def read_picture(path: str | Path) -> np.ndarray:
         raise PictureError(f"the picture '{path}' {reason}: give a JPEG, PNG, BMP or WebP file")
     try:
         check_picture(path)
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except (BudgetError, cv2.error):  # a header that names a picture of terabytes
-        pixels = None
-    if pixels is None:
+        rgb = decoded(path.read_bytes())
+    except BudgetError:  # a header that names a picture of terabytes
+        rgb = None
+    except OSError as error:
+        raise PictureError(f"the picture '{path}' cannot be read: {error}") from error
+    if rgb is None:
         raise PictureError(
             f"'{path}' is not a picture that can be read: give a whole JPEG, PNG, BMP or WebP file"
         )
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return rgb
+
+
+def decoded(data: bytes) -> np.ndarray | None:
+    """(H, W, 3) uint8 RGB, upright, of the bytes of a picture; None for what is no whole one.
+
+    Of bytes because OpenCV ends the process at a file name that is not UTF-8, and takes half a JPEG
+    file, but not half of its bytes, for a whole picture.
+    """
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def thumbnail_jpeg(rgb: np.ndarray, box: np.ndarray | None) -> bytes:

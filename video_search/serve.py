@@ -16,6 +16,7 @@ import uvicorn
 
 from perception_kit.arguments import bounded_int, program_name
 from perception_kit.processes import run_command
+from video_search.arguments import given
 from video_search.library import Library
 from video_search.serve_app import make_app
 from video_search.tables import LibraryError
@@ -30,7 +31,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """The command line."""
     parser = argparse.ArgumentParser(prog=program_name("video_search.serve"), description=__doc__)
     add = parser.add_argument
-    add("library", help="folder of the library, or its address such as s3://bucket/library")
+    add(
+        "library",
+        type=given,
+        help="folder of the library, or its address such as s3://bucket/library",
+    )
     add("--host", default=LOOPBACK, help="address to listen at (default: %(default)s)")
     add("--port", type=bounded_int(0), default=8090, help="0: a free one (%(default)s)")
     return parser.parse_args(arguments)
@@ -59,7 +64,7 @@ def _listener(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # also of a host that cannot be one
         reason = getattr(error, "strerror", None) or error
         raise OSError(
             f"cannot listen at port {port} of '{host}' ({reason}): choose others with"

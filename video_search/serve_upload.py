@@ -7,12 +7,15 @@ import io
 from collections.abc import AsyncIterator
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from video_search.pictures import PictureError
+from video_search.pictures import PictureError, decoded
 
 MAX_BYTES, MAX_PIXELS = 10 << 20, 50_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+_NO_PICTURE = (
+    "what was sent is not a picture that can be read: send a whole JPEG, PNG, WebP or BMP file"
+)
 
 
 class TooLargeError(PictureError):
@@ -43,9 +46,9 @@ def decode_picture(data: bytes) -> np.ndarray:
                     f"the picture has {width}x{height} pixels, at most"
                     f" {MAX_PIXELS // 10**6} million are read: send a smaller one"
                 )
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(
-            "what was sent is not a picture that can be read: send a whole JPEG, PNG, WebP or BMP"
-            " file"
-        ) from error
+        raise PictureError(_NO_PICTURE) from error
+    rgb = decoded(data)  # as a file is read, so that both find the same
+    if rgb is None:
+        raise PictureError(_NO_PICTURE)
+    return rgb

@@ -16,6 +16,7 @@ from perception_kit.budgets import parse_yaml, regular
 from perception_kit.evaluation.run_folder import CONFIG, RESULTS
 from perception_kit.videos.pictures import has_pictures, picture_paths
 from perception_kit.videos.video import VIDEO_SUFFIXES
+from video_search.names import as_text, is_text
 from video_search.texts import TEXT_SUFFIXES
 
 BAG_SUFFIXES = (".mcap", ".db3", ".bag")
@@ -49,7 +50,7 @@ class SourceFile:
     @property
     def uri(self) -> str:
         """The path as text, with marks for what is no UTF-8 in it."""
-        return os.fsencode(self.path).decode(errors="replace")
+        return as_text(self.path)
 
     def files(self) -> list[Path]:
         """All files that the source is made of, none of one with a ``fault``."""
@@ -67,20 +68,29 @@ class SourceFile:
     def digest(self) -> str:
         """SHA-256 of the names and contents of all files.
 
-        Raises SourceError for a source with a ``fault``, BudgetError for what is no file, and
-        OSError.
+        Pictures that cannot be read count as such: reading the others goes on. Raises SourceError
+        for a source with a ``fault``, BudgetError for what is no file, and OSError.
         """
         if self.fault:
             raise SourceError(self.fault)
         total = hashlib.sha256()
         for file in self.files():
-            regular(file)
-            content = hashlib.sha256()
-            with file.open("rb") as opened:
-                while chunk := opened.read(_CHUNK):
-                    content.update(chunk)
-            total.update(os.fsencode(file.name) + f"\0{content.hexdigest()}\0".encode())
+            try:
+                content = _content_digest(file)
+            except OSError as error:
+                if self.kind != "pictures":
+                    raise
+                content = type(error).__name__
+            total.update(os.fsencode(file.name) + f"\0{content}\0".encode())
         return total.hexdigest()
+
+
+def _content_digest(file: Path) -> str:
+    content = hashlib.sha256()
+    with regular(file).open("rb") as opened:
+        while chunk := opened.read(_CHUNK):
+            content.update(chunk)
+    return content.hexdigest()
 
 
 def find_sources(paths: Iterable[Path]) -> list[SourceFile]:
@@ -109,11 +119,9 @@ def find_sources(paths: Iterable[Path]) -> list[SourceFile]:
 
 def _named(source: SourceFile) -> SourceFile:
     """The source, with a fault where the library cannot keep its name."""
-    try:
-        str(source.path).encode()
-    except UnicodeEncodeError:
-        return replace(source, fault="the names of files and folders must be UTF-8: rename it")
-    return source
+    if is_text(source.path):
+        return source
+    return replace(source, fault="the names of files and folders must be UTF-8: rename it")
 
 
 def _sources_at(path: Path) -> Iterator[SourceFile]:

@@ -8,9 +8,10 @@ import re
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from lancedb.index import FTS, Bitmap, BTree, IvfFlat
 
 from video_search.schema import FORMAT_VERSION, REWRITTEN_KEY, SOURCES, TAGS, VERSION_KEY
 
-_TAGS, _SOURCES, _LOCK = "tags", "sources", ".lock"
+_TAGS, _SOURCES = "tags", "sources"
+_LOCK, _WRITE_LOCK = ".lock", ".write_lock"
 # Words as they are: singular and plural, and what they mean, are up to the search.
 _INDICES: dict[str, Any] = {
     "text": FTS(stem=False, remove_stop_words=False),
@@ -87,10 +89,10 @@ class LibraryTables:
                 folder.mkdir(parents=True, exist_ok=True)
             with _locked(uri, exclusive=True):
                 connection = lancedb.connect(uri)
-                # The tags come last: who sees them sees a whole library.
-                connection.create_table(_SOURCES, schema=SOURCES, exist_ok=True)
-                _index(connection.create_table(_TAGS, schema=TAGS, exist_ok=True))
-        return cls.open(uri)
+                _make_missing(uri, connection)
+                tables = cls(uri, connection)
+                _index(tables.tags)
+        return tables
 
     def _opened(self, name: str) -> Any:
         with reported(self.uri, "opened"):
@@ -123,8 +125,23 @@ class LibraryTables:
             self.tags.checkout_latest()
             self.sources.checkout_latest()
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Sees all that was written, and lets other writers wait.
+
+        Of two that write the same ids at once, neither would see the rows of the other, and both
+        would add theirs. Optimizing, which takes long, waits for nobody.
+        """
+        with (
+            reported(self.uri, "written"),
+            _locked(self.uri, exclusive=False),
+            _locked(self.uri, exclusive=True, name=_WRITE_LOCK),
+        ):
+            self.refresh()
+            yield
+
     def merge(self, table: Any, rows: pa.Table, instead_of: str = "") -> None:
-        """Add rows to a table, or replace those with the same ids, in one step.
+        """Add rows to a table, or replace those with the same ids, in one step, while ``writing``.
 
         With ``instead_of``, an SQL condition, the other rows for which it holds are deleted.
         """
@@ -133,18 +150,20 @@ class LibraryTables:
         if instead_of:
             merge = merge.when_not_matched_by_source_delete(instead_of)
 
-        # Tried again while other processes write.
-        with reported(self.uri, "written"), _locked(self.uri, exclusive=False):
-            for attempt in range(_TRIES):
-                try:
-                    merge.execute(rows, on_bad_vectors="null")
-                    return
-                except (OSError, RuntimeError) as error:
-                    is_conflict = any(word in str(error) for word in _CONFLICT)
-                    if attempt + 1 == _TRIES or not is_conflict:
-                        raise
-                    time.sleep(_PAUSE_S * 2**attempt)
-                    self.refresh()
+        self._tried(lambda: merge.execute(rows, on_bad_vectors="null"))
+
+    def _tried(self, write: Callable[[], object]) -> None:
+        """Do it again where other processes, which optimize or use object storage, come first."""
+        for attempt in range(_TRIES):
+            try:
+                write()
+                return
+            except (OSError, RuntimeError) as error:
+                is_conflict = any(word in str(error) for word in _CONFLICT)
+                if attempt + 1 == _TRIES or not is_conflict:
+                    raise
+                time.sleep(_PAUSE_S * 2**attempt)
+                self.refresh()
 
     def optimize(self, history: timedelta) -> None:
         """Index what was added since, and merge small files.
@@ -157,7 +176,7 @@ class LibraryTables:
             if described >= MIN_INDEXED and "descriptor" not in indexed:
                 self.tags.create_index("descriptor", config=_NEAREST)
             for table in (self.tags, self.sources):
-                table.optimize(cleanup_older_than=history)
+                self._tried(partial(table.optimize, cleanup_older_than=history))
 
     @contextmanager
     def cleaning(self) -> Iterator[None]:
@@ -191,6 +210,29 @@ class LibraryTables:
         return written
 
 
+def _make_missing(uri: str, connection: Any) -> None:
+    """Make the tables that a library lacks. Raises LibraryError where it has lost one of them."""
+    rows = {name: _row_count(connection, name) for name in (_SOURCES, _TAGS)}
+    # The tags come last: who sees them sees a whole library.
+    for name, schema, other in ((_SOURCES, SOURCES, _TAGS), (_TAGS, TAGS, _SOURCES)):
+        if rows[name] is None and rows[other]:
+            raise LibraryError(
+                f"the library '{uri}' is damaged: its table '{name}' is lost, and '{other}' has"
+                f" {rows[other]} rows: bring it back from a backup, or index the sources again into"
+                " a new library"
+            )
+        if rows[name] is None:
+            connection.create_table(name, schema=schema, exist_ok=True)
+
+
+def _row_count(connection: Any, name: str) -> int | None:
+    """How many rows a table has; None where it is not there, or has lost its versions."""
+    try:
+        return int(connection.open_table(name).count_rows())
+    except ValueError:
+        return None
+
+
 def _index(tags_table: Any) -> None:
     """Make the indices that the table lacks."""
     indexed = {name for index in tags_table.list_indices() for name in index.columns}
@@ -200,7 +242,9 @@ def _index(tags_table: Any) -> None:
 
 
 def _is_local(uri: str) -> bool:
-    """Whether this is a folder. Raises LibraryError for an address with a slash too few."""
+    """Whether this is a folder. Raises LibraryError for none, or a slash too few."""
+    if not uri.strip():
+        raise LibraryError("the name of the library is empty: give a folder or an address")
     if typo := re.fullmatch(r"([a-z][a-z0-9+]+):/([^/].*)", uri):
         scheme, rest = typo.groups()
         raise LibraryError(
@@ -223,14 +267,15 @@ def reported(uri: str, done: str) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(uri: str, exclusive: bool) -> Iterator[None]:
-    """Keeps ``forget`` and writers apart; writers do not wait for each other.
+def _locked(uri: str, exclusive: bool, name: str = _LOCK) -> Iterator[None]:
+    """Keeps ``forget`` and those who write or optimize apart, and with ``_WRITE_LOCK`` writers.
 
-    Object storage has no locks: there, forgetting must be done while nobody writes.
+    Object storage has no locks: there, forgetting must be done while nobody writes, and a source is
+    read by one command at a time.
     """
     if not _is_local(uri):
         yield
         return
-    with (Path(uri) / _LOCK).open("a") as file:
+    with (Path(uri) / name).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         yield

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from webvtt.errors import MalformedCaptionError, MalformedFileError
 from webvtt.models import Timestamp
 
 from perception_kit.budgets import parse_json, regular
+from video_search.subtitle_lines import EXAMPLES, find_fault
 from video_search.tag import FILE_CLOCK, KINDS, WALL_CLOCK, Tag
 
 TEXT_SUFFIXES = (".srt", ".vtt", ".jsonl", ".csv")
@@ -25,8 +25,6 @@ _EPOCH_S = 1e9
 # Nanoseconds of times further from 1970 do not fit into 64 bits.
 _MAX_S = 9.2e9
 _START, _END = ("start", "time", "stamp"), ("end", "stop")
-_TIME = r"\s*(?:\d{1,6}:)?[0-5]?\d:[0-5]?\d[.,]\d{1,3}(?!\d)\s*"
-_TIMES = re.compile(f"{_TIME}-->{_TIME}")
 _COLUMNS = "start (or time), and text or label; end, kind and confidence may be there"
 
 
@@ -79,33 +77,24 @@ def read_texts(path: Path) -> list[TimedText]:
 
 
 def _subtitles(path: Path) -> Iterator[TimedText]:
-    read = webvtt.from_srt if path.suffix.lower() == ".srt" else webvtt.read
+    suffix = path.suffix.lower()
+    with path.open(encoding="utf-8-sig") as file:
+        if fault := find_fault(file, suffix):
+            raise TextError(f"'{path}', line {fault[0]}: {fault[1]}")
+    read = webvtt.from_srt if suffix == ".srt" else webvtt.read
     try:
         captions = read(str(path), encoding="utf-8-sig").captions
     except (MalformedFileError, MalformedCaptionError) as error:
-        form = "SubRip" if path.suffix.lower() == ".srt" else "WebVTT"
+        form = "SubRip" if suffix == ".srt" else "WebVTT"
         raise TextError(f"'{path}' is no {form} file: {error}") from error
     if not captions:
         raise TextError(
-            f"'{path}' has no subtitle: expected blocks with the line 00:00:01,000 --> 00:00:02,500"
+            f"'{path}' has no subtitle: expected blocks with the line {EXAMPLES[suffix]}"
         )
-    _check_times(path)
     for caption in captions:
         where = f"at {caption.start_time}"
         start, end = _stamp(caption.start_time), _stamp(caption.end_time)
         yield _checked(path, where, start, end, text=" ".join(caption.text.split()))
-
-
-def _check_times(path: Path) -> None:
-    """Raise TextError for a line of times that are none: its subtitle would be passed over."""
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            is_of_times = "-->" in line and line.lstrip()[:1] in "-0123456789"
-            if is_of_times and not _TIMES.match(line):
-                raise TextError(
-                    f"'{path}', line {number}: '{line.strip()[:80]}' are no times: expected"
-                    " 00:00:01,000 --> 00:00:02,500"
-                )
 
 
 def _stamp(time: Timestamp) -> int:
@@ -129,13 +118,26 @@ def _json_lines(path: Path) -> Iterator[TimedText]:
 
 def _csv(path: Path) -> Iterator[TimedText]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
+        rows = csv.DictReader(file, strict=True)
         columns = [str(name).strip().lower() for name in rows.fieldnames or ()]
         if not set(columns) & set(_START) or not set(columns) & {"text", "label"}:
             raise TextError(f"'{path}' has the columns {columns}, expected {_COLUMNS}")
         rows.fieldnames = columns
-        for row in rows:
-            yield _entry(path, rows.line_num, row)
+        begun = rows.line_num + 1
+        try:
+            for row in rows:
+                if None in row:  # what is left over
+                    raise TextError(
+                        f"'{path}', line {rows.line_num} has {len(columns) + len(row[None])}"
+                        f" values, the header {len(columns)}: put a text with commas in quotes"
+                    )
+                yield _entry(path, rows.line_num, row)
+                begun = rows.line_num + 1
+        except csv.Error as error:
+            raise TextError(
+                f"'{path}', from line {begun} on: {error}: close the quotes around a text, and"
+                " double those within"
+            ) from error
 
 
 def _entry(path: Path, number: int, values: Mapping[str, Any]) -> TimedText:
@@ -146,7 +148,12 @@ def _entry(path: Path, number: int, values: Mapping[str, Any]) -> TimedText:
         raise TextError(f"'{path}', {where}, has no time: expected {_COLUMNS}")
     start_ns, clock = _nanoseconds(path, where, start)
     end = next((values[name] for name in _END if values.get(name) not in (None, "")), None)
-    end_ns = start_ns if end is None else _nanoseconds(path, where, end)[0]
+    end_ns, end_clock = (start_ns, clock) if end is None else _nanoseconds(path, where, end)
+    if end_clock != clock:
+        raise TextError(
+            f"'{path}', {where}: one of '{start}' and '{end}' counts from the start, the other is a"
+            " time of day: give one kind of time"
+        )
 
     text, label = (_words(path, where, values.get(name)) for name in ("text", "label"))
     kind = str(values.get("kind") or ("event" if label else "text"))

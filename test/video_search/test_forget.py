@@ -62,7 +62,6 @@ def test_nothing_is_left_behind(
     [
         ([], "say what to forget"),
         (["--source", "none.mp4"], "no source ends in 'none.mp4'"),
-        (["--source", ""], "say what to forget"),
         (["--until", "noon"], "'noon' is no time"),
         (["--track", "9" * 30], "a track has a smaller number"),
     ],

@@ -267,6 +267,8 @@ def test_what_changed_since_is_not_cut_out(
         (["a.jsonl", "--matcher", "nobody"], "no matcher is called 'nobody'"),
         (["a.jsonl", "--faces", "empty"], "face_detection_yunet"),
         (["a.jsonl", "--faces", "faces"], "are not both models that OpenCV reads"),
+        (["a.jsonl", "--models", "all", "--action-model", "none"], "'none' does not exist"),
+        (["a.jsonl", "--models", "all", "--pose-model", "a.jsonl"], "is not a safetensors model"),
     ],
 )
 def test_bad_input_is_named(
@@ -283,5 +285,5 @@ def test_bad_input_is_named(
         Path("faces", name).write_text("no model")
     cv2.imwrite("plain/plain.png", np.full((50, 50, 3), 90, np.uint8))
     Path("a.jsonl").write_text('{"start": 1, "text": "goal"}\n')
-    assert index(["library", *arguments, *FAST]) == 2
+    assert index(["library", *FAST, *arguments]) == 2
     assert message in capsys.readouterr().err

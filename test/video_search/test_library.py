@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lancedb.table import LanceTable
 
 from video_search import Library, LibraryError, Query, Source, Tag
 
@@ -67,6 +68,34 @@ def test_a_source_read_again_loses_its_old_tags_alone(library: Library) -> None:
         ("a", 5 * SECOND),
     ]
     assert library.sources()[0].tag_count == 1
+
+
+def test_a_source_that_two_have_read_has_its_tags_once(library: Library) -> None:
+    source = Source("b", "b.mp4", "video")
+    both = Library.open(library.uri), Library.open(library.uri)
+    for opened in both:
+        opened.replace_source(source, [tag(0, source="b"), tag(5, source="b")])
+        opened.put_source(source)
+        opened.add([tag(9, source="b")])
+    library.refresh()
+    assert library.count() == 3
+    assert [known.id for known in library.sources()] == ["a", "b"]
+
+
+def test_optimizing_is_tried_again_where_another_writes(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optimize, tries = LanceTable.optimize, []
+
+    def preempted(table: LanceTable, **options: object) -> object:
+        tries.append(table.name)
+        if len(tries) == 1:
+            raise RuntimeError("lance error: Retryable commit conflict for version 63")
+        return optimize(table, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LanceTable, "optimize", preempted)
+    library.optimize()
+    assert tries == ["tags", "tags", "sources"]
 
 
 def test_a_label_is_found_with_its_reason(library: Library) -> None:
@@ -205,6 +234,23 @@ def test_a_source_is_forgotten_with_its_name(library: Library) -> None:
     assert not any(b"/videos/a.mp4" in path.read_bytes() for path in files(library))
 
 
+@pytest.mark.parametrize("lost", ["tags", "sources"])
+@pytest.mark.parametrize("part", [".", "_versions"])
+def test_a_library_that_lost_a_table_is_not_begun_anew(
+    library: Library, lost: str, part: str
+) -> None:
+    library.replace_source(Source("a", "a.mp4", "video"), [tag(0)])
+    shutil.rmtree(Path(library.uri, f"{lost}.lance", part).resolve())
+    with pytest.raises(LibraryError, match=f"is damaged: its table '{lost}' is lost"):
+        Library.create(library.uri)
+
+
+def test_a_library_that_was_not_made_to_the_end_is_made(tmp_path: Path) -> None:
+    Library.create(tmp_path / "library")
+    shutil.rmtree(tmp_path / "library" / "tags.lance" / "_versions")
+    assert Library.create(tmp_path / "library").count() == 0
+
+
 @pytest.mark.parametrize("opened", [Library.open, Library.create])
 def test_an_address_with_one_slash_makes_no_folder(opened, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -228,8 +274,9 @@ def test_another_folder_is_no_library(tmp_path: Path) -> None:
 
 def test_another_format_is_named(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("video_search.tables.FORMAT_VERSION", "99")
-    with pytest.raises(LibraryError, match="is of format 1, and this release reads 99"):
-        Library.open(library.uri)
+    for opened in (Library.open, Library.create):
+        with pytest.raises(LibraryError, match="is of format 1, and this release reads 99"):
+            opened(library.uri)
 
 
 @pytest.mark.parametrize(

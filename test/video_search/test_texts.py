@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,44 @@ def test_times_of_day_are_on_the_wall_clock(tmp_path: Path) -> None:
             "1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:03 --> soon\nb\n",
             "line 6: '00:00:03 --> soon' are no times",
         ),
+        ("a.srt", "00:00:01,000 --> 00:00:02,000\na\n", "line 1: no number stands before"),
+        (
+            "a.srt",
+            "1\n00:00:01,000 --> 00:00:02,000\na\n\n00:00:03,000 --> 00:00:04,000\nb\n",
+            "line 5: no number stands before",
+        ),
+        *(
+            (
+                "a.srt",
+                f"1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n{times}\nb\n",
+                f"line 6: '{re.escape(times)}' are no times: expected 00:00:01,000 --> 00:00:02,5",
+            )
+            for times in (
+                "x00:00:03,000 --> 00:00:04,000",
+                "+00:00:03,000 --> 00:00:04,000",
+                '"00:00:03,000 --> 00:00:04,000"',
+                "00:00:03,000 -> 00:00:04,000",
+                "00:00:03,000 → 00:00:04,000",
+                "00:00:03,000 00:00:04,000",
+                "00:03,000 --> 00:04,000",
+                "soon --> later",
+            )
+        ),
+        (
+            "a.vtt",
+            "WEBVTT\n\n00:01.000 --> 00:02.000\na\n\n00:03,000 --> 00:04,000\nb\n",
+            "line 6: '00:03,000 --> 00:04,000' are no times: expected 00:00:01.000 --> 00:00:02.5",
+        ),
+        (
+            "a.vtt",
+            "WEBVTT\n\n00:01.000 --> 00:02.000\na\n\nb\n",
+            "line 6: 'b' is said at no time",
+        ),
+        ("a.csv", "start,text\n1,well, no\n", "line 2 has 3 values, the header 2: put a text"),
+        ("a.csv", 'start,text\n1,"a\n2,b\n3,c\n', "line 2 on: unexpected end of data: close"),
+        ("a.csv", 'start,text\n1,a\n2,"b\n3,"c"\n', "line 3 on: .*: close the quotes"),
+        ("a.csv", "start,end,text\n1,2026-11-28T10:00:00,a\n", "line 2: .* one kind of time"),
+        ("a.jsonl", '{"start": 5, "end": 1.7e9, "text": "a"}\n', "line 1: .* one kind of time"),
         ("a.srt", "1\n00:99:01,000 --> 00:99:99,000\na\n", "line 2: .* are no times"),
         ("a.srt", "1\n00:00:05,000 --> 00:00:02,000\na\n", "at 00:00:05.000: the end lies before"),
         ("a.srt", "1\n9999999999:00:01,000 --> 9999999999:00:02,000\na\n", "are no times"),
@@ -89,3 +128,29 @@ def test_other_encodings_are_named(tmp_path: Path) -> None:
 def test_a_confidence_of_zero_stays(tmp_path: Path) -> None:
     path = written(tmp_path, "a.jsonl", '{"start": 1, "label": "goal", "confidence": 0}\n')
     assert [entry.confidence for entry in read_texts(path)] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        (
+            "a.srt",
+            "1\n00:00:01,000 --> 00:00:02,000\nfrom 10:30 -> 11:00\n2\n\n2\n"
+            "00:00:03,000 --> 00:00:04,000\nthis --> that\n",
+            ["from 10:30 -> 11:00 2", "this --> that"],
+        ),
+        (
+            "a.vtt",
+            "WEBVTT - title\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\n\n"
+            "STYLE\n::cue {}\n\nNOTE of 00:00:01.000 - 00:00:02.000\n\n"
+            "first\n00:01.000 --> 00:02.000 align:left\n"
+            "<00:00:01.000>a<00:00:01.500> b\n",
+            ["a b"],
+        ),
+        ("a.csv", 'start,text\n1,"a, ""b""\nand c"\n2,d" e\n', ['a, "b"\nand c', 'd" e']),
+    ],
+)
+def test_what_only_looks_like_a_fault_is_read(
+    tmp_path: Path, name: str, content: str, texts: list[str]
+) -> None:
+    assert [entry.text for entry in read_texts(written(tmp_path, name, content))] == texts
