@@ -25,6 +25,7 @@ LAYERS = (
         "stamps",
         "partial_file",
         "short_text",
+        "picture_files",
     ),
     ("state_file", "temporary"),
     ("camera_config", "depth_scale"),

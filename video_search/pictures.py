@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from perception_kit.budgets import BudgetError, check_picture
+from perception_kit.budgets import BudgetError
+from perception_kit.picture_files import read_pixels
 
 THUMBNAIL_SIDE, JPEG_QUALITY = 160, 80
 # A thumbnail shows this much around a box, as a fraction of its sides.
@@ -35,30 +36,16 @@ def read_picture(path: str | Path) -> np.ndarray:
         reason = "is no file" if path.exists() else "does not exist"
         raise PictureError(f"the picture '{path}' {reason}: give a JPEG, PNG, BMP or WebP file")
     try:
-        check_picture(path)
-        rgb = decoded(path.read_bytes())
+        pixels = read_pixels(path)
     except BudgetError:  # a header that names a picture of terabytes
-        rgb = None
+        pixels = None
     except OSError as error:
         raise PictureError(f"the picture '{path}' cannot be read: {error}") from error
-    if rgb is None:
+    if pixels is None:
         raise PictureError(
             f"'{path}' is not a picture that can be read: give a whole JPEG, PNG, BMP or WebP file"
         )
-    return rgb
-
-
-def decoded(data: bytes) -> np.ndarray | None:
-    """(H, W, 3) uint8 RGB, upright, of the bytes of a picture; None for what is no whole one.
-
-    Of bytes because OpenCV ends the process at a file name that is not UTF-8, and takes half a JPEG
-    file, but not half of its bytes, for a whole picture.
-    """
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def thumbnail_jpeg(rgb: np.ndarray, box: np.ndarray | None) -> bytes:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from video_search.pictures import PictureError, decoded
+from perception_kit.picture_files import decoded
+from video_search.pictures import PictureError
 
 MAX_BYTES, MAX_PIXELS = 10 << 20, 50_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
@@ -48,7 +50,7 @@ def decode_picture(data: bytes) -> np.ndarray:
                 )
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(_NO_PICTURE) from error
-    rgb = decoded(data)  # as a file is read, so that both find the same
-    if rgb is None:
+    pixels = decoded(data)  # as a file is read, so that both find the same
+    if pixels is None:
         raise PictureError(_NO_PICTURE)
-    return rgb
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

@@ -16,6 +16,8 @@ import numpy as np
 
 from actionrec_node.data.annotations import DataError
 from actionrec_node.data.crops import box_weights
+from perception_kit.budgets import BudgetError
+from perception_kit.picture_files import read_pixels
 
 FRACTION = 0.5
 """Of the clips in which the person's box is always known, this fraction moves."""
@@ -42,9 +44,12 @@ class Backgrounds:
     def _sample(self, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
         """(height, width, 3): a random rectangle of a random photograph, or its mirror image."""
         path = self._photos[rng.integers(len(self._photos))]
-        photo = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
+        try:
+            photo, reason = read_pixels(path, cv2.IMREAD_REDUCED_COLOR_2), "is not a whole image"
+        except (BudgetError, OSError) as error:
+            photo, reason = None, str(error)
         if photo is None:
-            raise DataError(f"'{path}' is not an image (of --backgrounds)")
+            raise DataError(f"'{path}': {reason} (of --backgrounds)")
 
         sides = np.array(photo.shape[:2])
         size = np.maximum(1, np.round(sides * rng.uniform(_MIN_SIDE, 1.0))).astype(int)

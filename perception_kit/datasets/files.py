@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import yaml
 
-from perception_kit.budgets import BudgetError, check_picture, parse_json, parse_yaml, regular
+from perception_kit.budgets import BudgetError, parse_json, parse_yaml, regular
+from perception_kit.picture_files import read_pixels
 
 
 class DatasetError(ValueError):
@@ -107,13 +108,9 @@ def whole(entry: Any, key: Any, path: Path) -> int:
 def read_image(path: Path, flags: int) -> np.ndarray:
     """Pixels of an image file, read by OpenCV with ``flags``. Raises DatasetError."""
     try:
-        check_picture(path)
-    except BudgetError as error:
+        image = read_pixels(path, flags) if path.is_file() else None
+    except (BudgetError, OSError) as error:
         raise DatasetError(f"image '{path}': {error}") from error
-    try:
-        image = cv2.imread(str(path), flags) if path.is_file() else None
-    except cv2.error:  # of a size that OpenCV refuses
-        image = None
     if image is None:
         raise DatasetError(f"image '{path}' is missing or cannot be decoded")
     return image

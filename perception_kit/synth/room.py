@@ -13,7 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from perception_kit.budgets import BudgetError
 from perception_kit.datasets.mesh import MeshError, TexturedMesh, merge
+from perception_kit.picture_files import read_pixels
 from perception_kit.synth.render import Item
 from perception_kit.synth.shapes import Vector3, box, quad
 from perception_kit.synth.surface import Surface
@@ -47,9 +49,12 @@ class TexturePool:
             return random_texture(rng, self.split, room_part)
 
         path = self.photos[int(rng.integers(len(self.photos)))]
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        try:
+            image, reason = read_pixels(path), "is not a whole image"
+        except (BudgetError, OSError) as error:
+            image, reason = None, str(error)
         if image is None:
-            raise MeshError(f"{path}: is not an image (used as a background)")
+            raise MeshError(f"{path}: {reason} (used as a background)")
         image = cv2.resize(image, PHOTO_SIZE, interpolation=cv2.INTER_AREA)
         return np.ascontiguousarray(image[:, :, ::-1])
 

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from perception_kit.arguments import positive_float
-from perception_kit.budgets import BudgetError, check_picture
+from perception_kit.budgets import BudgetError
+from perception_kit.picture_files import read_pixels
 from perception_kit.videos.video_file import Pixels, VideoError, find_gap
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -66,9 +67,8 @@ def folder_frames(
     for index, path in enumerate(pictures):
         reason = ""
         try:
-            check_picture(path)
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        except (BudgetError, cv2.error) as error:  # a header that names a picture of terabytes
+            picture = read_pixels(path)
+        except (BudgetError, OSError) as error:
             picture, reason = None, f" ({error})"
         if picture is None:
             _lost(f"'{path}' is not a picture that can be read{reason}", "remove it", keep_damaged)
