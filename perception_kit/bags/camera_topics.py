@@ -127,7 +127,8 @@ def topics_of_camera(recorded: Mapping[str, BagTopic], namespace: str) -> dict[s
     if not name:
         return dict(recorded)
     if not inside:
-        spaces = sorted({topic.split("/")[1] for topic in recorded})
+        images = _images(camera_streams(recorded)) or recorded
+        spaces = sorted({topic.split("/")[1] for topic in images})
         raise BagError(
             f"no topic of the bag is in the namespace '/{name}', expected one of"
             f" {', '.join(spaces)}"

@@ -14,6 +14,7 @@ import numpy as np
 
 from perception_kit.datasets.files import DatasetError, numbers
 from perception_kit.datasets.frame import GroundTruthInstance, checked_instance
+from perception_kit.datasets.scaling import LARGEST, SMALLEST
 from perception_kit.datasets.symmetries import MILLIMETER
 from perception_kit.types import Intrinsics
 
@@ -35,10 +36,10 @@ def read_instance(
     rotation = numbers(entry, "cam_R_m2c", 9, path).reshape(3, 3)
     translation = numbers(entry, "cam_t_m2c", 3, path) * MILLIMETER
     scale = numbers(entry, SCALE_KEY, 3, path) if SCALE_KEY in entry else np.ones(3)
-    if not (scale > 0).all():
+    if not ((scale >= SMALLEST) & (scale <= LARGEST)).all():
         raise DatasetError(
-            f"'{path}': an object {class_id} has the scale {scale.tolist()}, expected factors above"
-            " 0 along the axes of its model"
+            f"'{path}': an object {class_id} has the scale {scale.tolist()}, expected factors from"
+            f" {SMALLEST:g} to {LARGEST:g} along the axes of its model"
         )
     instance = GroundTruthInstance(class_id, rotation, translation, visible_fraction, scale)
     return checked_instance(instance, path, has_pose=class_id not in articulated)

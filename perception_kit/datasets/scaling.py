@@ -15,6 +15,9 @@ import numpy as np
 SizeVariation = Literal["uniform", "axes"]
 """How instances differ: by one factor, or by one for each axis of the model."""
 
+SMALLEST, LARGEST = 0.01, 100.0
+"""Factors beyond are no sizes of one class, but a wrong unit."""
+
 _MIXED = 1e-6  # entries of a rotation above are no rounding
 
 

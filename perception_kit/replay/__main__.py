@@ -182,9 +182,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = ReplaySettings(bag=bags[0], **options)
         if cameras is not None:
-            if len(bags) > 1 or scheduler is not None or len(set(cameras)) < 2:
+            names = list(dict.fromkeys(name.strip("/") for name in cameras))
+            if len(bags) > 1 or scheduler is not None or len(names) < 2:
                 raise BagError("--cameras takes two names or more, and one bag on this machine")
-            return run_cameras(settings, cameras, fixed_frame)
+            return run_cameras(settings, names, fixed_frame)
         if len(bags) > 1 or scheduler is not None:
             codes = run_batch(bags, settings, workers, scheduler)
             print_summary(settings.out, codes)

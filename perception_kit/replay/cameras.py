@@ -16,6 +16,7 @@ import numpy as np
 
 from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.bags.camera_topics import topics_of_camera
 from perception_kit.bags.transforms import RecordedTransforms, UnknownTransform
 from perception_kit.evaluation.camera_views import ViewFrame, evaluate_views
 from perception_kit.evaluation.ground_truth import FrameGroundTruth
@@ -45,6 +46,9 @@ def run_cameras(settings: ReplaySettings, cameras: Sequence[str], fixed_frame: s
     ``cameras`` are namespaces of the bag's topics; ``fixed_frame`` is the TF frame in which they
     are compared. Returns the largest exit code of the replays. Raises BagError or OutputError.
     """
+    with BagReader(settings.bag) as reader:  # before the first is replayed, which takes minutes
+        for camera in cameras:
+            topics_of_camera(reader.topics, camera)
     tasks = {
         camera: replace(
             settings,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception_kit.datasets.scaling import SizeVariation, axis_groups
+from perception_kit.datasets.scaling import LARGEST, SMALLEST, SizeVariation, axis_groups
 from perception_kit.synth.catalog import ObjectClass
 
 
@@ -24,10 +24,10 @@ class ObjectSizes:
     variation: SizeVariation = "uniform"
 
     def __post_init__(self) -> None:
-        if not 0 < self.smallest <= self.largest:
+        if not SMALLEST <= self.smallest <= self.largest <= LARGEST:
             raise ValueError(
                 f"objects cannot be scaled between {self.smallest:g} and {self.largest:g}: expected"
-                " the smallest factor, above 0, before the largest"
+                f" the smallest factor before the largest, both from {SMALLEST:g} to {LARGEST:g}"
             )
 
     def scaled(self, rng: np.random.Generator, object_class: ObjectClass) -> ObjectClass:

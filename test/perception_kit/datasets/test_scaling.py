@@ -75,7 +75,9 @@ def test_readers_take_one_where_no_scale_is_stated() -> None:
     np.testing.assert_array_equal(read_instance(stated, 1.0, path).scale, [0.6, 1.0, 1.6])
 
 
-@pytest.mark.parametrize("scale", [[1.0, 2.0], [1.0, -1.0, 1.0], [0.0, 1.0, 1.0], "large", None])
+@pytest.mark.parametrize(
+    "scale", [[1.0, 2.0], [1.0, -1.0, 1.0], [0.0, 1.0, 1.0], [1e9] * 3, "large", None]
+)
 def test_a_scale_that_no_object_has_is_refused(scale: object) -> None:
     with pytest.raises(DatasetError, match="scale"):
         read_instance(entry_of(scale=scale), 1.0, Path("scene_gt.json"))

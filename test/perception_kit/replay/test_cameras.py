@@ -59,7 +59,7 @@ def test_each_camera_has_its_topics(bag: Path) -> None:
             topics = find_camera_topics(topics_of_camera(reader.topics, name))
             assert topics.color == f"/{name}/camera/camera/color/image_raw"
             assert topics.depth.startswith(f"/{name}/camera/camera/aligned_depth_to_color")
-        with pytest.raises(BagError, match="namespace '/middle', expected one of left, right, tf"):
+        with pytest.raises(BagError, match=r"namespace '/middle', expected one of left, right$"):
             topics_of_camera(reader.topics, "middle")
 
 
@@ -97,8 +97,18 @@ def test_without_tf_each_camera_is_alone(tasks: dict[str, ReplaySettings]) -> No
 def test_one_bag_and_two_cameras_are_expected(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(bag), "--out", str(tmp_path), "--cameras", "left"]) == 2
-    assert "--cameras takes two names or more" in capsys.readouterr().err
+    for names in (["left"], ["left", "/left/"]):
+        assert main([str(bag), "--out", str(tmp_path), "--cameras", *names]) == 2
+        assert "--cameras takes two names or more" in capsys.readouterr().err
+
+
+def test_a_camera_that_the_bag_lacks_is_named_before_any_is_replayed(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(bag), "--out", str(tmp_path), "--cameras", "left", "nope"]) == 2
+    error = capsys.readouterr().err
+    assert "namespace '/nope', expected one of left, right" in error
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_replay_of_one_camera_knows_its_namespace(tasks: dict[str, ReplaySettings]) -> None:

@@ -136,10 +136,13 @@ def test_sizes_that_mean_nothing_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_the_smallest_size_comes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("scales", [("1.6", "0.6"), ("1", "1000"), ("1e-09", "1")])
+def test_sizes_are_a_range_of_one_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], scales: tuple[str, str]
+) -> None:
     out = ["--out", str(tmp_path / "set")]
-    assert main(["--format", "bop", "--scales", "1.6", "0.6", *out]) == 2
-    assert "cannot be scaled between 1.6 and 0.6" in capsys.readouterr().err
+    assert main(["--format", "bop", "--scales", *scales, *out]) == 2
+    assert f"cannot be scaled between {scales[0]} and {scales[1]}" in capsys.readouterr().err
 
 
 def test_stable_poses_of_a_scaled_object_rest_on_the_same_facets() -> None:
