@@ -108,7 +108,9 @@ def whole(entry: Any, key: Any, path: Path) -> int:
 def read_image(path: Path, flags: int) -> np.ndarray:
     """Pixels of an image file, read by OpenCV with ``flags``. Raises DatasetError."""
     try:
-        image = read_pixels(path, flags) if path.is_file() else None
+        image = read_pixels(path, flags)
+    except (FileNotFoundError, IsADirectoryError):
+        image = None
     except (BudgetError, OSError) as error:
         raise DatasetError(f"image '{path}': {error}") from error
     if image is None:
