@@ -106,16 +106,10 @@ def run_replay(settings: ReplaySettings) -> bool:
 
 def _limits(settings: ReplaySettings) -> list[str]:
     """What the models do not know, for a recording that is not one of the renders."""
-    paths = {
-        "segmentation_model": settings.segmentation_model,
-        "pose_model": settings.pose_model,
-        "model": settings.action_model,
-    }
-    options = ("--segmentation-model", "--pose-model", "--action-model")
     return [
-        limit
-        for option, (parameter, path) in zip(options, paths.items(), strict=True)
-        for limit in model_limits(parameter, path, option)
+        *model_limits("segmentation_model", settings.segmentation_model, "--segmentation-model"),
+        *model_limits("pose_model", settings.pose_model, "--pose-model"),
+        *model_limits("model", settings.action_model, "--action-model"),
     ]
 
 
