@@ -26,10 +26,13 @@ from bench.memory import resident_mb
 from bench.perception import Perception, VideoFrame, video_frame
 from bench.timing import add_json_option, write_figures
 from perception_kit.bags.bag import BagReader
-from perception_kit.bags.transforms import RecordedTransforms
+from perception_kit.bags.recording import BagError
+from perception_kit.bags.transforms import RecordedTransforms, UnknownTransform
+from perception_kit.datasets.files import DatasetError
 from perception_kit.evaluation.matching import EvaluatedFrame, counted_boxes
 from perception_kit.geometry import transform
 from perception_kit.metrics.tracking import identity_events
+from perception_kit.processes import reporting, run_command
 from perception_kit.replay.annotated_frames import annotated_frames
 from perception_kit.replay.cameras import RecordedView, fuse_views
 from perception_kit.replay.settings import ReplaySettings
@@ -164,6 +167,7 @@ def measure(bag: Path, models: Models) -> Any:
     }
 
 
+@reporting("several_cameras", BagError, DatasetError, UnknownTransform)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all bags and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -192,4 +196,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -42,8 +42,8 @@ class _Edge:
         if not 0 < after < len(self.stamps):
             first, last = self.stamps[0] * 1e-9, self.stamps[-1] * 1e-9
             raise UnknownTransform(
-                f"TF of '{child}' in '{self.parent}' is known from {first:.3f} s to {last:.3f} s,"
-                f" not at {stamp_ns * 1e-9:.3f} s"
+                f"TF of '{child}' in '{self.parent}' is known from {first:.3f} s to {last:.3f} s"
+                " only, not at the stamp of the frame"
             )
         before_ns, after_ns = self.stamps[after - 1], self.stamps[after]
         part = (stamp_ns - before_ns) / (after_ns - before_ns)

@@ -51,6 +51,7 @@ class HandOver:
 def evaluate_views(views: Sequence[ViewFrame]) -> tuple[dict[str, Any], list[HandOver]]:
     """Scores of the fused identities, every hand-over and every return; ``views`` by time.
 
+    ``judged_frames`` of the scores counts the frames that have ground truth of tracks.
     The frames of all cameras are one sequence, so that an identity that changes from one view to
     the next is a switch. A track without an identity counts as none.
     """
@@ -63,6 +64,7 @@ def evaluate_views(views: Sequence[ViewFrame]) -> tuple[dict[str, Any], list[Han
     between = [entry for entry in hand_overs if entry.source != entry.camera]
     returns = [entry for entry in hand_overs if entry.source == entry.camera]
     return {
+        "judged_frames": len(known),
         **{name: metrics[name] for name in _SCORES},
         "hand_overs": len(between),
         "hand_overs_kept": sum(entry.is_kept for entry in between),

@@ -20,6 +20,7 @@ from perception_kit.bags.camera_topics import topics_of_camera
 from perception_kit.bags.transforms import RecordedTransforms, UnknownTransform
 from perception_kit.evaluation.camera_views import ViewFrame, evaluate_views
 from perception_kit.evaluation.ground_truth import FrameGroundTruth
+from perception_kit.evaluation.ground_truth_bag import TRACKS
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.results import read_results
 from perception_kit.evaluation.run_folder import RESULTS, make_output
@@ -44,7 +45,8 @@ def run_cameras(settings: ReplaySettings, cameras: Sequence[str], fixed_frame: s
     """Replay each of ``cameras`` into ``OUT/NAME``, and write the fused scores to ``OUT``.
 
     ``cameras`` are namespaces of the bag's topics; ``fixed_frame`` is the TF frame in which they
-    are compared. Returns the largest exit code of the replays. Raises BagError or OutputError.
+    are compared. A camera that cannot be replayed is named, and the others are fused. Returns the
+    largest exit code of the replays. Raises BagError or OutputError.
     """
     with BagReader(settings.bag) as reader:  # before the first is replayed, which takes minutes
         for camera in cameras:
@@ -58,20 +60,22 @@ def run_cameras(settings: ReplaySettings, cameras: Sequence[str], fixed_frame: s
         )
         for camera in cameras
     }
-    codes = []
+    codes, replayed = [], {}
     for camera, task in tasks.items():
         make_output(task.out)
         log(f"replaying the camera '{camera}'; its log is '{task.out / LOG}'")
         command = ends_with_parent([sys.executable, *replay_command(task)])
         with (task.out / LOG).open("w") as output:
-            codes.append(
-                subprocess.run(command, stdout=output, stderr=output, check=False).returncode
-            )
-        if not (task.out / RESULTS).exists():
-            log(f"the replay of '{camera}' ended with exit code {codes[-1]}: nothing is fused")
-            return max(codes)
+            ended = subprocess.run(command, stdout=output, stderr=output, check=False)
+        codes.append(ended.returncode)
+        if (task.out / RESULTS).exists():
+            replayed[camera] = task
+        else:
+            log(f"the replay of '{camera}' ended with exit code {codes[-1]}; see its log")
+    if not replayed:
+        return max(codes)
 
-    report = fused_report(tasks, fixed_frame)
+    report = fused_report(replayed, fixed_frame)
     write_json(settings.out / CAMERAS, report)
     print_cameras(report, settings.out / CAMERAS)
     return max(codes)
@@ -115,6 +119,8 @@ def fuse_views(
         }
         views.append(ViewFrame(recorded.camera, recorded.frame, identities))
 
+    for camera, reason in _clocks_apart(views).items():
+        alone[camera][reason] = sum(view.camera == camera for view in views)
     scores, seen_again = evaluate_views(views)
     return {
         "cameras": list(streams),
@@ -127,13 +133,39 @@ def fuse_views(
     }
 
 
+def _clocks_apart(views: Sequence[ViewFrame]) -> dict[str, str]:
+    """Of each camera whose stamps lie before or after those of all others: that they do."""
+    stamps: dict[str, list[int]] = {}
+    for view in views:
+        stamps.setdefault(view.camera, []).append(view.frame.stamp_ns)
+
+    apart = {}
+    for camera, own in stamps.items():
+        others = [other for name, other in stamps.items() if name != camera]
+        if others and all(own[-1] < other[0] or other[-1] < own[0] for other in others):
+            gap_ns = min(max(other[0] - own[-1], own[0] - other[-1]) for other in others)
+            apart[camera] = (
+                f"its stamps are {gap_ns * 1e-9:.1f} s or more from those of every other camera:"
+                " synchronize the clocks"
+            )
+    return apart
+
+
 def print_cameras(report: dict[str, Any], path: Path) -> None:
     """The scores over all views in a few lines."""
-    print(
-        f"{' and '.join(report['cameras'])} together: {report['hand_overs_kept']} of"
-        f" {report['hand_overs']} hand-overs keep the identity, {report['id_switches']} identity"
-        f" switches, {report['identities']} identities"
-    )
+    names = " and ".join(report["cameras"])
+    if report["judged_frames"]:
+        print(
+            f"{names} together: {report['hand_overs_kept']} of {report['hand_overs']} hand-overs"
+            f" keep the identity, {report['id_switches']} identity switches,"
+            f" {report['identities']} identities"
+        )
+    else:
+        topics = " or ".join(f"/{camera}{TRACKS}" for camera in report["cameras"])
+        print(
+            f"{names} together: {report['identities']} identities, which nothing judges: no frame"
+            f" has ground truth on {topics}"
+        )
     for camera, reasons in report["alone"].items():
         for reason, count in reasons.items():
             print(f"'{camera}' was alone in {count} frames: {reason}")

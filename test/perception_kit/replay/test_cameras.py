@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +16,37 @@ import pytest
 from perception_kit.bags.bag import BagError, BagReader, BagWriter, read_messages
 from perception_kit.bags.camera_topics import find_camera_topics, topics_of_camera
 from perception_kit.bags.transforms import RecordedTransforms
+from perception_kit.evaluation.ground_truth import FrameGroundTruth
+from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.run_folder import RESULTS
+from perception_kit.fusion.camera_tracks import CameraTrack
 from perception_kit.replay.__main__ import main
 from perception_kit.replay.batch import replay_command
-from perception_kit.replay.cameras import fused_report
+from perception_kit.replay.cameras import (
+    CAMERAS,
+    RecordedView,
+    fuse_views,
+    fused_report,
+    print_cameras,
+)
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.from_messages import poses_from_message
 from perception_kit.synth.__main__ import main as synth
 from perception_kit.synth.robot_path import CAMERA_NAMES, CirclePath, DrivePath
+from perception_kit.types import FrameResults
 
 FPS, SECONDS = 2, 7
+
+
+class EmptyView(RecordedView):
+    """A frame of a camera that sees nothing."""
+
+    def __init__(self, camera: str, stamp_ns: int) -> None:
+        self.camera, self.frame_id = camera, f"{camera}_camera_color_optical_frame"
+        self.frame = EvaluatedFrame(stamp_ns, FrameGroundTruth(), FrameResults())
+
+    def tracks(self, camera_to_common: np.ndarray | None) -> list[CameraTrack]:
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +117,43 @@ def test_without_tf_each_camera_is_alone(tasks: dict[str, ReplaySettings]) -> No
     assert set(report["alone"]) == set(CAMERA_NAMES)
     assert "does not connect 'left_camera_color_optical_frame' with 'map'" in str(report["alone"])
     assert report["hand_overs_kept"] == 0
+
+
+def test_clocks_that_are_hours_apart_are_named(
+    tasks: dict[str, ReplaySettings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with BagReader(tasks["left"].bag) as reader:
+        transforms = RecordedTransforms.of_bag(reader)
+
+    stamps = range(0, 10**9, 250_000_000)
+    views = {
+        "left": [EmptyView("left", stamp_ns) for stamp_ns in stamps],
+        "right": [EmptyView("right", stamp_ns + 36_000 * 10**9) for stamp_ns in stamps],
+    }
+    report = fuse_views(views, transforms, "odom")
+    reason = "its stamps are 35999.2 s or more from those of every other camera"
+    for camera in CAMERA_NAMES:
+        assert reason in str(report["alone"][camera])
+        assert set(report["alone"][camera].values()) == {4}, "frames of each reason"
+
+    print_cameras(report, Path("cameras.json"))
+    assert "no frame has ground truth on /left/ground_truth/tracks" in capsys.readouterr().out
+
+
+def test_a_camera_that_cannot_be_replayed_leaves_the_other(
+    bag: Path, tasks: dict[str, ReplaySettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(tasks["left"].out / RESULTS)
+
+    def replayed(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 2 if "left" in command else 0)
+
+    monkeypatch.setattr(subprocess, "run", replayed)
+    arguments = [str(bag), "--out", str(tmp_path), "--cameras", "left", "right"]
+    assert main(arguments) == 2
+    report = json.loads((tmp_path / CAMERAS).read_text())
+    assert (report["cameras"], report["id_switches"]) == (["right"], 0)
+    assert report["identities"] > 0
 
 
 def test_one_bag_and_two_cameras_are_expected(
