@@ -256,15 +256,24 @@ def sample_batch(
     return inputs, Target(*pose, points, model.symmetric[classes], symmetries), scale
 
 
-def size_range(frames: FrameDataset) -> tuple[float, float]:
-    """The smallest and the largest factor of any instance. Raises DatasetError where all are 1."""
+def size_range(frames: FrameDataset, variation: SizeVariation) -> tuple[float, float]:
+    """The smallest and the largest factor of any instance; prints where ``variation`` misfits.
+
+    Raises DatasetError where all are 1.
+    """
     instances = [instance for index in range(len(frames)) for instance in frames.instances(index)]
-    scales = [instance.scale for instance in instances]
-    if not scales or np.allclose(scales, 1.0):
+    scales = np.array([instance.scale for instance in instances]).reshape(-1, 3)
+    if np.allclose(scales, 1.0):
         raise DatasetError(
             f"'{frames.folder}' states no scale of its instances, or all are as large as their"
             " models, so sizes cannot be learned: render with --scales, or leave out"
             " --estimate-size"
+        )
+    uneven = int((np.ptp(scales, axis=1) > 1e-3).sum())
+    if uneven and variation == "uniform":
+        print(
+            f"{uneven} of {len(scales)} instances have another factor for each axis, which one"
+            " factor does not fit: --estimate-size axes does"
         )
     return float(np.min(scales)), float(np.max(scales))
 
@@ -314,7 +323,9 @@ def run(options: PoseTrainingOptions) -> None:
     if warning := scale_note(source):
         print(warning)
 
-    sizes = size_range(source) if options.estimate_size else (1.0, 1.0)
+    sizes = (1.0, 1.0)
+    if options.estimate_size is not None:
+        sizes = size_range(source, options.estimate_size)
     model = create_model(options, objects, sizes)
     dataset = load_instances(source, model.spec, options.min_visible)
     scored = open_held_out(options.val, options.val_split, options.mesh_unit)
