@@ -19,6 +19,7 @@ from perception_kit.bags.camera_topics import ALIGNED_WORDS, UNREAD_IMAGES
 from perception_kit.bags.compressed import VIDEO_FORMATS
 from perception_kit.bags.recording import FOREIGN_PROFILES, RECORDINGS, UNREAD_RECORDINGS
 from perception_kit.bags.video_packets import CODECS
+from perception_kit.colors import OTHER_LABEL
 from perception_kit.datasets.bop import (
     DEPTH_ENDINGS,
     IMAGE_ENDINGS,
@@ -186,7 +187,8 @@ which `actionrec_node.clips` cuts into clips:
         + _table(("tool", "export"), rows)
         + f"""
 Refused by name: {", ".join(others)}. So are labels that overlap, that begin or end well behind
-their video (frames or milliseconds), and unknown classes.
+their video (frames or milliseconds), and classes that the model does not know: where it has the
+class `{OTHER_LABEL}`, they are said to count as that.
 """
     )
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from perception_kit.budgets import regular
 from perception_kit.colors import OTHER_LABEL
+from perception_kit.short_text import listed
 from perception_kit.videos.video import VIDEO_SUFFIXES, is_video
 
 LABELS_FILE = "labels.csv"
@@ -249,11 +250,12 @@ def class_names_of(annotations: Annotations) -> list[str]:
 def known_labels(annotations: Annotations, class_names: Sequence[str]) -> Annotations:
     """The annotations with the labels of a model that has ``class_names``.
 
-    What the model does not know is "other" to one that has this class. Raises DataError naming a
-    video with a label that is none of the classes where it has not.
+    What the model does not know is "other" to one that has this class, which is said on standard
+    error. Raises DataError naming a video with a label that is none of the classes where it has
+    not.
     """
-    found = {segment.label for segments in annotations.values() for segment in segments}
-    unknown = found - set(class_names)
+    found = Counter(segment.label for segments in annotations.values() for segment in segments)
+    unknown = found.keys() - set(class_names)
     if unknown and OTHER_LABEL not in class_names:
         path, labels = next(
             (path, named)
@@ -262,6 +264,12 @@ def known_labels(annotations: Annotations, class_names: Sequence[str]) -> Annota
         )
         raise DataError(
             f"'{path}' is labelled {labels}, but the model's classes are {list(class_names)}"
+        )
+    if unknown:
+        named = listed([f"'{label}' ({found[label]} labels)" for label in sorted(unknown)])
+        print(
+            f"none of the classes {list(class_names)}, so that it counts as 'other': {named}",
+            file=sys.stderr,
         )
     return {
         path: [

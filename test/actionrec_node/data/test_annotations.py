@@ -141,13 +141,15 @@ def test_a_label_that_the_model_lacks_is_named_with_its_video() -> None:
         known_labels({Path("a.mp4"): [Segment(0, 1, "swimming")]}, ["walking"])
 
 
-def test_what_a_model_does_not_know_is_other_to_it() -> None:
+def test_what_a_model_does_not_know_is_other_to_it(capsys: pytest.CaptureFixture[str]) -> None:
     segments = [Segment(0, 1, "swimming", "ann"), Segment(1, 2, "walking", "ann")]
     annotations = {Path("a.mp4"): segments}
     assert known_labels(annotations, ["other", "walking"]) == {
         Path("a.mp4"): [Segment(0, 1, "other", "ann"), segments[1]]
     }
+    assert "counts as 'other': 'swimming' (1 labels)" in capsys.readouterr().err
     assert known_labels(annotations, ["swimming", "walking"]) == annotations
+    assert not capsys.readouterr().err
 
 
 def test_paths_that_were_written_on_windows(

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
-import re
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
