@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -37,6 +37,9 @@ from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
 from perception_kit.videos.pictures import add_folder_arguments
 from perception_kit.videos.video import VideoError, VideoFormat, video_frames
+
+MIN_SIDE = 16
+"""Pixels of the shorter side of a video; a person in less is a few dots."""
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -119,26 +122,59 @@ def _clips(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Number of the last frame and pixels (K, S, S, 3) of every ``stride``-th clip.
 
-    No more of the video than a clip is held.
+    No more of the video than a clip is held. Where a frame is followed by none for longer than the
+    node's ``max_gap``, a new clip begins, as in the node: what lies between was not seen.
     """
     spec = model.spec
     frames = tqdm(
         video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False
     )
-
     newest: deque[np.ndarray] = deque(maxlen=spec.clip_length)
-    count = 0
-    for count, frame in enumerate(frames, start=1):
+    count = first = gaps = 0
+    has_clip = False
+    seen = _without_gaps(frames, RecognizerConfig.max_gap * spec.clip_fps)
+    for count, frame in enumerate(seen, start=1):
+        if frame is None:
+            gaps += bool(newest)
+            newest.clear()
+            first = count
+            continue
+        if min(frame.shape[:2]) < MIN_SIDE:
+            height, width = frame.shape[:2]
+            raise VideoError(
+                f"'{path}' is of {width}x{height} pixels, in which nobody can be seen:"
+                f" expected at least {MIN_SIDE}x{MIN_SIDE}"
+            )
         newest.append(frame)
-        if count >= spec.clip_length and (count - spec.clip_length) % stride == 0:
+        past = count - first - spec.clip_length
+        if past >= 0 and past % stride == 0:
+            has_clip = True
             yield count - 1, crop_clip(newest, None, spec.size, spec.resize)
 
-    if count < spec.clip_length:
-        seconds = spec.clip_length / spec.clip_fps
-        raise VideoError(
-            f"'{path}' has {count} frames at {spec.clip_fps:g} fps,"
-            f" the model needs {spec.clip_length} ({seconds:.2f} s)"
+    if not has_clip:
+        needed = f"{spec.clip_length} ({spec.clip_length / spec.clip_fps:.2f} s)"
+        between = (
+            f" between {gaps} gaps of more than {RecognizerConfig.max_gap:g} s" if gaps else ""
         )
+        raise VideoError(
+            f"'{path}' has {count} frames at {spec.clip_fps:g} fps, the model needs {needed} in a"
+            f" row{between}"
+        )
+    if gaps:
+        print(
+            f"'{path}' has {gaps} gaps of more than {RecognizerConfig.max_gap:g} s: no clip goes"
+            " across them",
+            file=sys.stderr,
+        )
+
+
+def _without_gaps(frames: Iterable[np.ndarray], most: float) -> Iterator[np.ndarray | None]:
+    """The frames, each of which is repeated until the next; None from ``most`` repeats on."""
+    last, repeats = None, 0
+    for frame in frames:
+        repeats = repeats + 1 if frame is last else 1
+        last = frame
+        yield frame if repeats <= most else None
 
 
 def classify_live(args: argparse.Namespace) -> dict[str, Any]:

@@ -266,9 +266,9 @@ def known_labels(annotations: Annotations, class_names: Sequence[str]) -> Annota
             f"'{path}' is labelled {labels}, but the model's classes are {list(class_names)}"
         )
     if unknown:
-        named = listed([f"'{label}' ({found[label]} labels)" for label in sorted(unknown)])
+        counts = listed([f"'{label}' ({found[label]} labels)" for label in sorted(unknown)])
         print(
-            f"none of the classes {list(class_names)}, so that it counts as 'other': {named}",
+            f"none of the classes {list(class_names)}, so that it counts as 'other': {counts}",
             file=sys.stderr,
         )
     return {

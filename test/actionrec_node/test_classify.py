@@ -75,6 +75,35 @@ def test_a_long_video_is_classified_as_the_whole_of_it_is(write_video, model_pat
     assert [round(window["end"] * spec.clip_fps) for window in windows] == expected.ends.tolist()
 
 
+def test_no_clip_goes_across_a_gap(
+    write_video, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = np.concatenate([np.arange(30), np.arange(48, 78)]) / 15
+    model = load_action_model(model_path).eval()
+    video = write_video("v.mkv", times)
+    windows = classify.classify(model, video, stride=1, keep_damaged=True)["windows"]
+    gap = 29 / 15, 48 / 15
+    around = [(window["start"], window["end"]) for window in windows]
+    assert not [window for window in around if window[0] <= gap[0] and window[1] >= gap[1]]
+    assert min(window[0] for window in around if window[1] > gap[1]) == pytest.approx(3.2, abs=1e-3)
+    assert "has 1 gaps of more than 0.5 s" in capsys.readouterr().err
+
+
+def test_a_rate_at_which_the_node_sees_nothing_is_refused(write_video, model_path: Path) -> None:
+    video = write_video("v.mkv", np.arange(10.0))
+    with pytest.raises(
+        VideoError, match=r"16 \(1\.07 s\) in a row between 9 gaps of more than 0\.5"
+    ):
+        classify.classify(load_action_model(model_path).eval(), video, stride=4)
+
+
+def test_a_video_of_a_few_pixels_is_refused(model_path: Path, tmp_path: Path) -> None:
+    for number in range(30):
+        cv2.imwrite(str(tmp_path / f"{number:03}.png"), np.zeros((2, 2, 3), np.uint8))
+    with pytest.raises(VideoError, match="is of 2x2 pixels"):
+        classify.classify(load_action_model(model_path).eval(), tmp_path, stride=4)
+
+
 @pytest.mark.parametrize(
     ("seconds", "message"), [(0.2, "the model needs 16"), (0.0, "could not be decoded")]
 )
