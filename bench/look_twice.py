@@ -2,8 +2,8 @@
 """What looking twice costs and brings: ``python -m bench.look_twice``.
 
 Rendered frames of the demo's objects with true masks, seen by the demo's model with surfaces: the
-networks alone, with Open3D's ICP after them, and with ever more hypotheses; the last poses are the
-true ones, as if the frame before had shown the same.
+networks alone, by PyTorch and by the default runtime, with Open3D's ICP after them, and with ever
+more hypotheses; the last poses are the true ones, as if the frame before had shown the same.
 """
 
 from __future__ import annotations
@@ -90,6 +90,9 @@ def time_stages(model: Path, scenes: Sequence[Scene], repetitions: int) -> dict[
     """Milliseconds for all scenes, by the way to estimate."""
     make = partial(PoseEstimator, model, "cpu", min_confidence=0.0)
     calls: dict[str, Callable[[], object]] = {
+        "networks by PyTorch": partial(
+            estimate_all, make(hypotheses="none", runtime="pytorch"), scenes, False
+        ),
         "networks": partial(estimate_all, make(hypotheses="none"), scenes, False),
         "networks and Open3D's ICP": partial(
             estimate_all, make(hypotheses="none", icp=True), scenes, False
