@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import glob
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -94,6 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return error.returncode
         commands = [f"./run {step.command}" for step in part.steps]
         fill_section(options.page, name, commands, part.tables(folders["OUT"]))
+        for chart, source in part.charts.items():
+            pictures = options.page.parent / "pictures"
+            pictures.mkdir(exist_ok=True)
+            shutil.copyfile(folders["OUT"] / source, pictures / chart)
         print(f"{name}: written into {options.page}")
     return 0
 

@@ -16,6 +16,7 @@ _BEST = 3
 _TRAINED_ON = ("urfd", "gmdcsa24", "surveillance", "track_sprint", "clips", "up_fall")
 _ELSEWHERE = "singles"
 _MEASURES = ("precision", "recall", "f1")
+_CHART = "article_actions.png"
 
 
 def _actions(out: Path) -> str:
@@ -36,6 +37,7 @@ def _actions(out: Path) -> str:
     return "\n\n".join(
         [
             "Held-out people:",
+            f"![Precision, recall and F-score of each class in each run](pictures/{_CHART})",
             markdown_table(header, rows),
             "The three runs of the highest mean F-score on videos from elsewhere:",
             markdown_table(["run", "class", "clips", *_MEASURES], elsewhere),
@@ -66,5 +68,6 @@ PARTS = {
             ),
         ),
         _actions,
+        {_CHART: "runs/comparison.png"},
     ),
 }

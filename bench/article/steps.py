@@ -9,8 +9,8 @@ the backgrounds of renders, OUT where everything is written.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the page: the folders it needs, its steps, and its tables of their results."""
+    """A section of the page: the folders it needs, its steps, and its tables of their results.
+
+    ``charts`` are files that the steps wrote into OUT, by their names in the page's pictures.
+    """
 
     folders: Sequence[str]
     steps: Sequence[Step]
     tables: Callable[[Path], str]
+    charts: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_figures(path: Path) -> Any:

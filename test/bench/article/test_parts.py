@@ -123,7 +123,9 @@ def test_runs_of_actions_and_the_best_three_on_other_videos(
     for run in runs:
         score = {"precision": 1.0, "recall": None, "f1": 0.25, "support": 3}
         _write(tmp_path / f"out/elsewhere_{run}/metrics.json", {"per_class": {"falling": score}})
+    path.with_suffix(".png").write_bytes(b"chart")
     assert _run(tmp_path, "actions") == 0
+    assert (tmp_path / "pictures/article_actions.png").read_bytes() == b"chart"
     text = page.read_text()
     assert "| T8 | none | 1.000 | 0.500 | 0.607 |" in text
     assert "| T8 | falling | 3 | 1.000 | – | 0.250 |" in text
