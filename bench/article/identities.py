@@ -24,12 +24,15 @@ from tqdm import tqdm
 from bench.perception import Perception, VideoFrame, video_frame
 from bench.timing import add_json_option, write_figures
 from perception_kit.arguments import positive_float
+from perception_kit.bags.recording import BagError
+from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.evaluation.ground_truth import FrameKey
 from perception_kit.evaluation.ground_truth_dataset import DatasetGroundTruth
 from perception_kit.evaluation.matching import EvaluatedFrame, counted_boxes
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
-from perception_kit.processes import run_command
+from perception_kit.networks.model_metadata import ModelFileError
+from perception_kit.processes import reporting, run_command
 from perception_kit.replay.annotated_frames import annotated_frames
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.types import FrameResults
@@ -176,6 +179,7 @@ def counts_table(counts: Counts, title: str) -> Table:
     return table
 
 
+@reporting("identities", BagError, DatasetError, ModelFileError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all sequences and print a table for each."""
     parser = argparse.ArgumentParser(
