@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from perception_kit.types import PoseEstimate
+from pose6d_node.config import HYPOTHESES
 from pose6d_node.densefusion.crops import Crops, NetworkInputs, make_inputs, point_order
 from pose6d_node.densefusion.inference import estimate
 from pose6d_node.densefusion.instance_models import InstanceModels, InstanceTurns
 from pose6d_node.densefusion.pose_model import PoseModel
+from pose6d_node.densefusion.pose_model_spec import KNOWN_SIZE
 from pose6d_node.densefusion.size_net import LogScale
 from pose6d_node.densefusion.sizes import estimate_sizes, normalized, reach
 from pose6d_node.densefusion.verification import pose_verification_score
@@ -23,10 +25,15 @@ from pose6d_node.registration.hypotheses import previous_poses
 from pose6d_node.registration.near_symmetries import NearSymmetries
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses
-from pose6d_node.registration.search import look_twice
+from pose6d_node.registration.search import NETWORK, REGISTERED, VIEWS, look_twice
 
 if TYPE_CHECKING:
     from pose6d_node.densefusion.icp import IcpModel
+
+# How far objects are looked at whose size is estimated: a turned model of another size fits the
+# depth as well as the right pose does, and one with other proportions is pulled off its place by
+# registration (measured on renders, docs/own_objects.md).
+_MOST_EFFORT = {KNOWN_SIZE: VIEWS, "uniform": REGISTERED, "axes": NETWORK}
 
 
 @dataclass
@@ -83,8 +90,12 @@ class CropPoseEstimator:
 
         # Better ones, and how sure they are.
         if self._near_symmetries is not None and hypotheses != "none":
+            effort = torch.full_like(batch.class_index, HYPOTHESES.index(hypotheses))
+            effort[trained] = effort[trained].clamp(
+                max=_MOST_EFFORT[self.model.spec.size_variation]
+            )
             rotations, translations, confidences = self._look_twice(
-                batch, self._near_symmetries, models, estimates, previous, hypotheses
+                batch, self._near_symmetries, models, estimates, previous, effort
             )
         else:
             rotations, translations = estimates.rotation, estimates.translation
@@ -128,7 +139,7 @@ class CropPoseEstimator:
         models: InstanceModels,
         estimates: Hypotheses,
         previous: Sequence[PoseEstimate],
-        hypotheses: str,
+        effort: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Of every instance the pose that agrees best with depth and colors, and how sure it is.
 
@@ -154,8 +165,7 @@ class CropPoseEstimator:
             estimates,
             symmetric,
             previous_poses(observation, surfaces, class_names, previous),
-            with_turns=hypotheses != "network",
-            with_views=hypotheses == "views",
+            effort,
         )
         return best.rotation, best.translation, confidences
 

@@ -28,6 +28,10 @@ FINE_ITERATIONS, FINE_REACH, FINE_POINTS = 5, (0.1, 0.04), 500
 ALIKE_POINTS, KEPT_ALIKE, ALIKE_REACH = 1000, 3, (0.08, 0.04)
 SURE = 0.8  # agreement with the depth, from which on no views are tried
 
+# How far an instance is looked at, each with what is before it: the networks' pose, that pose and
+# the last one registered, turns, views.
+NETWORK, REGISTERED, TURNS, VIEWS = range(4)
+
 
 @dataclass
 class Candidates:
@@ -61,31 +65,32 @@ def look_twice(
     estimates: Hypotheses,
     symmetric: Tensor,
     previous: Hypotheses,
-    with_turns: bool = True,
-    with_views: bool = True,
+    effort: Tensor,
 ) -> tuple[Hypotheses, Tensor]:
     """The best pose of each of the B instances, in their order, and its confidence (B,), 0..1.
 
     ``estimates`` are a network's poses, ``previous`` those of the last frame, at most one of each
-    instance. ``with_turns``, the former compete with their half turns and, ``with_views``, with
-    views of the model where the depth contradicts all others, or there is none; all are registered
-    to the depth. The winner competes with its turns that the shape nearly allows, which colors and
-    small parts tell apart. ``symmetric`` (C,) tells the classes that look the same after some
+    instance. ``effort`` (B,) is how far each is looked at. From ``REGISTERED`` on these compete
+    with themselves registered to the depth, from ``TURNS`` on with their half turns, and with
+    ``VIEWS`` of the model where the depth contradicts all others; an instance without any pose
+    always gets views. The winner competes with its turns that the shape nearly allows, which colors
+    and small parts tell apart. ``symmetric`` (C,) tells the classes that look the same after some
     turns.
     """
     candidates = Candidates(observation, surfaces)
     doubtful = torch.ones(len(observation), dtype=torch.bool, device=symmetric.device)
 
     # Poses that a network confuses, and what was there before.
-    near = estimates
-    if with_turns:
-        near = half_turns(surfaces, observation.class_index, estimates)
-    near = Hypotheses.concatenate([near, previous])
+    level = effort[estimates.instance]
+    turned = half_turns(surfaces, observation.class_index, _where(estimates, level >= TURNS))
+    recent = _where(previous, effort[previous.instance] >= REGISTERED)
+    near = Hypotheses.concatenate([_where(estimates, level == REGISTERED), turned, recent])
     if len(near):
-        registered = register(observation, surfaces, near, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS)
-        candidates.add(Hypotheses.concatenate([estimates, registered]))
+        near = register(observation, surfaces, near, NEAR_ITERATIONS, NEAR_REACH, NEAR_POINTS)
+    if len(estimates) or len(near):
+        candidates.add(Hypotheses.concatenate([estimates, near]))
         best, agrees = candidates.best()
-        doubtful[best.instance] = (agrees < SURE) & with_views
+        doubtful[best.instance] = (agrees < SURE) & (effort[best.instance] >= VIEWS)
 
     # A new start for instances without a pose, or whose best one the depth contradicts.
     instances = doubtful.nonzero().squeeze(1)
@@ -94,14 +99,19 @@ def look_twice(
         best, _ = candidates.best()
 
     # What the shape alone cannot decide.
-    if with_turns:
-        alike = look_alikes(observation, surfaces, near_symmetries, best)
-        if len(alike):
-            candidates.add(alike)
+    turnable = _where(best, effort[best.instance] >= TURNS)
+    alike = look_alikes(observation, surfaces, near_symmetries, turnable)
+    if len(alike):
+        candidates.add(alike)
     hypotheses, agreement = candidates.all()
     return pose_confidence(
         surfaces, observation.class_index, hypotheses, agreement, symmetric, previous
     )
+
+
+def _where(hypotheses: Hypotheses, chosen: Tensor) -> Hypotheses:
+    """Those that are ``chosen`` (H,)."""
+    return hypotheses.select(chosen.nonzero().squeeze(1))
 
 
 def look_alikes(

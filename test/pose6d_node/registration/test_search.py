@@ -16,7 +16,7 @@ from pose6d_node.registration.hypotheses import ROLLS, VIEWPOINTS, view_rotation
 from pose6d_node.registration.near_symmetries import NearSymmetries
 from pose6d_node.registration.observation import Observation
 from pose6d_node.registration.placement import Hypotheses, Surfaces
-from pose6d_node.registration.search import look_twice
+from pose6d_node.registration.search import NETWORK, REGISTERED, TURNS, VIEWS, look_twice
 
 
 def degrees_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -52,6 +52,7 @@ def look(
     estimates: Hypotheses,
     previous: Hypotheses | None = None,
     symmetric: bool = False,
+    effort: int = VIEWS,
 ) -> tuple[Hypotheses, Tensor]:
     """Look twice at boxes."""
     return look_twice(
@@ -61,6 +62,7 @@ def look(
         estimates,
         torch.tensor([symmetric]),
         previous or Hypotheses.none(),
+        torch.full((len(observation),), effort),
     )
 
 
@@ -73,6 +75,30 @@ def test_any_estimate_leads_to_the_pose(
     assert degrees_between(found.rotation.double().numpy(), ROTATION)[0] < 2
     assert found.translation[0].numpy() == pytest.approx(TRANSLATION, abs=0.003)
     assert confidence > 0.7
+
+
+def test_no_more_is_tried_than_the_effort_allows(
+    observation: Observation, surfaces: Surfaces
+) -> None:
+    turned = ROTATION @ np.diag([1.0, -1.0, -1.0])
+    wrong = hypothesis(turned, TRANSLATION + 0.01)
+    found = {
+        effort: look(observation, surfaces, wrong, effort=effort)[0]
+        for effort in (NETWORK, REGISTERED, TURNS)
+    }
+    assert torch.equal(found[NETWORK].translation, wrong.translation)
+    angle = {
+        effort: degrees_between(pose.rotation.double().numpy(), ROTATION)[0]
+        for effort, pose in found.items()
+    }
+    assert angle[NETWORK] > 170
+    assert angle[REGISTERED] > 170
+    assert angle[TURNS] < 2
+    assert not torch.equal(found[REGISTERED].translation, wrong.translation)
+
+    # Without any pose there is nothing but views.
+    nothing, _ = look(observation, surfaces, Hypotheses.none(), effort=NETWORK)
+    assert degrees_between(nothing.rotation.double().numpy(), ROTATION)[0] < 2
 
 
 def test_views_alone_lead_to_the_pose(observation: Observation, surfaces: Surfaces) -> None:
