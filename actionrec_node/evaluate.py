@@ -30,11 +30,8 @@ from actionrec_node.evaluation.clip_scores import (
     window_scores,
 )
 from actionrec_node.evaluation.fall_alarm import alarm_scores, format_alarm
-from actionrec_node.evaluation.model_loading import (
-    add_model_arguments,
-    load_chosen_model,
-    time_per_clip,
-)
+from actionrec_node.evaluation.model_arguments import add_model_arguments
+from actionrec_node.evaluation.model_loading import load_chosen_model, time_per_clip
 from actionrec_node.evaluation.plots import plot_alarm, plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.alarm_classes import alarm_warning

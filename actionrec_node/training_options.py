@@ -11,8 +11,8 @@ from typing import ClassVar, get_args
 
 from actionrec_node.config_file import parse_with_yaml
 from actionrec_node.data.augmentation import Mode
+from actionrec_node.data.clip_settings import Balance
 from actionrec_node.data.splits import parse_fold
-from actionrec_node.data.training_clips import Balance
 from actionrec_node.networks.architectures import ARCHITECTURES
 from perception_kit.arguments import (
     bounded_float,

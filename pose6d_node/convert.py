@@ -17,12 +17,13 @@ from pathlib import Path
 
 from perception_kit.arguments import bounded_int, model_file, program_name
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.joined import SPLIT_HELP, open_datasets
+from perception_kit.datasets.joined import open_datasets
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.datasets.opener import open_models
 from perception_kit.networks.model_file import file_sha256, load_weights
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import reporting, run_command
+from perception_kit.training.data_help import SPLIT_HELP
 from pose6d_node.densefusion.crops import CAMERA_FRAME
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.published_weights import (

@@ -34,9 +34,6 @@ from perception_kit.evaluation.ground_truth import GroundTruthError
 from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
-from perception_kit.replay.batch import print_summary, run_batch
-from perception_kit.replay.cameras import run_cameras
-from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import DeviceError, package_folder
 
@@ -178,6 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cameras, fixed_frame = options.pop("cameras"), options.pop("fixed_frame")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+
+    # What plays and scores takes seconds to import, which help and wrong options need not wait for.
+    from perception_kit.replay.batch import print_summary, run_batch
+    from perception_kit.replay.cameras import run_cameras
+    from perception_kit.replay.session import run_replay
 
     try:
         settings = ReplaySettings(bag=bags[0], **options)
