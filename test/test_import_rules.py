@@ -108,6 +108,22 @@ def test_the_help_of_a_command_does_not_wait_for_what_it_runs(command: str) -> N
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        "perception_kit.doctor.__main__",
+        "video_search.find",
+        "video_search.forget",
+        "video_search.index",
+        "video_search.serve",
+    ],
+)
+def test_a_command_that_works_without_ros_imports_nothing_of_it(command: str) -> None:
+    found = libraries_of([command])
+    of_ros = {name: by for name, by in found.items() if name in ROS or name.endswith("_msgs")}
+    assert of_ros == {}
+
+
+@pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
         (
