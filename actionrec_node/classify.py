@@ -24,7 +24,7 @@ from actionrec_node.data.crops import CLIPS_AT_ONCE, crop_clip
 from actionrec_node.evaluation.model_arguments import add_model_arguments
 from actionrec_node.live import is_stream, live_actions
 from actionrec_node.recognition.recognizer import ActionRecognizer
-from perception_kit.arguments import program_name, with_json_path
+from perception_kit.arguments import CommandParser, program_name, with_json_path
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
@@ -41,7 +41,7 @@ MIN_SIDE = 16
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.classify"),
         description="Say what happens in one video, or before a camera.",
     )

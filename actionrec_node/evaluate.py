@@ -35,7 +35,7 @@ from actionrec_node.evaluation.model_loading import load_chosen_model, time_per_
 from actionrec_node.evaluation.plots import plot_alarm, plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.alarm_classes import alarm_warning
-from perception_kit.arguments import bounded_float, program_name
+from perception_kit.arguments import CommandParser, bounded_float, program_name
 from perception_kit.json_output import write_json
 from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
@@ -58,7 +58,7 @@ OUTPUTS = (
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.evaluate"),
         description="Score a model on labelled videos.",
     )

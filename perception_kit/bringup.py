@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from perception_kit.arguments import program_name
+from perception_kit.arguments import CommandParser, program_name
 from perception_kit.camera_config import IMAGE_TRANSPORTS
 from perception_kit.processes import run_command
 from perception_kit.ros.keep_alive import GaveUp, KeepAlive
@@ -41,7 +41,7 @@ _POLL_S = 0.2
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the bring-up."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.bringup"),
         description="Run the perception nodes of this package.",
     )

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 
-from perception_kit.arguments import bounded_int, model_file, program_name
+from perception_kit.arguments import CommandParser, bounded_int, model_file, program_name
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.joined import open_datasets
 from perception_kit.datasets.mesh_units import add_mesh_unit
@@ -46,7 +46,7 @@ COCO = "coco"
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("pose6d_node.convert"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_float, bounded_int, device, model_path, program_name
+from perception_kit.arguments import (
+    CommandParser,
+    bounded_float,
+    bounded_int,
+    device,
+    model_path,
+    program_name,
+)
 from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.processes import run_command
 from video_search.arguments import given, given_path
@@ -34,7 +41,7 @@ _MIN_RATE = 1e-6
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog=program_name("video_search.index"), description=__doc__)
+    parser = CommandParser(prog=program_name("video_search.index"), description=__doc__)
     add = parser.add_argument
     add(
         "library",

@@ -13,7 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perception_kit.arguments import add_camera_options, camera_config, program_name, with_json_path
+from perception_kit.arguments import (
+    CommandParser,
+    add_camera_options,
+    camera_config,
+    program_name,
+    with_json_path,
+)
 from perception_kit.bags.bag import BagError
 from perception_kit.bags.recording import RECORDINGS_HELP
 from perception_kit.camera_config import RELIABILITIES, CameraConfig
@@ -41,7 +47,7 @@ _ROLES = {
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the doctor."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.doctor"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from perception_kit.arguments import (
+    CommandParser,
     add_camera_options,
     bounded_int,
     model_path,
@@ -50,7 +51,7 @@ _INPUT_ERRORS = (
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.replay"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

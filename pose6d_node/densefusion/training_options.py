@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from perception_kit.arguments import bounded_int, model_path, positive_float, program_name
+from perception_kit.arguments import (
+    CommandParser,
+    bounded_int,
+    model_path,
+    positive_float,
+    program_name,
+)
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.datasets.scaling import SizeVariation
 from perception_kit.training.data_help import (
@@ -67,7 +72,7 @@ class PoseTrainingOptions(TrainingOptions):
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> PoseTrainingOptions:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("pose6d_node.train_pose"), description="Train DenseFusion on a dataset."
     )
     add_options(parser, PoseTrainingOptions)

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
-from perception_kit.arguments import bounded_int, positive_float, program_name
+from perception_kit.arguments import CommandParser, bounded_int, positive_float, program_name
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
 from perception_kit.training.data_help import (
     CLASSES_HELP,
@@ -83,7 +82,7 @@ class SegmentationTrainingOptions(TrainingOptions):
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> SegmentationTrainingOptions:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("pose6d_node.train_segmentation"),
         description="Train Mask R-CNN on a dataset.",
     )
