@@ -63,7 +63,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         choices=("bags", "all", "none"),
         default="bags",
         help="sources without results that the three nodes run over: RGB-D recordings, also videos"
-        " and pictures, or none (default: %(default)s)",
+        " and pictures, or none (default: %(default)s; videos and pictures are then looked"
+        " at by --patterns, --matcher and --faces alone)",
     )
     add("--segmentation-model", type=model_path, default=demo.segmentation)
     add("--pose-model", type=model_path, default=demo.pose)
@@ -177,6 +178,12 @@ def _index(
     said = ", ".join(f"{number} {state}" for state, number in counts.items())
     tags = library.count()
     print(f"{said}; {tags} tags in '{library.uri}'", file=table_stream(options.json))
+    if unseen := sum(not outcome.looked_at for outcome in outcomes):
+        print(
+            f"warning: nothing has looked at {unseen} of {len(outcomes)} sources, videos or folders"
+            " of pictures: give --models all (slow), --patterns FOLDER or --matcher NAME",
+            file=sys.stderr,
+        )
     if options.json is not None:
         sources = [outcome.as_json() for outcome in outcomes]
         write_json(options.json, {**counts, "tags": tags, "sources": sources})
