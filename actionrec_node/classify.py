@@ -14,23 +14,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.config import RecognizerConfig
-from actionrec_node.data.crops import crop_clip
-from actionrec_node.evaluation.clip_scores import CLIPS_AT_ONCE
-from actionrec_node.evaluation.model_loading import (
-    add_model_arguments,
-    load_chosen_model,
-    time_per_clip,
-)
+from actionrec_node.data.crops import CLIPS_AT_ONCE, crop_clip
+from actionrec_node.evaluation.model_arguments import add_model_arguments
 from actionrec_node.live import is_stream, live_actions
-from actionrec_node.networks.action_model import ActionModel
 from actionrec_node.recognition.recognizer import ActionRecognizer
-from perception_kit.arguments import program_name, with_json_path
+from perception_kit.arguments import CommandParser, program_name, with_json_path
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
@@ -38,13 +32,16 @@ from perception_kit.processes import run_command
 from perception_kit.videos.pictures import add_folder_arguments
 from perception_kit.videos.video import VideoError, VideoFormat, video_frames
 
+if TYPE_CHECKING:
+    from actionrec_node.networks.action_model import ActionModel
+
 MIN_SIDE = 16
 """Pixels of the shorter side of a video; a person in less is a few dots."""
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.classify"),
         description="Say what happens in one video, or before a camera.",
     )
@@ -225,6 +222,10 @@ def print_windows(result: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
+
+    # PyTorch takes seconds to import, which help and wrong options need not wait for.
+    from actionrec_node.evaluation.model_loading import load_chosen_model, time_per_clip
+
     try:
         if args.json is not None:
             prepare_file(args.json)

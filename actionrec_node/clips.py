@@ -23,7 +23,7 @@ import numpy as np
 
 from actionrec_node.data.annotations import DataError, Segment, read_table, video_path
 from actionrec_node.data.exports import read_export
-from perception_kit.arguments import bounded_float, positive_float, program_name
+from perception_kit.arguments import CommandParser, bounded_float, positive_float, program_name
 from perception_kit.partial_file import replacing
 from perception_kit.processes import run_command
 from perception_kit.videos.video import is_video
@@ -38,7 +38,7 @@ _COLUMNS = ("video", "start", "end", "label")
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.clips"),
         description="Cut the clips that were tagged in VoTT, Label Studio or CVAT.",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from perception_kit.arguments import with_new_names
+from perception_kit.arguments import CommandParser, with_new_names
 from perception_kit.budgets import parse_yaml, regular
 
 
@@ -36,7 +36,7 @@ def parse_with_yaml(
     given = with_new_names(arguments, new_names)
 
     # The file first: its options come before those of the command line, which replace them.
-    finder = argparse.ArgumentParser(add_help=False)
+    finder = CommandParser(prog=parser.prog, add_help=False)
     finder.add_argument("--config", type=Path)
     path = finder.parse_known_args(given)[0].config
     from_file = [] if path is None else _from_yaml(parser, path, given, new_names)

@@ -18,7 +18,13 @@ from actionrec_node.networks.action_model_spec import new_spec, read_spec
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
 from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.alarm_classes import alarm_warning
-from perception_kit.arguments import bounded_int, model_file, positive_float, program_name
+from perception_kit.arguments import (
+    CommandParser,
+    bounded_int,
+    model_file,
+    positive_float,
+    program_name,
+)
 from perception_kit.budgets import regular
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import reporting, run_command
@@ -26,7 +32,7 @@ from perception_kit.processes import reporting, run_command
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.convert"),
         description=(
             "Make a model file of a checkpoint of 3D-ResNets-PyTorch or of I3D for PyTorch, or of"

@@ -30,15 +30,12 @@ from actionrec_node.evaluation.clip_scores import (
     window_scores,
 )
 from actionrec_node.evaluation.fall_alarm import alarm_scores, format_alarm
-from actionrec_node.evaluation.model_loading import (
-    add_model_arguments,
-    load_chosen_model,
-    time_per_clip,
-)
+from actionrec_node.evaluation.model_arguments import add_model_arguments
+from actionrec_node.evaluation.model_loading import load_chosen_model, time_per_clip
 from actionrec_node.evaluation.plots import plot_alarm, plot_confusion, plot_per_class, plot_roc
 from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.alarm_classes import alarm_warning
-from perception_kit.arguments import bounded_float, program_name
+from perception_kit.arguments import CommandParser, bounded_float, program_name
 from perception_kit.json_output import write_json
 from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
@@ -61,7 +58,7 @@ OUTPUTS = (
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.evaluate"),
         description="Score a model on labelled videos.",
     )

@@ -26,7 +26,7 @@ from actionrec_node.evaluation.clip_scores import clip_scores, predict_video
 from actionrec_node.networks.action_model import ActionModel, load_action_model
 from actionrec_node.networks.action_model_spec import ActionModelSpec
 from actionrec_node.networks.openvino import load_runtime_model, write_int8
-from perception_kit.arguments import bounded_int, model_path, program_name
+from perception_kit.arguments import CommandParser, bounded_int, model_path, program_name
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
@@ -40,7 +40,7 @@ _STRIDE = 4  # frames between two windows that are compared, as evaluate and the
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.quantize"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -24,7 +24,7 @@ from actionrec_node.evaluation.fall_alarm import format_alarm
 from actionrec_node.evaluation.plots import MEASURES, plot_alarm, plot_per_class
 from actionrec_node.training_data import split_data
 from actionrec_node.training_options import parse_arguments as parse_training_arguments
-from perception_kit.arguments import bounded_int, program_name
+from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.budgets import parse_yaml, regular
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_metadata import ModelFileError
@@ -39,7 +39,7 @@ class SweepError(ValueError):
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.sweep"), description="Train and compare several runs."
     )
     parser.add_argument("sweep", type=Path, help="YAML file with 'common' and 'runs'")

@@ -11,10 +11,11 @@ from typing import ClassVar, get_args
 
 from actionrec_node.config_file import parse_with_yaml
 from actionrec_node.data.augmentation import Mode
+from actionrec_node.data.clip_settings import Balance
 from actionrec_node.data.splits import parse_fold
-from actionrec_node.data.training_clips import Balance
 from actionrec_node.networks.architectures import ARCHITECTURES
 from perception_kit.arguments import (
+    CommandParser,
     bounded_float,
     bounded_int,
     model_path,
@@ -168,7 +169,7 @@ class ActionTrainingOptions(TrainingOptions):
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> ActionTrainingOptions:
     """Options of the command line and of the YAML file that it may name."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.train"),
         description="Train an action model on labelled videos.",
     )

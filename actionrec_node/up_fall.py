@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actionrec_node.data.annotations import DataError
-from perception_kit.arguments import program_name
+from perception_kit.arguments import CommandParser, program_name
 from perception_kit.processes import reporting, run_command
 
 _NAME = re.compile(r"A(?P<activity>\d\d)_\w+_(?P<subject>S\d+)_T\d+_(?P<camera>C\d+)\.mp4")
@@ -31,7 +31,7 @@ HEADER: Row = ("video", "start", "end", "label", "subject")
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("actionrec_node.up_fall"), description="Label videos of UP-Fall."
     )
     parser.add_argument(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""argparse types with helpful error messages, and option names of the previous release."""
+"""The parser of the commands, types with helpful errors, and option names of the last release."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from perception_kit.camera_config import INTRINSICS, UNNAMED_ENCODINGS, CameraConfig
 from perception_kit.json_output import JSON_TO_STDOUT
+from perception_kit.processes import EXIT_BAD_INPUT
 from perception_kit.resources import choose_device, resolve_path
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The parser of every command: an error is one line, without the usage, which can be long."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with exit code 2 and the message."""
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {message}; see --help\n")
 
 
 def program_name(module: str) -> str:

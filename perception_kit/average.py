@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from perception_kit.arguments import model_file, program_name
+from perception_kit.arguments import CommandParser, model_file, program_name
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
@@ -77,7 +77,7 @@ def _shapes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.average"),
         description="Average the weights of several models into one model.",
     )

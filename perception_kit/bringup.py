@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
-from perception_kit.arguments import program_name
+from perception_kit.arguments import CommandParser, program_name
 from perception_kit.camera_config import IMAGE_TRANSPORTS
-from perception_kit.processes import run_command
+from perception_kit.processes import noting_signals, run_command
 from perception_kit.ros.keep_alive import GaveUp, KeepAlive
 from perception_kit.ros.node_processes import (
     NODES,
@@ -41,7 +41,7 @@ _POLL_S = 0.2
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the bring-up."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.bringup"),
         description="Run the perception nodes of this package.",
     )
@@ -103,19 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     alive, which ends the others, too, or 70 for a fault of this command, which does so as well.
     """
     options = parse_arguments(arguments)
-    # End the nodes, too; a script starts its background commands with SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        with ExitStack() as opened:
-            try:
-                group = opened.enter_context(_start(options, opened))
-            except (ValueError, OSError) as error:
-                _say(str(error))
-                return 1
-            return keep_alive(group, options.namespace)
-    except KeyboardInterrupt:  # while they start or stop
-        return 0
+
+    with noting_signals() as asked_to_end, ExitStack() as opened:
+        try:
+            group = opened.enter_context(_start(options, opened))
+        except (ValueError, OSError) as error:
+            _say(str(error))
+            return 1
+        return keep_alive(group, asked_to_end, options.namespace)
 
 
 def _start(options: argparse.Namespace, opened: ExitStack) -> NodeGroup:
@@ -174,29 +169,30 @@ def node_parameters(options: argparse.Namespace) -> dict[str, dict[str, object]]
 
 def keep_alive(
     group: NodeGroup,
+    asked_to_end: Event,
     namespace: str = "",
     domain_id: int | None = None,
     policy: RestartPolicy | None = None,
 ) -> int:
-    """Restart nodes, and say on ``/diagnostics`` how they are, until Ctrl-C; returns the exit code.
+    """Restart nodes, and say on ``/diagnostics`` how they are, until ``asked_to_end``.
 
-    It is 0 then, 3 when a node could not be kept alive, and 70 when this itself has failed.
+    Returns the exit code: 0 then, 3 when a node could not be kept alive, and 70 when this itself
+    has failed.
     """
     try:
         with Supervisor(list(group.processes), namespace, domain_id) as supervisor:
             keeper = KeepAlive(group, supervisor.supervision, _say, policy)
-            while True:
+            while not asked_to_end.is_set():
                 keeper.check()
                 supervisor.spin(_POLL_S)
     except GaveUp as error:
         _say(str(error))
         return GAVE_UP
-    except KeyboardInterrupt:
-        return 0
     except Exception:  # exit code 1 would tell whoever started this that another try is of no use
         traceback.print_exc()
         _say("the supervision of the nodes failed: they are stopped")
         return FAILED
+    return 0
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ from perception_kit.parameters import parameter
 
 INTRINSICS = ("auto", "K", "P")
 IMAGE_TRANSPORTS = ("raw", "compressed")
+RELIABILITIES = ("best_effort", "reliable")  # of the nodes' inputs
 UNNAMED_ENCODINGS = ("", "bgr8", "rgb8", "bgra8", "rgba8", "mono8")
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from perception_kit.arguments import program_name
+from perception_kit.arguments import CommandParser, program_name
 from perception_kit.evaluation.run import RunError, read_run
 from perception_kit.json_output import write_json
 from perception_kit.partial_file import refuse_links
@@ -32,7 +32,7 @@ _FRAMES_PRINTED = 5
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.compare"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

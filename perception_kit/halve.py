@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from perception_kit.arguments import model_file, program_name
+from perception_kit.arguments import CommandParser, model_file, program_name
 from perception_kit.budgets import parse_json
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256, read_model, save_model
@@ -43,7 +43,7 @@ def halve(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.halve"),
         description="Store the weights of a model as float16, in half the bytes.",
     )

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep, time_ns
 
-from perception_kit.arguments import positive_float, program_name
+from perception_kit.arguments import CommandParser, positive_float, program_name
 from perception_kit.bags.bag import BagError, BagReader
 from perception_kit.bags.camera_file import read_camera_file
 from perception_kit.bags.camera_frames import CameraFrame, camera_frames
@@ -37,7 +37,7 @@ _TYPES = {
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.play"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

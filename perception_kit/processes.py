@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from threading import Event
 from types import FrameType
 from typing import ParamSpec
 
@@ -80,6 +81,23 @@ def ignoring_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def noting_signals() -> Iterator[Event]:
+    """An event that SIGINT and SIGTERM set meanwhile, also where SIGINT was ignored, as a script
+    starts its background commands.
+
+    They raise nothing: an exception within a callback of ROS would become an error of its own.
+    """
+    noted = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: noted.set()) for number in numbers]
+    try:
+        yield noted
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def ends_with_parent(command: Sequence[str]) -> list[str]:

@@ -15,7 +15,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from perception_kit.arguments import bounded_int, model_file, model_path, program_name
+from perception_kit.arguments import (
+    CommandParser,
+    bounded_int,
+    model_file,
+    model_path,
+    program_name,
+)
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.networks.model_file import read_model, save_model
@@ -37,9 +43,7 @@ MAX_LOSS = 0.005
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog=program_name("pose6d_node.allow_bfloat16"), description=__doc__
-    )
+    parser = CommandParser(prog=program_name("pose6d_node.allow_bfloat16"), description=__doc__)
     add = parser.add_argument
     add("--model", type=model_path, required=True, help="segmentation or pose model file")
     add(

@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 
-from perception_kit.arguments import bounded_int, model_file, program_name
+from perception_kit.arguments import CommandParser, bounded_int, model_file, program_name
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.joined import SPLIT_HELP, open_datasets
+from perception_kit.datasets.joined import open_datasets
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.datasets.opener import open_models
 from perception_kit.networks.model_file import file_sha256, load_weights
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import reporting, run_command
+from perception_kit.training.data_help import SPLIT_HELP
 from pose6d_node.densefusion.crops import CAMERA_FRAME
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.published_weights import (
@@ -45,7 +46,7 @@ COCO = "coco"
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("pose6d_node.convert"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -21,7 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from perception_kit.arguments import bounded_int, device, model_path, program_name, with_new_names
+from perception_kit.arguments import (
+    CommandParser,
+    bounded_int,
+    device,
+    model_path,
+    program_name,
+    with_new_names,
+)
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
@@ -60,7 +67,7 @@ OUTPUTS = ("metrics.json", "config.json", "instances.csv", "worst", "reliability
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("pose6d_node.evaluate"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

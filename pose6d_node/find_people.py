@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_float, device, model_path, program_name
+from perception_kit.arguments import CommandParser, bounded_float, device, model_path, program_name
 from perception_kit.boxes import box_area
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
@@ -45,7 +45,7 @@ class OnlookersError(ValueError):
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("pose6d_node.find_people"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from perception_kit.arguments import model_file, model_path, program_name
+from perception_kit.arguments import CommandParser, model_file, model_path, program_name
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh_units import MeshUnit, add_mesh_unit
 from perception_kit.datasets.object_model import ObjectModel
@@ -27,7 +27,7 @@ from pose6d_node.densefusion.pose_model import PoseModel
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(prog=program_name("pose6d_node.update_objects"))
+    parser = CommandParser(prog=program_name("pose6d_node.update_objects"))
     parser.add_argument(
         "--model",
         type=model_path,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from python_imports import PACKAGES, imported, loaded_by, sources
+from python_imports import PACKAGES, imported, libraries_of, loaded_by, sources
 
 # perception_kit from the bottom up: a room imports from its own row and the rows above it.
 LAYERS = (
@@ -90,6 +90,37 @@ def test_algorithms_know_nothing_of_ros() -> None:
         if target.partition(".")[0] in ROS
     }
     assert not knowing
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "actionrec_node.classify",
+        "actionrec_node.train",
+        "perception_kit.replay.__main__",
+        "pose6d_node.train_pose",
+        "pose6d_node.train_segmentation",
+    ],
+)
+def test_the_help_of_a_command_does_not_wait_for_what_it_runs(command: str) -> None:
+    slow = HEAVY | {"distributed", "lightning", "rerun", "scipy", "sklearn", "torchvision"}
+    assert {name: by for name, by in libraries_of([command]).items() if name in slow} == {}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "perception_kit.doctor.__main__",
+        "video_search.find",
+        "video_search.forget",
+        "video_search.index",
+        "video_search.serve",
+    ],
+)
+def test_a_command_that_works_without_ros_imports_nothing_of_it(command: str) -> None:
+    found = libraries_of([command])
+    of_ros = {name: by for name, by in found.items() if name in ROS or name.endswith("_msgs")}
+    assert of_ros == {}
 
 
 @pytest.mark.parametrize(

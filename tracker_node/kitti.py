@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from perception_kit.arguments import program_name, with_new_names
+from perception_kit.arguments import CommandParser, program_name, with_new_names
 from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.processes import run_command
@@ -181,7 +181,7 @@ def _cell(value: float | int | None) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("tracker_node.kitti"),
         description="Track KITTI pedestrians with 2D and 3D motion.",
     )

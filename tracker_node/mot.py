@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_int, program_name
+from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.json_output import is_stdout, prepare_file, table_stream, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.processes import run_command
@@ -215,7 +215,7 @@ def _print_metrics(metrics: Metrics, stream: TextIO) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("tracker_node.mot"),
         description="Track the detections of a MOTChallenge text file.",
     )

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_int, program_name
+from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.json_output import prepare_file, write_json
 from perception_kit.metrics.tracking import TrackedBoxes, tracking_metrics
 from perception_kit.processes import run_command
@@ -231,7 +231,7 @@ def _percentage(value: float | None) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("tracker_node.tune"),
         description="Suggest thresholds and λ from known identities.",
     )

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from perception_kit.arguments import bounded_int, program_name
+from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.processes import run_command
 from video_search.arguments import given, given_path
@@ -35,7 +35,7 @@ EXIT_NOTHING, EXIT_BAD_INPUT = 1, 2
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog=program_name("video_search.find"), description=__doc__)
+    parser = CommandParser(prog=program_name("video_search.find"), description=__doc__)
     add = parser.add_argument
     add(
         "library",

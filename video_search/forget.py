@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from perception_kit.arguments import bounded_int, program_name
+from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.processes import run_command
 from video_search.arguments import given
 from video_search.library import Library
@@ -23,7 +23,7 @@ EXIT_NOTHING, EXIT_BAD_INPUT = 1, 2
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog=program_name("video_search.forget"), description=__doc__)
+    parser = CommandParser(prog=program_name("video_search.forget"), description=__doc__)
     add = parser.add_argument
     add("library", type=given, help="folder of the library, or its address")
     add(

@@ -14,7 +14,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_float, bounded_int, device, model_path, program_name
+from perception_kit.arguments import (
+    CommandParser,
+    bounded_float,
+    bounded_int,
+    device,
+    model_path,
+    program_name,
+)
 from perception_kit.json_output import prepare_file, table_stream, write_json
 from perception_kit.processes import run_command
 from video_search.arguments import given, given_path
@@ -34,7 +41,7 @@ _MIN_RATE = 1e-6
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog=program_name("video_search.index"), description=__doc__)
+    parser = CommandParser(prog=program_name("video_search.index"), description=__doc__)
     add = parser.add_argument
     add(
         "library",
@@ -56,7 +63,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         choices=("bags", "all", "none"),
         default="bags",
         help="sources without results that the three nodes run over: RGB-D recordings, also videos"
-        " and pictures, or none (default: %(default)s)",
+        " and pictures, or none (default: %(default)s; videos and pictures are then looked"
+        " at by --patterns, --matcher and --faces alone)",
     )
     add("--segmentation-model", type=model_path, default=demo.segmentation)
     add("--pose-model", type=model_path, default=demo.pose)
@@ -170,6 +178,12 @@ def _index(
     said = ", ".join(f"{number} {state}" for state, number in counts.items())
     tags = library.count()
     print(f"{said}; {tags} tags in '{library.uri}'", file=table_stream(options.json))
+    if unseen := sum(not outcome.looked_at for outcome in outcomes):
+        print(
+            f"warning: nothing has looked at {unseen} of {len(outcomes)} sources, videos or folders"
+            " of pictures: give --models all (slow), --patterns FOLDER or --matcher NAME",
+            file=sys.stderr,
+        )
     if options.json is not None:
         sources = [outcome.as_json() for outcome in outcomes]
         write_json(options.json, {**counts, "tags": tags, "sources": sources})

@@ -71,7 +71,10 @@ class IndexOptions:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a source of ``size`` bytes."""
+    """What became of a source of ``size`` bytes.
+
+    ``looked_at`` is False for a video, or pictures, of which the texts alone were read.
+    """
 
     size: int
     path: str
@@ -80,6 +83,7 @@ class Outcome:
     seconds: float = 0.0
     error: str = ""
     remarks: tuple[str, ...] = ()
+    looked_at: bool = True
 
     def lines(self) -> list[str]:
         """What a person should know of it."""
@@ -96,6 +100,7 @@ class Outcome:
             "tags": self.tags,
             "seconds": round(self.seconds, 2),
             "error": self.error,
+            "looked_at": self.looked_at,
         }
 
 
@@ -176,7 +181,8 @@ def _index(
         if known is not None and is_known and known.settings == ingestion.settings and not again:
             if changed_since(file.path, known.indexed_ns):  # it only looks so
                 library.put_source(replace(known, indexed_ns=0))
-            return Outcome(size, file.uri, "unchanged", known.tag_count)
+            looked_at = ingestion.looks_at(file)
+            return Outcome(size, file.uri, "unchanged", known.tag_count, looked_at=looked_at)
         ingestion.remarks.clear()
         source, tags = ingestion.read(file, advance)
     except _SOURCE_ERRORS as error:
@@ -187,7 +193,8 @@ def _index(
     library.replace_source(replace(source, digest=digest), tags)
     seconds = time.monotonic() - started
     remarks = tuple(ingestion.remarks)
-    return Outcome(size, file.uri, "indexed", len(tags), seconds, remarks=remarks)
+    looked_at = ingestion.looks_at(file)
+    return Outcome(size, file.uri, "indexed", len(tags), seconds, "", remarks, looked_at)
 
 
 def _failed(library: Library, file: SourceFile, error: Exception) -> Outcome:

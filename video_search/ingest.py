@@ -64,6 +64,12 @@ class Ingestion:
         videos, pictures = self.models_on_videos, self.thumbnails
         return f"2 {self.rate:g} {videos} {pictures} {described} {' '.join(parts)}"
 
+    def looks_at(self, file: SourceFile) -> bool:
+        """Whether anything looks at the pictures of a source, where it is one of pictures alone."""
+        if file.kind in ("bag", "text"):
+            return True
+        return bool(self.matchers) or (self.models is not None and self.models_on_videos)
+
     def read(self, file: SourceFile, progress: Progress) -> tuple[Source, list[Tag]]:
         """The source and its tags.
 
@@ -129,11 +135,6 @@ class Ingestion:
     ) -> list[Tag]:
         """Tags of the results and of what the matchers see."""
         if not results and not self.matchers:
-            if file.kind != "bag":
-                self.remarks.append(
-                    f"nothing has looked at '{file.path}': give --patterns, a --matcher or --models"
-                    " all"
-                )
             return []
         appearances = Appearances(file.id, thumbnails=self.thumbnails)
         tags: list[Tag] = []

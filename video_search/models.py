@@ -22,6 +22,7 @@ from perception_kit.replay.batch import replay_command
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import package_folder
 from perception_kit.ros.image import ImageError
+from perception_kit.ros.installed import ros_fault
 from video_search.frames import Frame
 
 COLOR, DEPTH = "/camera/color/image_raw", "/camera/depth_registered/image_raw"
@@ -78,6 +79,11 @@ def run_models(bag: Path, models: Models, out: Path) -> Path:
     Raises ModelRunError, also where a node was not there to the end: half of the results would pass
     for all of them.
     """
+    if fault := ros_fault():
+        raise ModelRunError(
+            f"the models could not run over '{bag}': the nodes need ROS 2 and the built messages"
+            f" ({fault}); run 'make setup' or source them, or leave it out by --models none"
+        )
     settings = ReplaySettings(
         bag, out, models.segmentation, models.pose, models.action, device=models.device
     )

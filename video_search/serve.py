@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from perception_kit.arguments import bounded_int, program_name
+from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.processes import run_command
 from video_search.arguments import given
 from video_search.library import Library
@@ -29,7 +29,7 @@ LOOPBACK = "127.0.0.1"
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog=program_name("video_search.serve"), description=__doc__)
+    parser = CommandParser(prog=program_name("video_search.serve"), description=__doc__)
     add = parser.add_argument
     add(
         "library",

@@ -15,6 +15,7 @@ import numpy as np
 from actionrec_node.networks.resizing import resize_frame
 
 CONTEXT = 1.5  # side of the square that a person's clip shows / larger side of the boxes
+CLIPS_AT_ONCE = 16  # that a network gets in one batch
 # What is kept around a person's box, and where it fades out, as fractions of the box's sides.
 _MARGIN, _FEATHER = 0.06, 0.12
 _GRAY = 114.0  # what surroundings fade into

@@ -7,10 +7,8 @@ Clip number n of a seed is always the same, so that a resumed run goes on exactl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -19,8 +17,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from actionrec_node.data import backgrounds
 from actionrec_node.data.annotations import DataError
-from actionrec_node.data.augmentation import Mode, augment, random_crop
+from actionrec_node.data.augmentation import augment, random_crop
 from actionrec_node.data.backgrounds import Backgrounds
+from actionrec_node.data.clip_settings import ClipSettings
 from actionrec_node.data.crops import crop_clip
 from actionrec_node.data.labeled_videos import (
     MIN_ACTION_FRAMES,
@@ -31,22 +30,12 @@ from actionrec_node.data.labeled_videos import (
 from actionrec_node.networks.action_model import prepare_clip
 from actionrec_node.networks.action_model_spec import ActionModelSpec
 
-Balance = Literal["sampling", "weights", "none"]
 MAX_SPEED_CHANGE = 0.15
 # Of the clips of a person whose boxes are known, this fraction shows them alone, the others the
 # whole image: the live node has both.
 PERSON_FRACTION = 0.5
 CONTEXTS = (1.2, 1.9)  # around the node's default
 BOX_NOISE = 0.05  # standard deviation of a detected box's edges as a fraction of the box's sides
-
-
-@dataclass(frozen=True)
-class ClipSettings:
-    """How windows are drawn and changed."""
-
-    augmentation: Mode = "some"
-    balance: Balance = "sampling"
-    seed: int = 0
 
 
 class TrainingClips(Dataset[tuple[tuple[Tensor, ...], int]]):

@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from actionrec_node.data.crops import CLIPS_AT_ONCE
 from actionrec_node.data.labeled_videos import MIN_ACTION_FRAMES, LabeledVideo, list_windows
 from actionrec_node.networks.action_model import ActionModel
 from perception_kit.alarm_classes import default_alarm_classes
 from perception_kit.colors import FALL_LABEL
 from perception_kit.metrics import actions
-
-CLIPS_AT_ONCE = 16
-"""Clips that the network gets in one batch."""
 
 
 @dataclass(frozen=True)

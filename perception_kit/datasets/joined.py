@@ -19,15 +19,6 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import TRAINING_SPLITS, open_dataset
 from perception_kit.types import Intrinsics
 
-DATA_HELP = (
-    "dataset to train on: a BOP, preprocessed LineMOD or YCB-Video folder, or, for the"
-    " segmentation, photographs of COCO or YOLO; may be given several times"
-)
-SPLIT_HELP = (
-    "splits of --data, such as train_pbr (default: train, or the only one that is called train…)"
-)
-CLASSES_HELP = "classes to learn, by name; objects of others are background (default: all)"
-
 
 class JoinedDataset(FrameDataset):
     """The frames of ``datasets``, one dataset after another, with the models of the first.

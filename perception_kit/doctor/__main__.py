@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sensor_msgs.msg import CameraInfo
-
-from perception_kit.arguments import add_camera_options, camera_config, program_name, with_json_path
+from perception_kit.arguments import (
+    CommandParser,
+    add_camera_options,
+    camera_config,
+    program_name,
+    with_json_path,
+)
 from perception_kit.bags.bag import BagError
 from perception_kit.bags.recording import RECORDINGS_HELP
+from perception_kit.camera_config import RELIABILITIES, CameraConfig
 from perception_kit.doctor.bag_observer import observe_bag
 from perception_kit.doctor.diagnosis import diagnose
-from perception_kit.doctor.live_observer import observe_graph
 from perception_kit.doctor.observation import Finding, Observation, TopicSeen
 from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.processes import run_command
 from perception_kit.resources import package_folder, resolve_path
+from perception_kit.ros.installed import ros_fault
 from perception_kit.ros.node_processes import BringupError, camera_remappings
-from perception_kit.ros.qos import RELIABILITIES
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo
 
 EXIT_FOUND, EXIT_BAD_INPUT = 1, 2
 _LIVE_SECONDS = 5.0
@@ -40,7 +47,7 @@ _ROLES = {
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the doctor."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.doctor"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -144,7 +151,7 @@ def _observe(options: argparse.Namespace) -> Observation:
     if options.bag is not None:
         seen = observe_bag(options.bag, given, options.seconds, options.input_reliability, config)
     else:
-        seen = observe_graph(given, options.seconds or _LIVE_SECONDS, config)
+        seen = _observe_graph(given, options.seconds or _LIVE_SECONDS, config)
     seen.slop_s = options.slop
 
     # Models: of the running nodes or of the demo, overridden by those of the options
@@ -155,6 +162,16 @@ def _observe(options: argparse.Namespace) -> Observation:
     default = {kind: demo / f"{kind}.safetensors" for kind in _KINDS}
     seen.models = {**(seen.models or default), **asked}
     return seen
+
+
+def _observe_graph(given: Mapping[str, str], seconds: float, config: CameraConfig) -> Observation:
+    """What runs here; without ROS 2, only that it is missing."""
+    if fault := ros_fault():
+        return Observation("this machine", ros_fault=fault)
+
+    from perception_kit.doctor.live_observer import observe_graph
+
+    return observe_graph(given, seconds, config)
 
 
 def _report(seen: Observation, findings: Sequence[Finding]) -> dict[str, Any]:

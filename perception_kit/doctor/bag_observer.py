@@ -33,8 +33,8 @@ from perception_kit.evaluation.ground_truth_bag import DETECTIONS
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.from_messages import detections_from_message
 from perception_kit.ros.image import check_same_size
+from perception_kit.ros.installed import ros_fault
 from perception_kit.ros.node_processes import process_environment
-from perception_kit.ros.qos import input_qos, qos_mismatch, recorded_qos
 from perception_kit.stamps import stamp_to_ns
 
 _DETECTED = "/pose6d_node/detections"
@@ -54,6 +54,7 @@ def observe_bag(
     ``given`` names topics by role, ``reliability`` is the nodes' input_reliability and ``config``
     how the messages are read. Raises BagError for a bag that cannot be read.
     """
+    fault = ros_fault()
     with BagReader(path) as reader:
         streams = camera_streams(reader.topics)
         types = {name: [topic.type_name] for name, topic in streams.items() if topic.count}
@@ -71,11 +72,17 @@ def observe_bag(
             source=f"bag '{path}'",
             topics=topics,
             not_found=not_found,
-            links=[link for seen in read.values() for link in _links(reader, seen, reliability)],
+            links=[
+                link
+                for seen in read.values()
+                if not fault
+                for link in _links(reader, seen, reliability)
+            ],
             ground_truth_classes=_ground_truth_classes(reader),
             environment=os.environ | process_environment(),  # as the replay sets it
             config=config,
             widths=_object_widths(reader, camera, read),
+            ros_fault=fault,
         )
 
 
@@ -135,6 +142,8 @@ def _object_widths(
 
 def _links(reader: BagReader, seen: TopicSeen, reliability: str) -> Iterator[Link]:
     """The recorded publishers, whose QoS ``ros2 bag play`` offers again, with the nodes."""
+    from perception_kit.ros.qos import input_qos, qos_mismatch, recorded_qos
+
     subscriber = f"a node with input_reliability {reliability}"
     for qos in reader.offered_qos(seen.topic):
         offered = recorded_qos(qos.depth, qos.reliability.value, qos.durability.value)

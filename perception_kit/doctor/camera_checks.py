@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import atan, degrees
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import Image
 
 from perception_kit.bags.camera_streams import IMAGE_MESSAGES
 from perception_kit.depth_scale import scale_warning
 from perception_kit.doctor.observation import EXPECTED_TYPES, Finding, Observation
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 from perception_kit.ros.image import DEPTH_ENCODINGS, ImageError, check_same_size
-from perception_kit.ros.image_transport import image_topic, raw_topic
+from perception_kit.ros.image_transport import image_topic_name, raw_topic
 from perception_kit.ros.intrinsics import picture_size
 from perception_kit.types import Intrinsics
 
@@ -65,7 +65,7 @@ def check_topics(seen: Observation) -> Iterator[Finding]:
             what = f"'{topic.topic}' is a {found}, expected {expected} as the {role}"
             advice = f"name another topic by {option}"
             if found in IMAGE_MESSAGES and role != "camera_info":
-                compressed = image_topic(raw_topic(topic.topic), role, "compressed")[1]
+                compressed = image_topic_name(raw_topic(topic.topic), role, "compressed")
                 advice = (
                     f"the nodes take raw images, or '{compressed}' (image_transport:=compressed):"
                     " publish one of these, or decompress: ros2 run image_transport republish"
@@ -236,7 +236,8 @@ def check_intrinsics(seen: Observation) -> Iterator[Finding]:
     pairs = list(_pairs(seen, "camera_info"))
     if not pairs:  # without a picture, the camera information is that of one of its own size
         width, height = picture_size(info)
-        yield from _intrinsics_faults(seen, info, Image(width=width, height=height))
+        picture = SimpleNamespace(width=width, height=height)
+        yield from _intrinsics_faults(seen, info, picture)
     for color, of_color in pairs:
         yield from _intrinsics_faults(seen, of_color, color)
 

@@ -22,11 +22,13 @@ from perception_kit.doctor.timing_checks import (
 from perception_kit.doctor.transport_checks import (
     check_links,
     check_reports,
+    check_ros,
     check_shared_memory,
     check_transport,
 )
 
 CHECKS = (
+    check_ros,
     check_topics,
     check_links,
     check_transport,

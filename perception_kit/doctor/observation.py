@@ -164,6 +164,8 @@ class Observation:
     ``environment`` is that of the processes that exchange the images. With ``simulated_time``
     (somebody publishes /clock, or it is a bag) stamps are not those of this machine's clock.
 
+    ``ros_fault`` says why ROS 2 cannot be used on this machine; "" where it can.
+
     ``config`` says how the camera's messages are read. ``widths`` are metric widths of detected
     objects with their class names, as ``metric_width`` measures them.
     """
@@ -180,6 +182,7 @@ class Observation:
     environment: Mapping[str, str] = field(default_factory=dict)
     slop_s: float = 0.03
     simulated_time: bool = True
+    ros_fault: str = ""
     config: CameraConfig = field(default_factory=CameraConfig)
     widths: list[tuple[str, float]] = field(default_factory=list)
 

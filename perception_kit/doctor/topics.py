@@ -10,7 +10,7 @@ from perception_kit.bags.camera_streams import played_type
 from perception_kit.bags.camera_topics import find_camera_topics
 from perception_kit.camera_config import IMAGE_TRANSPORTS
 from perception_kit.doctor.observation import EXPECTED_TYPES
-from perception_kit.ros.image_transport import image_topic, raw_topic
+from perception_kit.ros.image_transport import image_topic_name, raw_topic
 
 
 def choose_topics(
@@ -59,7 +59,7 @@ def transported_topic(
     if role == "camera_info":
         return name, "raw"
     raw = raw_topic(name)
-    topics = [(image_topic(raw, role, kind)[1], kind) for kind in IMAGE_TRANSPORTS]
+    topics = [(image_topic_name(raw, role, kind), kind) for kind in IMAGE_TRANSPORTS]
     there = [entry for entry in topics if entry[0] in published]
     heard = [entry for entry in there if entry[0] in listened]
     return (heard or there or [(name, "raw")])[0]

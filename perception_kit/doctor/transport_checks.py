@@ -24,6 +24,20 @@ _TAKE_COMPRESSED = (
 _PLUGINS = "ros-jazzy-compressed-image-transport and ros-jazzy-compressed-depth-image-transport"
 
 
+def check_ros(seen: Observation) -> Iterator[Finding]:
+    """``ros-missing``: the nodes cannot run on this machine."""
+    if seen.ros_fault:
+        what = (
+            f"ROS 2, or the messages of this package, cannot be used here ({seen.ros_fault}):"
+            " neither the nodes nor the QoS of topics were looked at"
+        )
+        advice = (
+            "run 'make setup' and start commands by ./run, or source ROS 2 and the workspace that"
+            " this package is built in"
+        )
+        yield Finding("ros-missing", what, advice)
+
+
 def check_links(seen: Observation) -> Iterator[Finding]:
     """``qos-incompatible``, ``input-unconnected``."""
     for link in seen.links:
@@ -93,6 +107,8 @@ def check_reports(seen: Observation) -> Iterator[Finding]:
 
 def check_shared_memory(seen: Observation) -> Iterator[Finding]:
     """``dds-profile``, ``image-too-large``."""
+    if seen.ros_fault:
+        return
     middleware = seen.environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
     if not middleware.startswith("rmw_fastrtps"):
         return

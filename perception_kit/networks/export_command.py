@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from perception_kit.arguments import program_name
+from perception_kit.arguments import CommandParser, program_name
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.onnx_export import ExportError, Part, export_parts
 from perception_kit.processes import reporting
@@ -22,7 +22,7 @@ def parse_export_arguments(
     module: str, description: str | None, arguments: Sequence[str] | None
 ) -> argparse.Namespace:
     """The command line of ``module``: the model file, and the folder of the files to write."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name(module),
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,

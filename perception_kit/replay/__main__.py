@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from perception_kit.arguments import (
+    CommandParser,
     add_camera_options,
     bounded_int,
     model_path,
@@ -34,9 +35,6 @@ from perception_kit.evaluation.ground_truth import GroundTruthError
 from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import run_command
-from perception_kit.replay.batch import print_summary, run_batch
-from perception_kit.replay.cameras import run_cameras
-from perception_kit.replay.session import run_replay
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import DeviceError, package_folder
 
@@ -53,7 +51,7 @@ _INPUT_ERRORS = (
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.replay"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -178,6 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cameras, fixed_frame = options.pop("cameras"), options.pop("fixed_frame")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+
+    # What plays and scores takes seconds to import, which help and wrong options need not wait for.
+    from perception_kit.replay.batch import print_summary, run_batch
+    from perception_kit.replay.cameras import run_cameras
+    from perception_kit.replay.session import run_replay
 
     try:
         settings = ReplaySettings(bag=bags[0], **options)

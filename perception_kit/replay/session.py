@@ -21,6 +21,7 @@ from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.metrics_schema import ReplayMetrics, from_json, to_json
 from perception_kit.evaluation.object_points import PointModel, load_point_models
 from perception_kit.evaluation.results import NODES, STAGES, Stage, read_results
+from perception_kit.evaluation.run import read_run
 from perception_kit.evaluation.run_folder import (
     CONFIG,
     DETAILS,
@@ -100,7 +101,7 @@ def run_replay(settings: ReplaySettings) -> bool:
     write_json(settings.out / METRICS, to_json(metrics))
     write_json(settings.out / DETAILS, details)
     write_report(settings.out)
-    print_report(metrics, details, describe_output(settings.out))
+    print_report(read_run(settings.out), describe_output(settings.out))
     return not watch.gone and not _silent_stages(recorder)
 
 

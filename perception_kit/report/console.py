@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from perception_kit.evaluation import scores
+from perception_kit.evaluation.frame_records import FrameRecord
 from perception_kit.evaluation.metrics_schema import (
     ActionScores,
     Percentiles,
@@ -19,18 +21,23 @@ from perception_kit.evaluation.metrics_schema import (
     SegmentationScores,
     TrackingScores,
 )
+from perception_kit.evaluation.run import ReplayRun
 from perception_kit.evaluation.scores import Score
 
 
-def print_report(
-    metrics: ReplayMetrics, details: Mapping[str, Any], files: Sequence[tuple[str, str]]
-) -> None:
-    """Scores, latencies, the notes of ``details`` and the ``files`` (path, description)."""
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(_score_table(_scores(metrics, details)))
-    console.print(_latency_table(metrics.latency_ms))
+def print_report(run: ReplayRun, files: Sequence[tuple[str, str]]) -> None:
+    """Scores, latencies, notes and the ``files`` (path, description).
 
-    for note in details["notes"]:
+    Where nothing is scored, what was found takes the place of the scores.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    rows = _scores(run.metrics, run.details)
+    if all(row.value is None for row in rows if row.part != scores.INPUT_FRAMES.part):
+        rows = [*(row for row in rows if row.value is not None), *_found(run.frames)]
+    console.print(_score_table(rows))
+    console.print(_latency_table(run.metrics.latency_ms))
+
+    for note in run.details["notes"]:
         console.print(f"[bold yellow]Note:[/] {escape(note)}")
 
     width = max(len(path) for path, _ in files)
@@ -74,6 +81,20 @@ def _scores(metrics: ReplayMetrics, details: Mapping[str, Any]) -> list[Score]:
     return [kind.on_terminal(value) for kind, value in values.items()]
 
 
+def _found(frames: Sequence[FrameRecord]) -> list[Score]:
+    """What the nodes found: detections, tracks and frames with an action, of each class."""
+    detections = Counter(found.class_name for frame in frames for found in frame.detections)
+    class_of = {track.id: track.class_name for frame in frames for track in frame.tracks}
+    tracks = Counter(class_of.values())
+    actions = Counter(frame.label for frame in frames if frame.label)
+    counts = {"detections": detections, "tracks": tracks, "frames with an action": actions}
+    return [
+        Score(part, name, count, "{:.0f}", 0)
+        for part, found in counts.items()
+        for name, count in [("all", found.total()), *found.most_common()]
+    ]
+
+
 def _score_table(rows: Sequence[Score]) -> Table:
     """A row for each score; a dash where it is not known."""
     table = Table(title="What the nodes made of the bag", title_justify="left")
@@ -83,7 +104,7 @@ def _score_table(rows: Sequence[Score]) -> Table:
 
     part = ""
     for score in rows:
-        table.add_row(score.part if score.part != part else "", score.name, score.text)
+        table.add_row(score.part if score.part != part else "", escape(score.name), score.text)
         part = score.part
     return table
 

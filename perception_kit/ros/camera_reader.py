@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image
 
 from perception_kit.camera_config import CameraConfig
 from perception_kit.ros.image import color_image, depth_image
 from perception_kit.ros.image_warnings import ImageWarning, image_warnings
 from perception_kit.ros.intrinsics import picture_intrinsics, uses_projection
 from perception_kit.types import Intrinsics
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo, Image
 
 
 @dataclass(frozen=True)

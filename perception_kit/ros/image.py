@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Converts ``sensor_msgs/Image`` to arrays and back.
 
-Encodings and depth units are known only here.
+Encodings and depth units are known only here. The messages may be objects of ROS or of ``rosbags``:
+nothing of ROS is imported to read them.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import Image
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import Image
 
 try:  # part of a full ROS 2; only for the encodings that are not in _LAYOUTS
     from cv_bridge import CvBridge
@@ -232,6 +235,8 @@ def array_to_image(pixels: np.ndarray, encoding: str, header: Any) -> Image:
         raise ImageError(
             f"cannot write a {pixels.dtype} array of shape {pixels.shape} as encoding '{encoding}'"
         )
+
+    from sensor_msgs.msg import Image
 
     pixels = np.ascontiguousarray(pixels)
     message = Image(header=header, encoding=encoding, height=pixels.shape[0], width=pixels.shape[1])

@@ -7,22 +7,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sensor_msgs.msg import CompressedImage, Image
-
 from perception_kit.ros.image import ImageError
 
 _SUFFIXES = {"color": "compressed", "depth": "compressedDepth"}
 
 
 def image_topic(topic: str, role: str, transport: str) -> tuple[type, str]:
-    """Type and name of the topic on which the images of ``topic`` come by ``transport``.
+    """Type and name of the topic on which the images of ``topic`` come.
+
+    The arguments are those of ``image_topic_name``.
+    """
+    from sensor_msgs.msg import CompressedImage, Image
+
+    kind = Image if transport == "raw" else CompressedImage
+    return kind, image_topic_name(topic, role, transport)
+
+
+def image_topic_name(topic: str, role: str, transport: str) -> str:
+    """Name of the topic on which the images of ``topic`` come by ``transport``.
 
     ``topic`` is the name of the raw topic, as it is remapped, ``role`` "color" or "depth",
     ``transport`` one of ``IMAGE_TRANSPORTS``.
     """
-    if transport == "raw":
-        return Image, topic
-    return CompressedImage, f"{topic}/{_SUFFIXES[role]}"
+    return topic if transport == "raw" else f"{topic}/{_SUFFIXES[role]}"
 
 
 def compressed_topics(topic: str) -> list[str]:
@@ -41,6 +48,8 @@ def raw_image(message: Any, topic: str) -> Any:
 
     Raises ImageError for content that cannot be read.
     """
+    from sensor_msgs.msg import CompressedImage
+
     if not isinstance(message, CompressedImage):
         return message
 

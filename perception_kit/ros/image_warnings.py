@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from sensor_msgs.msg import CameraInfo, Image
+from typing import TYPE_CHECKING, NamedTuple
 
 from perception_kit.ros.intrinsics import distortion_warning
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo, Image
 
 
 class ImageWarning(NamedTuple):

@@ -17,6 +17,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
+from perception_kit.camera_config import RELIABILITIES
 from perception_kit.parameters import check_parameters, parameter
 from perception_kit.ros.deadline import ResultDeadline
 from perception_kit.ros.diagnostics import (
@@ -28,7 +29,7 @@ from perception_kit.ros.diagnostics import (
 from perception_kit.ros.heartbeat import publish_heartbeat
 from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
 from perception_kit.ros.parameters import Config, declare_parameters, updated_config
-from perception_kit.ros.qos import RELIABILITIES, result_qos
+from perception_kit.ros.qos import result_qos
 from perception_kit.ros.result_publishers import ResultPublishers
 from perception_kit.ros.stamp_guard import StampGuard, Verdict
 from perception_kit.ros.statistics import FrameStatistics

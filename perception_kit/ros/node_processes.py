@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from perception_kit.budgets import parse_yaml, regular
-from perception_kit.processes import ends_with_parent
+from perception_kit.processes import ends_with_parent, ignoring_interrupts
 from perception_kit.resources import package_folder
 from perception_kit.ros.shared_memory import remove_orphaned_segments
 from perception_kit.temporary import temporary_folder
@@ -54,7 +54,7 @@ STATEFUL = ("tracker_node", "actionrec_node")
 NODE_ENVIRONMENT = {"tracker_node": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}}
 
 # Signals by which nodes are stopped, and the seconds after which the next one is sent.
-_STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+_STOP_SIGNALS = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
 _POLL_S = 0.02
 
 
@@ -376,12 +376,17 @@ def start_nodes(
 def _start(
     command: Any, environment: Mapping[str, str], log: Path | None, mode: str
 ) -> subprocess.Popen:
-    """A process whose output goes to ``log``, opened in ``mode``; None: to this terminal."""
+    """A process whose output goes to ``log``, opened in ``mode``; None: to this terminal.
+
+    Ctrl-C in the terminal reaches it once it listens to that: in the middle of its imports, it
+    would end with a traceback. SIGTERM ends it at once until then.
+    """
     with ExitStack() as files:
         options: dict[str, Any] = {"env": environment}
         if log is not None:
             options |= {"stdout": files.enter_context(log.open(mode)), "stderr": subprocess.STDOUT}
-        return subprocess.Popen(command, **options)
+        with ignoring_interrupts():
+            return subprocess.Popen(command, **options)
 
 
 def _command(

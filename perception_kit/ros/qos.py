@@ -24,7 +24,6 @@ from rclpy.qos import (
     qos_policy_name_from_kind,
 )
 
-RELIABILITIES = ("best_effort", "reliable")
 RESULT_DEPTH = 10
 
 

@@ -28,6 +28,7 @@ def status_name(full_name: str) -> str:
 @dataclass
 class _WatchedNode:
     since_s: float  # of its latest start
+    first_heard_s: float | None = None
     heard_s: float | None = None
     level: bytes = DiagnosticStatus.OK
     message: str = ""
@@ -56,6 +57,8 @@ class Supervision:
         node = self._nodes.get(name)
         if node is not None and not node.ended:
             node.heard_s, node.level, node.message = self._clock(), level, short_text(message)
+            if node.first_heard_s is None:
+                node.first_heard_s = node.heard_s
 
     def ended(self, name: str, reason: str) -> None:
         """The process of a node is not there."""
@@ -86,7 +89,9 @@ class Supervision:
     def judge(self, name: str) -> tuple[bytes, str]:
         """Level and message for a node: ERROR, with its name, where it is gone, hangs or says so.
 
-        Its own warnings are no matter of the supervision.
+        Its own warnings are no matter of the supervision. While other nodes load their models for
+        the first time, or have just done so, what it says is a warning: it may wait for their
+        results.
         """
         node, now_s = self._nodes[name], self._clock()
         if node.ended:
@@ -104,8 +109,20 @@ class Supervision:
             text = f"{name} is gone or hangs: no sign of life for {silent_s:.0f} s"
             return DiagnosticStatus.ERROR, text
         if node.level == DiagnosticStatus.ERROR:
-            return DiagnosticStatus.ERROR, f"{name}: {node.message}"
+            level = DiagnosticStatus.WARN if self._others_start(node) else DiagnosticStatus.ERROR
+            return level, f"{name}: {node.message}"
         return DiagnosticStatus.OK, f"{name} is alive"
+
+    def _others_start(self, waiting: _WatchedNode) -> bool:
+        """Whether another node, not a restarted one, is starting or was first heard of just now."""
+        now_s = self._clock()
+        return any(
+            now_s - node.since_s <= START_S
+            if node.first_heard_s is None
+            else now_s - node.first_heard_s <= SILENCE_S
+            for node in self._nodes.values()
+            if not (node is waiting or node.ended or node.restarts)
+        )
 
     def restarts(self, name: str) -> int:
         """How often a node was started again."""

@@ -12,7 +12,7 @@ from typing import get_args
 
 from tqdm import tqdm
 
-from perception_kit.arguments import bounded_int, positive_float, program_name
+from perception_kit.arguments import CommandParser, bounded_int, positive_float, program_name
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.mesh_units import add_mesh_unit
@@ -35,7 +35,7 @@ from perception_kit.synth.world import WorldConfig
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line, with the split that the format renders by default."""
-    parser = argparse.ArgumentParser(prog=program_name("perception_kit.synth"), description=__doc__)
+    parser = CommandParser(prog=program_name("perception_kit.synth"), description=__doc__)
     add = parser.add_argument
     default = "(default: %(default)s)"
 

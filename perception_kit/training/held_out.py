@@ -9,9 +9,6 @@ from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.opener import choose_split, dataset_splits, open_dataset
 
-VAL_HELP = "dataset to score the model on; other scenes than --data"
-VAL_SPLIT_HELP = "split of --val; train, or the only one called train…, where the folder has no val"
-
 
 def open_held_out(folder: Path, split: str, mesh_unit: MeshUnit = "auto") -> FrameDataset:
     """The frames of ``split``, or of "train" where that is "val" and the folder has none.

@@ -10,9 +10,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import torch
-
 from perception_kit.arguments import bounded_int, model_file, positive_float
+from perception_kit.resources import choose_device
 from perception_kit.training.clock import TrainingClock
 
 
@@ -104,7 +103,7 @@ class TrainingOptions:
     @property
     def uses_gpu(self) -> bool:
         """Whether the training runs on a GPU."""
-        automatic = self.accelerator == "auto" and torch.cuda.is_available()
+        automatic = self.accelerator == "auto" and choose_device("auto") == "cuda"
         return self.accelerator == "cuda" or automatic
 
     def create_clock(self) -> TrainingClock:

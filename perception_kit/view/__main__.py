@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from perception_kit.arguments import (
+    CommandParser,
     add_camera_options,
     camera_config,
     model_path,
@@ -42,7 +43,7 @@ _BAD_INPUT = (BringupError, DatasetError, ModelFileError, ServerError, OSError, 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line of the viewer."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=program_name("perception_kit.view"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -73,8 +73,7 @@ class PoseModel(nn.Module):
         self.register_buffer("symmetries", torch.tensor(padded), persistent=False)
 
     def _build_networks(self, spec: PoseModelSpec) -> None:
-        make_estimator, widths = ARCHITECTURES[spec.architecture]
-        self.estimator = make_estimator(spec.num_trained)
+        self.estimator, widths = ARCHITECTURES[spec.architecture](spec.num_trained)
         self.refiner = PoseRefineNet(spec.num_trained, self.estimator.refiner_inputs, widths)
 
         # A third faster on a CPU with the channels last.

@@ -32,10 +32,9 @@ from pose6d_node.segmentation.depth_input import (
     SizedRoIAlign,
 )
 from pose6d_node.segmentation.descriptor import Descriptor
+from pose6d_node.segmentation.layers import ARCHITECTURES, FIRST_LAYER
 from pose6d_node.segmentation.roi_align import GatherRoIAlign
 from pose6d_node.segmentation.thin_resnet import thin_resnet
-
-ARCHITECTURES = ("compact", "efficientnet_lite0", "resnet50")
 
 # Mean and standard deviation of ImageNet's colours in [0, 1], as torchvision's weights use them.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -47,8 +46,6 @@ BOX_BINS, MASK_BINS = 7, 14
 
 # The light networks.
 PYRAMID_CHANNELS = 64
-LAYERS = ("layer1", "layer2", "layer3", "layer4")  # of the backbone, after its stem
-FIRST_LAYER = LAYERS[0]
 BOX_FEATURES = 256
 COMPACT_WIDTHS = (32, 64, 128, 256)
 ANCHOR_SIZES = ((16, 24), (36, 54), (80, 120), (180, 260))  # pixels, for strides 8, 16, 32 and 64

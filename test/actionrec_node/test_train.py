@@ -14,8 +14,10 @@ from interrupted_training import assert_resume_is_exact
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from actionrec_node import evaluate, train
-from actionrec_node.networks.action_model import ActionModel, load_action_model
+from actionrec_node.networks.action_model import ActionModel, load_action_model, save_action_model
 from actionrec_node.networks.action_model_spec import new_spec
+from actionrec_node.trainer import ActionTrainer
+from actionrec_node.training_data import load_data
 
 TINY = ["--input-size", "32", "--batch-size", "2", "--workers", "0", "--accelerator", "cpu"]
 
@@ -57,13 +59,13 @@ def test_learning_rate_of_sgd_falls_to_a_tenth_at_chosen_epochs(
     data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = []
-    step = train.ActionTrainer.step
+    step = ActionTrainer.step
 
-    def note(trainer: train.ActionTrainer, *batch: Any) -> Any:
+    def note(trainer: ActionTrainer, *batch: Any) -> Any:
         rates.append(trainer.optimizer.param_groups[0]["lr"])
         return step(trainer, *batch)
 
-    monkeypatch.setattr(train.ActionTrainer, "step", note)
+    monkeypatch.setattr(ActionTrainer, "step", note)
     # Four videos, two in a batch: two steps an epoch.
     train.main(
         _arguments(data_folder, "--optimizer", "sgd", "--epochs", "3", "--lr-steps", "1", "2")
@@ -103,7 +105,7 @@ def test_fine_tuning_replaces_the_head_and_leaves_frozen_stages_alone(data_folde
 def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: Path) -> None:
     torch.manual_seed(5)
     before = ActionModel(new_spec("resnext3d_compact", ["running", "standing"]))
-    train.save_action_model(data_folder / "before.safetensors", before)
+    save_action_model(data_folder / "before.safetensors", before)
     train.main(
         _arguments(
             data_folder, "--steps", "1", "--weights", str(data_folder / "before.safetensors")
@@ -122,7 +124,7 @@ def test_fine_tuning_keeps_the_head_of_a_model_of_the_same_classes(data_folder: 
 def test_a_part_of_the_weights_before_the_training_can_be_kept(data_folder: Path) -> None:
     torch.manual_seed(5)
     before = ActionModel(new_spec("resnext3d_compact", ["running", "standing"]))
-    train.save_action_model(data_folder / "before.safetensors", before)
+    save_action_model(data_folder / "before.safetensors", before)
     states = {}
     for name, option in {"trained": [], "mixed": ["--wise-ft", "0.25"]}.items():
         more = ["--steps", "2", "--weights", str(data_folder / "before.safetensors"), *option]
@@ -189,7 +191,7 @@ def test_held_out_fraction_of_one_folder_by_subject(data_folder: Path) -> None:
     at = arguments.index("--val")
     args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
     args.run_dir.mkdir()
-    _, trained, held_out = train.load_data(args)
+    _, trained, held_out = load_data(args)
     assert [{video.path.name for video in side} for side in (trained, held_out)] in (
         [{"0.mkv"}, {"1.mkv"}],
         [{"1.mkv"}, {"0.mkv"}],
@@ -206,7 +208,7 @@ def test_nothing_of_data_that_is_only_trained_on_is_held_out(
 
     args = train.parse_arguments(arguments)
     args.run_dir.mkdir()
-    _, trained, held_out = train.load_data(args)
+    _, trained, held_out = load_data(args)
     assert (len(trained), len(held_out)) == (6, 2)
     assert sum("more" in video.path.parts for video in trained) == 4
 
@@ -283,11 +285,11 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         arguments += ["--resume"]
     elif case == "no stage":
         model = ActionModel(new_spec("resnext3d_compact", ["a", "b"]))
-        train.save_action_model(data_folder / "w.safetensors", model)
+        save_action_model(data_folder / "w.safetensors", model)
         arguments += ["--weights", str(data_folder / "w.safetensors"), "--freeze-through", "layer9"]
     elif case == "other classes":
         model = ActionModel(new_spec("resnext3d_compact", ["a", "b"]))
-        train.save_action_model(data_folder / "w.safetensors", model)
+        save_action_model(data_folder / "w.safetensors", model)
         arguments += ["--weights", str(data_folder / "w.safetensors"), "--wise-ft", "0.5"]
     elif case in ("no fraction", "no pattern"):
         at = arguments.index("--val")
@@ -358,7 +360,7 @@ def test_a_run_does_not_go_on_as_another(
         )
     elif case == "--weights":
         model = ActionModel(new_spec("resnext3d_compact", ["running", "standing"]))
-        train.save_action_model(data_folder / "w.safetensors", model)
+        save_action_model(data_folder / "w.safetensors", model)
         arguments += [case, str(data_folder / "w.safetensors")]
     elif case.startswith("--"):
         arguments += case.split()

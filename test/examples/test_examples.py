@@ -17,17 +17,22 @@ MAX_LINES = 10
 OF_ROS = ("AMENT", "ROS_", "RMW_", "COLCON", "CMAKE", "LD_LIBRARY_PATH")
 
 
-def run(example: str, folder: Path, *arguments: Path) -> list[str]:
-    """Lines that an example prints when it is run in ``folder``."""
+def start(example: str, folder: Path, *arguments: Path) -> subprocess.CompletedProcess[str]:
+    """An example, run in ``folder``."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OF_ROS)}
     command = [sys.executable, str(ROOT / "examples" / f"{example}.py"), *map(str, arguments)]
-    done = subprocess.run(
+    return subprocess.run(
         command,
         cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
+
+
+def run(example: str, folder: Path, *arguments: Path) -> list[str]:
+    """Lines that an example prints when it is run in ``folder``."""
+    done = start(example, folder, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -77,6 +82,16 @@ def test_moments_of_a_library(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", write], cwd=tmp_path, env=environment, check=True)
     lines = run("find_moments", tmp_path, Path("library"), Path("cup"))
     assert lines[0] == "0.95 a.mp4 at 2.0 s: mug is meant by “cup” (vocabulary)"
+
+
+@pytest.mark.parametrize("example", ["estimate_poses", "find_moments", "recognize_actions"])
+def test_an_example_says_how_it_is_used(example: str, tmp_path: Path) -> None:
+    usage = f"usage: python examples/{example}.py "
+    for arguments in ((), (Path("absent"),), (Path("absent"), Path("mug"))):
+        done = start(example, tmp_path, *arguments)
+        assert done.returncode == 1
+        assert usage in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)

@@ -86,6 +86,25 @@ def test_a_commands_help_shows_the_name_that_it_was_called_by() -> None:
     assert shown.startswith("usage: perception track mot ")
 
 
+def test_an_error_of_an_option_is_one_line() -> None:
+    command = [sys.executable, "-m", "perception_kit.cli", "track", "mot", "--detections"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "perception track mot: error: argument --detections: expected one argument; see --help\n"
+    )
+
+
+def test_no_command_has_a_parser_of_another_kind() -> None:
+    others = [
+        name
+        for name, path in sources(*PACKAGES).items()
+        if not name.startswith("perception_kit.ros.")  # nodes, whose options are those of ROS
+        if "argparse.ArgumentParser(" in path.read_text()
+    ]
+    assert others == []
+
+
 def test_a_command_can_be_started_again_by_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Lightning does for each further device, and the record of a model says."""
     started = ["/somewhere/bin/perception", "average", "--out", "b"]

@@ -18,6 +18,7 @@ from perception_kit.processes import (
     EXIT_BAD_INPUT,
     ends_with_parent,
     ignoring_interrupts,
+    noting_signals,
     reporting,
 )
 
@@ -154,3 +155,13 @@ def test_every_command_goes_on_without_a_reader() -> None:
     ]
     assert len(commands) > 20
     assert not [path for path in commands if "run_command(main)" not in path.read_text()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_noted_and_raise_nothing(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with noting_signals() as noted:
+        assert not noted.is_set()
+        os.kill(os.getpid(), number)
+        assert noted.wait(10.0)
+    assert signal.getsignal(number) == before

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ S = 1_000_000_000
 FAST = ("--models", "none", "--no-descriptors")
 
 
-def run_index(library: Path, *sources: Path | str, report: Path) -> tuple[int, dict[str, object]]:
+def run_index(library: Path, *sources: Path | str, report: Path) -> tuple[int, dict[str, Any]]:
     code = index([str(library), *map(str, sources), *FAST, "--json", str(report)])
     return code, json.loads(report.read_text())
 
@@ -55,6 +56,24 @@ def test_only_what_has_changed_is_read_again(video: Path, patterns: Path, tmp_pa
     cv2.imwrite(str(patterns / "other.png"), poster(3))
     assert run_index(library, *arguments, report=report)[1]["indexed"] == 1
     assert Library.open(library).count() == 2
+
+
+def test_a_video_that_nothing_looks_at_is_counted(
+    video: Path, patterns: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library, report = tmp_path / "library", tmp_path / "report.json"
+    text = tmp_path / "feed.jsonl"
+    text.write_text('{"start": 1, "text": "goal"}\n')
+    for state in ("indexed", "unchanged"):
+        code, done = run_index(library, video, text, report=report)
+        assert (code, done[state]) == (0, 2)
+        assert [source["looked_at"] for source in done["sources"]] == [False, True]
+        said = capsys.readouterr().err
+        assert "nothing has looked at 1 of 2 sources" in said
+        assert "give --models all" in said
+
+    run_index(library, video, text, "--patterns", patterns, report=report)
+    assert "nothing has looked at" not in capsys.readouterr().err
 
 
 def test_a_damaged_source_is_named_and_the_others_go_on(

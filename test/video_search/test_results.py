@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -81,3 +82,11 @@ def test_models_that_did_not_all_run_fail(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(subprocess, "run", replay)
     with pytest.raises(ModelRunError, match=r"not looked at by all nodes \(pose6d_node is"):
         run_models(tmp_path / "bag", Models.demo(), out)
+
+
+def test_without_ros_it_is_said_that_no_model_can_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rclpy", None)
+    with pytest.raises(ModelRunError, match=r"need ROS 2 .*, or leave it out by --models none"):
+        run_models(tmp_path / "bag", Models.demo(), tmp_path / "out")

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from actionrec_node.data.annotations import DataError
+from actionrec_node.data.clip_settings import ClipSettings
 from actionrec_node.data.labeled_videos import LabeledVideo
 from actionrec_node.data.training_clips import (
-    ClipSettings,
     TrainingClips,
     batches,
     inverse_frequency_weights,

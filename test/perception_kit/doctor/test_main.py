@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -118,6 +119,13 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[
     return code, [finding["name"] for finding in json.loads(capsys.readouterr().out)["findings"]]
 
 
+def without_calibration(role: str, message: Any) -> Any:
+    """A change of a bag's messages."""
+    if role == "camera_info":
+        message.k = [0.0] * 9
+    return message
+
+
 def test_a_good_bag_is_well(
     make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,15 +140,21 @@ def test_a_good_bag_is_well(
 def test_a_fault_in_a_bag_is_named_with_what_to_do(
     make_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def without_calibration(role: str, message: Any) -> Any:
-        if role == "camera_info":
-            message.k = [0.0] * 9
-        return message
-
     bag = str(make_bag(without_calibration))
     assert run(capsys, "--bag", bag) == (1, ["intrinsics-missing"])
     assert main(["--bag", bag]) == 1
     assert "→ calibrate the camera" in capsys.readouterr().out
+
+
+def test_without_ros_the_doctor_says_so_and_looks_at_the_rest_of_a_bag(
+    make_bag: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bag = str(make_bag(without_calibration))
+    monkeypatch.setitem(sys.modules, "rclpy", None)
+    assert run(capsys) == (1, ["ros-missing"])
+    assert run(capsys, "--bag", bag) == (1, ["ros-missing", "intrinsics-missing"])
 
 
 def test_a_bag_without_depth(

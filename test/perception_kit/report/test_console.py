@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from perception_kit.evaluation.frame_records import (
+    DetectionRecord,
+    FrameRecord,
+    TrackRecord,
+)
 from perception_kit.evaluation.metrics_schema import (
     ActionScores,
     FrameCounts,
@@ -15,8 +22,10 @@ from perception_kit.evaluation.metrics_schema import (
     SegmentationScores,
     TrackingScores,
 )
+from perception_kit.evaluation.run import ReplayRun
 from perception_kit.report.console import print_report
 
+OUT = Path("out")
 FRAMES = FrameCounts(input=12, processed=11, dropped=1)
 LATENCY = {"segmentation": Percentiles(101.4, 222.2, 333.3)}
 
@@ -40,7 +49,7 @@ def test_scores_notes_and_files(capsys: pytest.CaptureFixture[str]) -> None:
         "notes": ["[odd] brackets stay"],
         "pose": {"posed_adds_median_m": 0.0123},
     }
-    print_report(metrics, details, [("out/metrics.json", "all scores")])
+    print_report(ReplayRun(OUT, metrics, details, {}, []), [("out/metrics.json", "all scores")])
     printed = capsys.readouterr().out
     assert "0.750" in line_with("mask mAP at IoU 0.5", printed)
     assert "62.5%" in line_with("ADD(-S) below", printed)
@@ -56,14 +65,28 @@ def test_scores_notes_and_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert "out/metrics.json  all scores" in printed
 
 
-def test_without_ground_truth_all_scores_are_dashes(capsys: pytest.CaptureFixture[str]) -> None:
-    print_report(
-        ReplayMetrics(frames=FRAMES, latency_ms=LATENCY),
-        {"live_drops": 0, "notes": []},
-        [("out/metrics.json", "all scores")],
-    )
+def test_without_ground_truth_it_says_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    cup = DetectionRecord("[red] cup", 0.9, [0, 0, 9, 9], None)
+    person = DetectionRecord("person", 0.9, [0, 0, 9, 9], None)
+    frames = [
+        FrameRecord(0, 0, 0, {}, [cup, cup, person], [TrackRecord(3, "person")], "walking"),
+        FrameRecord(1, 1, 1, {}, [cup], [TrackRecord(3, "person"), TrackRecord(4, "person")]),
+    ]
+    metrics = ReplayMetrics(frames=FRAMES, latency_ms=LATENCY)
+    details = {"live_drops": 0, "notes": ["nothing is scored"]}
+    print_report(ReplayRun(OUT, metrics, details, {}, frames), [("out/metrics.json", "all")])
     printed = capsys.readouterr().out
-    assert all(
-        "–" in line_with(measure, printed)
-        for measure in ("mask mAP", "ADD-S AUC", "MOTA", "found:", "right action")
-    )
+    rows = [line.strip(" │").split("│") for line in printed.splitlines() if "│" in line]
+    shown = {tuple(cell.strip() for cell in row) for row in rows}
+    assert {
+        ("frames", "in the bag", "12"),
+        ("detections", "all", "4"),
+        ("[red] cup", "3"),
+        ("person", "1"),
+        ("tracks", "all", "2"),
+        ("person", "2"),
+        ("frames with an action", "all", "1"),
+        ("walking", "1"),
+    } <= shown
+    assert "–" not in printed
+    assert "Note: nothing is scored" in printed

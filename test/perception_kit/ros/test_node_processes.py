@@ -9,6 +9,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 
 import pytest
@@ -51,13 +52,13 @@ def group_of(tmp_path: Path, **programs: str) -> NodeGroup:
 
 POLITE = """
 import signal, sys
-signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print('ready')
 signal.pause()
 """
 STUBBORN = """
 import signal
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print('ready')
 while True:
     signal.pause()
@@ -68,11 +69,21 @@ def test_stop_is_polite_first_and_then_forces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        node_processes, "_STOP_SIGNALS", ((signal.SIGINT, 2.0), (signal.SIGKILL, LIMIT_S))
+        node_processes, "_STOP_SIGNALS", ((signal.SIGTERM, 2.0), (signal.SIGKILL, LIMIT_S))
     )
     group = group_of(tmp_path, polite=POLITE, stubborn=STUBBORN)
     assert group.poll() == {"polite": None, "stubborn": None}
     assert group.stop() == {"polite": 0, "stubborn": -signal.SIGKILL}
+
+
+@pytest.mark.ros
+def test_a_node_that_still_imports_ends_without_a_traceback(tmp_path: Path) -> None:
+    group = start_nodes(domain_id=DOMAIN_ID, log_dir=tmp_path, nodes=["tracker_node"])
+    sleep(0.5)
+    group.processes["tracker_node"].send_signal(signal.SIGINT)  # as Ctrl-C in the terminal does
+    sleep(0.1)
+    assert group.stop()["tracker_node"] in (0, -signal.SIGTERM)
+    assert "Traceback" not in (tmp_path / "tracker_node.log").read_text()
 
 
 def test_poll_tells_which_process_is_gone_while_the_others_go_on(tmp_path: Path) -> None:
@@ -207,7 +218,7 @@ def test_unusable_parameters_end_the_bringup_at_once(
     with start_nodes(
         parameters, domain_id=DOMAIN_ID, log_dir=tmp_path, nodes=["tracker_node"]
     ) as group:
-        assert command_line.keep_alive(group, domain_id=DOMAIN_ID) == command_line.GAVE_UP
+        assert command_line.keep_alive(group, Event(), domain_id=DOMAIN_ID) == command_line.GAVE_UP
     error = capsys.readouterr().err
     assert "tracker_node ended with return code 78: its parameters cannot be used" in error
     assert "restart 1" not in error

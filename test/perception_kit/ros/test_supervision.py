@@ -98,6 +98,29 @@ def test_a_node_has_time_to_start_and_no_more(supervision: Supervision, clock: C
     assert supervision.hangs(NODE)
 
 
+def test_a_node_may_wait_for_those_that_start_with_it_and_for_no_restart(clock: Clock) -> None:
+    supervision = Supervision(["tracker_node", NODE], clock)
+    text = "tracker_node: no complete frame for 6 s"
+    supervision.heard("tracker_node", ERROR, "no complete frame for 6 s")
+    assert supervision.judge("tracker_node") == (WARN, text)
+    clock.now += START_S
+    supervision.heard("tracker_node", ERROR, "no complete frame for 6 s")
+    assert supervision.judge("tracker_node") == (WARN, text)
+    clock.now += 1.0
+    assert supervision.judge("tracker_node") == (ERROR, text)
+
+    supervision.heard(NODE, ERROR, "no complete frame for 6 s")
+    assert supervision.judge("tracker_node") == (WARN, text), "there was no time for results yet"
+    assert supervision.judge(NODE)[0] == ERROR, "it waits for nobody who starts"
+    clock.now += SILENCE_S + 1.0
+    supervision.heard("tracker_node", ERROR, "no complete frame for 6 s")
+    assert supervision.judge("tracker_node") == (ERROR, text)
+
+    supervision.started(NODE)
+    assert supervision.judge(NODE)[0] == WARN
+    assert supervision.judge("tracker_node") == (ERROR, text)
+
+
 def test_a_node_that_ended_is_gone_until_it_is_heard_of_again(
     supervision: Supervision, clock: Clock
 ) -> None:

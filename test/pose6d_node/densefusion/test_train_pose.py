@@ -17,7 +17,7 @@ from perception_kit.networks.model_file import read_model
 from pose6d_node import train_pose
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.predictor import PoseEstimator
-from pose6d_node.train_pose import RefinerStart
+from pose6d_node.densefusion.trainer import RefinerStart, create_model
 
 
 def arguments_of(bop_folder: Path) -> list[str]:
@@ -175,7 +175,7 @@ def test_weights_to_start_from_leave_the_objects_their_surfaces(tmp_path: Path) 
             str(path),
         ]
     )
-    model = train_pose.create_model(options, [box_model()])
+    model = create_model(options, [box_model()])
     fresh = PoseModel.for_objects([box_model()], "densefusion_compact")
     for name in ("model_points", "model_normals", "model_colors"):
         torch.testing.assert_close(getattr(model, name), getattr(fresh, name))

@@ -17,15 +17,15 @@ from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.training.run import load_matching
 from pose6d_node import train_segmentation
 from pose6d_node.published_weights import imagenet_weights
+from pose6d_node.segmentation.layers import LAYERS
 from pose6d_node.segmentation.network import (
-    LAYERS,
     build_network,
     freeze_first_layers,
     without_depth,
 )
 from pose6d_node.segmentation.predictor import Segmenter
 from pose6d_node.segmentation.segmentation_model import save_segmentation
-from pose6d_node.train_segmentation import read_weights
+from pose6d_node.segmentation.trainer import read_weights
 
 COMMON = ["--accelerator", "cpu", "--input-size", "96", "64", "--batch-size", "2"]
 
