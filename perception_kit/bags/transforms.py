@@ -82,9 +82,11 @@ class RecordedTransforms:
         for ancestor, pose in ours.items():
             if ancestor in theirs:
                 return invert_pose(theirs[ancestor]) @ pose
+        frames = ", ".join(sorted(self.frames()))
+        if not frames:
+            raise UnknownTransform("the bag has no transforms: record /tf and /tf_static, too")
         raise UnknownTransform(
-            f"the recorded TF does not connect '{child}' with '{frame}'; it has the frames"
-            f" {', '.join(sorted(self._frames())) or 'none'}: record /tf and /tf_static"
+            f"the recorded TF does not connect '{child}' with '{frame}'; it has the frames {frames}"
         )
 
     def _add(self, stamp_ns: int, is_static: bool, transform: Any) -> None:
@@ -110,5 +112,6 @@ class RecordedTransforms:
             poses[frame] = pose
         return poses
 
-    def _frames(self) -> set[str]:
+    def frames(self) -> set[str]:
+        """The names of all frames."""
         return {*self._edges, *(edge.parent for edge in self._edges.values())}

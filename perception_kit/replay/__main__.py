@@ -186,8 +186,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = ReplaySettings(bag=bags[0], **options)
         if cameras is not None:
             names = list(dict.fromkeys(name.strip("/") for name in cameras))
-            if len(bags) > 1 or scheduler is not None or len(names) < 2:
-                raise BagError("--cameras takes two names or more, and one bag on this machine")
+            if len(bags) > 1 or scheduler is not None:
+                raise BagError("--cameras takes one bag, on this machine (no --scheduler)")
+            if len(names) < 2:
+                raise BagError(
+                    f"--cameras takes two different names or more, separated by blanks, got"
+                    f" {' '.join(cameras)}"
+                )
             return run_cameras(settings, names, fixed_frame)
         if len(bags) > 1 or scheduler is not None:
             codes = run_batch(bags, settings, workers, scheduler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from heapq import merge
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from perception_kit.bags.bag import BagReader
+from perception_kit.bags.bag import BagError, BagReader
 from perception_kit.bags.camera_frames import CameraFrame
 from perception_kit.bags.camera_topics import topics_of_camera
 from perception_kit.bags.transforms import RecordedTransforms, UnknownTransform
@@ -23,16 +23,17 @@ from perception_kit.evaluation.ground_truth import FrameGroundTruth
 from perception_kit.evaluation.ground_truth_bag import TRACKS
 from perception_kit.evaluation.matching import EvaluatedFrame
 from perception_kit.evaluation.results import read_results
-from perception_kit.evaluation.run_folder import RESULTS, make_output
-from perception_kit.fusion.camera_checks import JumpCheck
+from perception_kit.evaluation.run_folder import REPORT, RESULTS, make_output
+from perception_kit.fusion.camera_checks import ClockCheck, JumpCheck
 from perception_kit.fusion.camera_tracks import CameraTrack, camera_tracks
 from perception_kit.fusion.config import FusionConfig
 from perception_kit.fusion.track_fusion import TrackFusion
 from perception_kit.json_output import write_json
-from perception_kit.processes import ends_with_parent
+from perception_kit.processes import EXIT_BAD_INPUT, ends_with_parent
 from perception_kit.replay.annotated_frames import annotated_frames
 from perception_kit.replay.batch import LOG, replay_command
 from perception_kit.replay.log import log
+from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.image import ImageError
@@ -48,9 +49,9 @@ def run_cameras(settings: ReplaySettings, cameras: Sequence[str], fixed_frame: s
     are compared. A camera that cannot be replayed is named, and the others are fused. Returns the
     largest exit code of the replays. Raises BagError or OutputError.
     """
-    with BagReader(settings.bag) as reader:  # before the first is replayed, which takes minutes
-        for camera in cameras:
-            topics_of_camera(reader.topics, camera)
+    _check_fixed_frame(
+        settings.bag, fixed_frame
+    )  # before the first is replayed: that takes minutes
     tasks = {
         camera: replace(
             settings,
@@ -60,25 +61,63 @@ def run_cameras(settings: ReplaySettings, cameras: Sequence[str], fixed_frame: s
         )
         for camera in cameras
     }
-    codes, replayed = [], {}
+    unreadable = _unreadable(tasks)
+    for camera, problem in unreadable.items():
+        log(f"'{camera}' cannot be replayed: {problem}")
+
+    codes = dict.fromkeys(unreadable, EXIT_BAD_INPUT)
     for camera, task in tasks.items():
-        make_output(task.out)
-        log(f"replaying the camera '{camera}'; its log is '{task.out / LOG}'")
-        command = ends_with_parent([sys.executable, *replay_command(task)])
-        with (task.out / LOG).open("w") as output:
-            ended = subprocess.run(command, stdout=output, stderr=output, check=False)
-        codes.append(ended.returncode)
-        if (task.out / RESULTS).exists():
-            replayed[camera] = task
-        else:
-            log(f"the replay of '{camera}' ended with exit code {codes[-1]}; see its log")
+        if camera not in unreadable:
+            codes[camera] = _replay(camera, task)
+    replayed = {
+        camera: task
+        for camera, task in tasks.items()
+        if camera not in unreadable and (task.out / RESULTS).exists()
+    }
     if not replayed:
-        return max(codes)
+        return max(codes.values())
 
     report = fused_report(replayed, fixed_frame)
     write_json(settings.out / CAMERAS, report)
-    print_cameras(report, settings.out / CAMERAS)
-    return max(codes)
+    print_cameras(report, [settings.out / CAMERAS, *(t.out / REPORT for t in replayed.values())])
+    return max(codes.values())
+
+
+def _replay(camera: str, task: ReplaySettings) -> int:
+    """Replay one camera in a process of its own; returns its exit code."""
+    make_output(task.out)
+    log(f"replaying the camera '{camera}'; its log is '{task.out / LOG}'")
+    command = ends_with_parent([sys.executable, *replay_command(task)])
+    with (task.out / LOG).open("w") as output:
+        ended = subprocess.run(command, stdout=output, stderr=output, check=False)
+    if not (task.out / RESULTS).exists():
+        log(f"the replay of '{camera}' ended with exit code {ended.returncode}; see its log")
+    return ended.returncode
+
+
+def _check_fixed_frame(bag: Path, fixed_frame: str) -> None:
+    """Raise BagError where the bag has transforms, but no frame of that name."""
+    with BagReader(bag) as reader:
+        frames = RecordedTransforms.of_bag(reader).frames()
+    if frames and fixed_frame.strip("/") not in frames:
+        raise BagError(
+            f"--fixed-frame is '{fixed_frame}', but the TF of '{bag}' has the frames"
+            f" {', '.join(sorted(frames))}: give one that stands still"
+        )
+
+
+def _unreadable(tasks: Mapping[str, ReplaySettings]) -> dict[str, str]:
+    """Why cameras cannot be replayed. Raises BagError where one is not in the bag at all."""
+    problems = {}
+    for camera, task in tasks.items():
+        with BagReader(task.bag) as reader:
+            topics_of_camera(reader.topics, camera)
+        try:
+            with ReplayInput(task):
+                pass
+        except BagError as error:
+            problems[camera] = str(error)
+    return problems
 
 
 def fused_report(tasks: dict[str, ReplaySettings], fixed_frame: str) -> dict[str, Any]:
@@ -94,33 +133,36 @@ def fuse_views(
     transforms: RecordedTransforms,
     fixed_frame: str,
 ) -> dict[str, Any]:
-    """Fuse the frames of each camera, which come in the order of their stamps, and score them."""
+    """Fuse the frames of each camera in the order of their arrival, as the node, and score them.
+
+    Each stream is in that order. ``alone`` of the figures has, for each camera that was, the first
+    reason of each kind and the number of frames with one of that kind.
+    """
     config = FusionConfig()
-    fusion, jumps = TrackFusion(config), JumpCheck()
-    alone: dict[str, Counter[str]] = {camera: Counter() for camera in streams}
+    fusion, jumps, clocks = TrackFusion(config), JumpCheck(), ClockCheck(list(streams))
+    alone: dict[str, dict[str, list[str]]] = {camera: defaultdict(list) for camera in streams}
 
     views = []
-    for recorded in merge(*streams.values(), key=lambda entry: entry.frame.stamp_ns):
-        stamp_ns, pose = recorded.frame.stamp_ns, None
+    for recorded in merge(*streams.values(), key=lambda entry: entry.arrival_ns):
+        camera, stamp_ns = recorded.camera, recorded.frame.stamp_ns
+        clock = clocks.problem(camera, stamp_ns, recorded.arrival_ns, config)
+        pose, unknown, jump = None, None, None
         try:
             pose = transforms.pose_in(fixed_frame, recorded.frame_id, stamp_ns)
         except UnknownTransform as error:
-            alone[recorded.camera][str(error)] += 1
+            unknown = str(error)
         else:
-            if (jump := jumps.problem(recorded.camera, stamp_ns, pose, config)) is not None:
-                alone[recorded.camera][jump] += 1
-                pose = None
-        tracks = recorded.tracks(pose)
-        fused = fusion.update(recorded.camera, stamp_ns, tracks)
-        identities = {
-            track.tracks[recorded.camera]: track.id
-            for track in fused
-            if recorded.camera in track.tracks
-        }
-        views.append(ViewFrame(recorded.camera, recorded.frame, identities))
+            jump = jumps.problem(camera, stamp_ns, pose, config)
+        kinds = {"clock": clock, "TF": unknown, "jump": jump}
+        kind, reason = next(((k, text) for k, text in kinds.items() if text), ("", None))
+        if reason is not None:
+            alone[camera][kind].append(reason)
 
-    for camera, reason in _clocks_apart(views).items():
-        alone[camera][reason] = sum(view.camera == camera for view in views)
+        tracks = recorded.tracks(None if reason else pose)
+        fused = fusion.update(camera, stamp_ns - clocks.ahead_ns[camera], tracks)
+        identities = {track.tracks[camera]: track.id for track in fused if camera in track.tracks}
+        views.append(ViewFrame(camera, recorded.frame, identities))
+
     scores, seen_again = evaluate_views(views)
     return {
         "cameras": list(streams),
@@ -128,48 +170,34 @@ def fuse_views(
         **scores,
         "identities": len({identity for view in views for identity in view.identities.values()}),
         "seen_again": [asdict(entry) | {"is_kept": entry.is_kept} for entry in seen_again],
-        "alone": {camera: dict(reasons) for camera, reasons in alone.items() if reasons},
+        "alone": {
+            camera: {reasons[0]: len(reasons) for reasons in kinds.values()}
+            for camera, kinds in alone.items()
+            if kinds
+        },
         "config": asdict(config),
     }
 
 
-def _clocks_apart(views: Sequence[ViewFrame]) -> dict[str, str]:
-    """Of each camera whose stamps lie before or after those of all others: that they do."""
-    stamps: dict[str, list[int]] = {}
-    for view in views:
-        stamps.setdefault(view.camera, []).append(view.frame.stamp_ns)
-
-    apart = {}
-    for camera, own in stamps.items():
-        others = [other for name, other in stamps.items() if name != camera]
-        if others and all(own[-1] < other[0] or other[-1] < own[0] for other in others):
-            gap_ns = min(max(other[0] - own[-1], own[0] - other[-1]) for other in others)
-            apart[camera] = (
-                f"its stamps are {gap_ns * 1e-9:.1f} s or more from those of every other camera:"
-                " synchronize the clocks"
-            )
-    return apart
-
-
-def print_cameras(report: dict[str, Any], path: Path) -> None:
-    """The scores over all views in a few lines."""
-    names = " and ".join(report["cameras"])
+def print_cameras(report: dict[str, Any], paths: Sequence[Path]) -> None:
+    """The scores over all views in a few lines, and where to look."""
+    names = " and ".join(report["cameras"]) + " together" * (len(report["cameras"]) > 1)
     if report["judged_frames"]:
         print(
-            f"{names} together: {report['hand_overs_kept']} of {report['hand_overs']} hand-overs"
-            f" keep the identity, {report['id_switches']} identity switches,"
-            f" {report['identities']} identities"
+            f"{names}: {report['hand_overs_kept']} of {report['hand_overs']} hand-overs keep the"
+            f" identity, {report['id_switches']} identity switches, {report['identities']}"
+            f" identities, MOTA {report['mota']:.3f}, IDF1 {report['idf1']:.3f}"
         )
     else:
         topics = " or ".join(f"/{camera}{TRACKS}" for camera in report["cameras"])
         print(
-            f"{names} together: {report['identities']} identities, which nothing judges: no frame"
-            f" has ground truth on {topics}"
+            f"{names}: {report['identities']} identities, which nothing judges: no frame has"
+            f" ground truth on {topics}"
         )
     for camera, reasons in report["alone"].items():
         for reason, count in reasons.items():
-            print(f"'{camera}' was alone in {count} frames: {reason}")
-    print(f"Look at:\n  {path}")
+            print(f"'{camera}' was alone in {count} frame{'s' * (count > 1)}: {reason}")
+    print("Look at:", *(f"  {path}" for path in paths), sep="\n")
 
 
 class RecordedView:
@@ -179,6 +207,7 @@ class RecordedView:
         self, camera: str, reader: CameraReader, message: CameraFrame, frame: EvaluatedFrame
     ) -> None:
         self.camera, self.frame = camera, frame
+        self.arrival_ns = message.color.recorded_ns
         self._reader, self._message = reader, message
         color = message.color.message
         self.frame_id = "" if color is None else color.header.frame_id
