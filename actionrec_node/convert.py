@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from actionrec_node.networks.action_model import ActionModel, save_action_model
-from actionrec_node.networks.action_model_spec import new_spec, read_spec
+from actionrec_node.networks.action_model_spec import ActionModelSpec, new_spec, read_spec
 from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
-from actionrec_node.networks.published_weights import load_pretrained
 from perception_kit.alarm_classes import alarm_warning
 from perception_kit.arguments import (
     CommandParser,
@@ -115,8 +113,11 @@ def read_class_names(path: Path) -> list[str]:
     return names
 
 
-def convert(args: argparse.Namespace) -> ActionModel:
-    """The model of the arguments. Raises ModelFileError naming the file that cannot be used."""
+def chosen_spec(args: argparse.Namespace) -> ActionModelSpec:
+    """What the arguments say of the model.
+
+    Raises ModelFileError naming the file that cannot be used.
+    """
     changes = {
         "clip_length": args.clip_length,
         "clip_fps": args.clip_fps,
@@ -126,24 +127,26 @@ def convert(args: argparse.Namespace) -> ActionModel:
     try:
         if _is_model_file(args):
             given = {name: value for name, value in changes.items() if value is not None}
-            spec = replace(read_spec(args.checkpoints[0]), **given)
-        else:
-            changes["resize"] = find_architecture(args.architecture).published_resize
-            spec = new_spec(args.architecture, read_class_names(args.classes), **changes)
+            return replace(read_spec(args.checkpoints[0]), **given)
+        changes["resize"] = find_architecture(args.architecture).published_resize
+        return new_spec(args.architecture, read_class_names(args.classes), **changes)
     except ValueError as error:
         raise ModelFileError(str(error)) from error
-    model = ActionModel(spec)
-    load_pretrained(model.network, args.checkpoints, keep_classifier=True)
-    return model
 
 
 @reporting("error", ModelFileError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
-    model = convert(args)
+
+    # PyTorch takes seconds to import, which help and wrong options need not wait for.
+    from actionrec_node.networks.action_model import ActionModel, save_action_model
+    from actionrec_node.networks.published_weights import load_pretrained
+
+    spec = chosen_spec(args)
+    model = ActionModel(spec)
+    load_pretrained(model.network, args.checkpoints, keep_classifier=True)
     save_action_model(args.out, model)
-    spec = model.spec
     print(f"wrote {args.out}: {spec.architecture}, {len(spec.class_names)} classes")
     if warning := alarm_warning(spec.class_names, spec.alarms):
         print(f"warning: {warning}", file=sys.stderr)

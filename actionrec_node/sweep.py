@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -19,10 +18,6 @@ from typing import Any
 import yaml
 
 from actionrec_node.data.annotations import DataError, read_folders
-from actionrec_node.evaluation.cross_validation import ALL, format_folds, score_folds
-from actionrec_node.evaluation.fall_alarm import format_alarm
-from actionrec_node.evaluation.plots import MEASURES, plot_alarm, plot_per_class
-from actionrec_node.training_data import split_data
 from actionrec_node.training_options import parse_arguments as parse_training_arguments
 from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.budgets import parse_yaml, regular
@@ -151,6 +146,12 @@ def train_folds(folder: Path, count: int, apart: Sequence[Path] = ()) -> dict[st
 
     Says them on the terminal, and writes ``folder/scores.json``. Raises SweepError.
     """
+    # PyTorch takes seconds to import, which help and wrong options need not wait for.
+    from actionrec_node.evaluation.cross_validation import ALL, format_folds, score_folds
+    from actionrec_node.evaluation.fall_alarm import format_alarm
+    from actionrec_node.evaluation.plots import plot_alarm
+    from actionrec_node.training_data import split_data
+
     parts = fold_folders(folder, count)
     for part in parts:
         train_run(part)
@@ -183,47 +184,13 @@ def fold_folders(folder: Path, count: int) -> list[Path]:
     return [folder / f"fold_{number}" for number in range(1, count + 1)]
 
 
-def write_comparison(
-    out: Path, runs: dict[str, dict[str, Any]], records: dict[str, dict[str, Any]]
-) -> str:
-    """``comparison.csv`` and ``comparison.png``: scores of each class of each run.
-
-    They are precision, recall and F-score on held-out clips. The table also has the options in
-    which the runs differ. Returns it as text for the terminal.
-    """
-    per_class = {name: record["held_out"]["per_class"] for name, record in records.items()}
-
-    # The table: a row for each run.
-    keys = sorted({key for options in runs.values() for key in options})
-    differing = [
-        key for key in keys if len({str(options.get(key)) for options in runs.values()}) > 1
-    ]
-    classes = list(next(iter(per_class.values())))
-    header = ["run", *differing, *(f"{name} {measure}" for name in classes for measure in MEASURES)]
-    rows = [
-        [name, *(str(runs[name].get(key, "")) for key in differing)]
-        + [
-            "" if scores[label][measure] is None else f"{scores[label][measure]:.3f}"
-            for label in classes
-            for measure in MEASURES
-        ]
-        for name, scores in per_class.items()
-    ]
-
-    with (out / "comparison.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    plot_per_class(out / "comparison.png", per_class)
-
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in [header, *rows]
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
     args = parse_arguments(arguments)
+
+    # Plots, too, take seconds to import.
+    from actionrec_node.evaluation.sweep_scores import write_comparison
+
     data = {name: value for name, value in (("data", args.data), ("val", args.val)) if value}
     try:
         runs = {name: options | data for name, options in read_sweep(args.sweep).items()}

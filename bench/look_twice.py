@@ -29,8 +29,8 @@ from perception_kit.synth.sampling import random_view
 from perception_kit.synth.scene import observe, pinhole
 from perception_kit.synth.splits import seeded
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
+from pose6d_node.densefusion.object_update import update
 from pose6d_node.densefusion.predictor import PoseEstimator
-from pose6d_node.update_objects import update
 
 MODEL = Path("models/demo/pose.safetensors")
 MIN_VISIBLE = 0.5

@@ -17,62 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from perception_kit.arguments import CommandParser, model_file, program_name
 from perception_kit.json_output import write_json
-from perception_kit.networks.model_file import file_sha256, read_model, save_model
-from perception_kit.networks.model_metadata import ModelFileError, model_kind
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.partial_file import replacing
 from perception_kit.processes import reporting, run_command
-
-# Metadata in which the models of a mean may differ. All else says how the network is to be used.
-INDIVIDUAL_KEYS = ("kind", "input_size", "training")
-
-
-def average(paths: Sequence[Path]) -> tuple[str, dict[str, torch.Tensor], dict[str, Any]]:
-    """Kind, mean tensors and metadata of the model files ``paths``.
-
-    Integer tensors and metadata are those of the first model. Raises ModelFileError where the
-    models are not of one kind, network and table of classes.
-    """
-    kind = model_kind(paths[0])
-    tensors, metadata = read_model(paths[0], kind)
-    total = dict(tensors)
-    for path in paths[1:]:
-        path_tensors, path_metadata = read_model(path, kind)
-        _check_metadata(paths[0], metadata, path, path_metadata)
-        if _shapes(tensors) != _shapes(path_tensors):
-            raise ModelFileError(
-                f"the tensors of '{paths[0]}' and '{path}' differ in name or shape:"
-                " no mean of these"
-            )
-        for name, tensor in path_tensors.items():
-            if tensors[name].is_floating_point():
-                total[name] = total[name] + tensor
-
-    mean = {
-        name: tensor / len(paths) if tensor.is_floating_point() else tensor
-        for name, tensor in total.items()
-    }
-    return kind, mean, {key: value for key, value in metadata.items() if key != "kind"}
-
-
-def _check_metadata(
-    first: Path, metadata: dict[str, Any], path: Path, path_metadata: dict[str, Any]
-) -> None:
-    """Raises ModelFileError where two models are not to be used in the same way."""
-    for key in sorted((metadata.keys() | path_metadata.keys()) - set(INDIVIDUAL_KEYS)):
-        value, path_value = metadata.get(key), path_metadata.get(key)
-        if value != path_value:
-            raise ModelFileError(
-                f"'{first}' has {key} {value!s:.80}, but '{path}' has {path_value!s:.80}:"
-                " no mean of these"
-            )
-
-
-def _shapes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
-    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -100,6 +49,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the mean and, beside it, a record of its models; returns the exit code."""
     options = parse_arguments(arguments)
+
+    # PyTorch takes seconds to import, which help and wrong options need not wait for.
+    from perception_kit.networks.averaging import average
+    from perception_kit.networks.model_file import file_sha256, save_model
+
     kind, tensors, metadata = average(options.models)
     sources = [
         {"path": str(path), "sha256": file_sha256(path), "record": _record(path)}

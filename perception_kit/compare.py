@@ -10,19 +10,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from perception_kit.arguments import CommandParser, program_name
-from perception_kit.evaluation.run import RunError, read_run
 from perception_kit.json_output import write_json
 from perception_kit.partial_file import refuse_links
 from perception_kit.processes import run_command
-from perception_kit.report.comparison import Change, Comparison, FrameChange, compare_with_first
-from perception_kit.report.comparison_page import comparison_page
-from perception_kit.report.many_runs_page import many_runs_page
+
+if TYPE_CHECKING:
+    from perception_kit.report.comparison import Change, Comparison, FrameChange
 
 EXIT_BAD_INPUT = 2
 PAGE, DATA = "compare.html", "compare.json"
@@ -50,6 +50,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     args = parse_arguments(arguments)
+
+    # Scores and charts take seconds to import, which help and wrong options need not wait for.
+    from perception_kit.evaluation.run import RunError, read_run
+    from perception_kit.report.comparison import compare_with_first
+    from perception_kit.report.comparison_page import comparison_page
+    from perception_kit.report.many_runs_page import many_runs_page
+
     out = args.out or args.others[-1]
     try:
         comparisons = compare_with_first([read_run(path) for path in (args.first, *args.others)])

@@ -14,31 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from perception_kit.arguments import CommandParser, model_file, program_name
 from perception_kit.budgets import parse_json
 from perception_kit.json_output import write_json
-from perception_kit.networks.model_file import file_sha256, read_model, save_model
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.partial_file import replacing
 from perception_kit.processes import reporting, run_command
-
-MAX_FLOAT16 = torch.finfo(torch.float16).max
-
-
-def halve(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors, those of two and more dimensions as float16.
-
-    Raises ValueError, which names the tensor, for a value that float16 cannot hold.
-    """
-    halved = {}
-    for name, tensor in tensors.items():
-        is_large = tensor.is_floating_point() and tensor.ndim >= 2 and tensor.numel() > 0
-        if is_large and (peak := float(tensor.abs().max())) > MAX_FLOAT16:
-            raise ValueError(f"'{name}' has a value of {peak:.3g}, and float16 ends at 65504")
-        halved[name] = tensor.half() if is_large else tensor
-    return halved
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,6 +37,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the smaller file, and the model's record beside it; returns the exit status."""
     args = parse_arguments(arguments)
+
+    # PyTorch takes seconds to import, which help and wrong options need not wait for.
+    from perception_kit.networks.halving import halve
+    from perception_kit.networks.model_file import file_sha256, read_model, save_model
+
     kind = model_kind(args.model)
     tensors, metadata = read_model(args.model, kind)
     record = _read_record(args.model)

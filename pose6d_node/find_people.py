@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from tqdm import tqdm
@@ -30,7 +30,9 @@ from perception_kit.processes import reporting, run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
 from perception_kit.videos.person_path import Candidates, find_path
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
-from pose6d_node.segmentation.predictor import Segmenter
+
+if TYPE_CHECKING:
+    from pose6d_node.segmentation.predictor import Segmenter
 
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 COLUMNS = ("video", "time", *EDGES)
@@ -135,6 +137,9 @@ def _lies_in(box: np.ndarray, place: np.ndarray) -> bool:
 
 def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[str, ...]]:
     """Rows of the table; says on standard error what could not be read, and who was not found."""
+    # PyTorch takes seconds to import, which help and wrong options need not wait for.
+    from pose6d_node.segmentation.predictor import Segmenter
+
     segmenter = Segmenter(args.model, args.device, args.min_score, 20, args.runtime)
     if args.person_class not in segmenter.class_names:
         raise ModelFileError(

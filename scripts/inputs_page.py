@@ -27,11 +27,11 @@ from perception_kit.datasets.bop import (
     MODEL_FOLDERS,
     REMEDY,
 )
+from perception_kit.datasets.layout_help import LAYOUT_FILES
 from perception_kit.datasets.mesh import MESH_FORMATS
 from perception_kit.datasets.mesh_file import FORMAT_UNITS
 from perception_kit.datasets.mesh_folder import OTHER_FORMATS
 from perception_kit.datasets.mesh_units import METERS, PLAUSIBLE
-from perception_kit.datasets.opener import LAYOUTS as DATASETS
 from perception_kit.networks.model_file import STATE_KEYS, WRAPPERS
 from perception_kit.ros.image import COLOR_ENCODINGS, DEPTH_UNITS, UNNAMED_CHANNELS
 from perception_kit.videos.pictures import IMAGE_SUFFIXES, MODES
@@ -194,7 +194,7 @@ class `{OTHER_LABEL}`, they are said to count as that.
 
 
 def _datasets() -> str:
-    rows = [(name, f"`{layout.files}`".replace(", ", "`, `")) for name, layout in DATASETS.items()]
+    rows = [(name, f"`{files}`".replace(", ", "`, `")) for name, files in LAYOUT_FILES.items()]
     return (
         "## Data sets of objects\n\n"
         + _table(("layout", "files"), rows)

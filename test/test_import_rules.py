@@ -40,6 +40,21 @@ LAYERS = (
 LEVEL = {room: level for level, row in enumerate(LAYERS) for room in row}
 ROS = {"rclpy", "assistant_perception", "launch", "launch_ros"}
 HEAVY = {"torch", "open3d", "trimesh", "rclpy"}
+SLOW_TO_IMPORT = {
+    "distributed",
+    "fastapi",
+    "lancedb",
+    "lightning",
+    "matplotlib",
+    "plotly",
+    "pyarrow",
+    "pycocotools",
+    "rerun",
+    "scipy",
+    "sklearn",
+    "torchvision",
+    "uvicorn",
+}
 KNOWS_ROS = ("perception_kit.ros",)  # beside the node.py of each package
 
 
@@ -96,14 +111,35 @@ def test_algorithms_know_nothing_of_ros() -> None:
     "command",
     [
         "actionrec_node.classify",
+        "actionrec_node.clips",
+        "actionrec_node.convert",
+        "actionrec_node.evaluate",
+        "actionrec_node.export",
+        "actionrec_node.quantize",
+        "actionrec_node.sweep",
         "actionrec_node.train",
+        "actionrec_node.up_fall",
+        "perception_kit.average",
+        "perception_kit.compare",
+        "perception_kit.halve",
         "perception_kit.replay.__main__",
+        "perception_kit.synth.__main__",
+        "pose6d_node.allow_bfloat16",
+        "pose6d_node.convert",
+        "pose6d_node.evaluate",
+        "pose6d_node.export",
+        "pose6d_node.find_people",
         "pose6d_node.train_pose",
         "pose6d_node.train_segmentation",
+        "pose6d_node.update_objects",
+        "video_search.find",
+        "video_search.forget",
+        "video_search.index",
+        "video_search.serve",
     ],
 )
 def test_the_help_of_a_command_does_not_wait_for_what_it_runs(command: str) -> None:
-    slow = HEAVY | {"distributed", "lightning", "rerun", "scipy", "sklearn", "torchvision"}
+    slow = HEAVY | SLOW_TO_IMPORT
     assert {name: by for name, by in libraries_of([command]).items() if name in slow} == {}
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.processes import run_command
 from video_search.arguments import given
-from video_search.library import Library
-from video_search.tables import LibraryError
 from video_search.times import parse_time
+
+if TYPE_CHECKING:
+    from video_search.library import Library
 
 EXIT_NOTHING, EXIT_BAD_INPUT = 1, 2
 
@@ -40,6 +42,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns 1 where there was nothing to forget, 2 for bad input."""
     options = parse_arguments(arguments)
+
+    # A library takes seconds to import, which help and wrong options need not wait for.
+    from video_search.library import Library
+    from video_search.tables import LibraryError
+
     try:
         library = Library.open(options.library)
         count = library.forget(

@@ -12,16 +12,9 @@ import socket
 import sys
 from collections.abc import Sequence
 
-import uvicorn
-
 from perception_kit.arguments import CommandParser, bounded_int, program_name
 from perception_kit.processes import run_command
 from video_search.arguments import given
-from video_search.library import Library
-from video_search.serve_app import make_app
-from video_search.tables import LibraryError
-from video_search.vocabulary import VocabularyError
-from video_search.wordnet import WordNetError
 
 EXIT_BAD_INPUT = 2
 LOOPBACK = "127.0.0.1"
@@ -44,6 +37,16 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = parse_arguments(arguments)
+
+    # A library takes seconds to import, which help and wrong options need not wait for.
+    import uvicorn
+
+    from video_search.library import Library
+    from video_search.serve_app import make_app
+    from video_search.tables import LibraryError
+    from video_search.vocabulary import VocabularyError
+    from video_search.wordnet import WordNetError
+
     try:
         listener = _listener(options.host, options.port)
         host, port = listener.getsockname()[:2]

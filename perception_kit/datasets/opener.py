@@ -12,6 +12,7 @@ from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.coco import CocoDataset, coco_splits
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.layout_help import LAYOUTS_HELP
 from perception_kit.datasets.linemod import LinemodDataset, linemod_splits, read_linemod_models
 from perception_kit.datasets.mesh_folder import numbered_meshes
 from perception_kit.datasets.mesh_units import MeshUnit
@@ -22,39 +23,24 @@ from perception_kit.datasets.yolo_polygons import YoloPolygonDataset, yolo_split
 
 
 class DatasetLayout(NamedTuple):
-    """A layout of folders: the files that it has, its reader, and its splits in a folder.
+    """A layout of folders: its reader, and its splits in a folder.
 
     Photographs have no meshes, and only the segmentation is learned from them.
     """
 
-    files: str
     reader: Callable[..., FrameDataset]
     splits: Callable[[Path], list[str]]
     has_meshes: bool = True
 
 
 LAYOUTS = {
-    "BOP": DatasetLayout(
-        "SPLIT/NNNNNN/scene_gt.json, models/models_info.json", BopDataset, bop_splits
-    ),
-    "preprocessed LineMOD": DatasetLayout(
-        "data/NN/gt.yml, models/models_info.yml", LinemodDataset, linemod_splits
-    ),
-    "YCB-Video": DatasetLayout(
-        "data/NNNN/NNNNNN-meta.mat, models/CLASS/*.obj", YcbVideoDataset, ycb_video_splits
-    ),
-    "COCO": DatasetLayout(
-        "annotations/instances_SPLIT.json with images/SPLIT (or SPLIT),"
-        " SPLIT/_annotations.coco.json",
-        CocoDataset,
-        coco_splits,
-        has_meshes=False,
-    ),
-    "YOLO polygons": DatasetLayout(
-        "images/SPLIT, labels/SPLIT, data.yaml", YoloPolygonDataset, yolo_splits, has_meshes=False
-    ),
+    "BOP": DatasetLayout(BopDataset, bop_splits),
+    "preprocessed LineMOD": DatasetLayout(LinemodDataset, linemod_splits),
+    "YCB-Video": DatasetLayout(YcbVideoDataset, ycb_video_splits),
+    "COCO": DatasetLayout(CocoDataset, coco_splits, has_meshes=False),
+    "YOLO polygons": DatasetLayout(YoloPolygonDataset, yolo_splits, has_meshes=False),
 }
-LAYOUTS_HELP = ", ".join(f"{name} ({layout.files})" for name, layout in LAYOUTS.items())
+"""By the names of ``LAYOUT_FILES``."""
 
 # Splits in order of preference, to evaluate on and to train on. A folder may have variants of them,
 # such as BOP's train_pbr and test_primesense.

@@ -4,34 +4,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from perception_kit.arguments import CommandParser, program_name
 from perception_kit.networks.model_metadata import ModelFileError, model_kind
 from perception_kit.networks.onnx_export import ExportError, Part, export_parts
 from perception_kit.processes import reporting
-from perception_kit.resources import resolve_path
 
 # By the kind of model: its networks, and what ``model.json`` says of it
 PartsOf = Mapping[str, Callable[[Path], tuple[list[Part], dict[str, Any]]]]
-
-
-def parse_export_arguments(
-    module: str, description: str | None, arguments: Sequence[str] | None
-) -> argparse.Namespace:
-    """The command line of ``module``: the model file, and the folder of the files to write."""
-    parser = CommandParser(
-        prog=program_name(module),
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("model", type=resolve_path, help="model file")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the .onnx files and model.json"
-    )
-    return parser.parse_args(arguments)
 
 
 @reporting("export", ModelFileError, ExportError, OSError)

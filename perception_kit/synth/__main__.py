@@ -10,27 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from tqdm import tqdm
-
 from perception_kit.arguments import CommandParser, bounded_int, positive_float, program_name
 from perception_kit.bags.bag import BagError
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.processes import EXIT_INTERRUPTED, run_command
-from perception_kit.synth.bag_writer import SceneBagWriter
-from perception_kit.synth.bop_models import write_models
-from perception_kit.synth.bop_writer import BopJob, write_scene_files
-from perception_kit.synth.catalog import read_classes
-from perception_kit.synth.clips import View, write_clips
-from perception_kit.synth.object_sizes import ObjectSizes
-from perception_kit.synth.people_photographs import write_photographs
-from perception_kit.synth.pool import render_frames
-from perception_kit.synth.recording import SyntheticRecording
-from perception_kit.synth.robot_path import CAMERA_NAMES, PathKind
-from perception_kit.synth.room import find_photos
-from perception_kit.synth.scene import pinhole
+from perception_kit.synth.choices import CAMERA_NAMES, PathKind, View
 from perception_kit.synth.splits import SPLITS
-from perception_kit.synth.world import WorldConfig
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -168,47 +154,6 @@ def _complete_length(parser: argparse.ArgumentParser, args: argparse.Namespace) 
         args.seconds = 10.0 if args.seconds is None else args.seconds
 
 
-def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
-    """The choices of the command line. Reads the meshes first, to refuse them early."""
-    if args.meshes is not None:
-        for note in read_classes(args.meshes, args.mesh_unit)[1]:
-            print(note)
-
-    with_person = args.person
-    if with_person is None:
-        with_person = args.meshes is None or args.format == "bag"
-
-    intrinsics = pinhole(args.width, args.height, args.focal_length)
-    sizes = None
-    if args.scales is not None:
-        smallest, largest = args.scales
-        sizes = ObjectSizes(smallest, largest, "axes" if args.scale_axes else "uniform")
-    return WorldConfig(
-        args.split, intrinsics, args.meshes, photos, with_person, args.mesh_unit, sizes
-    )
-
-
-def _write_bop(args: argparse.Namespace, world: WorldConfig) -> None:
-    write_models(args.out / "models", world.classes(), world.with_person)
-    job = BopJob(args.out / args.split, world, args.seed)
-    frames = render_frames(job.renderer, args.frames, args.workers)
-    write_scene_files(job.root, tqdm(frames, total=args.frames, unit="frame"))
-
-
-def _write_bag(args: argparse.Namespace, world: WorldConfig) -> None:
-    recording = SyntheticRecording(
-        world, args.seed, args.seconds, args.fps, args.cameras, args.path
-    )
-    cameras = CAMERA_NAMES if args.cameras > 1 else ()
-    with_tf = args.cameras > 1 or args.path != "table"
-    frames = render_frames(recording.renderer, recording.num_images, args.workers)
-    with SceneBagWriter(
-        args.out, world.intrinsics, args.fps, world.classes(), cameras, with_tf
-    ) as writer:
-        writer.write(tqdm(frames, total=recording.num_images, unit="frame"))
-    write_models(args.out / "models", world.classes(), world.with_person)
-
-
 def describe_render(out: Path, form: str, split: str, cameras: int = 1) -> list[str]:
     """What the command wrote, and the command that uses it: training, or scores on other splits."""
     model = "MODEL.safetensors"
@@ -247,21 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{args.out} exists already: give another --out or remove it", file=sys.stderr)
         return 2
 
+    # What renders takes seconds to import, which help and wrong options need not wait for.
+    from perception_kit.synth.writing import write
+
     try:
-        photos = tuple(find_photos(args.backgrounds)) if args.backgrounds else ()
-        if args.format == "clips":
-            write_clips(
-                args.out, args.seed, args.clips, args.split, args.workers, photos, args.view
-            )
-        elif args.format == "photographs":
-            size = args.width, args.height
-            write_photographs(
-                args.out, args.seed, args.frames, size, args.split, args.workers, photos
-            )
-        elif args.format == "bop":
-            _write_bop(args, _world(args, photos))
-        else:
-            _write_bag(args, _world(args, photos))
+        write(args)
     except (MeshError, BagError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

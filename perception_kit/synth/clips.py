@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import av
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from perception_kit.synth.choices import View
 from perception_kit.synth.clips_scene import CameraTrajectory, Take, sample_camera, stage
 from perception_kit.synth.clips_table import robot_camera, stage_behind_table
 from perception_kit.synth.lighting import shade, shadow_scene
@@ -50,11 +51,6 @@ _CLIPS_KEY = 3
 """Keeps these random numbers apart from those of the other formats."""
 
 Segment = tuple[float, float, str]
-View = Literal["room", "table"]
-"""Where the camera is: anywhere in the room, or on a robot at the table of a recording.
-
-The people are behind that table.
-"""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from scipy.spatial.transform import Rotation
 from perception_kit.geometry import invert_pose
 from perception_kit.synth.actor import Actor
 from perception_kit.synth.camera_path import CameraPath
+from perception_kit.synth.choices import PathKind
 from perception_kit.synth.motion import ActionScript, Bounds
 from perception_kit.synth.person import Person
-from perception_kit.synth.robot_path import CirclePath, DrivePath, Path, PathKind, RigPath
+from perception_kit.synth.robot_path import CirclePath, DrivePath, Path, RigPath
 from perception_kit.synth.room import Room
 from perception_kit.synth.sampling import bag_scene
 from perception_kit.synth.scene import RenderedFrame, SyntheticScene, observe

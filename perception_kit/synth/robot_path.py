@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -12,10 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from perception_kit.geometry import look_at
 
-PathKind = Literal["table", "drive", "circle"]
 COMMON_FRAME = "odom"
 """TF frame that stands still: the world of the scene."""
-CAMERA_NAMES = ("left", "right")
 
 _MOUNT_YAW, _MOUNT_OFFSET = 0.42, 0.08
 """Radians and metres by which each of two cameras is turned and moved from the middle.

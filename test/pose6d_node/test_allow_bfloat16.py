@@ -11,6 +11,7 @@ import torch
 from perception_kit.networks.model_metadata import read_metadata
 from perception_kit.resources import BFLOAT16_RUNTIME
 from pose6d_node import allow_bfloat16
+from pose6d_node.evaluation import bfloat16_loss
 from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.segmentation_model import load_segmentation, save_segmentation
 
@@ -32,7 +33,7 @@ def run(model: Path, out: Path, rounded: list[float], monkeypatch: pytest.Monkey
         runtimes.append(arguments[-1])
         return next(scores)
 
-    monkeypatch.setattr(allow_bfloat16, "score", score)
+    monkeypatch.setattr(bfloat16_loss, "score", score)
     data = [part for number in range(len(rounded)) for part in ("--data", f"data_{number}")]
     status = allow_bfloat16.main(["--model", str(model), *data, "--out", str(out)])
     assert runtimes == ["openvino", BFLOAT16_RUNTIME] * len(rounded)

@@ -14,6 +14,7 @@ import pytest
 
 from pose6d_node import find_people
 from pose6d_node.find_people import main
+from pose6d_node.segmentation import predictor
 
 ACTOR, ONLOOKER = (10.0, 10.0, 30.0, 50.0), (40.0, 5.0, 60.0, 55.0)
 
@@ -37,7 +38,7 @@ class FakeSegmenter:
 @pytest.fixture
 def videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two videos of a second, from two cameras."""
-    monkeypatch.setattr(find_people, "Segmenter", FakeSegmenter)
+    monkeypatch.setattr(predictor, "Segmenter", FakeSegmenter)
     folder = tmp_path / "data"
     folder.mkdir()
     for name in ("sit_C1.avi", "sit_C2.avi"):

@@ -15,7 +15,7 @@ from actionrec_node.evaluate import main as evaluate
 from actionrec_node.networks.action_model import ActionModel, save_action_model
 from actionrec_node.networks.action_model_spec import ActionModelSpec
 from actionrec_node.networks.openvino import int8_path, load_runtime_model, write_int8
-from actionrec_node.quantize import format_comparison
+from actionrec_node.quantization import format_comparison
 from actionrec_node.quantize import main as quantize
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 

@@ -33,7 +33,8 @@ from perception_kit.replay.cameras import (
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.from_messages import poses_from_message
 from perception_kit.synth.__main__ import main as synth
-from perception_kit.synth.robot_path import CAMERA_NAMES, CirclePath, DrivePath
+from perception_kit.synth.choices import CAMERA_NAMES
+from perception_kit.synth.robot_path import CirclePath, DrivePath
 from perception_kit.types import FrameResults
 
 FPS, SECONDS = 2, 7
