@@ -16,7 +16,7 @@ from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.mesh_folder import find_objects, mesh_of
 from perception_kit.datasets.mesh_units import METERS, meters_per_unit
-from perception_kit.datasets.opener import open_models
+from perception_kit.datasets.opener import open_models, open_object
 from perception_kit.synth.catalog import read_classes
 
 SIZE = "part: 120 x 80 x 60 mm"
@@ -145,12 +145,15 @@ def test_one_mesh_of_several_files(tmp_path: Path) -> None:
     assert mesh_of(tmp_path).name == "textured.obj"
 
 
-def test_flat_objects_cannot_be_rendered(tmp_path: Path) -> None:
-    (tmp_path / "card").mkdir()
-    (tmp_path / "card" / "c.obj").write_text("v 0 0 0\nv .1 0 0\nv .1 .1 0\nv 0 .1 0\nf 1 2 3 4\n")
-    with pytest.raises(MeshError, match=r"c\.obj: is flat"):
-        read_classes(tmp_path)
-    assert open_models(tmp_path)[1].diameter == pytest.approx(np.sqrt(0.02))
+@pytest.mark.parametrize("corners", [3, 4])
+def test_flat_objects_are_neither_rendered_nor_posed(corners: int, tmp_path: Path) -> None:
+    path = tmp_path / "card" / "c.obj"
+    path.parent.mkdir()
+    face = " ".join(str(corner + 1) for corner in range(corners))
+    path.write_text(f"v 0 0 0\nv .1 0 0\nv .1 .1 0\nv 0 .1 0\nf {face}\n")
+    for read, source in ((read_classes, tmp_path), (open_models, tmp_path), (open_object, path)):
+        with pytest.raises(MeshError, match=r"c\.obj: is flat"):
+            read(source)
 
 
 def test_a_bop_folder_can_be_rendered(tmp_path: Path) -> None:
