@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.frame import FrameDataset, empty_mask_notes
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
 
 
@@ -45,7 +45,7 @@ def class_notes(
             names = ", ".join(not_segmented)
             notes.append(f"the segmentation model does not know {names}: they count as missed")
 
-    return notes + reason_notes(results.rejected)
+    return notes + empty_mask_notes(results.empty_masks) + reason_notes(results.rejected)
 
 
 def reason_notes(reasons: Counter[str]) -> list[str]:

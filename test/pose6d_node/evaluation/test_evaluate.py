@@ -170,6 +170,16 @@ def test_folder_that_is_no_dataset_is_named(
     assert "no frames in a known layout" in capsys.readouterr().err
 
 
+def test_empty_masks_are_counted(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
+    folder = shutil.copytree(bop_folder, tmp_path / "unmasked")
+    path = next(folder.glob("*/000000/mask_visib/000000_000000.png"))
+    cv2.imwrite(str(path), np.zeros((120, 160), np.uint8))
+    assert run(folder, tmp_path / "out", models["segmentation"]) == 0
+    assert "1 instance annotated as visible, but with an empty mask" in capsys.readouterr().out
+
+
 def test_frames_without_ground_truth_are_named(
     bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
 ) -> None:
