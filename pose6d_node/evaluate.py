@@ -43,6 +43,7 @@ from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.partial_file import refuse_links
 from perception_kit.processes import reporting, run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
+from perception_kit.short_text import counted
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
 from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, scene_scores
@@ -248,7 +249,7 @@ def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
     frames = np.unique(spread.astype(int)).tolist()
     if not any(dataset.instances(frame) for frame in frames):
         raise DatasetError(
-            f"none of the {len(frames)} frames of '{dataset.folder}' has an annotated instance, so"
+            f"no instance is annotated in {counted(len(frames), 'frame')} of '{dataset.folder}', so"
             " nothing can be scored: choose another --split (test sets are often published without"
             " the truth)"
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from perception_kit.arguments import CommandParser, model_file, model_path, program_name
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.mesh_units import MeshUnit, add_mesh_unit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.opener import open_models, open_object
@@ -65,7 +66,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the model file. Exit code 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    added = [_untrained_object(mesh, args.mesh_unit) for mesh in args.added]
+    added = read_all(lambda mesh: _untrained_object(mesh, args.mesh_unit), args.added)
     update(args.model, args.models, added, args.out, args.mesh_unit)
     for model in added:
         turns = len(model.symmetries) - 1

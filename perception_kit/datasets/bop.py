@@ -33,6 +33,7 @@ from perception_kit.datasets.mesh_folder import numbered_meshes
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.symmetries import MILLIMETER
+from perception_kit.short_text import counted
 from perception_kit.types import Intrinsics
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class BopDataset(FrameDataset):
         poses = required_list(self._ground_truth[scene], key, path)
         if infos is not None and len(poses) != len(infos):
             raise DatasetError(
-                f"frame {key} of '{scene}': {len(poses)} instances in scene_gt.json,"
+                f"frame {key} of '{scene}': {counted(len(poses), 'instance')} in scene_gt.json,"
                 f" {len(infos)} in scene_gt_info.json"
             )
 

@@ -14,6 +14,7 @@ import numpy as np
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.geometry import rotation_fault
+from perception_kit.short_text import counted
 from perception_kit.types import Instance, Intrinsics
 
 # Metres from the camera to an object. A translation in a mistaken unit is 1000 times more or less.
@@ -187,7 +188,7 @@ def empty_mask_notes(places: Sequence[str]) -> list[str]:
     """What is left out where the instances at ``places`` have ``empty_masks``."""
     if not places:
         return []
-    count = "1 instance" if len(places) == 1 else f"{len(places)} instances"
+    count = counted(len(places), "instance")
     return [f"{count} annotated as visible, but with an empty mask: left out (first: {places[0]})"]
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.evaluation import scores
 from perception_kit.evaluation.scores import NOT_KNOWN, ScoreKind
+from perception_kit.short_text import counted
 from pose6d_node.evaluation.model_evaluator import ModelResults
 from pose6d_node.evaluation.pose_targets import PoseMatch
 
@@ -125,7 +126,7 @@ def _class_table(metrics: Mapping[str, Any], headline: str) -> Table:
     headings = [kind.heading for kind in (*MASK_COLUMNS, *POSE_COLUMNS)]
     poses = f"; poses: {masks} masks, {headline}" if metrics["poses"] else ""
     table = _table(
-        f"By class, over {metrics['frames']} frames{poses}",
+        f"By class, over {counted(metrics['frames'], 'frame')}{poses}",
         ["class", "objects", "found", *headings],
     )
     for name, values in metrics["per_class"].items():

@@ -188,7 +188,7 @@ def test_frames_without_ground_truth_are_named(
         path = folder / f"train/000000/{name}.json"
         path.write_text(json.dumps({frame: [] for frame in json.loads(path.read_text())}))
     assert run(folder, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
-    assert "has an annotated instance, so nothing can be scored" in capsys.readouterr().err
+    assert "no instance is annotated in 3 frames of" in capsys.readouterr().err
 
 
 def test_name_of_the_data_folder_in_the_release_before_goes_on_working(
