@@ -34,7 +34,7 @@ class ModelResults:
     ``ground_truth`` and ``predictions`` hold the instances of each frame (the score of a
     ground-truth one is its visible fraction), ``matches`` those that count with the confident
     predictions. ``poses`` are by masks (``GIVEN``, ``PREDICTED``) and by stage, the way in which
-    poses are estimated: every instance that counts and whose class the pose model knows.
+    poses are estimated: every instance that counts and whose class the stage's model knows.
     ``rejected`` counts the reasons for which instances got no pose. ``empty_masks`` are the places
     of instances that are annotated as visible, and have no pixels.
     """
@@ -196,10 +196,13 @@ class ModelEvaluator:
             poses = estimator(frame.rgb, frame.depth, frame.intrinsics, instances, last)
             self._last[masks, stage] = annotated.index, poses
             estimates = {pose.detection_index: pose for pose in poses}
-            reasons = dict(estimator.rejected)
+            known = estimator.class_names
+            reasons = {k: why for k, why in estimator.rejected if instances[k].class_name in known}
 
             matches = results.poses.setdefault(masks, {}).setdefault(stage, [])
             for k, target in annotated.targets.items():
+                if target.model.name not in known:
+                    continue
                 detection = detection_of.get(k, -1)
                 estimate = estimates.get(detection)
                 matches.append(

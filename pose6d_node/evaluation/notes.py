@@ -10,6 +10,7 @@ from pathlib import Path
 
 from perception_kit.datasets.frame import FrameDataset, empty_mask_notes
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
+from pose6d_node.evaluation.pose_stages import unknown_classes
 
 
 def depth_notes(
@@ -38,6 +39,11 @@ def class_notes(
     if evaluator.estimators and not_posed:
         notes.append(
             f"the pose model does not know {', '.join(not_posed)}: their poses are not scored"
+        )
+    if others := sorted(unknown_classes(evaluator.estimators, annotated & evaluator.posed_classes)):
+        notes.append(
+            f"the pose model of known size does not know {', '.join(others)}: its scores are"
+            " without them"
         )
     if evaluator.segmenter is not None:
         not_segmented = sorted(annotated - set(evaluator.segmenter.class_names))
