@@ -79,8 +79,15 @@ def is_rotation(matrix: np.ndarray, tolerance: float = 0.01) -> bool:
 
     ``tolerance`` is that of each entry of its Gram matrix.
     """
-    is_orthonormal = np.allclose(matrix @ matrix.T, np.eye(3), atol=tolerance)
-    return bool(is_orthonormal and np.linalg.det(matrix) > 0)
+    return not rotation_fault(matrix, tolerance)
+
+
+def rotation_fault(matrix: np.ndarray, tolerance: float = 0.01) -> str:
+    """Why a (3, 3) matrix is no rotation, as ``is_rotation`` says; empty where it is one."""
+    off = float(np.abs(matrix @ matrix.T - np.eye(3)).max())
+    if not off <= tolerance:
+        return f"not orthonormal, off by {off:.3g}: at most {tolerance:g}"
+    return "" if np.linalg.det(matrix) > 0 else "a reflection (its determinant is -1)"
 
 
 def invert_pose(matrix: np.ndarray) -> np.ndarray:

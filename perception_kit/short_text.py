@@ -31,5 +31,10 @@ def listed(items: Iterable[str], most: int = 5, separator: str = "; ") -> str:
     return separator.join(shown) + more
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, such as "1 frame" and "3 frames"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _visible(character: str) -> str:
     return character if character.isprintable() else repr(character)[1:-1]

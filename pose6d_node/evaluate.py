@@ -77,7 +77,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--max-frames",
         type=bounded_int(1),
         default=300,
-        help="use this many frames, evenly spread (default %(default)s)",
+        help="use this many frames, evenly spread; with --sequences the first ones of each scene"
+        " (default %(default)s)",
     )
     parser.add_argument(
         "--sequences",

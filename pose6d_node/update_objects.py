@@ -62,9 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parse_arguments(arguments)
 
     # PyTorch takes seconds to import, which help and wrong options need not wait for.
+    from perception_kit.datasets.mesh_folder import read_all
     from pose6d_node.densefusion.object_update import untrained_object, update
 
-    added = [untrained_object(mesh, args.mesh_unit) for mesh in args.added]
+    added = read_all(lambda mesh: untrained_object(mesh, args.mesh_unit), args.added)
     update(args.model, args.models, added, args.out, args.mesh_unit)
     for model in added:
         turns = len(model.symmetries) - 1

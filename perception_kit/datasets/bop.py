@@ -19,7 +19,7 @@ from perception_kit.datasets.bop_models import read_models
 from perception_kit.datasets.files import (
     DatasetError,
     by_number,
-    numbers,
+    fraction,
     positive,
     read_color,
     read_depth,
@@ -33,6 +33,7 @@ from perception_kit.datasets.mesh_folder import numbered_meshes
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.symmetries import MILLIMETER
+from perception_kit.short_text import counted
 from perception_kit.types import Intrinsics
 
 if TYPE_CHECKING:
@@ -105,6 +106,12 @@ class BopDataset(FrameDataset):
             self.notes.append(
                 f"'{self.folder}' has scenes without mask_visib: masks are rendered from the"
                 " meshes at their poses, where the measured depth is not nearer"
+            )
+        info = self._models_folder / "models_info.json"
+        if not info.is_file() and self._models_folder.is_dir():
+            self.notes.append(
+                f"'{info}' does not exist: no symmetries are known, and the scores of symmetric"
+                " objects are too low"
             )
         if len(self._info) < len(self._ground_truth):
             self.notes.append(
@@ -233,17 +240,19 @@ class BopDataset(FrameDataset):
         poses = required_list(self._ground_truth[scene], key, path)
         if infos is not None and len(poses) != len(infos):
             raise DatasetError(
-                f"frame {key} of '{scene}': {len(poses)} instances in scene_gt.json,"
+                f"frame {key} of '{scene}': {counted(len(poses), 'instance')} in scene_gt.json,"
                 f" {len(infos)} in scene_gt_info.json"
             )
 
-        fractions = [1.0] * len(poses)
-        if infos is not None:
-            fractions = [float(numbers(info, "visib_fract", 1, info_path)[0]) for info in infos]
-        instances = [
-            read_instance(pose, fraction, path, self._articulated)
-            for pose, fraction in zip(poses, fractions, strict=True)
-        ]
+        instances = []
+        for number, pose in enumerate(poses):
+            try:
+                visible = (
+                    1.0 if infos is None else fraction(infos[number], "visib_fract", info_path)
+                )
+                instances.append(read_instance(pose, visible, path, self._articulated))
+            except DatasetError as error:
+                raise DatasetError(f"frame {key}, instance {number}: {error}") from error
         for instance in instances:
             if instance.class_id not in self.class_names:
                 raise DatasetError(

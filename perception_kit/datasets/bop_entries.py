@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from perception_kit.datasets.files import DatasetError, numbers
+from perception_kit.datasets.files import DatasetError, numbers, whole
 from perception_kit.datasets.frame import GroundTruthInstance, checked_instance
 from perception_kit.datasets.scaling import LARGEST, SMALLEST
 from perception_kit.datasets.symmetries import MILLIMETER
@@ -21,6 +21,8 @@ from perception_kit.types import Intrinsics
 # Beside BOP's own keys of an instance in scene_gt.json: three factors by which it is larger along
 # the axes of its model. Without it, instances are as large as their models.
 SCALE_KEY = "scale"
+# Pixels. What a camera matrix may hold where that of a pinhole camera has zeros
+SKEW_TOLERANCE = 0.5
 
 
 def read_instance(
@@ -32,7 +34,7 @@ def read_instance(
     whose ``obj_id`` is one of ``articulated`` have no pose. ``scale`` is 1 where it is not stated.
     Raises DatasetError.
     """
-    class_id = int(numbers(entry, "obj_id", 1, path)[0])
+    class_id = whole(entry, "obj_id", path)
     rotation = numbers(entry, "cam_R_m2c", 9, path).reshape(3, 3)
     translation = numbers(entry, "cam_t_m2c", 3, path) * MILLIMETER
     scale = numbers(entry, SCALE_KEY, 3, path) if SCALE_KEY in entry else np.ones(3)
@@ -50,10 +52,17 @@ def read_intrinsics(
 ) -> Intrinsics:
     """The camera of one entry of scene_camera.json (or info.yml, or meta.mat).
 
-    ``entry[key]`` is the camera matrix row by row, in pixels. Raises DatasetError.
+    ``entry[key]`` is the camera matrix row by row, in pixels. Raises DatasetError, also for a
+    matrix with a skew or of another order, which a pinhole camera does not have.
     """
     k = numbers(entry, key, 9, path).reshape(3, 3)
     try:
-        return Intrinsics(k[0, 0], k[1, 1], k[0, 2], k[1, 2], width, height)
+        intrinsics = Intrinsics(k[0, 0], k[1, 1], k[0, 2], k[1, 2], width, height)
     except ValueError as error:
         raise DatasetError(f"'{path}': '{key}' is {k.tolist()}: {error}") from error
+    if np.abs(k - intrinsics.matrix).max() > SKEW_TOLERANCE:
+        raise DatasetError(
+            f"'{path}': '{key}' is {k.tolist()}, expected fx 0 cx, 0 fy cy, 0 0 1, row by row:"
+            " a skew is not modeled; rectify the images, or transpose the matrix"
+        )
+    return intrinsics

@@ -97,6 +97,14 @@ def positive(entry: Any, key: Any, path: Path) -> float:
     return value
 
 
+def fraction(entry: Any, key: Any, path: Path) -> float:
+    """``entry[key]``. Raises DatasetError where it is not a number from 0 to 1."""
+    value = float(numbers(entry, key, 1, path)[0])
+    if not 0 <= value <= 1 + 1e-6:  # a quotient may be rounded up
+        raise DatasetError(f"'{path}': '{key}' is {value:g}, expected a fraction from 0 to 1")
+    return min(value, 1.0)
+
+
 def whole(entry: Any, key: Any, path: Path) -> int:
     """``entry[key]``. Raises DatasetError where it is not a whole number."""
     value = float(numbers(entry, key, 1, path)[0])

@@ -13,7 +13,8 @@ import numpy as np
 
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.object_model import ObjectModel
-from perception_kit.geometry import is_rotation
+from perception_kit.geometry import rotation_fault
+from perception_kit.short_text import counted
 from perception_kit.types import Instance, Intrinsics
 
 # Metres from the camera to an object. A translation in a mistaken unit is 1000 times more or less.
@@ -50,10 +51,11 @@ def checked_instance(
     if instance.visible_fraction <= 0 or not has_pose:
         return instance
 
-    if not is_rotation(instance.rotation):
+    if fault := rotation_fault(instance.rotation):
         raise DatasetError(
             f"'{path}': the pose of an object {instance.class_id} has"
-            f" {np.round(instance.rotation, 3).tolist()} for a rotation matrix"
+            f" {np.round(instance.rotation, 3).tolist()} for a rotation matrix, which is {fault};"
+            " expected a rotation alone, row by row, with at least 4 digits"
         )
 
     distance = np.linalg.norm(instance.translation)
@@ -170,6 +172,24 @@ class FrameDataset(ABC):
                 f" but its masks are {labels.shape}; they must be aligned"
             )
         return rgb, labels
+
+
+def empty_masks(frame: AnnotatedFrame, class_names: Mapping[int, str]) -> list[str]:
+    """Classes of the instances that are visible as annotated, but have no pixel in the labels."""
+    seen = set(np.unique(frame.labels).tolist())
+    return [
+        class_names[instance.class_id]
+        for label, instance in enumerate(frame.instances, start=1)
+        if instance.visible_fraction > 0 and label not in seen
+    ]
+
+
+def empty_mask_notes(places: Sequence[str]) -> list[str]:
+    """What is left out where the instances at ``places`` have ``empty_masks``."""
+    if not places:
+        return []
+    count = counted(len(places), "instance")
+    return [f"{count} annotated as visible, but with an empty mask: left out (first: {places[0]})"]
 
 
 def instance_from_mask(

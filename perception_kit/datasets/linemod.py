@@ -180,7 +180,10 @@ class LinemodDataset(FrameDataset):
             )
 
         self._class_name(class_id)
-        return [read_instance(entries[0], 1.0, path)]
+        try:
+            return [read_instance(entries[0], 1.0, path)]
+        except DatasetError as error:
+            raise DatasetError(f"frame {number}: {error}") from error
 
     def annotated_classes(self, index: int) -> set[str]:
         """Name of the folder's object."""

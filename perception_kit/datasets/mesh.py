@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -62,6 +63,13 @@ class TexturedMesh:
 
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         return (normals / np.maximum(lengths, 1e-20)).astype(np.float32)
+
+
+def refuse_flat(path: Path, mesh: TexturedMesh) -> None:
+    """Raises MeshError where the mesh of the file ``path`` encloses no volume."""
+    thickness = np.linalg.eigvalsh(np.cov(mesh.vertices.T.astype(float)))[0].clip(0) ** 0.5
+    if not thickness > 1e-4 * mesh.size.max():
+        raise MeshError(f"{path}: is flat: an object with a thickness is needed")
 
 
 def merge(meshes: list[TexturedMesh]) -> TexturedMesh:

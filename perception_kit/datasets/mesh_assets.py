@@ -41,7 +41,7 @@ def read_content(path: Path) -> bytes:
             " repository"
         )
     if not content.strip():
-        raise MeshError(f"{path}: is empty: copy or export it again")
+        raise MeshError(f"{path} is empty: copy or export it again")
     return content
 
 

@@ -42,6 +42,7 @@ class MeshFile:
         return FORMAT_UNITS.get(self.path.suffix.lower())
 
 
+@np.errstate(invalid="ignore", over="ignore")  # of vertices that are not finite, refused below
 def read_mesh(path: Path, appearance: bool = True) -> MeshFile:
     """Read a mesh with its textures or colors; with neither it is gray.
 
@@ -150,13 +151,13 @@ def _checked(path: Path, parts: list[Part], triangles: int) -> TexturedMesh:
     mesh = union(parts, weld=path.suffix.lower() == ".obj")
     if not np.isfinite(mesh.vertices).all():
         raise MeshError(
-            f"{path}: has vertices that are not finite (NaN): repair or export it again"
+            f"{path}: has vertices that are not finite (NaN or infinite): repair or export it again"
         )
     first, second, third = mesh.vertices[mesh.faces].astype(float).transpose(1, 0, 2)
     if np.linalg.norm(np.cross(second - first, third - first), axis=1).max() <= 1e-12 * (
         mesh.size.max() ** 2
     ):
-        raise MeshError(f"{path}: all its {count} triangles are degenerate (without an area)")
+        raise MeshError(f"{path}: all of its triangles are degenerate (without an area)")
     return mesh
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from perception_kit.datasets.files import DatasetError, by_number, read_json
-from perception_kit.datasets.mesh import MESH_FORMATS, MeshError, TexturedMesh
+from perception_kit.datasets.mesh import MESH_FORMATS, MeshError, TexturedMesh, refuse_flat
 from perception_kit.datasets.mesh_units import MeshUnit, meters_per_unit
 
 # Formats of meshes and solids that are not read
@@ -37,11 +37,12 @@ class ObjectFile:
         """The mesh in metres, metres per unit of its file, and lines for the user: its size, and
         what it lacks.
 
-        Raises MeshError.
+        Raises MeshError, also for a flat mesh.
         """
         from perception_kit.datasets.mesh_file import read_mesh  # importing trimesh takes a second
 
         file = read_mesh(self.path)
+        refuse_flat(self.path, file.mesh)
         stated = self.unit or file.unit
         try:
             factor, line = meters_per_unit(self.name, file.mesh.size, unit, stated)

@@ -23,6 +23,10 @@ MESH_UNIT_HELP = (
 # Metres. The longest side of an object whose unit is not told, at least and below.
 PLAUSIBLE = (0.01, 1.0)
 
+# Metres. Of an object whose unit is told: with a warning outside of the first, refused outside of
+# the second.
+_USUAL, _POSSIBLE = (0.005, 3.0), (0.0005, 100.0)
+
 
 def add_mesh_unit(add: Callable[..., argparse.Action]) -> None:
     """Add the option ``--mesh-unit`` by a parser's ``add_argument``."""
@@ -40,10 +44,11 @@ def meters_per_unit(
     """Metres per unit of a mesh, and a line that says how large the object ``name`` is.
 
     ``size`` (3,) are its extents in the unit of the file; ``stated`` is the unit of its format, if
-    that has one. Raises MeshError where the size allows several units, or none.
+    that has one. Raises MeshError where the size allows several units, or none, and where no object
+    is as large by the ``unit`` that is given.
     """
     if unit != "auto":
-        return METERS[unit], description(name, size * METERS[unit], unit, "as given")
+        return METERS[unit], _as_given(name, size, unit)
 
     # What the format says.
     fitting = [known for known, meters in METERS.items() if _plausible(size, meters)]
@@ -68,6 +73,19 @@ def meters_per_unit(
         f"{name}: {problem}: its size is {sizes}{usual}; give its --mesh-unit (m, cm, mm, in),"
         " or scale the mesh to metres"
     )
+
+
+def _as_given(name: str, size: np.ndarray, unit: str) -> str:
+    """The line of an object in a told unit, with a warning where it is very small or large."""
+    line = description(name, size * METERS[unit], unit, "as given")
+    largest = size.max() * METERS[unit]
+    if _USUAL[0] <= largest <= _USUAL[1]:
+        return line
+    fitting = [known for known, meters in METERS.items() if _plausible(size, meters)]
+    guess = f"is it in {' or '.join(fitting)}?" if fitting else "check its unit"
+    if not _POSSIBLE[0] <= largest <= _POSSIBLE[1]:
+        raise MeshError(f"{line}: expected 0.5 mm to 100 m by --mesh-unit {unit}: {guess}")
+    return f"{line}: warning: objects are 5 mm to 3 m long; {guess}"
 
 
 def _plausible(size: np.ndarray, meters: float) -> bool:

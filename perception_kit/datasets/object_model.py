@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
 
+from perception_kit.datasets.diameter import largest_distance
 from perception_kit.datasets.files import DatasetError, numbers, positive
-from perception_kit.datasets.mesh import TexturedMesh
+from perception_kit.datasets.mesh import TexturedMesh, refuse_flat
 from perception_kit.datasets.mesh_colors import MeshColors, colors_of
 from perception_kit.datasets.mesh_units import METERS, MeshUnit, description
 from perception_kit.datasets.symmetries import MILLIMETER, symmetry_transforms
@@ -82,10 +82,10 @@ class ObjectModel:
 
         F may be 0: a model of surface points only.
         """
-        model = cls(
+        return cls(
             class_id,
             name,
-            diameter=0.0,
+            diameter=largest_distance(vertices),
             size=np.ptp(vertices, axis=0).astype(np.float32),
             symmetry=symmetry,
             articulated=False,
@@ -93,10 +93,6 @@ class ObjectModel:
             _mesh=(vertices, faces),
             _colors=colors,
         )
-
-        # The two vertices farthest apart are on the convex hull.
-        model.diameter = float(pdist(model.hull).max())
-        return model
 
     @cached_property
     def symmetries(self) -> list[np.ndarray]:
@@ -115,7 +111,7 @@ class ObjectModel:
         """Vertices (V, 3) float64 in metres and triangles (F, 3) int.
 
         F is 0 where only points of the surface are known. Raises DatasetError where the object is
-        articulated, the file is damaged, or the mesh's unit contradicts ``size``.
+        articulated, the file is damaged or flat, or its unit contradicts ``size``.
         """
         if self._mesh is None:
             if self.mesh_path is None:
@@ -124,6 +120,7 @@ class ObjectModel:
                 )
             # Evaluation needs no textures, which take long to read and may be missing.
             mesh = _read(self.mesh_path, appearance=False)
+            refuse_flat(self.mesh_path, mesh)
             self._mesh = mesh.vertices.astype(float) * self.meters_per_unit, mesh.faces
 
             extent = np.ptp(self._mesh[0], axis=0)
@@ -140,7 +137,7 @@ class ObjectModel:
     def hull(self) -> np.ndarray:
         """(n, 3) vertices of the convex hull in metres."""
         vertices = self.mesh()[0]
-        # QJ (joggled input) accepts flat objects, too.
+        # QJ (joggled input) accepts flat sets of points, too.
         return vertices[ConvexHull(vertices, qhull_options="QJ").vertices]
 
     def points(self, count: int, seed: int = 0) -> np.ndarray:

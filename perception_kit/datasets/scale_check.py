@@ -27,9 +27,11 @@ def scale_note(dataset: FrameDataset) -> str | None:
     # Poses and depth are two measures of the same distance.
     farther = float(np.median(distances))
     if not _AGREES[0] < farther < _AGREES[1]:
-        wrong = f"{farther:.3g} times as far" if farther > 1 else f"{1 / farther:.3g} times as near"
+        ratio, how = (farther, "far") if farther > 1 else (1 / farther, "near")
+        times = f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.3g}"
         return (
-            f"warning: by the depth images, {len(ratios)} objects are {wrong} as by their poses:"
+            f"warning: by the depth images, {len(ratios)} objects are {times} times as {how} as by"
+            " their poses:"
             " correct the unit of the depth (depth_scale of scene_camera.json or info.yml,"
             " factor_depth of meta.mat)"
         )

@@ -29,6 +29,7 @@ from perception_kit.datasets.mat_file import MatFileError, read_mat
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.ycb_models import class_folders, read_ycb_models
+from perception_kit.short_text import counted
 from perception_kit.types import Intrinsics
 
 META = "-meta.mat"
@@ -199,7 +200,8 @@ class YcbVideoDataset(FrameDataset):
     def _note_unlisted(self) -> None:
         """Notes that no list selects the frames, and how many images have no annotation."""
         self.notes.append(
-            f"'{self.folder}' has no image_sets folder: all its {len(self._metas)} frames are used"
+            f"'{self.folder}' has no image_sets folder: the split has all its"
+            f" {counted(len(self._metas), 'frame')}"
         )
         scenes = {meta.parent for meta in self._metas}
         images = sum(len(list(scene.glob("*-color.png"))) for scene in scenes)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
 
+from perception_kit.datasets.diameter import largest_distance
 from perception_kit.datasets.mesh_folder import read_all
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.object_model import ObjectModel
@@ -50,7 +49,7 @@ class PointModel:
         """The model of an instance that is larger by (3,) factors along the axes."""
         points = self.points * scale
         # The largest distance between two points, of the same sample for both.
-        stretch = _extent(points) / _extent(self.points)
+        stretch = largest_distance(points) / largest_distance(self.points)
         return PointModel(
             points,
             self.diameter * stretch,
@@ -71,11 +70,6 @@ class PointModel:
             adds(self.points, *poses),
             *rotation_and_translation_error(estimate, ground_truth, self.symmetries),
         )
-
-
-def _extent(points: np.ndarray) -> float:
-    """Largest distance between two of (N, 3) points."""
-    return float(pdist(points[ConvexHull(points, qhull_options="QJ").vertices]).max())
 
 
 def load_point_models(

@@ -7,7 +7,7 @@ Layout: https://bop.felk.cvut.cz (``SPLIT/NNNNNN`` with images and the three sce
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,10 +138,17 @@ def _write(path: Path, image: np.ndarray, options: list[int]) -> None:
         raise OSError(f"{path}: could not be written (disk full?)")
 
 
-def write_scene_files(root: Path, frames: Iterable[tuple[int, FrameEntries]]) -> None:
-    """Write scene_gt.json, scene_gt_info.json and scene_camera.json of each folder of frames."""
+def write_scene_files(
+    root: Path, frames: Iterable[tuple[int, FrameEntries]], objects: Collection[int]
+) -> int:
+    """Write scene_gt.json, scene_gt_info.json and scene_camera.json of each folder of frames.
+
+    Returns how many frames show none of the ``objects``, which are class ids.
+    """
     scenes: dict[int, dict[str, dict[str, Any]]] = {}
+    empty = 0
     for index, entries in frames:
+        empty += not any(pose["obj_id"] in objects for pose in entries["scene_gt"])
         scene = scenes.setdefault(index // FRAMES_PER_FOLDER, {key: {} for key in entries})
         for key, entry in entries.items():
             scene[key][str(index % FRAMES_PER_FOLDER)] = entry
@@ -149,3 +156,4 @@ def write_scene_files(root: Path, frames: Iterable[tuple[int, FrameEntries]]) ->
     for number, scene in scenes.items():
         for key, by_frame in scene.items():
             (root / f"{number:06d}" / f"{key}.json").write_text(json.dumps(by_frame))
+    return empty

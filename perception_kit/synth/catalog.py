@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
-from perception_kit.datasets.mesh import MeshError, TexturedMesh
-from perception_kit.datasets.mesh_folder import ObjectFile, find_objects, read_all
+from perception_kit.datasets.diameter import largest_distance
+from perception_kit.datasets.mesh import TexturedMesh
+from perception_kit.datasets.mesh_folder import find_objects, read_all
 from perception_kit.datasets.mesh_units import MeshUnit
 from perception_kit.datasets.scaling import scaled_symmetries
 from perception_kit.datasets.symmetries import read_symmetries
@@ -83,7 +83,7 @@ class ObjectClass:
     @cached_property
     def diameter(self) -> float:
         """Largest distance between two points, metres."""
-        return float(pdist(self.hull).max())
+        return largest_distance(self.mesh.vertices)
 
     @cached_property
     def stable_poses(self) -> list[StablePose]:
@@ -103,24 +103,15 @@ def read_classes(directory: Path, unit: MeshUnit = "auto") -> tuple[list[ObjectC
     """
     symmetry_of = read_symmetries(directory)
     objects = find_objects(directory)
-    read = read_all(lambda file: _solid(file, unit), objects)
+    read = read_all(lambda file: file.read(unit), objects)
 
     classes: list[ObjectClass] = []
     notes: list[str] = []
-    for number, (file, (mesh, lines)) in enumerate(zip(objects, read, strict=True), start=1):
+    for number, (file, (mesh, _, lines)) in enumerate(zip(objects, read, strict=True), start=1):
         symmetry = _symmetry(symmetry_of(file.name, file.number or number))
         classes.append(ObjectClass(number, file.name, mesh, symmetry))
         notes += lines
     return classes, notes
-
-
-def _solid(file: ObjectFile, unit: MeshUnit) -> tuple[TexturedMesh, list[str]]:
-    """The mesh, which encloses a volume: else it could not lie on a table. Raises MeshError."""
-    mesh, _, lines = file.read(unit)
-    thickness = np.linalg.eigvalsh(np.cov(mesh.vertices.T.astype(float)))[0].clip(0) ** 0.5
-    if not thickness > 1e-4 * mesh.size.max():
-        raise MeshError(f"{file.path}: is flat: an object with a thickness is needed")
-    return mesh, lines
 
 
 def _symmetry(entry: Mapping[str, Any]) -> Symmetry:

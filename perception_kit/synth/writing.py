@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from perception_kit.short_text import counted
 from perception_kit.synth.bag_writer import SceneBagWriter
 from perception_kit.synth.bop_models import write_models
 from perception_kit.synth.bop_writer import BopJob, write_scene_files
@@ -44,10 +45,15 @@ def _world(args: argparse.Namespace, photos: tuple[Path, ...]) -> WorldConfig:
 
 
 def _write_bop(args: argparse.Namespace, world: WorldConfig) -> None:
-    write_models(args.out / "models", world.classes(), world.with_person)
+    classes = world.classes()
+    write_models(args.out / "models", classes, world.with_person)
     job = BopJob(args.out / args.split, world, args.seed)
     frames = render_frames(job.renderer, args.frames, args.workers)
-    write_scene_files(job.root, tqdm(frames, total=args.frames, unit="frame"))
+    shown = tqdm(frames, total=args.frames, unit="frame")
+    empty = write_scene_files(job.root, shown, [entry.class_id for entry in classes])
+    if empty:
+        remedy = ": give --scales nearer to 1" if args.scales else ""
+        print(f"{empty} of {counted(args.frames, 'frame')} show no object{remedy}")
 
 
 def _write_bag(args: argparse.Namespace, world: WorldConfig) -> None:

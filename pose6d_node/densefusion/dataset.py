@@ -12,7 +12,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, GroundTruthInstance
+from perception_kit.datasets.frame import (
+    AnnotatedFrame,
+    FrameDataset,
+    GroundTruthInstance,
+    empty_mask_notes,
+    empty_masks,
+)
 from pose6d_node.densefusion.crops import MIN_POINTS, Crops, cut_crop
 from pose6d_node.densefusion.pose_model_spec import PoseModelSpec
 
@@ -57,8 +63,11 @@ def load_instances(frames: FrameDataset, spec: PoseModelSpec, min_visible: float
     crops: list[Crops] = []
     poses: list[GroundTruthInstance] = []
     too_few: list[int] = []
+    unseen: list[str] = []
     for number in tqdm(range(len(frames)), desc="reading frames", unit="frame"):
         frame = frames[number]
+        without_pixels = empty_masks(frame, frames.class_names)
+        unseen += [f"{name} in frame {frames.name(number)}" for name in without_pixels]
         for label, instance in enumerate(frame.instances, start=1):
             if instance.class_id not in class_index or instance.visible_fraction < min_visible:
                 continue
@@ -70,6 +79,8 @@ def load_instances(frames: FrameDataset, spec: PoseModelSpec, min_visible: float
                 crops.append(crop)
                 poses.append(instance)
 
+    for note in empty_mask_notes(unseen):
+        print(f"{frames.folder}: {note}")
     if not crops:
         raise DatasetError(
             f"'{frames.folder}' shows no instance of {spec.class_names} that is at least"

@@ -20,6 +20,7 @@ from perception_kit.datasets.object_model import ObjectModel
 from perception_kit.datasets.scale_check import scale_note
 from perception_kit.datasets.scaling import SizeVariation
 from perception_kit.networks.model_file import check_architecture, read_model
+from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.training.held_out import open_held_out
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
 from perception_kit.training.run import create_fabric, load_matching, write_record
@@ -219,6 +220,18 @@ def size_range(frames: FrameDataset, variation: SizeVariation) -> tuple[float, f
     return float(np.min(scales)), float(np.max(scales))
 
 
+def unlearned_sizes(scale: Tensor) -> str | None:
+    """What is not learned of (N, 3) factors of instances without ``--estimate-size``."""
+    others = scale[((scale - 1).abs() > 1e-3).any(dim=1)]
+    if not len(others):
+        return None
+    low, high = float(others.min()), float(others.max())
+    return (
+        f"{len(others)} of {len(scale)} instances are {low:.2g} to {high:.2g} times as large as"
+        " their models: --estimate-size learns that"
+    )
+
+
 def create_model(
     options: PoseTrainingOptions,
     objects: Sequence[ObjectModel],
@@ -233,6 +246,11 @@ def create_model(
     )
     if options.weights:
         tensors, metadata = read_model(options.weights, "pose")
+        if metadata.get("num_untrained") == len(metadata["class_names"]):
+            raise ModelFileError(
+                f"'{options.weights}' holds added objects only, no network to start from: give a"
+                " model that was trained, or leave out --weights"
+            )
         check_architecture(options.weights, metadata, options.architecture)
         for table in ("model_points", "model_normals", "model_colors"):  # of other objects
             tensors.pop(table, None)
@@ -269,6 +287,8 @@ def run(options: PoseTrainingOptions) -> None:
         sizes = size_range(source, options.estimate_size)
     model = create_model(options, objects, sizes)
     dataset = load_instances(source, model.spec, options.min_visible)
+    if options.estimate_size is None and (line := unlearned_sizes(dataset.scale)):
+        print(line)
     scored = open_held_out(options.val, options.val_split, options.mesh_unit)
     held_out = load_instances(scored, model.spec, min_visible=0.1)
 

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from perception_kit.datasets.frame import AnnotatedFrame, FrameDataset, visible_instances
+from perception_kit.datasets.frame import (
+    AnnotatedFrame,
+    FrameDataset,
+    empty_masks,
+    visible_instances,
+)
 from perception_kit.metrics.instances import InstanceMatch, is_evaluated, match_counted
 from perception_kit.types import Instance, Intrinsics, PoseEstimate
 from pose6d_node.densefusion.predictor import PoseEstimator
@@ -29,8 +34,9 @@ class ModelResults:
     ``ground_truth`` and ``predictions`` hold the instances of each frame (the score of a
     ground-truth one is its visible fraction), ``matches`` those that count with the confident
     predictions. ``poses`` are by masks (``GIVEN``, ``PREDICTED``) and by stage, the way in which
-    poses are estimated: every instance that counts and whose class the pose model knows.
-    ``rejected`` counts the reasons for which instances got no pose.
+    poses are estimated: every instance that counts and whose class the stage's model knows.
+    ``rejected`` counts the reasons for which instances got no pose. ``empty_masks`` are the places
+    of instances that are annotated as visible, and have no pixels.
     """
 
     image_size: tuple[int, int] = (0, 0)
@@ -39,6 +45,7 @@ class ModelResults:
     matches: list[list[InstanceMatch]] = field(default_factory=list)
     poses: dict[str, dict[str, list[PoseMatch]]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
+    empty_masks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,10 @@ class ModelEvaluator:
 
             annotated = self._annotated(index, frame)
             results.ground_truth.append(annotated.instances)
+            without_pixels = empty_masks(frame, self.dataset.class_names)
+            results.empty_masks += [
+                f"{name} in frame {self.dataset.name(index)}" for name in without_pixels
+            ]
             self._run_with_given_masks(results, annotated)
             if self.segmenter is not None:
                 self._run_with_predicted_masks(results, annotated, self.segmenter)
@@ -185,10 +196,13 @@ class ModelEvaluator:
             poses = estimator(frame.rgb, frame.depth, frame.intrinsics, instances, last)
             self._last[masks, stage] = annotated.index, poses
             estimates = {pose.detection_index: pose for pose in poses}
-            reasons = dict(estimator.rejected)
+            known = estimator.class_names
+            reasons = {k: why for k, why in estimator.rejected if instances[k].class_name in known}
 
             matches = results.poses.setdefault(masks, {}).setdefault(stage, [])
             for k, target in annotated.targets.items():
+                if target.model.name not in known:
+                    continue
                 detection = detection_of.get(k, -1)
                 estimate = estimates.get(detection)
                 matches.append(

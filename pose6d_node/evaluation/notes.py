@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from perception_kit.datasets.frame import FrameDataset
+from perception_kit.datasets.frame import FrameDataset, empty_mask_notes
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
+from pose6d_node.evaluation.pose_stages import unknown_classes
 
 
 def depth_notes(
@@ -39,13 +40,18 @@ def class_notes(
         notes.append(
             f"the pose model does not know {', '.join(not_posed)}: their poses are not scored"
         )
+    if others := sorted(unknown_classes(evaluator.estimators, annotated & evaluator.posed_classes)):
+        notes.append(
+            f"the pose model of known size does not know {', '.join(others)}: its scores are"
+            " without them"
+        )
     if evaluator.segmenter is not None:
         not_segmented = sorted(annotated - set(evaluator.segmenter.class_names))
         if not_segmented:
             names = ", ".join(not_segmented)
             notes.append(f"the segmentation model does not know {names}: they count as missed")
 
-    return notes + reason_notes(results.rejected)
+    return notes + empty_mask_notes(results.empty_masks) + reason_notes(results.rejected)
 
 
 def reason_notes(reasons: Counter[str]) -> list[str]:

@@ -37,6 +37,7 @@ from perception_kit.report.instance_list import (
 )
 from perception_kit.report.object_charts import bop_figure, pose_figures, segmentation_figures
 from perception_kit.report.pictures import encode_picture
+from perception_kit.short_text import counted
 from pose6d_node.evaluation.pose_targets import PoseMatch
 from pose6d_node.evaluation.tables import MASK_COLUMNS, POSE_COLUMNS, SIZE_COLUMNS, size_rows
 
@@ -103,7 +104,8 @@ def _header(out: Path, metrics: Mapping[str, Any], config: Mapping[str, Any]) ->
     data = config["arguments"]["dataset"]
     models = [f"{kind} {model['file']}" for kind, model in config["models"].items()]
     about = [
-        f"{escape(data)}: {metrics['frames']} frames, scored {datetime.now():%Y-%m-%d %H:%M}",
+        f"{escape(data)}: {counted(metrics['frames'], 'frame')}, scored"
+        f" {datetime.now():%Y-%m-%d %H:%M}",
         escape(", ".join(models)),
         file_links(out, _FILES),
     ]

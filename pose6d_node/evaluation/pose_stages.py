@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from perception_kit.datasets.frame import FrameDataset
 from perception_kit.networks.model_metadata import ModelFileError, model_kind, read_metadata
 from perception_kit.resources import AUTO_RUNTIME
+from perception_kit.short_text import listed
 from pose6d_node.densefusion.pose_model_spec import KNOWN_SIZE
 from pose6d_node.densefusion.predictor import PoseEstimator
 
 KINDS = ("segmentation", "pose")
 KNOWN_SIZE_POSE = "pose of known size"
-REFINED, AND_VIEWS, AND_LAST = "refined", "+ views", "+ last poses"
+UNREFINED, REFINED = "unrefined", "refined"
+AND_VIEWS, AND_LAST = "+ views", "+ last poses"
+_OF_KNOWN_SIZE = "known size, "
 
 
 def models_by_kind(paths: Sequence[Path]) -> dict[str, Path]:
@@ -41,6 +45,36 @@ def _estimates_sizes(path: Path) -> bool:
     return read_metadata(path).get("size_variation", KNOWN_SIZE) != KNOWN_SIZE
 
 
+def refuse_foreign_classes(models: Mapping[str, Path], dataset: FrameDataset) -> None:
+    """Raises ModelFileError for a pose model that knows none of the dataset's rigid classes."""
+    rigid = [model.name for model in dataset.models.values() if not model.articulated]
+    for kind in ("pose", KNOWN_SIZE_POSE):
+        known = read_metadata(models[kind])["class_names"] if kind in models else rigid
+        if rigid and not set(known) & set(rigid):
+            raise ModelFileError(
+                f"'{models[kind]}' knows the poses of {listed(known)}, but '{dataset.folder}' shows"
+                f" {listed(rigid)}: give a model of these, or add their meshes to it (perception"
+                " update-objects)"
+            )
+
+
+def headline_stage(estimators: Mapping[str, PoseEstimator]) -> str:
+    """The stage whose scores stand for the model: as the nodes run it by default."""
+    stages = (UNREFINED, REFINED, AND_VIEWS, AND_LAST)
+    return next((stage for stage in reversed(stages) if stage in estimators), REFINED)
+
+
+def unknown_classes(estimators: Mapping[str, PoseEstimator], classes: set[str]) -> set[str]:
+    """Those of ``classes`` that the model of known sizes beside another does not know."""
+    known = {
+        name
+        for stage, estimator in estimators.items()
+        if stage.startswith(_OF_KNOWN_SIZE)
+        for name in estimator.class_names
+    }
+    return classes - known if known else set()
+
+
 def compared_stages(
     models: Mapping[str, Path], device: str, refine_iterations: int, runtime: str
 ) -> dict[str, PoseEstimator]:
@@ -52,8 +86,8 @@ def compared_stages(
     if KNOWN_SIZE_POSE in models:
         others = pose_stages(models[KNOWN_SIZE_POSE], *options)
         stages |= {
-            f"known size, {stage}": others[stage]
-            for stage in (REFINED, AND_VIEWS)
+            f"{_OF_KNOWN_SIZE}{stage}": others[stage]
+            for stage in (REFINED if refine_iterations else UNREFINED, AND_VIEWS)
             if stage in others
         }
     return stages
@@ -64,7 +98,8 @@ def pose_stages(
 ) -> dict[str, PoseEstimator]:
     """Ways to estimate poses, by name.
 
-    Those after ICP need a model with surfaces, all but the last one with trained classes.
+    Those after ICP need a model with surfaces, all but the last one with trained classes. Without
+    iterations of the refiner none is called refined.
 
     They keep poses of any confidence: how well it tells right from wrong ones is scored, too.
     """
@@ -72,11 +107,11 @@ def pose_stages(
     views = estimator(refine_iterations)
     stages = {}
     if views.model.spec.num_trained:
-        stages = {
-            "unrefined": estimator(refine_iterations=0, hypotheses="none"),
-            REFINED: estimator(refine_iterations, hypotheses="none"),
-            "refined + ICP": estimator(refine_iterations, icp=True, hypotheses="none"),
-        }
+        stages[UNREFINED] = estimator(refine_iterations=0, hypotheses="none")
+        if refine_iterations:
+            stages[REFINED] = estimator(refine_iterations, hypotheses="none")
+        with_icp = f"{REFINED if refine_iterations else UNREFINED} + ICP"
+        stages[with_icp] = estimator(refine_iterations, icp=True, hypotheses="none")
     if stages and views.model.surfaces is not None:
         stages["registered"] = estimator(refine_iterations, hypotheses="network")
         stages["+ turns"] = estimator(refine_iterations, hypotheses="turns")

@@ -11,17 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from perception_kit.datasets.chosen_classes import ChosenClasses
 from perception_kit.datasets.files import DatasetError
-from perception_kit.datasets.frame import FrameDataset
 from perception_kit.datasets.opener import open_dataset
 from perception_kit.datasets.scale_check import scale_note
 from perception_kit.evaluation.run_folder import REPORT
 from perception_kit.json_output import write_json
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.partial_file import refuse_links
+from pose6d_node.evaluation.chosen_frames import frame_notes, frames_to_use
 from pose6d_node.evaluation.jitter import jitter
 from pose6d_node.evaluation.model_evaluator import ModelEvaluator, ModelResults
 from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, scene_scores
@@ -30,9 +28,10 @@ from pose6d_node.evaluation.page import evaluation_page
 from pose6d_node.evaluation.pose_stages import (
     AND_LAST,
     AND_VIEWS,
-    REFINED,
     compared_stages,
+    headline_stage,
     models_by_kind,
+    refuse_foreign_classes,
 )
 from pose6d_node.evaluation.reliability import draw_reliability
 from pose6d_node.evaluation.tables import print_tables, write_instances
@@ -60,21 +59,24 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
         )
     if args.classes:
         dataset = ChosenClasses(dataset, args.classes)
-    options = args.device, args.refine_iterations, args.runtime
-    estimators = compared_stages(models, *options) if dataset.has_depth else {}
+    estimators = {}
+    if dataset.has_depth:
+        refuse_foreign_classes(models, dataset)
+        options = args.device, args.refine_iterations, args.runtime
+        estimators = compared_stages(models, *options)
     if args.sequences and AND_VIEWS in estimators:
         estimators[AND_LAST] = estimators[AND_VIEWS]
     segmenter = _segmenter(models, args)
     evaluator = ModelEvaluator(dataset, segmenter, estimators, (AND_LAST,))
 
-    # The stage whose scores stand for the model: as the nodes run it by default.
-    stages = [stage for stage in (REFINED, AND_VIEWS, AND_LAST) if stage in estimators]
-    headline = stages[-1] if stages else REFINED
+    headline = headline_stage(estimators)
 
     # Results, and the scores of them.
-    results = evaluator.run(_frames_to_use(dataset, args.max_frames))
+    frames = frames_to_use(dataset, args.max_frames, args.sequences)
+    results = evaluator.run(frames)
     notes = [
         *dataset.notes,
+        *frame_notes(dataset, frames, args.sequences),
         *depth_notes(dataset, models, evaluator),
         *([warning] if (warning := scale_note(dataset)) else []),
         *class_notes(dataset, evaluator, results),
@@ -134,19 +136,6 @@ def _segmenter(models: Mapping[str, Path], args: argparse.Namespace) -> Segmente
         max_detections=100,
         runtime=args.runtime,
     )
-
-
-def _frames_to_use(dataset: FrameDataset, count: int) -> list[int]:
-    """At most ``count`` frames, evenly spread. Raises DatasetError where none is annotated."""
-    spread = np.linspace(0, len(dataset) - 1, min(count, len(dataset)))
-    frames = np.unique(spread.astype(int)).tolist()
-    if not any(dataset.instances(frame) for frame in frames):
-        raise DatasetError(
-            f"none of the {len(frames)} frames of '{dataset.folder}' has an annotated instance, so"
-            " nothing can be scored: choose another --split (test sets are often published without"
-            " the truth)"
-        )
-    return frames
 
 
 def effective_config(args: argparse.Namespace, models: Mapping[str, Path]) -> dict[str, Any]:

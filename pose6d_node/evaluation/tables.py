@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,10 +16,12 @@ from rich.table import Table
 from perception_kit.datasets.frame import FrameDataset
 from perception_kit.evaluation import scores
 from perception_kit.evaluation.scores import NOT_KNOWN, ScoreKind
+from perception_kit.short_text import counted
 from pose6d_node.evaluation.model_evaluator import ModelResults
 from pose6d_node.evaluation.pose_targets import PoseMatch
 
-TABLE_WIDTH = 140
+TABLE_WIDTH, SHORT_NAME = 140, 8  # characters, of tables of classes with short names
+LONG_NAME = 32  # longer names go on in the next line
 POSE_COLUMNS = (
     scores.POSE_RECALL,
     scores.POSE_AUC,
@@ -53,7 +56,9 @@ def print_tables(metrics: Mapping[str, Any], headline: str, notes: Sequence[str]
     Classes get the scores of stage ``headline``.
     """
     console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, TABLE_WIDTH)  # a narrower table would show no digits
+    # A narrower table would show no digits, and names that cannot be told apart.
+    longer = max(0, _name_width(metrics["per_class"]) - SHORT_NAME)
+    console.width = max(console.width, TABLE_WIDTH + longer)
     if metrics["poses"]:
         console.print(_stage_table(metrics["poses"]))
     if rows := size_rows(metrics["poses"]):
@@ -125,14 +130,20 @@ def _class_table(metrics: Mapping[str, Any], headline: str) -> Table:
     headings = [kind.heading for kind in (*MASK_COLUMNS, *POSE_COLUMNS)]
     poses = f"; poses: {masks} masks, {headline}" if metrics["poses"] else ""
     table = _table(
-        f"By class, over {metrics['frames']} frames{poses}",
+        f"By class, over {counted(metrics['frames'], 'frame')}{poses}",
         ["class", "objects", "found", *headings],
     )
+    width = _name_width(metrics["per_class"])
+    table.columns[0].overflow, table.columns[0].min_width = "fold", width
     for name, values in metrics["per_class"].items():
         table.add_row(escape(name), *_class_cells(values))
     table.add_section()
     table.add_row("all", *_class_cells(metrics))
     return table
+
+
+def _name_width(names: Iterable[str]) -> int:
+    return min(max(map(cell_len, names), default=0), LONG_NAME)
 
 
 def _class_cells(values: Mapping[str, Any]) -> list[str]:

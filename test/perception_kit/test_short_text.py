@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception_kit.short_text import MAX_CHARACTERS, listed, short_text
+from perception_kit.short_text import MAX_CHARACTERS, counted, listed, short_text
 
 
 @given(st.text(max_size=1000))
@@ -37,3 +37,7 @@ def test_what_is_left_out_is_counted() -> None:
     assert listed(map(str, range(100))) == "0; 1; 2; 3; 4 and 95 more"
     assert listed(["a", "b"]) == "a; b"
     assert len(listed(["x" * 10**6] * 10)) < 600
+
+
+def test_one_thing_is_not_called_several() -> None:
+    assert [counted(count, "frame") for count in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]

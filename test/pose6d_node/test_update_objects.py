@@ -233,6 +233,9 @@ def test_what_cannot_be_added_is_named(
     np.savetxt(meshes / "points" / "points.xyz", np.random.default_rng(0).random((50, 3)))
     assert "has no surface" in error("--add-object", meshes / "points")
     assert "does not exist" in error("--add-object", meshes / "mug.obj")
+    several = error("--add-object", meshes / "mug.obj", meshes / "box", meshes / "points")
+    assert "2 of 3 objects cannot be used:" in several
+    assert "mug.obj' does not exist" in several
     assert "several added meshes are called box" in error(
         "--add-object", meshes / "box", meshes / "box" / "box.obj"
     )

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from perception_kit.datasets.bop import BopDataset
 from perception_kit.datasets.files import DatasetError
+from perception_kit.datasets.frame import empty_masks
 from perception_kit.datasets.symmetries import symmetry_transforms
 
 
@@ -105,15 +106,27 @@ SPOILT = {
         lambda frames: frames["7"][0].update(obj_id=5),
         "shows an object 5, but the models are {4: 'wedge'",
     ),
+    "an object of a broken number": (
+        "scene_gt",
+        lambda frames: frames["7"][1].update(obj_id=1.5),
+        "'obj_id' is 1.5, expected a whole number",
+    ),
     "no rotation": (
         "scene_gt",
-        lambda frames: frames["7"][0].update(cam_R_m2c=[0] * 9),
-        "for a rotation matrix",
+        lambda frames: frames["7"][1].update(obj_id=4, cam_R_m2c=[0] * 9),
+        "for a rotation matrix, which is not orthonormal, off by 1: at most 0.01",
+    ),
+    "a rotation of two digits": (
+        "scene_gt",
+        lambda frames: frames["7"][0].update(
+            cam_R_m2c=[0.88, 0.48, -0.07, 0.37, -0.76, -0.53, -0.31, 0.44, -0.85]
+        ),
+        "off by 0.0122: at most 0.01; expected a rotation alone, row by row",
     ),
     "a mirror": (
         "scene_gt",
         lambda frames: frames["7"][0].update(cam_R_m2c=[1, 0, 0, 0, 1, 0, 0, 0, -1]),
-        "for a rotation matrix",
+        "which is a reflection",
     ),
     "a translation in metres": (
         "scene_gt",
@@ -140,6 +153,16 @@ SPOILT = {
         lambda frames: frames["7"].update(cam_K="K"),
         "'cam_K' is K, expected 9 finite numbers",
     ),
+    "a camera with a skew": (
+        "scene_camera",
+        lambda frames: frames["7"].update(cam_K=[500, 9, 8, 0, 510, 6, 0, 0, 1]),
+        "a skew is not modeled",
+    ),
+    "a camera column by column": (
+        "scene_camera",
+        lambda frames: frames["7"].update(cam_K=[500, 0, 0, 0, 510, 0, 8, 6, 1]),
+        "or transpose the matrix",
+    ),
     "no depth scale": (
         "scene_camera",
         lambda frames: frames["7"].update(depth_scale=0),
@@ -150,6 +173,11 @@ SPOILT = {
         lambda frames: frames["7"][1].clear(),
         "lacks the key 'visib_fract'",
     ),
+    "a visibility of percents": (
+        "scene_gt_info",
+        lambda frames: frames["7"][1].update(visib_fract=5.0),
+        "scene_gt_info.json': 'visib_fract' is 5, expected a fraction from 0 to 1",
+    ),
 }
 
 
@@ -158,6 +186,17 @@ def test_a_spoilt_entry_is_named(fault: str, tmp_path: Path) -> None:
     name, change, message = SPOILT[fault]
     rewrite_json(write_scene(tmp_path) / f"{name}.json", change)
     with pytest.raises(DatasetError, match=re.escape(message)):
+        BopDataset(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cam_R_m2c": [0] * 9}, {"cam_t_m2c": [0, 0, 0.9]}, {"scale": [0, 1, 1]}, {"cam_t_m2c": None}],
+)
+def test_a_spoilt_instance_is_named_by_frame_and_number(change: dict, tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    rewrite_json(scene / "scene_gt.json", lambda frames: frames["7"][1].update(obj_id=4, **change))
+    with pytest.raises(DatasetError, match=r"^frame 7, instance 1: .*scene_gt\.json'"):
         BopDataset(tmp_path)[0]
 
 
@@ -207,6 +246,25 @@ def test_models_beside_the_plain_folder_are_used_and_said(tmp_path: Path) -> Non
     dataset = BopDataset(tmp_path)
     assert dataset.class_names == {4: "wedge", 9: "person"}
     assert dataset.notes == [f"'{tmp_path}' has no models: the meshes in models_cad are used"]
+
+
+def test_symmetries_that_are_not_known_are_said(tmp_path: Path) -> None:
+    write_scene(tmp_path)
+    assert BopDataset(tmp_path).notes == []
+    path = tmp_path / "models" / "models_info.json"
+    path.unlink()
+    (note,) = BopDataset(tmp_path).notes
+    assert note.startswith(f"'{path}' does not exist: no symmetries are known")
+
+
+def test_empty_masks_of_visible_instances_are_counted(tmp_path: Path) -> None:
+    scene = write_scene(tmp_path)
+    dataset = BopDataset(tmp_path)
+    assert empty_masks(dataset[0], dataset.class_names) == []
+    cv2.imwrite(
+        str(scene / "mask_visib" / "000007_000000.png"), np.zeros((HEIGHT, WIDTH), np.uint8)
+    )
+    assert empty_masks(dataset[0], dataset.class_names) == ["wedge"]
 
 
 def test_a_folder_without_depth_images_has_frames_of_unknown_depth(tmp_path: Path) -> None:

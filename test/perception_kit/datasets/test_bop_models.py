@@ -44,6 +44,14 @@ def test_mesh_in_meters_is_refused(tmp_path: Path) -> None:
         read_models(tmp_path / "models")[4].points(10)
 
 
+def test_a_flat_mesh_is_refused(tmp_path: Path) -> None:
+    write_models(tmp_path)
+    path = tmp_path / "obj_000004.ply"
+    path.write_text(path.read_text().replace("0.0 0.0 40.0", "40.0 40.0 0.0"))
+    with pytest.raises(DatasetError, match=r"obj_000004\.ply: is flat"):
+        read_models(tmp_path)[4].mesh()
+
+
 SPOILT_MODELS = {
     "a list": (lambda models: [models], "models_info.json' holds list"),
     "an object without number": (lambda models: {"mug": models["4"]}, "one of them has none"),

@@ -15,8 +15,8 @@ from mesh_files import GREEN, box, obj_text, write_obj, write_picture
 from perception_kit.datasets.files import DatasetError
 from perception_kit.datasets.mesh import MeshError
 from perception_kit.datasets.mesh_folder import find_objects, mesh_of
-from perception_kit.datasets.mesh_units import METERS, meters_per_unit
-from perception_kit.datasets.opener import open_models
+from perception_kit.datasets.mesh_units import METERS, MeshUnit, meters_per_unit
+from perception_kit.datasets.opener import open_models, open_object
 from perception_kit.synth.catalog import read_classes
 
 SIZE = "part: 120 x 80 x 60 mm"
@@ -80,12 +80,29 @@ def test_an_unclear_unit_is_asked_for(
 
 @given(
     st.sampled_from(["m", "cm", "mm", "in"]),
-    st.floats(0.0005, 5).map(lambda value: np.array([value, value / 2, value / 3])),
+    st.floats(0.001, 5).map(lambda value: np.array([value, value / 2, value / 3])),
 )
 def test_a_given_unit_is_taken_at_any_size(unit: str, meters: np.ndarray) -> None:
     factor, line = meters_per_unit("part", meters / METERS[unit], unit)  # type: ignore[arg-type]
     assert factor == METERS[unit]
-    assert line.endswith(f"(unit {unit}, as given)")
+    assert f"(unit {unit}, as given)" in line
+    assert ("warning" in line) == (not 0.005 <= (meters / METERS[unit]).max() * METERS[unit] <= 3)
+
+
+@pytest.mark.parametrize(
+    ("meters", "unit", "guess"),
+    [(300.0, "m", "is it in mm[?]"), (1e-4, "mm", "is it in m[?]"), (1e-9, "m", "check its unit")],
+)
+def test_a_given_unit_by_which_nothing_is_an_object_is_refused(
+    meters: float, unit: MeshUnit, guess: str
+) -> None:
+    with pytest.raises(MeshError, match=f"part: .*--mesh-unit {unit}: {guess}"):
+        meters_per_unit("part", np.full(3, meters) / METERS[unit], unit)
+
+
+def test_a_doubtful_given_unit_is_asked_about() -> None:
+    _, line = meters_per_unit("part", np.array([80.0, 50.0, 20.0]), "m")
+    assert line.endswith("warning: objects are 5 mm to 3 m long; is it in cm or mm?")
 
 
 @given(st.floats(1e-4, 1e5))
@@ -145,12 +162,15 @@ def test_one_mesh_of_several_files(tmp_path: Path) -> None:
     assert mesh_of(tmp_path).name == "textured.obj"
 
 
-def test_flat_objects_cannot_be_rendered(tmp_path: Path) -> None:
-    (tmp_path / "card").mkdir()
-    (tmp_path / "card" / "c.obj").write_text("v 0 0 0\nv .1 0 0\nv .1 .1 0\nv 0 .1 0\nf 1 2 3 4\n")
-    with pytest.raises(MeshError, match=r"c\.obj: is flat"):
-        read_classes(tmp_path)
-    assert open_models(tmp_path)[1].diameter == pytest.approx(np.sqrt(0.02))
+@pytest.mark.parametrize("corners", [3, 4])
+def test_flat_objects_are_neither_rendered_nor_posed(corners: int, tmp_path: Path) -> None:
+    path = tmp_path / "card" / "c.obj"
+    path.parent.mkdir()
+    face = " ".join(str(corner + 1) for corner in range(corners))
+    path.write_text(f"v 0 0 0\nv .1 0 0\nv .1 .1 0\nv 0 .1 0\nf {face}\n")
+    for read, source in ((read_classes, tmp_path), (open_models, tmp_path), (open_object, path)):
+        with pytest.raises(MeshError, match=r"c\.obj: is flat"):
+            read(source)
 
 
 def test_a_bop_folder_can_be_rendered(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def scale_extents(entry: dict[str, Any], factor: float) -> None:
         (
             "train/000000/scene_camera.json",
             lambda camera: camera.update(depth_scale=0.0001),
-            "times as near as by their poses: correct the unit of the depth",
+            "1190 times as near as by their poses: correct the unit of the depth",
         ),
         (
             "models/models_info.json",

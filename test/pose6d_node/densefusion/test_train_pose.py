@@ -14,10 +14,11 @@ from interrupted_training import assert_resume_is_exact
 from painted_box import box_model
 
 from perception_kit.networks.model_file import read_model
+from perception_kit.networks.model_metadata import ModelFileError
 from pose6d_node import train_pose
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.densefusion.predictor import PoseEstimator
-from pose6d_node.densefusion.trainer import RefinerStart, create_model
+from pose6d_node.densefusion.trainer import RefinerStart, create_model, unlearned_sizes
 
 
 def arguments_of(bop_folder: Path) -> list[str]:
@@ -153,6 +154,23 @@ def test_when_the_refiner_joins_in(
     assert start.update(run_progress, margin=0.05, latest=0.5) is refining, name
     start.follow(1.0)
     assert start.update(0.1, margin=0.05, latest=0.5) is refining, "the refiner never leaves again"
+
+
+def test_weights_without_a_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "added.safetensors"
+    PoseModel.untrained([box_model()]).save(path, {})
+    outputs = ["--out", "x.safetensors", "--run-dir", "x", "--weights", str(path)]
+    options = train_pose.parse_arguments([*arguments_of(tmp_path), *outputs])
+    with pytest.raises(ModelFileError, match="holds added objects only, no network to start from"):
+        create_model(options, [box_model()])
+
+
+def test_sizes_that_are_not_learned_are_said() -> None:
+    scale = torch.tensor([[1.0, 1.0, 1.0], [0.6, 0.6, 0.6], [1.0, 1.6, 1.0]])
+    assert unlearned_sizes(scale[:1]) is None
+    line = unlearned_sizes(scale)
+    assert line is not None
+    assert line.startswith("2 of 3 instances are 0.6 to 1.6 times as large as their models")
 
 
 def test_weights_to_start_from_leave_the_objects_their_surfaces(tmp_path: Path) -> None:

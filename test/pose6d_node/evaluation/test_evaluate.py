@@ -19,6 +19,7 @@ from perception_kit.networks.model_file import save_model
 from perception_kit.processes import EXIT_BAD_INPUT
 from pose6d_node.densefusion.pose_model import PoseModel
 from pose6d_node.evaluate import main
+from pose6d_node.evaluation.pose_stages import headline_stage, pose_stages
 from pose6d_node.segmentation.network import build_network
 from pose6d_node.segmentation.segmentation_model import save_segmentation
 
@@ -85,14 +86,32 @@ def test_files_of_a_whole_evaluation(
     assert [len(row) == len(listed["columns"]) for row in listed["rows"]] == [True] * 3
 
 
-def test_class_that_the_pose_model_does_not_know_is_named(
+def test_a_pose_model_of_other_classes_is_refused(
     bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
 ) -> None:
-    assert run(bop_folder, tmp_path, models["other"]) == 0
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["pose"] is None
-    assert "the pose model does not know box" in metrics["notes"][0]
-    assert "the pose model does not know box" in capsys.readouterr().out
+    assert run(bop_folder, tmp_path, models["segmentation"], models["other"]) == EXIT_BAD_INPUT
+    assert f"knows the poses of teapot, but '{bop_folder}' shows box" in capsys.readouterr().err
+
+
+def test_class_that_the_pose_model_does_not_know_is_named(
+    models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
+    folder = write_rectangles(tmp_path / "boxes", frames=2)
+    objects = [model for model in read_models(folder / "models").values() if not model.articulated]
+    path = tmp_path / "red.safetensors"
+    PoseModel.untrained(objects[:1]).save(path, {})
+    assert run(folder, tmp_path / "out", path) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["per_class"].keys() == {"red_box"}
+    assert "the pose model does not know blue_box" in capsys.readouterr().out
+
+
+def test_without_refinement_no_poses_are_called_refined(
+    models: dict[str, Path],
+) -> None:
+    stages = list(pose_stages(models["pose"], "cpu", refine_iterations=0))
+    assert stages == ["unrefined", "unrefined + ICP", "registered", "+ turns", "+ views"]
+    assert headline_stage(dict.fromkeys(stages[:2])) == "unrefined"  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -170,6 +189,16 @@ def test_folder_that_is_no_dataset_is_named(
     assert "no frames in a known layout" in capsys.readouterr().err
 
 
+def test_empty_masks_are_counted(
+    bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
+) -> None:
+    folder = shutil.copytree(bop_folder, tmp_path / "unmasked")
+    path = next(folder.glob("*/000000/mask_visib/000000_000000.png"))
+    cv2.imwrite(str(path), np.zeros((120, 160), np.uint8))
+    assert run(folder, tmp_path / "out", models["segmentation"]) == 0
+    assert "1 instance annotated as visible, but with an empty mask" in capsys.readouterr().out
+
+
 def test_frames_without_ground_truth_are_named(
     bop_folder: Path, models: dict[str, Path], tmp_path: Path, capsys
 ) -> None:
@@ -178,7 +207,7 @@ def test_frames_without_ground_truth_are_named(
         path = folder / f"train/000000/{name}.json"
         path.write_text(json.dumps({frame: [] for frame in json.loads(path.read_text())}))
     assert run(folder, tmp_path / "out", models["pose"]) == EXIT_BAD_INPUT
-    assert "has an annotated instance, so nothing can be scored" in capsys.readouterr().err
+    assert "no instance is annotated in 3 frames of" in capsys.readouterr().err
 
 
 def test_name_of_the_data_folder_in_the_release_before_goes_on_working(

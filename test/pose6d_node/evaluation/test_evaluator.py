@@ -25,6 +25,7 @@ from pose6d_node.evaluation.model_evaluator import (
     ModelResults,
 )
 from pose6d_node.evaluation.model_metrics import headline_matches, model_metrics, pose_scores
+from pose6d_node.evaluation.notes import class_notes
 from pose6d_node.evaluation.reliability import (
     calibration_error,
     draw_reliability,
@@ -110,6 +111,22 @@ def test_true_answers_have_full_scores(dataset: FrameDataset, box_views) -> None
             if "recall" in key or "auc" in key or key.startswith("ar")
         ] == pytest.approx([1.0] * 10)
     assert metrics["per_class"]["box"]["pose"]["ar"] == 1.0
+
+
+def test_each_model_is_scored_on_the_classes_that_it_knows(
+    dataset: FrameDataset, box_views
+) -> None:
+    foreign = KnownPoses(box_views)
+    foreign.class_names = ("crate",)
+    estimators = {"only": KnownPoses(box_views), "known size, refined": foreign}
+    evaluator = ModelEvaluator(dataset, None, estimators)
+    results = evaluator.run(range(2))
+    assert {stage: len(found) for stage, found in results.poses[GIVEN].items()} == {
+        "only": 2,
+        "known size, refined": 0,
+    }
+    (note,) = class_notes(dataset, evaluator, results)
+    assert note.startswith("the pose model of known size does not know box")
 
 
 def test_wrong_poses_have_the_errors_they_have(dataset: FrameDataset, box_views) -> None:
