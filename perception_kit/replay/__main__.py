@@ -15,9 +15,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from perception_kit.arguments import (
     CommandParser,
@@ -172,10 +174,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = vars(parse_arguments(arguments))
+    with _ending_nodes_at_interrupts():
+        return _replay(options)
+
+
+def _replay(options: dict[str, Any]) -> int:
     bags, workers, scheduler = (options.pop(name) for name in ("bags", "workers", "scheduler"))
     cameras, fixed_frame = options.pop("cameras"), options.pop("fixed_frame")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
 
     # What plays and scores takes seconds to import, which help and wrong options need not wait for.
     from perception_kit.replay.batch import print_summary, run_batch
@@ -208,6 +213,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             left = "the bags that were played so far, without a summary"
         print(f"replay: interrupted; '{options['out']}' holds {left}", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+@contextmanager
+def _ending_nodes_at_interrupts() -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, _interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
