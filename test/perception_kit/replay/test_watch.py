@@ -87,14 +87,28 @@ def test_all_are_awaited_and_nothing_is_said_when_all_answer(bench: Bench) -> No
 def test_a_node_that_does_not_get_ready_is_named_with_what_it_does(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    heard = {f"subscribers/{name}": 2 for name in ("detections", "poses", "tracks", "actions")}
     for name in NODES:
-        bench.report(name, state="active")
+        bench.report(name, state="active", **heard)
     del bench.watch.diagnostics["pose6d_node"]
     monkeypatch.setattr("perception_kit.replay.watch.START_LIMIT_S", 0.0)
     bench.watch.wait_until_active()
     assert bench.watch.gone.keys() == {"pose6d_node"}
     assert "not ready 0 s after its start (is starting)" in bench.watch.gone["pose6d_node"]
     assert "replay again later" in bench.logged[0]
+
+
+def test_poses_that_the_tracker_would_miss_are_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = {"subscribers/detections": 2, "subscribers/poses": 1}
+    bench.report("pose6d_node", state="active", **heard)
+    bench.report("tracker_node", state="active", **{"subscribers/tracks": 1})
+    bench.report("actionrec_node", state="active", **{"subscribers/actions": 1})
+    monkeypatch.setattr("perception_kit.replay.watch.START_LIMIT_S", 0.0)
+    bench.watch.wait_until_active()
+    assert bench.watch.gone.keys() == {"pose6d_node"}
+    assert "not all subscribers of /pose6d_node/poses are found" in bench.logged[0]
 
 
 ENDED = {
