@@ -32,6 +32,7 @@ from perception_kit.ros.qos import heartbeat_qos
 from perception_kit.ros.run_node import run_in_namespaces
 from perception_kit.ros.to_messages import actions_to_message, fall_alarms_to_message
 from perception_kit.ros.worker import FrameWorker
+from perception_kit.short_text import listed
 
 if TYPE_CHECKING:
     from actionrec_node.recognition.clip_requests import ClipRequest, NewestClips
@@ -53,9 +54,7 @@ def listed_people(track_ids: Sequence[int]) -> str:
     """How many people, and who they are, for people to read."""
     if not track_ids:
         return "0"
-    named = ", ".join(map(str, track_ids[:_NAMED_PEOPLE]))
-    more = ", …" if track_ids[_NAMED_PEOPLE:] else ""
-    return f"{len(track_ids)} (tracks {named}{more})"
+    return f"{len(track_ids)} (tracks {listed(map(str, track_ids), _NAMED_PEOPLE, ', ')})"
 
 
 class ActionrecNode(PerceptionNode[ActionConfig]):

@@ -14,6 +14,7 @@ from perception_kit.bags.camera_topics import has_images
 from perception_kit.evaluation.results import STAGES, read_results
 from perception_kit.evaluation.run_folder import RESULTS
 from perception_kit.ros.image import ImageError
+from perception_kit.short_text import listed
 from perception_kit.temporary import temporary_folder
 from perception_kit.types import FrameResults
 from video_search.describer import SPACE, Describer, cropped
@@ -180,7 +181,7 @@ class Ingestion:
 
     def _name_faults(self, file: SourceFile, faults: list[str], count: int) -> None:
         """Remark on images that cannot be read; ImageError for pictures that all are so."""
-        named = ", ".join(faults[:_NAMED_FAULTS]) + (", …" if len(faults) > _NAMED_FAULTS else "")
+        named = listed(faults, _NAMED_FAULTS, ", ")
         if file.kind == "pictures" and len(faults) == count:
             raise ImageError(
                 f"'{file.uri}': none of its {count} pictures can be read ({named}): give whole"

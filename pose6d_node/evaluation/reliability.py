@@ -73,5 +73,5 @@ def draw_reliability(path: Path, stages: Mapping[str, Sequence[PoseMatch]]) -> N
         xlim=(0, 1),
         ylim=(-0.02, 1.02),
     )
-    axes.legend(loc="upper left")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center")
     figure.savefig(path, dpi=120)
