@@ -79,7 +79,7 @@ def test_a_folder_without_a_whole_picture_fails(patterns: Path, tmp_path: Path) 
     not_utf8(folder).write_text("no picture")
     outcome = indexed(folder, patterns)
     assert outcome.state == "failed"
-    assert "none of its 5 pictures can be read (a.png, b.png, c.png, …)" in outcome.error
+    assert "none of its 5 pictures can be read (a.png, b.png, c.png and 2 more)" in outcome.error
 
 
 @pytest.mark.parametrize("shape", [(8, 40000, 3), (40000, 8, 3)])
