@@ -14,6 +14,7 @@ LAYERS = (
         "types",
         "alarm_classes",
         "budgets",
+        "closing",
         "colors",
         "boxes",
         "geometry",

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from rosbags.interfaces import (
@@ -41,6 +40,7 @@ from rosbags.typesys.store import Typestore
 
 from perception_kit.bags.bounded_decompression import bound_decompression
 from perception_kit.bags.recording import RECORDINGS_HELP, ROS1, BagError, readable_recording
+from perception_kit.closing import Closing
 from perception_kit.resources import PACKAGE, package_folder
 
 
@@ -85,7 +85,7 @@ def open_typestore() -> Typestore:
     return typestore
 
 
-class BagReader:
+class BagReader(Closing):
     """A rosbag2 folder, ``.mcap`` or ``.db3`` file, or a ROS 1 ``.bag`` file, read lazily.
 
     Topics of any type may be in it: a type that this package does not know is decoded by the
@@ -275,17 +275,6 @@ class BagReader:
             " there, try 'ros2 bag reindex' (sqlite3), or record it again"
         )
 
-    def __enter__(self) -> BagReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def read_messages(path: str | Path, topics: Iterable[str]) -> Iterator[BagMessage]:
     """Messages of ``topics`` of a bag in the order of their bag stamps. Raises BagError."""
@@ -293,7 +282,7 @@ def read_messages(path: str | Path, topics: Iterable[str]) -> Iterator[BagMessag
         yield from reader.messages(topics)
 
 
-class BagWriter:
+class BagWriter(Closing):
     """Writes a rosbag2 folder with one MCAP file of zstd-compressed chunks.
 
     Messages are ``rosbags`` objects, e.g.
@@ -341,14 +330,3 @@ class BagWriter:
     def close(self) -> None:
         """Write the index and the metadata file."""
         self._writer.close()
-
-    def __enter__(self) -> BagWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic, time_ns
-from types import TracebackType
 from typing import Any
 
 from perception_kit.bags.bag import open_typestore
 from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.closing import Closing
 from perception_kit.evaluation.results import STAGES, Stage
 from perception_kit.ros.graph_client import GraphClient
 from perception_kit.stamps import stamp_to_ns
@@ -47,7 +47,7 @@ class Responses:
     latency_s: dict[str, float] = field(default_factory=dict)
 
 
-class Player:
+class Player(Closing):
     """Publishes frames and collects the results with their stamps, in one ROS domain.
 
     Messages stay CDR bytes in both directions. Use as a context manager.
@@ -137,14 +137,3 @@ class Player:
             responses.latency_s[stage.name] = (received_ns - responses.published_ns) * 1e-9
             responses.data[stage.name] = data
             responses.messages[stage.name] = message
-
-    def __enter__(self) -> Player:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

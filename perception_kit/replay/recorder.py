@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from perception_kit.bags.bag import BagWriter, RawMessage
 from perception_kit.bags.camera_frames import CameraFrame
+from perception_kit.closing import Closing
 from perception_kit.depth_scale import metric_width, scale_warning
 from perception_kit.drawing import draw_overlay
 from perception_kit.evaluation.ground_truth import FrameKey
@@ -31,7 +31,7 @@ from perception_kit.types import FrameResults
 _LATENCIES = (*(stage.name for stage in STAGES), "total")
 
 
-class Recorder:
+class Recorder(Closing):
     """Writes the bag of results and the video into the folder ``out``, and the Rerun log ``rerun``.
 
     ``frame_count`` is the number of colour images to come. ``models`` are by class name; their
@@ -210,17 +210,6 @@ class Recorder:
     def depth_scale_warning(self) -> str | None:
         """What is wrong with the unit of the depth, by the size of the objects; None else."""
         return scale_warning(self._size_ratios)
-
-    def __enter__(self) -> Recorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float]:

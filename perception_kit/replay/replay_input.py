@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from types import TracebackType
 
 from perception_kit.bags.bag import BagReader
 from perception_kit.bags.camera_file import read_camera_file
@@ -16,6 +15,7 @@ from perception_kit.bags.camera_topics import (
     find_camera_topics,
     topics_of_camera,
 )
+from perception_kit.closing import Closing
 from perception_kit.evaluation.ground_truth import GroundTruthSource
 from perception_kit.evaluation.ground_truth_actions import ActionGroundTruth
 from perception_kit.evaluation.ground_truth_bag import BagGroundTruth
@@ -24,7 +24,7 @@ from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.camera_reader import CameraReader
 
 
-class ReplayInput:
+class ReplayInput(Closing):
     """The bag and the ground truth that ``settings`` name.
 
     ``remarks`` name what is missing. Use as a context manager. Raises BagError.
@@ -78,13 +78,6 @@ class ReplayInput:
             )
         return source
 
-    def __enter__(self) -> ReplayInput:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the bag."""
         self._reader.close()

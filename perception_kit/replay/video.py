@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 import cv2
 import numpy as np
+
+from perception_kit.closing import Closing
 
 # The customary clock of MPEG streams, 90 kHz.
 _TIME_BASE = Fraction(1, 90_000)
@@ -18,7 +19,7 @@ _TIME_BASE = Fraction(1, 90_000)
 _NOMINAL_RATE = 30
 
 
-class VideoWriter:
+class VideoWriter(Closing):
     """MP4 file of RGB frames shown at their stamps.
 
     The size is that of the first frame, rounded down to even numbers; a smaller frame is shown in
@@ -56,17 +57,6 @@ class VideoWriter:
         if self._first_ns is not None:
             self._container.mux(self._stream.encode())
         self._container.close()
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _fitted(rgb: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TypeVar
-
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-Self = TypeVar("Self", bound="GraphNode")
+from perception_kit.closing import Closing
 
 
-class GraphNode:
+class GraphNode(Closing):
     """A ROS node with a context and an executor of its own, in the graph until ``close``.
 
     Without ``domain_id`` it is in the domain of the environment. Use as a context manager.
@@ -36,14 +33,3 @@ class GraphNode:
         self._executor.shutdown()
         self._node.destroy_node()
         self._context.try_shutdown()
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
