@@ -82,6 +82,12 @@ class RecognizerConfig:
         0.0,
         1.0,
     )
+    fall_hold: float = parameter(
+        2.0,
+        "an alarm that lying confirmed goes off once the score was below fall_off for so long, s",
+        0.0,
+        60.0,
+    )
 
     def __post_init__(self) -> None:
         check_parameters(self)

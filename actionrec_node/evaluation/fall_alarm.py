@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from actionrec_node.config import RecognizerConfig
-from actionrec_node.evaluation.clip_scores import PredictedVideo, fall_names
+from actionrec_node.evaluation.clip_scores import PredictedVideo, fall_names, label_names
 from actionrec_node.recognition.decision import Decision
-from perception_kit.alarm_classes import default_alarm_classes
+from perception_kit.alarm_classes import default_alarm_classes, default_lying_classes
 from perception_kit.colors import FALL_LABEL
 from perception_kit.metrics import actions
 
@@ -41,29 +41,37 @@ def alarm_scores(
     ``false_alarms``, ``false_alarms_per_hour``, ``mean_delay_s`` and ``max_delay_s``
     (``fall_reports``). ``confirmed`` has the same lists for a robot that waits until lying confirms
     the alarm, at most ``CONFIRMATION_S`` after the fall, for the ``falls`` whose video goes on for
-    ``LYING_S``.
+    ``LYING_S``, and ``ended_lying``: how many of these alarms went off while somebody lay.
     """
     if alarm_classes is None:
         alarm_classes = default_alarm_classes(class_names)
+    if lying_classes is None:
+        lying_classes = default_lying_classes(class_names)
     called = fall_names(class_names, alarm_classes)
+    lying = np.isin(label_names(class_names), list(lying_classes))
     minutes = sum(len(video.live_frames()[0]) for video in videos) / clip_fps / 60
-    on, confirmed = [], []
+    on, confirmed, ended_lying = [], [], []
     for fall_on in CHOICES:
         config = RecognizerConfig(fall_on=fall_on)
         decisions = [Decision(class_names, alarm_classes, lying_classes) for _ in videos]
         reports = [
-            _reports(video, decision, called, clip_fps, config)
+            _reports(video, decision, called, lying, clip_fps, config)
             for video, decision in zip(videos, decisions, strict=True)
         ]
-        on.append(actions.joined(each for each, _ in reports))
-        confirmed.append(actions.joined(each for _, each in reports))
+        on.append(actions.joined(each for each, _, _ in reports))
+        confirmed.append(actions.joined(each for _, each, _ in reports))
+        ended_lying.append(sum(count for _, _, count in reports))
 
     return {
         "minutes": minutes,
         "falls": len(on[0].delays_s),
         "fall_on": list(CHOICES),
         **_columns(on, minutes),
-        "confirmed": {"falls": len(confirmed[0].delays_s), **_columns(confirmed, minutes)},
+        "confirmed": {
+            "falls": len(confirmed[0].delays_s),
+            **_columns(confirmed, minutes),
+            "ended_lying": ended_lying,
+        },
     }
 
 
@@ -89,12 +97,14 @@ def _reports(
     video: PredictedVideo,
     decision: Decision,
     called: np.ndarray,
+    lying: np.ndarray,
     clip_fps: float,
     config: RecognizerConfig,
-) -> tuple[actions.FallReports, actions.FallReports]:
+) -> tuple[actions.FallReports, actions.FallReports, int]:
     """Reports by the alarm, and by the confirmed alarm, in one video.
 
-    ``called`` are the classes' names by ``fall_names``.
+    The third value is how many confirmed alarms ended while somebody lay. ``called`` are the
+    classes' names by ``fall_names``, ``lying`` says which of them are lying.
     """
     # Whether the alarm is on, and confirmed, after each window.
     is_on, is_confirmed = np.zeros((2, len(video.ends)), bool)
@@ -102,6 +112,8 @@ def _reports(
         decision.update(scores, round(end / clip_fps * 1e9), config)
         is_on[index] = decision.alarm is not None
         is_confirmed[index] = decision.alarm is not None and decision.alarm.confirmed_ns is not None
+
+    ends = is_confirmed[:-1] & ~is_confirmed[1:] & lying[video.labels[video.ends[1:]]]
 
     # It holds until the next window.
     frames, ground_truth, newest = video.live_frames()
@@ -111,7 +123,11 @@ def _reports(
         reported = np.where(alarms[newest], FALL_LABEL, actions.NONE)
         return actions.fall_reports(stamps, truth, reported.tolist(), FALL_LABEL, grace_s, after_s)
 
-    return reports(is_on, actions.GRACE_S, 0.0), reports(is_confirmed, CONFIRMATION_S, LYING_S)
+    return (
+        reports(is_on, actions.GRACE_S, 0.0),
+        reports(is_confirmed, CONFIRMATION_S, LYING_S),
+        int(ends.sum()),
+    )
 
 
 def format_alarm(scores: dict[str, Any]) -> str:
@@ -121,11 +137,17 @@ def format_alarm(scores: dict[str, Any]) -> str:
         "                        alarm is on                  |  and lying confirms it"
         f", of {scores['confirmed']['falls']} falls",
         "fall_on  missed  false  an hour  mean, max delay in s  |"
-        "  missed  false  an hour  mean, max delay in s",
+        "  missed  false  an hour  mean, max delay in s  ended lying",
     ]
     on, confirmed = _cells(scores), _cells(scores["confirmed"])
-    for fall_on, *cells in zip(scores["fall_on"], on, confirmed, strict=True):
-        lines.append(f"{fall_on:7.2f}  " + "  |  ".join(cells))
+    ended = scores["confirmed"]["ended_lying"]
+    for fall_on, *cells, count in zip(scores["fall_on"], on, confirmed, ended, strict=True):
+        lines.append(f"{fall_on:7.2f}  " + "  |  ".join(cells) + f"  {count:11d}")
+    lines.append(
+        f"An alarm counts for a fall until {actions.GRACE_S:g} s after it, a confirmed one until"
+        f" {CONFIRMATION_S:g} s after it, and is false later.\nEnded lying: confirmed alarms that"
+        " went off before the person got up."
+    )
     return "\n".join(lines)
 
 

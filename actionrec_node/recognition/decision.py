@@ -31,9 +31,11 @@ class Decision:
     not with the first one, before which nothing is known, and off with one that scores falling and
     lying together below ``fall_off``: not before the person gets up. A fall scores the sum of the
     ``alarm_classes``, lying that of the ``lying_classes``. A later clip in which lying scores at
-    least half of the fall confirms the alarm. While it is on, the label is that of lying where this
-    scores higher than the fall, and else "falling" whatever the model calls it. While it is off,
-    the label is the best of the classes that raise no alarm, or ``NONE`` where that scores below
+    least half of the fall confirms the alarm, which then goes off only when all clips of
+    ``fall_hold`` seconds were below ``fall_off``: of who lies still, some clips look like something
+    else. While it is on, the label is that of lying where this scores higher than the fall, and
+    else "falling" whatever the model calls it. While it is off, or about to go off, the label is
+    the best of the classes that raise no alarm, or ``NONE`` where that scores below
     ``score_threshold``. A model without alarm classes has no alarm, one with the class "nobody" has
     no label where that is the best.
 
@@ -60,6 +62,7 @@ class Decision:
         self._falls = [self._names.index(name) for name in alarm_classes]
         self._lying = [self._names.index(name) for name in lying_classes]
         self._first_sign_ns: int | None = None
+        self._below_since_ns: int | None = None
         self._stamp_ns = 0
 
     def hold(self, alarm: FallAlarm) -> None:
@@ -100,8 +103,12 @@ class Decision:
 
         # Below the lower threshold the fall, if there was one, is over.
         if (fall if self.alarm is None else fall + lying) < config.fall_off:
-            self.alarm = self._first_sign_ns = None
+            if self._below_since_ns is None:
+                self._below_since_ns = stamp_ns
+            if not self._is_held(stamp_ns, config):
+                self.alarm = self._first_sign_ns = self._below_since_ns = None
             return
+        self._below_since_ns = None
 
         # Between the two the alarm stays as it is, but a fall may have begun.
         if self._first_sign_ns is None:
@@ -115,18 +122,24 @@ class Decision:
         ):
             self.alarm = replace(self.alarm, confirmed_ns=stamp_ns)
 
+    def _is_held(self, stamp_ns: int, config: RecognizerConfig) -> bool:
+        """Whether an alarm that lying confirmed goes on, although the scores are low."""
+        if self.alarm is None or self.alarm.confirmed_ns is None or self._below_since_ns is None:
+            return False
+        return (stamp_ns - self._below_since_ns) * 1e-9 < config.fall_hold
+
     def _score(self, classes: list[int]) -> float:
         """Probability that it is one of the classes, which exclude each other."""
         return min(float(self.scores[classes].sum()), 1.0)
 
     def _label(self, score_threshold: float) -> tuple[str, float]:
-        if self.alarm is not None:
+        if self.alarm is not None and self._below_since_ns is None:
             fall, lying = self._score(self._falls), self._score(self._lying)
             if fall >= lying:
                 return FALL_LABEL, fall
             return self._names[max(self._lying, key=lambda index: self.scores[index])], lying
 
-        # Without an alarm a fall is not a choice.
+        # Without an alarm, or when it is about to end, a fall is not a choice.
         candidates = self.scores.copy()
         candidates[self._falls] = -1.0
         best = int(candidates.argmax())

@@ -27,23 +27,32 @@ def test_each_threshold_has_its_misses_and_false_alarms() -> None:
 
     lines = format_alarm(scores).splitlines()
     assert lines[0] == f"fall alarm: 1 falls in {9 / 60:.1f} min"
-    never = ["|", "1", "0", "0.0", "-,", "-"]  # without a class of lying
+    never = ["|", "1", "0", "0.0", "-,", "-", "0"]  # without a class of lying
     assert lines[3].split() == ["0.30", "0", "1", "400.0", "1.00,", "1.00", *never]
-    assert lines[-1].split() == ["0.95", "1", "0", "0.0", "-,", "-", *never]
+    assert lines[-3].split() == ["0.95", "1", "0", "0.0", "-,", "-", *never]
 
 
 def test_lying_confirms_the_alarm() -> None:
     # Somebody falls at 1 s and lies from 3 s on; later they sit down as if they fell, and sit.
     names = ["falling", "lying", "sitting"]
-    order = [2, 0, 0, 1, 1, 2, 0, 2, 2]
-    labels = np.array([2, 0, 0, 1, 1, 2, 2, 2, 2])
+    order = [2, 0, 0, 1, 1, 2, 2, 2, 0, 2, 2]
+    labels = np.array([2, 0, 0, 1, 1, 2, 2, 2, 2, 2, 2])
     scores = np.eye(3)[order] * 0.9 + 0.05
-    table = alarm_scores([PredictedVideo(labels, np.arange(9), scores)], names, 1.0)
+    table = alarm_scores([PredictedVideo(labels, np.arange(11), scores)], names, 1.0)
     fall_on = CHOICES.index(0.75)
     assert (table["missed"][fall_on], table["false_alarms"][fall_on]) == (0, 1)
     confirmed = table["confirmed"]
     assert (confirmed["missed"][fall_on], confirmed["false_alarms"][fall_on]) == (0, 0)
     assert confirmed["mean_delay_s"][fall_on] == 2.0
+    assert confirmed["ended_lying"][fall_on] == 0
+
+
+def test_alarms_that_end_while_somebody_lies_are_counted() -> None:
+    names = ["falling", "lying", "sitting"]
+    scores = np.eye(3)[[2, 0, 0, 1, 2, 2, 2, 1]] * 0.9 + 0.05
+    labels = np.array([2, 0, 0, 1, 1, 1, 1, 1])
+    table = alarm_scores([PredictedVideo(labels, np.arange(8), scores)], names, 1.0)
+    assert table["confirmed"]["ended_lying"][CHOICES.index(0.75)] == 1
 
 
 def test_the_alarm_is_scored_for_the_alarm_classes_of_the_model() -> None:

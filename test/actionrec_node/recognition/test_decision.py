@@ -102,7 +102,7 @@ def test_first_sign_of_a_fall_is_kept_until_it_is_over() -> None:
 
 
 def test_an_alarm_lasts_while_the_person_lies_which_confirms_it() -> None:
-    config = RecognizerConfig(smoothing=0.0, fall_on=0.6, fall_off=0.3)
+    config = RecognizerConfig(smoothing=0.0, fall_on=0.6, fall_off=0.3, fall_hold=0.0)
     decision = Decision(("falling", "lying", "walking"))
     found = []
     for index, scores in enumerate(
@@ -128,6 +128,20 @@ def test_an_alarm_lasts_while_the_person_lies_which_confirms_it() -> None:
         ("walking", 0.9, None),
         ("lying", 0.9, None),
     ]
+
+
+def test_a_confirmed_alarm_is_held_over_clips_that_look_like_something_else() -> None:
+    config = RecognizerConfig(smoothing=0.0, fall_on=0.6, fall_hold=2.5 * STEP_NS * 1e-9)
+    decision = Decision(("falling", "lying", "sitting"))
+    fall, lies, sits = [0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.0, 0.1, 0.9]
+    found = []
+    for index, scores in enumerate([fall, fall, sits, fall, lies, sits, sits, lies, *[sits] * 4]):
+        label, _ = decision.update(np.array(scores), index * STEP_NS, config)
+        found.append((label, decision.alarm is not None))
+    alarmed, held = ("lying", True), ("sitting", True)
+    not_confirmed = [("falling", True), ("sitting", False), ("falling", True)]
+    assert found[1:4] == not_confirmed
+    assert found[4:] == [alarmed, held, held, alarmed, held, held, held, ("sitting", False)]
 
 
 @pytest.mark.parametrize(("lying", "confirmed"), [(0.25, False), (0.35, True)])
