@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from perception_kit.processes import ignoring_interrupts, noting_signals
 from perception_kit.training import checkpoint
 from perception_kit.training.clock import TrainingClock, warmup_cosine
 from perception_kit.training.options import TrainingOptions
@@ -137,48 +139,64 @@ class TrainingLoop(Generic[Network, Batch]):
     def run(self) -> Network:
         """Train; returns the network with averaged weights.
 
-        Raises TrainingError where a loss or a gradient is not finite, and OSError where a
-        checkpoint or the log cannot be written.
+        SIGINT and SIGTERM end the run after the current step, with a checkpoint and
+        KeyboardInterrupt. Raises TrainingError where a loss or a gradient is not finite, and
+        OSError where a checkpoint or the log cannot be written.
         """
-        trainer, fabric, clock = self.trainer, self.trainer.fabric, self.clock
-        log = RunLog(self.options.run_dir, clock.step) if fabric.is_global_zero else None
+        trainer, clock = self.trainer, self.clock
+        log = RunLog(self.options.run_dir, clock.step) if trainer.fabric.is_global_zero else None
         bar = tqdm(total=100, desc="training", unit="%", bar_format=BAR_FORMAT, disable=not log)
-        batches = iter(trainer.batches(clock.step))
+        with ignoring_interrupts():  # by the loader's workers, which go on until the step is done
+            batches = iter(trainer.batches(clock.step))
 
-        # The clocks of several processes differ: the first one's counts.
-        while (progress := fabric.broadcast(clock.progress)) < 1.0:
-            rate = trainer.learning_rate * trainer.rate_factor(clock.step, progress)
-            for group in trainer.optimizer.param_groups:
-                group["lr"] = rate
+        with noting_signals() as interrupted:
+            while (progress := self._progress()) < 1.0 and not interrupted.is_set():
+                losses, scalars, loss = self._update(next(batches), progress)
 
-            # Forward and backward pass, with the gradient's norm limited.
-            losses, scalars = trainer.step(next(batches), progress)
-            total = torch.stack([*losses.values()]).sum()
-            trainer.optimizer.zero_grad()
-            fabric.backward(total)
-            weights = trainer.network.parameters()
-            norm = nn.utils.clip_grad_norm_(weights, trainer.max_gradient_norm)
-            loss = check_finite(total, norm, clock.step)
+                # Report, and checkpoint from time to time.
+                if log:
+                    bar.set_postfix(step=clock.step, loss=f"{loss:.3f}", refresh=False)
+                    bar.update(100 * clock.progress - bar.n)
+                    self._report(log, losses, scalars | {"progress": progress, "loss": loss})
+                if clock.checkpoint_due():
+                    self._save()
+            self._save()
 
-            # Update of the weights and of their average.
-            trainer.optimizer.step()
-            self.average.update_parameters(trainer.network)
-            clock.tick()
-
-            # Report, and checkpoint from time to time.
-            if log:
-                bar.set_postfix(step=clock.step, loss=f"{loss:.3f}", refresh=False)
-                bar.update(100 * clock.progress - bar.n)
-                scalars |= {"learning_rate": rate, "progress": progress, "loss": loss}
-                self._report(log, losses, scalars)
-            if clock.checkpoint_due():
-                self._save()
-
-        self._save()
         bar.close()
         if log:
             log.close()
+        if progress < 1.0:
+            print(f"stopped after step {clock.step}: --resume goes on from there", file=sys.stderr)
+            raise KeyboardInterrupt
         return cast(Network, self.average.module)
+
+    def _progress(self) -> float:
+        """Progress by the clock of the first of several processes: theirs differ."""
+        return self.trainer.fabric.broadcast(self.clock.progress)
+
+    def _update(
+        self, batch: Batch, progress: float
+    ) -> tuple[dict[str, Tensor], dict[str, float], float]:
+        """One step of the training; returns its losses, what else to log, and their sum."""
+        trainer = self.trainer
+        rate = trainer.learning_rate * trainer.rate_factor(self.clock.step, progress)
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = rate
+
+        # Forward and backward pass, with the gradient's norm limited.
+        losses, scalars = trainer.step(batch, progress)
+        total = torch.stack([*losses.values()]).sum()
+        trainer.optimizer.zero_grad()
+        trainer.fabric.backward(total)
+        weights = trainer.network.parameters()
+        norm = nn.utils.clip_grad_norm_(weights, trainer.max_gradient_norm)
+        loss = check_finite(total, norm, self.clock.step)
+
+        # Update of the weights and of their average.
+        trainer.optimizer.step()
+        self.average.update_parameters(trainer.network)
+        self.clock.tick()
+        return losses, scalars | {"learning_rate": rate}, loss
 
     def _report(self, log: RunLog, losses: dict[str, Tensor], scalars: dict[str, float]) -> None:
         step, every = self.clock.step, self.trainer.validate_every

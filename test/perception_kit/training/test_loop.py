@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,29 @@ def test_the_log_of_a_resumed_run_has_each_step_once(
     train(tmp_path, steps=5, resume=True)
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_resumed_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, sent: signal.Signals
+) -> None:
+    whole = train(tmp_path / "whole", steps=4)
+    monkeypatch.setattr(training_loop, "LOG_EVERY", 1)
+    with monkeypatch.context() as interrupting:
+        add = training_loop.RunLog.add
+
+        def interrupt(log: training_loop.RunLog, step: int, values: dict[str, float]) -> None:
+            add(log, step, values)
+            if step == 2:
+                signal.raise_signal(sent)
+
+        interrupting.setattr(training_loop.RunLog, "add", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "parts", steps=4)
+    assert "stopped after step 2: --resume goes on from there" in capsys.readouterr().err
+    parts = train(tmp_path / "parts", steps=4, resume=True)
+    for name, tensor in whole.items():
+        torch.testing.assert_close(parts[name], tensor)
 
 
 def test_a_full_disk_ends_the_run_and_leaves_its_checkpoint(tmp_path: Path) -> None:
