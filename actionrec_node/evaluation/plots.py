@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from perception_kit.metrics.actions import Roc
 
 MEASURES = ("precision", "recall", "f1")
+NAME_PIXELS = 36, 14  # of the name of a point
 
 
 def plot_confusion(path: Path, counts: np.ndarray, class_names: Sequence[str]) -> None:
@@ -54,26 +55,38 @@ def plot_roc(path: Path, curve: Roc, label: str) -> None:
 def plot_alarm(path: Path, scores: Mapping[str, Any]) -> None:
     """Recall of the falls over false alarms per hour, by ``alarm_scores`` that have falls.
 
-    Each point is a value of ``fall_on``.
+    Each point is a value of ``fall_on``. A plot of its own has the alarms that lying confirms.
     """
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    axes = figure.subplots()
     confirmed = scores["confirmed"]
-    curves = [("alarm", scores), (f"confirmed by lying, of {confirmed['falls']}", confirmed)]
-    for name, curve in curves if confirmed["falls"] else curves[:1]:
-        axes.plot(curve["false_alarms_per_hour"], curve["recall"], marker="o", label=name)
-        points = zip(
-            curve["false_alarms_per_hour"], curve["recall"], scores["fall_on"], strict=True
-        )
-        for x, y, fall_on in points:
-            axes.annotate(f"{fall_on:.2f}", (x, y), textcoords="offset points", xytext=(4, -10))
-    axes.legend(loc="lower right")
-    axes.set_xlabel("false alarms per hour")
-    axes.set_ylabel("recall of falls")
-    axes.set_ylim(0, 1.05)
-    axes.set_title(f"{scores['falls']} falls in {scores['minutes']:.1f} min, by fall_on")
-    axes.grid(alpha=0.4)
+    curves = {f"alarm is on, of {scores['falls']} falls": scores}
+    if confirmed["falls"]:
+        curves[f"lying confirms it, of {confirmed['falls']} falls"] = confirmed
+    figure = Figure(figsize=(5.5 * len(curves), 4.5), layout="constrained")
+    all_axes = figure.subplots(1, len(curves), squeeze=False, sharey=True)[0]
+    for axes, (title, curve) in zip(all_axes, curves.items(), strict=True):
+        axes.plot(curve["false_alarms_per_hour"], curve["recall"], marker="o")
+        axes.set_xlim(0, max(1.0, axes.get_xlim()[1]))
+        axes.set_ylim(0, 1.05)
+        axes.set_title(title)
+        axes.set_xlabel("false alarms per hour")
+        axes.grid(alpha=0.4)
+    all_axes[0].set_ylabel("recall of falls")
+    figure.suptitle(f"{scores['minutes']:.1f} min of video, by fall_on")
+
+    figure.draw_without_rendering()  # the layout says where the points are
+    for axes, curve in zip(all_axes, curves.values(), strict=True):
+        _name_points(axes, curve, scores["fall_on"])
     figure.savefig(path, dpi=120)
+
+
+def _name_points(axes: Axes, curve: Mapping[str, Any], names: Sequence[float]) -> None:
+    """Write names beside the points of a curve, but not over one another."""
+    points = np.array([curve["false_alarms_per_hour"], curve["recall"]], float).T
+    named: list[np.ndarray] = []
+    for point, pixel, name in zip(points, axes.transData.transform(points), names, strict=True):
+        if all((abs(pixel - other) > NAME_PIXELS).any() for other in named):
+            named.append(pixel)
+            axes.annotate(f"{name:.2f}", point, textcoords="offset points", xytext=(4, -10))
 
 
 def plot_per_class(path: Path, runs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
@@ -81,15 +94,14 @@ def plot_per_class(path: Path, runs: Mapping[str, Mapping[str, Mapping[str, Any]
 
     ``runs`` are {RUN: per class scores}; an undefined score has no bar.
     """
-    class_names = list(next(iter(runs.values())))
+    clips = {name: scores["support"] for name, scores in next(iter(runs.values())).items()}
+    class_names = [name if count else f"{name}\n(no clips)" for name, count in clips.items()]
     size = (max(6.0, 0.35 * len(runs) * len(class_names) + 3), 7.5)
     figure = Figure(figsize=size, layout="constrained")
 
     # Rows of bars, one for each measure.
     for axes, measure in zip(figure.subplots(len(MEASURES), 1, sharex=True), MEASURES, strict=True):
-        heights = {
-            run: [scores[name][measure] for name in class_names] for run, scores in runs.items()
-        }
+        heights = {run: [scores[name][measure] for name in clips] for run, scores in runs.items()}
         _bars(axes, heights, class_names)
         axes.set_ylabel("F-score" if measure == "f1" else measure)
 
