@@ -32,7 +32,11 @@ from perception_kit.ros.camera_motion import CameraMotion
 from perception_kit.ros.diagnostics import ProblemLog, describe_error, diagnostic_array
 from perception_kit.ros.fusion_inputs import CameraInput, TrackFrame
 from perception_kit.ros.heartbeat import publish_heartbeat
-from perception_kit.ros.parameters import declare_parameters, updated_config
+from perception_kit.ros.parameters import (
+    declare_parameters,
+    updated_config,
+    warn_of_unknown_parameters,
+)
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.supervision import HEARTBEAT_S, status_name
@@ -84,6 +88,7 @@ class FusionNode(Node):
         if len(set(self.cameras)) < 2 or "" in self.cameras:
             raise ValueError(f"'cameras' is {self.cameras}, expected two names or more")
         self.config = declare_parameters(self, FusionNodeConfig)
+        warn_of_unknown_parameters(self)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 

@@ -28,7 +28,12 @@ from perception_kit.ros.diagnostics import (
 )
 from perception_kit.ros.heartbeat import publish_heartbeat
 from perception_kit.ros.inputs import FrameInputs, Input, SynchronizedFrame
-from perception_kit.ros.parameters import Config, declare_parameters, updated_config
+from perception_kit.ros.parameters import (
+    Config,
+    declare_parameters,
+    updated_config,
+    warn_of_unknown_parameters,
+)
 from perception_kit.ros.qos import result_qos
 from perception_kit.ros.result_publishers import ResultPublishers
 from perception_kit.ros.stamp_guard import StampGuard, Verdict
@@ -91,6 +96,7 @@ class PerceptionNode(LifecycleNode, Generic[Config]):
 
         self.node_config = declare_parameters(self, NodeConfig, **defaults)
         self.config = declare_parameters(self, config_type)
+        warn_of_unknown_parameters(self)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 

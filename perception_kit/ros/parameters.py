@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import Field, fields, replace
+from difflib import get_close_matches
 from sys import float_info
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from rclpy.parameter import Parameter
 from perception_kit.parameters import Dataclass
 
 Config = TypeVar("Config", bound=Dataclass)
+_OF_ROS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
 
 
 def declare_parameters(node: Node, config_type: type[Config], **defaults: Any) -> Config:
@@ -35,6 +37,23 @@ def declare_parameters(node: Node, config_type: type[Config], **defaults: Any) -
         default = defaults.get(entry.name, entry.default)
         values[entry.name] = node.declare_parameter(entry.name, default, _descriptor(entry)).value
     return config_type(**values)
+
+
+def warn_of_unknown_parameters(node: Node) -> None:
+    """Name each given parameter that the node, which has declared its own, does not know.
+
+    ROS leaves them out without a word, and the node runs with the default of what was meant.
+    """
+    declared = [name for name in node._parameters if not name.startswith(_OF_ROS)]
+    unknown = [
+        name
+        for name in sorted(node._parameter_overrides)
+        if not node.has_parameter(name) and not name.startswith(_OF_ROS)
+    ]
+    for name in unknown:
+        meant = get_close_matches(name, declared, n=1)
+        hint = f": did you mean '{meant[0]}'?" if meant else ""
+        node.get_logger().warning(f"parameter '{name}' is not known and has no effect{hint}")
 
 
 def updated_config(config: Config, parameters: Iterable[Parameter], configured: bool) -> Config:

@@ -45,7 +45,11 @@ from perception_kit.ros.from_messages import (
 from perception_kit.ros.image import ImageError, array_to_image
 from perception_kit.ros.image_transport import image_topic, raw_image
 from perception_kit.ros.markers import action_markers, delete_all
-from perception_kit.ros.parameters import declare_parameters, updated_config
+from perception_kit.ros.parameters import (
+    declare_parameters,
+    updated_config,
+    warn_of_unknown_parameters,
+)
 from perception_kit.ros.qos import has_latched_publisher, input_qos, latched_qos, result_qos
 from perception_kit.ros.run_node import run_node
 from perception_kit.ros.scene_join import SceneJoin
@@ -76,6 +80,7 @@ class SceneNode(Node):
         super().__init__("scene_node")
 
         self._camera = declare_parameters(self, CameraConfig)
+        warn_of_unknown_parameters(self)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
         self._problems = ProblemLog(lambda text: self.get_logger().warning(text))

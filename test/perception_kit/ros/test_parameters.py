@@ -20,7 +20,11 @@ from perception_kit.parameters import check_parameters, parameter
 from perception_kit.resources import package_folder
 from perception_kit.ros.fusion_node import FusionNodeConfig
 from perception_kit.ros.lifecycle import NodeConfig
-from perception_kit.ros.parameters import declare_parameters, updated_config
+from perception_kit.ros.parameters import (
+    declare_parameters,
+    updated_config,
+    warn_of_unknown_parameters,
+)
 from pose6d_node.config import Pose6dConfig
 from tracker_node.config import TrackerNodeConfig
 from video_search.config import SearchNodeConfig
@@ -57,6 +61,18 @@ def node_with(context: Context, **values: object) -> Node:
     return Node(
         "example", context=context, parameter_overrides=overrides, start_parameter_services=False
     )
+
+
+def test_a_misspelled_parameter_is_named(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = node_with(context, gian=2.0, whatever=1, use_sim_time=False, count=4)
+    warned: list[str] = []
+    monkeypatch.setattr(node.get_logger(), "warning", warned.append)
+    declare_parameters(node, Example)
+    warn_of_unknown_parameters(node)
+    assert warned == [
+        "parameter 'gian' is not known and has no effect: did you mean 'gain'?",
+        "parameter 'whatever' is not known and has no effect",
+    ]
 
 
 def test_values_come_from_outside_then_the_node_then_the_field(context: Context) -> None:
