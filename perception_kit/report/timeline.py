@@ -97,7 +97,8 @@ def _action_rows(run: ReplayRun) -> list[_Row]:
     if not names:
         return []
 
-    title = f"action scores, on the true action: {legend(_colors(names))}"
+    on = ", on the true action" if any(frame.true_label for frame in run.frames) else ""
+    title = f"action scores{on}: {legend(_colors(names))}"
     scores = _Row(title, _PLOT_PIXELS, partial(_draw_scores, run=run))
     return [_lanes_row("action", action_lanes(run)), scores]
 
