@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from perception_kit.datasets.coco_writer import coco_annotation, coco_image, wri
 from perception_kit.processes import reporting, run_command
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 
+POSE_PACKAGE = "mediapipe==0.10.14"
 POSE = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
 POSE_SIDE = 256  # pixels
 MARGIN = 1.25  # of BlazePose's square around a person
@@ -59,7 +59,7 @@ class PeopleLabeler:
 
     def __init__(self, detector_wheel: Path, pose_wheel: Path) -> None:
         self._detect = PersonDetector(detector_wheel)
-        self._pose = read_network(pose_wheel, POSE, (1, POSE_SIDE, POSE_SIDE, 3))
+        self._pose = read_network(pose_wheel, POSE, (1, POSE_SIDE, POSE_SIDE, 3), POSE_PACKAGE)
 
     def label(self, rgb: np.ndarray) -> list[Person] | None:
         """Everybody in ``rgb`` (H, W, 3) uint8; None where a box or a mask is doubtful."""
@@ -217,7 +217,7 @@ def label_videos(args: argparse.Namespace) -> tuple[int, int]:
     return len(images), seen
 
 
-@reporting("label_people", OSError, KeyError, zipfile.BadZipFile)
+@reporting("label_people", OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
