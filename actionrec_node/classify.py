@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import CLIPS_AT_ONCE, crop_clip
+from actionrec_node.data.frames import slow_rate
 from actionrec_node.evaluation.model_arguments import add_model_arguments
 from actionrec_node.live import is_stream, live_actions
 from actionrec_node.recognition.recognizer import ActionRecognizer
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 MIN_SIDE = 16
 """Pixels of the shorter side of a video; a person in less is a few dots."""
 TOLERANCE_S = 1e-6  # of differences between times
-SLOW_FRACTION = 0.5
-"""Of a model's rate, below which a video shows it more repeated frames than others."""
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -173,12 +172,8 @@ def _remarks(spec: ActionModelSpec, gaps: int, spacings: Sequence[float]) -> lis
             f"no clip goes across its {counted(gaps, 'gap')} of more than"
             f" {RecognizerConfig.max_gap:g} s"
         )
-    usual = float(np.median(spacings)) if spacings else 0.0
-    if usual * spec.clip_fps * SLOW_FRACTION > 1:
-        remarks.append(
-            f"the video has {1 / usual:.3g} fps, the model expects {spec.clip_fps:g}: most of what"
-            " it sees are repeated frames; record at that rate"
-        )
+    if slow := slow_rate(spacings, spec.clip_fps):
+        remarks.append(f"the video {slow}")
     return remarks
 
 
