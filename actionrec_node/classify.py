@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from actionrec_node.config import RecognizerConfig
 from actionrec_node.data.crops import CLIPS_AT_ONCE, crop_clip
+from actionrec_node.data.frames import slow_rate
 from actionrec_node.evaluation.model_arguments import add_model_arguments
 from actionrec_node.live import is_stream, live_actions
 from actionrec_node.recognition.recognizer import ActionRecognizer
@@ -29,14 +30,17 @@ from perception_kit.json_output import is_stdout, prepare_file, write_json
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.processes import run_command
+from perception_kit.short_text import counted
 from perception_kit.videos.pictures import add_folder_arguments
-from perception_kit.videos.video import VideoError, VideoFormat, video_frames
+from perception_kit.videos.video import HeldFrame, VideoError, VideoFormat, held_frames
 
 if TYPE_CHECKING:
     from actionrec_node.networks.action_model import ActionModel
+    from actionrec_node.networks.action_model_spec import ActionModelSpec
 
 MIN_SIDE = 16
 """Pixels of the shorter side of a video; a person in less is a few dots."""
+TOLERANCE_S = 1e-6  # of differences between times
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -123,13 +127,14 @@ def _clips(
     node's ``max_gap``, a new clip begins, as in the node: what lies between was not seen.
     """
     spec = model.spec
+    spacings: list[float] = []
     frames = tqdm(
-        video_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False
+        held_frames(path, form), desc="classifying", unit="frame", disable=None, leave=False
     )
     newest: deque[np.ndarray] = deque(maxlen=spec.clip_length)
     count = first = gaps = 0
     has_clip = False
-    seen = _without_gaps(frames, RecognizerConfig.max_gap * spec.clip_fps)
+    seen = _without_gaps(frames, RecognizerConfig.max_gap, spec.clip_fps, spacings)
     for count, frame in enumerate(seen, start=1):
         if frame is None:
             gaps += bool(newest)
@@ -148,30 +153,45 @@ def _clips(
             has_clip = True
             yield count - 1, crop_clip(newest, None, spec.size, spec.resize)
 
+    remarks = _remarks(spec, gaps, spacings)
     if not has_clip:
         needed = f"{spec.clip_length} ({spec.clip_length / spec.clip_fps:.2f} s)"
-        between = (
-            f" between {gaps} gaps of more than {RecognizerConfig.max_gap:g} s" if gaps else ""
-        )
         raise VideoError(
             f"'{path}' has {count} frames at {spec.clip_fps:g} fps, the model needs {needed} in a"
-            f" row{between}"
+            f" row{''.join(f'; {remark}' for remark in remarks)}"
         )
+    for remark in remarks:
+        print(f"'{path}': {remark}", file=sys.stderr)
+
+
+def _remarks(spec: ActionModelSpec, gaps: int, spacings: Sequence[float]) -> list[str]:
+    """What of a video's times keeps clips away, or makes them poor: gaps, and a low rate."""
+    remarks = []
     if gaps:
-        print(
-            f"'{path}' has {gaps} gaps of more than {RecognizerConfig.max_gap:g} s: no clip goes"
-            " across them",
-            file=sys.stderr,
+        remarks.append(
+            f"no clip goes across its {counted(gaps, 'gap')} of more than"
+            f" {RecognizerConfig.max_gap:g} s"
         )
+    if slow := slow_rate(spacings, spec.clip_fps):
+        remarks.append(f"the video {slow}")
+    return remarks
 
 
-def _without_gaps(frames: Iterable[np.ndarray], most: float) -> Iterator[np.ndarray | None]:
-    """The frames, each of which is repeated until the next; None from ``most`` repeats on."""
-    last, repeats = None, 0
+def _without_gaps(
+    frames: Iterable[HeldFrame], max_gap: float, fps: float, spacings: list[float]
+) -> Iterator[np.ndarray | None]:
+    """Frames at ``fps``; one that is followed by none for ``max_gap`` seconds is no longer there.
+
+    The rest of its time is None. ``spacings`` gets the seconds from each frame to the next.
+    """
+    most = int(max_gap * fps)
     for frame in frames:
-        repeats = repeats + 1 if frame is last else 1
-        last = frame
-        yield frame if repeats <= most else None
+        is_gap = frame.seconds > max_gap + TOLERANCE_S
+        seen = min(frame.count, most) if is_gap else frame.count
+        yield from [frame.rgb] * seen
+        yield from [None] * (frame.count - seen)
+        if frame.seconds:
+            spacings.append(frame.seconds)
 
 
 def classify_live(args: argparse.Namespace) -> dict[str, Any]:

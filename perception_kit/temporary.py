@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Temporary folders that do not stay behind for ever, not even after SIGKILL."""
+"""Temporary folders that do not stay behind for ever, not even after SIGKILL, and new folders."""
 
 from __future__ import annotations
 
@@ -28,6 +28,25 @@ def temporary_folder(purpose: str, parent: Path | None = None) -> Iterator[Path]
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to write, which becomes ``path`` at the end of the block: whole or not at all.
+
+    A block that fails or is interrupted leaves nothing behind, and can be repeated. Raises
+    FileExistsError, which says what to do, where something is at ``path`` already.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(
+            f"'{path}' is there already, expected a new folder: move it away, or name another one"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_folder("new", path.parent) as place:
+        folder = place / path.name  # with the usual permissions, which temporary folders lack
+        folder.mkdir()
+        yield folder
+        folder.rename(path)
 
 
 def _remove_orphans(parent: Path, purpose: str) -> None:

@@ -28,7 +28,9 @@ from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
 from perception_kit.partial_file import replacing
 from perception_kit.processes import reporting, run_command
 from perception_kit.resources import AUTO_RUNTIME, ROUNDING_RUNTIMES
+from perception_kit.short_text import counted, listed
 from perception_kit.videos.person_path import Candidates, find_path
+from perception_kit.videos.pictures import has_pictures
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 
 if TYPE_CHECKING:
@@ -53,11 +55,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder of videos, at any depth")
+    add("--data", type=Path, required=True, help="folder of video files, at any depth")
     add("--model", type=model_path, required=True, help="segmentation model with a class of people")
     add("--person-class", default="person", help="its name (default: %(default)s)")
     add("--onlookers", type=Path, help="table of people who only look on")
-    add("--out", type=Path, help="file to write (default: boxes.csv in --data)")
+    add("--out", type=Path, help="file to write, a new one (default: boxes.csv in --data)")
     add(
         "--fps",
         type=bounded_float(1.0, 60.0),
@@ -135,8 +137,8 @@ def _lies_in(box: np.ndarray, place: np.ndarray) -> bool:
     return bool(0 < INSIDE * box_area(box) <= box_area(common))
 
 
-def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[str, ...]]:
-    """Rows of the table; says on standard error what could not be read, and who was not found."""
+def _load_segmenter(args: argparse.Namespace) -> Segmenter:
+    """The segmenter, which knows people. Raises ModelFileError for one that does not."""
     # PyTorch takes seconds to import, which help and wrong options need not wait for.
     from pose6d_node.segmentation.predictor import Segmenter
 
@@ -146,17 +148,26 @@ def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[st
             f"'{args.model}' has no class '{args.person_class}': its classes are"
             f" {', '.join(segmenter.class_names)}"
         )
+    return segmenter
 
+
+def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[str, ...]]:
+    """Rows of the table; says on standard error what could not be read, and who was not found.
+
+    Raises VideoError where no video can be read.
+    """
+    segmenter = _load_segmenter(args)
     onlookers = read_onlookers(args.onlookers) if args.onlookers else []
 
-    seen, total, empty = 0, 0, []
+    seen, total, empty, unreadable = 0, 0, [], []
     for video in tqdm(videos, unit="video"):
+        name = video.relative_to(args.data).as_posix()
         try:
             boxes = find_people(segmenter, args.person_class, video, args.fps, onlookers)
         except VideoError as error:
-            print(f"left out: {error}", file=sys.stderr)
+            tqdm.write(f"left out: {error}", file=sys.stderr)
+            unreadable.append(name)
             continue
-        name = video.relative_to(args.data).as_posix()
         found = [(k / args.fps, box) for k, box in enumerate(boxes) if box is not None]
         for time, box in found:
             yield name, f"{time:.3f}", *(f"{side:.1f}" for side in box)
@@ -164,18 +175,52 @@ def _rows(args: argparse.Namespace, videos: Sequence[Path]) -> Iterator[tuple[st
         if not found:
             empty.append(name)
 
-    print(f"somebody is seen in {seen} of {total} frames of {len(videos)} videos")
+    read = len(videos) - len(unreadable)
+    if not read:
+        raise VideoError(f"none of {counted(len(videos), 'video')} in '{args.data}' can be read")
+    print(f"somebody is seen in {seen} of {total} frames of {counted(read, 'video')}")
     if empty:
-        print(f"nobody is seen in {len(empty)} videos, such as {empty[0]}", file=sys.stderr)
+        print(f"nobody is seen in {counted(len(empty), 'video')}: {listed(empty)}", file=sys.stderr)
+    if unreadable:
+        print(
+            f"left out {len(unreadable)} of {counted(len(videos), 'video')}, which cannot be read:"
+            f" {listed(unreadable)}",
+            file=sys.stderr,
+        )
 
 
-@reporting("error", ModelFileError, OnlookersError, RuntimeUnavailableError, OSError)
+def _find_videos(folder: Path) -> list[Path]:
+    """Video files at any depth; says on standard error which folders of pictures are no such.
+
+    Raises FileNotFoundError where there are none.
+    """
+    paths = [folder, *sorted(folder.rglob("*"))]
+    ignored = [path.as_posix() for path in paths if path.is_dir() and has_pictures(path)]
+    remark = (
+        f"{counted(len(ignored), 'folder')} of pictures {'is' if len(ignored) == 1 else 'are'} not"
+        f" looked at ({listed(ignored)}): make videos of them, for example ffmpeg -framerate 30 -i"
+        " FOLDER/f%04d.png FOLDER.mp4"
+        if ignored
+        else ""
+    )
+    videos = [path for path in paths if path.is_file() and is_video(path)]
+    if not videos:
+        raise FileNotFoundError(f"'{folder}' holds no video files" + (remark and f"; {remark}"))
+    if remark:
+        print(remark, file=sys.stderr)
+    return videos
+
+
+@reporting("error", ModelFileError, OnlookersError, RuntimeUnavailableError, VideoError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    videos = sorted(path for path in args.data.rglob("*") if path.is_file() and is_video(path))
-    if not videos:
-        raise FileNotFoundError(f"'{args.data}' holds no videos")
+    if args.out.exists():
+        raise FileExistsError(
+            f"'{args.out}' is there already, perhaps corrected by hand: move it away, or name"
+            " another file by --out"
+        )
+    videos = _find_videos(args.data)
     with replacing(args.out) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)

@@ -162,7 +162,8 @@ def _videos() -> str:
     return f"""## Videos
 
 Files that FFmpeg decodes, and {_words(timed)} in folders of data. Folders of pictures:
-{_words(IMAGE_SUFFIXES)}, of one kind, at `--folder-fps`.
+{_words(IMAGE_SUFFIXES)}, of one kind, at `--folder-fps`. Where numbers
+are missing in their names for at most a second, the picture before them is seen for that time.
 
 Refused: files that were cut off, lost packets or have gaps (`--skip-bad` uses what is left, and
 says what is lost); {_words(UNTIMED_SUFFIXES)} without time

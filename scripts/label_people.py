@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +29,10 @@ from perception_kit.arguments import bounded_float, bounded_int
 from perception_kit.boxes import box_iou
 from perception_kit.datasets.coco_writer import coco_annotation, coco_image, write_coco
 from perception_kit.processes import reporting, run_command
+from perception_kit.temporary import new_folder
 from perception_kit.videos.video import VideoError, VideoFormat, is_video, video_frames
 
+POSE_PACKAGE = "mediapipe==0.10.14"
 POSE = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
 POSE_SIDE = 256  # pixels
 MARGIN = 1.25  # of BlazePose's square around a person
@@ -59,7 +60,7 @@ class PeopleLabeler:
 
     def __init__(self, detector_wheel: Path, pose_wheel: Path) -> None:
         self._detect = PersonDetector(detector_wheel)
-        self._pose = read_network(pose_wheel, POSE, (1, POSE_SIDE, POSE_SIDE, 3))
+        self._pose = read_network(pose_wheel, POSE, (1, POSE_SIDE, POSE_SIDE, 3), POSE_PACKAGE)
 
     def label(self, rgb: np.ndarray) -> list[Person] | None:
         """Everybody in ``rgb`` (H, W, 3) uint8; None where a box or a mask is doubtful."""
@@ -181,8 +182,8 @@ def _spread(count: int, most: int) -> list[int]:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
 
 
-def label_videos(args: argparse.Namespace) -> tuple[int, int]:
-    """Write the dataset; returns how many frames it has, and how many were looked at."""
+def label_videos(args: argparse.Namespace, out: Path) -> tuple[int, int]:
+    """Write the dataset ``out``; returns how many frames it has, and how many were looked at."""
     left_out = [end for path in args.leave_out for end in path.read_text().split()]
     videos = [
         path
@@ -191,7 +192,7 @@ def label_videos(args: argparse.Namespace) -> tuple[int, int]:
         if is_video(path) and not any(path.as_posix().endswith(end) for end in left_out)
     ]
     labeler = PeopleLabeler(args.detector, args.pose)
-    (args.out / "train").mkdir(parents=True)
+    (out / "train").mkdir()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     seen = 0
@@ -207,21 +208,22 @@ def label_videos(args: argparse.Namespace) -> tuple[int, int]:
             if people := labeler.label(frames[k]):
                 found.append((f"{number:04}_{path.stem}_{k:04}.jpg", frames[k], people))
         for name, rgb, people in (found[k] for k in _spread(len(found), args.max_frames)):
-            cv2.imwrite(str(args.out / "train" / name), rgb[:, :, ::-1])
+            cv2.imwrite(str(out / "train" / name), rgb[:, :, ::-1])
             height, width = rgb.shape[:2]
             image = len(images)
             images.append(coco_image(image, name, width, height))
             for person in people:
                 annotations.append(coco_annotation(len(annotations), image, person.mask))
-    write_coco(args.out, "train", images, annotations, "person")
+    write_coco(out, "train", images, annotations, "person")
     return len(images), seen
 
 
-@reporting("label_people", OSError, KeyError, zipfile.BadZipFile)
+@reporting("label_people", OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    kept, seen = label_videos(args)
+    with new_folder(args.out) as out:
+        kept, seen = label_videos(args, out)
     print(f"wrote {kept} of {seen} frames to {args.out}")
     return 0
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from actionrec_node.data.annotations import DataError, read_table
 from actionrec_node.up_fall import HEADER, Row, label_videos
 from perception_kit.processes import reporting, run_command
+from perception_kit.temporary import new_folder
 from perception_kit.videos.video import is_video
 
 URFD = "urfd"
@@ -78,17 +79,25 @@ def _single_actions(clips: Path) -> Iterator[tuple[Path, Row]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the folders; exit code 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    for name, labels in data_folders(args.real, args.clips).items():
-        for path, row in labels:
-            copy = args.out / name / row[0]
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if not copy.exists():
-                shutil.copy(path, copy)
-        with (args.out / name / "labels.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([HEADER, *(row for _, row in labels)])
+    with new_folder(args.out) as out:
+        folders = data_folders(args.real, args.clips)
+        for name, labels in folders.items():
+            _write(out / name, labels)
+    for name, labels in folders.items():
         videos = len({row[0] for _, row in labels})
         print(f"{args.out / name}: {len(labels)} labels of {videos} videos")
     return 0
+
+
+def _write(folder: Path, labels: Sequence[tuple[Path, Row]]) -> None:
+    """Copy the videos, each once, and write their labels."""
+    for path, row in labels:
+        copy = folder / row[0]
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copy(path, copy)
+    with (folder / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([HEADER, *(row for _, row in labels)])
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from actionrec_node.data.annotations import DataError, read_table
 from perception_kit.arguments import bounded_int
 from perception_kit.colors import NOBODY_LABEL
 from perception_kit.datasets.files import DatasetError, read_color
@@ -29,10 +30,12 @@ from perception_kit.datasets.opener import open_dataset
 from perception_kit.datasets.photographs import PICTURES
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.processes import reporting, run_command
+from perception_kit.temporary import new_folder
 from pose6d_node import Segmenter
 
 PERSON = "person"
 EDGES = ("x_min", "y_min", "x_max", "y_max")
+COLUMNS = ("photograph", *EDGES, "label")
 FPS, SECONDS = 15, 2
 MIN_SCORE = 0.1  # of a false detection
 MAX_SIDE = 480  # pixels
@@ -74,22 +77,52 @@ def shots_of_nobody(
                 yield Shot(rgb, choose_box(rgb, segmenter, rng), NOBODY_LABEL)
 
 
-def shots_of_people(folders: Sequence[Path], table: Path) -> Iterator[Shot]:
-    """The people of a table. Raises DatasetError for one whose photograph is not there."""
+@dataclass(frozen=True)
+class Person:
+    """The ``photograph`` of somebody, their ``box`` (4,) in its pixels, and what they do."""
+
+    photograph: Path
+    box: np.ndarray
+    label: str
+
+
+def read_people(folders: Sequence[Path], table: Path) -> list[Person]:
+    """The people of a table.
+
+    Raises DataError naming the line that cannot be used, such as one whose photograph is not there.
+    """
     pictures = {
         path.stem: path
         for folder in folders
         for path in folder.rglob("*")
         if path.suffix.lower() in PICTURES
     }
-    with table.open(newline="") as file:
-        for row in csv.DictReader(file):
-            if row["photograph"] not in pictures:
-                raise DatasetError(f"no --data has the photograph '{row['photograph']}' of {table}")
-            photo = read_color(pictures[row["photograph"]])
-            rgb = shrink_evenly(photo)
+    people = []
+    for where, row in read_table(table, COLUMNS):
+        if row["photograph"] not in pictures:
+            raise DataError(
+                f"{where}: no --data has the photograph '{row['photograph']}': expected the name of"
+                " a picture without its ending"
+            )
+        try:
             box = np.array([float(row[edge]) for edge in EDGES])
-            yield Shot(rgb, box * rgb.shape[1] / photo.shape[1], row["label"])
+        except ValueError:
+            box = np.full(4, np.nan)
+        if not (np.isfinite(box).all() and (box[:2] < box[2:]).all()):
+            raise DataError(
+                f"{where}: expected numbers with x_min < x_max and y_min < y_max, got"
+                f" {[row[edge] for edge in EDGES]}"
+            )
+        people.append(Person(pictures[row["photograph"]], box, row["label"]))
+    return people
+
+
+def shots_of_people(people: Sequence[Person]) -> Iterator[Shot]:
+    """Their photographs. Raises DatasetError for one that cannot be read."""
+    for person in people:
+        photo = read_color(person.photograph)
+        rgb = shrink_evenly(photo)
+        yield Shot(rgb, person.box * rgb.shape[1] / photo.shape[1], person.label)
 
 
 def shrink_evenly(rgb: np.ndarray) -> np.ndarray:
@@ -128,22 +161,24 @@ def write_video(path: Path, rgb: np.ndarray, motion: np.ndarray) -> None:
         container.mux(stream.encode())
 
 
-def convert(args: argparse.Namespace) -> int:
-    """Write the data folder; returns the number of videos. Raises DatasetError, ModelFileError."""
+def convert(args: argparse.Namespace, out: Path) -> int:
+    """Write the data folder ``out``; returns the number of videos.
+
+    Raises DataError, DatasetError, ModelFileError.
+    """
     rng = np.random.default_rng(args.seed)
-    segmenter = Segmenter(args.model, score_threshold=MIN_SCORE) if args.model else None
-    shots = (
-        shots_of_people(args.data, args.people)
-        if args.people
-        else shots_of_nobody(args.data, segmenter, rng)
-    )
-    (args.out / "videos").mkdir(parents=True)
+    if args.people:
+        shots = shots_of_people(read_people(args.data, args.people))
+    else:
+        segmenter = Segmenter(args.model, score_threshold=MIN_SCORE) if args.model else None
+        shots = shots_of_nobody(args.data, segmenter, rng)
+    (out / "videos").mkdir()
     labels, boxes, count = [], [], 0
     for shot in tqdm(shots, unit="video"):
         name = f"videos/{count:04}.mp4"
         is_moving = rng.random() < MOVING_FRACTION
         motion = is_moving * rng.uniform(-MAX_MOTION, MAX_MOTION, 2) * shot.rgb.shape[1::-1]
-        write_video(args.out / name, shot.rgb, motion)
+        write_video(out / name, shot.rgb, motion)
         labels.append((name, 0, "inf", shot.label))
         for k in range(FPS * SECONDS):
             box = shot.box + np.tile(motion * k / (FPS * SECONDS), 2)
@@ -152,8 +187,8 @@ def convert(args: argparse.Namespace) -> int:
                 boxes.append((name, round(k / FPS, 3), *box.round(1)))
         count += 1
 
-    _write(args.out / "labels.csv", ("video", "start", "end", "label"), labels)
-    _write(args.out / "boxes.csv", ("video", "time", *EDGES), boxes)
+    _write(out / "labels.csv", ("video", "start", "end", "label"), labels)
+    _write(out / "boxes.csv", ("video", "time", *EDGES), boxes)
     return count
 
 
@@ -162,11 +197,12 @@ def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) 
         csv.writer(file).writerows([header, *rows])
 
 
-@reporting("still_videos", DatasetError, ModelFileError, OSError)
+@reporting("still_videos", DataError, DatasetError, ModelFileError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    count = convert(args)
+    with new_folder(args.out) as out:
+        count = convert(args, out)
     print(f"wrote {count} videos to {args.out}")
     return 0
 

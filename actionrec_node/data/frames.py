@@ -7,8 +7,9 @@ What a clip needs is ``frames[indices]`` for (K,) ascending frame numbers: (K, H
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,11 +17,14 @@ from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
+from tqdm import tqdm
 
-from perception_kit.videos.video import VideoError, VideoFormat, video_frames
+from perception_kit.videos.video import VideoError, VideoFormat, held_frames, video_frames
 
 # A video of more bytes is decoded again for the clips: 26 s of 448x252 pixels at 15 fps.
 MAX_HELD_BYTES = 128 * 1024**2
+# Of the clips' rate, below which a video shows more repeated frames than others.
+SLOW_FRACTION = 0.5
 _NOT_KEPT = -1
 
 
@@ -111,7 +115,7 @@ class FrameFile:
         Raises VideoError as ``video_frames`` does, OSError where there is no room.
         """
         offsets, shape = [], (0, 0, 3)
-        for number, frame in enumerate(video_frames(path, form)):
+        for number, frame in enumerate(_checked_frames(path, form)):
             shape = frame.shape
             offsets.append(self._append(frame) if is_needed(number) else _NOT_KEPT)
         return StoredFrames(self, np.array(offsets, np.int64), shape)
@@ -140,10 +144,33 @@ def read_frames(path: Path, form: VideoFormat) -> np.ndarray | StreamedFrames:
     """
     held: list[np.ndarray] = []
     count = size = 0
-    for frame in video_frames(path, form):
+    for frame in _checked_frames(path, form):
         count, size = count + 1, size + frame.nbytes
         if size <= MAX_HELD_BYTES:
             held.append(frame)
         else:
             held.clear()
     return np.stack(held) if held else StreamedFrames(path, form, count)
+
+
+def slow_rate(spacings: Sequence[float], fps: float) -> str | None:
+    """What is wrong with a video, the ``spacings`` of whose frames are in seconds, for clips at
+    ``fps``; None where its rate is high enough.
+    """
+    usual = float(np.median(spacings)) if spacings else 0.0
+    if usual * fps * SLOW_FRACTION <= 1:
+        return None
+    return (
+        f"has {1 / usual:.3g} fps, the model expects {fps:g}: most of what it sees are repeated"
+        " frames; record at that rate"
+    )
+
+
+def _checked_frames(path: Path, form: VideoFormat) -> Iterator[np.ndarray]:
+    """The ``video_frames``; says on standard error where most of them are repeated ones."""
+    spacings = []
+    for frame in held_frames(path, form):
+        spacings.append(frame.seconds)
+        yield from [frame.rgb] * frame.count
+    if slow := slow_rate(spacings[:-1], form.fps):
+        tqdm.write(f"warning: '{path}' {slow}", file=sys.stderr)

@@ -19,12 +19,15 @@ from PIL import Image, UnidentifiedImageError
 from perception_kit.arguments import positive_float
 from perception_kit.budgets import BudgetError
 from perception_kit.picture_files import read_pixels
-from perception_kit.videos.video_file import Pixels, VideoError, find_gap
+from perception_kit.videos.video_file import GAP_S, REGULAR_INTERVAL, Pixels, VideoError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # Pillow's modes of pictures without color, by how they are called here; all others have color.
 MODES = {"1": "grey", "L": "grey", "LA": "grey", "I;16": "16 bit", "I;16B": "16 bit", "I": "16 bit"}
 _NAMED_KINDS = 6
+# From this fraction of regular steps on, numbers count frames: those of pictures that were chosen
+# by hand do not. A folder may be short, and a few holes many of its steps.
+COUNTING_FRACTION = 0.75
 PICTURES_HELP = "names of the pictures that are frames, where a folder holds others too: 'img_*'"
 
 
@@ -49,22 +52,24 @@ def folder_frames(
 ) -> Iterator[tuple[float, Pixels]]:
     """Seconds since the first frame, and the pixels, of the pictures in a folder.
 
-    They are those whose names match the glob ``pattern``. Raises VideoError for a picture that
-    cannot be read and for numbers that are missing, which ``keep_damaged`` prints instead, and for
-    several kinds of pictures (names that differ in more than their numbers, color, grey or 16 bit):
-    those of one camera and those of its depth are not one video.
+    They are those whose names match the glob ``pattern``. Where few numbers are missing in their
+    names, the picture before is seen for that time, as in a video. Raises VideoError for a picture
+    that cannot be read and for numbers that are missing for long, which ``keep_damaged`` prints
+    instead, and for several kinds of pictures (names that differ in more than their numbers, color,
+    grey or 16 bit): those of one camera and those of its depth are not one video.
     """
     pictures = picture_paths(folder, pattern or "*")
     if not pictures:
         matching = f" whose name matches '{pattern}'" if pattern else f" ({_found(folder)}"
         raise VideoError(f"'{folder}' holds no picture{matching}")
     _check_kinds(folder, pictures, by_name=pattern is None)
-    if missing := _missing(pictures, fps):
+    numbers = _frame_numbers(pictures)
+    if missing := _missing(pictures, numbers, fps):
         _lost(
             f"'{folder}' has no picture {missing}", "copy them, or split the folder", keep_damaged
         )
 
-    for index, path in enumerate(pictures):
+    for number, path in zip(numbers, pictures, strict=True):
         reason = ""
         try:
             picture = read_pixels(path)
@@ -73,7 +78,7 @@ def folder_frames(
         if picture is None:
             _lost(f"'{path}' is not a picture that can be read{reason}", "remove it", keep_damaged)
         else:
-            yield index / fps, partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
+            yield float(number) / fps, partial(cv2.cvtColor, picture, cv2.COLOR_BGR2RGB)
 
 
 def _lost(what: str, remedy: str, keep_damaged: bool) -> None:
@@ -90,16 +95,27 @@ def _found(folder: Path) -> str:
     return f"{', '.join(IMAGE_SUFFIXES)}); found {found or 'no files'}"
 
 
-def _missing(pictures: list[Path], fps: float) -> str | None:
-    """Between which of the pictures others are missing for long, by their numbers."""
-    numbers = [int(found[-1]) for path in pictures if (found := re.findall(r"\d+", path.stem))]
-    if len(numbers) < len(pictures) or len(numbers) < 3:
-        return None
-    steps = np.diff(numbers)
+def _frame_numbers(pictures: list[Path]) -> np.ndarray:
+    """(N,) which frame each picture is, the first being 0: by the last numbers in the names.
+
+    Where these do not count frames, it is the picture's place in the list.
+    """
+    named = [int(found[-1]) for path in pictures if (found := re.findall(r"\d+", path.stem))]
+    if len(named) < len(pictures) or len(named) < 3:
+        return np.arange(len(pictures))
+    steps = np.diff(np.array(named, float))
     usual = max(1.0, float(np.median(steps)))  # every fifth, or a time stamp
-    if find_gap([(number - numbers[0]) / usual / fps for number in numbers]) is None:
+    if (np.abs(steps) <= REGULAR_INTERVAL * usual).mean() < COUNTING_FRACTION:
+        return np.arange(len(pictures))
+    return np.cumsum([0, *np.maximum(1, np.round(steps / usual))])
+
+
+def _missing(pictures: list[Path], numbers: np.ndarray, fps: float) -> str | None:
+    """Between which of the pictures others are missing for long, by the ``numbers`` of frames."""
+    is_long = np.diff(numbers) > max(1, GAP_S * fps)
+    if not is_long.any():
         return None
-    place = int(steps.argmax())
+    place = int(is_long.argmax())
     return f"between '{pictures[place].name}' and '{pictures[place + 1].name}'"
 
 

@@ -43,6 +43,18 @@ class VideoFormat:
     keep_damaged: bool = False
 
 
+@dataclass(frozen=True)
+class HeldFrame:
+    """A frame ``rgb`` (H, W, 3) uint8, which ``count`` frames at a fixed rate show.
+
+    The video itself shows it for ``seconds``, until its next frame; the last one for none.
+    """
+
+    rgb: np.ndarray
+    count: int
+    seconds: float
+
+
 def shrink(rgb: np.ndarray, max_side: int) -> np.ndarray:
     """The image (H, W, 3) uint8, or a smaller one whose longer side is ``max_side`` pixels.
 
@@ -76,23 +88,29 @@ def video_frames(path: str | Path, form: VideoFormat) -> Iterator[np.ndarray]:
     does not decode, holds no frame, changes its size, or has lost something; and for a folder of
     pictures of several kinds.
     """
+    for frame in held_frames(path, form):
+        yield from [frame.rgb] * frame.count
+
+
+def held_frames(path: str | Path, form: VideoFormat) -> Iterator[HeldFrame]:
+    """The ``video_frames``, each once. Raises VideoError as these do."""
     path = Path(path)
     count, first_shape = 0, None
-    for pixels, repeats in _resampled(path, form):
-        frame = shrink(pixels, form.max_side)
-        if frame.shape != (first_shape or frame.shape):
+    for pixels, repeats, seconds in _resampled(path, form):
+        rgb = shrink(pixels, form.max_side)
+        if rgb.shape != (first_shape or rgb.shape):
             raise VideoError(
                 f"the frames of '{path}' change their size at {count / form.fps:.2f} s:"
                 " split it there, or scale them to one size"
             )
-        first_shape = frame.shape
+        first_shape = rgb.shape
         count += repeats
-        yield from [frame] * repeats
+        yield HeldFrame(rgb, repeats, seconds)
 
 
-def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]]:
-    """(H, W, 3) pixels of the frames that are seen at the rate, and how often each is seen."""
-    count = 0
+def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int, float]]:
+    """(H, W, 3) pixels of the frames that are seen at the rate, how often, and for how long."""
+    count, since = 0, 0.0
     current: Pixels | None = None
     for time, upcoming in _frames(path, form):
         # Instants before this frame, at which the one before is still seen.
@@ -104,13 +122,13 @@ def _resampled(path: Path, form: VideoFormat) -> Iterator[tuple[np.ndarray, int]
             )
 
         if current is not None and due > 0:
-            yield current(), due
+            yield current(), due, time - since
             count += due
-        current = upcoming
+        current, since = upcoming, time
 
     if current is None:
         raise VideoError(f"'{path}' holds no frame that can be decoded: re-encode or remove it")
-    yield current(), 1
+    yield current(), 1, 0.0
 
 
 def frame_size(path: Path, form: VideoFormat) -> tuple[int, int]:

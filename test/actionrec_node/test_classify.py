@@ -86,15 +86,27 @@ def test_no_clip_goes_across_a_gap(
     around = [(window["start"], window["end"]) for window in windows]
     assert not [window for window in around if window[0] <= gap[0] and window[1] >= gap[1]]
     assert min(window[0] for window in around if window[1] > gap[1]) == pytest.approx(3.2, abs=1e-3)
-    assert "has 1 gaps of more than 0.5 s" in capsys.readouterr().err
+    assert "no clip goes across its 1 gap of more than 0.5 s" in capsys.readouterr().err
 
 
 def test_a_rate_at_which_the_node_sees_nothing_is_refused(write_video, model_path: Path) -> None:
     video = write_video("v.mkv", np.arange(10.0))
     with pytest.raises(
-        VideoError, match=r"16 \(1\.07 s\) in a row between 9 gaps of more than 0\.5"
+        VideoError,
+        match=r"16 \(1\.07 s\) in a row; .* its 9 gaps of more than 0\.5 s; the video has 1 fps",
     ):
         classify.classify(load_action_model(model_path).eval(), video, stride=4)
+
+
+def test_the_slowest_rate_that_the_node_sees_has_no_gaps(
+    write_video, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = write_video("v.mkv", np.arange(8) / 2)
+    windows = classify.classify(load_action_model(model_path).eval(), video, stride=1)["windows"]
+    assert len(windows) == 54 - 16 + 1
+    remark = capsys.readouterr().err
+    assert "gap" not in remark
+    assert "the video has 2 fps, the model expects 15" in remark
 
 
 def test_a_video_of_a_few_pixels_is_refused(model_path: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from perception_kit.temporary import temporary_folder
+from perception_kit.temporary import new_folder, temporary_folder
 
 PROGRAM = """
 import os, signal
@@ -62,3 +62,38 @@ def test_a_folder_may_lie_beside_what_it_becomes(place: Path) -> None:
     left.mkdir()
     with temporary_folder("test", beside) as folder:
         assert list(beside.iterdir()) == [folder]
+
+
+def test_a_new_folder_is_there_once_it_is_whole(place: Path) -> None:
+    path = place / "deep" / "data"
+    with new_folder(path) as folder:
+        (folder / "file").write_text("text")
+        assert not path.exists()
+    assert (path / "file").read_text() == "text"
+    assert [*path.parent.iterdir()] == [path]
+    usual = place / "usual"
+    usual.mkdir()
+    assert path.stat().st_mode == usual.stat().st_mode
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
+def test_of_a_new_folder_that_fails_nothing_is_left(
+    place: Path, failure: type[BaseException]
+) -> None:
+    def fail() -> None:
+        with new_folder(place / "data") as folder:
+            (folder / "file").write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        fail()
+    assert [*place.iterdir()] == []
+
+
+def test_what_is_there_is_no_new_folder(place: Path) -> None:
+    (place / "empty").mkdir()
+    (place / "link").symlink_to("nowhere")
+    for path in (place / "empty", place / "link"):
+        with pytest.raises(FileExistsError, match=r"is there already.*move it"), new_folder(path):
+            pass
+    assert sorted(entry.name for entry in place.iterdir()) == ["empty", "link"]

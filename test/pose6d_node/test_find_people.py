@@ -86,3 +86,46 @@ def test_a_table_that_cannot_be_used_is_named(
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
     assert not (videos / "boxes.csv").exists()
+
+
+def test_boxes_that_are_there_are_not_replaced(
+    videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (videos / "boxes.csv").write_text("corrected by hand")
+    assert main(["--data", str(videos), "--model", "people.safetensors"]) == 2
+    assert "boxes.csv' is there already, perhaps corrected" in capsys.readouterr().err
+    assert (videos / "boxes.csv").read_text() == "corrected by hand"
+
+
+def test_videos_that_cannot_be_read_are_counted_and_named_at_the_end(
+    videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (videos / "sit_C2.avi").write_bytes(b"no video")
+    assert main(["--data", str(videos), "--model", "people.safetensors"]) == 0
+    printed = capsys.readouterr()
+    assert "in 10 of 10 frames of 1 video\n" in printed.out
+    end = printed.err.splitlines()[-1]
+    assert end == "left out 1 of 2 videos, which cannot be read: sit_C2.avi"
+
+
+def test_no_boxes_are_written_where_no_video_can_be_read(
+    videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for video in videos.iterdir():
+        video.write_bytes(b"no video")
+    assert main(["--data", str(videos), "--model", "people.safetensors"]) == 2
+    assert "none of 2 videos" in capsys.readouterr().err
+    assert not (videos / "boxes.csv").exists()
+
+
+def test_folders_of_pictures_are_named_as_not_looked_at(
+    videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sequence = videos / "walking" / "sequence"
+    sequence.mkdir(parents=True)
+    cv2.imwrite(str(sequence / "f0000.png"), np.zeros((6, 8, 3), np.uint8))
+    remark = f"1 folder of pictures is not looked at ({sequence})"
+    assert main(["--data", str(videos), "--model", "people.safetensors"]) == 0
+    assert remark in capsys.readouterr().err
+    assert main(["--data", str(sequence.parent), "--model", "people.safetensors"]) == 2
+    assert f"holds no video files; {remark}" in capsys.readouterr().err

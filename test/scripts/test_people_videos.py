@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from full_disk import full_disk
 from script_files import load_script
 
 from actionrec_node.data.annotations import read_annotations
@@ -63,3 +64,22 @@ def test_a_folder_without_labels_is_named(
     (tmp_path / "real/urfd/labels.csv").unlink()
     assert script.main(sources) == 2
     assert "holds no SOURCE/labels.csv" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_leaves_nothing_and_can_be_repeated(
+    script: ModuleType, sources: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with full_disk(room=100):
+        assert script.main(sources) == 2
+    assert "people_videos: " in capsys.readouterr().err
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["clips", "real"]
+    assert script.main(sources) == 0
+
+
+def test_a_folder_that_is_there_is_not_written_into(
+    script: ModuleType, sources: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    assert script.main(sources) == 2
+    assert "out' is there already, expected a new folder" in capsys.readouterr().err
+    assert not [*(tmp_path / "out").iterdir()]

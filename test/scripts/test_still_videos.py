@@ -104,11 +104,42 @@ def test_a_box_that_leaves_the_picture_ends(
     assert min(lengths) < max(lengths) == 30
 
 
-def test_a_photograph_that_is_not_there_is_named(
-    script: ModuleType, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,x_min,y_min,x_max,y_max,label\n", "lacks the columns ['photograph']"),
+        ("0,5,5,30,30,standing\nmissing,5,5,30,30,standing\n", "line 3: no --data has"),
+        ("0,5,five,30,30,standing\n", "line 2: expected numbers"),
+        ("0,5,5,5,30,standing\n", "x_min < x_max"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_named_before_anything_is_written(
+    script: ModuleType,
+    photographs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    message: str,
 ) -> None:
     table, out = tmp_path / "people.csv", tmp_path / "out"
-    table.write_text("photograph,x_min,y_min,x_max,y_max,label\nmissing,5,5,30,30,standing\n")
+    header = "" if "label" in text else "photograph,x_min,y_min,x_max,y_max,label\n"
+    table.write_text(header + text)
     arguments = ["--data", str(photographs), "--people", str(table), "--out", str(out)]
     assert script.main(arguments) == 2
-    assert "'missing'" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == [table, photographs]
+
+
+def test_a_run_that_fails_can_be_repeated_and_a_whole_one_is_kept(
+    script: ModuleType, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(photographs), "--out", str(tmp_path / "out")]
+    picture = photographs / "val" / "2.png"
+    pixels = picture.read_bytes()
+    picture.write_bytes(b"no picture")
+    assert script.main(arguments) == 2
+    picture.write_bytes(pixels)
+    assert script.main(arguments) == 0
+    capsys.readouterr()
+    assert script.main(arguments) == 2
+    assert "out' is there already, expected a new folder: move it" in capsys.readouterr().err

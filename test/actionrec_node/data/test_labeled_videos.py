@@ -214,3 +214,17 @@ def test_frames_are_read_in_processes_that_are_started_afresh(write_video) -> No
     received = pickle.loads(pickle.dumps(stored))
     del stored
     np.testing.assert_array_equal(received[np.arange(30)], read_video(path, form)[:30])
+
+
+@pytest.mark.parametrize(("rate", "is_slow"), [(2, True), (10, False), (30, False)])
+def test_a_video_of_a_low_rate_is_named_to_train_and_to_evaluate_on(
+    write_video, capsys: pytest.CaptureFixture[str], rate: int, is_slow: bool
+) -> None:
+    path, form = write_video("v.mkv", np.arange(20) / rate), VideoFormat(15.0, 32)
+    for read in (
+        lambda: read_frames(path, form),
+        lambda: FrameFile().store(path, form, lambda number: True),
+    ):
+        read()
+        warning = f"warning: '{path}' has 2 fps, the model expects 15"
+        assert (warning in capsys.readouterr().err) == is_slow

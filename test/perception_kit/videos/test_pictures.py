@@ -104,12 +104,12 @@ GAP = r"has no picture between 'img_019\.png' and 'img_031\.png': copy them"
     ("numbers", "step", "message"),
     [
         ([*range(20), *range(31, 50)], 1, GAP),
+        ([*range(5), *range(31, 36)], 1, "between 'img_004.png' and 'img_031.png'"),
         ([*range(20), *range(31, 50)], 5, "has no picture between 'img_095.png' and 'img_155.png'"),
-        ([*range(20), *range(25, 50)], 1, None),
         ([*range(0, 40, 7)], 1, None),
         ([0, 1, 2, 30, 31, 60, 61, 90], 1, None),
     ],
-    ids=["lost", "lost of every fifth", "few lost", "regular", "chosen by hand"],
+    ids=["lost", "few left", "lost of every fifth", "regular", "chosen by hand"],
 )
 def test_numbers_that_are_missing_for_long_are_named(
     tmp_path: Path, numbers: list[int], step: int, message: str | None
@@ -121,6 +121,19 @@ def test_numbers_that_are_missing_for_long_are_named(
         return
     with pytest.raises(VideoError, match=message):
         read_video(tmp_path, FORM)
+
+
+@pytest.mark.parametrize("step", [1, 5, 33_333_333])
+def test_a_short_hole_in_the_numbers_is_time_in_which_nothing_changes(
+    tmp_path: Path, step: int
+) -> None:
+    numbers = [*range(5), *range(12, 17), 18]
+    for number in numbers:
+        pixels = np.full((6, 8, 3), number, np.uint8)
+        cv2.imwrite(str(tmp_path / f"f{number * step:010d}.png"), pixels)
+    frames = read_video(tmp_path, FORM)
+    expected = [*range(5), *[4] * 7, *range(12, 17), 16, 18]
+    assert frames[:, 0, 0, 0].tolist() == expected
 
 
 def test_what_is_left_of_a_folder_is_used_on_request(
