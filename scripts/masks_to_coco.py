@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from perception_kit.datasets.coco_writer import coco_annotation, coco_image, wri
 from perception_kit.datasets.files import DatasetError, read_color, read_image
 from perception_kit.datasets.photographs import PICTURES
 from perception_kit.processes import reporting, run_command
+from perception_kit.temporary import new_folder
 
 THRESHOLD = 127  # of the mask's gray levels
 CERTAIN = 0.4  # score of a box of a group
@@ -74,15 +74,15 @@ def divide(mask: np.ndarray, found: Iterable[tuple[np.ndarray, float]]) -> list[
     return parts if are_filled and is_explained else []
 
 
-def convert(args: argparse.Namespace) -> int:
-    """Write the dataset; returns how many photographs it has. Raises DatasetError."""
+def convert(args: argparse.Namespace, out: Path) -> int:
+    """Write the dataset ``out``; returns how many photographs it has. Raises DatasetError."""
     pictures = sorted(path for path in args.images.iterdir() if path.suffix.lower() in PICTURES)
     known = {path.stem for path in pictures}
     left_out = _read_names(args.leave_out, "--leave-out", known)
     groups = _read_names(args.groups, "--groups", known)
     detect = PersonDetector(args.detector) if groups else None
 
-    (args.out / "train").mkdir(parents=True)
+    (out / "train").mkdir()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for path in (path for path in pictures if path.stem not in left_out):
@@ -99,12 +99,12 @@ def convert(args: argparse.Namespace) -> int:
                 continue
 
         number = len(images)
-        shutil.copy(path, args.out / "train" / path.name)
+        shutil.copy(path, out / "train" / path.name)
         images.append(coco_image(number, path.name, width, height))
         for instance in instances:
             annotations.append(coco_annotation(len(annotations), number, instance))
 
-    write_coco(args.out, "train", images, annotations, args.class_name)
+    write_coco(out, "train", images, annotations, args.class_name)
     return len(images)
 
 
@@ -115,11 +115,12 @@ def _read_names(path: Path | None, option: str, known: set[str]) -> set[str]:
     return names
 
 
-@reporting("masks_to_coco", DatasetError, OSError, KeyError, zipfile.BadZipFile)
+@reporting("masks_to_coco", DatasetError, OSError)
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status, 2 for input that cannot be used."""
     args = parse_arguments(arguments)
-    count = convert(args)
+    with new_folder(args.out) as out:
+        count = convert(args, out)
     print(f"wrote {count} photographs to {args.out}")
     return 0
 

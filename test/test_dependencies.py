@@ -43,6 +43,7 @@ WITHOUT_IMPORT = {
 # Part of ROS 2 or of this package: package.xml names them, pip does not.
 ROS_MODULES = {"assistant_perception", "cv_bridge", "launch", "launch_ros", "tf2_ros", "rclpy"}
 OWN = {*PACKAGES, "bench", "examples", "scripts"}
+BESIDE = ("test/support", "scripts")  # files import their neighbors
 
 
 def declared(name: str) -> set[str]:
@@ -57,12 +58,12 @@ def declared(name: str) -> set[str]:
 
 def used(*folders: str) -> dict[str, str]:
     """Foreign top-level modules that the files below ``folders`` import, and one that does."""
-    support = {path.stem for path in (ROOT / "test" / "support").glob("*.py")}
+    own = {path.stem for folder in BESIDE for path in (ROOT / folder).glob("*.py")}
     return {
         top: name
         for name, path in sources(*folders).items()
         for target in imported(path)
-        if (top := target.partition(".")[0]) not in sys.stdlib_module_names | OWN | support
+        if (top := target.partition(".")[0]) not in sys.stdlib_module_names | OWN | own
         and top not in ROS_MODULES
         and not top.endswith("_msgs")
     }
