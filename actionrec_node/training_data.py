@@ -65,6 +65,24 @@ def split_data(
     return annotations, held_out
 
 
+def _spec(options: ActionTrainingOptions, class_names: Sequence[str]) -> ActionModelSpec:
+    """The model's specification. Raises DataError for labels that no model file can name."""
+    side = options.input_size
+    falls = _classes_of_falls(options, class_names)
+    try:
+        return new_spec(
+            options.architecture,
+            class_names,
+            clip_length=options.clip_length,
+            clip_fps=options.clip_fps,
+            input_size=(side, side) if side else None,
+            surroundings=options.surroundings,
+            **falls,
+        )
+    except ValueError as error:
+        raise DataError(f"these labels cannot be classes of a model: {error}") from error
+
+
 def load_data(
     options: ActionTrainingOptions,
 ) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
@@ -76,16 +94,7 @@ def load_data(
         annotations |= also
     folders = [*options.data, *options.also_train, *([options.val] if options.val else [])]
 
-    side = options.input_size
-    spec = new_spec(
-        options.architecture,
-        class_names_of(annotations),
-        clip_length=options.clip_length,
-        clip_fps=options.clip_fps,
-        input_size=(side, side) if side else None,
-        surroundings=options.surroundings,
-        **_classes_of_falls(options, class_names_of(annotations)),
-    )
+    spec = _spec(options, class_names_of(annotations))
     load = partial(
         load_videos,
         class_names=spec.class_names,

@@ -231,6 +231,23 @@ def test_nothing_of_data_that_is_only_trained_on_is_held_out(
             ["--clip-length", "1"],
             "argument --clip-length: must be a whole number of at least 2, got '1'",
         ),
+        (
+            ["--input-size", "1"],
+            "argument --input-size: input_size is (1, 1), expected a list of 2, each of them a"
+            " whole number from 8 to 4096",
+        ),
+        (
+            ["--clip-length", "1025"],
+            "argument --clip-length: clip_length is 1025, expected a whole number from 2 to 1024",
+        ),
+        (
+            ["--clip-fps", "1e-3"],
+            "argument --clip-fps: clip_fps is 0.001, expected a number from 0.01 to 1000",
+        ),
+        (
+            ["--clip-length", "1024", "--input-size", "512"],
+            "in all: lower --clip-length or --input-size",
+        ),
         (["--learning-rate", "0"], "argument --learning-rate: must be a positive number, got '0'"),
         (
             ["--label-smoothing", "1"],
@@ -270,6 +287,7 @@ def test_options_that_do_not_go_together(
         ),
         ("too fast", "the loss is nan at step"),
         ("no alarm class", "['fall'] are none of the classes 'running', 'standing'"),
+        ("no name", "these labels cannot be classes of a model: class_names is ('fall\\nover'"),
         ("no weights", "model file 'none.safetensors' does not exist"),
     ],
 )
@@ -305,6 +323,8 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         arguments += ["--learning-rate", "1e30", "--optimizer", "sgd", "--steps", "20"]
     elif case == "no alarm class":
         arguments += ["--alarm-class", "fall"]
+    elif case == "no name":
+        (data_folder / "train" / "running").rename(data_folder / "train" / "fall\nover")
     elif case == "no folder":
         (data_folder / "is-a-file").touch()
         arguments += ["--run-dir", str(data_folder / "is-a-file")]
