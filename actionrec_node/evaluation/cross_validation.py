@@ -15,7 +15,7 @@ from actionrec_node.data.annotations import Annotations, folder_numbers
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import SHARPNESS, load_videos
 from actionrec_node.data.person_boxes import read_boxes
-from actionrec_node.data.splits import group_of
+from actionrec_node.data.splits import groups_of
 from actionrec_node.evaluation.clip_scores import PredictedVideo, clip_scores, predict_videos
 from actionrec_node.evaluation.fall_alarm import alarm_scores
 from actionrec_node.networks.action_model import ActionModel, load_action_model
@@ -112,11 +112,12 @@ def _row(
 
 def _people(annotations: Annotations, pattern: str | None) -> dict[str, int]:
     """How many subjects (or videos, where they are not named) show each label."""
+    groups = groups_of(annotations, pattern)
     seen: dict[str, set[str]] = defaultdict(set)
     for path, segments in annotations.items():
         for segment in segments:
-            seen[segment.label].add(group_of(path, segments, pattern))
-    return {label: len(groups) for label, groups in sorted(seen.items())}
+            seen[segment.label].add(groups[path])
+    return {label: len(showing) for label, showing in sorted(seen.items())}
 
 
 def format_folds(rows: Mapping[str, Mapping[str, Any]]) -> str:
