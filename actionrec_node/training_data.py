@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
+from pathlib import Path
 
 from actionrec_node.data.annotations import (
     Annotations,
@@ -21,6 +22,7 @@ from actionrec_node.networks.action_model_spec import ActionModelSpec, new_spec,
 from actionrec_node.networks.published_weights import are_of_classes
 from actionrec_node.training_options import ActionTrainingOptions
 from perception_kit.alarm_classes import check_alarm_classes, check_lying_classes
+from perception_kit.short_text import listed
 from perception_kit.videos.video import VideoFormat
 
 CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
@@ -83,6 +85,27 @@ def _spec(options: ActionTrainingOptions, class_names: Sequence[str]) -> ActionM
         raise DataError(f"these labels cannot be classes of a model: {error}") from error
 
 
+def _check_people_are_known(options: ActionTrainingOptions, known: Collection[Path]) -> None:
+    """Raises DataError for options that need people's boxes where the ``known`` videos are none.
+
+    They would change nothing, but the live node would dim what the model never saw dimmed.
+    """
+    needing = [
+        name
+        for name, value in (
+            ("--surroundings", options.surroundings),
+            ("--backgrounds", options.backgrounds),
+        )
+        if value is not None
+    ]
+    if needing and not known:
+        raise DataError(
+            f"{' and '.join(needing)} must know where people are, but no boxes.csv of"
+            f" {listed(map(str, options.data), separator=', ')} names a video to train on:"
+            f" perception find-people --data {options.data[0]} --model MODEL makes it"
+        )
+
+
 def load_data(
     options: ActionTrainingOptions,
 ) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
@@ -95,6 +118,8 @@ def load_data(
     folders = [*options.data, *options.also_train, *([options.val] if options.val else [])]
 
     spec = _spec(options, class_names_of(annotations))
+    tracks = read_boxes(folders)
+    _check_people_are_known(options, annotations.keys() & tracks.keys())
     load = partial(
         load_videos,
         class_names=spec.class_names,
@@ -103,7 +128,7 @@ def load_data(
         ),
         min_frames=spec.clip_length,
         skip_bad=options.skip_bad,
-        tracks=read_boxes(folders),
+        tracks=tracks,
         folder=options.run_dir,
     )
     # Clips that are drawn end in a label; held-out videos are seen as a robot sees them.

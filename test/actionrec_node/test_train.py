@@ -287,6 +287,14 @@ def test_options_that_do_not_go_together(
         ),
         ("too fast", "the loss is nan at step"),
         ("no alarm class", "['fall'] are none of the classes 'running', 'standing'"),
+        (
+            "--surroundings 0.25",
+            "--surroundings must know where people are, but no boxes.csv of",
+        ),
+        (
+            "--backgrounds photos --surroundings 0.25",
+            "--surroundings and --backgrounds must know where people are",
+        ),
         ("no name", "these labels cannot be classes of a model: class_names is ('fall\\nover'"),
         ("no weights", "model file 'none.safetensors' does not exist"),
     ],
@@ -325,6 +333,8 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         arguments += ["--alarm-class", "fall"]
     elif case == "no name":
         (data_folder / "train" / "running").rename(data_folder / "train" / "fall\nover")
+    elif case.startswith("--"):
+        arguments += case.split()
     elif case == "no folder":
         (data_folder / "is-a-file").touch()
         arguments += ["--run-dir", str(data_folder / "is-a-file")]
