@@ -159,7 +159,7 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         ``per_person`` are those with clips of the people, where boxes of any are known.
         """
         scores = evaluate_clips(network, self.held_out)
-        if any(video.boxes is not None for video in self.held_out):
+        if any(video.shows_person for video in self.held_out):
             scores["per_person"] = evaluate_clips(network, self.held_out, context=CONTEXT)
         return scores
 
@@ -215,7 +215,7 @@ def run(options: ActionTrainingOptions) -> None:
     data: dict[str, Any] = {
         "train_videos": len(train_videos),
         "held_out_videos": len(val_videos),
-        "videos_with_boxes": sum(video.boxes is not None for video in (*train_videos, *val_videos)),
+        "videos_with_boxes": sum(video.shows_person for video in (*train_videos, *val_videos)),
         "train_windows": dict(zip(spec.class_names, clips.counts.tolist(), strict=True)),
     }
 
