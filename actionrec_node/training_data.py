@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,13 @@ from actionrec_node.data.annotations import (
 )
 from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
-from actionrec_node.data.splits import check_disjoint, hold_out_fold, parse_fold, split
+from actionrec_node.data.splits import (
+    check_disjoint,
+    hold_out_fold,
+    parse_fold,
+    shared_subjects,
+    split,
+)
 from actionrec_node.data.training_clips import MAX_SPEED_CHANGE
 from actionrec_node.networks.action_model_spec import ActionModelSpec, new_spec, read_spec
 from actionrec_node.networks.published_weights import are_of_classes
@@ -26,6 +33,19 @@ from perception_kit.short_text import listed
 from perception_kit.videos.video import VideoFormat
 
 CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model of ``spec`` is trained on, and what it is scored on.
+
+    ``shared_subjects`` are the names of people that both sides have.
+    """
+
+    spec: ActionModelSpec
+    train: list[LabeledVideo]
+    held_out: list[LabeledVideo]
+    shared_subjects: list[str]
 
 
 def _classes_of_falls(
@@ -106,10 +126,8 @@ def _check_people_are_known(options: ActionTrainingOptions, known: Collection[Pa
         )
 
 
-def load_data(
-    options: ActionTrainingOptions,
-) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
-    """Model specification, training videos and held-out videos. Raises DataError."""
+def load_data(options: ActionTrainingOptions) -> TrainingData:
+    """Read the data folders. Raises DataError."""
     annotations, held_out = split_data(options, read_folders(options.data))
     if options.also_train:
         also = read_folders(options.also_train)
@@ -133,4 +151,9 @@ def load_data(
     )
     # Clips that are drawn end in a label; held-out videos are seen as a robot sees them.
     lead_frames = math.ceil(spec.clip_length * (1 + MAX_SPEED_CHANGE))
-    return spec, load(annotations, lead_frames=lead_frames), load(held_out)
+    return TrainingData(
+        spec,
+        load(annotations, lead_frames=lead_frames),
+        load(held_out),
+        shared_subjects(annotations, held_out),
+    )

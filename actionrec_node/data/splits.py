@@ -28,6 +28,15 @@ def subjects_of(segments: Sequence[Segment]) -> set[str]:
     return {segment.subject.rstrip("? ") for segment in segments} - {""}
 
 
+def shared_subjects(train: Annotations, held_out: Annotations) -> list[str]:
+    """Names of subjects that videos of both sides have; they may be people of two sources."""
+    sides = [
+        {subject for segments in side.values() for subject in subjects_of(segments)}
+        for side in (train, held_out)
+    ]
+    return sorted(set.intersection(*sides))
+
+
 def groups_of(annotations: Annotations, pattern: str | None = None) -> dict[Path, str]:
     """What must stay on one side of a split, by video: subjects, or a video.
 

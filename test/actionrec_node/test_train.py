@@ -191,8 +191,8 @@ def test_held_out_fraction_of_one_folder_by_subject(data_folder: Path) -> None:
     at = arguments.index("--val")
     args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
     args.run_dir.mkdir()
-    _, trained, held_out = load_data(args)
-    assert [{video.path.name for video in side} for side in (trained, held_out)] in (
+    data = load_data(args)
+    assert [{video.path.name for video in side} for side in (data.train, data.held_out)] in (
         [{"0.mkv"}, {"1.mkv"}],
         [{"1.mkv"}, {"0.mkv"}],
     )
@@ -208,9 +208,26 @@ def test_nothing_of_data_that_is_only_trained_on_is_held_out(
 
     args = train.parse_arguments(arguments)
     args.run_dir.mkdir()
-    _, trained, held_out = load_data(args)
-    assert (len(trained), len(held_out)) == (6, 2)
-    assert sum("more" in video.path.parts for video in trained) == 4
+    data = load_data(args)
+    assert (len(data.train), len(data.held_out)) == (6, 2)
+    assert sum("more" in video.path.parts for video in data.train) == 4
+
+
+def test_subjects_of_both_sides_are_named(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side, subjects in {"train": "AB", "val": "BC"}.items():
+        lines = [
+            f"{label}/0.mkv,0,inf,{label},{subject}"
+            for label, subject in zip(("standing", "running"), subjects, strict=True)
+        ]
+        (data_folder / side / "labels.csv").write_text(
+            "\n".join(["video,start,end,label,subject", *lines])
+        )
+    train.main(_arguments(data_folder, "--steps", "1"))
+    assert "warning: subjects of both sides of the data: B; scores of" in capsys.readouterr().err
+    record = json.loads((data_folder / "run" / "m.safetensors.json").read_text())
+    assert record["data"]["shared_subjects"] == ["B"]
 
 
 @pytest.mark.parametrize(
