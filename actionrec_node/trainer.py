@@ -45,6 +45,7 @@ from actionrec_node.training_options import (
     ActionTrainingOptions,
 )
 from perception_kit.alarm_classes import alarm_warning
+from perception_kit.partial_file import make_folder
 from perception_kit.short_text import listed
 from perception_kit.synth.room import find_photos
 from perception_kit.training.clock import TrainingClock
@@ -215,8 +216,8 @@ def run(options: ActionTrainingOptions) -> None:
     Raises DataError, ModelFileError, TrainingError, and OSError where a folder cannot be written
     to.
     """
-    for folder in (options.out.parent, options.run_dir):  # not only after hours
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out.parent, "--out")
+    make_folder(options.run_dir, "--run-dir")
     fabric = create_fabric(options, options.devices)
     fabric.launch()
 

@@ -294,7 +294,7 @@ def test_options_that_do_not_go_together(
         ("other classes", "--wise-ft 0.5 needs --weights of the same classes, expected running"),
         ("no fraction", "the fraction to hold out must be above 0 and below 1, got 2"),
         ("no pattern", "'(' is no regular expression"),
-        ("no folder", "is-a-file"),
+        ("no folder", "is-a-file' must be a folder, but there is a file: name another --run-dir"),
         (
             "one clip of one pixel",
             (

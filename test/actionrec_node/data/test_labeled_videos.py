@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 from contextlib import nullcontext
 from pathlib import Path
@@ -168,6 +170,22 @@ def test_boxes_that_never_show_the_person_are_named(
     videos = load_videos(annotations, ["walking"], form, min_frames=16, tracks=tracks)
     assert [video.shows_person for video in videos] == [False, True]
     assert "1 of 2 videos, such as" in capsys.readouterr().err
+
+
+def test_a_disk_without_room_for_frames_is_named(
+    write_video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write_video("v.mkv", np.arange(30) / 15)
+    annotations, form = {path: [Segment(0, 1, "walking")]}, VideoFormat(fps=15, max_side=32)
+    monkeypatch.setattr(os, "pwrite", fail)
+    message = rf"{tmp_path}' cannot hold the frames .*No space.*name another --run-dir"
+    with pytest.raises(OSError, match=message):
+        load_videos(annotations, ["walking"], form, min_frames=16, folder=tmp_path)
+    with pytest.raises(OSError, match="name another TMPDIR"):
+        load_videos(annotations, ["walking"], form, min_frames=16)
 
 
 def test_frames_of_all_videos_are_kept_out_of_memory(write_video, tmp_path: Path) -> None:
