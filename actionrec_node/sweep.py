@@ -135,8 +135,8 @@ def train_run(folder: Path) -> dict[str, Any]:
         command.append("--resume")
     if subprocess.run([sys.executable, *command], check=False).returncode != 0:
         raise SweepError(
-            f"run '{folder.name}' failed, see above;"
-            " what is done is kept: start the sweep again to go on"
+            f"run '{folder.name}' failed, see above: mend that and start the sweep again, which"
+            " goes on from what is done"
         )
     return json.loads(record.read_text())
 

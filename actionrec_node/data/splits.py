@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from actionrec_node.data.annotations import Annotations, DataError, Segment
+from perception_kit.short_text import counted
 
 
 def check_disjoint(train: Annotations, held_out: Annotations) -> None:
@@ -138,7 +139,11 @@ def hold_out_fold(
         for segment in segments:
             shares[group[path]][segment.label] += 1 / totals[segment.label]
     if len(shares) < count:
-        raise DataError(f"{len(shares)} subjects or videos cannot be {count} folds")
+        raise DataError(
+            f"{counted(len(shares), 'group')} of subjects or videos, such as '{min(shares)}',"
+            f" cannot be {count} folds: make fewer, or add videos of others; the column 'subject'"
+            " of labels.csv says who stays together"
+        )
 
     # Those with the largest share of a class come first: the small ones fill the gaps.
     held = np.zeros((count, len(totals)))

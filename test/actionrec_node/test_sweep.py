@@ -205,7 +205,9 @@ def test_a_file_that_is_no_sweep_is_named(
 ) -> None:
     (tmp_path / "odd.yaml").write_text(text)
     assert sweep.main([str(tmp_path / "odd.yaml"), "--out", str(tmp_path / "out")]) == 2
-    assert "odd.yaml'" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "odd.yaml'" in error
+    assert error.count("\n") == 1
 
 
 def test_the_runs_of_the_article_are_options_of_the_training_command(tmp_path: Path) -> None:
