@@ -211,6 +211,10 @@ def _check_together(parser: argparse.ArgumentParser, options: ActionTrainingOpti
         )
     if options.lr_steps and options.optimizer != "sgd":
         parser.error("--lr-steps needs --optimizer sgd: the rate of adamw falls by itself")
+    # Files of options hold the default limit beside --epochs.
+    has_limit = options.max_minutes not in (None, options.default_minutes)
+    if options.epochs is not None and (has_limit or options.steps is not None):
+        parser.error("give either --epochs or --steps and --max-minutes: they say when a run ends")
     _check_model(parser, options)
 
 

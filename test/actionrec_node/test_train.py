@@ -242,6 +242,8 @@ def test_subjects_of_both_sides_are_named(
         ),
         (["--group-pattern", "S1"], "--group-pattern needs --val-fraction or --fold"),
         (["--fold", "3/2"], "argument --fold: expected K/N with K from 1 to N"),
+        (["--epochs", "1", "--steps", "25"], "give either --epochs or --steps and --max-minutes"),
+        (["--epochs", "1", "--max-minutes", "1"], "give either --epochs or --steps"),
         (["--lr-steps", "3"], "--lr-steps needs --optimizer sgd"),
         (["--steps", "0"], "argument --steps: must be a whole number of at least 1, got '0'"),
         (
