@@ -12,6 +12,7 @@ import yaml
 
 from perception_kit.arguments import CommandParser, with_new_names
 from perception_kit.budgets import parse_yaml, regular
+from perception_kit.partial_file import replacing
 
 
 def parse_with_yaml(
@@ -83,17 +84,17 @@ def _as_arguments(option: str, action: argparse.Action, value: Any) -> list[str]
 
 
 def save_options(path: Path, options: argparse.Namespace) -> None:
-    """Write all options as a file for ``--config``."""
+    """Write all options as a file for ``--config``. Raises OSError with what to do."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, list):
             return [plain(entry) for entry in value]
         return str(value) if isinstance(value, Path) else value
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         key.replace("_", "-"): plain(value)
         for key, value in vars(options).items()
         if key not in ("config", "resume")
     }
-    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    with replacing(path) as partial:
+        partial.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -104,6 +104,11 @@ def write_config(folder: Path, options: dict[str, Any]) -> None:
     """
     path = folder / "run.yaml"
     outputs = {"out": str(folder / MODEL), "run-dir": str(folder)}
+    if chosen := [key for key in options if str(key).replace("_", "-") in outputs]:
+        raise SweepError(
+            f"run '{folder.name}' has {' and '.join(map(repr, chosen))}, but every run has its"
+            " folder in --out: leave that out"
+        )
     text = yaml.safe_dump({**options, **outputs}, sort_keys=False)
     if path.is_file() and (folder / "last.ckpt").is_file() and path.read_text() != text:
         raise SweepError(
@@ -135,8 +140,8 @@ def train_run(folder: Path) -> dict[str, Any]:
         command.append("--resume")
     if subprocess.run([sys.executable, *command], check=False).returncode != 0:
         raise SweepError(
-            f"run '{folder.name}' failed, see above;"
-            " what is done is kept: start the sweep again to go on"
+            f"run '{folder.name}' failed, see above: mend that and start the sweep again, which"
+            " goes on from what is done"
         )
     return json.loads(record.read_text())
 

@@ -38,13 +38,15 @@ from actionrec_node.networks.fine_tuning import (
 )
 from actionrec_node.networks.published_weights import are_of_classes, load_pretrained
 from actionrec_node.networks.resnext3d_lite0 import ResNeXt3dLite0
-from actionrec_node.training_data import load_data
+from actionrec_node.training_data import TrainingData, load_data
 from actionrec_node.training_options import (
     LEARNING_RATES,
     SPEC_OPTIONS,
     ActionTrainingOptions,
 )
 from perception_kit.alarm_classes import alarm_warning
+from perception_kit.partial_file import make_folder
+from perception_kit.short_text import listed
 from perception_kit.synth.room import find_photos
 from perception_kit.training.clock import TrainingClock
 from perception_kit.training.loop import StepResult, Trainer, TrainingLoop
@@ -159,7 +161,7 @@ class ActionTrainer(Trainer[ActionModel, Batch]):
         ``per_person`` are those with clips of the people, where boxes of any are known.
         """
         scores = evaluate_clips(network, self.held_out)
-        if any(video.boxes is not None for video in self.held_out):
+        if any(video.shows_person for video in self.held_out):
             scores["per_person"] = evaluate_clips(network, self.held_out, context=CONTEXT)
         return scores
 
@@ -193,36 +195,52 @@ def _build_model(options: ActionTrainingOptions, spec: ActionModelSpec) -> Actio
     return model
 
 
+def _warn(data: TrainingData) -> None:
+    """Say on standard error what makes the model, or its scores, worth less than they look."""
+    warning = alarm_warning(data.spec.class_names, data.spec.alarms)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    if data.shared_subjects:
+        print(
+            "warning: subjects of both sides of the data:"
+            f" {listed(data.shared_subjects, separator=', ')}; scores of people who were trained on"
+            " say little of others: unless they only have the same names, hold them out by"
+            " --val-fraction or --fold",
+            file=sys.stderr,
+        )
+
+
 def run(options: ActionTrainingOptions) -> None:
     """Train, score on the held-out videos, write the model and its record.
 
     Raises DataError, ModelFileError, TrainingError, and OSError where a folder cannot be written
     to.
     """
-    for folder in (options.out.parent, options.run_dir):  # not only after hours
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(options.out.parent, "--out")
+    make_folder(options.run_dir, "--run-dir")
     fabric = create_fabric(options, options.devices)
     fabric.launch()
 
-    spec, train_videos, val_videos = load_data(options)
-    warning = alarm_warning(spec.class_names, spec.alarms)
-    if warning and fabric.is_global_zero:
-        print(f"warning: {warning}", file=sys.stderr)
+    loaded = load_data(options)
+    spec = loaded.spec
+    if fabric.is_global_zero:
+        _warn(loaded)
     settings = ClipSettings(options.augmentation, options.balance, options.seed)
     folders = folder_numbers([*options.data, *options.also_train])
     photographs = Backgrounds(find_photos(options.backgrounds)) if options.backgrounds else None
-    clips = TrainingClips(train_videos, spec, settings, folders, photographs)
+    clips = TrainingClips(loaded.train, spec, settings, folders, photographs)
     data: dict[str, Any] = {
-        "train_videos": len(train_videos),
-        "held_out_videos": len(val_videos),
-        "videos_with_boxes": sum(video.boxes is not None for video in (*train_videos, *val_videos)),
+        "train_videos": len(loaded.train),
+        "held_out_videos": len(loaded.held_out),
+        "videos_with_boxes": sum(video.shows_person for video in (*loaded.train, *loaded.held_out)),
         "train_windows": dict(zip(spec.class_names, clips.counts.tolist(), strict=True)),
+        "shared_subjects": loaded.shared_subjects,
     }
 
     model = _build_model(options, spec)
     start = deepcopy(model.state_dict()) if options.wise_ft is not None else {}
 
-    trainer = ActionTrainer(fabric, options, model, clips, val_videos)
+    trainer = ActionTrainer(fabric, options, model, clips, loaded.held_out)
     clock = trainer.create_clock()
     loop = TrainingLoop(trainer, options, clock)
     if fabric.is_global_zero:

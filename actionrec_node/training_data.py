@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from actionrec_node.data.annotations import (
     Annotations,
@@ -15,15 +17,35 @@ from actionrec_node.data.annotations import (
 )
 from actionrec_node.data.labeled_videos import LabeledVideo, load_videos
 from actionrec_node.data.person_boxes import read_boxes
-from actionrec_node.data.splits import check_disjoint, hold_out_fold, parse_fold, split
+from actionrec_node.data.splits import (
+    check_disjoint,
+    hold_out_fold,
+    parse_fold,
+    shared_subjects,
+    split,
+)
 from actionrec_node.data.training_clips import MAX_SPEED_CHANGE
 from actionrec_node.networks.action_model_spec import ActionModelSpec, new_spec, read_spec
 from actionrec_node.networks.published_weights import are_of_classes
 from actionrec_node.training_options import ActionTrainingOptions
 from perception_kit.alarm_classes import check_alarm_classes, check_lying_classes
+from perception_kit.short_text import listed
 from perception_kit.videos.video import VideoFormat
 
 CACHED_SIDE = 12 / 7  # longer side of the frames that are kept / side of the input, for sharp crops
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model of ``spec`` is trained on, and what it is scored on.
+
+    ``shared_subjects`` are the names of people that both sides have.
+    """
+
+    spec: ActionModelSpec
+    train: list[LabeledVideo]
+    held_out: list[LabeledVideo]
+    shared_subjects: list[str]
 
 
 def _classes_of_falls(
@@ -65,10 +87,47 @@ def split_data(
     return annotations, held_out
 
 
-def load_data(
-    options: ActionTrainingOptions,
-) -> tuple[ActionModelSpec, list[LabeledVideo], list[LabeledVideo]]:
-    """Model specification, training videos and held-out videos. Raises DataError."""
+def _spec(options: ActionTrainingOptions, class_names: Sequence[str]) -> ActionModelSpec:
+    """The model's specification. Raises DataError for labels that no model file can name."""
+    side = options.input_size
+    falls = _classes_of_falls(options, class_names)
+    try:
+        return new_spec(
+            options.architecture,
+            class_names,
+            clip_length=options.clip_length,
+            clip_fps=options.clip_fps,
+            input_size=(side, side) if side else None,
+            surroundings=options.surroundings,
+            **falls,
+        )
+    except ValueError as error:
+        raise DataError(f"these labels cannot be classes of a model: {error}") from error
+
+
+def _check_people_are_known(options: ActionTrainingOptions, known: Collection[Path]) -> None:
+    """Raises DataError for options that need people's boxes where the ``known`` videos are none.
+
+    They would change nothing, but the live node would dim what the model never saw dimmed.
+    """
+    needing = [
+        name
+        for name, value in (
+            ("--surroundings", options.surroundings),
+            ("--backgrounds", options.backgrounds),
+        )
+        if value is not None
+    ]
+    if needing and not known:
+        raise DataError(
+            f"{' and '.join(needing)} must know where people are, but no boxes.csv of"
+            f" {listed(map(str, options.data), separator=', ')} names a video to train on:"
+            f" perception find-people --data {options.data[0]} --model MODEL makes it"
+        )
+
+
+def load_data(options: ActionTrainingOptions) -> TrainingData:
+    """Read the data folders. Raises DataError."""
     annotations, held_out = split_data(options, read_folders(options.data))
     if options.also_train:
         also = read_folders(options.also_train)
@@ -76,16 +135,9 @@ def load_data(
         annotations |= also
     folders = [*options.data, *options.also_train, *([options.val] if options.val else [])]
 
-    side = options.input_size
-    spec = new_spec(
-        options.architecture,
-        class_names_of(annotations),
-        clip_length=options.clip_length,
-        clip_fps=options.clip_fps,
-        input_size=(side, side) if side else None,
-        surroundings=options.surroundings,
-        **_classes_of_falls(options, class_names_of(annotations)),
-    )
+    spec = _spec(options, class_names_of(annotations))
+    tracks = read_boxes(folders)
+    _check_people_are_known(options, annotations.keys() & tracks.keys())
     load = partial(
         load_videos,
         class_names=spec.class_names,
@@ -94,9 +146,14 @@ def load_data(
         ),
         min_frames=spec.clip_length,
         skip_bad=options.skip_bad,
-        tracks=read_boxes(folders),
+        tracks=tracks,
         folder=options.run_dir,
     )
     # Clips that are drawn end in a label; held-out videos are seen as a robot sees them.
     lead_frames = math.ceil(spec.clip_length * (1 + MAX_SPEED_CHANGE))
-    return spec, load(annotations, lead_frames=lead_frames), load(held_out)
+    return TrainingData(
+        spec,
+        load(annotations, lead_frames=lead_frames),
+        load(held_out),
+        shared_subjects(annotations, held_out),
+    )

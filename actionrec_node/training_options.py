@@ -13,7 +13,7 @@ from actionrec_node.config_file import parse_with_yaml
 from actionrec_node.data.augmentation import Mode
 from actionrec_node.data.clip_settings import Balance
 from actionrec_node.data.splits import parse_fold
-from actionrec_node.networks.architectures import ARCHITECTURES
+from actionrec_node.networks.architectures import ARCHITECTURES, find_architecture
 from perception_kit.arguments import (
     CommandParser,
     bounded_float,
@@ -22,6 +22,7 @@ from perception_kit.arguments import (
     positive_float,
     program_name,
 )
+from perception_kit.networks.metadata_schema import metadata_fault
 from perception_kit.training.options import BATCH_SIZE, TrainingOptions, add_options, option
 from perception_kit.videos.pictures import PICTURES_HELP
 
@@ -210,3 +211,23 @@ def _check_together(parser: argparse.ArgumentParser, options: ActionTrainingOpti
         )
     if options.lr_steps and options.optimizer != "sgd":
         parser.error("--lr-steps needs --optimizer sgd: the rate of adamw falls by itself")
+    # Files of options hold the default limit beside --epochs.
+    has_limit = options.max_minutes not in (None, options.default_minutes)
+    if options.epochs is not None and (has_limit or options.steps is not None):
+        parser.error("give either --epochs or --steps and --max-minutes: they say when a run ends")
+    _check_model(parser, options)
+
+
+def _check_model(parser: argparse.ArgumentParser, options: ActionTrainingOptions) -> None:
+    """End the program with a message where nothing would read the model file of the run."""
+    default, side = find_architecture(options.architecture), options.input_size
+    metadata = {
+        "clip_length": options.clip_length or default.clip_length,
+        "clip_fps": options.clip_fps or default.clip_fps,
+        "input_size": default.input_size if side is None else (side, side),
+    }
+    for name, value in metadata.items():
+        if fault := metadata_fault({name: value}):
+            parser.error(f"argument {SPEC_OPTIONS[name]}: {fault}")
+    if fault := metadata_fault(metadata):
+        parser.error(f"{fault}: lower --clip-length or --input-size")

@@ -98,10 +98,12 @@ def model_file(text: str) -> Path:
     A path that cannot be written is refused before hours of work, not after them.
     """
     path = Path(text)
-    if path.suffix != ".safetensors" or path.is_dir():
+    if path.suffix != ".safetensors":
         raise argparse.ArgumentTypeError(
             f"must be a file whose name ends in .safetensors, got '{text}'"
         )
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"'{text}' is a folder: name a file, in it or beside it")
 
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):

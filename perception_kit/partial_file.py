@@ -7,6 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+
+_TRIED_BYTES = 4096  # a full disk makes empty files, too
 
 
 @contextmanager
@@ -42,6 +45,26 @@ def replacing(path: Path, *errors: type[Exception]) -> Iterator[Path]:
         # Gone already unless the block failed, which an error from here must not hide.
         with suppress(OSError):
             partial.unlink()
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder for output, unless it is there, before the work whose results it gets.
+
+    Raises OSError where it cannot be written to, which says to name another by ``option``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(bytes(_TRIED_BYTES))
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OSError(
+            f"'{folder}' must be a folder, but there is a file: name another {option}"
+        ) from error
+    except OSError as error:
+        raise OSError(
+            f"'{folder}' cannot be written to ({error.strerror}): make room on its disk, or name"
+            f" another {option}"
+        ) from error
 
 
 def refuse_links(folder: Path, names: Iterable[str]) -> None:

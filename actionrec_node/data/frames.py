@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.reduction import DupFd
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -98,6 +98,7 @@ class FrameFile:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._file = TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as this
+        self._folder = folder
         self._end, self._lock = 0, Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -132,8 +133,17 @@ class FrameFile:
             offset, self._end = self._end, self._end + pixels.nbytes
         written = 0
         rest = pixels.reshape(-1)
-        while written < pixels.nbytes:
-            written += os.pwrite(self._file.fileno(), rest[written:].data, offset + written)
+        try:
+            while written < pixels.nbytes:
+                written += os.pwrite(self._file.fileno(), rest[written:].data, offset + written)
+        except OSError as error:
+            place, setting = (
+                (self._folder, "--run-dir") if self._folder else (gettempdir(), "TMPDIR")
+            )
+            raise OSError(
+                f"'{place}' cannot hold the frames of the videos ({error.strerror}): make room on"
+                f" its disk, or name another {setting}"
+            ) from error
         return offset
 
 

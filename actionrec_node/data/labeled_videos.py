@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ class LabeledVideo:
     frames: Frames
     labels: np.ndarray
     boxes: np.ndarray | None = None
+
+    @property
+    def shows_person(self) -> bool:
+        """Whether the person is seen at any time, as far as known."""
+        return self.boxes is not None and bool(np.isfinite(self.boxes).any())
 
     def boxes_at(self, indices: np.ndarray) -> np.ndarray | None:
         """(K, 4) the person's box in the frames ``indices`` (K,); None where none shows them.
@@ -170,8 +176,8 @@ def load_videos(
 
     Labels become those of ``known_labels``. Raises DataError as that does, and for videos that do
     not decode or are shorter than ``min_frames``, naming all of them; with ``skip_bad`` these are
-    printed and left
-    out. Raises OSError where the file finds no room.
+    printed and left out. Raises DataError, too, where there are boxes and none lies in its video,
+    and OSError where the file finds no room.
     """
     annotations = known_labels(annotations, class_names)
 
@@ -192,8 +198,8 @@ def load_videos(
 
     file = FrameFile(folder)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        videos = pool.map(load, annotations.items())
-        loaded = list(tqdm(videos, total=len(annotations), desc="reading videos", unit="video"))
+        results = pool.map(load, annotations.items())
+        loaded = list(tqdm(results, total=len(annotations), desc="reading videos", unit="video"))
 
     unusable = [error for error in loaded if isinstance(error, VideoError)]
     if unusable:
@@ -205,9 +211,28 @@ def load_videos(
             raise DataError(message)
         print(f"{message}\nthey are left out")
 
-    if len(unusable) == len(loaded):
+    videos = [video for video in loaded if isinstance(video, LabeledVideo)]
+    if not videos:
         raise DataError("no video is left")
-    return [video for video in loaded if isinstance(video, LabeledVideo)]
+    with_boxes = [video for video in videos if video.boxes is not None]
+    report_unseen([video.path for video in with_boxes if not video.shows_person], len(with_boxes))
+    return videos
+
+
+def report_unseen(unseen: Sequence[Path], count: int) -> None:
+    """Name on standard error the videos, of ``count``, of which no box shows the person.
+
+    Raises DataError where it is all of them.
+    """
+    if not unseen:
+        return
+    problem = (
+        f"boxes.csv says of {len(unseen)} of {count} videos, such as '{unseen[0]}',"
+        " at no time where in the image the person is"
+    )
+    if len(unseen) == count:
+        raise DataError(f"{problem}: are the boxes pixels of the videos, and the times theirs?")
+    print(f"{problem}: their clips show the whole image", file=sys.stderr)
 
 
 def _is_near_label(segments: Sequence[Segment], fps: float, lead_frames: int, number: int) -> bool:

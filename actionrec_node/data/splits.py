@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from actionrec_node.data.annotations import Annotations, DataError, Segment
+from perception_kit.short_text import counted
 
 
 def check_disjoint(train: Annotations, held_out: Annotations) -> None:
@@ -23,16 +24,47 @@ def check_disjoint(train: Annotations, held_out: Annotations) -> None:
         )
 
 
-def group_of(path: Path, segments: Sequence[Segment], pattern: str | None = None) -> str:
-    """What must stay on one side of a split: a subject, or a video.
+def subjects_of(segments: Sequence[Segment]) -> set[str]:
+    """Who is named as seen in a video. "P8?" is somebody who may be P8."""
+    return {segment.subject.rstrip("? ") for segment in segments} - {""}
+
+
+def shared_subjects(train: Annotations, held_out: Annotations) -> list[str]:
+    """Names of subjects that videos of both sides have; they may be people of two sources."""
+    sides = [
+        {subject for segments in side.values() for subject in subjects_of(segments)}
+        for side in (train, held_out)
+    ]
+    return sorted(set.intersection(*sides))
+
+
+def groups_of(annotations: Annotations, pattern: str | None = None) -> dict[Path, str]:
+    """What must stay on one side of a split, by video: subjects, or a video.
 
     It is what the regular expression ``pattern`` finds in the video's path (its first group, if it
-    has one), else the subject that ``labels.csv`` names, else the video. Raises DataError for a
-    path without the pattern.
+    has one), else the subjects that ``labels.csv`` names, else the video. Subjects who are seen in
+    one video are one group, which has the first name of them all. Raises DataError for a path
+    without the pattern.
     """
-    if pattern is None:
-        # "P8?" is somebody who may be P8.
-        return segments[0].subject.rstrip("?") or str(path)
+    if pattern is not None:
+        return {path: _found_in(path, pattern) for path in annotations}
+
+    # Of each subject, everybody who stays on the same side.
+    together: dict[str, set[str]] = {}
+    for segments in annotations.values():
+        joined = {
+            other for subject in subjects_of(segments) for other in together.get(subject, {subject})
+        }
+        together |= dict.fromkeys(joined, joined)
+
+    return {
+        path: min(together[min(subjects)]) if (subjects := subjects_of(segments)) else str(path)
+        for path, segments in annotations.items()
+    }
+
+
+def _found_in(path: Path, pattern: str) -> str:
+    """The group of a video by the pattern. Raises DataError."""
     try:
         match = re.search(pattern, str(path))
     except re.error as error:
@@ -55,7 +87,7 @@ def split(
         raise DataError(f"the fraction to hold out must be above 0 and below 1, got {fraction:g}")
 
     # Segments of each label in each group.
-    group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}
+    group = groups_of(annotations, pattern)
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for path, segments in annotations.items():
         for segment in segments:
@@ -100,14 +132,18 @@ def hold_out_fold(
     Every group is held out in one fold. The rarest classes are spread first, each over the folds
     that have the least of it. Raises DataError for fewer groups than folds.
     """
-    group = {path: group_of(path, segments, pattern) for path, segments in annotations.items()}
+    group = groups_of(annotations, pattern)
     totals = Counter(segment.label for segments in annotations.values() for segment in segments)
     shares: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for path, segments in annotations.items():
         for segment in segments:
             shares[group[path]][segment.label] += 1 / totals[segment.label]
     if len(shares) < count:
-        raise DataError(f"{len(shares)} subjects or videos cannot be {count} folds")
+        raise DataError(
+            f"{counted(len(shares), 'group')} of subjects or videos, such as '{min(shares)}',"
+            f" cannot be {count} folds: make fewer, or add videos of others; the column 'subject'"
+            " of labels.csv says who stays together"
+        )
 
     # Those with the largest share of a class come first: the small ones fill the gaps.
     held = np.zeros((count, len(totals)))

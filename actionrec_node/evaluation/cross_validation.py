@@ -15,7 +15,7 @@ from actionrec_node.data.annotations import Annotations, folder_numbers
 from actionrec_node.data.crops import CONTEXT
 from actionrec_node.data.labeled_videos import SHARPNESS, load_videos
 from actionrec_node.data.person_boxes import read_boxes
-from actionrec_node.data.splits import group_of
+from actionrec_node.data.splits import groups_of
 from actionrec_node.evaluation.clip_scores import PredictedVideo, clip_scores, predict_videos
 from actionrec_node.evaluation.fall_alarm import alarm_scores
 from actionrec_node.networks.action_model import ActionModel, load_action_model
@@ -30,7 +30,7 @@ ALL = "all"
 class FoldScores:
     """``rows`` of ``clip_scores`` by data folder, and over ``all`` of them together.
 
-    Each row also has ``people``: how many subjects (or videos) show a class. ``alarm`` is
+    Each row also has ``groups``: how many subjects (or videos) show a class. ``alarm`` is
     ``alarm_scores`` over ``all``.
     """
 
@@ -107,20 +107,21 @@ def _row(
     pattern: str | None,
 ) -> dict[str, Any]:
     scores = clip_scores(videos, spec.class_names, spec.clip_length, spec.clip_fps, spec.alarms)
-    return scores | {"people": _people(annotations, pattern)}
+    return scores | {"groups": _count_groups(annotations, pattern)}
 
 
-def _people(annotations: Annotations, pattern: str | None) -> dict[str, int]:
-    """How many subjects (or videos, where they are not named) show each label."""
+def _count_groups(annotations: Annotations, pattern: str | None) -> dict[str, int]:
+    """How many groups of ``groups_of`` show each label."""
+    groups = groups_of(annotations, pattern)
     seen: dict[str, set[str]] = defaultdict(set)
     for path, segments in annotations.items():
         for segment in segments:
-            seen[segment.label].add(group_of(path, segments, pattern))
-    return {label: len(groups) for label, groups in sorted(seen.items())}
+            seen[segment.label].add(groups[path])
+    return {label: len(showing) for label, showing in sorted(seen.items())}
 
 
 def format_folds(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """A table for the terminal: F-score, clips and people of each class, a row per data folder."""
+    """A table for the terminal: F-score, clips and groups of each class, a row per data folder."""
     classes = list(next(iter(rows.values()))["per_class"])
     header = ["data", *classes, "accuracy"]
     lines = [header]
@@ -129,7 +130,7 @@ def format_folds(rows: Mapping[str, Mapping[str, Any]]) -> str:
         for label in classes:
             score = row["per_class"][label]
             value = "-" if score["f1"] is None else f"{score['f1']:.2f}"
-            cells.append(f"{value} ({score['support']}, {row['people'].get(label, 0)})")
+            cells.append(f"{value} ({score['support']}, {row['groups'].get(label, 0)})")
         accuracy = "-" if row["accuracy"] is None else f"{row['accuracy']:.2f}"
         lines.append([name, *cells, accuracy])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -137,4 +138,6 @@ def format_folds(rows: Mapping[str, Mapping[str, Any]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         for line in lines
     ]
-    return "\n".join(["F-score (clips, people) of held-out people:", *table])
+    return "\n".join(
+        ["F-score (clips, groups: subjects, or videos of nobody named), held out:", *table]
+    )

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from actionrec_node.data.annotations import Annotations, DataError, known_labels, read_folders
 from actionrec_node.data.crops import CONTEXT
-from actionrec_node.data.labeled_videos import SHARPNESS, LabeledVideo, load_video
+from actionrec_node.data.labeled_videos import SHARPNESS, LabeledVideo, load_video, report_unseen
 from actionrec_node.data.person_boxes import BoxTrack, read_boxes
 from actionrec_node.networks.action_model_spec import ActionModelSpec
 from perception_kit.arguments import bounded_float
@@ -100,16 +99,10 @@ def read_videos(
             print(f"left out: {error}", file=sys.stderr)
             left_out += 1
         else:
-            if args.per_person and video.boxes_at(np.arange(len(video.frames))) is None:
+            if args.per_person and not video.shows_person:
                 without_person.append(path)
             yield video
 
     if left_out == len(annotations):
         raise DataError("no video is left")
-    if without_person:
-        read = len(annotations) - left_out
-        named = f"{len(without_person)} of {read} videos, such as '{without_person[0]}'"
-        problem = f"boxes.csv says of {named}, at no time where in the image the person is"
-        if len(without_person) == read:
-            raise DataError(problem)
-        print(f"{problem}: their clips show the whole image", file=sys.stderr)
+    report_unseen(without_person, len(annotations) - left_out)

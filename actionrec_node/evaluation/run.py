@@ -7,7 +7,6 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from perception_kit.metrics.actions import roc
 from perception_kit.networks.model_file import file_sha256
 from perception_kit.networks.model_metadata import ModelFileError
 from perception_kit.networks.openvino_runtime import RuntimeUnavailableError
-from perception_kit.partial_file import refuse_links
+from perception_kit.partial_file import make_folder, refuse_links
 from perception_kit.videos.video import VideoError
 
 OUTPUTS = (
@@ -43,13 +42,6 @@ OUTPUTS = (
     "fall_alarm.png",
     "roc_falling.png",
 )
-
-
-def check_folder_is_writable(folder: Path) -> None:
-    """Make the folder, and raise OSError where it cannot be written to."""
-    folder.mkdir(parents=True, exist_ok=True)
-    refuse_links(folder, OUTPUTS)
-    TemporaryFile(dir=folder).close()
 
 
 def write_plots(
@@ -88,7 +80,8 @@ def write_plots(
 def run(args: argparse.Namespace) -> int:
     """Score the model and write everything into ``args.out``; returns the exit status."""
     try:
-        check_folder_is_writable(args.out)  # before the work
+        make_folder(args.out, "--out")
+        refuse_links(args.out, OUTPUTS)
         model = load_chosen_model(args)
         spec = model.spec
         if warning := alarm_warning(spec.class_names, spec.alarms):

@@ -7,7 +7,7 @@ That is its classes, clip length and rate, input size and normalization.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from perception_kit.alarm_classes import (
     default_alarm_classes,
     default_lying_classes,
 )
+from perception_kit.networks.metadata_schema import metadata_fault
 from perception_kit.networks.model_metadata import ModelFileError, read_metadata
 
 KIND = "action"
@@ -62,11 +63,9 @@ class ActionModelSpec:
             )
         if self.input_size[0] != self.input_size[1]:
             raise ValueError(f"input_size must be square, got {self.input_size}")
-        if self.clip_length < 2 or not self.clip_fps > 0:
-            raise ValueError(
-                "expected clip_length >= 2 and clip_fps > 0,"
-                f" got {self.clip_length} and {self.clip_fps}"
-            )
+        # Else a file could be written that nothing reads.
+        if fault := metadata_fault(asdict(self)):
+            raise ValueError(fault)
 
     @property
     def alarms(self) -> tuple[str, ...]:

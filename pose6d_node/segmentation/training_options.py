@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, get_args
 
 from perception_kit.arguments import CommandParser, bounded_int, positive_float, program_name
 from perception_kit.datasets.mesh_units import MESH_UNIT_HELP, MESH_UNITS, MeshUnit
+from perception_kit.networks.metadata_schema import metadata_fault
 from perception_kit.training.data_help import (
     CLASSES_HELP,
     DATA_HELP,
@@ -104,4 +105,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> SegmentationTrain
         parser.error(
             f"--input-size {width} {height}: both must be at least {MIN_INPUT_SIDE} pixels"
         )
+    if fault := metadata_fault({"input_size": options.input_size}):
+        parser.error(f"argument --input-size: {fault}")
     return options

@@ -191,8 +191,8 @@ def test_held_out_fraction_of_one_folder_by_subject(data_folder: Path) -> None:
     at = arguments.index("--val")
     args = train.parse_arguments([*arguments[:at], *arguments[at + 2 :]])
     args.run_dir.mkdir()
-    _, trained, held_out = load_data(args)
-    assert [{video.path.name for video in side} for side in (trained, held_out)] in (
+    data = load_data(args)
+    assert [{video.path.name for video in side} for side in (data.train, data.held_out)] in (
         [{"0.mkv"}, {"1.mkv"}],
         [{"1.mkv"}, {"0.mkv"}],
     )
@@ -208,9 +208,26 @@ def test_nothing_of_data_that_is_only_trained_on_is_held_out(
 
     args = train.parse_arguments(arguments)
     args.run_dir.mkdir()
-    _, trained, held_out = load_data(args)
-    assert (len(trained), len(held_out)) == (6, 2)
-    assert sum("more" in video.path.parts for video in trained) == 4
+    data = load_data(args)
+    assert (len(data.train), len(data.held_out)) == (6, 2)
+    assert sum("more" in video.path.parts for video in data.train) == 4
+
+
+def test_subjects_of_both_sides_are_named(
+    data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side, subjects in {"train": "AB", "val": "BC"}.items():
+        lines = [
+            f"{label}/0.mkv,0,inf,{label},{subject}"
+            for label, subject in zip(("standing", "running"), subjects, strict=True)
+        ]
+        (data_folder / side / "labels.csv").write_text(
+            "\n".join(["video,start,end,label,subject", *lines])
+        )
+    train.main(_arguments(data_folder, "--steps", "1"))
+    assert "warning: subjects of both sides of the data: B; scores of" in capsys.readouterr().err
+    record = json.loads((data_folder / "run" / "m.safetensors.json").read_text())
+    assert record["data"]["shared_subjects"] == ["B"]
 
 
 @pytest.mark.parametrize(
@@ -225,11 +242,30 @@ def test_nothing_of_data_that_is_only_trained_on_is_held_out(
         ),
         (["--group-pattern", "S1"], "--group-pattern needs --val-fraction or --fold"),
         (["--fold", "3/2"], "argument --fold: expected K/N with K from 1 to N"),
+        (["--epochs", "1", "--steps", "25"], "give either --epochs or --steps and --max-minutes"),
+        (["--epochs", "1", "--max-minutes", "1"], "give either --epochs or --steps"),
         (["--lr-steps", "3"], "--lr-steps needs --optimizer sgd"),
         (["--steps", "0"], "argument --steps: must be a whole number of at least 1, got '0'"),
         (
             ["--clip-length", "1"],
             "argument --clip-length: must be a whole number of at least 2, got '1'",
+        ),
+        (
+            ["--input-size", "1"],
+            "argument --input-size: input_size is (1, 1), expected a list of 2, each of them a"
+            " whole number from 8 to 4096",
+        ),
+        (
+            ["--clip-length", "1025"],
+            "argument --clip-length: clip_length is 1025, expected a whole number from 2 to 1024",
+        ),
+        (
+            ["--clip-fps", "1e-3"],
+            "argument --clip-fps: clip_fps is 0.001, expected a number from 0.01 to 1000",
+        ),
+        (
+            ["--clip-length", "1024", "--input-size", "512"],
+            "in all: lower --clip-length or --input-size",
         ),
         (["--learning-rate", "0"], "argument --learning-rate: must be a positive number, got '0'"),
         (
@@ -260,7 +296,7 @@ def test_options_that_do_not_go_together(
         ("other classes", "--wise-ft 0.5 needs --weights of the same classes, expected running"),
         ("no fraction", "the fraction to hold out must be above 0 and below 1, got 2"),
         ("no pattern", "'(' is no regular expression"),
-        ("no folder", "is-a-file"),
+        ("no folder", "is-a-file' must be a folder, but there is a file: name another --run-dir"),
         (
             "one clip of one pixel",
             (
@@ -270,6 +306,15 @@ def test_options_that_do_not_go_together(
         ),
         ("too fast", "the loss is nan at step"),
         ("no alarm class", "['fall'] are none of the classes 'running', 'standing'"),
+        (
+            "--surroundings 0.25",
+            "--surroundings must know where people are, but no boxes.csv of",
+        ),
+        (
+            "--backgrounds photos --surroundings 0.25",
+            "--surroundings and --backgrounds must know where people are",
+        ),
+        ("no name", "these labels cannot be classes of a model: class_names is ('fall\\nover'"),
         ("no weights", "model file 'none.safetensors' does not exist"),
     ],
 )
@@ -305,6 +350,10 @@ def test_what_cannot_be_trained_on_ends_the_command_with_a_message(
         arguments += ["--learning-rate", "1e30", "--optimizer", "sgd", "--steps", "20"]
     elif case == "no alarm class":
         arguments += ["--alarm-class", "fall"]
+    elif case == "no name":
+        (data_folder / "train" / "running").rename(data_folder / "train" / "fall\nover")
+    elif case.startswith("--"):
+        arguments += case.split()
     elif case == "no folder":
         (data_folder / "is-a-file").touch()
         arguments += ["--run-dir", str(data_folder / "is-a-file")]

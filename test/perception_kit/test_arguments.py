@@ -67,6 +67,9 @@ def test_a_model_file_where_nothing_can_be_written_is_named(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(argparse.ArgumentTypeError, match="file' is no folder"):
         model_file(str(tmp_path / "file" / "model.safetensors"))
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(argparse.ArgumentTypeError, match=r"folder\.safetensors' is a folder: name"):
+        model_file(str(tmp_path / "folder.safetensors"))
 
 
 def test_names_of_the_release_before_go_on_working(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perception_kit.partial_file import refuse_links, replacing
+from perception_kit.partial_file import make_folder, refuse_links, replacing
 
 
 def test_the_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
@@ -73,3 +73,15 @@ def test_links_among_the_outputs_are_named(tmp_path: Path) -> None:
     refuse_links(tmp_path, ("plot.png", "not_there.json"))
     with pytest.raises(OSError, match=r"holds links \(page.html\): remove them"):
         refuse_links(tmp_path, ("plot.png", "page.html"))
+
+
+def test_folders_that_take_no_files_are_named(tmp_path: Path) -> None:
+    make_folder(tmp_path / "new" / "out", "--out")
+    assert [*(tmp_path / "new" / "out").iterdir()] == []
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OSError, match=r"must be a folder, but .* a file: name another --out"):
+            make_folder(path, "--out")
+    for path in (Path("/proc/self/task"), Path("/proc/new")):
+        with pytest.raises(OSError, match=r"/proc/.*' cannot be written to .* another --out"):
+            make_folder(path, "--out")

@@ -48,11 +48,12 @@ def assert_resume_is_exact(
 ) -> None:
     """A training of ``STEPS`` steps that is killed twice ends with the weights of one that is not.
 
-    ``arguments`` are those of the training command ``module``, without limits and outputs, which go
-    to ``folder``.
+    ``arguments`` are those of the training command ``module``, without limits, unless ``--epochs``
+    are as many steps, and without outputs, which go to ``folder``.
     """
-    whole = [*arguments, *_outputs(folder / "whole")]
-    killed = [*arguments, *_outputs(folder / "killed")]
+    limits = [] if "--epochs" in arguments else ["--steps", str(STEPS)]
+    whole = [*arguments, *limits, *_outputs(folder / "whole")]
+    killed = [*arguments, *limits, *_outputs(folder / "killed")]
 
     # sums in the same order in all processes, whatever earlier tests did to the number of threads
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -75,8 +76,8 @@ def assert_resume_is_exact(
 
 
 def _outputs(folder: Path) -> list[str]:
-    limits = ["--steps", str(STEPS), "--accelerator", "cpu"]
-    return [*limits, "--out", str(folder / "m.safetensors"), "--run-dir", str(folder)]
+    model = str(folder / "m.safetensors")
+    return ["--accelerator", "cpu", "--out", model, "--run-dir", str(folder)]
 
 
 def _train_until_killed(moment: str, last: int, module: str, arguments: list[str]) -> None:

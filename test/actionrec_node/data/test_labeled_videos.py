@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 from contextlib import nullcontext
 from pathlib import Path
@@ -142,6 +144,48 @@ def test_all_videos_with_a_problem_are_named_or_left_out(
     assert "short.mkv" in capsys.readouterr().out
     with pytest.raises(DataError, match="no video is left"):
         load_videos({short: annotations[short]}, ["walking"], form, min_frames=16, skip_bad=True)
+
+
+BOXES = {
+    "of a larger image": (0.5, [9000.0, 9000, 9100, 9100]),
+    "before the video": (-3.0, [10.0, 10, 20, 20]),
+    "after the video": (2.5, [10.0, 10, 20, 20]),
+}
+
+
+@pytest.mark.parametrize("case", BOXES)
+def test_boxes_that_never_show_the_person_are_named(
+    case: str, write_video, capsys: pytest.CaptureFixture[str]
+) -> None:
+    time, box = BOXES[case]
+    paths = [write_video(f"{name}.mkv", np.arange(30) / 15) for name in ("bad", "good")]
+    annotations = {path: [Segment(0, 1, "walking")] for path in paths}
+    tracks = {paths[0]: BoxTrack(np.array([time]), np.array([box]))}
+    form = VideoFormat(fps=15, max_side=32)
+    message = r"boxes\.csv says of 1 of 1 videos, such as '.*bad\.mkv', at no time where"
+    with pytest.raises(DataError, match=message):
+        load_videos(annotations, ["walking"], form, min_frames=16, tracks=tracks)
+
+    tracks[paths[1]] = BoxTrack(np.array([0.5]), np.array([[10.0, 10, 20, 20]]))
+    videos = load_videos(annotations, ["walking"], form, min_frames=16, tracks=tracks)
+    assert [video.shows_person for video in videos] == [False, True]
+    assert "1 of 2 videos, such as" in capsys.readouterr().err
+
+
+def test_a_disk_without_room_for_frames_is_named(
+    write_video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write_video("v.mkv", np.arange(30) / 15)
+    annotations, form = {path: [Segment(0, 1, "walking")]}, VideoFormat(fps=15, max_side=32)
+    monkeypatch.setattr(os, "pwrite", fail)
+    message = rf"{tmp_path}' cannot hold the frames .*No space.*name another --run-dir"
+    with pytest.raises(OSError, match=message):
+        load_videos(annotations, ["walking"], form, min_frames=16, folder=tmp_path)
+    with pytest.raises(OSError, match="name another TMPDIR"):
+        load_videos(annotations, ["walking"], form, min_frames=16)
 
 
 def test_frames_of_all_videos_are_kept_out_of_memory(write_video, tmp_path: Path) -> None:

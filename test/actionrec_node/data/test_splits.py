@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actionrec_node.data.annotations import Annotations, DataError, Segment
-from actionrec_node.data.splits import check_disjoint, group_of, hold_out_fold, parse_fold, split
+from actionrec_node.data.splits import check_disjoint, groups_of, hold_out_fold, parse_fold, split
 
 
 def test_a_video_on_both_sides_is_refused() -> None:
@@ -32,13 +32,42 @@ def test_a_video_on_both_sides_is_refused() -> None:
 def test_group_is_pattern_else_subject_else_video(
     subject: str, pattern: str | None, expected: str
 ) -> None:
-    segments = [Segment(0, 1, "x", subject)]
-    assert group_of(Path("up/A01_S03_T1_C2.mp4"), segments, pattern) == expected
+    path = Path("up/A01_S03_T1_C2.mp4")
+    assert groups_of({path: [Segment(0, 1, "x", subject)]}, pattern) == {path: expected}
 
 
 def test_a_path_without_the_pattern_is_named() -> None:
     with pytest.raises(DataError, match=r"'a\.mp4' does not match the pattern '_S"):
-        group_of(Path("a.mp4"), [Segment(0, 1, "x")], r"_S\d")
+        groups_of({Path("a.mp4"): [Segment(0, 1, "x")]}, r"_S\d")
+
+
+def test_everybody_of_a_video_stays_on_its_side() -> None:
+    subjects = {
+        "a": ["P3", "P9"],
+        "b": ["", "P9?"],
+        "c": ["P4"],
+        "d": ["", ""],
+        "e": ["?"],
+        "f": ["P9", "P2"],
+        "g": ["P3"],
+    }
+    annotations = {
+        Path(name): [Segment(k, k + 1, "x", subject) for k, subject in enumerate(named)]
+        for name, named in subjects.items()
+    }
+    groups = {str(path): group for path, group in groups_of(annotations).items()}
+    assert groups == dict(zip("abcdefg", ["P2", "P2", "P4", "d", "e", "P2", "P2"], strict=True))
+
+
+def test_who_is_seen_with_somebody_is_not_scored_by_their_model() -> None:
+    subjects = [("P1", "P9"), ("P9", "P9"), ("P2", "P2"), ("P3", "P3")]
+    annotations: Annotations = {
+        Path(f"{number}.mp4"): [Segment(k, k + 1, "x", name) for k, name in enumerate(names)]
+        for number, names in enumerate(subjects)
+    }
+    folds = [hold_out_fold(annotations, number, 3)[1] for number in (1, 2, 3)]
+    sides = [*folds, split(annotations, 0.4, 0)[1]]
+    assert all((Path("0.mp4") in side) == (Path("1.mp4") in side) for side in sides)
 
 
 VIDEOS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 8)), min_size=1, max_size=40)
@@ -89,9 +118,7 @@ def test_every_subject_is_held_out_in_one_fold(labels: dict[Path, list[str]], co
     for number in range(1, count + 1):
         train, held = hold_out_fold(annotations, number, count)
         assert train | held == annotations
-        assert not {group_of(*each) for each in train.items()} & {
-            group_of(*each) for each in held.items()
-        }
+        assert not set(groups_of(train).values()) & set(groups_of(held).values())
         held_out += list(held)
     assert sorted(held_out) == sorted(annotations)
 
@@ -112,7 +139,7 @@ def test_more_folds_than_subjects_are_refused() -> None:
         Path(f"{number}.mp4"): [Segment(0, 1, "walking", "P1" if number else "P1?")]
         for number in range(3)
     }
-    with pytest.raises(DataError, match="1 subjects or videos cannot be 2 folds"):
+    with pytest.raises(DataError, match=r"1 group of .* 'P1', cannot be 2 folds: make"):
         hold_out_fold(annotations, 1, 2)
 
 

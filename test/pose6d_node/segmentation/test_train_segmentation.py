@@ -129,6 +129,7 @@ def test_scored_on_the_split_of_held_out_frames(folder: Path, tmp_path: Path, ca
             "are there for --architecture efficientnet_lite0",
         ),
         (["--input-size", "96", "32"], "both must be at least 64 pixels"),
+        (["--input-size", "5000", "64"], "argument --input-size: input_size is [5000, 64]"),
         (["--batch-size", "0"], "must be a whole number of at least 1, got '0'"),
         (["--max-minutes", "0"], "must be a positive number, got '0'"),
         (["--out", "/"], "must be a file whose name ends in .safetensors"),
