@@ -182,7 +182,7 @@ def _without_gaps(
 ) -> Iterator[np.ndarray | None]:
     """Frames at ``fps``; one that is followed by none for ``max_gap`` seconds is no longer there.
 
-    The rest of its time is None. ``spacings`` gets the seconds from each frame to the next.
+    The rest of its time is None. ``spacings`` gets the seconds of each frame.
     """
     most = int(max_gap * fps)
     for frame in frames:
@@ -190,8 +190,7 @@ def _without_gaps(
         seen = min(frame.count, most) if is_gap else frame.count
         yield from [frame.rgb] * seen
         yield from [None] * (frame.count - seen)
-        if frame.seconds:
-            spacings.append(frame.seconds)
+        spacings.append(frame.seconds)
 
 
 def classify_live(args: argparse.Namespace) -> dict[str, Any]:

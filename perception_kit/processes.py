@@ -84,6 +84,18 @@ def ignoring_interrupts() -> Iterator[None]:
 
 
 @contextmanager
+def handling_signals(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let ``handler`` have SIGINT and SIGTERM meanwhile, also where SIGINT was ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, earlier in zip(numbers, before, strict=True):
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def noting_signals() -> Iterator[Event]:
     """An event that SIGINT and SIGTERM set meanwhile, also where SIGINT was ignored, as a script
     starts its background commands.
@@ -91,13 +103,8 @@ def noting_signals() -> Iterator[Event]:
     They raise nothing: an exception within a callback of ROS would become an error of its own.
     """
     noted = Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: noted.set()) for number in numbers]
-    try:
+    with handling_signals(lambda *_: noted.set()):
         yield noted
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def ends_with_parent(command: Sequence[str]) -> list[str]:

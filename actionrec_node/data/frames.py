@@ -164,10 +164,12 @@ def read_frames(path: Path, form: VideoFormat) -> np.ndarray | StreamedFrames:
 
 
 def slow_rate(spacings: Sequence[float], fps: float) -> str | None:
-    """What is wrong with a video, the ``spacings`` of whose frames are in seconds, for clips at
-    ``fps``; None where its rate is high enough.
+    """What is wrong with a video for clips at ``fps``; None where its rate is high enough.
+
+    ``spacings`` are the seconds from each frame to the next, 0 for the last one.
     """
-    usual = float(np.median(spacings)) if spacings else 0.0
+    known = [seconds for seconds in spacings if seconds]
+    usual = float(np.median(known)) if known else 0.0
     if usual * fps * SLOW_FRACTION <= 1:
         return None
     return (
@@ -182,5 +184,5 @@ def _checked_frames(path: Path, form: VideoFormat) -> Iterator[np.ndarray]:
     for frame in held_frames(path, form):
         spacings.append(frame.seconds)
         yield from [frame.rgb] * frame.count
-    if slow := slow_rate(spacings[:-1], form.fps):
+    if slow := slow_rate(spacings, form.fps):
         tqdm.write(f"warning: '{path}' {slow}", file=sys.stderr)

@@ -15,8 +15,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,7 +35,7 @@ from perception_kit.datasets.mesh_units import add_mesh_unit
 from perception_kit.evaluation.ground_truth import GroundTruthError
 from perception_kit.evaluation.run_folder import OutputError
 from perception_kit.networks.model_metadata import ModelFileError
-from perception_kit.processes import run_command
+from perception_kit.processes import handling_signals, run_command
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.resources import DeviceError, package_folder
 
@@ -174,7 +173,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = vars(parse_arguments(arguments))
-    with _ending_nodes_at_interrupts():
+    with handling_signals(_interrupt):
         return _replay(options)
 
 
@@ -213,17 +212,6 @@ def _replay(options: dict[str, Any]) -> int:
             left = "the bags that were played so far, without a summary"
         print(f"replay: interrupted; '{options['out']}' holds {left}", file=sys.stderr)
         return EXIT_INTERRUPTED
-
-
-@contextmanager
-def _ending_nodes_at_interrupts() -> Iterator[None]:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, _interrupt) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -37,6 +37,7 @@ from perception_kit.replay.replay_input import ReplayInput
 from perception_kit.replay.settings import ReplaySettings
 from perception_kit.ros.camera_reader import CameraReader
 from perception_kit.ros.image import ImageError
+from perception_kit.short_text import counted
 from perception_kit.types import FrameResults, TrackState
 
 CAMERAS = "cameras.json"
@@ -49,9 +50,8 @@ def run_cameras(settings: ReplaySettings, cameras: Sequence[str], fixed_frame: s
     are compared. A camera that cannot be replayed is named, and the others are fused. Returns the
     largest exit code of the replays. Raises BagError or OutputError.
     """
-    _check_fixed_frame(
-        settings.bag, fixed_frame
-    )  # before the first is replayed: that takes minutes
+    # Before the first is replayed, which takes minutes.
+    _check_fixed_frame(settings.bag, fixed_frame)
     tasks = {
         camera: replace(
             settings,
@@ -196,7 +196,7 @@ def print_cameras(report: dict[str, Any], paths: Sequence[Path]) -> None:
         )
     for camera, reasons in report["alone"].items():
         for reason, count in reasons.items():
-            print(f"'{camera}' was alone in {count} frame{'s' * (count > 1)}: {reason}")
+            print(f"'{camera}' was alone in {counted(count, 'frame')}: {reason}")
     print("Look at:", *(f"  {path}" for path in paths), sep="\n")
 
 

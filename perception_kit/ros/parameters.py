@@ -44,6 +44,7 @@ def warn_of_unknown_parameters(node: Node) -> None:
 
     ROS leaves them out without a word, and the node runs with the default of what was meant.
     """
+    # rclpy says what was given, and lists what was declared, in no public way.
     declared = [name for name in node._parameters if not name.startswith(_OF_ROS)]
     unknown = [
         name
